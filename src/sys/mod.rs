@@ -1,1 +1,47 @@
-//! The `sys` room.
+//! Every `unsafe` block of the crate: the calls to the C library that std does not offer.
+//!
+//! An auditor who wants to know what this crate does behind the compiler's back reads this folder
+//! and no other: the crate root says `#![deny(unsafe_code)]`, and only the modules below lift it.
+//!
+//! The rules of the room:
+//!
+//! - It wraps calls and nothing more. When to call, with which numbers, and what to do about a
+//!   failure is decided by the rooms above.
+//! - It takes and returns std types (`OwnedFd`, `BorrowedFd`, `SocketAddr`, `io::Error`), so that
+//!   no raw descriptor and no pointer leaves it. A descriptor that a call creates is owned from its
+//!   first moment and closed by `Drop`.
+//! - Each block carries a `// SAFETY:` line with the whole argument. There are four arguments in all:
+//!   *the pointer and the length describe one live slice*; *the value is plain bytes of the size
+//!   the call is told*; *the descriptor came from the call just made, and nobody else owns it*; and,
+//!   where the kernel keeps several pointers at once, *what they point to outlives the call*.
+//! - What the Linux headers say about numbers and layouts stands in one file, `abi`.
+//!
+//! | file | calls | why std is not enough |
+//! |---|---|---|
+//! | [`abi`] | declarations, constants, layouts | std links the C library but hides its names |
+//! | [`address`] | none: safe code | socket addresses as the bytes the kernel reads |
+//! | [`socket`] | `socket` `bind` `listen` `connect` `shutdown` `setsockopt` `getsockopt` `recv` `send` | backlog, reuse-port, IPv6-only, sequenced packets, keep-alive, closing a listener that blocks |
+//! | [`batch`] | `recvmmsg` `sendmmsg` | many datagrams for one call |
+//! | [`signal`] | `pthread_sigmask` `sigwait` | std has no signals |
+//! | [`process`] | `getrlimit` `setrlimit` `prctl` `sched_setscheduler` `if_nametoindex` | limits, names and scheduling of threads, interface numbers |
+
+pub(crate) mod abi;
+pub mod address;
+pub mod batch;
+pub mod process;
+pub mod signal;
+pub mod socket;
+
+use std::ffi::c_int;
+use std::io;
+
+/// Turns the C convention (-1 and `errno`) into a `Result`.
+fn check(returned: c_int) -> io::Result<c_int> {
+    if returned == -1 { Err(io::Error::last_os_error()) } else { Ok(returned) }
+}
+
+/// [`check`] for the calls that return a byte count.
+fn check_len(returned: isize) -> io::Result<usize> {
+    // Every negative value is the failure: -1 is the only one these calls return.
+    usize::try_from(returned).map_err(|_| io::Error::last_os_error())
+}

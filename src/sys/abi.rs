@@ -1,0 +1,180 @@
+//! What the C library's headers say, for Linux: declarations, constants, layouts.
+//!
+//! std links against the C library already, so a declaration is all it takes to call it. Numbers
+//! are from the kernel's `include/uapi` headers for the 64-bit architectures that share them
+//! (x86-64, arm64, riscv, s390x, loongarch); others are refused below.
+//!
+//! To port to another Unix: 1. give this file a sibling with that system's numbers; 2. replace
+//! `batch` by a loop over `recv_from`; 3. run the tests.
+
+#[cfg(not(all(
+    target_os = "linux",
+    any(
+        target_arch = "x86_64",
+        target_arch = "aarch64",
+        target_arch = "riscv64",
+        target_arch = "s390x",
+        target_arch = "loongarch64"
+    )
+)))]
+compile_error!(
+    "groundwire has no system-call numbers for this target yet: add them to src/sys/abi.rs"
+);
+
+use std::ffi::{c_char, c_int, c_uint, c_ulong, c_void};
+
+/// Address families (`bits/socket.h`).
+pub const AF_UNIX: c_int = 1;
+pub const AF_INET: c_int = 2;
+pub const AF_INET6: c_int = 10;
+
+/// Socket types (`bits/socket_type.h`).
+pub const SOCK_STREAM: c_int = 1;
+pub const SOCK_DGRAM: c_int = 2;
+pub const SOCK_SEQPACKET: c_int = 5;
+pub const SOCK_CLOEXEC: c_int = 0o2_000_000;
+
+/// Levels and options of `setsockopt` (`asm-generic/socket.h`, `linux/tcp.h`, `linux/in6.h`).
+pub const SOL_SOCKET: c_int = 1;
+pub const SO_REUSEADDR: c_int = 2;
+pub const SO_KEEPALIVE: c_int = 9;
+pub const SO_LINGER: c_int = 13;
+pub const SO_REUSEPORT: c_int = 15;
+pub const SO_PEERCRED: c_int = 17;
+pub const IPPROTO_TCP: c_int = 6;
+pub const TCP_NODELAY: c_int = 1;
+pub const TCP_KEEPIDLE: c_int = 4;
+pub const TCP_KEEPINTVL: c_int = 5;
+pub const TCP_KEEPCNT: c_int = 6;
+pub const IPPROTO_IPV6: c_int = 41;
+pub const IPV6_V6ONLY: c_int = 26;
+
+/// Flags of `send` and `recv` (`linux/socket.h`).
+pub const MSG_PEEK: c_int = 0x2;
+pub const MSG_TRUNC: c_int = 0x20;
+pub const MSG_DONTWAIT: c_int = 0x40;
+pub const MSG_NOSIGNAL: c_int = 0x4000;
+pub const MSG_WAITFORONE: c_int = 0x10000;
+
+/// `how` of `shutdown`.
+pub const SHUT_RDWR: c_int = 2;
+
+/// `how` of `pthread_sigmask`.
+pub const SIG_BLOCK: c_int = 0;
+
+/// `resource` of `getrlimit`: open descriptors.
+pub const RLIMIT_NOFILE: c_int = 7;
+/// `option` of `prctl`: the calling thread's name.
+pub const PR_SET_NAME: c_int = 15;
+/// Scheduling policies (`sched(7)`).
+pub const SCHED_OTHER: c_int = 0;
+pub const SCHED_BATCH: c_int = 3;
+
+/// `sigset_t`: 1,024 bits in both glibc and musl.
+#[repr(C)]
+pub struct SigSet {
+    pub bits: [c_ulong; SigSet::WORDS],
+}
+
+impl SigSet {
+    pub const WORDS: usize = 1024 / (8 * size_of::<c_ulong>());
+}
+
+/// `struct rlimit` as glibc and musl lay it out.
+#[repr(C)]
+pub struct RLimit {
+    pub current: c_ulong,
+    pub maximum: c_ulong,
+}
+
+/// `struct linger`.
+#[repr(C)]
+pub struct Linger {
+    pub on: c_int,
+    pub seconds: c_int,
+}
+
+/// `struct ucred`.
+#[repr(C)]
+pub struct Ucred {
+    pub pid: c_int,
+    pub uid: c_uint,
+    pub gid: c_uint,
+}
+
+/// `struct sched_param`.
+#[repr(C)]
+pub struct SchedParam {
+    pub priority: c_int,
+}
+
+/// `struct iovec`.
+#[repr(C)]
+pub struct IoVec {
+    pub base: *mut c_void,
+    pub len: usize,
+}
+
+/// `struct msghdr`. glibc's and the kernel's 64-bit layout; musl pads `iovlen` and `controllen`
+/// as halves of the same words, so little-endian musl reads it alike.
+#[repr(C)]
+pub struct MsgHdr {
+    pub name: *mut c_void,
+    pub namelen: c_uint,
+    pub iov: *mut IoVec,
+    pub iovlen: usize,
+    pub control: *mut c_void,
+    pub controllen: usize,
+    pub flags: c_int,
+}
+
+/// `struct mmsghdr`.
+#[repr(C)]
+pub struct MMsgHdr {
+    pub header: MsgHdr,
+    pub len: c_uint,
+}
+
+#[allow(unsafe_code)] // declarations only; each call site makes its own argument
+unsafe extern "C" {
+    pub fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int;
+    pub fn bind(fd: c_int, address: *const c_void, len: c_uint) -> c_int;
+    pub fn listen(fd: c_int, backlog: c_int) -> c_int;
+    pub fn connect(fd: c_int, address: *const c_void, len: c_uint) -> c_int;
+    pub fn shutdown(fd: c_int, how: c_int) -> c_int;
+    pub fn setsockopt(
+        fd: c_int,
+        level: c_int,
+        name: c_int,
+        value: *const c_void,
+        len: c_uint,
+    ) -> c_int;
+    pub fn getsockopt(
+        fd: c_int,
+        level: c_int,
+        name: c_int,
+        value: *mut c_void,
+        len: *mut c_uint,
+    ) -> c_int;
+    pub fn recv(fd: c_int, buffer: *mut c_void, len: usize, flags: c_int) -> isize;
+    pub fn send(fd: c_int, buffer: *const c_void, len: usize, flags: c_int) -> isize;
+    pub fn recvmmsg(
+        fd: c_int,
+        messages: *mut MMsgHdr,
+        count: c_uint,
+        flags: c_int,
+        timeout: *mut c_void,
+    ) -> c_int;
+    pub fn sendmmsg(fd: c_int, messages: *mut MMsgHdr, count: c_uint, flags: c_int) -> c_int;
+
+    pub fn sigemptyset(set: *mut SigSet) -> c_int;
+    pub fn sigaddset(set: *mut SigSet, signal: c_int) -> c_int;
+    pub fn pthread_sigmask(how: c_int, set: *const SigSet, old: *mut SigSet) -> c_int;
+    pub fn sigwait(set: *const SigSet, signal: *mut c_int) -> c_int;
+
+    pub fn getrlimit(resource: c_int, limit: *mut RLimit) -> c_int;
+    pub fn setrlimit(resource: c_int, limit: *const RLimit) -> c_int;
+    pub fn prctl(option: c_int, ...) -> c_int;
+    pub fn sched_setscheduler(pid: c_int, policy: c_int, param: *const SchedParam) -> c_int;
+    pub fn if_nametoindex(name: *const c_char) -> c_uint;
+}

@@ -1,0 +1,225 @@
+//! Many datagrams for one system call: `recvmmsg(2)` and `sendmmsg(2)`.
+//!
+//! A [`Batch`] is a row of slots, each a buffer with a length and a peer's address. `receive`
+//! blocks for the first datagram and takes along what else has arrived; the caller rewrites the
+//! slots in place; `send` sends them back. Under load one call moves up to [`SLOTS`] datagrams,
+//! with one client it costs what `recvfrom` costs.
+#![allow(unsafe_code)]
+
+use std::ffi::{c_int, c_uint, c_void};
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use super::abi::{self, IoVec, MMsgHdr, MsgHdr};
+use super::address::{self, CAPACITY};
+use super::check;
+
+/// Slots in a batch: enough that the call is a small part of the work, few enough that the
+/// headers (64 bytes a slot) fit the stack of a small thread.
+pub const SLOTS: usize = 32;
+
+/// One datagram: `buffer[..len]`, from or to `address`.
+struct Slot {
+    buffer: Box<[u8]>,
+    len: usize,
+    address: [u8; CAPACITY],
+    address_len: usize,
+    truncated: bool,
+}
+
+/// A row of datagrams received together.
+pub struct Batch {
+    slots: Vec<Slot>,
+    filled: usize,
+}
+
+impl Batch {
+    /// Makes [`SLOTS`] buffers of `size` bytes each; a longer datagram is cut and marked.
+    pub fn new(size: usize) -> Self {
+        let slot = || Slot {
+            buffer: vec![0; size].into_boxed_slice(),
+            len: 0,
+            address: [0; CAPACITY],
+            address_len: 0,
+            truncated: false,
+        };
+        Self { slots: (0..SLOTS).map(|_| slot()).collect(), filled: 0 }
+    }
+
+    /// Blocks until a datagram is there (or the socket's read time-out), then takes up to
+    /// [`SLOTS`] that have arrived, without waiting for more. Returns how many.
+    pub fn receive(&mut self, fd: BorrowedFd<'_>) -> io::Result<usize> {
+        self.filled = 0;
+        let mut iovs: [IoVec; SLOTS] = std::array::from_fn(|_| empty_iov());
+        let mut headers: [MMsgHdr; SLOTS] = std::array::from_fn(|_| empty_header());
+        for ((slot, iov), header) in self.slots.iter_mut().zip(&mut iovs).zip(&mut headers) {
+            iov.base = slot.buffer.as_mut_ptr().cast();
+            iov.len = slot.buffer.len();
+            header.header = message(iov, slot.address.as_mut_ptr().cast(), CAPACITY);
+        }
+        // SAFETY: each of the SLOTS headers points at one iovec and one address array, each iovec
+        // at one buffer, all with their true lengths; `iovs`, `headers` and the slots (borrowed
+        // mutably, each buffer its own allocation) outlive the call. A null time-out is allowed.
+        let count = check(unsafe {
+            abi::recvmmsg(
+                fd.as_raw_fd(),
+                headers.as_mut_ptr(),
+                SLOTS as c_uint,
+                abi::MSG_WAITFORONE,
+                std::ptr::null_mut(),
+            )
+        })?;
+        self.filled = (count as usize).min(SLOTS);
+        for (slot, header) in self.slots.iter_mut().zip(&headers).take(self.filled) {
+            slot.len = (header.len as usize).min(slot.buffer.len());
+            slot.address_len = (header.header.namelen as usize).min(CAPACITY);
+            slot.truncated = header.header.flags & abi::MSG_TRUNC != 0;
+        }
+        Ok(self.filled)
+    }
+
+    /// Sends the filled slots from `start` on, each to its address; returns how many went. An
+    /// error concerns the first of them (`sendmmsg(2)`: an error after some is told next time).
+    pub fn send(&mut self, fd: BorrowedFd<'_>, start: usize) -> io::Result<usize> {
+        let mut iovs: [IoVec; SLOTS] = std::array::from_fn(|_| empty_iov());
+        let mut headers: [MMsgHdr; SLOTS] = std::array::from_fn(|_| empty_header());
+        let waiting = self.slots.iter_mut().take(self.filled).skip(start);
+        let mut count: c_uint = 0;
+        for ((slot, iov), header) in waiting.zip(&mut iovs).zip(&mut headers) {
+            iov.base = slot.buffer.as_mut_ptr().cast();
+            iov.len = slot.len;
+            header.header = message(iov, slot.address.as_mut_ptr().cast(), slot.address_len);
+            count += 1;
+        }
+        if count == 0 {
+            return Ok(0);
+        }
+        // SAFETY: as in `receive`, for the first `count` headers; `len` of a slot never exceeds
+        // its buffer (`set_len`, `receive`), nor `address_len` its array.
+        let sent = check(unsafe {
+            abi::sendmmsg(fd.as_raw_fd(), headers.as_mut_ptr(), count, abi::MSG_NOSIGNAL)
+        })?;
+        Ok(sent as usize)
+    }
+
+    /// How many slots the last `receive` filled.
+    pub fn filled(&self) -> usize {
+        self.filled
+    }
+
+    /// The datagram in a slot, `None` beyond the filled ones.
+    pub fn datagram(&self, index: usize) -> Option<&[u8]> {
+        let slot = self.slots.get(..self.filled)?.get(index)?;
+        slot.buffer.get(..slot.len)
+    }
+
+    /// Whether the datagram in a slot was longer than its buffer and lost its end.
+    pub fn truncated(&self, index: usize) -> bool {
+        self.slots.get(index).is_some_and(|slot| slot.truncated)
+    }
+
+    /// The IP address that a slot's datagram came from, `None` for another family.
+    pub fn peer(&self, index: usize) -> Option<SocketAddr> {
+        let slot = self.slots.get(..self.filled)?.get(index)?;
+        address::read_ip(slot.address.get(..slot.address_len)?)
+    }
+
+    /// The whole buffer of a slot, to write a reply into; [`set_len`](Self::set_len) follows.
+    pub fn buffer(&mut self, index: usize) -> Option<&mut [u8]> {
+        self.slots.get_mut(..self.filled)?.get_mut(index).map(|slot| &mut slot.buffer[..])
+    }
+
+    /// Says how many bytes of a slot's buffer are the reply, cut to the buffer's size.
+    pub fn set_len(&mut self, index: usize, len: usize) {
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.len = len.min(slot.buffer.len());
+        }
+    }
+}
+
+fn empty_iov() -> IoVec {
+    IoVec { base: std::ptr::null_mut(), len: 0 }
+}
+
+fn message(iov: &mut IoVec, name: *mut c_void, namelen: usize) -> MsgHdr {
+    MsgHdr {
+        name,
+        namelen: namelen as c_uint,
+        iov: std::ptr::from_mut(iov),
+        iovlen: 1,
+        control: std::ptr::null_mut(),
+        controllen: 0,
+        flags: 0 as c_int,
+    }
+}
+
+fn empty_header() -> MMsgHdr {
+    MMsgHdr {
+        header: MsgHdr {
+            name: std::ptr::null_mut(),
+            namelen: 0,
+            iov: std::ptr::null_mut(),
+            iovlen: 0,
+            control: std::ptr::null_mut(),
+            controllen: 0,
+            flags: 0,
+        },
+        len: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::UdpSocket;
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn a_batch_goes_back_to_each_sender_in_its_own_bytes() {
+        let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let clients: Vec<UdpSocket> =
+            (0..5).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
+        for (number, client) in clients.iter().enumerate() {
+            client.connect(server.local_addr().unwrap()).unwrap();
+            client.send(&vec![number as u8; number]).unwrap();
+        }
+        let mut batch = Batch::new(64);
+        assert_eq!(batch.receive(server.as_fd()).unwrap(), 5);
+        assert_eq!(batch.peer(3), Some(clients[3].local_addr().unwrap()));
+        assert_eq!(batch.datagram(3), Some(&[3, 3, 3][..]));
+        assert_eq!(batch.datagram(5), None);
+        assert_eq!(batch.send(server.as_fd(), 0).unwrap(), 5);
+        for (number, client) in clients.iter().enumerate() {
+            let mut buffer = [9; 64];
+            assert_eq!(client.recv(&mut buffer).unwrap(), number);
+            assert!(buffer[..number].iter().all(|&b| b as usize == number));
+        }
+    }
+
+    #[test]
+    fn a_datagram_longer_than_its_slot_is_marked_as_cut() {
+        let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+        server.send_to(&[1; 10], server.local_addr().unwrap()).unwrap();
+        server.send_to(&[2; 8], server.local_addr().unwrap()).unwrap();
+        let mut batch = Batch::new(8);
+        let mut cut = Vec::new();
+        while cut.len() < 2 {
+            for index in 0..batch.receive(server.as_fd()).unwrap() {
+                cut.push(batch.truncated(index));
+            }
+        }
+        assert_eq!(cut, [true, false]);
+    }
+
+    #[test]
+    fn a_reply_may_be_longer_or_shorter_than_the_request_but_not_than_the_buffer() {
+        let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+        server.send_to(b"abc", server.local_addr().unwrap()).unwrap();
+        let mut batch = Batch::new(8);
+        batch.receive(server.as_fd()).unwrap();
+        batch.buffer(0).unwrap().copy_from_slice(b"12345678");
+        batch.set_len(0, 100);
+        assert_eq!(batch.datagram(0), Some(&b"12345678"[..]));
+    }
+}

@@ -1,0 +1,88 @@
+//! Signals as values: block them in every thread, and let one thread wait for them.
+//!
+//! There are two sound ways to learn of a signal. A handler runs in the middle of whatever the
+//! thread was doing, may call almost nothing (`signal-safety(7)`), and has to hand the news over
+//! through a pipe. The other way, taken here, has no handler at all: the signals are blocked
+//! before the first thread is made (threads inherit the mask), so they stay pending, and one
+//! ordinary thread takes them with `sigwait`, like reading from a queue. That thread may lock,
+//! allocate, log and exit as any other. There is also a second gain: no call anywhere is
+//! interrupted, so a server that is shut down needs no `EINTR` path to notice (std's `accept`
+//! retries `EINTR` anyway, so a flag set by a handler could not have stopped it).
+//!
+//! A child process inherits the mask through `exec`; the programs here start none.
+#![allow(unsafe_code)]
+
+use std::ffi::c_int;
+use std::io;
+
+use super::abi::{self, SigSet};
+
+/// A signal that a program may wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGHUP: by custom, read the configuration again.
+    Hangup,
+    /// SIGINT: Ctrl-C at the terminal.
+    Interrupt,
+    /// SIGTERM: what `kill` and service managers send.
+    Terminate,
+}
+
+impl Signal {
+    /// The signal's number (`signal(7)`), the same on every architecture.
+    pub const fn number(self) -> i32 {
+        match self {
+            Signal::Hangup => 1,
+            Signal::Interrupt => 2,
+            Signal::Terminate => 15,
+        }
+    }
+
+    /// The name as in `kill -l`, with SIG in front.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Signal::Hangup => "SIGHUP",
+            Signal::Interrupt => "SIGINT",
+            Signal::Terminate => "SIGTERM",
+        }
+    }
+}
+
+/// Blocks the signals in the calling thread and in all threads that it starts from now on.
+///
+/// Call it first thing in `main`: a thread that was started earlier still takes the signal, and
+/// then its default action ends the process.
+pub fn block(signals: &[Signal]) -> io::Result<()> {
+    let set = set_of(signals)?;
+    // SAFETY: `set` is live and initialised; a null `old` asks for nothing back.
+    let error = unsafe { abi::pthread_sigmask(abi::SIG_BLOCK, &raw const set, std::ptr::null_mut()) };
+    if error == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(error)) }
+}
+
+/// Blocks until one of the signals (which must be blocked in every thread) is pending, takes it
+/// and returns it.
+pub fn wait(signals: &[Signal]) -> io::Result<Signal> {
+    let set = set_of(signals)?;
+    loop {
+        let mut number: c_int = 0;
+        // SAFETY: `set` is live and initialised, `number` is live and writable.
+        let error = unsafe { abi::sigwait(&raw const set, &raw mut number) };
+        if error != 0 {
+            return Err(io::Error::from_raw_os_error(error));
+        }
+        if let Some(&signal) = signals.iter().find(|s| s.number() == number) {
+            return Ok(signal);
+        }
+    }
+}
+
+fn set_of(signals: &[Signal]) -> io::Result<SigSet> {
+    let mut set = SigSet { bits: [0; SigSet::WORDS] };
+    // SAFETY: `set` is live and as large as the C library's sigset_t (1,024 bits).
+    super::check(unsafe { abi::sigemptyset(&raw mut set) })?;
+    for signal in signals {
+        // SAFETY: as above, and the number is a valid signal's.
+        super::check(unsafe { abi::sigaddset(&raw mut set, signal.number()) })?;
+    }
+    Ok(set)
+}

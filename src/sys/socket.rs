@@ -1,0 +1,288 @@
+//! Sockets: the calls and options that std does not offer.
+//!
+//! A socket made here is close-on-exec and comes back as an `OwnedFd`; the caller turns it into
+//! `TcpListener`, `UdpSocket`, `UnixStream` ... with std's safe `From<OwnedFd>`.
+#![allow(unsafe_code)]
+
+use std::ffi::{c_int, c_uint, c_void};
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use super::abi::{self, Linger, Ucred};
+use super::address::RawAddress;
+use super::{check, check_len};
+
+/// The kind of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A byte stream: TCP, Unix stream.
+    Stream,
+    /// Datagrams: UDP, Unix datagram.
+    Datagram,
+    /// A connection that keeps record boundaries: Unix only.
+    SequencedPacket,
+}
+
+/// A boolean or numeric socket option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opt {
+    /// Bind although old connections linger in TIME-WAIT (`socket(7)` SO_REUSEADDR).
+    ReuseAddress,
+    /// Several sockets bound to one port share its load (`socket(7)` SO_REUSEPORT).
+    ReusePort,
+    /// An IPv6 socket leaves IPv4 alone (`ipv6(7)` IPV6_V6ONLY, RFC 3493 §5.3).
+    Ipv6Only,
+    /// Send segments at once, without Nagle's waiting (`tcp(7)` TCP_NODELAY, RFC 896).
+    NoDelay,
+    /// Probe an idle peer (`tcp(7)` SO_KEEPALIVE, RFC 9293 §3.8.4).
+    KeepAlive,
+    /// Idle seconds before the first probe.
+    KeepAliveIdle,
+    /// Seconds between probes.
+    KeepAliveInterval,
+    /// Unanswered probes before the connection is dead.
+    KeepAliveCount,
+}
+
+impl Opt {
+    fn level_and_name(self) -> (c_int, c_int) {
+        match self {
+            Opt::ReuseAddress => (abi::SOL_SOCKET, abi::SO_REUSEADDR),
+            Opt::ReusePort => (abi::SOL_SOCKET, abi::SO_REUSEPORT),
+            Opt::Ipv6Only => (abi::IPPROTO_IPV6, abi::IPV6_V6ONLY),
+            Opt::NoDelay => (abi::IPPROTO_TCP, abi::TCP_NODELAY),
+            Opt::KeepAlive => (abi::SOL_SOCKET, abi::SO_KEEPALIVE),
+            Opt::KeepAliveIdle => (abi::IPPROTO_TCP, abi::TCP_KEEPIDLE),
+            Opt::KeepAliveInterval => (abi::IPPROTO_TCP, abi::TCP_KEEPINTVL),
+            Opt::KeepAliveCount => (abi::IPPROTO_TCP, abi::TCP_KEEPCNT),
+        }
+    }
+}
+
+/// The process at the other end of a Unix socket, as the kernel saw it connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// Process id.
+    pub pid: i32,
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
+}
+
+/// Makes a socket of the family of `address`; nothing is bound yet.
+pub fn new(address: &RawAddress, kind: Kind) -> io::Result<OwnedFd> {
+    let kind = match kind {
+        Kind::Stream => abi::SOCK_STREAM,
+        Kind::Datagram => abi::SOCK_DGRAM,
+        Kind::SequencedPacket => abi::SOCK_SEQPACKET,
+    };
+    // SAFETY: the call takes three integers and touches no memory of ours.
+    let fd = check(unsafe { abi::socket(address.family(), kind | abi::SOCK_CLOEXEC, 0) })?;
+    // SAFETY: the kernel has just made this descriptor, so nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Binds the socket to an address; for a Unix path this makes the file.
+pub fn bind(fd: BorrowedFd<'_>, address: &RawAddress) -> io::Result<()> {
+    let bytes = address.as_bytes();
+    // SAFETY: pointer and length describe the live slice `bytes`; the kernel only reads it.
+    check(unsafe { abi::bind(fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len() as c_uint) })?;
+    Ok(())
+}
+
+/// Makes a bound socket listen; at most `backlog` finished handshakes wait for `accept`
+/// (the kernel cuts it to `net.core.somaxconn`).
+pub fn listen(fd: BorrowedFd<'_>, backlog: u32) -> io::Result<()> {
+    let backlog = c_int::try_from(backlog).unwrap_or(c_int::MAX);
+    // SAFETY: two integers; no memory of ours is touched.
+    check(unsafe { abi::listen(fd.as_raw_fd(), backlog) })?;
+    Ok(())
+}
+
+/// Connects, blocking for as long as the socket's write time-out allows (`socket(7)`
+/// SO_SNDTIMEO covers `connect`; when it runs out the error is EINPROGRESS).
+///
+/// A connect that a stop signal interrupts is entered again, which goes on waiting for the
+/// handshake under way (`signal(7)`: calls with a time-out are not restarted by themselves).
+pub fn connect(fd: BorrowedFd<'_>, address: &RawAddress) -> io::Result<()> {
+    let bytes = address.as_bytes();
+    loop {
+        // SAFETY: pointer and length describe the live slice `bytes`; the kernel only reads it.
+        let returned =
+            unsafe { abi::connect(fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len() as c_uint) };
+        match check(returned) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other.map(drop),
+        }
+    }
+}
+
+/// Shuts a socket down in both directions, whatever kind it is.
+///
+/// On a listening socket this wakes every thread blocked in `accept` and makes later calls fail
+/// with EINVAL; on a datagram socket it wakes `recv` likewise, although the call itself then
+/// reports ENOTCONN. Both are Linux habits that no manual promises; tests of `net` hold them.
+pub fn shutdown(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: two integers; no memory of ours is touched.
+    check(unsafe { abi::shutdown(fd.as_raw_fd(), abi::SHUT_RDWR) })?;
+    Ok(())
+}
+
+/// Sets a boolean or numeric option.
+pub fn set(fd: BorrowedFd<'_>, option: Opt, value: i32) -> io::Result<()> {
+    let (level, name) = option.level_and_name();
+    set_raw(fd, level, name, &value)
+}
+
+/// Sets what `close` does with unsent bytes: `Some(0)` throws them away and sends a reset,
+/// `None` is the default, to send them in the background.
+pub fn set_linger(fd: BorrowedFd<'_>, seconds: Option<u16>) -> io::Result<()> {
+    let value =
+        Linger { on: c_int::from(seconds.is_some()), seconds: c_int::from(seconds.unwrap_or(0)) };
+    set_raw(fd, abi::SOL_SOCKET, abi::SO_LINGER, &value)
+}
+
+fn set_raw<T>(fd: BorrowedFd<'_>, level: c_int, name: c_int, value: &T) -> io::Result<()> {
+    // SAFETY: `value` is a live `#[repr(C)]` value or integer of exactly the size given; the
+    // kernel only reads it.
+    check(unsafe {
+        abi::setsockopt(
+            fd.as_raw_fd(),
+            level,
+            name,
+            std::ptr::from_ref(value).cast::<c_void>(),
+            size_of::<T>() as c_uint,
+        )
+    })?;
+    Ok(())
+}
+
+/// Reads a boolean or numeric option.
+pub fn get(fd: BorrowedFd<'_>, option: Opt) -> io::Result<i32> {
+    let (level, name) = option.level_and_name();
+    let mut value: c_int = 0;
+    let mut len = size_of::<c_int>() as c_uint;
+    // SAFETY: `value` and `len` are live for the call; `len` holds the size of `value`, any bit
+    // pattern of which is a valid integer.
+    check(unsafe {
+        abi::getsockopt(fd.as_raw_fd(), level, name, (&raw mut value).cast(), &raw mut len)
+    })?;
+    Ok(value)
+}
+
+/// Who connected to (or listens on) the other end of a Unix stream (`unix(7)` SO_PEERCRED).
+pub fn peer_credentials(fd: BorrowedFd<'_>) -> io::Result<Credentials> {
+    let mut value = Ucred { pid: 0, uid: 0, gid: 0 };
+    let mut len = size_of::<Ucred>() as c_uint;
+    // SAFETY: `value` and `len` are live for the call; `len` holds the size of `value`, which is
+    // three integers in the kernel's layout, any bit pattern of which is valid.
+    check(unsafe {
+        abi::getsockopt(
+            fd.as_raw_fd(),
+            abi::SOL_SOCKET,
+            abi::SO_PEERCRED,
+            (&raw mut value).cast(),
+            &raw mut len,
+        )
+    })?;
+    Ok(Credentials { pid: value.pid, uid: value.uid, gid: value.gid })
+}
+
+/// Looks at the next byte without taking it and without waiting: `Ok(0)` is the end of the
+/// stream, `Ok(1)` unread data, `WouldBlock` an idle live connection.
+pub fn peek_now(fd: BorrowedFd<'_>) -> io::Result<usize> {
+    let mut byte = [0u8; 1];
+    // SAFETY: pointer and length describe the live array `byte`, which the call may write.
+    check_len(unsafe {
+        abi::recv(
+            fd.as_raw_fd(),
+            byte.as_mut_ptr().cast(),
+            byte.len(),
+            abi::MSG_PEEK | abi::MSG_DONTWAIT,
+        )
+    })
+}
+
+/// Sends what fits into the socket's buffer at once and returns how many bytes that were;
+/// `WouldBlock` when nothing fits. Never raises SIGPIPE.
+pub fn send_now(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    // SAFETY: pointer and length describe the live slice `bytes`; the kernel only reads it.
+    check_len(unsafe {
+        abi::send(
+            fd.as_raw_fd(),
+            bytes.as_ptr().cast(),
+            bytes.len(),
+            abi::MSG_DONTWAIT | abi::MSG_NOSIGNAL,
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn options_read_back_what_was_set() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        for (option, value) in [
+            (Opt::KeepAlive, 1),
+            (Opt::KeepAliveIdle, 11),
+            (Opt::KeepAliveInterval, 12),
+            (Opt::KeepAliveCount, 3),
+            (Opt::NoDelay, 1),
+        ] {
+            set(stream.as_fd(), option, value).unwrap();
+            assert_eq!(get(stream.as_fd(), option).unwrap(), value, "{option:?}");
+        }
+    }
+
+    #[test]
+    fn peek_now_tells_idle_unread_and_ended_apart() {
+        let (mut ours, mut theirs) = UnixStream::pair().unwrap();
+        assert_eq!(peek_now(ours.as_fd()).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        theirs.write_all(b"x").unwrap();
+        assert_eq!(peek_now(ours.as_fd()).unwrap(), 1);
+        ours.read_exact(&mut [0]).unwrap();
+        drop(theirs);
+        assert_eq!(peek_now(ours.as_fd()).unwrap(), 0);
+    }
+
+    #[test]
+    fn send_now_stops_at_a_full_buffer_and_a_closed_peer_is_an_error_not_a_signal() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let block = [7u8; 64 * 1024];
+        while send_now(ours.as_fd(), &block).is_ok() {}
+        assert_eq!(
+            send_now(ours.as_fd(), &block).unwrap_err().kind(),
+            io::ErrorKind::WouldBlock
+        );
+        drop(theirs);
+        assert_eq!(send_now(ours.as_fd(), b"x").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[test]
+    fn credentials_of_a_socket_pair_are_our_own() {
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        let credentials = peer_credentials(ours.as_fd()).unwrap();
+        assert_eq!(credentials.pid as u32, std::process::id());
+    }
+
+    #[test]
+    fn linger_zero_makes_close_send_a_reset() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut theirs, _) = listener.accept().unwrap();
+        set_linger(ours.as_fd(), Some(0)).unwrap();
+        drop(ours);
+        assert_eq!(
+            theirs.read(&mut [0]).unwrap_err().kind(),
+            io::ErrorKind::ConnectionReset
+        );
+    }
+}
