@@ -1,1 +1,62 @@
-//! The `net` room.
+//! Addresses, network names, connections: what every protocol of this crate stands on.
+//!
+//! The room has a pure half and a shell.
+//!
+//! - *Pure*: text to values and back. [`ip`] (IPv4 and IPv6 literals, zones), [`class`] (what kind of
+//!   address it is), [`prefix`] (`10.0.0.0/8`), [`host_port`] (`host:port`), [`services`]
+//!   (`/etc/services`), [`network`] (`tcp`, `udp4`, `unix` ...), `lines` (bounded lines).
+//! - *Shell*: [`dial`] and [`Dialer`] make connections, [`listen`] and [`Listener`] accept them,
+//!   both as a [`Conn`]; [`DatagramSocket`] is the same for datagrams; [`ConnPool`] keeps idle
+//!   connections; a [`Deadline`] bounds every blocking call.
+//!
+//! ```text
+//!   "tcp", "localhost:http"
+//!        |  HostPort::parse             literals never reach a resolver
+//!        v
+//!   Name("localhost"), 80
+//!        |  resolve                     the system's, on a thread when there is a deadline
+//!        v
+//!   [::1]:80, 127.0.0.1:80
+//!        |  Dialer                      staggered attempts, first one wins (RFC 8305)
+//!        v
+//!      Conn                             TCP or Unix: read, write, half-close, deadlines
+//! ```
+//!
+//! Errors say what was attempted, on what, and why it failed: `connect tcp 127.0.0.1:1: connection
+//! refused`. Every descriptor is owned, close-on-exec, and closed by `Drop`.
+
+mod address_error;
+pub mod class;
+mod conn;
+mod datagram;
+mod deadline;
+mod dialer;
+mod error;
+pub mod host_port;
+pub mod ip;
+mod lines;
+mod listener;
+pub mod network;
+mod pool;
+pub mod prefix;
+mod resolve;
+pub mod services;
+mod unix_file;
+
+pub use address_error::{AddressError, Rule};
+pub use class::{Class, classify};
+pub use conn::{Addr, Conn};
+pub use datagram::{DatagramSocket, MAX_UDP_PAYLOAD, dial_datagrams, listen_datagrams};
+pub use deadline::Deadline;
+pub use dialer::{Dialer, dial};
+pub use error::{AcceptError, Error, plain_words};
+pub use host_port::{Host, HostPort, join_host_port, split_host_port};
+pub use ip::{Zone, ZonedIp, parse_ip};
+pub use lines::{LineBuffer, LineTooLong};
+pub use listener::{ListenConfig, Listener, listen};
+pub use network::{Network, Transport};
+pub use pool::{ConnPool, PoolConfig, PoolStats, Pooled};
+pub use prefix::Prefix;
+pub use services::Services;
+
+pub use crate::sys::socket::Credentials;

@@ -1,0 +1,317 @@
+//! `Conn`: one type over TCP, Unix stream and Unix sequenced-packet connections.
+//!
+//! A handler written for a `Conn` serves all of them. A `Conn` is a handle: cloning it costs no
+//! descriptor and no system call, all clones share the socket and its deadlines, and the socket
+//! closes when the last one is dropped. Reads and writes take `&self`, so one thread may read
+//! while another writes, or a third calls [`Conn::shutdown`] to wake both.
+//!
+//! What can go wrong, and what this type does about it:
+//!
+//! - A peer that sends or takes bytes slowly: both directions have a [`Deadline`].
+//! - Closing a TCP socket that holds unread bytes sends a reset, which may overtake and destroy
+//!   our last reply on its way (RFC 9293 §3.10.4, RFC 2525 §2.17): [`Conn::close`] first says
+//!   that nothing more will come, then reads until the peer has closed too.
+//! - On a sequenced-packet socket one read returns one record, and what does not fit the buffer
+//!   is lost; a record of no bytes looks like the end of the stream.
+
+use std::fmt;
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Network;
+use super::deadline::{Deadline, Timer};
+use crate::sys::socket::{self, Credentials};
+
+/// The address of a socket's end.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Addr {
+    /// An IP address and port.
+    Ip(SocketAddr),
+    /// A Unix socket's path (an abstract name begins with `@`), `None` for a socket that was
+    /// never bound, as most clients' are.
+    Unix(Option<PathBuf>),
+}
+
+impl Addr {
+    /// The IP address and port, `None` for Unix sockets.
+    pub fn ip(&self) -> Option<SocketAddr> {
+        match self {
+            Addr::Ip(address) => Some(*address),
+            Addr::Unix(_) => None,
+        }
+    }
+
+    pub(crate) fn from_unix(address: &std::os::unix::net::SocketAddr) -> Self {
+        if let Some(path) = address.as_pathname() {
+            return Addr::Unix(Some(path.to_path_buf()));
+        }
+        let name = address.as_abstract_name().map(|name| {
+            let mut text = vec![b'@'];
+            text.extend_from_slice(name);
+            PathBuf::from(std::ffi::OsStr::from_bytes(&text))
+        });
+        Addr::Unix(name)
+    }
+}
+
+impl fmt::Display for Addr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Addr::Ip(address) => address.fmt(f),
+            Addr::Unix(Some(path)) => path.display().fmt(f),
+            Addr::Unix(None) => f.write_str("unnamed"),
+        }
+    }
+}
+
+/// A connected stream or sequenced-packet socket.
+#[derive(Clone)]
+pub struct Conn {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    stream: Stream,
+    network: Network,
+    peer: Addr,
+    reading: Timer,
+    writing: Timer,
+}
+
+enum Stream {
+    Tcp(TcpStream),
+    /// Also a sequenced-packet socket: std's calls on it are the same.
+    Unix(UnixStream),
+}
+
+impl Conn {
+    /// Takes over a connected TCP socket.
+    pub fn from_tcp(stream: TcpStream) -> io::Result<Self> {
+        let peer = stream.peer_addr()?;
+        Ok(Self::with_tcp(stream, Network::Tcp, peer))
+    }
+
+    /// Takes over a connected Unix stream socket.
+    pub fn from_unix(stream: UnixStream) -> io::Result<Self> {
+        let peer = Addr::from_unix(&stream.peer_addr()?);
+        Ok(Self::with_unix(stream, Network::Unix, peer))
+    }
+
+    /// Two connected Unix streams: a connection without a network, for tests and lessons.
+    pub fn pair() -> io::Result<(Self, Self)> {
+        let (a, b) = UnixStream::pair()?;
+        Ok((Self::from_unix(a)?, Self::from_unix(b)?))
+    }
+
+    pub(crate) fn with_tcp(stream: TcpStream, network: Network, peer: SocketAddr) -> Self {
+        Self::new(Stream::Tcp(stream), network, Addr::Ip(peer))
+    }
+
+    pub(crate) fn with_unix(stream: UnixStream, network: Network, peer: Addr) -> Self {
+        Self::new(Stream::Unix(stream), network, peer)
+    }
+
+    fn new(stream: Stream, network: Network, peer: Addr) -> Self {
+        let (reading, writing) = (Timer::new(), Timer::new());
+        Self { inner: Arc::new(Inner { stream, network, peer, reading, writing }) }
+    }
+
+    /// The network that the connection was made on.
+    pub fn network(&self) -> Network {
+        self.inner.network
+    }
+
+    /// The address of the other end.
+    pub fn peer_addr(&self) -> &Addr {
+        &self.inner.peer
+    }
+
+    /// The address of this end.
+    pub fn local_addr(&self) -> io::Result<Addr> {
+        match &self.inner.stream {
+            Stream::Tcp(stream) => stream.local_addr().map(Addr::Ip),
+            Stream::Unix(stream) => stream.local_addr().map(|a| Addr::from_unix(&a)),
+        }
+    }
+
+    /// The process at the other end of a Unix socket; fails on TCP.
+    pub fn peer_credentials(&self) -> io::Result<Credentials> {
+        match &self.inner.stream {
+            Stream::Tcp(_) => Err(io::Error::from(io::ErrorKind::Unsupported)),
+            Stream::Unix(stream) => socket::peer_credentials(stream.as_fd()),
+        }
+    }
+
+    /// Sets both deadlines.
+    pub fn set_deadline(&self, deadline: Deadline) {
+        self.set_read_deadline(deadline);
+        self.set_write_deadline(deadline);
+    }
+
+    /// Sets the moment after which reads fail with `TimedOut`, even if bytes are there.
+    ///
+    /// It holds for calls that begin after it was set; a read that already blocks without a
+    /// deadline goes on (wake it with [`Conn::shutdown`]).
+    pub fn set_read_deadline(&self, deadline: Deadline) {
+        self.inner.reading.set(deadline);
+    }
+
+    /// Sets the moment after which writes fail with `TimedOut`, likewise.
+    pub fn set_write_deadline(&self, deadline: Deadline) {
+        self.inner.writing.set(deadline);
+    }
+
+    /// Ends one direction or both, for all clones. `Write` is the half-close: the peer reads
+    /// the end of the stream, and its replies still arrive. `Read` wakes a blocked reader, which
+    /// gets what had arrived and then the end of the stream.
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        match &self.inner.stream {
+            Stream::Tcp(stream) => stream.shutdown(how),
+            Stream::Unix(stream) => stream.shutdown(how),
+        }
+    }
+
+    /// Says that nothing more will come, then reads and drops what the peer still sends until it
+    /// closes as well, `deadline` passes, or `limit` bytes have come. So our last bytes are not
+    /// destroyed by a reset. Returns how many bytes were dropped.
+    pub fn close(self, deadline: Deadline, limit: u64) -> u64 {
+        let mut dropped = 0;
+        if self.shutdown(Shutdown::Write).is_err() {
+            return dropped; // already reset: nothing left to protect
+        }
+        self.set_read_deadline(deadline);
+        let mut buffer = [0; 4096];
+        while dropped < limit {
+            match (&self).read(&mut buffer) {
+                Ok(0) | Err(_) => break,
+                Ok(count) => dropped += count as u64,
+            }
+        }
+        dropped
+    }
+
+    /// Throws away what is unsent and makes the close, when the last clone is dropped, a reset.
+    pub fn reset_on_close(&self) -> io::Result<()> {
+        socket::set_linger(self.as_fd(), Some(0))
+    }
+
+    /// Whether an idle connection can be used again: the peer has neither closed it nor sent
+    /// bytes that nobody asked for. One system call, never blocks.
+    pub fn is_quiet(&self) -> bool {
+        socket::peek_now(self.as_fd()).is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    fn set_timeout(&self, direction: Direction, timeout: Option<Duration>) -> io::Result<()> {
+        match (&self.inner.stream, direction) {
+            (Stream::Tcp(stream), Direction::Read) => stream.set_read_timeout(timeout),
+            (Stream::Tcp(stream), Direction::Write) => stream.set_write_timeout(timeout),
+            (Stream::Unix(stream), Direction::Read) => stream.set_read_timeout(timeout),
+            (Stream::Unix(stream), Direction::Write) => stream.set_write_timeout(timeout),
+        }
+    }
+
+    /// Repeats a blocking call until it succeeds, fails for good, or its deadline passes.
+    fn within_deadline(
+        &self,
+        direction: Direction,
+        mut call: impl FnMut(&Stream) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let timer = match direction {
+            Direction::Read => &self.inner.reading,
+            Direction::Write => &self.inner.writing,
+        };
+        loop {
+            timer.arm(|timeout| self.set_timeout(direction, timeout))?;
+            match call(&self.inner.stream) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => timer.fired(),
+                // A call with a time-out is not restarted after SIGSTOP (signal(7)).
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                other => return other,
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Direction {
+    Read,
+    Write,
+}
+
+impl Read for &Conn {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.within_deadline(Direction::Read, |stream| match stream {
+            Stream::Tcp(stream) => (&*stream).read(buffer),
+            Stream::Unix(stream) => (&*stream).read(buffer),
+        })
+    }
+}
+
+impl Write for &Conn {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.inner.writing.check()?;
+        // The socket's buffer nearly always has room. Trying without waiting first spares most
+        // connections the system call that arms the write time-out.
+        match socket::send_now(self.as_fd(), bytes) {
+            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            other => return other,
+        }
+        self.within_deadline(Direction::Write, |stream| match stream {
+            Stream::Tcp(stream) => (&*stream).write(bytes),
+            Stream::Unix(stream) => (&*stream).write(bytes),
+        })
+    }
+
+    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.within_deadline(Direction::Write, |stream| match stream {
+            Stream::Tcp(stream) => (&*stream).write_vectored(parts),
+            Stream::Unix(stream) => (&*stream).write_vectored(parts),
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(()) // nothing is buffered on this side of the system call
+    }
+}
+
+impl Read for Conn {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        (&*self).read(buffer)
+    }
+}
+
+impl Write for Conn {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        (&*self).write(bytes)
+    }
+
+    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        (&*self).write_vectored(parts)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl AsFd for Conn {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.inner.stream {
+            Stream::Tcp(stream) => stream.as_fd(),
+            Stream::Unix(stream) => stream.as_fd(),
+        }
+    }
+}
+
+impl fmt::Debug for Conn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Conn({} {})", self.inner.network, self.inner.peer)
+    }
+}

@@ -1,0 +1,294 @@
+//! `DatagramSocket`: one type over UDP and Unix datagram sockets.
+//!
+//! A datagram arrives whole or not at all, in no promised order (RFC 768); what is longer than the
+//! reader's buffer loses its end, so readers pass a buffer one byte larger than what they accept.
+//! A socket from [`listen_datagrams`] hears everybody; one from [`dial_datagrams`] is connected to
+//! one peer: the kernel drops datagrams from other addresses, and an ICMP "port unreachable"
+//! comes back as `ConnectionRefused`.
+
+use std::fmt;
+use std::io;
+use std::net::UdpSocket;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::Network;
+use super::conn::Addr;
+use super::deadline::{Deadline, Timer};
+use super::error::Error;
+use super::listener::ListenConfig;
+use super::resolve;
+use super::unix_file::{self, SocketFile};
+use crate::sys::address::RawAddress;
+use crate::sys::batch::Batch;
+use crate::sys::socket::{self, Kind};
+
+/// The largest payload of a UDP datagram over IPv4, in bytes: 65,535 less the 20 of the IP header
+/// and the 8 of the UDP header (RFC 791 §3.1, RFC 768).
+pub const MAX_UDP_PAYLOAD: usize = 65_507;
+
+/// A datagram socket. A handle: clones share the socket and its deadlines.
+#[derive(Clone)]
+pub struct DatagramSocket {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    socket: Socket,
+    network: Network,
+    reading: Timer,
+    writing: Timer,
+    closed: AtomicBool,
+    /// Kept for its drop: the Unix file goes with the socket.
+    file: Option<SocketFile>,
+}
+
+enum Socket {
+    Udp(UdpSocket),
+    Unix(UnixDatagram),
+}
+
+/// Binds a datagram socket (`udp`, `udp4`, `udp6`, `unixgram`) with the default configuration.
+pub fn listen_datagrams(network: Network, address: &str) -> Result<DatagramSocket, Error> {
+    ListenConfig::default().listen_datagrams(network, address)
+}
+
+/// Makes a datagram socket that is connected to one peer.
+///
+/// On `unixgram` it is also bound, to a fresh name of its own in the peer's folder, because a
+/// reply needs an address to go to; the file is removed when the socket is dropped.
+pub fn dial_datagrams(network: Network, address: &str) -> Result<DatagramSocket, Error> {
+    let failed = Error::failed("connect", network, &address);
+    match network {
+        Network::Udp | Network::Udp4 | Network::Udp6 => {
+            let target = resolve::parse(network, address)?;
+            let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
+            for candidate in resolve::addresses(network, address, &target)? {
+                match dial_udp(candidate) {
+                    Ok(socket) => return Ok(DatagramSocket::new(Socket::Udp(socket), network, None)),
+                    Err(error) => failure = error,
+                }
+            }
+            Err(failed(failure))
+        }
+        Network::Unixgram => {
+            let (socket, file) = dial_unixgram(Path::new(address)).map_err(failed)?;
+            Ok(DatagramSocket::new(Socket::Unix(socket), network, file))
+        }
+        _ => Err(Error::WrongNetwork { verb: "connect", network, instead: "dial" }),
+    }
+}
+
+fn dial_udp(peer: std::net::SocketAddr) -> io::Result<UdpSocket> {
+    let socket = UdpSocket::from(socket::new(&RawAddress::ip(&peer), Kind::Datagram)?);
+    socket.connect(peer)?;
+    Ok(socket)
+}
+
+fn dial_unixgram(peer: &Path) -> io::Result<(UnixDatagram, Option<SocketFile>)> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let address = RawAddress::unix(peer)?;
+    let fd = socket::new(&address, Kind::Datagram)?;
+    socket::connect(fd.as_fd(), &address)?;
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let own = format!("{}.{}-{number}", peer.display(), std::process::id());
+    let file = unix_file::bind(fd.as_fd(), Path::new(&own), Kind::Datagram, None)?;
+    Ok((fd.into(), file))
+}
+
+impl ListenConfig {
+    /// Binds a datagram socket (`udp`, `udp4`, `udp6`, `unixgram`).
+    pub fn listen_datagrams(
+        &self,
+        network: Network,
+        address: &str,
+    ) -> Result<DatagramSocket, Error> {
+        match network {
+            Network::Udp | Network::Udp4 | Network::Udp6 => {
+                let fd = self.bind_ip(network, address, Kind::Datagram)?;
+                Ok(DatagramSocket::new(Socket::Udp(fd.into()), network, None))
+            }
+            Network::Unixgram => {
+                let (socket, file) = self
+                    .bind_unixgram(Path::new(address))
+                    .map_err(Error::failed("listen", network, &address))?;
+                Ok(DatagramSocket::new(Socket::Unix(socket), network, file))
+            }
+            _ => Err(Error::WrongNetwork { verb: "listen", network, instead: "listen" }),
+        }
+    }
+
+    fn bind_unixgram(&self, path: &Path) -> io::Result<(UnixDatagram, Option<SocketFile>)> {
+        let fd = socket::new(&RawAddress::unix(path)?, Kind::Datagram)?;
+        let file = unix_file::bind(fd.as_fd(), path, Kind::Datagram, self.unix_mode)?;
+        Ok((fd.into(), file))
+    }
+}
+
+impl DatagramSocket {
+    fn new(socket: Socket, network: Network, file: Option<SocketFile>) -> Self {
+        let (reading, writing) = (Timer::new(), Timer::new());
+        let closed = AtomicBool::new(false);
+        Self { inner: Arc::new(Inner { socket, network, reading, writing, closed, file }) }
+    }
+
+    /// Blocks for one datagram; returns its length and sender. Fails with `NotConnected` once the
+    /// socket is closed, with `TimedOut` when the deadline passes.
+    pub fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, Addr)> {
+        self.receive(|socket| match socket {
+            Socket::Udp(socket) => socket.recv_from(buffer).map(|(n, peer)| (n, Addr::Ip(peer))),
+            Socket::Unix(socket) => {
+                socket.recv_from(buffer).map(|(n, peer)| (n, Addr::from_unix(&peer)))
+            }
+        })
+    }
+
+    /// Blocks for one datagram of the connected peer.
+    pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.receive(|socket| match socket {
+            Socket::Udp(socket) => socket.recv(buffer),
+            Socket::Unix(socket) => socket.recv(buffer),
+        })
+    }
+
+    /// Blocks for one datagram and takes along what else has arrived; returns how many.
+    pub fn recv_batch(&self, batch: &mut Batch) -> io::Result<usize> {
+        self.receive(|_| batch.receive(self.as_fd()))
+    }
+
+    /// Sends the replies of a batch that are still to be sent; returns how many went.
+    pub fn send_batch(&self, batch: &mut Batch) -> io::Result<usize> {
+        self.send_with(|_| batch.send(self.as_fd()))
+    }
+
+    /// Sends one datagram to a peer.
+    pub fn send_to(&self, bytes: &[u8], peer: &Addr) -> io::Result<usize> {
+        self.send_with(|socket| match (socket, peer) {
+            (Socket::Udp(socket), Addr::Ip(peer)) => socket.send_to(bytes, peer),
+            (Socket::Unix(socket), Addr::Unix(Some(path))) => send_to_path(socket, bytes, path),
+            _ => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("a peer named {peer} cannot be answered on this socket"),
+            )),
+        })
+    }
+
+    /// Sends one datagram to the connected peer.
+    pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.send_with(|socket| match socket {
+            Socket::Udp(socket) => socket.send(bytes),
+            Socket::Unix(socket) => socket.send(bytes),
+        })
+    }
+
+    fn receive<T>(&self, mut call: impl FnMut(&Socket) -> io::Result<T>) -> io::Result<T> {
+        loop {
+            if self.is_closed() {
+                return Err(io::Error::new(io::ErrorKind::NotConnected, "the socket is closed"));
+            }
+            self.inner.reading.arm(|timeout| self.set_read_timeout(timeout))?;
+            match call(&self.inner.socket) {
+                // A close that came meanwhile looks like an empty datagram, or like an error.
+                _ if self.is_closed() => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.inner.reading.fired(),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                other => return other,
+            }
+        }
+    }
+
+    fn send_with(&self, mut call: impl FnMut(&Socket) -> io::Result<usize>) -> io::Result<usize> {
+        loop {
+            self.inner.writing.arm(|timeout| self.set_write_timeout(timeout))?;
+            match call(&self.inner.socket) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.inner.writing.fired(),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// Sets the moment after which receiving fails with `TimedOut`.
+    pub fn set_read_deadline(&self, deadline: Deadline) {
+        self.inner.reading.set(deadline);
+    }
+
+    /// Sets the moment after which sending fails with `TimedOut`.
+    pub fn set_write_deadline(&self, deadline: Deadline) {
+        self.inner.writing.set(deadline);
+    }
+
+    /// The address of this end.
+    pub fn local_addr(&self) -> io::Result<Addr> {
+        match &self.inner.socket {
+            Socket::Udp(socket) => socket.local_addr().map(Addr::Ip),
+            Socket::Unix(socket) => socket.local_addr().map(|a| Addr::from_unix(&a)),
+        }
+    }
+
+    /// The network of the socket.
+    pub fn network(&self) -> Network {
+        self.inner.network
+    }
+
+    /// Wakes blocked receivers, makes later ones fail, and removes the Unix file.
+    pub fn close(&self) {
+        if self.inner.closed.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        if let Some(file) = &self.inner.file {
+            file.remove();
+        }
+        // Reports ENOTCONN on an unconnected socket, and wakes its readers all the same.
+        let _ = socket::shutdown(self.as_fd());
+    }
+
+    /// Whether [`DatagramSocket::close`] was called.
+    pub fn is_closed(&self) -> bool {
+        self.inner.closed.load(Ordering::SeqCst)
+    }
+
+    fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        match &self.inner.socket {
+            Socket::Udp(socket) => socket.set_read_timeout(timeout),
+            Socket::Unix(socket) => socket.set_read_timeout(timeout),
+        }
+    }
+
+    fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        match &self.inner.socket {
+            Socket::Udp(socket) => socket.set_write_timeout(timeout),
+            Socket::Unix(socket) => socket.set_write_timeout(timeout),
+        }
+    }
+}
+
+fn send_to_path(socket: &UnixDatagram, bytes: &[u8], path: &Path) -> io::Result<usize> {
+    use std::os::linux::net::SocketAddrExt;
+    match path.as_os_str().as_encoded_bytes().strip_prefix(b"@") {
+        Some(name) => {
+            let address = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
+            socket.send_to_addr(bytes, &address)
+        }
+        None => socket.send_to(bytes, path),
+    }
+}
+
+impl AsFd for DatagramSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.inner.socket {
+            Socket::Udp(socket) => socket.as_fd(),
+            Socket::Unix(socket) => socket.as_fd(),
+        }
+    }
+}
+
+impl fmt::Debug for DatagramSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DatagramSocket({})", self.inner.network)
+    }
+}

@@ -1,0 +1,301 @@
+//! `Dialer`: from a network name and an address to a connection, within one deadline.
+//!
+//! A name often has several addresses, and the first may lead nowhere: a host with a broken IPv6
+//! route would cost a whole time-out each time. RFC 8305 ("happy eyeballs") staggers the attempts:
+//! the families take turns, the next attempt starts when the one before failed or after 250 ms,
+//! and the first connection wins. Each attempt is a thread with a blocking `connect`; the losers
+//! are woken by shutting their sockets down.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use super::conn::{Addr, Conn};
+use super::deadline::{Deadline, timed_out};
+use super::error::Error;
+use super::{Network, resolve};
+use crate::sys::address::RawAddress;
+use crate::sys::socket::{self, Kind, Opt};
+
+/// The Connection Attempt Delay of RFC 8305 §5: 250 ms is its recommendation.
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+/// Addresses tried for one name; a name with more is a mistake or an attack.
+const MAX_ATTEMPTS: usize = 16;
+/// A stack for a thread that makes three system calls.
+const STACK: usize = 64 * 1024;
+
+/// How connections are made. The default suits most programs.
+#[derive(Clone, Debug)]
+pub struct Dialer {
+    /// For everything together: look-up and all attempts. Default 10 s; `None` leaves it to the
+    /// kernel (about two minutes).
+    pub timeout: Option<Duration>,
+    /// Idle time after which the kernel probes the peer, and the time between probes (rounded up
+    /// to seconds, 9 probes). Default 15 s, as Go's; `None` for no probes.
+    pub keep_alive: Option<Duration>,
+    /// Send small writes at once (TCP_NODELAY). Default on.
+    pub no_delay: bool,
+    /// The address to connect from, `None` (default) for the kernel's choice. Peers of the other
+    /// family are skipped.
+    pub local: Option<SocketAddr>,
+}
+
+impl Default for Dialer {
+    fn default() -> Self {
+        Self {
+            timeout: Some(Duration::from_secs(10)),
+            keep_alive: Some(Duration::from_secs(15)),
+            no_delay: true,
+            local: None,
+        }
+    }
+}
+
+/// Connects with the default [`Dialer`] on a stream network.
+///
+/// ```no_run
+/// # fn main() -> Result<(), groundwire::net::Error> {
+/// use groundwire::net::{self, Network};
+/// let conn = net::dial(Network::Tcp, "localhost:http")?;
+/// # Ok(()) }
+/// ```
+pub fn dial(network: Network, address: &str) -> Result<Conn, Error> {
+    Dialer::default().dial(network, address)
+}
+
+impl Dialer {
+    /// Connects to `address`: `host:port`, or a path on a Unix network.
+    ///
+    /// Blocks at most [`Dialer::timeout`]. Errors name network and address:
+    /// `connect tcp 127.0.0.1:1: connection refused`.
+    pub fn dial(&self, network: Network, address: &str) -> Result<Conn, Error> {
+        let deadline = Deadline::after_option(self.timeout);
+        match network {
+            Network::Tcp | Network::Tcp4 | Network::Tcp6 => {
+                self.dial_tcp(network, address, deadline)
+            }
+            Network::Unix | Network::Unixpacket => {
+                let failed = Error::failed("connect", network, &address);
+                dial_unix(network, Path::new(address), deadline).map_err(failed)
+            }
+            _ => {
+                let instead = "dial_datagrams";
+                Err(Error::WrongNetwork { verb: "connect", network, instead })
+            }
+        }
+    }
+
+    fn dial_tcp(&self, network: Network, address: &str, deadline: Deadline) -> Result<Conn, Error> {
+        let target = resolve::parse(network, address)?;
+        let found = resolve::addresses_by(deadline, network, address, target)?;
+        let peers = in_attempt_order(found, self.local);
+        let failed = Error::failed("connect", network, &address);
+        match peers.as_slice() {
+            [] => {
+                let why = "the local address is of the other family";
+                Err(failed(io::Error::new(io::ErrorKind::AddrNotAvailable, why)))
+            }
+            [peer] => {
+                let stream = self.attempt(*peer).and_then(|fd| finish(fd, *peer, deadline));
+                stream.map(|s| Conn::with_tcp(s, network, *peer)).map_err(failed)
+            }
+            _ => match self.race(&peers, deadline) {
+                Ok((stream, peer)) => Ok(Conn::with_tcp(stream, network, peer)),
+                Err(attempts) => {
+                    let address = address.to_string();
+                    Err(Error::AllFailed { network, address, attempts })
+                }
+            },
+        }
+    }
+
+    /// Starts an attempt every [`ATTEMPT_DELAY`], or as soon as one has failed, until one
+    /// succeeds, all have failed, or the deadline passes.
+    fn race(
+        &self,
+        peers: &[SocketAddr],
+        deadline: Deadline,
+    ) -> Result<(TcpStream, SocketAddr), Vec<(String, io::Error)>> {
+        let (tell, told) = mpsc::channel();
+        let mut waiting: VecDeque<SocketAddr> = peers.iter().copied().collect();
+        let mut running: Vec<(SocketAddr, Arc<OwnedFd>)> = Vec::new();
+        let mut failures = Vec::new();
+        let winner = loop {
+            if let Some(peer) = waiting.pop_front() {
+                match self.attempt(peer).and_then(|fd| spawn_attempt(fd, peer, deadline, &tell)) {
+                    Ok(socket) => running.push((peer, socket)),
+                    Err(error) => failures.push((peer.to_string(), error)),
+                }
+            }
+            if running.is_empty() && waiting.is_empty() {
+                break None;
+            }
+            let patience = if waiting.is_empty() { Deadline::NEVER } else { Deadline::after(ATTEMPT_DELAY) };
+            match receive_by(&told, patience.earlier(deadline)) {
+                Ok((peer, Ok(stream))) => break Some((stream, peer)),
+                Ok((peer, Err(error))) => {
+                    running.retain(|(other, _)| *other != peer);
+                    failures.push((peer.to_string(), error));
+                }
+                Err(_) if deadline.passed() => {
+                    failures.extend(running.iter().map(|(p, _)| (p.to_string(), timed_out())));
+                    break None;
+                }
+                Err(_) => {}
+            }
+        };
+        for (peer, socket) in &running {
+            if winner.as_ref().is_none_or(|(_, won)| won != peer) {
+                let _ = socket::shutdown(socket.as_fd()); // wakes the thread that still connects
+            }
+        }
+        winner.ok_or(failures)
+    }
+
+    /// Makes and prepares the socket for one attempt.
+    fn attempt(&self, peer: SocketAddr) -> io::Result<OwnedFd> {
+        let fd = socket::new(&RawAddress::ip(&peer), Kind::Stream)?;
+        if let Some(local) = self.local {
+            socket::set(fd.as_fd(), Opt::ReuseAddress, 1)?;
+            socket::bind(fd.as_fd(), &RawAddress::ip(&local))?;
+        }
+        socket::set(fd.as_fd(), Opt::NoDelay, i32::from(self.no_delay))?;
+        if let Some(interval) = self.keep_alive {
+            let seconds = interval.as_secs() + u64::from(interval.subsec_nanos() > 0);
+            let seconds = i32::try_from(seconds.max(1)).unwrap_or(i32::MAX);
+            socket::set(fd.as_fd(), Opt::KeepAlive, 1)?;
+            socket::set(fd.as_fd(), Opt::KeepAliveIdle, seconds)?;
+            socket::set(fd.as_fd(), Opt::KeepAliveInterval, seconds)?;
+        }
+        Ok(fd)
+    }
+}
+
+type Outcome = (SocketAddr, io::Result<TcpStream>);
+
+fn receive_by(
+    told: &mpsc::Receiver<Outcome>,
+    deadline: Deadline,
+) -> Result<Outcome, RecvTimeoutError> {
+    match deadline.remaining() {
+        Some(left) => told.recv_timeout(left),
+        None => told.recv().map_err(|_| RecvTimeoutError::Disconnected),
+    }
+}
+
+fn spawn_attempt(
+    fd: OwnedFd,
+    peer: SocketAddr,
+    deadline: Deadline,
+    tell: &mpsc::Sender<Outcome>,
+) -> io::Result<Arc<OwnedFd>> {
+    // The race keeps a second descriptor, by which it can wake an attempt that has lost.
+    let handle = Arc::new(fd.try_clone()?);
+    let tell = tell.clone();
+    thread::Builder::new()
+        .name("connect".into())
+        .stack_size(STACK)
+        .spawn(move || tell.send((peer, finish(fd, peer, deadline))))?;
+    Ok(handle)
+}
+
+/// Connects a prepared socket within the deadline.
+fn finish(fd: OwnedFd, peer: SocketAddr, deadline: Deadline) -> io::Result<TcpStream> {
+    let stream = TcpStream::from(fd);
+    connect_by(&stream, &RawAddress::ip(&peer), deadline, TcpStream::set_write_timeout)?;
+    // A free port dialled from the very same port connects to itself (RFC 9293 §3.5 allows
+    // simultaneous open): nobody listens there.
+    if stream.local_addr()? == peer {
+        return Err(io::Error::from(io::ErrorKind::ConnectionRefused));
+    }
+    Ok(stream)
+}
+
+fn dial_unix(network: Network, path: &Path, deadline: Deadline) -> io::Result<Conn> {
+    let kind = if network == Network::Unix { Kind::Stream } else { Kind::SequencedPacket };
+    let address = RawAddress::unix(path)?;
+    let stream = UnixStream::from(socket::new(&address, kind)?);
+    connect_by(&stream, &address, deadline, UnixStream::set_write_timeout)?;
+    Ok(Conn::with_unix(stream, network, Addr::Unix(Some(path.to_path_buf()))))
+}
+
+/// A blocking `connect` that the socket's write time-out ends (`socket(7)`: SO_SNDTIMEO).
+fn connect_by<S: AsFd>(
+    stream: &S,
+    peer: &RawAddress,
+    deadline: Deadline,
+    set_timeout: impl Fn(&S, Option<Duration>) -> io::Result<()>,
+) -> io::Result<()> {
+    if let Some(left) = deadline.remaining() {
+        if left.is_zero() {
+            return Err(timed_out());
+        }
+        set_timeout(stream, Some(left.max(Duration::from_millis(1))))?;
+    }
+    socket::connect(stream.as_fd(), peer).map_err(|error| match error.raw_os_error() {
+        // EINPROGRESS (TCP) and EAGAIN (Unix) are how a time-out of `connect` is told.
+        Some(115 | 11) if deadline.passed() || deadline.remaining().is_some() => timed_out(),
+        _ => error,
+    })?;
+    // The connection starts without time-outs; its deadlines arm them.
+    if deadline.moment().is_some() {
+        set_timeout(stream, None)?;
+    }
+    Ok(())
+}
+
+/// RFC 8305 §4: the families take turns, the resolver's first choice begins.
+fn in_attempt_order(found: Vec<SocketAddr>, local: Option<SocketAddr>) -> Vec<SocketAddr> {
+    let usable = found.into_iter().filter(|a| local.is_none_or(|l| l.is_ipv4() == a.is_ipv4()));
+    let usable: Vec<SocketAddr> = usable.collect();
+    let first_is_v6 = usable.first().is_some_and(SocketAddr::is_ipv6);
+    let (first, second): (Vec<_>, Vec<_>) =
+        usable.into_iter().partition(|address| address.is_ipv6() == first_is_v6);
+    let mut order = Vec::new();
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    loop {
+        let pair = [first.next(), second.next()];
+        if pair == [None, None] {
+            order.truncate(MAX_ATTEMPTS);
+            return order;
+        }
+        order.extend(pair.into_iter().flatten());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn families_take_turns_and_the_resolvers_first_choice_begins() {
+        let found = addresses(&["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1", "2.2.2.2:1"]);
+        let order = in_attempt_order(found, None);
+        let expected = ["[::1]:1", "1.1.1.1:1", "[::2]:1", "2.2.2.2:1", "[::3]:1"];
+        assert_eq!(order, addresses(&expected));
+    }
+
+    #[test]
+    fn a_local_address_keeps_its_own_family_only() {
+        let found = addresses(&["[::1]:1", "1.1.1.1:1"]);
+        let local = Some("127.0.0.1:0".parse().unwrap());
+        assert_eq!(in_attempt_order(found, local), addresses(&["1.1.1.1:1"]));
+    }
+
+    #[test]
+    fn a_name_with_a_hundred_addresses_gets_a_bounded_number_of_attempts() {
+        let found: Vec<SocketAddr> = (0..100).map(|p| SocketAddr::from(([127, 0, 0, 1], p))).collect();
+        assert_eq!(in_attempt_order(found, None).len(), MAX_ATTEMPTS);
+    }
+}

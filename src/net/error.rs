@@ -1,0 +1,204 @@
+//! What can go wrong between an address and a connection.
+//!
+//! Every error says what was attempted, on which network and address, and why it failed, in the
+//! shape `connect tcp 127.0.0.1:1: connection refused`, so that a program prints it as it is.
+
+use std::fmt;
+use std::io;
+
+use super::{AddressError, Network};
+
+/// A failed attempt to dial, listen, or name an address.
+#[derive(Debug)]
+pub enum Error {
+    /// The text is not an address; nothing was attempted.
+    Address(AddressError),
+    /// The call does not exist for this network: dialling a stream on `udp`, say.
+    WrongNetwork {
+        /// What was attempted: `connect`, `listen`.
+        verb: &'static str,
+        /// The network that was asked for.
+        network: Network,
+        /// What to use instead.
+        instead: &'static str,
+    },
+    /// The host's name has no address, or the system could not find out.
+    Resolve {
+        /// The address as given.
+        address: String,
+        /// The resolver's answer.
+        source: io::Error,
+    },
+    /// The system call failed, or the deadline passed.
+    Failed {
+        /// What was attempted: `connect`, `listen`, ...
+        verb: &'static str,
+        /// On which network.
+        network: Network,
+        /// On which address.
+        address: String,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// A name with several addresses, and each attempt failed (in the order of the attempts).
+    AllFailed {
+        /// The network.
+        network: Network,
+        /// The address as given.
+        address: String,
+        /// The resolved addresses with their errors; never empty.
+        attempts: Vec<(String, io::Error)>,
+    },
+}
+
+impl Error {
+    /// The kind of the underlying failure, as `io::Error::kind` tells it.
+    pub fn kind(&self) -> io::ErrorKind {
+        match self {
+            Error::Address(_) | Error::WrongNetwork { .. } => io::ErrorKind::InvalidInput,
+            Error::Resolve { source, .. } | Error::Failed { source, .. } => source.kind(),
+            Error::AllFailed { attempts, .. } => {
+                attempts.first().map_or(io::ErrorKind::Other, |(_, source)| source.kind())
+            }
+        }
+    }
+
+    pub(crate) fn failed(
+        verb: &'static str,
+        network: Network,
+        address: &dyn fmt::Display,
+    ) -> impl Fn(io::Error) -> Error {
+        let address = address.to_string();
+        move |source| Error::Failed { verb, network, address: address.clone(), source }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Address(error) => error.fmt(f),
+            Error::WrongNetwork { verb, network, instead } => {
+                write!(f, "{verb} {network}: not possible on this network, use {instead}")
+            }
+            Error::Resolve { address, source } => {
+                write!(f, "look up {address}: {}", plain_words(source))
+            }
+            Error::Failed { verb, network, address, source } => {
+                write!(f, "{verb} {network} {address}: {}", plain_words(source))
+            }
+            Error::AllFailed { network, address, attempts } => {
+                write!(f, "connect {network} {address}: ")?;
+                for (number, (tried, source)) in attempts.iter().enumerate() {
+                    let comma = if number == 0 { "" } else { ", " };
+                    write!(f, "{comma}{tried} {}", plain_words(source))?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Address(error) => Some(error),
+            Error::Resolve { source, .. } | Error::Failed { source, .. } => Some(source),
+            Error::AllFailed { attempts, .. } => attempts.first().map(|(_, e)| e as _),
+            Error::WrongNetwork { .. } => None,
+        }
+    }
+}
+
+impl From<AddressError> for Error {
+    fn from(error: AddressError) -> Self {
+        Error::Address(error)
+    }
+}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        io::Error::new(error.kind(), error)
+    }
+}
+
+/// An I/O error as the end of a sentence: `connection refused`, without the capital letter and
+/// the number that std puts around it.
+pub fn plain_words(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error ").next().unwrap_or(&text);
+    let mut letters = text.chars();
+    match (letters.next(), letters.next()) {
+        // Leave acronyms alone.
+        (Some(first), Some(second)) if second.is_lowercase() => {
+            first.to_lowercase().chain([second]).chain(letters).collect()
+        }
+        _ => text.to_string(),
+    }
+}
+
+/// Why `Listener::accept` returned no connection, and so what to do next.
+#[derive(Debug)]
+pub enum AcceptError {
+    /// The listener was closed: stop.
+    Closed,
+    /// This one connection was lost between the handshake and `accept` (`accept(2)`): go on.
+    Lost(io::Error),
+    /// Out of descriptors or memory (EMFILE, ENFILE, ENOBUFS, ENOMEM): the connection waits in
+    /// the backlog; wait before trying again, or the loop spins.
+    Exhausted(io::Error),
+    /// The listener itself is broken: give up.
+    Fatal(io::Error),
+}
+
+impl AcceptError {
+    pub(crate) fn classify(error: io::Error, closed: bool) -> Self {
+        if closed {
+            return AcceptError::Closed;
+        }
+        match error.raw_os_error() {
+            Some(12 | 23 | 24 | 105) => AcceptError::Exhausted(error),
+            Some(1 | 4 | 11 | 64 | 71 | 92 | 95 | 100 | 101 | 103 | 112 | 113) => {
+                AcceptError::Lost(error)
+            }
+            _ => AcceptError::Fatal(error),
+        }
+    }
+}
+
+impl fmt::Display for AcceptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AcceptError::Closed => f.write_str("accept: the listener is closed"),
+            AcceptError::Lost(e) => write!(f, "accept: connection lost: {}", plain_words(e)),
+            AcceptError::Exhausted(e) | AcceptError::Fatal(e) => {
+                write!(f, "accept: {}", plain_words(e))
+            }
+        }
+    }
+}
+
+impl std::error::Error for AcceptError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_words_drop_the_capital_and_the_number_but_keep_acronyms() {
+        for (number, words) in [(111, "connection refused"), (24, "too many open files")] {
+            assert_eq!(plain_words(&io::Error::from_raw_os_error(number)), words);
+        }
+        assert_eq!(plain_words(&io::Error::other("TLS bytes")), "TLS bytes");
+        assert_eq!(plain_words(&io::Error::other("")), "");
+    }
+
+    #[test]
+    fn descriptor_shortage_is_told_apart_from_a_lost_connection_and_a_broken_listener() {
+        let class = |number| AcceptError::classify(io::Error::from_raw_os_error(number), false);
+        assert!(matches!(class(24), AcceptError::Exhausted(_)));
+        assert!(matches!(class(103), AcceptError::Lost(_)));
+        assert!(matches!(class(9), AcceptError::Fatal(_)));
+        let closed = AcceptError::classify(io::Error::from_raw_os_error(22), true);
+        assert!(matches!(closed, AcceptError::Closed));
+    }
+}

@@ -1,0 +1,192 @@
+//! Lines of bounded length out of a stream of bytes, whatever pieces it comes in.
+//!
+//! One buffer lives as long as the connection: two lines in one segment are two lines, and half
+//! a line waits for its other half. (A new buffered reader for each line would throw away what
+//! the old one had read ahead.) A line is bytes up to and including a line feed, or the rest before the
+//! end of the stream; no encoding is assumed.
+//!
+//! The pure part: bytes are pushed in, lines are taken out.
+//!
+//! ```text
+//!  spare() -> read(2) writes here -> filled(n)
+//!        |
+//!   [ lines taken | whole lines | begun line | spare ]
+//!     start ------^             ^            ^
+//!                 whole() takes all of these at once
+//! ```
+
+/// The first size of the buffer, in bytes: what an idle connection costs.
+const SMALL: usize = 1024;
+
+/// A bounded line buffer.
+#[derive(Debug)]
+pub struct LineBuffer {
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+    max_line: usize,
+}
+
+/// A line is longer than the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineTooLong {
+    /// The limit, in bytes, the line feed included.
+    pub max_line: usize,
+}
+
+impl std::fmt::Display for LineTooLong {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "line longer than {} bytes", self.max_line)
+    }
+}
+
+impl std::error::Error for LineTooLong {}
+
+impl From<LineTooLong> for std::io::Error {
+    fn from(error: LineTooLong) -> Self {
+        std::io::Error::new(std::io::ErrorKind::InvalidData, error)
+    }
+}
+
+impl LineBuffer {
+    /// A buffer for lines of at most `max_line` bytes (at least 1), the line feed included. It
+    /// starts small and never grows past that.
+    pub fn new(max_line: usize) -> Self {
+        let max_line = max_line.max(1);
+        Self { bytes: vec![0; max_line.min(SMALL)], start: 0, end: 0, max_line }
+    }
+
+    /// Room to read into, never empty; fails when a begun line fills the whole limit. Lines that
+    /// were not taken are kept.
+    pub fn spare(&mut self) -> Result<&mut [u8], LineTooLong> {
+        if self.end == self.bytes.len() {
+            self.make_room()?;
+        }
+        Ok(self.bytes.get_mut(self.end..).unwrap_or_default())
+    }
+
+    /// Says how many bytes were read into [`spare`](Self::spare).
+    pub fn filled(&mut self, count: usize) {
+        self.end = (self.end + count).min(self.bytes.len());
+    }
+
+    /// All whole lines at once, as they stand; empty when there is none. They are taken.
+    pub fn whole(&mut self) -> &[u8] {
+        let waiting = self.waiting();
+        // From the back: a request-reply peer's bytes end in a line feed.
+        let len = waiting.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        self.take(len)
+    }
+
+    /// The next whole line with its line feed. It is taken.
+    pub fn next_line(&mut self) -> Option<&[u8]> {
+        let len = self.waiting().iter().position(|&byte| byte == b'\n')? + 1;
+        Some(self.take(len))
+    }
+
+    /// What is left, whole lines or not: for the end of the stream. It is taken.
+    pub fn rest(&mut self) -> &[u8] {
+        self.take(self.end - self.start)
+    }
+
+    /// Whether nothing waits, not even a begun line.
+    pub fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    fn waiting(&self) -> &[u8] {
+        self.bytes.get(self.start..self.end).unwrap_or(&[])
+    }
+
+    fn take(&mut self, len: usize) -> &[u8] {
+        let from = self.start;
+        self.start += len;
+        if self.start == self.end {
+            // Empty: begin at the front again. The slice below is still in place.
+            (self.start, self.end) = (0, 0);
+        }
+        self.bytes.get(from..from + len).unwrap_or(&[])
+    }
+
+    /// Moves what waits to the front, or grows up to the limit.
+    fn make_room(&mut self) -> Result<(), LineTooLong> {
+        if self.start > 0 {
+            self.bytes.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+            return Ok(());
+        }
+        if self.bytes.len() >= self.max_line {
+            return Err(LineTooLong { max_line: self.max_line });
+        }
+        // Doubling keeps the memory below twice of what the peer has really sent.
+        let size = (self.bytes.len() * 2).min(self.max_line);
+        self.bytes.resize(size, 0);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn push(buffer: &mut LineBuffer, mut bytes: &[u8]) -> Result<(), LineTooLong> {
+        while !bytes.is_empty() {
+            let spare = buffer.spare()?;
+            let count = spare.len().min(bytes.len());
+            spare[..count].copy_from_slice(&bytes[..count]);
+            buffer.filled(count);
+            bytes = &bytes[count..];
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn lines_come_out_the_same_whole_or_byte_by_byte() {
+        let text = b"one\n\ntwo\xff\x00three\nrest";
+        for step in 1..=text.len() {
+            let mut buffer = LineBuffer::new(64);
+            let mut lines: Vec<Vec<u8>> = Vec::new();
+            for piece in text.chunks(step) {
+                push(&mut buffer, piece).unwrap();
+                while let Some(line) = buffer.next_line() {
+                    lines.push(line.to_vec());
+                }
+            }
+            assert_eq!(lines, [&b"one\n"[..], b"\n", b"two\xff\x00three\n"], "step {step}");
+            assert_eq!(buffer.rest(), b"rest");
+            assert!(buffer.is_empty());
+        }
+    }
+
+    #[test]
+    fn all_whole_lines_are_taken_at_once_and_a_begun_one_waits() {
+        let mut buffer = LineBuffer::new(64);
+        push(&mut buffer, b"a\nb\nc").unwrap();
+        assert_eq!(buffer.whole(), b"a\nb\n");
+        assert_eq!(buffer.whole(), b"");
+        push(&mut buffer, b"d\n").unwrap();
+        assert_eq!(buffer.whole(), b"cd\n");
+    }
+
+    #[test]
+    fn a_line_of_the_limit_passes_and_one_byte_more_is_refused() {
+        for max in [1, 2, 1023, 1024, 1025, 5000] {
+            let mut buffer = LineBuffer::new(max);
+            let mut line = vec![b'x'; max - 1];
+            line.push(b'\n');
+            push(&mut buffer, &line).unwrap();
+            assert_eq!(buffer.next_line(), Some(&line[..]), "limit {max}");
+            push(&mut buffer, &vec![b'x'; max]).unwrap();
+            assert_eq!(buffer.spare(), Err(LineTooLong { max_line: max }), "limit {max}");
+        }
+    }
+
+    #[test]
+    fn an_idle_buffer_is_small_and_a_full_one_no_larger_than_the_limit() {
+        let mut buffer = LineBuffer::new(1 << 20);
+        assert_eq!(buffer.bytes.len(), SMALL);
+        let _ = push(&mut buffer, &vec![b'x'; 2 << 20]);
+        assert_eq!(buffer.bytes.len(), 1 << 20);
+    }
+}

@@ -1,0 +1,239 @@
+//! `Listener`: one type over TCP, Unix stream and Unix sequenced-packet listeners.
+//!
+//! std's `TcpListener::bind` fixes the backlog at 128 and offers neither reuse-port nor
+//! IPv6-only, and its `accept` cannot be woken. Here the socket is made step by step (`socket`,
+//! options, `bind`, `listen`), and [`Listener::close`] may be called from any thread: it shuts the
+//! listening socket down, which wakes every blocked `accept` at once. No polling, no flag that is
+//! looked at "soon". Connections that wait in the backlog at that moment are reset by the kernel.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::conn::{Addr, Conn};
+use super::error::{AcceptError, Error};
+use super::resolve;
+use super::unix_file::{self, SocketFile};
+use super::{Host, Network};
+use crate::sys::address::RawAddress;
+use crate::sys::socket::{self, Kind, Opt};
+
+/// How a [`Listener`] (or a bound datagram socket) is made.
+#[derive(Clone, Debug)]
+pub struct ListenConfig {
+    /// Finished handshakes that may wait for `accept`; the kernel cuts it to
+    /// `net.core.somaxconn` (4,096 on Linux). Default 1,024.
+    pub backlog: u32,
+    /// Let several sockets bind this port and share its load. Default off.
+    pub reuse_port: bool,
+    /// Whether an IPv6 wildcard socket refuses IPv4 peers; `None` (default) decides by the network:
+    /// `tcp` and `udp` take both, `tcp6` and `udp6` only IPv6.
+    pub ipv6_only: Option<bool>,
+    /// Send small replies at once (TCP_NODELAY; accepted connections inherit it). Default on.
+    pub no_delay: bool,
+    /// Permission bits of a Unix socket's file, `None` for what the umask leaves (default).
+    pub unix_mode: Option<u32>,
+}
+
+impl Default for ListenConfig {
+    fn default() -> Self {
+        Self {
+            backlog: 1024,
+            reuse_port: false,
+            ipv6_only: None,
+            no_delay: true,
+            unix_mode: None,
+        }
+    }
+}
+
+/// A socket that accepts connections. A handle: clones share the socket, which closes (and its
+/// Unix file goes) when the last clone is dropped or at [`Listener::close`].
+#[derive(Clone, Debug)]
+pub struct Listener {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    socket: Socket,
+    network: Network,
+    local: Addr,
+    closed: AtomicBool,
+    file: Option<SocketFile>,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+/// Listens with the default configuration.
+///
+/// `address` is `host:port` (`:0` for every interface and a free port) or, on a Unix network, a
+/// path. Errors name the network and address: `listen tcp 127.0.0.1:80: permission denied`.
+pub fn listen(network: Network, address: &str) -> Result<Listener, Error> {
+    ListenConfig::default().listen(network, address)
+}
+
+impl ListenConfig {
+    /// Listens on a stream network (`tcp`, `tcp4`, `tcp6`, `unix`, `unixpacket`).
+    pub fn listen(&self, network: Network, address: &str) -> Result<Listener, Error> {
+        let (socket, file) = match network {
+            Network::Tcp | Network::Tcp4 | Network::Tcp6 => {
+                (Socket::Tcp(self.listen_tcp(network, address)?.into()), None)
+            }
+            Network::Unix | Network::Unixpacket => {
+                let (fd, file) = self
+                    .listen_unix(network, Path::new(address))
+                    .map_err(Error::failed("listen", network, &address))?;
+                (Socket::Unix(fd.into()), file)
+            }
+            _ => {
+                let instead = "listen_datagrams";
+                return Err(Error::WrongNetwork { verb: "listen", network, instead });
+            }
+        };
+        let local = socket.local_addr().map_err(Error::failed("listen", network, &address))?;
+        let closed = AtomicBool::new(false);
+        Ok(Listener { inner: Arc::new(Inner { socket, network, local, closed, file }) })
+    }
+
+    fn listen_tcp(&self, network: Network, address: &str) -> Result<OwnedFd, Error> {
+        let target = self.bind_ip(network, address, Kind::Stream)?;
+        socket::listen(target.as_fd(), self.backlog)
+            .map_err(Error::failed("listen", network, &address))?;
+        Ok(target)
+    }
+
+    fn listen_unix(
+        &self,
+        network: Network,
+        path: &Path,
+    ) -> io::Result<(OwnedFd, Option<SocketFile>)> {
+        let kind =
+            if network == Network::Unix { Kind::Stream } else { Kind::SequencedPacket };
+        let fd = socket::new(&RawAddress::unix(path)?, kind)?;
+        let file = unix_file::bind(fd.as_fd(), path, kind, self.unix_mode)?;
+        socket::listen(fd.as_fd(), self.backlog)?;
+        Ok((fd, file))
+    }
+
+    /// Binds an IP socket to the first address that `address` stands for and that works.
+    pub(crate) fn bind_ip(
+        &self,
+        network: Network,
+        address: &str,
+        kind: Kind,
+    ) -> Result<OwnedFd, Error> {
+        let target = resolve::parse(network, address)?;
+        let candidates = match &target.host {
+            Host::Any => wildcard(network, target.port),
+            _ => resolve::addresses(network, address, &target)?,
+        };
+        let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        for candidate in candidates {
+            match self.bind_one(network, candidate, kind) {
+                Ok(fd) => return Ok(fd),
+                Err(error) => failure = error,
+            }
+        }
+        Err(Error::failed("listen", network, &address)(failure))
+    }
+
+    fn bind_one(&self, network: Network, address: SocketAddr, kind: Kind) -> io::Result<OwnedFd> {
+        let raw = RawAddress::ip(&address);
+        let fd = socket::new(&raw, kind)?;
+        if kind == Kind::Stream {
+            // So that a restart need not wait for the old connections' TIME-WAIT to end. On UDP
+            // the same option would let two servers share a port unnoticed.
+            socket::set(fd.as_fd(), Opt::ReuseAddress, 1)?;
+            socket::set(fd.as_fd(), Opt::NoDelay, i32::from(self.no_delay))?;
+        }
+        if self.reuse_port {
+            socket::set(fd.as_fd(), Opt::ReusePort, 1)?;
+        }
+        if address.is_ipv6() {
+            let only = self.ipv6_only.unwrap_or(matches!(network, Network::Tcp6 | Network::Udp6));
+            socket::set(fd.as_fd(), Opt::Ipv6Only, i32::from(only))?;
+        }
+        socket::bind(fd.as_fd(), &raw)?;
+        Ok(fd)
+    }
+}
+
+/// What `:port` means: every address of the machine. One IPv6 socket takes IPv4 peers as well;
+/// where the kernel has no IPv6, IPv4 alone has to do.
+fn wildcard(network: Network, port: u16) -> Vec<SocketAddr> {
+    let v6 = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port);
+    let v4 = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
+    [v6, v4].into_iter().filter(|address| network.allows(address.ip())).collect()
+}
+
+impl Socket {
+    fn local_addr(&self) -> io::Result<Addr> {
+        match self {
+            Socket::Tcp(listener) => listener.local_addr().map(Addr::Ip),
+            Socket::Unix(listener) => listener.local_addr().map(|a| Addr::from_unix(&a)),
+        }
+    }
+}
+
+impl Listener {
+    /// Blocks until a peer connects or the listener is closed.
+    pub fn accept(&self) -> Result<Conn, AcceptError> {
+        let network = self.inner.network;
+        let accepted = match &self.inner.socket {
+            Socket::Tcp(listener) => {
+                listener.accept().map(|(stream, peer)| Conn::with_tcp(stream, network, peer))
+            }
+            Socket::Unix(listener) => listener
+                .accept()
+                .map(|(stream, peer)| Conn::with_unix(stream, network, Addr::from_unix(&peer))),
+        };
+        accepted.map_err(|error| AcceptError::classify(error, self.is_closed()))
+    }
+
+    /// The address it listens on: with port 0 asked for, the one that was given.
+    pub fn local_addr(&self) -> &Addr {
+        &self.inner.local
+    }
+
+    /// The network it listens on.
+    pub fn network(&self) -> Network {
+        self.inner.network
+    }
+
+    /// Stops listening: blocked and later `accept`s return [`AcceptError::Closed`], new peers are
+    /// refused, the Unix file is removed. From any thread, any number of times.
+    pub fn close(&self) {
+        if self.inner.closed.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        // The file first: a client that finds it could otherwise still try to connect.
+        if let Some(file) = &self.inner.file {
+            file.remove();
+        }
+        // It fails only for a socket that does not listen, which this one does.
+        let _ = socket::shutdown(self.as_fd());
+    }
+
+    /// Whether [`Listener::close`] was called.
+    pub fn is_closed(&self) -> bool {
+        self.inner.closed.load(Ordering::SeqCst)
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.inner.socket {
+            Socket::Tcp(listener) => listener.as_fd(),
+            Socket::Unix(listener) => listener.as_fd(),
+        }
+    }
+}

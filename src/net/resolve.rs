@@ -1,0 +1,115 @@
+//! From the text of an address to socket addresses, by the system's resolver.
+//!
+//! Literals never reach the resolver: it would take `127.1` for 127.0.0.1 and ask the DNS for
+//! `288.8.8.8`. A name does, and `getaddrinfo` blocks for as long as it likes, so a caller with a
+//! deadline waits for it on another thread and may leave it behind.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6, ToSocketAddrs};
+use std::sync::{OnceLock, mpsc};
+use std::thread;
+
+use super::deadline::{Deadline, timed_out};
+use super::error::Error;
+use super::{Host, HostPort, Network, Services, Transport, ZonedIp};
+use crate::sys::process::interface_index;
+
+/// Takes `host:port` apart; a service name is looked up in `/etc/services`.
+pub(crate) fn parse(network: Network, address: &str) -> Result<HostPort, Error> {
+    let transport = network.transport().unwrap_or(Transport::Tcp);
+    Ok(HostPort::parse(address, transport, services())?)
+}
+
+/// The longest `/etc/services` that is read, in bytes; Debian's has 13 KB.
+const SERVICES_LIMIT: u64 = 1024 * 1024;
+
+/// The machine's services, read once; the small table that every machine has otherwise.
+fn services() -> &'static Services {
+    static SERVICES: OnceLock<Services> = OnceLock::new();
+    SERVICES.get_or_init(|| {
+        let mut text = String::new();
+        let file = File::open("/etc/services");
+        match file.and_then(|file| file.take(SERVICES_LIMIT).read_to_string(&mut text)) {
+            Ok(_) => Services::parse(&text),
+            Err(_) => Services::builtin(),
+        }
+    })
+}
+
+/// The socket addresses that a target stands for on this network, at least one. No host (`:80`)
+/// means this machine's loopback addresses, as in Go's `Dial`.
+pub(crate) fn addresses(
+    network: Network,
+    address: &str,
+    target: &HostPort,
+) -> Result<Vec<SocketAddr>, Error> {
+    let resolve_error = |source| Error::Resolve { address: address.to_string(), source };
+    let found = match &target.host {
+        Host::Any => ["::1", "127.0.0.1"]
+            .iter()
+            .filter_map(|ip| ip.parse::<IpAddr>().ok())
+            .map(|ip| SocketAddr::new(ip, target.port))
+            .collect(),
+        Host::Ip(ip) => vec![with_zone(ip, target.port).map_err(resolve_error)?],
+        Host::Name(name) => {
+            let found = (name.as_str(), target.port).to_socket_addrs();
+            found.map_err(|e| resolve_error(without_prefix(e)))?.collect::<Vec<_>>()
+        }
+    };
+    let mut kept: Vec<SocketAddr> = Vec::new();
+    for address in found {
+        if network.allows(address.ip()) && !kept.contains(&address) {
+            kept.push(address);
+        }
+    }
+    if kept.is_empty() {
+        let why = format!("it has no address that {network} can use");
+        return Err(resolve_error(io::Error::new(io::ErrorKind::AddrNotAvailable, why)));
+    }
+    Ok(kept)
+}
+
+/// [`addresses`], given up when the deadline passes.
+pub(crate) fn addresses_by(
+    deadline: Deadline,
+    network: Network,
+    address: &str,
+    target: HostPort,
+) -> Result<Vec<SocketAddr>, Error> {
+    let (Host::Name(_), Some(left)) = (&target.host, deadline.remaining()) else {
+        return addresses(network, address, &target);
+    };
+    let (tell, told) = mpsc::channel();
+    let text = address.to_string();
+    let failed = |source| Error::Resolve { address: address.to_string(), source };
+    thread::Builder::new()
+        .name("resolver".into())
+        .spawn(move || tell.send(addresses(network, &text, &target)))
+        .map_err(failed)?;
+    told.recv_timeout(left).unwrap_or_else(|_| Err(failed(timed_out())))
+}
+
+fn with_zone(address: &ZonedIp, port: u16) -> io::Result<SocketAddr> {
+    match (address.ip(), address.zone()) {
+        (IpAddr::V6(ip), Some(zone)) => {
+            let scope = match zone.index() {
+                Some(number) => number,
+                None => interface_index(zone.as_str()).map_err(|e| {
+                    io::Error::new(e.kind(), format!("there is no interface named {zone}"))
+                })?,
+            };
+            Ok(SocketAddr::V6(SocketAddrV6::new(ip, port, 0, scope)))
+        }
+        (ip, _) => Ok(SocketAddr::new(ip, port)),
+    }
+}
+
+/// std puts "failed to lookup address information: " in front of what the resolver said.
+fn without_prefix(error: io::Error) -> io::Error {
+    let text = error.to_string();
+    match text.strip_prefix("failed to lookup address information: ") {
+        Some(rest) => io::Error::new(error.kind(), rest.to_string()),
+        None => error,
+    }
+}

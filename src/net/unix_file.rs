@@ -1,0 +1,116 @@
+//! The file that a bound Unix socket leaves in the file system, and what to do with an old one.
+//!
+//! `bind` makes the file, and nothing removes it: neither `close` nor the end of the process. So
+//! a server that was killed blocks its own next start with "address already in use". The cure is
+//! to ask the file whether anybody is there: connect to it. Refused means that no process has it
+//! bound any more, and the file may go; an answer means that the address really is in use.
+//!
+//! Only what is a socket is ever removed, and only while it is the very file that was looked at
+//! (device and inode number), so that a start-up race or a replaced file loses nothing.
+
+use std::fs;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::sys::address::RawAddress;
+use crate::sys::socket::{self, Kind};
+
+/// How long a server with a full backlog may take to answer the question whether it lives.
+const PROBE: Duration = Duration::from_millis(500);
+
+/// The file of a bound socket; removed on [`SocketFile::remove`] and on drop.
+#[derive(Debug)]
+pub(crate) struct SocketFile {
+    path: PathBuf,
+    identity: Option<(u64, u64)>,
+}
+
+/// Whether `path` names a file at all; abstract names (`@...`) do not.
+pub(crate) fn is_abstract(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().first() == Some(&b'@')
+}
+
+/// Binds `fd` to `path`, removing the file of a dead socket first, and gives the new file the
+/// permission bits `mode`. Nobody can connect between the two: the socket does not listen yet.
+pub(crate) fn bind(
+    fd: std::os::fd::BorrowedFd<'_>,
+    path: &Path,
+    kind: Kind,
+    mode: Option<u32>,
+) -> io::Result<Option<SocketFile>> {
+    let address = RawAddress::unix(path)?;
+    let bound = match socket::bind(fd, &address) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && !is_abstract(path) => {
+            remove_dead(path, kind)?;
+            socket::bind(fd, &address)
+        }
+        other => other,
+    };
+    bound?;
+    if is_abstract(path) {
+        return Ok(None);
+    }
+    let file = SocketFile { path: path.to_path_buf(), identity: identity(path) };
+    if let Some(mode) = mode {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+    }
+    Ok(Some(file))
+}
+
+/// Removes the socket file at `path` when no process has it bound.
+fn remove_dead(path: &Path, kind: Kind) -> io::Result<()> {
+    let in_use = |why: &str| {
+        io::Error::new(io::ErrorKind::AddrInUse, format!("address already in use: {why}"))
+    };
+    let metadata = fs::symlink_metadata(path)?;
+    if !metadata.file_type().is_socket() {
+        return Err(in_use("a file that is not a socket is there"));
+    }
+    let seen = (metadata.dev(), metadata.ino());
+    match probe(path, kind) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            if identity(path) == Some(seen) {
+                fs::remove_file(path)?;
+            }
+            Ok(())
+        }
+        // Gone in the meantime: the bind that follows will tell.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Err(in_use("the socket there may not be asked whether it is alive: permission denied"))
+        }
+        // An answer, a full backlog, or a socket of another type: somebody has it bound.
+        _ => Err(in_use("another process is listening there")),
+    }
+}
+
+fn probe(path: &Path, kind: Kind) -> io::Result<()> {
+    let address = RawAddress::unix(path)?;
+    let stream = std::os::unix::net::UnixStream::from(socket::new(&address, kind)?);
+    stream.set_write_timeout(Some(PROBE))?;
+    socket::connect(stream.as_fd(), &address)
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let metadata = fs::symlink_metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+impl SocketFile {
+    /// Removes the file if it is still the one that was bound.
+    pub(crate) fn remove(&self) {
+        if self.identity.is_some() && identity(&self.path) == self.identity {
+            // A failure leaves a dead file behind, which the next start removes.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
