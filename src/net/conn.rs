@@ -118,9 +118,31 @@ impl Conn {
         Self::new(Stream::Unix(stream), network, peer)
     }
 
+    /// A socket on which `connect` has left some write time-out.
+    pub(crate) fn dialled(stream: TcpStream, network: Network, peer: SocketAddr) -> Self {
+        let conn = Self::with_tcp(stream, network, peer);
+        conn.inner.writing.fired();
+        conn
+    }
+
+    /// The same for a Unix socket.
+    pub(crate) fn dialled_unix(stream: UnixStream, network: Network, peer: Addr) -> Self {
+        let conn = Self::with_unix(stream, network, peer);
+        conn.inner.writing.fired();
+        conn
+    }
+
     fn new(stream: Stream, network: Network, peer: Addr) -> Self {
         let (reading, writing) = (Timer::new(), Timer::new());
-        Self { inner: Arc::new(Inner { stream, network, peer, reading, writing }) }
+        Self {
+            inner: Arc::new(Inner {
+                stream,
+                network,
+                peer,
+                reading,
+                writing,
+            }),
+        }
     }
 
     /// The network that the connection was made on.
@@ -260,7 +282,11 @@ impl Write for &Conn {
         // The socket's buffer nearly always has room. Trying without waiting first spares most
         // connections the system call that arms the write time-out.
         match socket::send_now(self.as_fd(), bytes) {
-            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(e)
+                if matches!(
+                    e.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                ) => {}
             other => return other,
         }
         self.within_deadline(Direction::Write, |stream| match stream {

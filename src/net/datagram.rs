@@ -69,7 +69,9 @@ pub fn dial_datagrams(network: Network, address: &str) -> Result<DatagramSocket,
             let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
             for candidate in resolve::addresses(network, address, &target)? {
                 match dial_udp(candidate) {
-                    Ok(socket) => return Ok(DatagramSocket::new(Socket::Udp(socket), network, None)),
+                    Ok(socket) => {
+                        return Ok(DatagramSocket::new(Socket::Udp(socket), network, None));
+                    }
                     Err(error) => failure = error,
                 }
             }
@@ -79,7 +81,11 @@ pub fn dial_datagrams(network: Network, address: &str) -> Result<DatagramSocket,
             let (socket, file) = dial_unixgram(Path::new(address)).map_err(failed)?;
             Ok(DatagramSocket::new(Socket::Unix(socket), network, file))
         }
-        _ => Err(Error::WrongNetwork { verb: "connect", network, instead: "dial" }),
+        _ => Err(Error::WrongNetwork {
+            verb: "connect",
+            network,
+            instead: "dial",
+        }),
     }
 }
 
@@ -118,7 +124,11 @@ impl ListenConfig {
                     .map_err(Error::failed("listen", network, &address))?;
                 Ok(DatagramSocket::new(Socket::Unix(socket), network, file))
             }
-            _ => Err(Error::WrongNetwork { verb: "listen", network, instead: "listen" }),
+            _ => Err(Error::WrongNetwork {
+                verb: "listen",
+                network,
+                instead: "listen",
+            }),
         }
     }
 
@@ -133,17 +143,28 @@ impl DatagramSocket {
     fn new(socket: Socket, network: Network, file: Option<SocketFile>) -> Self {
         let (reading, writing) = (Timer::new(), Timer::new());
         let closed = AtomicBool::new(false);
-        Self { inner: Arc::new(Inner { socket, network, reading, writing, closed, file }) }
+        Self {
+            inner: Arc::new(Inner {
+                socket,
+                network,
+                reading,
+                writing,
+                closed,
+                file,
+            }),
+        }
     }
 
     /// Blocks for one datagram; returns its length and sender. Fails with `NotConnected` once the
     /// socket is closed, with `TimedOut` when the deadline passes.
     pub fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, Addr)> {
         self.receive(|socket| match socket {
-            Socket::Udp(socket) => socket.recv_from(buffer).map(|(n, peer)| (n, Addr::Ip(peer))),
-            Socket::Unix(socket) => {
-                socket.recv_from(buffer).map(|(n, peer)| (n, Addr::from_unix(&peer)))
-            }
+            Socket::Udp(socket) => socket
+                .recv_from(buffer)
+                .map(|(n, peer)| (n, Addr::Ip(peer))),
+            Socket::Unix(socket) => socket
+                .recv_from(buffer)
+                .map(|(n, peer)| (n, Addr::from_unix(&peer))),
         })
     }
 
@@ -188,9 +209,14 @@ impl DatagramSocket {
     fn receive<T>(&self, mut call: impl FnMut(&Socket) -> io::Result<T>) -> io::Result<T> {
         loop {
             if self.is_closed() {
-                return Err(io::Error::new(io::ErrorKind::NotConnected, "the socket is closed"));
+                return Err(io::Error::new(
+                    io::ErrorKind::NotConnected,
+                    "the socket is closed",
+                ));
             }
-            self.inner.reading.arm(|timeout| self.set_read_timeout(timeout))?;
+            self.inner
+                .reading
+                .arm(|timeout| self.set_read_timeout(timeout))?;
             match call(&self.inner.socket) {
                 // A close that came meanwhile looks like an empty datagram, or like an error.
                 _ if self.is_closed() => {}
@@ -203,7 +229,9 @@ impl DatagramSocket {
 
     fn send_with(&self, mut call: impl FnMut(&Socket) -> io::Result<usize>) -> io::Result<usize> {
         loop {
-            self.inner.writing.arm(|timeout| self.set_write_timeout(timeout))?;
+            self.inner
+                .writing
+                .arm(|timeout| self.set_write_timeout(timeout))?;
             match call(&self.inner.socket) {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.inner.writing.fired(),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}

@@ -51,7 +51,8 @@ impl Deadline {
 
     /// The time that is left: zero when it has passed, `None` for no limit.
     pub fn remaining(self) -> Option<Duration> {
-        self.0.map(|moment| moment.saturating_duration_since(Instant::now()))
+        self.0
+            .map(|moment| moment.saturating_duration_since(Instant::now()))
     }
 
     /// Whether it has passed.
@@ -89,7 +90,10 @@ pub(crate) struct Timer {
 
 impl Timer {
     pub(crate) fn new() -> Self {
-        Self { deadline: AtomicU64::new(NONE), armed: AtomicU64::new(NONE) }
+        Self {
+            deadline: AtomicU64::new(NONE),
+            armed: AtomicU64::new(NONE),
+        }
     }
 
     pub(crate) fn set(&self, deadline: Deadline) {
@@ -144,11 +148,17 @@ impl Timer {
 
 /// What to arm a socket with when `left` remains.
 fn next_timeout(left: Duration) -> Duration {
-    if left < ARM_WHOLE { left.max(SHORTEST) } else { left - left / 8 }
+    if left < ARM_WHOLE {
+        left.max(SHORTEST)
+    } else {
+        left - left / 8
+    }
 }
 
 fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(FIRED - 1).min(FIRED - 1)
+    u64::try_from(duration.as_nanos())
+        .unwrap_or(FIRED - 1)
+        .min(FIRED - 1)
 }
 
 /// Nanoseconds since the first use, so that a moment fits an atomic; 584 years fit.
@@ -190,7 +200,10 @@ mod tests {
         let timer = Timer::new();
         timer.set(Deadline::after(Duration::from_secs(80)));
         let first = armed_by(&timer).unwrap().unwrap().unwrap();
-        assert!(first > Duration::from_secs(69) && first <= Duration::from_secs(70), "{first:?}");
+        assert!(
+            first > Duration::from_secs(69) && first <= Duration::from_secs(70),
+            "{first:?}"
+        );
         for _ in 0..1000 {
             timer.set(Deadline::after(Duration::from_secs(80)));
             assert_eq!(armed_by(&timer).unwrap(), None);
@@ -226,7 +239,10 @@ mod tests {
     fn a_passed_deadline_times_out_before_the_call() {
         let timer = Timer::new();
         timer.set(Deadline::after(Duration::ZERO));
-        assert_eq!(armed_by(&timer).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(
+            armed_by(&timer).unwrap_err().kind(),
+            io::ErrorKind::TimedOut
+        );
     }
 
     #[test]
@@ -234,7 +250,10 @@ mod tests {
         for micros in [1, 999, 1_000, 63_999, 64_000, 1_000_000, 3_600_000_000] {
             let left = Duration::from_micros(micros);
             let next = next_timeout(left);
-            assert!(next >= SHORTEST && next <= left.max(SHORTEST), "{left:?} {next:?}");
+            assert!(
+                next >= SHORTEST && next <= left.max(SHORTEST),
+                "{left:?} {next:?}"
+            );
         }
     }
 

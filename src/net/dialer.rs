@@ -87,7 +87,11 @@ impl Dialer {
             }
             _ => {
                 let instead = "dial_datagrams";
-                Err(Error::WrongNetwork { verb: "connect", network, instead })
+                Err(Error::WrongNetwork {
+                    verb: "connect",
+                    network,
+                    instead,
+                })
             }
         }
     }
@@ -103,14 +107,22 @@ impl Dialer {
                 Err(failed(io::Error::new(io::ErrorKind::AddrNotAvailable, why)))
             }
             [peer] => {
-                let stream = self.attempt(*peer).and_then(|fd| finish(fd, *peer, deadline));
-                stream.map(|s| Conn::with_tcp(s, network, *peer)).map_err(failed)
+                let stream = self
+                    .attempt(*peer)
+                    .and_then(|fd| finish(fd, *peer, deadline));
+                stream
+                    .map(|s| Conn::dialled(s, network, *peer))
+                    .map_err(failed)
             }
             _ => match self.race(&peers, deadline) {
-                Ok((stream, peer)) => Ok(Conn::with_tcp(stream, network, peer)),
+                Ok((stream, peer)) => Ok(Conn::dialled(stream, network, peer)),
                 Err(attempts) => {
                     let address = address.to_string();
-                    Err(Error::AllFailed { network, address, attempts })
+                    Err(Error::AllFailed {
+                        network,
+                        address,
+                        attempts,
+                    })
                 }
             },
         }
@@ -129,7 +141,10 @@ impl Dialer {
         let mut failures = Vec::new();
         let winner = loop {
             if let Some(peer) = waiting.pop_front() {
-                match self.attempt(peer).and_then(|fd| spawn_attempt(fd, peer, deadline, &tell)) {
+                match self
+                    .attempt(peer)
+                    .and_then(|fd| spawn_attempt(fd, peer, deadline, &tell))
+                {
                     Ok(socket) => running.push((peer, socket)),
                     Err(error) => failures.push((peer.to_string(), error)),
                 }
@@ -137,7 +152,11 @@ impl Dialer {
             if running.is_empty() && waiting.is_empty() {
                 break None;
             }
-            let patience = if waiting.is_empty() { Deadline::NEVER } else { Deadline::after(ATTEMPT_DELAY) };
+            let patience = if waiting.is_empty() {
+                Deadline::NEVER
+            } else {
+                Deadline::after(ATTEMPT_DELAY)
+            };
             match receive_by(&told, patience.earlier(deadline)) {
                 Ok((peer, Ok(stream))) => break Some((stream, peer)),
                 Ok((peer, Err(error))) => {
@@ -209,7 +228,12 @@ fn spawn_attempt(
 /// Connects a prepared socket within the deadline.
 fn finish(fd: OwnedFd, peer: SocketAddr, deadline: Deadline) -> io::Result<TcpStream> {
     let stream = TcpStream::from(fd);
-    connect_by(&stream, &RawAddress::ip(&peer), deadline, TcpStream::set_write_timeout)?;
+    connect_by(
+        &stream,
+        &RawAddress::ip(&peer),
+        deadline,
+        TcpStream::set_write_timeout,
+    )?;
     // A free port dialled from the very same port connects to itself (RFC 9293 §3.5 allows
     // simultaneous open): nobody listens there.
     if stream.local_addr()? == peer {
@@ -219,14 +243,23 @@ fn finish(fd: OwnedFd, peer: SocketAddr, deadline: Deadline) -> io::Result<TcpSt
 }
 
 fn dial_unix(network: Network, path: &Path, deadline: Deadline) -> io::Result<Conn> {
-    let kind = if network == Network::Unix { Kind::Stream } else { Kind::SequencedPacket };
+    let kind = if network == Network::Unix {
+        Kind::Stream
+    } else {
+        Kind::SequencedPacket
+    };
     let address = RawAddress::unix(path)?;
     let stream = UnixStream::from(socket::new(&address, kind)?);
     connect_by(&stream, &address, deadline, UnixStream::set_write_timeout)?;
-    Ok(Conn::with_unix(stream, network, Addr::Unix(Some(path.to_path_buf()))))
+    Ok(Conn::dialled_unix(
+        stream,
+        network,
+        Addr::Unix(Some(path.to_path_buf())),
+    ))
 }
 
-/// A blocking `connect` that the socket's write time-out ends (`socket(7)`: SO_SNDTIMEO).
+/// A blocking `connect` that the socket's write time-out ends (`socket(7)`: SO_SNDTIMEO). The
+/// time-out stays; the first write that blocks replaces it ([`Conn::dialled`]).
 fn connect_by<S: AsFd>(
     stream: &S,
     peer: &RawAddress,
@@ -244,20 +277,19 @@ fn connect_by<S: AsFd>(
         Some(115 | 11) if deadline.passed() || deadline.remaining().is_some() => timed_out(),
         _ => error,
     })?;
-    // The connection starts without time-outs; its deadlines arm them.
-    if deadline.moment().is_some() {
-        set_timeout(stream, None)?;
-    }
     Ok(())
 }
 
 /// RFC 8305 §4: the families take turns, the resolver's first choice begins.
 fn in_attempt_order(found: Vec<SocketAddr>, local: Option<SocketAddr>) -> Vec<SocketAddr> {
-    let usable = found.into_iter().filter(|a| local.is_none_or(|l| l.is_ipv4() == a.is_ipv4()));
+    let usable = found
+        .into_iter()
+        .filter(|a| local.is_none_or(|l| l.is_ipv4() == a.is_ipv4()));
     let usable: Vec<SocketAddr> = usable.collect();
     let first_is_v6 = usable.first().is_some_and(SocketAddr::is_ipv6);
-    let (first, second): (Vec<_>, Vec<_>) =
-        usable.into_iter().partition(|address| address.is_ipv6() == first_is_v6);
+    let (first, second): (Vec<_>, Vec<_>) = usable
+        .into_iter()
+        .partition(|address| address.is_ipv6() == first_is_v6);
     let mut order = Vec::new();
     let (mut first, mut second) = (first.into_iter(), second.into_iter());
     loop {
@@ -295,7 +327,9 @@ mod tests {
 
     #[test]
     fn a_name_with_a_hundred_addresses_gets_a_bounded_number_of_attempts() {
-        let found: Vec<SocketAddr> = (0..100).map(|p| SocketAddr::from(([127, 0, 0, 1], p))).collect();
+        let found: Vec<SocketAddr> = (0..100)
+            .map(|p| SocketAddr::from(([127, 0, 0, 1], p)))
+            .collect();
         assert_eq!(in_attempt_order(found, None).len(), MAX_ATTEMPTS);
     }
 }

@@ -57,9 +57,9 @@ impl Error {
         match self {
             Error::Address(_) | Error::WrongNetwork { .. } => io::ErrorKind::InvalidInput,
             Error::Resolve { source, .. } | Error::Failed { source, .. } => source.kind(),
-            Error::AllFailed { attempts, .. } => {
-                attempts.first().map_or(io::ErrorKind::Other, |(_, source)| source.kind())
-            }
+            Error::AllFailed { attempts, .. } => attempts
+                .first()
+                .map_or(io::ErrorKind::Other, |(_, source)| source.kind()),
         }
     }
 
@@ -69,7 +69,12 @@ impl Error {
         address: &dyn fmt::Display,
     ) -> impl Fn(io::Error) -> Error {
         let address = address.to_string();
-        move |source| Error::Failed { verb, network, address: address.clone(), source }
+        move |source| Error::Failed {
+            verb,
+            network,
+            address: address.clone(),
+            source,
+        }
     }
 }
 
@@ -77,16 +82,32 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Address(error) => error.fmt(f),
-            Error::WrongNetwork { verb, network, instead } => {
-                write!(f, "{verb} {network}: not possible on this network, use {instead}")
+            Error::WrongNetwork {
+                verb,
+                network,
+                instead,
+            } => {
+                write!(
+                    f,
+                    "{verb} {network}: not possible on this network, use {instead}"
+                )
             }
             Error::Resolve { address, source } => {
                 write!(f, "look up {address}: {}", plain_words(source))
             }
-            Error::Failed { verb, network, address, source } => {
+            Error::Failed {
+                verb,
+                network,
+                address,
+                source,
+            } => {
                 write!(f, "{verb} {network} {address}: {}", plain_words(source))
             }
-            Error::AllFailed { network, address, attempts } => {
+            Error::AllFailed {
+                network,
+                address,
+                attempts,
+            } => {
                 write!(f, "connect {network} {address}: ")?;
                 for (number, (tried, source)) in attempts.iter().enumerate() {
                     let comma = if number == 0 { "" } else { ", " };
@@ -129,9 +150,11 @@ pub fn plain_words(error: &io::Error) -> String {
     let mut letters = text.chars();
     match (letters.next(), letters.next()) {
         // Leave acronyms alone.
-        (Some(first), Some(second)) if second.is_lowercase() => {
-            first.to_lowercase().chain([second]).chain(letters).collect()
-        }
+        (Some(first), Some(second)) if second.is_lowercase() => first
+            .to_lowercase()
+            .chain([second])
+            .chain(letters)
+            .collect(),
         _ => text.to_string(),
     }
 }

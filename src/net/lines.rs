@@ -53,7 +53,12 @@ impl LineBuffer {
     /// starts small and never grows past that.
     pub fn new(max_line: usize) -> Self {
         let max_line = max_line.max(1);
-        Self { bytes: vec![0; max_line.min(SMALL)], start: 0, end: 0, max_line }
+        Self {
+            bytes: vec![0; max_line.min(SMALL)],
+            start: 0,
+            end: 0,
+            max_line,
+        }
     }
 
     /// Room to read into, never empty; fails when a begun line fills the whole limit. Lines that
@@ -74,7 +79,10 @@ impl LineBuffer {
     pub fn whole(&mut self) -> &[u8] {
         let waiting = self.waiting();
         // From the back: a request-reply peer's bytes end in a line feed.
-        let len = waiting.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        let len = waiting
+            .iter()
+            .rposition(|&byte| byte == b'\n')
+            .map_or(0, |at| at + 1);
         self.take(len)
     }
 
@@ -117,7 +125,9 @@ impl LineBuffer {
             return Ok(());
         }
         if self.bytes.len() >= self.max_line {
-            return Err(LineTooLong { max_line: self.max_line });
+            return Err(LineTooLong {
+                max_line: self.max_line,
+            });
         }
         // Doubling keeps the memory below twice of what the peer has really sent.
         let size = (self.bytes.len() * 2).min(self.max_line);
@@ -153,7 +163,11 @@ mod tests {
                     lines.push(line.to_vec());
                 }
             }
-            assert_eq!(lines, [&b"one\n"[..], b"\n", b"two\xff\x00three\n"], "step {step}");
+            assert_eq!(
+                lines,
+                [&b"one\n"[..], b"\n", b"two\xff\x00three\n"],
+                "step {step}"
+            );
             assert_eq!(buffer.rest(), b"rest");
             assert!(buffer.is_empty());
         }
@@ -178,7 +192,11 @@ mod tests {
             push(&mut buffer, &line).unwrap();
             assert_eq!(buffer.next_line(), Some(&line[..]), "limit {max}");
             push(&mut buffer, &vec![b'x'; max]).unwrap();
-            assert_eq!(buffer.spare(), Err(LineTooLong { max_line: max }), "limit {max}");
+            assert_eq!(
+                buffer.spare(),
+                Err(LineTooLong { max_line: max }),
+                "limit {max}"
+            );
         }
     }
 

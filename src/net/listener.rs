@@ -96,12 +96,26 @@ impl ListenConfig {
             }
             _ => {
                 let instead = "listen_datagrams";
-                return Err(Error::WrongNetwork { verb: "listen", network, instead });
+                return Err(Error::WrongNetwork {
+                    verb: "listen",
+                    network,
+                    instead,
+                });
             }
         };
-        let local = socket.local_addr().map_err(Error::failed("listen", network, &address))?;
+        let local = socket
+            .local_addr()
+            .map_err(Error::failed("listen", network, &address))?;
         let closed = AtomicBool::new(false);
-        Ok(Listener { inner: Arc::new(Inner { socket, network, local, closed, file }) })
+        Ok(Listener {
+            inner: Arc::new(Inner {
+                socket,
+                network,
+                local,
+                closed,
+                file,
+            }),
+        })
     }
 
     fn listen_tcp(&self, network: Network, address: &str) -> Result<OwnedFd, Error> {
@@ -116,8 +130,11 @@ impl ListenConfig {
         network: Network,
         path: &Path,
     ) -> io::Result<(OwnedFd, Option<SocketFile>)> {
-        let kind =
-            if network == Network::Unix { Kind::Stream } else { Kind::SequencedPacket };
+        let kind = if network == Network::Unix {
+            Kind::Stream
+        } else {
+            Kind::SequencedPacket
+        };
         let fd = socket::new(&RawAddress::unix(path)?, kind)?;
         let file = unix_file::bind(fd.as_fd(), path, kind, self.unix_mode)?;
         socket::listen(fd.as_fd(), self.backlog)?;
@@ -159,7 +176,9 @@ impl ListenConfig {
             socket::set(fd.as_fd(), Opt::ReusePort, 1)?;
         }
         if address.is_ipv6() {
-            let only = self.ipv6_only.unwrap_or(matches!(network, Network::Tcp6 | Network::Udp6));
+            let only = self
+                .ipv6_only
+                .unwrap_or(matches!(network, Network::Tcp6 | Network::Udp6));
             socket::set(fd.as_fd(), Opt::Ipv6Only, i32::from(only))?;
         }
         socket::bind(fd.as_fd(), &raw)?;
@@ -172,7 +191,10 @@ impl ListenConfig {
 fn wildcard(network: Network, port: u16) -> Vec<SocketAddr> {
     let v6 = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port);
     let v4 = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
-    [v6, v4].into_iter().filter(|address| network.allows(address.ip())).collect()
+    [v6, v4]
+        .into_iter()
+        .filter(|address| network.allows(address.ip()))
+        .collect()
 }
 
 impl Socket {
@@ -189,9 +211,9 @@ impl Listener {
     pub fn accept(&self) -> Result<Conn, AcceptError> {
         let network = self.inner.network;
         let accepted = match &self.inner.socket {
-            Socket::Tcp(listener) => {
-                listener.accept().map(|(stream, peer)| Conn::with_tcp(stream, network, peer))
-            }
+            Socket::Tcp(listener) => listener
+                .accept()
+                .map(|(stream, peer)| Conn::with_tcp(stream, network, peer)),
             Socket::Unix(listener) => listener
                 .accept()
                 .map(|(stream, peer)| Conn::with_unix(stream, network, Addr::from_unix(&peer))),

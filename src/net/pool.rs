@@ -93,7 +93,13 @@ pub struct Pooled {
 impl ConnPool {
     /// An empty pool that dials with `dialer`.
     pub fn new(dialer: Dialer, config: PoolConfig) -> Self {
-        Self { inner: Arc::new(Inner { dialer, config, state: Mutex::default() }) }
+        Self {
+            inner: Arc::new(Inner {
+                dialer,
+                config,
+                state: Mutex::default(),
+            }),
+        }
     }
 
     /// The idle connection to this address that was used last, or else a new one.
@@ -104,7 +110,13 @@ impl ConnPool {
             if idle.conn.is_quiet() {
                 self.lock().stats.reused += 1;
                 let Idle { conn, made, .. } = idle;
-                return Ok(Pooled { conn, key, made, fresh: false, pool: self.clone() });
+                return Ok(Pooled {
+                    conn,
+                    key,
+                    made,
+                    fresh: false,
+                    pool: self.clone(),
+                });
             }
             self.lock().stats.discarded += 1;
         }
@@ -119,7 +131,10 @@ impl ConnPool {
     /// What has happened so far.
     pub fn stats(&self) -> PoolStats {
         let state = self.lock();
-        PoolStats { idle: state.idle.values().map(Vec::len).sum(), ..state.stats }
+        PoolStats {
+            idle: state.idle.values().map(Vec::len).sum(),
+            ..state.stats
+        }
     }
 
     /// Closes all idle connections.
@@ -131,7 +146,13 @@ impl ConnPool {
     fn dial(&self, key: Key) -> Result<Pooled, Error> {
         let conn = self.inner.dialer.dial(key.0, &key.1)?;
         self.lock().stats.dialled += 1;
-        Ok(Pooled { conn, key, made: Instant::now(), fresh: true, pool: self.clone() })
+        Ok(Pooled {
+            conn,
+            key,
+            made: Instant::now(),
+            fresh: true,
+            pool: self.clone(),
+        })
     }
 
     fn take(&self, key: &Key) -> Option<Idle> {
@@ -149,7 +170,11 @@ impl ConnPool {
         let now = Instant::now();
         let mut state = self.lock();
         let mut closing = state.expire(now, &self.inner.config);
-        state.idle.entry(key.clone()).or_default().push(Idle { conn, made, since: now });
+        state.idle.entry(key.clone()).or_default().push(Idle {
+            conn,
+            made,
+            since: now,
+        });
         closing.extend(state.trim(&key, &self.inner.config));
         drop(state);
         drop(closing);
@@ -157,7 +182,10 @@ impl ConnPool {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // No code of others runs under the lock, so a poisoned state is still whole.
-        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -182,7 +210,10 @@ impl State {
             }
         }
         while self.idle.values().map(Vec::len).sum::<usize>() > config.max_idle {
-            let oldest = self.idle.values_mut().min_by_key(|list| list.first().map(|i| i.since));
+            let oldest = self
+                .idle
+                .values_mut()
+                .min_by_key(|list| list.first().map(|i| i.since));
             match oldest {
                 Some(list) if !list.is_empty() => out.push(list.remove(0)),
                 _ => break,
@@ -206,7 +237,13 @@ fn take_expired(list: &mut Vec<Idle>, now: Instant, config: &PoolConfig) -> Vec<
 impl Pooled {
     /// Gives the connection back, for a caller that has read its reply to the end.
     pub fn keep(self) {
-        let Pooled { conn, key, made, pool, .. } = self;
+        let Pooled {
+            conn,
+            key,
+            made,
+            pool,
+            ..
+        } = self;
         pool.put(key, conn, made);
     }
 

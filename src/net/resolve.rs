@@ -44,7 +44,10 @@ pub(crate) fn addresses(
     address: &str,
     target: &HostPort,
 ) -> Result<Vec<SocketAddr>, Error> {
-    let resolve_error = |source| Error::Resolve { address: address.to_string(), source };
+    let resolve_error = |source| Error::Resolve {
+        address: address.to_string(),
+        source,
+    };
     let found = match &target.host {
         Host::Any => ["::1", "127.0.0.1"]
             .iter()
@@ -54,7 +57,9 @@ pub(crate) fn addresses(
         Host::Ip(ip) => vec![with_zone(ip, target.port).map_err(resolve_error)?],
         Host::Name(name) => {
             let found = (name.as_str(), target.port).to_socket_addrs();
-            found.map_err(|e| resolve_error(without_prefix(e)))?.collect::<Vec<_>>()
+            found
+                .map_err(|e| resolve_error(without_prefix(e)))?
+                .collect::<Vec<_>>()
         }
     };
     let mut kept: Vec<SocketAddr> = Vec::new();
@@ -65,7 +70,10 @@ pub(crate) fn addresses(
     }
     if kept.is_empty() {
         let why = format!("it has no address that {network} can use");
-        return Err(resolve_error(io::Error::new(io::ErrorKind::AddrNotAvailable, why)));
+        return Err(resolve_error(io::Error::new(
+            io::ErrorKind::AddrNotAvailable,
+            why,
+        )));
     }
     Ok(kept)
 }
@@ -82,12 +90,16 @@ pub(crate) fn addresses_by(
     };
     let (tell, told) = mpsc::channel();
     let text = address.to_string();
-    let failed = |source| Error::Resolve { address: address.to_string(), source };
+    let failed = |source| Error::Resolve {
+        address: address.to_string(),
+        source,
+    };
     thread::Builder::new()
         .name("resolver".into())
         .spawn(move || tell.send(addresses(network, &text, &target)))
         .map_err(failed)?;
-    told.recv_timeout(left).unwrap_or_else(|_| Err(failed(timed_out())))
+    told.recv_timeout(left)
+        .unwrap_or_else(|_| Err(failed(timed_out())))
 }
 
 fn with_zone(address: &ZonedIp, port: u16) -> io::Result<SocketAddr> {

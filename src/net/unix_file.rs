@@ -53,7 +53,10 @@ pub(crate) fn bind(
     if is_abstract(path) {
         return Ok(None);
     }
-    let file = SocketFile { path: path.to_path_buf(), identity: identity(path) };
+    let file = SocketFile {
+        path: path.to_path_buf(),
+        identity: identity(path),
+    };
     if let Some(mode) = mode {
         fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
     }
@@ -63,7 +66,10 @@ pub(crate) fn bind(
 /// Removes the socket file at `path` when no process has it bound.
 fn remove_dead(path: &Path, kind: Kind) -> io::Result<()> {
     let in_use = |why: &str| {
-        io::Error::new(io::ErrorKind::AddrInUse, format!("address already in use: {why}"))
+        io::Error::new(
+            io::ErrorKind::AddrInUse,
+            format!("address already in use: {why}"),
+        )
     };
     let metadata = fs::symlink_metadata(path)?;
     if !metadata.file_type().is_socket() {
@@ -79,9 +85,9 @@ fn remove_dead(path: &Path, kind: Kind) -> io::Result<()> {
         }
         // Gone in the meantime: the bind that follows will tell.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            Err(in_use("the socket there may not be asked whether it is alive: permission denied"))
-        }
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(in_use(
+            "the socket there may not be asked whether it is alive: permission denied",
+        )),
         // An answer, a full backlog, or a socket of another type: somebody has it bound.
         _ => Err(in_use("another process is listening there")),
     }

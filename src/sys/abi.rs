@@ -77,7 +77,7 @@ pub struct SigSet {
 }
 
 impl SigSet {
-    pub const WORDS: usize = 1024 / (8 * size_of::<c_ulong>());
+    pub const WORDS: usize = 1024 / c_ulong::BITS as usize;
 }
 
 /// `struct rlimit` as glibc and musl lay it out.

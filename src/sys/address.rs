@@ -35,7 +35,10 @@ pub struct RawAddress {
 impl RawAddress {
     /// An IPv4 or IPv6 address and port.
     pub fn ip(address: &SocketAddr) -> Self {
-        let mut raw = Self { bytes: [0; CAPACITY], len: 0 };
+        let mut raw = Self {
+            bytes: [0; CAPACITY],
+            len: 0,
+        };
         match address {
             SocketAddr::V4(v4) => {
                 raw.push(&(AF_INET as u16).to_ne_bytes());
@@ -64,14 +67,20 @@ impl RawAddress {
         } else if text.contains(&0) {
             Some("the path has a NUL byte inside".to_string())
         } else if text.len() > UNIX_PATH_MAX {
-            Some(format!("the path has {} bytes, {UNIX_PATH_MAX} are allowed", text.len()))
+            Some(format!(
+                "the path has {} bytes, {UNIX_PATH_MAX} are allowed",
+                text.len()
+            ))
         } else {
             None
         };
         if let Some(why) = problem {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
         }
-        let mut raw = Self { bytes: [0; CAPACITY], len: 0 };
+        let mut raw = Self {
+            bytes: [0; CAPACITY],
+            len: 0,
+        };
         raw.push(&(AF_UNIX as u16).to_ne_bytes());
         match text.strip_prefix(b"@") {
             Some(name) => {
@@ -132,9 +141,18 @@ mod tests {
 
     #[test]
     fn ip_addresses_survive_the_round_trip_through_the_kernels_layout() {
-        for text in ["127.0.0.1:80", "255.255.255.255:65535", "0.0.0.0:0", "[2001:db8::1]:443"] {
+        for text in [
+            "127.0.0.1:80",
+            "255.255.255.255:65535",
+            "0.0.0.0:0",
+            "[2001:db8::1]:443",
+        ] {
             let address: SocketAddr = text.parse().unwrap();
-            assert_eq!(read_ip(RawAddress::ip(&address).as_bytes()), Some(address), "{text}");
+            assert_eq!(
+                read_ip(RawAddress::ip(&address).as_bytes()),
+                Some(address),
+                "{text}"
+            );
         }
         let zoned = SocketAddr::V6(SocketAddrV6::new("fe80::1".parse().unwrap(), 7, 5, 3));
         assert_eq!(read_ip(RawAddress::ip(&zoned).as_bytes()), Some(zoned));
@@ -145,7 +163,10 @@ mod tests {
         let raw = RawAddress::ip(&"1.2.3.4:258".parse().unwrap());
         assert_eq!(raw.as_bytes()[2..8], [1, 2, 1, 2, 3, 4]);
         assert_eq!(raw.as_bytes().len(), 16);
-        assert_eq!(RawAddress::ip(&"[::1]:1".parse().unwrap()).as_bytes().len(), 28);
+        assert_eq!(
+            RawAddress::ip(&"[::1]:1".parse().unwrap()).as_bytes().len(),
+            28
+        );
     }
 
     #[test]
@@ -154,7 +175,10 @@ mod tests {
         for len in 0..28 {
             assert_eq!(read_ip(&raw.as_bytes()[..len]), None, "{len} bytes");
         }
-        assert_eq!(read_ip(RawAddress::unix(Path::new("/x")).unwrap().as_bytes()), None);
+        assert_eq!(
+            read_ip(RawAddress::unix(Path::new("/x")).unwrap().as_bytes()),
+            None
+        );
     }
 
     #[test]
@@ -162,9 +186,20 @@ mod tests {
         assert!(RawAddress::unix(Path::new("")).is_err());
         assert!(RawAddress::unix(Path::new("a\0b")).is_err());
         let longest = "p".repeat(UNIX_PATH_MAX);
-        assert_eq!(RawAddress::unix(Path::new(&longest)).unwrap().as_bytes().len(), 110);
-        let error = RawAddress::unix(Path::new(&format!("{longest}p"))).err().unwrap();
+        assert_eq!(
+            RawAddress::unix(Path::new(&longest))
+                .unwrap()
+                .as_bytes()
+                .len(),
+            110
+        );
+        let error = RawAddress::unix(Path::new(&format!("{longest}p")))
+            .err()
+            .unwrap();
         assert_eq!(error.to_string(), "the path has 108 bytes, 107 are allowed");
-        assert_eq!(RawAddress::unix(Path::new("@a")).unwrap().as_bytes()[2..], [0, b'a']);
+        assert_eq!(
+            RawAddress::unix(Path::new("@a")).unwrap().as_bytes()[2..],
+            [0, b'a']
+        );
     }
 }

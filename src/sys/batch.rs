@@ -23,6 +23,7 @@ pub const SLOTS: usize = 32;
 struct Slot {
     buffer: Box<[u8]>,
     len: usize,
+    reply: bool,
     address: [u8; CAPACITY],
     address_len: usize,
     truncated: bool,
@@ -40,11 +41,15 @@ impl Batch {
         let slot = || Slot {
             buffer: vec![0; size].into_boxed_slice(),
             len: 0,
+            reply: false,
             address: [0; CAPACITY],
             address_len: 0,
             truncated: false,
         };
-        Self { slots: (0..SLOTS).map(|_| slot()).collect(), filled: 0 }
+        Self {
+            slots: (0..SLOTS).map(|_| slot()).collect(),
+            filled: 0,
+        }
     }
 
     /// Blocks until a datagram is there (or the socket's read time-out), then takes up to
@@ -73,18 +78,24 @@ impl Batch {
         self.filled = (count as usize).min(SLOTS);
         for (slot, header) in self.slots.iter_mut().zip(&headers).take(self.filled) {
             slot.len = (header.len as usize).min(slot.buffer.len());
+            slot.reply = false;
             slot.address_len = (header.header.namelen as usize).min(CAPACITY);
             slot.truncated = header.header.flags & abi::MSG_TRUNC != 0;
         }
         Ok(self.filled)
     }
 
-    /// Sends the filled slots from `start` on, each to its address; returns how many went. An
-    /// error concerns the first of them (`sendmmsg(2)`: an error after some is told next time).
-    pub fn send(&mut self, fd: BorrowedFd<'_>, start: usize) -> io::Result<usize> {
+    /// Sends the replies that are still to be sent, each to its slot's address; returns how many
+    /// went, 0 when there are none left. An error concerns the first of them; drop it with
+    /// [`skip_reply`](Self::skip_reply) and send on.
+    pub fn send(&mut self, fd: BorrowedFd<'_>) -> io::Result<usize> {
         let mut iovs: [IoVec; SLOTS] = std::array::from_fn(|_| empty_iov());
         let mut headers: [MMsgHdr; SLOTS] = std::array::from_fn(|_| empty_header());
-        let waiting = self.slots.iter_mut().take(self.filled).skip(start);
+        let waiting = self
+            .slots
+            .iter_mut()
+            .take(self.filled)
+            .filter(|slot| slot.reply);
         let mut count: c_uint = 0;
         for ((slot, iov), header) in waiting.zip(&mut iovs).zip(&mut headers) {
             iov.base = slot.buffer.as_mut_ptr().cast();
@@ -96,11 +107,35 @@ impl Batch {
             return Ok(0);
         }
         // SAFETY: as in `receive`, for the first `count` headers; `len` of a slot never exceeds
-        // its buffer (`set_len`, `receive`), nor `address_len` its array.
+        // its buffer (`set_reply`, `receive`), nor `address_len` its array.
         let sent = check(unsafe {
-            abi::sendmmsg(fd.as_raw_fd(), headers.as_mut_ptr(), count, abi::MSG_NOSIGNAL)
-        })?;
-        Ok(sent as usize)
+            abi::sendmmsg(
+                fd.as_raw_fd(),
+                headers.as_mut_ptr(),
+                count,
+                abi::MSG_NOSIGNAL,
+            )
+        })? as usize;
+        let waiting = self
+            .slots
+            .iter_mut()
+            .take(self.filled)
+            .filter(|slot| slot.reply);
+        for slot in waiting.take(sent) {
+            slot.reply = false;
+        }
+        Ok(sent)
+    }
+
+    /// Gives up the reply that `send` failed for; returns whom it was for.
+    pub fn skip_reply(&mut self) -> Option<SocketAddr> {
+        let slot = self
+            .slots
+            .iter_mut()
+            .take(self.filled)
+            .find(|slot| slot.reply)?;
+        slot.reply = false;
+        address::read_ip(slot.address.get(..slot.address_len)?)
     }
 
     /// How many slots the last `receive` filled.
@@ -125,21 +160,29 @@ impl Batch {
         address::read_ip(slot.address.get(..slot.address_len)?)
     }
 
-    /// The whole buffer of a slot, to write a reply into; [`set_len`](Self::set_len) follows.
+    /// The whole buffer of a slot, to write a reply into; [`set_reply`](Self::set_reply) follows.
     pub fn buffer(&mut self, index: usize) -> Option<&mut [u8]> {
-        self.slots.get_mut(..self.filled)?.get_mut(index).map(|slot| &mut slot.buffer[..])
+        self.slots
+            .get_mut(..self.filled)?
+            .get_mut(index)
+            .map(|slot| &mut slot.buffer[..])
     }
 
-    /// Says how many bytes of a slot's buffer are the reply, cut to the buffer's size.
-    pub fn set_len(&mut self, index: usize, len: usize) {
+    /// Says how many bytes of a slot's buffer are the reply (cut to the buffer's size), to be sent
+    /// by the next [`send`](Self::send).
+    pub fn set_reply(&mut self, index: usize, len: usize) {
         if let Some(slot) = self.slots.get_mut(index) {
             slot.len = len.min(slot.buffer.len());
+            slot.reply = true;
         }
     }
 }
 
 fn empty_iov() -> IoVec {
-    IoVec { base: std::ptr::null_mut(), len: 0 }
+    IoVec {
+        base: std::ptr::null_mut(),
+        len: 0,
+    }
 }
 
 fn message(iov: &mut IoVec, name: *mut c_void, namelen: usize) -> MsgHdr {
@@ -178,8 +221,9 @@ mod tests {
     #[test]
     fn a_batch_goes_back_to_each_sender_in_its_own_bytes() {
         let server = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let clients: Vec<UdpSocket> =
-            (0..5).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
+        let clients: Vec<UdpSocket> = (0..5)
+            .map(|_| UdpSocket::bind("127.0.0.1:0").unwrap())
+            .collect();
         for (number, client) in clients.iter().enumerate() {
             client.connect(server.local_addr().unwrap()).unwrap();
             client.send(&vec![number as u8; number]).unwrap();
@@ -189,7 +233,12 @@ mod tests {
         assert_eq!(batch.peer(3), Some(clients[3].local_addr().unwrap()));
         assert_eq!(batch.datagram(3), Some(&[3, 3, 3][..]));
         assert_eq!(batch.datagram(5), None);
-        assert_eq!(batch.send(server.as_fd(), 0).unwrap(), 5);
+        for index in 0..5 {
+            let len = batch.datagram(index).unwrap().len();
+            batch.set_reply(index, len);
+        }
+        assert_eq!(batch.send(server.as_fd()).unwrap(), 5);
+        assert_eq!(batch.send(server.as_fd()).unwrap(), 0);
         for (number, client) in clients.iter().enumerate() {
             let mut buffer = [9; 64];
             assert_eq!(client.recv(&mut buffer).unwrap(), number);
@@ -200,8 +249,12 @@ mod tests {
     #[test]
     fn a_datagram_longer_than_its_slot_is_marked_as_cut() {
         let server = UdpSocket::bind("127.0.0.1:0").unwrap();
-        server.send_to(&[1; 10], server.local_addr().unwrap()).unwrap();
-        server.send_to(&[2; 8], server.local_addr().unwrap()).unwrap();
+        server
+            .send_to(&[1; 10], server.local_addr().unwrap())
+            .unwrap();
+        server
+            .send_to(&[2; 8], server.local_addr().unwrap())
+            .unwrap();
         let mut batch = Batch::new(8);
         let mut cut = Vec::new();
         while cut.len() < 2 {
@@ -213,13 +266,35 @@ mod tests {
     }
 
     #[test]
+    fn slots_without_a_reply_are_passed_over_and_a_failed_one_can_be_skipped() {
+        let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        client.connect(server.local_addr().unwrap()).unwrap();
+        for text in [b"a", b"b", b"c"] {
+            client.send(text).unwrap();
+        }
+        let mut batch = Batch::new(8);
+        assert_eq!(batch.receive(server.as_fd()).unwrap(), 3);
+        batch.set_reply(1, 1);
+        batch.set_reply(2, 1);
+        assert_eq!(batch.skip_reply(), Some(client.local_addr().unwrap()));
+        assert_eq!(batch.send(server.as_fd()).unwrap(), 1);
+        let mut buffer = [0; 8];
+        assert_eq!(client.recv(&mut buffer).unwrap(), 1);
+        assert_eq!(buffer[0], b'c');
+        assert_eq!(batch.skip_reply(), None);
+    }
+
+    #[test]
     fn a_reply_may_be_longer_or_shorter_than_the_request_but_not_than_the_buffer() {
         let server = UdpSocket::bind("127.0.0.1:0").unwrap();
-        server.send_to(b"abc", server.local_addr().unwrap()).unwrap();
+        server
+            .send_to(b"abc", server.local_addr().unwrap())
+            .unwrap();
         let mut batch = Batch::new(8);
         batch.receive(server.as_fd()).unwrap();
         batch.buffer(0).unwrap().copy_from_slice(b"12345678");
-        batch.set_len(0, 100);
+        batch.set_reply(0, 100);
         assert_eq!(batch.datagram(0), Some(&b"12345678"[..]));
     }
 }

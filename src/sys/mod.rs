@@ -18,7 +18,7 @@
 //!
 //! | file | calls | why std is not enough |
 //! |---|---|---|
-//! | [`abi`] | declarations, constants, layouts | std links the C library but hides its names |
+//! | `abi` | declarations, constants, layouts | std links the C library but hides its names |
 //! | [`address`] | none: safe code | socket addresses as the bytes the kernel reads |
 //! | [`socket`] | `socket` `bind` `listen` `connect` `shutdown` `setsockopt` `getsockopt` `recv` `send` | backlog, reuse-port, IPv6-only, sequenced packets, keep-alive, closing a listener that blocks |
 //! | [`batch`] | `recvmmsg` `sendmmsg` | many datagrams for one call |
@@ -37,7 +37,11 @@ use std::io;
 
 /// Turns the C convention (-1 and `errno`) into a `Result`.
 fn check(returned: c_int) -> io::Result<c_int> {
-    if returned == -1 { Err(io::Error::last_os_error()) } else { Ok(returned) }
+    if returned == -1 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(returned)
+    }
 }
 
 /// [`check`] for the calls that return a byte count.

@@ -25,14 +25,20 @@ pub fn descriptor_limit() -> io::Result<u64> {
 pub fn set_descriptor_limit(wanted: u64) -> io::Result<u64> {
     let old = limits()?;
     let wanted = c_ulong::try_from(wanted).unwrap_or(c_ulong::MAX);
-    let limit = RLimit { current: wanted.min(old.maximum), maximum: old.maximum };
+    let limit = RLimit {
+        current: wanted.min(old.maximum),
+        maximum: old.maximum,
+    };
     // SAFETY: `limit` is live and laid out as struct rlimit; the kernel only reads it.
     check(unsafe { abi::setrlimit(abi::RLIMIT_NOFILE, &raw const limit) })?;
     Ok(limit.current)
 }
 
 fn limits() -> io::Result<RLimit> {
-    let mut limit = RLimit { current: 0, maximum: 0 };
+    let mut limit = RLimit {
+        current: 0,
+        maximum: 0,
+    };
     // SAFETY: `limit` is live, writable and laid out as struct rlimit.
     check(unsafe { abi::getrlimit(abi::RLIMIT_NOFILE, &raw mut limit) })?;
     Ok(limit)
@@ -41,7 +47,11 @@ fn limits() -> io::Result<RLimit> {
 /// Names the calling thread in `ps -T`, `top -H` and the debugger; cut to 15 bytes (`prctl(2)`).
 pub fn name_thread(name: &str) {
     let mut bytes = [0u8; 16];
-    for (to, from) in bytes.iter_mut().take(15).zip(name.bytes().filter(|&b| b != 0)) {
+    for (to, from) in bytes
+        .iter_mut()
+        .take(15)
+        .zip(name.bytes().filter(|&b| b != 0))
+    {
         *to = from;
     }
     if let Ok(name) = CStr::from_bytes_until_nul(&bytes) {

@@ -55,8 +55,13 @@ impl Signal {
 pub fn block(signals: &[Signal]) -> io::Result<()> {
     let set = set_of(signals)?;
     // SAFETY: `set` is live and initialised; a null `old` asks for nothing back.
-    let error = unsafe { abi::pthread_sigmask(abi::SIG_BLOCK, &raw const set, std::ptr::null_mut()) };
-    if error == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(error)) }
+    let error =
+        unsafe { abi::pthread_sigmask(abi::SIG_BLOCK, &raw const set, std::ptr::null_mut()) };
+    if error == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::from_raw_os_error(error))
+    }
 }
 
 /// Blocks until one of the signals (which must be blocked in every thread) is pending, takes it
@@ -77,7 +82,9 @@ pub fn wait(signals: &[Signal]) -> io::Result<Signal> {
 }
 
 fn set_of(signals: &[Signal]) -> io::Result<SigSet> {
-    let mut set = SigSet { bits: [0; SigSet::WORDS] };
+    let mut set = SigSet {
+        bits: [0; SigSet::WORDS],
+    };
     // SAFETY: `set` is live and as large as the C library's sigset_t (1,024 bits).
     super::check(unsafe { abi::sigemptyset(&raw mut set) })?;
     for signal in signals {

@@ -138,8 +138,10 @@ pub fn set(fd: BorrowedFd<'_>, option: Opt, value: i32) -> io::Result<()> {
 /// Sets what `close` does with unsent bytes: `Some(0)` throws them away and sends a reset,
 /// `None` is the default, to send them in the background.
 pub fn set_linger(fd: BorrowedFd<'_>, seconds: Option<u16>) -> io::Result<()> {
-    let value =
-        Linger { on: c_int::from(seconds.is_some()), seconds: c_int::from(seconds.unwrap_or(0)) };
+    let value = Linger {
+        on: c_int::from(seconds.is_some()),
+        seconds: c_int::from(seconds.unwrap_or(0)),
+    };
     set_raw(fd, abi::SOL_SOCKET, abi::SO_LINGER, &value)
 }
 
@@ -166,14 +168,24 @@ pub fn get(fd: BorrowedFd<'_>, option: Opt) -> io::Result<i32> {
     // SAFETY: `value` and `len` are live for the call; `len` holds the size of `value`, any bit
     // pattern of which is a valid integer.
     check(unsafe {
-        abi::getsockopt(fd.as_raw_fd(), level, name, (&raw mut value).cast(), &raw mut len)
+        abi::getsockopt(
+            fd.as_raw_fd(),
+            level,
+            name,
+            (&raw mut value).cast(),
+            &raw mut len,
+        )
     })?;
     Ok(value)
 }
 
 /// Who connected to (or listens on) the other end of a Unix stream (`unix(7)` SO_PEERCRED).
 pub fn peer_credentials(fd: BorrowedFd<'_>) -> io::Result<Credentials> {
-    let mut value = Ucred { pid: 0, uid: 0, gid: 0 };
+    let mut value = Ucred {
+        pid: 0,
+        uid: 0,
+        gid: 0,
+    };
     let mut len = size_of::<Ucred>() as c_uint;
     // SAFETY: `value` and `len` are live for the call; `len` holds the size of `value`, which is
     // three integers in the kernel's layout, any bit pattern of which is valid.
@@ -186,7 +198,11 @@ pub fn peer_credentials(fd: BorrowedFd<'_>) -> io::Result<Credentials> {
             &raw mut len,
         )
     })?;
-    Ok(Credentials { pid: value.pid, uid: value.uid, gid: value.gid })
+    Ok(Credentials {
+        pid: value.pid,
+        uid: value.uid,
+        gid: value.gid,
+    })
 }
 
 /// Looks at the next byte without taking it and without waiting: `Ok(0)` is the end of the
@@ -245,7 +261,10 @@ mod tests {
     #[test]
     fn peek_now_tells_idle_unread_and_ended_apart() {
         let (mut ours, mut theirs) = UnixStream::pair().unwrap();
-        assert_eq!(peek_now(ours.as_fd()).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(
+            peek_now(ours.as_fd()).unwrap_err().kind(),
+            io::ErrorKind::WouldBlock
+        );
         theirs.write_all(b"x").unwrap();
         assert_eq!(peek_now(ours.as_fd()).unwrap(), 1);
         ours.read_exact(&mut [0]).unwrap();
@@ -263,7 +282,10 @@ mod tests {
             io::ErrorKind::WouldBlock
         );
         drop(theirs);
-        assert_eq!(send_now(ours.as_fd(), b"x").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(
+            send_now(ours.as_fd(), b"x").unwrap_err().kind(),
+            io::ErrorKind::BrokenPipe
+        );
     }
 
     #[test]
