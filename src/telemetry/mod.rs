@@ -1,1 +1,22 @@
-//! The `telemetry` room.
+//! What a program tells about itself while it runs: log lines for people, numbers for graphs.
+//!
+//! - A *log line* is one event: time, level, target, message, and fields (`key=value`). [`Log`] writes
+//!   it as text or JSON, always as exactly one line.
+//! - A *counter* only grows, a *gauge* goes both ways, a *histogram* counts values by size. All
+//!   three are atomics that any thread may change at any time without waiting.
+//! - A [`Registry`] gathers them under names and prints them for a Prometheus server.
+//!
+//! Reading order: `time` (a moment as text), `log`, `metrics`, `histogram`, `exposition` (the page).
+//! `time` and `exposition` are pure. The room imports no other room.
+
+mod exposition;
+mod histogram;
+mod log;
+mod metrics;
+mod time;
+
+pub use exposition::CONTENT_TYPE;
+pub use histogram::Histogram;
+pub use log::{Format, Level, Log, MAX_VALUE, UnknownName};
+pub use metrics::{Counter, Gauge, Registry};
+pub use time::Rfc3339;

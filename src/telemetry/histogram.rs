@@ -1,0 +1,297 @@
+//! A histogram that is exact for small values and keeps two digits of large ones.
+//!
+//! Buckets are log-linear, as in Gil Tene's HdrHistogram: values below 128 have a bucket each; from
+//! there on each power of two is cut into 64 equal buckets, so a bucket is at most 1/64 (1.6 %) of
+//! its values wide.
+//!
+//! ```text
+//! value    0 1 2 ... 127 | 128 130 132 ... 254 | 256 260 264 ... 508 | 512 ...
+//! bucket   0 1 2 ... 127 | 128 129 130 ... 191 | 192 193 194 ... 255 | 256 ...
+//! width    1             | 2                   | 4                   | 8
+//! ```
+//!
+//! All of `u64` fits into 3,776 buckets (30 KB), made at the first value. They are atomics, so
+//! threads may share one; for a hot loop, one for each thread and a merge at the end is faster.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Bits of a value that are kept: 64 buckets for each power of two.
+const BITS: u32 = 6;
+const HALF: usize = 1 << BITS;
+/// Values below this have a bucket each.
+const EXACT: u64 = 2 << BITS;
+const BUCKETS: usize = (64 - BITS as usize) * HALF + HALF;
+
+/// Values counted by size.
+#[derive(Debug)]
+pub struct Histogram {
+    buckets: OnceLock<Box<[AtomicU64]>>,
+    count: AtomicU64,
+    sum: AtomicU64,
+    min: AtomicU64,
+    max: AtomicU64,
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self {
+            buckets: OnceLock::new(),
+            count: AtomicU64::new(0),
+            sum: AtomicU64::new(0),
+            min: AtomicU64::new(u64::MAX),
+            max: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Histogram {
+    /// An empty histogram.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Counts a value.
+    pub fn record(&self, value: u64) {
+        self.record_n(value, 1);
+    }
+
+    /// Counts a value `times` times.
+    pub fn record_n(&self, value: u64, times: u64) {
+        if times == 0 {
+            return;
+        }
+        if let Some(bucket) = self.buckets().get(bucket_of(value)) {
+            bucket.fetch_add(times, Ordering::Relaxed);
+        }
+        self.count.fetch_add(times, Ordering::Relaxed);
+        // Wraps after 584 years' worth of nanoseconds.
+        self.sum
+            .fetch_add(value.wrapping_mul(times), Ordering::Relaxed);
+        self.min.fetch_min(value, Ordering::Relaxed);
+        self.max.fetch_max(value, Ordering::Relaxed);
+    }
+
+    /// Counts a value and those that it kept from happening: a measurement is due every
+    /// `interval`, so one that took longer stands for the ones that fell due meanwhile
+    /// (correction of coordinated omission, as in HdrHistogram).
+    pub fn record_corrected(&self, value: u64, interval: u64) {
+        self.record(value);
+        if interval == 0 {
+            return;
+        }
+        let mut missed = value.saturating_sub(interval);
+        while missed >= interval {
+            self.record(missed);
+            missed -= interval;
+        }
+    }
+
+    /// Adds the values of another histogram.
+    pub fn merge(&self, other: &Histogram) {
+        let Some(theirs) = other.buckets.get() else {
+            return;
+        };
+        for (ours, theirs) in self.buckets().iter().zip(theirs) {
+            let count = theirs.load(Ordering::Relaxed);
+            if count > 0 {
+                ours.fetch_add(count, Ordering::Relaxed);
+            }
+        }
+        self.count.fetch_add(other.count(), Ordering::Relaxed);
+        self.sum.fetch_add(other.sum(), Ordering::Relaxed);
+        self.min
+            .fetch_min(other.min.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.max.fetch_max(other.max(), Ordering::Relaxed);
+    }
+
+    /// How many values were counted.
+    pub fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Their sum.
+    pub fn sum(&self) -> u64 {
+        self.sum.load(Ordering::Relaxed)
+    }
+
+    /// The smallest, exactly; 0 when there is none.
+    pub fn min(&self) -> u64 {
+        if self.count() == 0 {
+            0
+        } else {
+            self.min.load(Ordering::Relaxed)
+        }
+    }
+
+    /// The largest, exactly; 0 when there is none.
+    pub fn max(&self) -> u64 {
+        self.max.load(Ordering::Relaxed)
+    }
+
+    /// The arithmetic mean; 0 when there is none.
+    pub fn mean(&self) -> f64 {
+        if self.count() == 0 {
+            0.0
+        } else {
+            self.sum() as f64 / self.count() as f64
+        }
+    }
+
+    /// The value that a share `quantile` (0 to 1) of all values do not exceed, at most 1/64 too
+    /// large; 0 when there is none.
+    pub fn quantile(&self, quantile: f64) -> u64 {
+        let count = self.count();
+        let Some(buckets) = self.buckets.get().filter(|_| count > 0) else {
+            return 0;
+        };
+        let rank = ((quantile.clamp(0.0, 1.0) * count as f64).ceil() as u64).clamp(1, count);
+        let mut seen = 0;
+        for (index, bucket) in buckets.iter().enumerate() {
+            seen += bucket.load(Ordering::Relaxed);
+            if seen >= rank {
+                return highest_of(index).clamp(self.min(), self.max());
+            }
+        }
+        self.max()
+    }
+
+    /// How many values are at most `value`, counting the whole bucket that `value` is in.
+    pub fn count_up_to(&self, value: u64) -> u64 {
+        let buckets = self.buckets.get().map_or(&[][..], |buckets| buckets);
+        buckets
+            .iter()
+            .take(bucket_of(value) + 1)
+            .map(|b| b.load(Ordering::Relaxed))
+            .sum()
+    }
+
+    fn buckets(&self) -> &[AtomicU64] {
+        self.buckets
+            .get_or_init(|| (0..BUCKETS).map(|_| AtomicU64::new(0)).collect())
+    }
+}
+
+/// The bucket that a value falls into.
+fn bucket_of(value: u64) -> usize {
+    if value < EXACT {
+        return value as usize;
+    }
+    let shift = value.ilog2() - BITS;
+    // The leading one bit of what is left adds another HALF: that is the next row's start.
+    shift as usize * HALF + (value >> shift) as usize
+}
+
+/// The highest value of a bucket.
+fn highest_of(bucket: usize) -> u64 {
+    if (bucket as u64) < EXACT {
+        return bucket as u64;
+    }
+    let shift = (bucket / HALF - 1) as u32;
+    let kept = (bucket % HALF + HALF) as u64;
+    ((kept << shift) - 1) + (1 << shift)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// SplitMix64: the same numbers on every machine for the same seed.
+    struct Random(u64);
+
+    impl Random {
+        fn next(&mut self) -> u64 {
+            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut mixed = self.0;
+            mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            mixed ^ (mixed >> 31)
+        }
+    }
+
+    #[test]
+    fn buckets_follow_each_other_without_gap_or_overlap_up_to_the_last_value() {
+        assert_eq!(highest_of(BUCKETS - 1), u64::MAX);
+        for bucket in 0..BUCKETS {
+            let highest = highest_of(bucket);
+            assert_eq!(bucket_of(highest), bucket);
+            if bucket + 1 < BUCKETS {
+                assert_eq!(bucket_of(highest + 1), bucket + 1);
+            }
+        }
+    }
+
+    #[test]
+    fn quantiles_are_at_most_one_sixty_fourth_above_the_sorted_values() {
+        let seed = 20_261_121;
+        println!("seed {seed}");
+        let mut random = Random(seed);
+        for spread in [7, 12, 30, 63] {
+            let histogram = Histogram::new();
+            let mut values: Vec<u64> = (0..10_000)
+                .map(|_| random.next() >> (63 - random.next() % spread))
+                .collect();
+            values.iter().for_each(|&value| histogram.record(value));
+            values.sort_unstable();
+            for quantile in [0.0, 0.01, 0.5, 0.9, 0.99, 0.999, 1.0] {
+                let rank = ((quantile * 10_000.0_f64).ceil() as usize).clamp(1, 10_000);
+                let (exact, told) = (values[rank - 1], histogram.quantile(quantile));
+                assert!(
+                    told >= exact && told - exact <= exact / 64,
+                    "{quantile}: {exact} {told}"
+                );
+            }
+            assert_eq!(
+                (histogram.min(), histogram.max()),
+                (values[0], values[9_999])
+            );
+            assert_eq!(histogram.count_up_to(u64::MAX), 10_000);
+        }
+    }
+
+    #[test]
+    fn an_empty_histogram_is_all_zero() {
+        let empty = Histogram::new();
+        assert_eq!(
+            (empty.count(), empty.min(), empty.max(), empty.quantile(0.5)),
+            (0, 0, 0, 0)
+        );
+        assert_eq!(empty.mean(), 0.0);
+        assert_eq!(empty.count_up_to(5), 0);
+        empty.merge(&Histogram::new());
+        assert_eq!(empty.count(), 0);
+    }
+
+    #[test]
+    fn merged_histograms_are_the_histogram_of_all_values() {
+        let (a, b, both) = (Histogram::new(), Histogram::new(), Histogram::new());
+        for value in 0..1000 {
+            if value % 3 == 0 { &a } else { &b }.record(value * 17);
+            both.record(value * 17);
+        }
+        a.merge(&b);
+        for quantile in [0.1, 0.5, 0.999] {
+            assert_eq!(a.quantile(quantile), both.quantile(quantile));
+        }
+        assert_eq!(
+            (a.sum(), a.min(), a.max()),
+            (both.sum(), both.min(), both.max())
+        );
+    }
+
+    #[test]
+    fn a_stall_counts_for_the_requests_that_fell_due_meanwhile() {
+        let (corrected, naive) = (Histogram::new(), Histogram::new());
+        for _ in 0..99 {
+            corrected.record_corrected(1, 10);
+            naive.record(1);
+        }
+        corrected.record_corrected(1000, 10);
+        naive.record(1000);
+        assert_eq!(naive.quantile(0.9), 1);
+        assert_eq!(corrected.count(), 199);
+        assert!(corrected.quantile(0.9) > 700);
+        corrected.record_corrected(5, 0);
+        assert_eq!(corrected.count(), 200);
+    }
+}

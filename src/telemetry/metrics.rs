@@ -1,0 +1,261 @@
+//! Counters and gauges, and the registry that gathers them.
+//!
+//! All are relaxed atomics: a count that another thread sees a moment late is still exact.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::exposition::{self, Family, Kind, Sample};
+use super::histogram::Histogram;
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds one.
+    pub fn inc(&self) {
+        self.add(1);
+    }
+
+    /// Adds `count`.
+    pub fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// The number now.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A number that goes both ways.
+#[derive(Debug, Default)]
+pub struct Gauge(AtomicI64);
+
+impl Gauge {
+    /// Adds `change`, which may be negative.
+    pub fn add(&self, change: i64) {
+        self.0.fetch_add(change, Ordering::Relaxed);
+    }
+
+    /// Sets it.
+    pub fn set(&self, value: i64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    /// The number now.
+    pub fn get(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Metrics by name and labels. A handle: clones share the metrics.
+///
+/// Registering panics for what is a programmer's error: a name or label that Prometheus's grammar
+/// does not allow, or one name with two kinds.
+#[derive(Clone, Default)]
+pub struct Registry {
+    families: Arc<Mutex<BTreeMap<String, Registered>>>,
+}
+
+struct Registered {
+    help: String,
+    kind: Kind,
+    series: BTreeMap<Labels, Source>,
+}
+
+type Labels = Vec<(String, String)>;
+
+enum Source {
+    Counter(Arc<Counter>),
+    CounterFn(Box<dyn Fn() -> u64 + Send + Sync>),
+    GaugeFn(Box<dyn Fn() -> i64 + Send + Sync>),
+    Histogram(Arc<Histogram>),
+}
+
+impl Registry {
+    /// An empty registry.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The counter of this name and these labels, made at the first call.
+    pub fn counter(&self, name: &str, help: &str, labels: &[(&str, &str)]) -> Arc<Counter> {
+        let mut families = self.lock();
+        let made = || Source::Counter(Arc::default());
+        match series(&mut families, Kind::Counter, name, help, labels, made) {
+            Source::Counter(counter) => counter.clone(),
+            _ => panic!("metric {name} is registered as a function"),
+        }
+    }
+
+    /// The histogram of this name and these labels; its values are nanoseconds.
+    pub fn histogram(&self, name: &str, help: &str, labels: &[(&str, &str)]) -> Arc<Histogram> {
+        let mut families = self.lock();
+        let made = || Source::Histogram(Arc::default());
+        match series(&mut families, Kind::Histogram, name, help, labels, made) {
+            Source::Histogram(histogram) => histogram.clone(),
+            _ => panic!("metric {name} is registered as something else"),
+        }
+    }
+
+    /// A counter that is read by calling `read`; a second one of the same name is ignored.
+    pub fn counter_fn(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[(&str, &str)],
+        read: impl Fn() -> u64 + Send + Sync + 'static,
+    ) {
+        let made = || Source::CounterFn(Box::new(read));
+        series(&mut self.lock(), Kind::Counter, name, help, labels, made);
+    }
+
+    /// A gauge that is read by calling `read`, likewise.
+    pub fn gauge_fn(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[(&str, &str)],
+        read: impl Fn() -> i64 + Send + Sync + 'static,
+    ) {
+        let made = || Source::GaugeFn(Box::new(read));
+        series(&mut self.lock(), Kind::Gauge, name, help, labels, made);
+    }
+
+    /// All metrics in Prometheus's text format, sorted by name and labels.
+    pub fn expose(&self) -> String {
+        let families = self.lock();
+        let read = families.iter().map(|(name, family)| Family {
+            name: name.clone(),
+            help: family.help.clone(),
+            kind: family.kind,
+            series: family
+                .series
+                .iter()
+                .map(|(labels, s)| (labels.clone(), s.read()))
+                .collect(),
+        });
+        exposition::write(&read.collect::<Vec<_>>())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Registered>> {
+        self.families.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.lock().keys()).finish()
+    }
+}
+
+impl Source {
+    fn read(&self) -> Sample {
+        match self {
+            Source::Counter(counter) => Sample::Number(i128::from(counter.get())),
+            Source::CounterFn(read) => Sample::Number(i128::from(read())),
+            Source::GaugeFn(read) => Sample::Number(i128::from(read())),
+            Source::Histogram(histogram) => Sample::Buckets {
+                cumulative: exposition::BOUNDS.map(|(nanos, _)| histogram.count_up_to(nanos)),
+                sum_nanos: histogram.sum(),
+                count: histogram.count(),
+            },
+        }
+    }
+}
+
+fn series<'a>(
+    families: &'a mut BTreeMap<String, Registered>,
+    kind: Kind,
+    name: &str,
+    help: &str,
+    labels: &[(&str, &str)],
+    made: impl FnOnce() -> Source,
+) -> &'a Source {
+    assert!(
+        exposition::is_metric_name(name),
+        "{name:?} is no metric name"
+    );
+    let bad = labels
+        .iter()
+        .find(|(label, _)| !exposition::is_label_name(label));
+    assert!(bad.is_none(), "metric {name}: {bad:?} is no label");
+    let family = families
+        .entry(name.to_string())
+        .or_insert_with(|| Registered {
+            help: help.to_string(),
+            kind,
+            series: BTreeMap::new(),
+        });
+    assert!(
+        family.kind == kind,
+        "metric {name} is registered as another kind"
+    );
+    let mut labels: Labels = labels
+        .iter()
+        .map(|(n, v)| (n.to_string(), v.to_string()))
+        .collect();
+    labels.sort();
+    family.series.entry(labels).or_insert_with(made)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_name_and_one_set_of_labels_is_one_counter_in_any_order() {
+        let registry = Registry::new();
+        registry
+            .counter("a_total", "A.", &[("x", "1"), ("y", "2")])
+            .inc();
+        registry
+            .counter("a_total", "A.", &[("y", "2"), ("x", "1")])
+            .add(2);
+        registry.counter("a_total", "A.", &[]).inc();
+        assert_eq!(
+            registry
+                .counter("a_total", "A.", &[("x", "1"), ("y", "2")])
+                .get(),
+            3
+        );
+        assert_eq!(registry.counter("a_total", "A.", &[]).get(), 1);
+    }
+
+    #[test]
+    #[should_panic(expected = "another kind")]
+    fn one_name_with_two_kinds_is_a_programmers_error() {
+        let registry = Registry::new();
+        registry.counter("a", "A.", &[]);
+        registry.gauge_fn("a", "A.", &[], || 1);
+    }
+
+    #[test]
+    #[should_panic(expected = "no metric name")]
+    fn a_name_with_a_space_is_a_programmers_error() {
+        Registry::new().counter("a b", "A.", &[]);
+    }
+
+    #[test]
+    fn counts_of_many_threads_add_up() {
+        let (counter, gauge) = (Counter::default(), Gauge::default());
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..1000 {
+                        counter.inc();
+                        gauge.add(2);
+                        gauge.add(-1);
+                    }
+                });
+            }
+        });
+        assert_eq!((counter.get(), gauge.get()), (8000, 8000));
+        gauge.set(-5);
+        assert_eq!(gauge.get(), -5);
+    }
+}
