@@ -1,7 +1,33 @@
-//! Network programming on nothing but Rust's standard library.
+//! Network programming on nothing but Rust's standard library: sockets one can read, run and
+//! trust. Blocking calls, one thread a connection, no dependency.
+//!
+//! # The house
+//!
+//! The crate is a house of floors; a room imports from lower floors only, so reading from the
+//! bottom up meets nothing that needs a later room.
+//!
+//! | floor | room | holds |
+//! |---|---|---|
+//! | 2 | [`echo`] | the echo service and its clients, over streams and datagrams |
+//! | 1 | [`server`] | accept loop, threads, limits, access list, drain, metrics page |
+//! | 0 | [`net`] | addresses, network names, `Dialer`, `Listener`, `Conn`, deadlines, pool |
+//! | 0 | [`telemetry`] | log lines, counters, histograms, their text exposition |
+//! | 0 | [`cli`] | arguments, usage text, exit status for the programs |
+//! | 0 | [`sys`] | every `unsafe` block: hand-declared calls of the C library |
+//!
+//! `telemetry` and `cli` know nobody; `net` knows `sys`. The programs stand in `src/bin/`, one file
+//! each: parse, build, run. `docs/` is the book that goes with the code, chapter by chapter.
+//!
+//! # The shape of the code
+//!
+//! Protocol logic is pure: bytes or values in, values out; no socket, clock, thread or randomness.
+//! A thin shell around it does the blocking calls, each with a limit and a deadline. A test
+//! (`tests/house.rs`) holds the floors, the place of `unsafe`, and the purity of the pure files.
 #![deny(unsafe_code)]
 
 pub mod cli;
+pub mod echo;
 pub mod net;
+pub mod server;
 pub mod sys;
 pub mod telemetry;

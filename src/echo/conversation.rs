@@ -1,0 +1,157 @@
+//! The body of the echo clients: words of the command line, or lines of standard input.
+
+use std::ffi::OsStr;
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Read};
+use std::os::unix::ffi::OsStrExt;
+
+use super::client::{Asked, DatagramClient, LineClient, NoReply};
+use super::printable;
+use super::server::without_line_end;
+use crate::cli::{Args, Failure, Opt, Out, Size, UsageError};
+use crate::net::{LineBuffer, plain_words};
+
+/// `--stop-word WORD`
+pub const STOP_WORD: Opt =
+    Opt::value("stop-word", "WORD", "end after sending this line").default("STOP");
+/// `--max-line SIZE`
+pub const MAX_LINE: Opt =
+    Opt::value("max-line", "SIZE", "the longest line, either way").default("64KiB");
+
+/// The `--max-line` of a client, in bytes.
+pub fn max_line(args: &Args) -> Result<usize, UsageError> {
+    let size = args.parse::<Size>("max-line")?.as_usize();
+    if size == 0 || size > 1 << 30 {
+        return Err(UsageError::bad_value(
+            "--max-line",
+            size,
+            "must be 1 to 1GiB",
+        ));
+    }
+    Ok(size)
+}
+
+/// Talks on a connection until the words, the input or the server ends; then half-closes, shows
+/// what still comes, and ends. `server` names the peer in errors.
+pub fn on_connection(args: &Args, server: &str, mut client: LineClient) -> Result<(), Failure> {
+    let talk = Talk::new(args, server);
+    talk.exchange(|line| client.ask(line).map_err(|error| plain_words(&error)))?;
+    let mut shown = Ok(());
+    let finished = client.finish(|line| shown = talk.show(line));
+    finished.map_err(|error| talk.failed(plain_words(&error)))?;
+    shown
+}
+
+/// Talks by datagrams until the words or the input end. A line goes without its line end.
+pub fn by_datagrams(args: &Args, server: &str, mut client: DatagramClient) -> Result<(), Failure> {
+    let ask = |line: &[u8]| {
+        let reply = client
+            .ask(without_line_end(line))
+            .map_err(|error: NoReply| error.to_string());
+        reply.map(|bytes| Asked::Reply(bytes.to_vec()))
+    };
+    Talk::new(args, server).exchange(ask)
+}
+
+struct Talk<'a> {
+    args: &'a Args,
+    server: &'a str,
+    out: Out,
+    prompt: bool,
+}
+
+impl<'a> Talk<'a> {
+    fn new(args: &'a Args, server: &'a str) -> Self {
+        Self {
+            args,
+            server,
+            out: Out::lines(),
+            prompt: io::stdin().is_terminal(),
+        }
+    }
+
+    fn exchange(&self, mut ask: impl FnMut(&[u8]) -> Result<Asked, String>) -> Result<(), Failure> {
+        let words = self.args.operands().get(1..).unwrap_or_default();
+        if !words.is_empty() {
+            return self.ask_one(words.join(OsStr::new(" ")).as_bytes(), &mut ask);
+        }
+        let stop_word = self.args.value("stop-word").unwrap_or_default().as_bytes();
+        let mut input = Input::new(max_line(self.args)?);
+        while let Some(line) = self.next_line(&mut input)? {
+            self.ask_one(&line, &mut ask)?;
+            if without_line_end(&line) == stop_word {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn ask_one(
+        &self,
+        line: &[u8],
+        ask: &mut impl FnMut(&[u8]) -> Result<Asked, String>,
+    ) -> Result<(), Failure> {
+        match ask(line).map_err(|why| self.failed(why))? {
+            Asked::Reply(reply) => self.show(&reply),
+            Asked::Closed(rest) => {
+                if !rest.is_empty() {
+                    self.show(&rest)?;
+                }
+                Err(self.failed("the server closed the connection"))
+            }
+        }
+    }
+
+    fn next_line(&self, input: &mut Input) -> Result<Option<Vec<u8>>, Failure> {
+        if self.prompt {
+            self.out.write_all(b">> ")?;
+            self.out.flush()?;
+        }
+        input
+            .next_line()
+            .map_err(|e| format!("standard input: {}", plain_words(&e)).into())
+    }
+
+    fn show(&self, reply: &[u8]) -> Result<(), Failure> {
+        self.out.line(format_args!("->: {}", printable(reply)))
+    }
+
+    fn failed(&self, why: impl Display) -> Failure {
+        Failure::Failed(format!("{}: {why}", self.server))
+    }
+}
+
+/// Standard input by bounded lines.
+struct Input {
+    buffer: LineBuffer,
+    ended: bool,
+}
+
+impl Input {
+    fn new(max_line: usize) -> Self {
+        Self {
+            buffer: LineBuffer::new(max_line),
+            ended: false,
+        }
+    }
+
+    fn next_line(&mut self) -> io::Result<Option<Vec<u8>>> {
+        loop {
+            if let Some(line) = self.buffer.next_line() {
+                return Ok(Some(line.to_vec()));
+            }
+            if self.ended {
+                let rest = self.buffer.rest().to_vec();
+                return Ok(if rest.is_empty() { None } else { Some(rest) });
+            }
+            match io::stdin().lock().read(self.buffer.spare()?) {
+                Ok(count) => {
+                    self.ended = count == 0;
+                    self.buffer.filled(count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}

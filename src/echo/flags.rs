@@ -1,0 +1,65 @@
+//! The flags of the echo servers over streams.
+
+use super::{EchoConfig, printable};
+use crate::cli::{Args, Failure, Opt, Out, Size, UsageError};
+use crate::server::flags::limit;
+
+/// `--once`
+pub const ONCE: Opt = Opt::flag("once", "serve one connection, one read, then end");
+/// `--stop-word WORD`
+pub const STOP_WORD: Opt = Opt::value(
+    "stop-word",
+    "WORD",
+    "echo this line, then end the server gracefully",
+);
+/// `--stop-connection-word WORD`
+pub const STOP_CONNECTION_WORD: Opt = Opt::value(
+    "stop-connection-word",
+    "WORD",
+    "echo this line, then end its connection",
+);
+/// `--idle-timeout TIME`
+pub const IDLE_TIMEOUT: Opt = Opt::value(
+    "idle-timeout",
+    "TIME",
+    "end a connection whose next line takes longer; 0: never",
+)
+.default("5m");
+/// `--write-timeout TIME`
+pub const WRITE_TIMEOUT: Opt = Opt::value(
+    "write-timeout",
+    "TIME",
+    "end a connection that does not read its echo; 0: never",
+)
+.default("10s");
+/// `--max-line SIZE`
+pub const MAX_LINE: Opt = Opt::value(
+    "max-line",
+    "SIZE",
+    "end a connection with a longer line or record",
+)
+.default("64KiB");
+
+/// The configuration that the flags ask for; with `-v` each line is shown as `-> LINE`.
+pub fn config(args: &Args) -> Result<EchoConfig, Failure> {
+    let max_line = args.parse::<Size>("max-line")?.as_usize();
+    if max_line == 0 || max_line > 1 << 30 {
+        return Err(UsageError::bad_value("--max-line", max_line, "must be 1 to 1GiB").into());
+    }
+    let out = Out::lines();
+    // A reader of standard output that has gone away does not stop the service.
+    let show = move |line: &[u8]| drop(out.line(format_args!("-> {}", printable(line))));
+    Ok(EchoConfig {
+        max_line,
+        idle_timeout: limit(args, "idle-timeout")?,
+        write_timeout: limit(args, "write-timeout")?,
+        once: args.flag("once"),
+        stop_word: args.value("stop-word").map(String::from),
+        stop_connection_word: args.value("stop-connection-word").map(String::from),
+        on_line: if args.count("verbose") > 0 {
+            Some(Box::new(show))
+        } else {
+            None
+        },
+    })
+}

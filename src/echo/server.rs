@@ -1,0 +1,247 @@
+//! The echo service: a connection's handler and a datagram's.
+
+use std::fmt::Write as _;
+use std::io::{self, Read, Write};
+use std::time::Duration;
+
+use super::MAX_LINE;
+use crate::cli::Out;
+use crate::net::{Addr, Conn, Deadline, LineBuffer, LineTooLong, Network};
+use crate::server::{DatagramHandler, End, Handler, Session};
+
+/// What an [`EchoHandler`] does beyond echoing.
+pub struct EchoConfig {
+    /// The longest line or record, in bytes, its line feed included. Default 64 KiB.
+    pub max_line: usize,
+    /// How long a line may take to arrive, waiting for its first byte included. Default 5 minutes;
+    /// `None` for no limit.
+    pub idle_timeout: Option<Duration>,
+    /// How long an echo may take to leave, when the peer does not read. Default 10 s.
+    pub write_timeout: Option<Duration>,
+    /// Serve one connection, one read, then stop the server. Default off.
+    pub once: bool,
+    /// The line (without its end) that is echoed and then stops the server. Default none.
+    pub stop_word: Option<String>,
+    /// The line that is echoed and then ends its connection. Default none.
+    pub stop_connection_word: Option<String>,
+    /// Called with each line or record, its line end included. Default nothing.
+    #[allow(clippy::type_complexity)]
+    pub on_line: Option<Box<dyn Fn(&[u8]) + Send + Sync>>,
+}
+
+impl Default for EchoConfig {
+    fn default() -> Self {
+        Self {
+            max_line: MAX_LINE,
+            idle_timeout: Some(Duration::from_secs(300)),
+            write_timeout: Some(Duration::from_secs(10)),
+            once: false,
+            stop_word: None,
+            stop_connection_word: None,
+            on_line: None,
+        }
+    }
+}
+
+/// Echoes lines of a stream, and records of a sequenced-packet connection.
+#[derive(Default)]
+pub struct EchoHandler {
+    config: EchoConfig,
+}
+
+/// What to do after some lines were looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    GoOn,
+    EndConnection,
+    StopServer,
+}
+
+impl EchoHandler {
+    /// A handler with this configuration.
+    pub fn new(config: EchoConfig) -> Self {
+        Self { config }
+    }
+
+    fn serve_lines(&self, mut conn: &Conn, session: &Session<'_>) -> io::Result<End> {
+        let mut buffer = LineBuffer::new(self.config.max_line);
+        loop {
+            session.between_requests();
+            if buffer.is_empty() {
+                // Set once a line, not once a read: a byte a minute does not renew it.
+                conn.set_read_deadline(Deadline::after_option(self.config.idle_timeout));
+            }
+            let count = conn.read(buffer.spare()?)?;
+            buffer.filled(count);
+            let last = count == 0 || self.config.once;
+            let lines = if last { buffer.rest() } else { buffer.whole() };
+            let (len, next) = self.look_at(lines);
+            self.write(conn, lines.get(..len).unwrap_or(lines))?;
+            if let Some(end) = self.ending(next, count == 0, session) {
+                return Ok(end);
+            }
+        }
+    }
+
+    fn serve_records(&self, mut conn: &Conn, session: &Session<'_>) -> io::Result<End> {
+        // One byte more than allowed, so that a longer record shows itself before it is cut.
+        let mut buffer = vec![0; self.config.max_line + 1];
+        loop {
+            session.between_requests();
+            conn.set_read_deadline(Deadline::after_option(self.config.idle_timeout));
+            let count = conn.read(&mut buffer)?;
+            if count > self.config.max_line {
+                return Err(LineTooLong {
+                    max_line: self.config.max_line,
+                }
+                .into());
+            }
+            let record = buffer.get(..count).unwrap_or_default();
+            let (_, next) = self.look_at(record);
+            if count > 0 {
+                self.write(conn, record)?;
+            }
+            if let Some(end) = self.ending(next, count == 0, session) {
+                return Ok(end);
+            }
+        }
+    }
+
+    fn write(&self, mut conn: &Conn, bytes: &[u8]) -> io::Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        conn.set_write_deadline(Deadline::after_option(self.config.write_timeout));
+        conn.write_all(bytes)
+    }
+
+    /// How the connection ends after this round, if it does.
+    fn ending(&self, next: Next, peer_closed: bool, session: &Session<'_>) -> Option<End> {
+        if next == Next::StopServer || self.config.once {
+            session.stop_server();
+        }
+        match next {
+            _ if peer_closed => Some(End::Peer),
+            Next::GoOn if !self.config.once => None,
+            _ => Some(End::Ours),
+        }
+    }
+
+    /// Shows the lines to whoever watches, and looks for the stop words: how many bytes to echo,
+    /// and what then. Costs nothing when nobody watches and there are none.
+    fn look_at(&self, lines: &[u8]) -> (usize, Next) {
+        let config = &self.config;
+        let words = [&config.stop_word, &config.stop_connection_word];
+        if config.on_line.is_none() && words.iter().all(|word| word.is_none()) {
+            return (lines.len(), Next::GoOn);
+        }
+        let mut seen = 0;
+        for line in lines.split_inclusive(|&byte| byte == b'\n') {
+            seen += line.len();
+            if let Some(show) = &config.on_line {
+                show(line);
+            }
+            let text = without_line_end(line);
+            if words[0]
+                .as_ref()
+                .is_some_and(|word| word.as_bytes() == text)
+            {
+                return (seen, Next::StopServer);
+            }
+            if words[1]
+                .as_ref()
+                .is_some_and(|word| word.as_bytes() == text)
+            {
+                return (seen, Next::EndConnection);
+            }
+        }
+        (seen, Next::GoOn)
+    }
+}
+
+impl Handler for EchoHandler {
+    fn serve(&self, conn: &Conn, session: &Session<'_>) -> io::Result<End> {
+        if conn.network() == Network::Unixpacket {
+            self.serve_records(conn, session)
+        } else {
+            self.serve_lines(conn, session)
+        }
+    }
+}
+
+/// The datagram service: the reply is the request, where it already stands. With `show` each is
+/// printed as `-> TEXT`.
+pub fn datagram_handler(show: bool) -> impl DatagramHandler + 'static {
+    let out = Out::lines();
+    move |_: &Addr, buffer: &mut [u8], len: usize| {
+        if show {
+            let text = printable(buffer.get(..len).unwrap_or_default());
+            // A reader of standard output that has gone away does not stop the service.
+            drop(out.line(format_args!("-> {text}")));
+        }
+        Some(len)
+    }
+}
+
+/// The line without its line feed, or carriage return and line feed.
+pub(crate) fn without_line_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// A peer's bytes as text that is safe to show: without the line end, invalid UTF-8 replaced,
+/// control characters escaped, so that no peer can drive the reader's terminal.
+pub fn printable(line: &[u8]) -> String {
+    let mut text = String::new();
+    for letter in String::from_utf8_lossy(without_line_end(line)).chars() {
+        if letter.is_control() && letter != '\t' {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{}", letter.escape_default());
+        } else {
+            text.push(letter);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn handler(stop: Option<&str>, stop_connection: Option<&str>) -> EchoHandler {
+        EchoHandler::new(EchoConfig {
+            stop_word: stop.map(String::from),
+            stop_connection_word: stop_connection.map(String::from),
+            ..EchoConfig::default()
+        })
+    }
+
+    #[test]
+    fn a_stop_word_is_a_whole_line_and_what_follows_it_is_not_echoed() {
+        let cases: [(&[u8], usize, bool); 5] = [
+            (b"a\nSTOP\nb\n", 7, true),
+            (b"STOP\r\nb", 6, true),
+            (b"STOP", 4, true),
+            (b"STOPPER\n STOP\nstop\n", 19, false),
+            (b"", 0, false),
+        ];
+        for (lines, len, stops) in cases {
+            let (seen, next) = handler(Some("STOP"), None).look_at(lines);
+            assert_eq!((seen, next == Next::StopServer), (len, stops), "{lines:?}");
+        }
+        assert!(handler(None, Some("BYE")).look_at(b"BYE\n").1 == Next::EndConnection);
+    }
+
+    #[test]
+    fn what_is_shown_cannot_drive_a_terminal_and_is_no_format_string() {
+        assert_eq!(
+            printable(b"%s{} \x1b[31m\xff\r\n"),
+            "%s{} \\u{1b}[31m\u{fffd}"
+        );
+        assert_eq!(
+            printable("tab\tstays, \u{9b}goes".as_bytes()),
+            "tab\tstays, \\u{9b}goes"
+        );
+        assert_eq!(printable(b""), "");
+    }
+}

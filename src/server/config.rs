@@ -1,0 +1,70 @@
+//! Every number of a server that a user may want to change, with its default.
+
+use std::time::Duration;
+
+use super::access::AccessList;
+use super::scheduling::Scheduling;
+use crate::telemetry::Log;
+
+/// Which threads serve the connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// One at a time; the others wait in the backlog. The first lesson.
+    Serial,
+    /// A thread for each connection; threads that have finished wait for the next one.
+    Threads,
+    /// A fixed number of workers in a `std::thread::scope`, fed by a bounded queue.
+    Pool {
+        /// How many threads serve. At least 1.
+        workers: usize,
+        /// How many admitted connections may wait for a worker.
+        queue: usize,
+    },
+}
+
+/// The configuration of a [`Server`](super::Server).
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The name in log lines.
+    pub name: String,
+    /// Where log lines go. Default: nowhere.
+    pub log: Log,
+    /// Which threads serve. Default [`Mode::Threads`].
+    pub mode: Mode,
+    /// Connections live at one time; more are refused. Default 10,000.
+    pub max_connections: usize,
+    /// Connections live at one time from one IP address. Default no limit of its own.
+    pub max_per_peer: Option<usize>,
+    /// Who may connect. Default everybody.
+    pub access: AccessList,
+    /// The stack of a connection's thread, in bytes. Default [`STACK_SIZE`].
+    pub stack_size: usize,
+    /// Finished threads that stay to wait for the next connection. Default 64.
+    pub spare_threads: usize,
+    /// How the threads are scheduled. Default [`Scheduling::Auto`].
+    pub scheduling: Scheduling,
+    /// How long live connections may take to finish after a stop. Default 5 s.
+    pub drain: Duration,
+}
+
+/// 128 KiB of address space for each thread, of which the kernel hands out only the pages that are
+/// touched: an idle echo connection touches two or three (8 to 12 KiB). What is left is head room
+/// for a panic with a backtrace, the deepest thing that a handler here ever does.
+pub const STACK_SIZE: usize = 128 * 1024;
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            name: "server".into(),
+            log: Log::off(),
+            mode: Mode::Threads,
+            max_connections: 10_000,
+            max_per_peer: None,
+            access: AccessList::default(),
+            stack_size: STACK_SIZE,
+            spare_threads: 64,
+            scheduling: Scheduling::Auto,
+            drain: Duration::from_secs(5),
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! The flags that every server program takes, and what they make of a [`Config`].
+//!
+//! A program lists the constants in its table of options, and calls [`config`] with the result.
+
+use std::time::Duration;
+
+use super::access::AccessList;
+use super::config::{Config, Mode};
+use super::metrics_page::MetricsPage;
+use super::scheduling::Scheduling;
+use crate::cli::{Args, DurationArg, Failure, NonZeroCount, Opt, Out, UsageError};
+use crate::net::Prefix;
+use crate::telemetry::{Format, Level, Log, Registry};
+
+/// `--mode MODE`
+pub const MODE: Opt =
+    Opt::value("mode", "MODE", "serial, threads (one each) or pool").default("threads");
+/// `--workers N`
+pub const WORKERS: Opt = Opt::value("workers", "N", "threads of --mode pool").default("4");
+/// `--queue N`
+pub const QUEUE: Opt = Opt::value(
+    "queue",
+    "N",
+    "connections that may wait for a worker of --mode pool",
+)
+.default("64");
+/// `--max-connections N`
+pub const MAX_CONNECTIONS: Opt = Opt::value(
+    "max-connections",
+    "N",
+    "refuse more than this many at a time",
+)
+.default("10000");
+/// `--max-per-peer N`
+pub const MAX_PER_PEER: Opt = Opt::value(
+    "max-per-peer",
+    "N",
+    "refuse more than this many from one address",
+);
+/// `--drain TIME`
+pub const DRAIN: Opt = Opt::value(
+    "drain",
+    "TIME",
+    "after a signal, how long connections may take to end",
+)
+.default("5s");
+/// `--allow PREFIX`
+pub const ALLOW: Opt = Opt::value(
+    "allow",
+    "PREFIX",
+    "serve only these addresses, as 10.0.0.0/8",
+)
+.many();
+/// `--deny PREFIX`
+pub const DENY: Opt = Opt::value(
+    "deny",
+    "PREFIX",
+    "refuse these addresses; wins over --allow",
+)
+.many();
+/// `--metrics ADDRESS`
+pub const METRICS: Opt = Opt::value(
+    "metrics",
+    "ADDRESS",
+    "serve counters for Prometheus at http://ADDRESS/metrics",
+);
+/// `--log FORMAT`
+pub const LOG: Opt =
+    Opt::value("log", "FORMAT", "text or json lines on standard error").default("text");
+/// `--scheduling POLICY`
+pub const SCHEDULING: Opt = Opt::value(
+    "scheduling",
+    "POLICY",
+    "normal, batch (for many busy peers) or auto",
+)
+.default("auto");
+/// `-v`, `--verbose`
+pub const VERBOSE: Opt = Opt::flag(
+    "verbose",
+    "show each line, log connections; twice: log everything",
+)
+.short('v')
+.many();
+
+/// The configuration that the flags ask for, on a network whose peers have addresses.
+pub fn config_with_peers(name: &str, args: &Args) -> Result<Config, UsageError> {
+    Ok(Config {
+        max_per_peer: args
+            .parse_opt::<NonZeroCount>("max-per-peer")?
+            .map(NonZeroCount::as_usize),
+        access: access(args)?,
+        ..config(name, args)?
+    })
+}
+
+/// The same without [`MAX_PER_PEER`], [`ALLOW`] and [`DENY`]: for Unix sockets.
+pub fn config(name: &str, args: &Args) -> Result<Config, UsageError> {
+    Ok(Config {
+        name: name.to_string(),
+        log: log(args)?,
+        mode: mode(args)?,
+        max_connections: args.parse::<NonZeroCount>("max-connections")?.as_usize(),
+        scheduling: scheduling(args)?,
+        drain: args.parse::<DurationArg>("drain")?.get(),
+        ..Config::default()
+    })
+}
+
+/// `--allow` and `--deny` together.
+pub fn access(args: &Args) -> Result<AccessList, UsageError> {
+    Ok(AccessList::new(
+        args.parse_all::<Prefix>("allow")?,
+        args.parse_all::<Prefix>("deny")?,
+    ))
+}
+
+/// The log that `--log` and `-v` ask for: warnings, with `-v` connections, with `-vv` everything.
+pub fn log(args: &Args) -> Result<Log, UsageError> {
+    let level = match args.count("verbose") {
+        0 => Level::Warn,
+        1 => Level::Debug,
+        _ => Level::Trace,
+    };
+    Ok(Log::stderr(level, args.parse::<Format>("log")?))
+}
+
+/// A duration flag for which 0 means no limit.
+pub fn limit(args: &Args, name: &str) -> Result<Option<Duration>, UsageError> {
+    let duration = args.parse::<DurationArg>(name)?.get();
+    Ok(if duration.is_zero() {
+        None
+    } else {
+        Some(duration)
+    })
+}
+
+fn mode(args: &Args) -> Result<Mode, UsageError> {
+    match args.value("mode").unwrap_or_default() {
+        "serial" => Ok(Mode::Serial),
+        "threads" => Ok(Mode::Threads),
+        "pool" => Ok(Mode::Pool {
+            workers: args.parse::<NonZeroCount>("workers")?.as_usize(),
+            queue: args.parse::<crate::cli::Count>("queue")?.as_usize(),
+        }),
+        other => Err(UsageError::bad_value(
+            "--mode",
+            other,
+            "must be serial, threads or pool",
+        )),
+    }
+}
+
+fn scheduling(args: &Args) -> Result<Scheduling, UsageError> {
+    match args.value("scheduling").unwrap_or_default() {
+        "normal" => Ok(Scheduling::Normal),
+        "batch" => Ok(Scheduling::Batch),
+        "auto" => Ok(Scheduling::Auto),
+        other => Err(UsageError::bad_value(
+            "--scheduling",
+            other,
+            "must be normal, batch or auto",
+        )),
+    }
+}
+
+/// Starts the page that `--metrics` asks for, if it does.
+pub fn metrics_page(args: &Args, registry: &Registry) -> Result<Option<MetricsPage>, Failure> {
+    match args.value("metrics") {
+        None => Ok(None),
+        Some(address) => MetricsPage::start(address, registry.clone())
+            .map(Some)
+            .map_err(Failure::of),
+    }
+}
+
+/// Prints a line of a server. A reader that has gone away does not stop the service.
+pub fn announce(out: &Out, line: impl std::fmt::Display) -> Result<(), Failure> {
+    match out.line(line) {
+        Err(Failure::ClosedPipe) => Ok(()),
+        other => other,
+    }
+}

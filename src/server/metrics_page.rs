@@ -1,0 +1,159 @@
+//! The metrics page: counters for a Prometheus server, over the least HTTP that will do.
+//!
+//! A scrape is one GET of `/metrics`; the answer closes the connection. So this reads one request
+//! head (at most 8 KiB, within 2 seconds), looks at its request line (RFC 9112 §3) and nothing
+//! else, and answers. One request at a time on one thread: a slow scraper delays only the next.
+
+use std::io::{self, Read, Write};
+use std::thread;
+use std::time::Duration;
+
+use crate::net::{self, AcceptError, Addr, Conn, Deadline, Listener, Network};
+use crate::telemetry::{CONTENT_TYPE, Registry};
+
+const HEAD_LIMIT: usize = 8 * 1024;
+const TIME_LIMIT: Duration = Duration::from_secs(2);
+
+/// A running metrics page. Closes when dropped.
+pub struct MetricsPage {
+    listener: Listener,
+}
+
+impl MetricsPage {
+    /// Listens on `address` (`host:port`) and serves the registry from a thread of its own.
+    pub fn start(address: &str, registry: Registry) -> Result<Self, net::Error> {
+        let listener = net::listen(Network::Tcp, address)?;
+        let incoming = listener.clone();
+        let failed = net::Error::failed("listen", Network::Tcp, &address);
+        thread::Builder::new()
+            .name("metrics".into())
+            .spawn(move || serve(&incoming, &registry))
+            .map_err(failed)?;
+        Ok(Self { listener })
+    }
+
+    /// Where it listens.
+    pub fn local_addr(&self) -> &Addr {
+        self.listener.local_addr()
+    }
+}
+
+impl Drop for MetricsPage {
+    fn drop(&mut self) {
+        self.listener.close();
+    }
+}
+
+fn serve(listener: &Listener, registry: &Registry) {
+    loop {
+        match listener.accept() {
+            // A scraper that goes away in the middle harms nobody.
+            Ok(conn) => drop(answer(conn, registry)),
+            Err(AcceptError::Closed | AcceptError::Fatal(_)) => return,
+            Err(AcceptError::Lost(_)) => {}
+            Err(AcceptError::Exhausted(_)) => thread::park_timeout(Duration::from_millis(200)),
+        }
+    }
+}
+
+fn answer(mut conn: Conn, registry: &Registry) -> io::Result<()> {
+    let deadline = Deadline::after(TIME_LIMIT);
+    conn.set_deadline(deadline);
+    let head = read_head(&mut conn)?;
+    let (status, wanted) = judge(&head);
+    let body = match wanted {
+        Body::Metrics | Body::MetricsLength => registry.expose(),
+        Body::Error => format!("{status}\n"),
+    };
+    let mut reply = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: {CONTENT_TYPE}\r\nContent-Length: {}\r\n\
+         Allow: GET, HEAD\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    if !matches!(wanted, Body::MetricsLength) {
+        reply.push_str(&body);
+    }
+    conn.write_all(reply.as_bytes())?;
+    conn.close(deadline, HEAD_LIMIT as u64);
+    Ok(())
+}
+
+/// Reads up to the empty line that ends the head, or [`HEAD_LIMIT`], or the end of the stream.
+fn read_head(conn: &mut Conn) -> io::Result<Vec<u8>> {
+    let mut head = Vec::with_capacity(1024);
+    let mut part = [0; 1024];
+    while head.len() < HEAD_LIMIT && !head.windows(4).any(|end| end == b"\r\n\r\n") {
+        match conn.read(&mut part)? {
+            0 => break,
+            count => head.extend_from_slice(part.get(..count).unwrap_or(&[])),
+        }
+    }
+    Ok(head)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Body {
+    Metrics,
+    /// A HEAD request: the length only.
+    MetricsLength,
+    Error,
+}
+
+/// Status line and kind of body for a request head.
+fn judge(head: &[u8]) -> (&'static str, Body) {
+    if !head.windows(4).any(|end| end == b"\r\n\r\n") {
+        let status = if head.len() < HEAD_LIMIT {
+            "400 Bad Request"
+        } else {
+            "431 Request Header Fields Too Large"
+        };
+        return (status, Body::Error);
+    }
+    let line = head.split(|&byte| byte == b'\r').next().unwrap_or(&[]);
+    let mut parts = line.split(|&byte| byte == b' ');
+    let (method, target, version) = (parts.next(), parts.next(), parts.next());
+    let known = matches!(version, Some(b"HTTP/1.1" | b"HTTP/1.0")) && parts.next().is_none();
+    let path = target.and_then(|target| target.split(|&byte| byte == b'?').next());
+    match (known, method, path) {
+        (false, _, _) => ("400 Bad Request", Body::Error),
+        (_, Some(b"GET"), Some(b"/metrics")) => ("200 OK", Body::Metrics),
+        (_, Some(b"HEAD"), Some(b"/metrics")) => ("200 OK", Body::MetricsLength),
+        (_, Some(b"GET" | b"HEAD"), _) => ("404 Not Found", Body::Error),
+        _ => ("405 Method Not Allowed", Body::Error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_whole_request_for_the_page_gets_it() {
+        let long = format!("GET /metrics HTTP/1.1\r\nX: {}", "x".repeat(HEAD_LIMIT));
+        let cases = [
+            (
+                "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n",
+                "200",
+                Body::Metrics,
+            ),
+            ("GET /metrics?x=1 HTTP/1.0\r\n\r\n", "200", Body::Metrics),
+            ("HEAD /metrics HTTP/1.1\r\n\r\n", "200", Body::MetricsLength),
+            ("GET / HTTP/1.1\r\n\r\n", "404", Body::Error),
+            ("GET /metricsx HTTP/1.1\r\n\r\n", "404", Body::Error),
+            ("POST /metrics HTTP/1.1\r\n\r\n", "405", Body::Error),
+            ("GET /metrics HTTP/2.0\r\n\r\n", "400", Body::Error),
+            ("GET /metrics HTTP/1.1 x\r\n\r\n", "400", Body::Error),
+            ("GET /metrics\r\n\r\n", "400", Body::Error),
+            ("GET /metrics HTTP/1.1\r\n", "400", Body::Error),
+            ("", "400", Body::Error),
+            (&long, "431", Body::Error),
+        ];
+        for (head, status, body) in cases {
+            let (got, kind) = judge(head.as_bytes());
+            assert!(
+                got.starts_with(status) && kind == body,
+                "{head:.40} gave {got} {kind:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! Serving connections: one accept loop for every kind of stream, threads, limits, and an orderly
+//! end.
+//!
+//! A [`Server`] is a [`Config`], a [`Handler`] and counters. The handler knows the protocol and
+//! nothing of threads, limits or shutdown; the server knows nothing of the protocol. A connection
+//! lives like this:
+//!
+//! ```text
+//!  accept ──> admit ──────────────> serve ─────────────────────> end
+//!             access list,          the handler, on a thread     counted; logged with peer and
+//!             total and per-peer    of its own; a panic is       cause; our last bytes protected
+//!             limit, or refused     caught                       from a reset (lingering close)
+//! ```
+//!
+//! And a server ends like this, after [`Stopper::stop`] or the first SIGINT or SIGTERM:
+//!
+//! 1. The listener closes, which wakes the threads that wait in `accept`.
+//! 2. Each live connection is shut for reading: its handler gets what had arrived, then the end of
+//!    the stream, finishes its work and closes. Idle ones end at once.
+//! 3. After the drain time ([`Config::drain`]) what is left is shut down both ways and counted as cut.
+//! 4. [`Server::run`] returns the totals.
+//!
+//! Reading order: [`config`](Config) the numbers, [`shared`](self) a connection's life, then the ways to
+//! spread connections over threads (`threads`, `pool`), the table of the living (`live`), who
+//! may come in (`access`), how it stops (`stop`), what is counted (`stats`), `scheduling`. Beside them stand
+//! `datagrams`, the loop for sockets without connections, and `metrics_page`.
+
+mod access;
+mod config;
+mod datagrams;
+pub mod flags;
+mod live;
+mod metrics_page;
+mod pool;
+pub mod program;
+mod scheduling;
+mod shared;
+mod stats;
+mod stop;
+mod threads;
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+pub use access::AccessList;
+pub use config::{Config, Mode, STACK_SIZE};
+pub use datagrams::{DatagramConfig, DatagramHandler, DatagramServer, DatagramStats};
+pub use live::Refusal;
+pub use metrics_page::MetricsPage;
+pub use scheduling::{MANY_PEERS, Scheduling};
+pub use stats::{Stats, Totals};
+pub use stop::{Signals, Stopper};
+
+use crate::net::{Conn, Deadline, Listener};
+use crate::telemetry::Registry;
+use scheduling::Scheduler;
+use shared::Shared;
+use threads::Crew;
+
+/// After the sockets of the last connections were shut down: how long their handlers may take to
+/// notice before the server leaves without them.
+const AFTER_CUT: Duration = Duration::from_secs(1);
+
+/// What a connection's handler sees of the server.
+pub struct Session<'a> {
+    id: u64,
+    stopper: &'a Stopper,
+    scheduler: &'a Scheduler,
+}
+
+impl Session<'_> {
+    /// The connection's number, counted from 0, as in the log lines.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// To be called between two requests of a connection, so that [`Scheduling::Auto`] follows the
+    /// load; nearly free.
+    pub fn between_requests(&self) {
+        self.scheduler.adjust();
+    }
+
+    /// Asks the whole server to stop gracefully.
+    pub fn stop_server(&self) {
+        self.stopper.stop();
+    }
+}
+
+/// Who ended a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The peer: the handler has read the end of the stream, so nothing is unread.
+    Peer,
+    /// We: the peer may still be sending, so the server closes with care for our last bytes.
+    Ours,
+}
+
+/// A protocol's server side.
+pub trait Handler: Send + Sync {
+    /// Serves one connection until it ends. Reads and writes block; deadlines are the handler's
+    /// to set. An error is logged and ends this connection only, as does a panic.
+    fn serve(&self, conn: &Conn, session: &Session<'_>) -> io::Result<End>;
+
+    /// Called for a connection that will not be served, for protocols that have a word for
+    /// "busy". Must not block; the connection closes right after. Default: nothing.
+    fn refused(&self, conn: &Conn, why: Refusal) {
+        let _ = (conn, why);
+    }
+}
+
+impl<F> Handler for F
+where
+    F: Fn(&Conn, &Session<'_>) -> io::Result<End> + Send + Sync,
+{
+    fn serve(&self, conn: &Conn, session: &Session<'_>) -> io::Result<End> {
+        self(conn, session)
+    }
+}
+
+/// A server that has not started yet.
+///
+/// ```
+/// use std::io::{Read, Write};
+/// use groundwire::net::{self, Network};
+/// use groundwire::server::{Config, End, Server};
+///
+/// let listener = net::listen(Network::Tcp, "127.0.0.1:0")?;
+/// let address = listener.local_addr().to_string();
+/// let server = Server::new(Config::default(), |mut conn: &net::Conn, _: &_| {
+///     conn.write_all(b"hello")?;
+///     Ok(End::Ours)
+/// });
+/// let running = server.start(listener)?;
+///
+/// let mut greeting = String::new();
+/// net::dial(Network::Tcp, &address)?.read_to_string(&mut greeting)?;
+/// assert_eq!(greeting, "hello");
+/// assert_eq!(running.stop()?.served, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Server<H> {
+    config: Config,
+    handler: H,
+    stats: Arc<Stats>,
+    stopper: Stopper,
+}
+
+impl<H: Handler + 'static> Server<H> {
+    /// A server with a configuration and a handler.
+    pub fn new(config: Config, handler: H) -> Self {
+        Self {
+            config,
+            handler,
+            stats: Arc::default(),
+            stopper: Stopper::new(),
+        }
+    }
+
+    /// The handle that stops it.
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// Its counters.
+    pub fn stats(&self) -> Arc<Stats> {
+        self.stats.clone()
+    }
+
+    /// Puts its counters into a registry, under the prefix `groundwire_connections`.
+    pub fn register(&self, registry: &Registry) {
+        self.stats.register(registry);
+    }
+
+    /// Serves on this thread until it is stopped and drained; returns the totals. Fails when no
+    /// thread can be started or the listener breaks.
+    pub fn run(self, listener: Listener) -> io::Result<Totals> {
+        let stats = self.stats;
+        let shared = Shared::new(self.config, self.handler, stats.clone(), self.stopper);
+        let shared = Arc::new(shared);
+        let until_stopped = || {
+            shared.stopper.wait();
+            listener.close();
+            drain(&shared);
+        };
+        match shared.config.mode {
+            Mode::Serial => run_serial(&shared, &listener, until_stopped)?,
+            Mode::Threads => {
+                let crew = Crew::start(shared.clone(), listener.clone())?;
+                until_stopped();
+                crew.failure().map_or(Ok(()), Err)?;
+            }
+            Mode::Pool { workers, queue } => {
+                pool::run(&shared, &listener, workers, queue, until_stopped)?;
+            }
+        }
+        Ok(stats.totals())
+    }
+
+    /// Serves on a thread of its own: for tests, and for programs with several servers.
+    pub fn start(self, listener: Listener) -> io::Result<Running> {
+        let (stopper, stats) = (self.stopper(), self.stats());
+        let name = self.config.name.clone();
+        let thread = thread::Builder::new()
+            .name(name)
+            .spawn(move || self.run(listener))?;
+        Ok(Running {
+            stopper,
+            stats,
+            thread,
+        })
+    }
+}
+
+/// A server that runs on its own thread.
+pub struct Running {
+    stopper: Stopper,
+    stats: Arc<Stats>,
+    thread: thread::JoinHandle<io::Result<Totals>>,
+}
+
+impl Running {
+    /// The totals so far.
+    pub fn totals(&self) -> Totals {
+        self.stats.totals()
+    }
+
+    /// The handle that stops it.
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// Stops it, waits until it has drained, and returns the totals.
+    pub fn stop(self) -> io::Result<Totals> {
+        self.stopper.stop();
+        self.wait()
+    }
+
+    /// Waits until something else stops it.
+    pub fn wait(self) -> io::Result<Totals> {
+        self.thread
+            .join()
+            .unwrap_or_else(|_| Err(io::Error::other("the server's thread panicked")))
+    }
+}
+
+/// One connection after the other, on one thread.
+fn run_serial<H: Handler + 'static>(
+    shared: &Arc<Shared<H>>,
+    listener: &Listener,
+    until_stopped: impl FnOnce(),
+) -> io::Result<()> {
+    let (worker, incoming) = (shared.clone(), listener.clone());
+    let thread = thread::Builder::new()
+        .name("serial".into())
+        .stack_size(shared.config.stack_size)
+        .spawn(move || {
+            let result = loop {
+                match worker.next(&incoming) {
+                    Ok(Some((conn, seat))) => worker.serve(conn, seat),
+                    Ok(None) => break Ok(()),
+                    Err(error) => break Err(error),
+                }
+            };
+            worker.stopper.stop();
+            result
+        })?;
+    until_stopped();
+    if thread.is_finished() || shared.stats.totals().active == 0 {
+        return thread
+            .join()
+            .unwrap_or_else(|_| Err(io::Error::other("the serving thread panicked")));
+    }
+    Ok(()) // its handler outlasted even the cut: leave without it
+}
+
+/// Steps 2 and 3 of the end: wake, wait, cut.
+fn drain<H: Handler>(shared: &Shared<H>) {
+    shared.table.drain();
+    if shared
+        .table
+        .wait_empty(Deadline::after(shared.config.drain))
+    {
+        return;
+    }
+    let cut = shared.table.cut();
+    shared.stats.cut.add(cut as u64);
+    let config = &shared.config;
+    config
+        .log
+        .warn(&config.name, "drain time is over", &[("cut", &cut)]);
+    shared.table.wait_empty(Deadline::after(AFTER_CUT));
+}

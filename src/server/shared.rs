@@ -1,0 +1,199 @@
+//! What all threads of a server share, and the life of one connection from door to door.
+
+use std::any::Any;
+use std::io;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::config::Config;
+use super::live::{Limits, Refusal, Seat, Table};
+use super::scheduling::Scheduler;
+use super::stats::Stats;
+use super::stop::Stopper;
+use super::{End, Handler, Session};
+use crate::net::{AcceptError, Conn, Deadline, Listener, plain_words};
+use crate::sys::process;
+
+/// How long, and for how many bytes, a connection that we end listens on, so that its peer gets
+/// our last bytes and not a reset.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: u64 = 1024 * 1024;
+
+/// The first and the longest wait after an `accept` that failed for want of descriptors.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+
+pub(crate) struct Shared<H> {
+    pub config: Config,
+    pub handler: H,
+    pub table: Arc<Table>,
+    pub stats: Arc<Stats>,
+    pub stopper: Stopper,
+    scheduler: Scheduler,
+    exhausted: AtomicBool,
+}
+
+impl<H: Handler> Shared<H> {
+    pub(crate) fn new(config: Config, handler: H, stats: Arc<Stats>, stopper: Stopper) -> Self {
+        let limits = Limits {
+            max_connections: config.max_connections,
+            max_per_peer: config.max_per_peer,
+            access: config.access.clone(),
+        };
+        let table = Table::new(limits, stats.clone());
+        let scheduler = Scheduler::new(config.scheduling, stats.clone());
+        let exhausted = AtomicBool::new(false);
+        Self {
+            config,
+            handler,
+            table,
+            stats,
+            stopper,
+            scheduler,
+            exhausted,
+        }
+    }
+
+    /// The next connection with its seat; `Ok(None)` when the listener was closed.
+    ///
+    /// Connections that are refused, lost before `accept`, or that no descriptor is left for,
+    /// are dealt with here.
+    pub(crate) fn next(&self, listener: &Listener) -> io::Result<Option<(Conn, Seat)>> {
+        let mut wait = BACK_OFF.0;
+        loop {
+            match listener.accept() {
+                Ok(conn) => {
+                    self.exhausted.store(false, Ordering::Relaxed);
+                    wait = BACK_OFF.0;
+                    match self.table.admit(&conn) {
+                        Ok(seat) => return Ok(Some((conn, seat))),
+                        Err(why) => self.refuse(&conn, why),
+                    }
+                }
+                Err(AcceptError::Closed) => return Ok(None),
+                Err(AcceptError::Lost(error)) => {
+                    self.stats.accept_errors.inc();
+                    let cause = plain_words(&error);
+                    self.config.log.debug(
+                        &self.config.name,
+                        "connection lost before accept",
+                        &[("cause", &cause)],
+                    );
+                }
+                Err(AcceptError::Exhausted(error)) => {
+                    self.back_off(&error, wait);
+                    wait = (wait * 2).min(BACK_OFF.1);
+                }
+                Err(AcceptError::Fatal(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// Waits for descriptors to come free: the connection stays in the backlog, so `accept`
+    /// would fail again at once, and a loop without a wait spins (and prints 400,000 lines in
+    /// three seconds). One line is logged for each shortage, not for each try.
+    fn back_off(&self, error: &io::Error, wait: Duration) {
+        self.stats.accept_errors.inc();
+        if !self.exhausted.swap(true, Ordering::Relaxed) {
+            let cause = plain_words(error);
+            self.config.log.error(
+                &self.config.name,
+                "cannot accept, waiting until descriptors or memory come free",
+                &[("cause", &cause)],
+            );
+        }
+        self.stopper.wait_timeout(wait);
+    }
+
+    pub(crate) fn refuse(&self, conn: &Conn, why: Refusal) {
+        self.stats.refused.inc();
+        self.handler.refused(conn, why);
+        self.config.log.info(
+            &self.config.name,
+            "connection refused",
+            &[("peer", conn.peer_addr()), ("why", &why)],
+        );
+    }
+
+    /// Serves one connection to its end. Whatever the handler does, only this connection ends.
+    pub(crate) fn serve(&self, conn: Conn, seat: Seat) {
+        let log = &self.config.log;
+        let name = &self.config.name;
+        self.name_thread(&conn);
+        self.scheduler.adjust();
+        log.debug(
+            name,
+            "connection opened",
+            &[("peer", conn.peer_addr()), ("id", &seat.id())],
+        );
+        let session = Session {
+            id: seat.id(),
+            stopper: &self.stopper,
+            scheduler: &self.scheduler,
+        };
+        let result = panic::catch_unwind(AssertUnwindSafe(|| self.handler.serve(&conn, &session)));
+        let peer = conn.peer_addr().clone();
+        match result {
+            Ok(Ok(end)) => {
+                self.stats.served.inc();
+                log.debug(
+                    name,
+                    "connection closed",
+                    &[("peer", &peer), ("id", &seat.id())],
+                );
+                if end == End::Ours {
+                    linger(conn);
+                }
+            }
+            Ok(Err(error)) => {
+                self.stats.failed.inc();
+                let cause = plain_words(&error);
+                log.warn(
+                    name,
+                    "connection failed",
+                    &[("peer", &peer), ("cause", &cause)],
+                );
+                if !is_gone(&error) {
+                    linger(conn);
+                }
+            }
+            Err(panic) => {
+                self.stats.failed.inc();
+                self.stats.panicked.inc();
+                log.error(
+                    name,
+                    "handler panicked",
+                    &[("peer", &peer), ("cause", &panic_text(&*panic))],
+                );
+            }
+        }
+        drop(seat);
+    }
+
+    /// Names the thread after its peer, for `ps -T` and `top -H`.
+    fn name_thread(&self, conn: &Conn) {
+        if let Some(peer) = conn.peer_addr().ip() {
+            process::name_thread(&peer.to_string());
+        }
+    }
+}
+
+/// Whether the peer has gone, so that nothing of ours can reach it any more.
+fn is_gone(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
+    matches!(
+        error.kind(),
+        BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected
+    )
+}
+
+fn linger(conn: Conn) {
+    conn.close(Deadline::after(LINGER), LINGER_BYTES);
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| text.to_string());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".into())
+}

@@ -1,0 +1,118 @@
+//! Stopping a server: one flag that threads can sleep on, and the signals that raise it.
+//!
+//! The first SIGINT or SIGTERM asks for a graceful stop; a second one means that the user is done
+//! waiting, and the process exits at once with 128 plus the signal's number, as shells report a
+//! death by signal.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::sys::signal::{self, Signal};
+
+const STOPPING: [Signal; 2] = [Signal::Interrupt, Signal::Terminate];
+
+/// A handle that stops a server, from any thread, any number of times.
+#[derive(Clone, Debug, Default)]
+pub struct Stopper {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// Beside the mutex, so that hot loops can look without locking.
+    quick: AtomicBool,
+    stopped: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Stopper {
+    /// A stopper that has not been used yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks the server to stop gracefully; returns at once.
+    pub fn stop(&self) {
+        self.inner.quick.store(true, Ordering::Release);
+        *self.lock() = true;
+        self.inner.changed.notify_all();
+    }
+
+    /// Whether [`Stopper::stop`] was called.
+    pub fn is_stopped(&self) -> bool {
+        self.inner.quick.load(Ordering::Acquire)
+    }
+
+    /// Blocks until it is called.
+    pub fn wait(&self) {
+        let guard = self.lock();
+        drop(self.inner.changed.wait_while(guard, |stopped| !*stopped));
+    }
+
+    /// Blocks until it is called, at most `limit`; tells whether it was.
+    pub fn wait_timeout(&self, limit: Duration) -> bool {
+        let guard = self.lock();
+        let waited = self
+            .inner
+            .changed
+            .wait_timeout_while(guard, limit, |stopped| !*stopped);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, bool> {
+        self.inner
+            .stopped
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// SIGINT and SIGTERM, blocked in this thread and all that it will start.
+#[derive(Debug)]
+pub struct Signals(());
+
+impl Signals {
+    /// Blocks the signals. The first line of a server's `main`, before any thread exists.
+    pub fn block() -> io::Result<Self> {
+        signal::block(&STOPPING)?;
+        Ok(Self(()))
+    }
+
+    /// Starts the thread that waits for them: the first stops, the second exits the process.
+    pub fn stop(self, stopper: Stopper) -> io::Result<()> {
+        thread::Builder::new()
+            .name("signals".into())
+            .stack_size(64 * 1024)
+            .spawn(move || {
+                if signal::wait(&STOPPING).is_ok() {
+                    stopper.stop();
+                }
+                if let Ok(second) = signal::wait(&STOPPING) {
+                    std::process::exit(128 + second.number());
+                }
+            })?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_wakes_waiters_and_stays_stopped() {
+        let stopper = Stopper::new();
+        assert!(!stopper.wait_timeout(Duration::ZERO));
+        let waiter = thread::spawn({
+            let stopper = stopper.clone();
+            move || stopper.wait()
+        });
+        stopper.stop();
+        waiter.join().unwrap();
+        stopper.stop();
+        assert!(stopper.is_stopped() && stopper.wait_timeout(Duration::from_secs(60)));
+    }
+}
