@@ -1,0 +1,93 @@
+//! Loads an echo server and says how fast and how evenly it answers.
+//!
+//! Two ways to ask, with different meanings. *Closed loop* (the default): each connection sends
+//! its next request when the reply to the last one is there, so a slow server is asked less.
+//! *Fixed rate* (`--rate`): requests are due at fixed moments, whether or not the server keeps
+//! up, and a latency counts from the moment a request was due, not from when it could at last
+//! be sent. Otherwise a server that stalls for a second would show one slow request instead of
+//! a second's worth of them (*coordinated omission*).
+//!
+//! Reading order: `plan` (what is asked for), `target` (one connection), `worker` (a thread's loop),
+//! `report` (what came of it).
+
+mod plan;
+mod report;
+mod target;
+mod worker;
+
+use std::process::ExitCode;
+
+use groundwire::cli::{self, Args, Failure, Opt, Out, Spec, What};
+use groundwire::server::{Signals, Stopper};
+use plan::Plan;
+
+const SPEC: Spec = Spec {
+    name: "loadgen",
+    about: "Send requests to an echo server and measure its replies.",
+    usage: &["[OPTION]... NETWORK ADDRESS"],
+    operands: &[
+        ("NETWORK", "tcp, udp, unix, unixgram or unixpacket"),
+        ("ADDRESS", "HOST:PORT, or the path of a Unix socket"),
+    ],
+    options: &[
+        Opt::value("connections", "N", "connections")
+            .short('c')
+            .default("1"),
+        Opt::value("threads", "N", "threads that share them [one a CPU]").short('t'),
+        Opt::value("size", "SIZE", "bytes of a request, its line feed included")
+            .short('s')
+            .default("128"),
+        Opt::value("duration", "TIME", "measure this long")
+            .short('d')
+            .default("5s"),
+        Opt::value("requests", "N", "or measure this many requests").short('n'),
+        Opt::value("warm-up", "TIME", "before that, run unmeasured")
+            .short('w')
+            .default("500ms"),
+        Opt::value("rate", "N", "requests due a second, in all [closed loop]").short('r'),
+        Opt::flag("churn", "a new connection for each request"),
+        Opt::value(
+            "hold",
+            "TIME",
+            "one request each, then hold the connections open, idle",
+        ),
+        Opt::value(
+            "timeout",
+            "TIME",
+            "give up on a connection or reply after this long",
+        )
+        .default("5s"),
+        Opt::flag("json", "print one JSON object"),
+    ],
+    epilogue: "Every reply is compared with its request. Exit status 1 when any request failed.\n\n\
+               Examples:\n  loadgen -c 64 -d 10s tcp 127.0.0.1:7000\n\
+               \x20 loadgen --rate 1000 --size 1KiB udp 127.0.0.1:7001",
+};
+
+fn main() -> ExitCode {
+    cli::run(&SPEC, load)
+}
+
+fn load(args: Args) -> Result<(), Failure> {
+    let plan = Plan::from_args(&args)?;
+    let signals = Signals::block().what("blocking signals")?;
+    let stopper = Stopper::new();
+    signals.stop(stopper.clone()).what("waiting for signals")?;
+    let out = Out::lines();
+    let outcome = worker::run(&plan, &stopper, &out)?;
+    if args.flag("json") {
+        out.line(report::json(&plan, &outcome))?;
+    } else {
+        out.write_all(report::text(&plan, &outcome).as_bytes())?;
+        out.flush()?;
+    }
+    if outcome.errors.total() > 0 || outcome.requests() == 0 {
+        return Err(Failure::Quiet(1));
+    }
+    Ok(())
+}
+
+#[test]
+fn the_options_are_declared_well() {
+    assert_eq!(SPEC.check(), Ok(()));
+}

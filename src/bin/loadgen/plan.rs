@@ -1,0 +1,136 @@
+//! What a run is asked to do: the arguments, checked, and shared out among threads.
+
+use std::time::Duration;
+
+use groundwire::cli::{Args, DurationArg, NonZeroCount, Size, UsageError};
+use groundwire::net::{MAX_UDP_PAYLOAD, Network};
+
+/// The largest request, in bytes.
+const MAX_SIZE: usize = 64 * 1024 * 1024;
+
+/// A checked request for load.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub network: Network,
+    pub address: String,
+    pub connections: usize,
+    pub threads: usize,
+    /// Bytes of a request.
+    pub size: usize,
+    pub warm_up: Duration,
+    pub duration: Duration,
+    /// End after this many measured requests instead of after `duration`.
+    pub requests: Option<u64>,
+    /// Requests due a second, in all; `None` for a closed loop.
+    pub rate: Option<u64>,
+    pub churn: bool,
+    pub hold: Option<Duration>,
+    pub timeout: Duration,
+}
+
+impl Plan {
+    /// Reads and checks the arguments.
+    pub fn from_args(args: &Args) -> Result<Self, UsageError> {
+        args.exactly(2)?;
+        let connections = args.parse::<NonZeroCount>("connections")?.as_usize();
+        let threads = args
+            .parse_opt::<NonZeroCount>("threads")?
+            .map(NonZeroCount::as_usize);
+        let plan = Self {
+            network: args.parse_operand(0, "NETWORK")?,
+            address: args.operand(1, "ADDRESS")?.to_string(),
+            connections,
+            threads: threads.unwrap_or_else(one_for_each_cpu).min(connections),
+            size: args.parse::<Size>("size")?.as_usize(),
+            warm_up: args.parse::<DurationArg>("warm-up")?.get(),
+            duration: args.parse::<DurationArg>("duration")?.get(),
+            requests: args
+                .parse_opt::<NonZeroCount>("requests")?
+                .map(NonZeroCount::get),
+            rate: args
+                .parse_opt::<NonZeroCount>("rate")?
+                .map(NonZeroCount::get),
+            churn: args.flag("churn"),
+            hold: args.parse_opt::<DurationArg>("hold")?.map(DurationArg::get),
+            timeout: args.parse::<DurationArg>("timeout")?.get(),
+        };
+        plan.check()?;
+        Ok(plan)
+    }
+
+    fn check(&self) -> Result<(), UsageError> {
+        let largest = if self.network.is_stream() {
+            MAX_SIZE
+        } else {
+            MAX_UDP_PAYLOAD
+        };
+        if self.size == 0 || self.size > largest {
+            let why = format!("must be 1 to {largest} on {}", self.network);
+            return Err(UsageError::bad_value("--size", self.size, why));
+        }
+        if self.timeout.is_zero() {
+            return Err(UsageError::bad_value("--timeout", "0", "must be longer"));
+        }
+        if self.duration.is_zero() {
+            return Err(UsageError::bad_value("--duration", "0", "must be longer"));
+        }
+        if self.churn && !self.network.is_stream() {
+            let why = format!("--churn: {} has no connections", self.network);
+            return Err(UsageError::rule(why));
+        }
+        Ok(())
+    }
+
+    /// How many of `whole` fall to thread `number`: as even as can be.
+    pub fn share(&self, whole: u64, number: usize) -> u64 {
+        let (threads, number) = (self.threads as u64, number as u64);
+        whole / threads + u64::from(number < whole % threads)
+    }
+}
+
+/// More threads than CPUs would take turns with the server under load instead of loading it.
+fn one_for_each_cpu() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(connections: usize, threads: usize) -> Plan {
+        Plan {
+            network: Network::Tcp,
+            address: String::new(),
+            connections,
+            threads,
+            size: 1,
+            warm_up: Duration::ZERO,
+            duration: Duration::from_secs(1),
+            requests: None,
+            rate: None,
+            churn: false,
+            hold: None,
+            timeout: Duration::from_secs(1),
+        }
+    }
+
+    #[test]
+    fn shares_are_even_and_add_up() {
+        let plan = plan(10, 3);
+        let shares: Vec<u64> = (0..3).map(|number| plan.share(10, number)).collect();
+        assert_eq!(shares, [4, 3, 3]);
+    }
+
+    #[test]
+    fn a_datagram_is_no_larger_than_udp_carries_and_has_no_connection_to_churn() {
+        let mut plan = plan(1, 1);
+        plan.size = 65_508;
+        assert!(plan.check().is_ok());
+        plan.network = Network::Udp;
+        assert!(plan.check().is_err());
+        plan.size = 65_507;
+        assert!(plan.check().is_ok());
+        plan.churn = true;
+        assert!(plan.check().is_err());
+    }
+}

@@ -1,0 +1,160 @@
+//! The outcome in words for people and in JSON for programs.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::plan::Plan;
+use crate::worker::{Errors, Outcome};
+
+const QUANTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)];
+
+/// A few aligned lines.
+pub fn text(plan: &Plan, outcome: &Outcome) -> String {
+    let mut text = String::new();
+    let (requests, rate) = (outcome.requests(), rate(outcome));
+    let load = match plan.rate {
+        Some(due) => format!("{due} requests due a second"),
+        None if plan.churn => "a connection for each request".into(),
+        None => "closed loop".into(),
+    };
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        text,
+        "{} {}: {} connections, {} threads, {} bytes, {load}, {:.1} s",
+        plan.network,
+        plan.address,
+        plan.connections,
+        plan.threads,
+        plan.size,
+        outcome.elapsed.as_secs_f64(),
+    );
+    let megabytes = rate * plan.size as f64 / 1e6;
+    let _ = writeln!(
+        text,
+        "requests  {requests}  {rate:.0}/s  {megabytes:.1} MB/s each way"
+    );
+    let _ = write!(text, "latency  ");
+    for (name, quantile) in QUANTILES {
+        let _ = write!(
+            text,
+            " {name} {}",
+            human(outcome.latency.quantile(quantile))
+        );
+    }
+    let _ = writeln!(text, " max {}", human(outcome.latency.max()));
+    let _ = writeln!(
+        text,
+        "errors    {}{}",
+        outcome.errors.total(),
+        kinds(&outcome.errors)
+    );
+    text
+}
+
+/// One JSON object; times in nanoseconds.
+pub fn json(plan: &Plan, outcome: &Outcome) -> String {
+    let mut text = format!(
+        "{{\"network\":\"{}\",\"connections\":{},\"threads\":{},\"size\":{},\"seconds\":{:.3},\
+         \"requests\":{},\"requests_per_second\":{:.1},\"latency_ns\":{{",
+        plan.network,
+        plan.connections,
+        plan.threads,
+        plan.size,
+        outcome.elapsed.as_secs_f64(),
+        outcome.requests(),
+        rate(outcome),
+    );
+    for (name, quantile) in QUANTILES {
+        let _ = write!(text, "\"{name}\":{},", outcome.latency.quantile(quantile));
+    }
+    let Errors {
+        connect,
+        timeout,
+        closed,
+        mismatch,
+        other,
+    } = outcome.errors;
+    let _ = write!(
+        text,
+        "\"max\":{}}},\"errors\":{{\"connect\":{connect},\"timeout\":{timeout},\
+         \"closed\":{closed},\"mismatch\":{mismatch},\"other\":{other}}}}}",
+        outcome.latency.max(),
+    );
+    text
+}
+
+fn rate(outcome: &Outcome) -> f64 {
+    let seconds = outcome.elapsed.as_secs_f64();
+    if seconds > 0.0 {
+        outcome.requests() as f64 / seconds
+    } else {
+        0.0
+    }
+}
+
+fn human(nanos: u64) -> String {
+    let duration = Duration::from_nanos(nanos);
+    match nanos {
+        0..1_000 => format!("{nanos}ns"),
+        1_000..1_000_000 => format!("{:.1}us", duration.as_secs_f64() * 1e6),
+        1_000_000..1_000_000_000 => format!("{:.2}ms", duration.as_secs_f64() * 1e3),
+        _ => format!("{:.2}s", duration.as_secs_f64()),
+    }
+}
+
+/// ` (connect 1, timeout 2)`, only the kinds that there were.
+fn kinds(errors: &Errors) -> String {
+    let Errors {
+        connect,
+        timeout,
+        closed,
+        mismatch,
+        other,
+    } = *errors;
+    let rows = [
+        ("connect", connect),
+        ("timeout", timeout),
+        ("closed", closed),
+        ("mismatch", mismatch),
+        ("other", other),
+    ];
+    let seen: Vec<String> = rows
+        .iter()
+        .filter(|(_, n)| *n > 0)
+        .map(|(name, n)| format!("{name} {n}"))
+        .collect();
+    if seen.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", seen.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_keep_three_or_four_digits_in_the_unit_that_fits() {
+        let cases = [
+            (999, "999ns"),
+            (1_500, "1.5us"),
+            (2_340_000, "2.34ms"),
+            (3_000_000_000, "3.00s"),
+        ];
+        for (nanos, text) in cases {
+            assert_eq!(human(nanos), text);
+        }
+    }
+
+    #[test]
+    fn only_errors_that_happened_are_named() {
+        assert_eq!(kinds(&Errors::default()), "");
+        let errors = Errors {
+            timeout: 2,
+            mismatch: 1,
+            ..Errors::default()
+        };
+        assert_eq!(kinds(&errors), " (timeout 2, mismatch 1)");
+    }
+}

@@ -1,0 +1,58 @@
+//! Talks to an echo server over TCP, line by line. The lesson: who closes first, and how.
+
+use std::process::ExitCode;
+
+use groundwire::cli::{self, Args, DurationArg, Failure, Opt, Spec};
+use groundwire::echo::{self, conversation};
+use groundwire::net::{Dialer, Network};
+
+const SPEC: Spec = Spec {
+    name: "tcp-echo-client",
+    about: "Send lines to a TCP echo server and print the replies.",
+    usage: &["[OPTION]... HOST:PORT [MESSAGE]..."],
+    operands: &[
+        ("HOST:PORT", "the server"),
+        (
+            "MESSAGE",
+            "words to send as one line; without any, lines of standard input",
+        ),
+    ],
+    options: &[
+        conversation::STOP_WORD,
+        conversation::MAX_LINE,
+        Opt::value(
+            "timeout",
+            "TIME",
+            "wait this long to connect, and for each reply",
+        )
+        .short('t')
+        .default("10s"),
+    ],
+    epilogue: "It prompts with `>> ` on a terminal and prints each reply as `->: LINE`. At\n\
+               the end of the input or after STOP it half-closes, prints what still comes,\n\
+               and ends.\n\n\
+               Examples:\n  tcp-echo-client localhost:7000\n  tcp-echo-client localhost:7000 hello",
+};
+
+fn main() -> ExitCode {
+    cli::run(&SPEC, talk)
+}
+
+fn talk(args: Args) -> Result<(), Failure> {
+    args.at_least(1)?;
+    let address = args.operand(0, "HOST:PORT")?;
+    let timeout = args.parse::<DurationArg>("timeout")?.get();
+    let dialer = Dialer {
+        timeout: Some(timeout),
+        ..Dialer::default()
+    };
+    let conn = dialer.dial(Network::Tcp, address).map_err(Failure::of)?;
+    let what = format!("tcp {address}");
+    let client = echo::LineClient::new(conn, conversation::max_line(&args)?, timeout);
+    conversation::on_connection(&args, &what, client)
+}
+
+#[test]
+fn the_options_are_declared_well() {
+    assert_eq!(SPEC.check(), Ok(()));
+}

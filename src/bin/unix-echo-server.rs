@@ -1,0 +1,120 @@
+//! Echoes over a Unix socket: lines of a stream, datagrams, or records of sequenced packets.
+
+use std::process::ExitCode;
+
+use groundwire::cli::{self, Args, Failure, Opt, Spec, UsageError};
+use groundwire::echo::{self, EchoHandler};
+use groundwire::net::{ListenConfig, Network};
+use groundwire::server::{DatagramConfig, flags, program};
+
+const SPEC: Spec = Spec {
+    name: "unix-echo-server",
+    about: "Echo what peers send to a Unix socket.",
+    usage: &["[OPTION]... PATH"],
+    operands: &[(
+        "PATH",
+        "the socket's file, at most 107 bytes; @NAME is an abstract name",
+    )],
+    options: &[
+        Opt::value("type", "TYPE", "stream, datagram or seqpacket")
+            .short('T')
+            .default("stream"),
+        Opt::value(
+            "permissions",
+            "OCTAL",
+            "permission bits of the file, as 600 [by the umask]",
+        ),
+        flags::MODE,
+        flags::WORKERS,
+        flags::QUEUE,
+        flags::SCHEDULING,
+        echo::flags::ONCE,
+        echo::flags::STOP_WORD,
+        echo::flags::STOP_CONNECTION_WORD,
+        echo::flags::MAX_LINE,
+        echo::flags::IDLE_TIMEOUT,
+        echo::flags::WRITE_TIMEOUT,
+        flags::MAX_CONNECTIONS,
+        flags::DRAIN,
+        flags::METRICS,
+        flags::LOG,
+        flags::VERBOSE,
+    ],
+    epilogue: "A socket file that a killed server left behind is replaced; one that a server\n\
+               answers on is not. The file is removed at the end.\n\n\
+               Examples:\n  unix-echo-server /tmp/echo.sock\n\
+               \x20 unix-echo-server --type seqpacket --permissions 600 /tmp/echo.sock",
+};
+
+fn main() -> ExitCode {
+    cli::run(&SPEC, serve)
+}
+
+fn serve(args: Args) -> Result<(), Failure> {
+    args.exactly(1)?;
+    let path = args.operand(0, "PATH")?;
+    let listening = ListenConfig {
+        unix_mode: permissions(&args)?,
+        ..ListenConfig::default()
+    };
+    match args.value("type").unwrap_or_default() {
+        "stream" => serve_connections(&args, &listening, Network::Unix, path),
+        "seqpacket" => serve_connections(&args, &listening, Network::Unixpacket, path),
+        "datagram" => serve_datagrams(&args, &listening, path),
+        other => {
+            let why = "must be stream, datagram or seqpacket";
+            Err(UsageError::bad_value("--type", other, why).into())
+        }
+    }
+}
+
+fn serve_connections(
+    args: &Args,
+    listening: &ListenConfig,
+    network: Network,
+    path: &str,
+) -> Result<(), Failure> {
+    let config = flags::config(SPEC.name, args)?;
+    let handler = EchoHandler::new(echo::flags::config(args)?);
+    let listener = listening.listen(network, path).map_err(Failure::of)?;
+    program::serve_connections(args, config, listener, handler)
+}
+
+fn serve_datagrams(args: &Args, listening: &ListenConfig, path: &str) -> Result<(), Failure> {
+    let connections_only = ["once", "stop-word", "stop-connection-word"];
+    if let Some(name) = connections_only.iter().find(|name| args.given(name)) {
+        return Err(
+            UsageError::rule(format_args!("--{name}: datagrams have no connection")).into(),
+        );
+    }
+    let config = DatagramConfig {
+        name: SPEC.name.into(),
+        log: flags::log(args)?,
+        max_datagram: echo::flags::config(args)?.max_line,
+        ..DatagramConfig::default()
+    };
+    let socket = listening
+        .listen_datagrams(Network::Unixgram, path)
+        .map_err(Failure::of)?;
+    let show = args.count("verbose") > 0;
+    program::serve_datagrams(args, &config, vec![socket], || echo::datagram_handler(show))
+}
+
+fn permissions(args: &Args) -> Result<Option<u32>, UsageError> {
+    let Some(text) = args.value("permissions") else {
+        return Ok(None);
+    };
+    match u32::from_str_radix(text, 8) {
+        Ok(mode) if mode <= 0o777 => Ok(Some(mode)),
+        _ => Err(UsageError::bad_value(
+            "--permissions",
+            text,
+            "must be octal, 0 to 777",
+        )),
+    }
+}
+
+#[test]
+fn the_options_are_declared_well() {
+    assert_eq!(SPEC.check(), Ok(()));
+}
