@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+"""Measures our echo servers beside the peers, in one run, and prints ratios.
+
+Every case starts all contestants, then goes round them several times: one short run of `loadgen`
+each, always in a new order. A ratio compares two runs of the same round, since machines have fast
+and slow minutes; the table shows the median ratio and its range over the rounds, and the CPU that
+the server spent on a request.
+
+    tests/peers/bench.py                    all cases, 7 rounds of 1 s each
+    tests/peers/bench.py --rounds 3 tcp-1 udp-1
+    tests/peers/bench.py --list
+
+The programs come from target/release (`make build`), the peers from tests/peers/build
+(tests/peers/build.sh); a peer that was not built is left out and said so.
+"""
+import argparse, json, os, platform, random, resource, statistics, subprocess, sys, tempfile, time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+OURS = os.path.join(os.environ.get("CARGO_TARGET_DIR", os.path.join(HERE, "../../target")), "release")
+PEERS = {name: os.path.join(HERE, "build", f"echo-{name}") for name in ("go", "tokio", "epoll")}
+
+# case: (network, arguments of loadgen, goals: ratio to a peer)
+CASES = {
+    "tcp-1": ("tcp", ["-c", "1"], {"go": 1.25, "tokio": 1.08}),
+    "tcp-64": ("tcp", ["-c", "64"], {"go": 1.15, "tokio": 0.85}),
+    "tcp-1000": ("tcp", ["-c", "1000"], {"go": 1.0}),
+    "tcp-16k-64": ("tcp", ["-c", "64", "-s", "16KiB"], {"go": 1.0}),
+    "udp-1": ("udp", ["-c", "1"], {"go": 1.4}),
+    "udp-64": ("udp", ["-c", "64"], {"go": 1.35}),
+    "unix-1": ("unix", ["-c", "1"], {"go": 1.45}),
+    "unix-64": ("unix", ["-c", "64"], {"go": 0.8}),
+    "churn-8": ("tcp", ["-c", "8", "-t", "8", "--churn"], {"go": 1.25, "tokio": 1.05}),
+}
+MEMORY = "memory-10000"
+
+
+class Server:
+    """A contestant under test: a process whose first line ends in its address."""
+
+    def __init__(self, name, network, folder):
+        self.name = name
+        address = os.path.join(folder, f"{name}.sock") if network == "unix" else "127.0.0.1:0"
+        if name == "groundwire":
+            command = [os.path.join(OURS, f"{network}-echo-server"), address]
+            if network == "tcp":
+                command += ["--max-connections", "20000"]
+        else:
+            command = [PEERS[name], network, address]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.address = self.process.stdout.readline().split()[-1]
+
+    def cpu_seconds(self):
+        fields = open(f"/proc/{self.process.pid}/stat").read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def resident_kib(self):
+        for line in open(f"/proc/{self.process.pid}/status"):
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1])
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def load(network, address, arguments, seconds):
+    command = [os.path.join(OURS, "loadgen"), "--json", "-w", "200ms", "-d", f"{seconds}s", *arguments]
+    done = subprocess.run([*command, network, address], capture_output=True, text=True)
+    if not done.stdout:
+        sys.exit(f"bench: {done.stderr.strip()}")
+    result = json.loads(done.stdout)
+    if sum(result["errors"].values()):
+        sys.exit(f"bench: {network} {address}: errors {result['errors']}")
+    return result
+
+
+def measure(case, contestants, rounds, seconds):
+    network, arguments, goals = CASES[case]
+    with tempfile.TemporaryDirectory() as folder:
+        servers = [Server(name, network, folder) for name in contestants]
+        rates = {name: [] for name in contestants}
+        cpu = {name: [] for name in contestants}
+        p99 = {name: [] for name in contestants}
+        for _ in range(rounds):
+            for server in random.sample(servers, len(servers)):
+                before = server.cpu_seconds()
+                result = load(network, server.address, arguments, seconds)
+                spent = server.cpu_seconds() - before
+                rates[server.name].append(result["requests_per_second"])
+                # The warm-up is served, but not counted: 0.2 s more.
+                cpu[server.name].append(spent / (result["requests"] * (1 + 0.2 / seconds)) * 1e6)
+                p99[server.name].append(result["latency_ns"]["p99"] / 1e3)
+        for server in servers:
+            server.stop()
+    for name in contestants:
+        row = f"| {case} | {name} | {statistics.median(rates[name]):,.0f}/s "
+        row += f"| {statistics.median(cpu[name]):.1f} us | {statistics.median(p99[name]):,.0f} us |"
+        if name == "groundwire":
+            print(row + " | |", flush=True)
+            continue
+        ratios = sorted(ours / theirs for ours, theirs in zip(rates["groundwire"], rates[name]))
+        goal = f"{goals[name]:.2f}" if name in goals else ""
+        print(f"{row} {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}) | {goal} |", flush=True)
+
+
+def memory(contestants, count=10_000):
+    """Resident memory of a server that holds idle connections, each of which has asked once."""
+    for name in contestants:
+        with tempfile.TemporaryDirectory() as folder:
+            server = Server(name, "tcp", folder)
+            before = server.resident_kib()
+            holder = subprocess.Popen(
+                [os.path.join(OURS, "loadgen"), "-c", str(count), "--hold", "60s", "tcp", server.address],
+                stdout=subprocess.PIPE, text=True)
+            line = holder.stdout.readline().strip()
+            after = server.resident_kib()
+            holder.terminate()
+            holder.wait()
+            server.stop()
+            held = int(line.split()[1]) if line else 0
+            each = (after - before) / held if held else float("nan")
+            goal = "20.0" if name == "groundwire" else ""
+            print(f"| {MEMORY} | {name} | {held:,} held | {each:.1f} KiB each | | | {goal} |", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("cases", nargs="*", metavar="CASE")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=1.0)
+    parser.add_argument("--list", action="store_true")
+    options = parser.parse_args()
+    names = [*CASES, MEMORY]
+    if options.list:
+        return print("\n".join(names))
+    unknown = [case for case in options.cases if case not in names]
+    if unknown:
+        parser.error(f"no case {unknown[0]}; the cases are {', '.join(names)}")
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit[1], limit[1]))
+    contestants = ["groundwire"]
+    for name, path in PEERS.items():
+        if os.access(path, os.X_OK):
+            contestants.append(name)
+        else:
+            print(f"bench: {name} left out: {os.path.relpath(path)} was not built", file=sys.stderr)
+    print(f"{time.strftime('%Y-%m-%d')}, {platform.system()} {platform.release()}, {os.cpu_count()} CPUs, "
+          f"{options.rounds} rounds of {options.seconds:g} s\n")
+    print("| case | server | requests (median) | CPU a request | p99 | ours to theirs: median (range) | goal |")
+    print("|---|---|---|---|---|---|---|")
+    for case in options.cases or names:
+        if case == MEMORY:
+            memory(contestants)
+        else:
+            measure(case, contestants, options.rounds, options.seconds)
+
+
+if __name__ == "__main__":
+    main()
