@@ -193,7 +193,7 @@ fn nat64_inside(ip: IpAddr) -> Option<Ipv4Addr> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ip::generate::Seeded;
+    use super::super::generate::Seeded;
     use super::*;
 
     fn check(cases: &[(&str, Class)]) {

@@ -149,8 +149,11 @@ impl Dialer {
                     Err(error) => failures.push((peer.to_string(), error)),
                 }
             }
-            if running.is_empty() && waiting.is_empty() {
-                break None;
+            if running.is_empty() {
+                if waiting.is_empty() {
+                    break None;
+                }
+                continue; // the attempt did not even start: nothing to wait for
             }
             let patience = if waiting.is_empty() {
                 Deadline::NEVER
@@ -274,7 +277,7 @@ fn connect_by<S: AsFd>(
     }
     socket::connect(stream.as_fd(), peer).map_err(|error| match error.raw_os_error() {
         // EINPROGRESS (TCP) and EAGAIN (Unix) are how a time-out of `connect` is told.
-        Some(115 | 11) if deadline.passed() || deadline.remaining().is_some() => timed_out(),
+        Some(115 | 11) if deadline.moment().is_some() => timed_out(),
         _ => error,
     })?;
     Ok(())

@@ -20,9 +20,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::address_error::{AddressError, Excerpt, Rule};
-use super::ip::{ZonedIp, looks_like_ip, zoned};
+use super::ip::looks_like_ip;
 use super::network::Transport;
 use super::services::Services;
+use super::zone::{ZonedIp, zoned};
 
 /// The longest host name, in bytes, without the trailing dot: 255 bytes in a message
 /// (RFC 1035 §2.3.4), less the first length byte and the root label.
@@ -246,7 +247,7 @@ fn check_label(label: &str) -> Result<(), Rule> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ip::generate::Seeded;
+    use super::super::generate::Seeded;
     use super::super::ip::parse_ip;
     use super::*;
 

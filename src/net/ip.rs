@@ -17,17 +17,12 @@
 //! 2001:db8:0:0:0:0:0:1         eight groups of one to four hexadecimal digits
 //! 2001:db8::1                  `::` once, for one or more groups of zeros
 //! ::ffff:192.0.2.1             the last two groups as a dotted quad
-//! fe80::1%eth0                 with a zone (RFC 4007 §11), see [`ZonedIp`]
+//! fe80::1%eth0                 with a zone (RFC 4007 §11), see [`super::zone`]
 //! ```
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::str::FromStr;
 
 use super::address_error::{AddressError, Excerpt, Rule};
-
-/// The most bytes of an interface name: `IFNAMSIZ` of `<net/if.h>`, less the final NUL.
-pub const ZONE_MAX_BYTES: usize = 15;
 
 /// Parses `192.0.2.1`: four octets, each 0 to 255, in decimal without leading zeros.
 pub fn parse_ipv4(text: &str) -> Result<Ipv4Addr, AddressError> {
@@ -93,99 +88,6 @@ pub fn canonical(ip: IpAddr) -> IpAddr {
     ip.to_canonical()
 }
 
-/// The interface that a link-local address belongs to: the part behind `%` (RFC 4007 §11).
-///
-/// A name (`eth0`) or an interface index (`2`); 1 to 15 bytes of printable ASCII without
-/// space, `%`, `/`, `:`, `[` and `]`, as Linux names interfaces and as brackets can hold.
-/// Whether this machine has the interface is not known here.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Zone(String);
-
-impl Zone {
-    /// The zone of this name or index, written without the `%`.
-    pub fn new(text: &str) -> Result<Zone, AddressError> {
-        zone(text).map_err(|rule| AddressError::address(text, rule))
-    }
-
-    /// The name or index as written.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The interface index, if the zone is written as a number.
-    pub fn index(&self) -> Option<u32> {
-        let digits = self.0.bytes().all(|b| b.is_ascii_digit());
-        if digits { self.0.parse().ok() } else { None }
-    }
-}
-
-impl fmt::Display for Zone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// An address, with a zone if it is an IPv6 address that has one: `fe80::1%eth0`.
-///
-/// `fe80::1` exists on every link; only the zone says which one is meant. The fields are
-/// private because an IPv4 address never has a zone.
-///
-/// ```
-/// use groundwire::net::ip::ZonedIp;
-///
-/// let peer: ZonedIp = "fe80::1%eth0".parse().unwrap();
-/// assert_eq!(peer.zone().unwrap().as_str(), "eth0");
-/// assert_eq!(peer.to_string(), "fe80::1%eth0");
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ZonedIp {
-    ip: IpAddr,
-    zone: Option<Zone>,
-}
-
-impl ZonedIp {
-    /// An IPv6 address on one link.
-    pub fn with_zone(ip: Ipv6Addr, zone: Zone) -> ZonedIp {
-        ZonedIp {
-            ip: IpAddr::V6(ip),
-            zone: Some(zone),
-        }
-    }
-
-    /// The address.
-    pub fn ip(&self) -> IpAddr {
-        self.ip
-    }
-
-    /// The zone, if one was given.
-    pub fn zone(&self) -> Option<&Zone> {
-        self.zone.as_ref()
-    }
-}
-
-impl From<IpAddr> for ZonedIp {
-    fn from(ip: IpAddr) -> ZonedIp {
-        ZonedIp { ip, zone: None }
-    }
-}
-
-impl FromStr for ZonedIp {
-    type Err = AddressError;
-
-    fn from_str(text: &str) -> Result<ZonedIp, AddressError> {
-        zoned(text).map_err(|rule| AddressError::address(text, rule))
-    }
-}
-
-impl fmt::Display for ZonedIp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.zone {
-            None => write!(f, "{}", self.ip),
-            Some(zone) => write!(f, "{}%{zone}", self.ip),
-        }
-    }
-}
-
 // Below, a function returns only the rule broken: which text the message shows is the
 // business of the caller, who may have been given a longer one (`host:port`, a prefix).
 
@@ -196,30 +98,6 @@ pub(super) fn ip(text: &str) -> Result<IpAddr, Rule> {
         _ if text.contains(':') => Ok(IpAddr::V6(ipv6(text)?)),
         _ if reads_as_ipv4(text) => Ok(IpAddr::V4(ipv4(text)?)),
         _ => Err(Rule::NotAnAddress),
-    }
-}
-
-pub(super) fn zoned(text: &str) -> Result<ZonedIp, Rule> {
-    let Some((address, zone_text)) = text.split_once('%') else {
-        return Ok(ZonedIp::from(ip(text)?));
-    };
-    match ip(address)? {
-        IpAddr::V4(_) => Err(Rule::ZoneOnIpv4),
-        IpAddr::V6(ip) => Ok(ZonedIp::with_zone(ip, zone(zone_text)?)),
-    }
-}
-
-fn zone(text: &str) -> Result<Zone, Rule> {
-    if text.is_empty() {
-        return Err(Rule::ZoneEmpty);
-    }
-    if text.len() > ZONE_MAX_BYTES {
-        return Err(Rule::ZoneTooLong(text.len()));
-    }
-    let forbidden = |c: &char| !c.is_ascii_graphic() || matches!(c, '%' | '/' | ':' | '[' | ']');
-    match text.chars().find(forbidden) {
-        Some(c) => Err(Rule::ZoneCharacter(Excerpt::new(&c.to_string()))),
-        None => Ok(Zone(text.to_string())),
     }
 }
 
@@ -342,134 +220,9 @@ fn group(text: &str) -> Result<u16, Rule> {
     }
 }
 
-/// Seeded random texts for the property tests of this room.
-#[cfg(test)]
-pub(super) mod generate {
-    use super::*;
-
-    /// SplitMix64: one number of state, the same sequence on every machine.
-    pub struct Seeded(u64);
-
-    impl Seeded {
-        /// Starts from `GROUNDWIRE_SEED` if it is set, else from `default`, and prints
-        /// the seed: the test harness shows it when the test fails.
-        pub fn new(default: u64) -> Seeded {
-            let chosen = std::env::var("GROUNDWIRE_SEED").ok();
-            let seed = chosen.map_or(default, |s| s.parse().expect("GROUNDWIRE_SEED: a number"));
-            println!("GROUNDWIRE_SEED={seed}");
-            Seeded(seed)
-        }
-
-        pub fn next(&mut self) -> u64 {
-            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut z = self.0;
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            z ^ (z >> 31)
-        }
-
-        pub fn below(&mut self, limit: usize) -> usize {
-            (self.next() % limit as u64) as usize
-        }
-
-        pub fn ipv4(&mut self) -> Ipv4Addr {
-            Ipv4Addr::from(self.next() as u32)
-        }
-
-        /// Half of the groups are zero, so that `::` and its borders turn up often.
-        pub fn ipv6(&mut self) -> Ipv6Addr {
-            let mut groups = [0; 8];
-            for group in &mut groups {
-                if self.below(2) == 0 {
-                    *group = self.next() as u16 >> self.below(16);
-                }
-            }
-            match self.below(8) {
-                0 => self.ipv4().to_ipv6_mapped(),
-                _ => Ipv6Addr::from(groups),
-            }
-        }
-
-        pub fn ip(&mut self) -> IpAddr {
-            match self.below(2) {
-                0 => IpAddr::V4(self.ipv4()),
-                _ => IpAddr::V6(self.ipv6()),
-            }
-        }
-
-        /// A text put together from the pieces that addresses are made of, or a good
-        /// address; then perhaps spoilt at up to three places.
-        pub fn address_like(&mut self) -> String {
-            let mut text = match self.below(5) {
-                0 => self.ipv4().to_string(),
-                1 => self.ipv6().to_string(),
-                2 => self.groups_and_quad(),
-                3 => self.numbers_and_dots(),
-                _ => self.pieces(),
-            };
-            for _ in 0..self.below(4) {
-                self.spoil(&mut text);
-            }
-            text
-        }
-
-        fn groups_and_quad(&mut self) -> String {
-            let written = 1 + self.below(9);
-            let mut parts: Vec<String> = Vec::new();
-            for _ in 0..written {
-                parts.push(format!("{:x}", self.next() as u16 >> self.below(16)));
-            }
-            if self.below(2) == 0 {
-                parts.push(self.ipv4().to_string());
-            }
-            if self.below(2) == 0 {
-                let at = self.below(parts.len() + 1);
-                parts.insert(at, String::new());
-            }
-            parts.join(":")
-        }
-
-        fn numbers_and_dots(&mut self) -> String {
-            let mut numbers: Vec<String> = Vec::new();
-            for _ in 0..3 + self.below(3) {
-                numbers.push(self.below(300).to_string());
-            }
-            numbers.join(".")
-        }
-
-        fn pieces(&mut self) -> String {
-            const PIECES: [&str; 20] = [
-                "0", "1", "00", "255", "256", "ffff", "10000", "a", "F", "g", ".", ":", "::", "::",
-                ":", "1.2.3.4", ".0.0.1", "%", "-", " ",
-            ];
-            let mut text = String::new();
-            for _ in 0..self.below(12) {
-                text.push_str(PIECES[self.below(PIECES.len())]);
-            }
-            text
-        }
-
-        /// Inserts, removes, replaces or doubles one character.
-        fn spoil(&mut self, text: &mut String) {
-            const ALPHABET: &[u8] = b"0123456789abcdefFx:::...%+- ";
-            let mut bytes = std::mem::take(text).into_bytes();
-            let new = ALPHABET[self.below(ALPHABET.len())];
-            let at = self.below(bytes.len() + 1);
-            match self.below(4) {
-                0 => bytes.insert(at, new),
-                1 if at < bytes.len() => drop(bytes.remove(at)),
-                2 if at < bytes.len() => bytes[at] = new,
-                3 if at < bytes.len() => bytes.insert(at, bytes[at]),
-                _ => {}
-            }
-            *text = String::from_utf8(bytes).expect("only ASCII was put in");
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::generate::Seeded;
+    use super::super::generate::Seeded;
     use super::*;
 
     #[test]
@@ -647,54 +400,6 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(looks_like_ip(text), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_zone_is_an_interface_name_or_index() {
-        let cases = [
-            ("fe80::1%eth0", Some("eth0"), None),
-            ("fe80::1%2", Some("2"), Some(2)),
-            ("fe80::1%4294967296", Some("4294967296"), None), // too large: a name
-            ("fe80::1%fifteen-bytes-x", Some("fifteen-bytes-x"), None),
-            ("ff02::1%wlan0.7@x", Some("wlan0.7@x"), None),
-            ("fe80::1", None, None),
-            ("192.0.2.1", None, None),
-        ];
-        for (text, zone, index) in cases {
-            let parsed: ZonedIp = text.parse().unwrap();
-            assert_eq!(parsed.zone().map(Zone::as_str), zone, "{text}");
-            assert_eq!(parsed.zone().and_then(Zone::index), index, "{text}");
-            assert_eq!(parsed.to_string(), text);
-        }
-    }
-
-    #[test]
-    fn a_bad_zone_is_told_the_rule_it_breaks() {
-        let cases = [
-            ("1.2.3.4%eth0", "an IPv4 address has no zone (%)"),
-            ("fe80::1%", "the zone after % is empty"),
-            (
-                "fe80::1%sixteen-bytes-xx",
-                "a zone has at most 15 bytes, this has 16",
-            ),
-            ("fe80::1%a b", "a zone cannot have the character ' '"),
-            ("fe80::1%a%b", "a zone cannot have the character '%'"),
-            ("fe80::1%a]", "a zone cannot have the character ']'"),
-            ("fe80::1%a\0", "a zone cannot have the character '\\0'"),
-            (
-                "fe80::1%\u{e9}",
-                "a zone cannot have the character '\u{e9}'",
-            ),
-            ("fe80::g%eth0", "group g is not a hexadecimal number"),
-            ("%eth0", "the text is empty"),
-        ];
-        for (text, expected) in cases {
-            let message = text.parse::<ZonedIp>().unwrap_err().to_string();
-            assert!(
-                message.ends_with(&format!(": {expected}")),
-                "{text:?}: {message}"
-            );
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! The room has a pure half and a shell.
 //!
-//! - *Pure*: text to values and back. [`ip`] (IPv4 and IPv6 literals, zones), [`class`] (what kind of
+//! - *Pure*: text to values and back. [`ip`] (IPv4 and IPv6 literals), [`zone`] (`%eth0`), [`class`] (what kind of
 //!   address it is), [`prefix`] (`10.0.0.0/8`), [`host_port`] (`host:port`), [`services`]
 //!   (`/etc/services`), [`network`] (`tcp`, `udp4`, `unix` ...), `lines` (bounded lines).
 //! - *Shell*: [`dial`] and [`Dialer`] make connections, [`listen`] and [`Listener`] accept them,
@@ -32,6 +32,8 @@ mod datagram;
 mod deadline;
 mod dialer;
 mod error;
+#[cfg(test)]
+mod generate;
 pub mod host_port;
 pub mod ip;
 mod lines;
@@ -42,6 +44,7 @@ pub mod prefix;
 mod resolve;
 pub mod services;
 mod unix_file;
+pub mod zone;
 
 pub use address_error::{AddressError, Rule};
 pub use class::{Class, classify};
@@ -51,12 +54,13 @@ pub use deadline::Deadline;
 pub use dialer::{Dialer, dial};
 pub use error::{AcceptError, Error, plain_words};
 pub use host_port::{Host, HostPort, join_host_port, split_host_port};
-pub use ip::{Zone, ZonedIp, parse_ip};
+pub use ip::parse_ip;
 pub use lines::{LineBuffer, LineTooLong};
 pub use listener::{ListenConfig, Listener, listen};
 pub use network::{Network, Transport};
 pub use pool::{ConnPool, PoolConfig, PoolStats, Pooled};
 pub use prefix::Prefix;
 pub use services::Services;
+pub use zone::{Zone, ZonedIp};
 
 pub use crate::sys::socket::Credentials;

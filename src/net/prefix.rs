@@ -216,7 +216,7 @@ const fn mask_v6(len: u8) -> u128 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ip::generate::Seeded;
+    use super::super::generate::Seeded;
     use super::*;
 
     #[test]

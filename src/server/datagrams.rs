@@ -159,7 +159,7 @@ impl<H: DatagramHandler> DatagramServer<H> {
     fn run_batched(&mut self) -> io::Result<()> {
         // One byte more than allowed, so that a longer datagram shows itself.
         let mut batch = Batch::new(self.config.max_datagram + 1);
-        while let Some(count) = self.received(self.socket.recv_batch(&mut batch))? {
+        while let Some(count) = self.received(|socket| socket.recv_batch(&mut batch))? {
             for index in 0..count {
                 let len = batch.datagram(index).map_or(0, <[u8]>::len);
                 let peer = batch.peer(index).map_or(Addr::Unix(None), Addr::Ip);
@@ -190,7 +190,7 @@ impl<H: DatagramHandler> DatagramServer<H> {
 
     fn run_single(&mut self) -> io::Result<()> {
         let mut buffer = vec![0; self.config.max_datagram + 1];
-        while let Some((len, peer)) = self.received(self.socket.recv_from(&mut buffer))? {
+        while let Some((len, peer)) = self.received(|socket| socket.recv_from(&mut buffer))? {
             if let Some(len) = self.answer(&peer, &mut buffer, len) {
                 let reply = buffer.get(..len).unwrap_or(&buffer);
                 match self.socket.send_to(reply, &peer) {
@@ -203,11 +203,20 @@ impl<H: DatagramHandler> DatagramServer<H> {
     }
 
     /// `Ok(None)` when the socket was closed.
-    fn received<T>(&self, result: io::Result<T>) -> io::Result<Option<T>> {
-        match result {
-            Ok(value) => Ok(Some(value)),
-            Err(_) if self.socket.is_closed() => Ok(None),
-            Err(error) => Err(error),
+    fn received<T>(
+        &self,
+        mut receive: impl FnMut(&DatagramSocket) -> io::Result<T>,
+    ) -> io::Result<Option<T>> {
+        loop {
+            match receive(&self.socket) {
+                Ok(value) => return Ok(Some(value)),
+                Err(_) if self.socket.is_closed() => return Ok(None),
+                // The report of an earlier reply's fate, told once; nothing is wrong with us.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                    self.stats.failed.inc();
+                }
+                Err(error) => return Err(error),
+            }
         }
     }
 

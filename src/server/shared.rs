@@ -3,9 +3,8 @@
 use std::any::Any;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::config::Config;
 use super::live::{Limits, Refusal, Seat, Table};
@@ -24,6 +23,9 @@ const LINGER_BYTES: u64 = 1024 * 1024;
 /// The first and the longest wait after an `accept` that failed for want of descriptors.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
+/// The shortest time between two log lines about a shortage.
+const COMPLAINT: Duration = Duration::from_secs(10);
+
 pub(crate) struct Shared<H> {
     pub config: Config,
     pub handler: H,
@@ -31,7 +33,8 @@ pub(crate) struct Shared<H> {
     pub stats: Arc<Stats>,
     pub stopper: Stopper,
     scheduler: Scheduler,
-    exhausted: AtomicBool,
+    /// When the last shortage of descriptors was logged.
+    complained: Mutex<Option<Instant>>,
 }
 
 impl<H: Handler> Shared<H> {
@@ -43,7 +46,6 @@ impl<H: Handler> Shared<H> {
         };
         let table = Table::new(limits, stats.clone());
         let scheduler = Scheduler::new(config.scheduling, stats.clone());
-        let exhausted = AtomicBool::new(false);
         Self {
             config,
             handler,
@@ -51,7 +53,7 @@ impl<H: Handler> Shared<H> {
             stats,
             stopper,
             scheduler,
-            exhausted,
+            complained: Mutex::new(None),
         }
     }
 
@@ -64,7 +66,6 @@ impl<H: Handler> Shared<H> {
         loop {
             match listener.accept() {
                 Ok(conn) => {
-                    self.exhausted.store(false, Ordering::Relaxed);
                     wait = BACK_OFF.0;
                     match self.table.admit(&conn) {
                         Ok(seat) => return Ok(Some((conn, seat))),
@@ -92,10 +93,10 @@ impl<H: Handler> Shared<H> {
 
     /// Waits for descriptors to come free: the connection stays in the backlog, so `accept`
     /// would fail again at once, and a loop without a wait spins (and prints 400,000 lines in
-    /// three seconds). One line is logged for each shortage, not for each try.
+    /// three seconds). One line is logged every [`COMPLAINT`], not for each try.
     fn back_off(&self, error: &io::Error, wait: Duration) {
         self.stats.accept_errors.inc();
-        if !self.exhausted.swap(true, Ordering::Relaxed) {
+        if self.may_complain() {
             let cause = plain_words(error);
             self.config.log.error(
                 &self.config.name,
@@ -104,6 +105,18 @@ impl<H: Handler> Shared<H> {
             );
         }
         self.stopper.wait_timeout(wait);
+    }
+
+    fn may_complain(&self) -> bool {
+        let mut last = self
+            .complained
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let due = last.is_none_or(|last| last.elapsed() >= COMPLAINT);
+        if due {
+            *last = Some(Instant::now());
+        }
+        due
     }
 
     pub(crate) fn refuse(&self, conn: &Conn, why: Refusal) {
@@ -142,7 +155,9 @@ impl<H: Handler> Shared<H> {
                     "connection closed",
                     &[("peer", &peer), ("id", &seat.id())],
                 );
-                if end == End::Ours {
+                // A stop ends the reading of all connections, so to their handlers every peer
+                // seems to have closed, when it may be sending still.
+                if end == End::Ours || self.stopper.is_stopped() {
                     linger(conn);
                 }
             }
