@@ -25,6 +25,8 @@ pub struct LineBuffer {
     start: usize,
     end: usize,
     max_line: usize,
+    /// The last read filled all the room there was: more is waiting.
+    brimful: bool,
 }
 
 /// A line is longer than the limit.
@@ -58,6 +60,7 @@ impl LineBuffer {
             start: 0,
             end: 0,
             max_line,
+            brimful: false,
         }
     }
 
@@ -66,13 +69,18 @@ impl LineBuffer {
     pub fn spare(&mut self) -> Result<&mut [u8], LineTooLong> {
         if self.end == self.bytes.len() {
             self.make_room()?;
+        } else if self.brimful && self.is_empty() {
+            // A bulk of short lines: larger reads save system calls.
+            self.grow();
         }
+        self.brimful = false;
         Ok(self.bytes.get_mut(self.end..).unwrap_or_default())
     }
 
     /// Says how many bytes were read into [`spare`](Self::spare).
     pub fn filled(&mut self, count: usize) {
         self.end = (self.end + count).min(self.bytes.len());
+        self.brimful = self.end == self.bytes.len();
     }
 
     /// All whole lines at once, as they stand; empty when there is none. They are taken.
@@ -129,10 +137,14 @@ impl LineBuffer {
                 max_line: self.max_line,
             });
         }
-        // Doubling keeps the memory below twice of what the peer has really sent.
+        self.grow();
+        Ok(())
+    }
+
+    /// Doubling keeps the memory below twice of what the peer has really sent at once.
+    fn grow(&mut self) {
         let size = (self.bytes.len() * 2).min(self.max_line);
         self.bytes.resize(size, 0);
-        Ok(())
     }
 }
 
@@ -197,6 +209,24 @@ mod tests {
                 Err(LineTooLong { max_line: max }),
                 "limit {max}"
             );
+        }
+    }
+
+    #[test]
+    fn reads_that_fill_the_room_make_it_larger_and_small_ones_do_not() {
+        let mut buffer = LineBuffer::new(4 * SMALL);
+        for expected in [SMALL, 2 * SMALL, 4 * SMALL, 4 * SMALL] {
+            let room = buffer.spare().unwrap();
+            assert_eq!(room.len(), expected);
+            room.fill(b'\n');
+            buffer.filled(expected);
+            buffer.whole();
+        }
+        let mut quiet = LineBuffer::new(4 * SMALL);
+        for _ in 0..10 {
+            assert_eq!(quiet.spare().unwrap().len(), SMALL);
+            push(&mut quiet, b"short\n").unwrap();
+            quiet.whole();
         }
     }
 

@@ -8,28 +8,33 @@ use std::io::{self, Read, Write};
 use std::thread;
 use std::time::Duration;
 
+use super::stop::Stopper;
 use crate::net::{self, AcceptError, Addr, Conn, Deadline, Listener, Network};
 use crate::telemetry::{CONTENT_TYPE, Registry};
 
 const HEAD_LIMIT: usize = 8 * 1024;
+/// The wait after an `accept` that failed for want of descriptors.
+const BACK_OFF: Duration = Duration::from_millis(200);
 const TIME_LIMIT: Duration = Duration::from_secs(2);
 
 /// A running metrics page. Closes when dropped.
 pub struct MetricsPage {
     listener: Listener,
+    stopper: Stopper,
 }
 
 impl MetricsPage {
     /// Listens on `address` (`host:port`) and serves the registry from a thread of its own.
     pub fn start(address: &str, registry: Registry) -> Result<Self, net::Error> {
         let listener = net::listen(Network::Tcp, address)?;
-        let incoming = listener.clone();
+        let (incoming, stopper) = (listener.clone(), Stopper::new());
+        let watched = stopper.clone();
         let failed = net::Error::failed("listen", Network::Tcp, &address);
         thread::Builder::new()
             .name("metrics".into())
-            .spawn(move || serve(&incoming, &registry))
+            .spawn(move || serve(&incoming, &registry, &watched))
             .map_err(failed)?;
-        Ok(Self { listener })
+        Ok(Self { listener, stopper })
     }
 
     /// Where it listens.
@@ -40,18 +45,19 @@ impl MetricsPage {
 
 impl Drop for MetricsPage {
     fn drop(&mut self) {
+        self.stopper.stop();
         self.listener.close();
     }
 }
 
-fn serve(listener: &Listener, registry: &Registry) {
+fn serve(listener: &Listener, registry: &Registry, stopper: &Stopper) {
     loop {
         match listener.accept() {
             // A scraper that goes away in the middle harms nobody.
             Ok(conn) => drop(answer(conn, registry)),
             Err(AcceptError::Closed | AcceptError::Fatal(_)) => return,
             Err(AcceptError::Lost(_)) => {}
-            Err(AcceptError::Exhausted(_)) => thread::park_timeout(Duration::from_millis(200)),
+            Err(AcceptError::Exhausted(_)) => drop(stopper.wait_timeout(BACK_OFF)),
         }
     }
 }

@@ -124,11 +124,11 @@ where
 /// ```
 /// use std::io::{Read, Write};
 /// use groundwire::net::{self, Network};
-/// use groundwire::server::{Config, End, Server};
+/// use groundwire::server::{Config, End, Server, Session};
 ///
 /// let listener = net::listen(Network::Tcp, "127.0.0.1:0")?;
 /// let address = listener.local_addr().to_string();
-/// let server = Server::new(Config::default(), |mut conn: &net::Conn, _: &_| {
+/// let server = Server::new(Config::default(), |mut conn: &net::Conn, _: &Session<'_>| {
 ///     conn.write_all(b"hello")?;
 ///     Ok(End::Ours)
 /// });
