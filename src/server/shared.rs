@@ -145,7 +145,10 @@ impl<H: Handler> Shared<H> {
             stopper: &self.stopper,
             scheduler: &self.scheduler,
         };
+        let begun = Instant::now();
         let result = panic::catch_unwind(AssertUnwindSafe(|| self.handler.serve(&conn, &session)));
+        let lasted = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.stats.lifetime.record(lasted);
         let peer = conn.peer_addr().clone();
         match result {
             Ok(Ok(end)) => {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::telemetry::{Counter, Gauge, Registry};
+use crate::telemetry::{Counter, Gauge, Histogram, Registry};
 
 /// A server's counters; all relaxed atomics, read at any time.
 #[derive(Debug, Default)]
@@ -22,6 +22,8 @@ pub struct Stats {
     pub cut: Counter,
     /// Failed `accept` calls.
     pub accept_errors: Counter,
+    /// How long the served and failed connections lasted, in nanoseconds.
+    pub lifetime: Arc<Histogram>,
 }
 
 /// A reading of [`Stats`]. Displays as `served 3, active 0, refused 1, failed 0`.
@@ -80,6 +82,11 @@ impl Stats {
             let name = format!("groundwire_connections_{name}_total");
             registry.counter_fn(&name, help, &[], move || pick(&stats));
         }
+        let (name, help) = (
+            "groundwire_connection_seconds",
+            "How long connections lasted.",
+        );
+        registry.adopt_histogram(name, help, &[], self.lifetime.clone());
         let stats = self.clone();
         let help = "Connections live now.";
         registry.gauge_fn("groundwire_connections_active", help, &[], move || {

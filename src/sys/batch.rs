@@ -33,7 +33,14 @@ struct Slot {
 pub struct Batch {
     slots: Vec<Slot>,
     filled: usize,
+    /// How many slots the next `receive` offers.
+    offered: usize,
+    /// How many single datagrams in a row have been received with one slot offered.
+    alone: u32,
 }
+
+/// After this many datagrams that came alone, `receive` looks again whether more are waiting.
+const LOOK_AGAIN: u32 = 16;
 
 impl Batch {
     /// Makes [`SLOTS`] buffers of `size` bytes each; a longer datagram is cut and marked.
@@ -49,65 +56,99 @@ impl Batch {
         Self {
             slots: (0..SLOTS).map(|_| slot()).collect(),
             filled: 0,
+            offered: SLOTS,
+            alone: 0,
         }
     }
 
     /// Blocks until a datagram is there (or the socket's read time-out), then takes up to
     /// [`SLOTS`] that have arrived, without waiting for more. Returns how many.
+    ///
+    /// Looking for a second datagram costs the kernel a failed receive; while they come one by
+    /// one, only every [`LOOK_AGAIN`]th call looks.
     pub fn receive(&mut self, fd: BorrowedFd<'_>) -> io::Result<usize> {
         self.filled = 0;
-        let mut iovs: [IoVec; SLOTS] = std::array::from_fn(|_| empty_iov());
-        let mut headers: [MMsgHdr; SLOTS] = std::array::from_fn(|_| empty_header());
+        // Headers for one are set up faster than headers for all.
+        self.filled = match self.offered {
+            1 => self.receive_up_to::<1>(fd)?,
+            _ => self.receive_up_to::<SLOTS>(fd)?,
+        };
+        self.plan_next();
+        Ok(self.filled)
+    }
+
+    fn receive_up_to<const N: usize>(&mut self, fd: BorrowedFd<'_>) -> io::Result<usize> {
+        let mut iovs: [IoVec; N] = std::array::from_fn(|_| empty_iov());
+        let mut headers: [MMsgHdr; N] = std::array::from_fn(|_| empty_header());
         for ((slot, iov), header) in self.slots.iter_mut().zip(&mut iovs).zip(&mut headers) {
             iov.base = slot.buffer.as_mut_ptr().cast();
             iov.len = slot.buffer.len();
             header.header = message(iov, slot.address.as_mut_ptr().cast(), CAPACITY);
         }
-        // SAFETY: each of the SLOTS headers points at one iovec and one address array, each iovec
-        // at one buffer, all with their true lengths; `iovs`, `headers` and the slots (borrowed
-        // mutably, each buffer its own allocation) outlive the call. A null time-out is allowed.
+        // SAFETY: N is at most SLOTS, the number of slots, so each of the N headers points at one
+        // iovec and one address array, each iovec at one buffer, all with their true lengths;
+        // `iovs`, `headers` and the slots (borrowed mutably, each buffer its own allocation)
+        // outlive the call. A null time-out is allowed.
         let count = check(unsafe {
             abi::recvmmsg(
                 fd.as_raw_fd(),
                 headers.as_mut_ptr(),
-                SLOTS as c_uint,
+                N as c_uint,
                 abi::MSG_WAITFORONE,
                 std::ptr::null_mut(),
             )
         })?;
-        self.filled = (count as usize).min(SLOTS);
-        for (slot, header) in self.slots.iter_mut().zip(&headers).take(self.filled) {
+        let count = (count as usize).min(N);
+        for (slot, header) in self.slots.iter_mut().zip(&headers).take(count) {
             slot.len = (header.len as usize).min(slot.buffer.len());
             slot.reply = false;
             slot.address_len = (header.header.namelen as usize).min(CAPACITY);
             slot.truncated = header.header.flags & abi::MSG_TRUNC != 0;
         }
-        Ok(self.filled)
+        Ok(count)
+    }
+
+    /// Decides how many slots the next `receive` offers.
+    fn plan_next(&mut self) {
+        self.alone = if self.filled == 1 { self.alone + 1 } else { 0 };
+        self.offered = if self.alone == 0 || self.alone % LOOK_AGAIN == 0 {
+            SLOTS
+        } else {
+            1
+        };
     }
 
     /// Sends the replies that are still to be sent, each to its slot's address; returns how many
     /// went, 0 when there are none left. An error concerns the first of them; drop it with
     /// [`skip_reply`](Self::skip_reply) and send on.
     pub fn send(&mut self, fd: BorrowedFd<'_>) -> io::Result<usize> {
-        let mut iovs: [IoVec; SLOTS] = std::array::from_fn(|_| empty_iov());
-        let mut headers: [MMsgHdr; SLOTS] = std::array::from_fn(|_| empty_header());
-        let waiting = self
-            .slots
+        match self.replies().take(2).count() {
+            0 => Ok(0),
+            1 => self.send_up_to::<1>(fd),
+            _ => self.send_up_to::<SLOTS>(fd),
+        }
+    }
+
+    /// The slots whose replies are still to be sent.
+    fn replies(&mut self) -> impl Iterator<Item = &mut Slot> {
+        self.slots
             .iter_mut()
             .take(self.filled)
-            .filter(|slot| slot.reply);
+            .filter(|slot| slot.reply)
+    }
+
+    fn send_up_to<const N: usize>(&mut self, fd: BorrowedFd<'_>) -> io::Result<usize> {
+        let mut iovs: [IoVec; N] = std::array::from_fn(|_| empty_iov());
+        let mut headers: [MMsgHdr; N] = std::array::from_fn(|_| empty_header());
         let mut count: c_uint = 0;
-        for ((slot, iov), header) in waiting.zip(&mut iovs).zip(&mut headers) {
+        for ((slot, iov), header) in self.replies().zip(&mut iovs).zip(&mut headers) {
             iov.base = slot.buffer.as_mut_ptr().cast();
             iov.len = slot.len;
             header.header = message(iov, slot.address.as_mut_ptr().cast(), slot.address_len);
             count += 1;
         }
-        if count == 0 {
-            return Ok(0);
-        }
-        // SAFETY: as in `receive`, for the first `count` headers; `len` of a slot never exceeds
-        // its buffer (`set_reply`, `receive`), nor `address_len` its array.
+        // SAFETY: as in `receive_up_to`, for the first `count` headers; `len` of a slot never
+        // exceeds its buffer (`set_reply`, `receive_up_to`), nor `address_len` its array.
         let sent = check(unsafe {
             abi::sendmmsg(
                 fd.as_raw_fd(),
@@ -116,12 +157,7 @@ impl Batch {
                 abi::MSG_NOSIGNAL,
             )
         })? as usize;
-        let waiting = self
-            .slots
-            .iter_mut()
-            .take(self.filled)
-            .filter(|slot| slot.reply);
-        for slot in waiting.take(sent) {
+        for slot in self.replies().take(sent) {
             slot.reply = false;
         }
         Ok(sent)

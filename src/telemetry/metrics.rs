@@ -102,6 +102,19 @@ impl Registry {
         }
     }
 
+    /// Puts a histogram of nanoseconds that exists already under a name; a second one of the same
+    /// name and labels is ignored.
+    pub fn adopt_histogram(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[(&str, &str)],
+        histogram: Arc<Histogram>,
+    ) {
+        let made = || Source::Histogram(histogram);
+        series(&mut self.lock(), Kind::Histogram, name, help, labels, made);
+    }
+
     /// A counter that is read by calling `read`; a second one of the same name is ignored.
     pub fn counter_fn(
         &self,

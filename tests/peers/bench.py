@@ -20,14 +20,19 @@ OURS = os.path.join(os.environ.get("CARGO_TARGET_DIR", os.path.join(HERE, "../..
 PEERS = {name: os.path.join(HERE, "build", f"echo-{name}") for name in ("go", "tokio", "epoll")}
 
 # case: (network, arguments of loadgen, goals: ratio to a peer)
+# A case whose name ends in "-cpu0" has server and load on one CPU: with one request under way at a
+# time, a second CPU adds only the time that it takes to wake, which varies threefold from run to run.
 CASES = {
     "tcp-1": ("tcp", ["-c", "1"], {"go": 1.25, "tokio": 1.08}),
+    "tcp-1-cpu0": ("tcp", ["-c", "1"], {"go": 1.25, "tokio": 1.08}),
     "tcp-64": ("tcp", ["-c", "64"], {"go": 1.15, "tokio": 0.85}),
     "tcp-1000": ("tcp", ["-c", "1000"], {"go": 1.0}),
     "tcp-16k-64": ("tcp", ["-c", "64", "-s", "16KiB"], {"go": 1.0}),
     "udp-1": ("udp", ["-c", "1"], {"go": 1.4}),
+    "udp-1-cpu0": ("udp", ["-c", "1"], {"go": 1.4}),
     "udp-64": ("udp", ["-c", "64"], {"go": 1.35}),
     "unix-1": ("unix", ["-c", "1"], {"go": 1.45}),
+    "unix-1-cpu0": ("unix", ["-c", "1"], {"go": 1.45}),
     "unix-64": ("unix", ["-c", "64"], {"go": 0.8}),
     "churn-8": ("tcp", ["-c", "8", "-t", "8", "--churn"], {"go": 1.25, "tokio": 1.05}),
 }
@@ -37,7 +42,7 @@ MEMORY = "memory-10000"
 class Server:
     """A contestant under test: a process whose first line ends in its address."""
 
-    def __init__(self, name, network, folder):
+    def __init__(self, name, network, folder, pin=()):
         self.name = name
         address = os.path.join(folder, f"{name}.sock") if network == "unix" else "127.0.0.1:0"
         if name == "groundwire":
@@ -46,7 +51,7 @@ class Server:
                 command += ["--max-connections", "20000"]
         else:
             command = [PEERS[name], network, address]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([*pin, *command], stdout=subprocess.PIPE, text=True)
         self.address = self.process.stdout.readline().split()[-1]
 
     def cpu_seconds(self):
@@ -67,8 +72,8 @@ class Server:
             self.process.wait()
 
 
-def load(network, address, arguments, seconds):
-    command = [os.path.join(OURS, "loadgen"), "--json", "-w", "200ms", "-d", f"{seconds}s", *arguments]
+def load(network, address, arguments, seconds, pin=()):
+    command = [*pin, os.path.join(OURS, "loadgen"), "--json", "-w", "200ms", "-d", f"{seconds}s", *arguments]
     done = subprocess.run([*command, network, address], capture_output=True, text=True)
     if not done.stdout:
         sys.exit(f"bench: {done.stderr.strip()}")
@@ -80,15 +85,16 @@ def load(network, address, arguments, seconds):
 
 def measure(case, contestants, rounds, seconds):
     network, arguments, goals = CASES[case]
+    pin = ("taskset", "-c", "0") if case.endswith("-cpu0") else ()
     with tempfile.TemporaryDirectory() as folder:
-        servers = [Server(name, network, folder) for name in contestants]
+        servers = [Server(name, network, folder, pin) for name in contestants]
         rates = {name: [] for name in contestants}
         cpu = {name: [] for name in contestants}
         p99 = {name: [] for name in contestants}
         for _ in range(rounds):
             for server in random.sample(servers, len(servers)):
                 before = server.cpu_seconds()
-                result = load(network, server.address, arguments, seconds)
+                result = load(network, server.address, arguments, seconds, pin)
                 spent = server.cpu_seconds() - before
                 rates[server.name].append(result["requests_per_second"])
                 # The warm-up is served, but not counted: 0.2 s more.
