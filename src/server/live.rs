@@ -181,10 +181,11 @@ impl Drop for Seat {
                 }
             }
         }
+        // Under the lock, so that whoever waits for an empty table reads an empty gauge, too.
+        self.table.stats.active.add(-1);
         let last = state.draining && state.live.is_empty();
         drop(state);
-        drop(conn);
-        self.table.stats.active.add(-1);
+        drop(conn); // a system call, outside the lock
         if last {
             self.table.empty.notify_all();
         }

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io::{Read, Write};
 use std::net::Shutdown;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -206,7 +206,7 @@ fn deadline() -> Result<Told> {
     let (enough, stop) = mpsc::channel::<()>();
     let sender = thread::spawn(move || {
         // A byte every 20 ms, for ever: each read succeeds, and the line never ends.
-        while stop.recv_timeout(Duration::from_millis(20)).is_err() {
+        while stop.recv_timeout(Duration::from_millis(20)) == Err(RecvTimeoutError::Timeout) {
             if slow.write_all(b"x").is_err() {
                 break;
             }

@@ -1,0 +1,335 @@
+//! Peers that mean harm, or do it by accident, against an echo server. Each ends its own
+//! connection at most.
+
+mod support;
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+use groundwire::echo::{Asked, EchoConfig, EchoHandler, LineClient, MAX_LINE};
+use groundwire::net::{Conn, Deadline};
+use groundwire::server::{Config, Running};
+use support::{PATIENCE, Seeded, connect, count_of, echo, echo_with, eventually, serve};
+
+/// Tests that count this process's descriptors, threads or memory run alone.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn assert_still_serves(address: &str) {
+    let mut client = LineClient::new(connect(address), MAX_LINE, PATIENCE);
+    assert_eq!(
+        client.ask(b"alive?\n").unwrap(),
+        Asked::Reply(b"alive?\n".to_vec())
+    );
+}
+
+fn read_all(conn: &mut Conn) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    conn.read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+fn wait_until_idle(server: &Running) {
+    eventually("all connections have ended", || server.totals().active == 0);
+}
+
+#[test]
+fn a_sender_of_single_bytes_gets_its_line() {
+    let (server, address) = echo();
+    let mut conn = connect(&address);
+    for byte in b"slow but steady\n" {
+        conn.write_all(&[*byte]).unwrap();
+    }
+    let mut reply = [0; 16];
+    conn.read_exact(&mut reply).unwrap();
+    assert_eq!(&reply, b"slow but steady\n");
+    drop(conn);
+    server.stop().unwrap();
+}
+
+#[test]
+fn bytes_that_are_no_text_come_back_as_they_went() {
+    let (server, address) = echo();
+    let mut conn = connect(&address);
+    let every_byte: Vec<u8> = (0..=255).chain([0xc3, 0x28, 0xff, 0xfe, 0]).collect();
+    conn.write_all(&every_byte).unwrap();
+    conn.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(read_all(&mut conn), every_byte);
+    server.stop().unwrap();
+}
+
+#[test]
+fn two_lines_in_one_write_are_two_replies_and_two_empty_lines_stay_in_step() {
+    let (server, address) = echo();
+    let mut client = LineClient::new(connect(&address), MAX_LINE, PATIENCE);
+    let mut replies = Vec::new();
+    replies.push(client.ask(b"one\ntwo\n").unwrap());
+    replies.push(client.ask(b"\n").unwrap());
+    replies.push(client.ask(b"\n").unwrap());
+    client
+        .finish(|line| replies.push(Asked::Reply(line.to_vec())))
+        .unwrap();
+    let lines = [&b"one\n"[..], b"two\n", b"\n", b"\n"];
+    assert_eq!(replies, lines.map(|line| Asked::Reply(line.to_vec())));
+    server.stop().unwrap();
+}
+
+#[test]
+fn a_client_never_gets_bytes_of_another() {
+    let (server, address) = echo();
+    for number in 0..20 {
+        let mut secret = connect(&address);
+        let line = format!("{}\n", format!("secret {number} ").repeat(100));
+        secret.write_all(line.as_bytes()).unwrap();
+        secret.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(read_all(&mut secret), line.as_bytes());
+        let mut other = connect(&address);
+        other.write_all(b"x\n").unwrap();
+        other.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(read_all(&mut other), b"x\n");
+    }
+    server.stop().unwrap();
+}
+
+#[test]
+fn a_line_of_five_thousand_bytes_comes_back_whole() {
+    let (server, address) = echo();
+    let mut conn = connect(&address);
+    let line = [vec![b'x'; 4_999], vec![b'\n']].concat();
+    conn.write_all(&line).unwrap();
+    let mut reply = vec![0; 5_000];
+    conn.read_exact(&mut reply).unwrap();
+    assert_eq!(reply, line);
+    drop(conn);
+    server.stop().unwrap();
+}
+
+#[test]
+fn a_half_close_gets_the_rest_that_had_no_line_feed() {
+    let (server, address) = echo();
+    let mut conn = connect(&address);
+    conn.write_all(b"line\nrest").unwrap();
+    conn.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(read_all(&mut conn), b"line\nrest");
+    assert_eq!(server.stop().unwrap().served, 1);
+}
+
+#[test]
+fn random_lines_in_random_pieces_come_back_byte_for_byte() {
+    let (server, address) = echo();
+    let mut random = Seeded::new(862);
+    for _ in 0..30 {
+        let mut sent = Vec::new();
+        for _ in 0..random.below(40) {
+            let line = (0..random.below(3_000)).map(|_| random.next() as u8 | 1);
+            sent.extend(line.filter(|&byte| byte != b'\n'));
+            sent.push(b'\n');
+        }
+        let conn = connect(&address);
+        let echoed = thread::scope(|scope| {
+            let reader = scope.spawn(|| read_all(&mut conn.clone()));
+            let mut rest = &sent[..];
+            while !rest.is_empty() {
+                let (piece, left) = rest.split_at(1 + random.below(rest.len()));
+                (&conn).write_all(piece).unwrap();
+                rest = left;
+            }
+            conn.shutdown(Shutdown::Write).unwrap();
+            reader.join().unwrap()
+        });
+        assert!(
+            echoed == sent,
+            "{} bytes sent, {} echoed",
+            sent.len(),
+            echoed.len()
+        );
+    }
+    server.stop().unwrap();
+}
+
+#[test]
+fn a_line_without_an_end_is_cut_off_at_the_limit_and_costs_no_memory() {
+    let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+    let (server, address) = echo();
+    let before = resident_bytes();
+    let mut conn = connect(&address);
+    // 1 GiB is meant; the server must end it long before.
+    let block = vec![b'x'; 1 << 20];
+    let mut sent = 0_u64;
+    let error = loop {
+        match conn.write(&block) {
+            Ok(count) => sent += count as u64,
+            Err(error) => break error,
+        }
+        assert!(sent < 1 << 30, "the server took a line of 1 GiB");
+    };
+    assert!(
+        matches!(
+            error.kind(),
+            ErrorKind::ConnectionReset | ErrorKind::BrokenPipe
+        ),
+        "{error}"
+    );
+    eventually("it is counted as failed", || server.totals().failed == 1);
+    let grown = resident_bytes().saturating_sub(before);
+    assert!(grown < 16 << 20, "memory grew by {grown} bytes");
+    assert_still_serves(&address);
+    server.stop().unwrap();
+}
+
+/// Pages in memory, by `/proc/self/statm`.
+fn resident_bytes() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
+}
+
+#[test]
+fn a_line_over_the_limit_ends_in_a_clean_close_for_a_peer_that_stops_there() {
+    let (server, address) = echo_with(EchoConfig {
+        max_line: 100,
+        ..EchoConfig::default()
+    });
+    let mut conn = connect(&address);
+    conn.write_all(b"short\n").unwrap();
+    let mut reply = [0; 6];
+    conn.read_exact(&mut reply).unwrap();
+    conn.write_all(&[b'x'; 500]).unwrap();
+    assert_eq!(read_all(&mut conn), b"", "a reset instead of an end");
+    drop(conn);
+    assert_eq!(server.stop().unwrap().failed, 1);
+}
+
+#[test]
+fn connecting_and_vanishing_ten_thousand_times_leaks_nothing() {
+    let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+    let (server, address) = echo();
+    assert_still_serves(&address);
+    wait_until_idle(&server);
+    let before = (count_of("fd"), count_of("task"));
+    for _ in 0..10_000 {
+        drop(TcpStream::connect(&address).unwrap());
+    }
+    eventually("all were served", || server.totals().served >= 10_001);
+    wait_until_idle(&server);
+    let after = (count_of("fd"), count_of("task"));
+    // Other tests of this process come and go with a few of each.
+    assert!(
+        after.0 < before.0 + 100,
+        "descriptors: {before:?}, then {after:?}"
+    );
+    assert!(
+        after.1 < before.1 + 200,
+        "threads: {before:?}, then {after:?}"
+    );
+    assert_still_serves(&address);
+    assert_eq!(server.stop().unwrap().failed, 0);
+}
+
+#[test]
+fn a_reset_in_the_middle_ends_that_connection_only() {
+    let (server, address) = echo();
+    let mut bystander = LineClient::new(connect(&address), MAX_LINE, PATIENCE);
+    bystander.ask(b"before\n").unwrap();
+    let mut conn = connect(&address);
+    conn.write_all(b"half a li").unwrap();
+    conn.reset_on_close().unwrap();
+    drop(conn);
+    eventually("it is counted as failed", || server.totals().failed == 1);
+    let reply = bystander.ask(b"after\n").unwrap();
+    assert_eq!(reply, Asked::Reply(b"after\n".to_vec()));
+    bystander.finish(|_| ()).unwrap();
+    server.stop().unwrap();
+}
+
+#[test]
+fn a_peer_that_does_not_read_is_given_up_at_the_write_deadline() {
+    let write_timeout = Some(Duration::from_millis(100));
+    let (server, address) = echo_with(EchoConfig {
+        write_timeout,
+        ..EchoConfig::default()
+    });
+    let mut conn = connect(&address);
+    conn.set_write_deadline(Deadline::after(PATIENCE));
+    let lines = b"never read\n".repeat(10_000);
+    let error = loop {
+        if let Err(error) = conn.write_all(&lines) {
+            break error;
+        }
+    };
+    assert_ne!(
+        error.kind(),
+        ErrorKind::TimedOut,
+        "the server did not give up: {error}"
+    );
+    eventually("it is counted as failed", || server.totals().failed == 1);
+    assert_still_serves(&address);
+    server.stop().unwrap();
+}
+
+#[test]
+fn an_idle_peer_and_one_that_drips_are_ended_at_the_idle_deadline() {
+    let idle_timeout = Some(Duration::from_millis(100));
+    let (server, address) = echo_with(EchoConfig {
+        idle_timeout,
+        ..EchoConfig::default()
+    });
+    let mut idle = connect(&address);
+    assert_eq!(idle.read(&mut [0]).unwrap(), 0);
+    let mut dripping = connect(&address);
+    let (mut reader, mut writer) = (dripping.clone(), dripping.clone());
+    let drip = thread::spawn(move || while writer.write_all(b"x").is_ok() {});
+    let ended = reader.read(&mut [0]);
+    assert!(matches!(ended, Ok(0)) || ended.is_err(), "{ended:?}");
+    let _ = dripping.shutdown(Shutdown::Both);
+    drip.join().unwrap();
+    let _ = dripping.flush();
+    wait_until_idle(&server);
+    assert_eq!(server.stop().unwrap().failed, 2);
+}
+
+#[test]
+fn a_flood_beyond_the_limit_is_refused_and_those_inside_are_served() {
+    let config = Config {
+        max_connections: 20,
+        ..Config::default()
+    };
+    let (server, address) = serve(config, EchoHandler::default());
+    let mut inside: Vec<LineClient> = (0..20)
+        .map(|_| {
+            let mut client = LineClient::new(connect(&address), MAX_LINE, PATIENCE);
+            client.ask(b"in\n").unwrap();
+            client
+        })
+        .collect();
+    for _ in 0..500 {
+        let mut outside = connect(&address);
+        let heard = outside.read(&mut [0]);
+        assert!(matches!(heard, Ok(0)) || heard.is_err(), "{heard:?}");
+    }
+    for client in &mut inside {
+        assert_eq!(
+            client.ask(b"still\n").unwrap(),
+            Asked::Reply(b"still\n".to_vec())
+        );
+    }
+    drop(inside);
+    wait_until_idle(&server);
+    assert_still_serves(&address);
+    assert_eq!(server.stop().unwrap().refused, 500);
+}
+
+#[test]
+fn a_port_scan_does_not_end_the_server() {
+    let (server, address) = echo();
+    for _ in 0..10 {
+        drop(TcpStream::connect(&address).unwrap());
+        let mut conn = TcpStream::connect(&address).unwrap();
+        conn.write_all(b"\n").unwrap();
+        drop(conn);
+    }
+    assert_still_serves(&address);
+    io::stdout().flush().unwrap();
+    server.stop().unwrap();
+}

@@ -1,0 +1,108 @@
+//! What the socket tests share: servers on port 0, folders of their own, bounded waiting.
+#![allow(dead_code)] // each test binary uses a part
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use groundwire::echo::{EchoConfig, EchoHandler};
+use groundwire::net::{self, Conn, Deadline, Network};
+use groundwire::server::{Config, Handler, Running, Server};
+
+/// A safety net for a broken test, not something that a passing test waits for.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A server on a thread of its own, and where it listens.
+pub fn serve<H: Handler + 'static>(config: Config, handler: H) -> (Running, String) {
+    let listener = net::listen(Network::Tcp, "127.0.0.1:0").unwrap();
+    let address = listener.local_addr().to_string();
+    (
+        Server::new(config, handler).start(listener).unwrap(),
+        address,
+    )
+}
+
+/// An echo server with the default limits.
+pub fn echo() -> (Running, String) {
+    serve(Config::default(), EchoHandler::default())
+}
+
+/// An echo server with other limits.
+pub fn echo_with(config: EchoConfig) -> (Running, String) {
+    serve(Config::default(), EchoHandler::new(config))
+}
+
+/// A connection whose every call fails after [`PATIENCE`].
+pub fn connect(address: &str) -> Conn {
+    let conn = net::dial(Network::Tcp, address).unwrap();
+    conn.set_deadline(Deadline::after(PATIENCE));
+    conn
+}
+
+/// Waits until something that must come true does: yields between looks, and fails the test after
+/// [`PATIENCE`].
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < PATIENCE, "never came true: {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// A fresh folder, removed at the end of the test.
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    pub fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("groundwire-test-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn path(&self, name: &str) -> String {
+        self.0.join(name).display().to_string()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// SplitMix64, seeded from `GROUNDWIRE_SEED` or the default; prints the seed.
+pub struct Seeded(u64);
+
+impl Seeded {
+    pub fn new(default: u64) -> Self {
+        let chosen = std::env::var("GROUNDWIRE_SEED").ok();
+        let seed = chosen.map_or(default, |text| {
+            text.parse().expect("GROUNDWIRE_SEED: a number")
+        });
+        println!("GROUNDWIRE_SEED={seed}");
+        Self(seed)
+    }
+
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `limit`.
+    pub fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit as u64) as usize
+    }
+}
+
+/// How many entries a folder of `/proc/self` has: `fd` or `task`.
+pub fn count_of(what: &str) -> usize {
+    std::fs::read_dir(format!("/proc/self/{what}"))
+        .unwrap()
+        .count()
+}
