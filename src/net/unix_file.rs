@@ -5,15 +5,17 @@
 //! to ask the file whether anybody is there: connect to it. Refused means that no process has it
 //! bound any more, and the file may go; an answer means that the address really is in use.
 //!
-//! Only what is a socket is ever removed, and only while it is the very file that was looked at
-//! (device and inode number), so that a start-up race or a replaced file loses nothing.
+//! Only what is a socket is ever removed, and only while it is the very file that was looked at, so
+//! that a start-up race or a replaced file loses nothing. Device and inode number alone do not
+//! tell: a file system gives a removed file's number to the next one at once. The time of birth does.
 
 use std::fs;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
 
 use crate::sys::address::RawAddress;
 use crate::sys::socket::{self, Kind};
@@ -25,7 +27,17 @@ const PROBE: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(crate) struct SocketFile {
     path: PathBuf,
-    identity: Option<(u64, u64)>,
+    identity: Option<Identity>,
+    removed: AtomicBool,
+}
+
+/// What tells a file from another one that takes its name later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+    /// `None` where the file system does not keep it.
+    born: Option<SystemTime>,
 }
 
 /// Whether `path` names a file at all; abstract names (`@...`) do not.
@@ -56,6 +68,7 @@ pub(crate) fn bind(
     let file = SocketFile {
         path: path.to_path_buf(),
         identity: identity(path),
+        removed: AtomicBool::new(false),
     };
     if let Some(mode) = mode {
         fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
@@ -75,10 +88,10 @@ fn remove_dead(path: &Path, kind: Kind) -> io::Result<()> {
     if !metadata.file_type().is_socket() {
         return Err(in_use("a file that is not a socket is there"));
     }
-    let seen = (metadata.dev(), metadata.ino());
+    let seen = identity(path);
     match probe(path, kind) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            if identity(path) == Some(seen) {
+            if seen.is_some() && identity(path) == seen {
                 fs::remove_file(path)?;
             }
             Ok(())
@@ -100,14 +113,21 @@ fn probe(path: &Path, kind: Kind) -> io::Result<()> {
     socket::connect(stream.as_fd(), &address)
 }
 
-fn identity(path: &Path) -> Option<(u64, u64)> {
+fn identity(path: &Path) -> Option<Identity> {
     let metadata = fs::symlink_metadata(path).ok()?;
-    Some((metadata.dev(), metadata.ino()))
+    Some(Identity {
+        device: metadata.dev(),
+        inode: metadata.ino(),
+        born: metadata.created().ok(),
+    })
 }
 
 impl SocketFile {
-    /// Removes the file if it is still the one that was bound.
+    /// Removes the file if it is still the one that was bound; once.
     pub(crate) fn remove(&self) {
+        if self.removed.swap(true, Ordering::SeqCst) {
+            return;
+        }
         if self.identity.is_some() && identity(&self.path) == self.identity {
             // A failure leaves a dead file behind, which the next start removes.
             let _ = fs::remove_file(&self.path);
