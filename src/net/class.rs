@@ -180,8 +180,8 @@ fn listed(ip: IpAddr) -> Class {
     let ip = canonical(ip);
     let rows = TABLE.iter().filter(|(prefix, _, _)| prefix.contains(ip));
     let longest = rows.max_by_key(|(prefix, _, _)| prefix.len());
-    let (_, class, _) = longest.expect("the table has a /0 for each family");
-    *class
+    // The table has a /0 for each family, so there always is one.
+    longest.map_or(Class::Reserved, |(_, class, _)| *class)
 }
 
 fn nat64_inside(ip: IpAddr) -> Option<Ipv4Addr> {
