@@ -157,7 +157,9 @@ fn code(text: &str) -> Vec<(usize, String)> {
         let mut letters = line.chars().peekable();
         while let Some(letter) = letters.next() {
             match (in_string, letter) {
-                (true, '\\') => drop(letters.next()),
+                (true, '\\') => {
+                    letters.next();
+                }
                 (true, '"') => in_string = false,
                 (true, _) => {}
                 (false, '"') => in_string = true,
@@ -168,7 +170,9 @@ fn code(text: &str) -> Vec<(usize, String)> {
                         .iter()
                         .find(|l| rest.starts_with(**l));
                     if let Some(literal) = literal {
-                        literal.chars().for_each(|_| drop(letters.next()));
+                        for _ in literal.chars() {
+                            letters.next();
+                        }
                     }
                 }
                 (false, '/') if letters.peek() == Some(&'/') => break,

@@ -230,7 +230,7 @@ impl<H: DatagramHandler> DatagramServer<H> {
             return self.handler.reply(peer, buffer, len);
         };
         self.stats.refused.inc();
-        self.config.log.warn(
+        self.config.log.info(
             &self.config.name,
             "datagram dropped",
             &[("peer", peer), ("why", &why)],

@@ -16,50 +16,69 @@ use crate::net::{Conn, Listener};
 
 /// A bounded queue that can be closed. `push` never blocks, `pop` does.
 struct Queue<T> {
+    /// Items that may be in the queue or in a worker's hands.
     capacity: usize,
-    state: Mutex<(VecDeque<T>, usize, bool)>,
+    state: Mutex<State<T>>,
     changed: Condvar,
 }
 
+struct State<T> {
+    items: VecDeque<T>,
+    /// Items that workers have taken and not finished.
+    busy: usize,
+    closed: bool,
+}
+
 impl<T> Queue<T> {
-    fn new(capacity: usize) -> Self {
+    /// A queue for `waiting` items beyond those that the workers hold. A worker that has not
+    /// started yet counts: it will take its item in a moment.
+    fn new(workers: usize, waiting: usize) -> Self {
+        let state = State {
+            items: VecDeque::new(),
+            busy: 0,
+            closed: false,
+        };
         Self {
-            capacity,
-            state: Mutex::new((VecDeque::new(), 0, false)),
+            capacity: workers.saturating_add(waiting),
+            state: Mutex::new(state),
             changed: Condvar::new(),
         }
     }
 
-    /// Adds an item, or gives it back: a worker that waits counts as room.
+    /// Adds an item, or gives it back when there is no room.
     fn push(&self, item: T) -> Result<(), T> {
         let mut state = self.lock();
-        let (items, idle, closed) = &mut *state;
-        if *closed || items.len() >= self.capacity + *idle {
+        if state.closed || state.items.len() + state.busy >= self.capacity {
             return Err(item);
         }
-        items.push_back(item);
+        state.items.push_back(item);
         self.changed.notify_one();
         Ok(())
     }
 
-    /// Blocks for an item; `None` when the queue is closed and empty.
+    /// Blocks for an item; `None` when the queue is closed and empty. [`done`](Self::done) follows.
     fn pop(&self) -> Option<T> {
-        let mut state = self.lock();
-        state.1 += 1;
+        let state = self.lock();
         let mut state = self
             .changed
-            .wait_while(state, |(items, _, closed)| items.is_empty() && !*closed)
+            .wait_while(state, |state| state.items.is_empty() && !state.closed)
             .unwrap_or_else(PoisonError::into_inner);
-        state.1 -= 1;
-        state.0.pop_front()
+        let item = state.items.pop_front()?;
+        state.busy += 1;
+        Some(item)
+    }
+
+    /// Says that an item is finished.
+    fn done(&self) {
+        self.lock().busy -= 1;
     }
 
     fn close(&self) {
-        self.lock().2 = true;
+        self.lock().closed = true;
         self.changed.notify_all();
     }
 
-    fn lock(&self) -> MutexGuard<'_, (VecDeque<T>, usize, bool)> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -72,10 +91,11 @@ pub(crate) fn run<H: Handler>(
     queue: usize,
     until_stopped: impl FnOnce(),
 ) -> io::Result<()> {
-    let queue: Queue<(Conn, Seat)> = Queue::new(queue);
+    let workers = workers.max(1);
+    let queue: Queue<(Conn, Seat)> = Queue::new(workers, queue);
     thread::scope(|scope| {
         let mut started = Ok(());
-        for number in 0..workers.max(1) {
+        for number in 0..workers {
             let worker = thread::Builder::new()
                 .name(format!("worker-{number}"))
                 .stack_size(shared.config.stack_size);
@@ -105,6 +125,7 @@ pub(crate) fn run<H: Handler>(
 fn work<H: Handler>(shared: &Shared<H>, queue: &Queue<(Conn, Seat)>) {
     while let Some((conn, seat)) = queue.pop() {
         shared.serve(conn, seat);
+        queue.done();
     }
 }
 
@@ -136,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_full_queue_gives_the_item_back_and_a_closed_one_empties_before_it_ends() {
-        let queue = Queue::new(2);
+        let queue = Queue::new(1, 1);
         assert_eq!(queue.push(1), Ok(()));
         assert_eq!(queue.push(2), Ok(()));
         assert_eq!(queue.push(3), Err(3));
@@ -149,15 +170,14 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_of_no_length_takes_what_an_idle_worker_can_serve_at_once() {
-        let queue = Queue::new(0);
-        assert_eq!(queue.push(0), Err(0));
-        thread::scope(|scope| {
-            let worker = scope.spawn(|| queue.pop());
-            while queue.push(7).is_err() {
-                thread::yield_now();
-            }
-            assert_eq!(worker.join().unwrap(), Some(7));
-        });
+    fn a_queue_of_no_length_takes_what_its_workers_can_hold_and_more_when_they_are_done() {
+        let queue = Queue::new(2, 0);
+        assert_eq!(
+            (queue.push(1), queue.push(2), queue.push(3)),
+            (Ok(()), Ok(()), Err(3))
+        );
+        assert_eq!((queue.pop(), queue.push(3)), (Some(1), Err(3)));
+        queue.done();
+        assert_eq!(queue.push(3), Ok(()));
     }
 }
