@@ -42,13 +42,14 @@ fn talk(args: Args) -> Result<(), Failure> {
     args.at_least(1)?;
     let address = args.operand(0, "HOST:PORT")?;
     let timeout = args.parse::<DurationArg>("timeout")?.get();
+    let max_line = conversation::max_line(&args)?;
     let dialer = Dialer {
         timeout: Some(timeout),
         ..Dialer::default()
     };
     let conn = dialer.dial(Network::Tcp, address).map_err(Failure::of)?;
     let what = format!("tcp {address}");
-    let client = echo::LineClient::new(conn, conversation::max_line(&args)?, timeout);
+    let client = echo::LineClient::new(conn, max_line, timeout);
     conversation::on_connection(&args, &what, client)
 }
 

@@ -59,12 +59,13 @@ fn talk(args: Args) -> Result<(), Failure> {
 }
 
 fn connect(args: &Args, network: Network, path: &str, timeout: Duration) -> Result<(), Failure> {
+    let max_line = conversation::max_line(args)?;
     let dialer = Dialer {
         timeout: Some(timeout),
         ..Dialer::default()
     };
     let conn = dialer.dial(network, path).map_err(Failure::of)?;
-    let client = LineClient::new(conn, conversation::max_line(args)?, timeout);
+    let client = LineClient::new(conn, max_line, timeout);
     conversation::on_connection(args, &format!("{network} {path}"), client)
 }
 

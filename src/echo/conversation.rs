@@ -71,12 +71,12 @@ impl<'a> Talk<'a> {
     }
 
     fn exchange(&self, mut ask: impl FnMut(&[u8]) -> Result<Asked, String>) -> Result<(), Failure> {
+        let mut input = Input::new(max_line(self.args)?);
         let words = self.args.operands().get(1..).unwrap_or_default();
         if !words.is_empty() {
             return self.ask_one(words.join(OsStr::new(" ")).as_bytes(), &mut ask);
         }
         let stop_word = self.args.value("stop-word").unwrap_or_default().as_bytes();
-        let mut input = Input::new(max_line(self.args)?);
         while let Some(line) = self.next_line(&mut input)? {
             self.ask_one(&line, &mut ask)?;
             if without_line_end(&line) == stop_word {

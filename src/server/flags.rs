@@ -8,7 +8,7 @@ use super::access::AccessList;
 use super::config::{Config, Mode};
 use super::metrics_page::MetricsPage;
 use super::scheduling::Scheduling;
-use crate::cli::{Args, DurationArg, Failure, NonZeroCount, Opt, Out, UsageError};
+use crate::cli::{Args, Count, DurationArg, Failure, NonZeroCount, Opt, Out, UsageError};
 use crate::net::Prefix;
 use crate::telemetry::{Format, Level, Log, Registry};
 
@@ -135,13 +135,13 @@ pub fn limit(args: &Args, name: &str) -> Result<Option<Duration>, UsageError> {
 }
 
 fn mode(args: &Args) -> Result<Mode, UsageError> {
+    // Read in every mode: a wrong value is wrong where it is not used, too.
+    let workers = args.parse::<NonZeroCount>("workers")?.as_usize();
+    let queue = args.parse::<Count>("queue")?.as_usize();
     match args.value("mode").unwrap_or_default() {
         "serial" => Ok(Mode::Serial),
         "threads" => Ok(Mode::Threads),
-        "pool" => Ok(Mode::Pool {
-            workers: args.parse::<NonZeroCount>("workers")?.as_usize(),
-            queue: args.parse::<crate::cli::Count>("queue")?.as_usize(),
-        }),
+        "pool" => Ok(Mode::Pool { workers, queue }),
         other => Err(UsageError::bad_value(
             "--mode",
             other,

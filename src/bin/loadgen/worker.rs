@@ -231,13 +231,15 @@ impl Worker<'_> {
         let mut sent = vec![Instant::now(); targets.len()];
         while self.goes_on(tally) && !targets.is_empty() {
             let mut failed = Vec::new();
-            for (index, (target, at)) in targets.iter_mut().zip(&mut sent).enumerate() {
+            // The last round of a run by count may be a part of one.
+            let round = usize::try_from(self.left(tally)).unwrap_or(usize::MAX);
+            for (index, (target, at)) in targets.iter_mut().zip(&mut sent).enumerate().take(round) {
                 *at = Instant::now();
                 if let Err(trouble) = target.send() {
                     failed.push((index, trouble));
                 }
             }
-            for (index, (target, at)) in targets.iter_mut().zip(&sent).enumerate() {
+            for (index, (target, at)) in targets.iter_mut().zip(&sent).enumerate().take(round) {
                 if failed.iter().any(|(other, _)| *other == index) {
                     continue;
                 }
@@ -287,13 +289,14 @@ impl Worker<'_> {
     }
 
     fn goes_on(&self, tally: &Tally) -> bool {
-        let share = self
-            .plan
-            .requests
-            .map(|all| self.plan.share(all, self.number));
-        share.is_none_or(|share| tally.measured < share)
-            && Instant::now() < self.clock.end
-            && !self.stopper.is_stopped()
+        self.left(tally) > 0 && Instant::now() < self.clock.end && !self.stopper.is_stopped()
+    }
+
+    /// How many requests this thread has still to measure.
+    fn left(&self, tally: &Tally) -> u64 {
+        let share = |all| self.plan.share(all, self.number);
+        let share = self.plan.requests.map_or(u64::MAX, share);
+        share.saturating_sub(tally.measured)
     }
 
     fn measure(&self, tally: &mut Tally, since: Instant) {

@@ -1,0 +1,345 @@
+//! loadgen against good servers, and against listeners that answer wrongly, late or not at all.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+use groundwire_cli_tests::json::{self, Value};
+use groundwire_cli_tests::{PATIENCE, Running, Server, program};
+
+/// Runs it with `--json`; the exit code and the parsed line.
+fn load(args: &[&str]) -> (Option<i32>, Value) {
+    let output = program("loadgen")
+        .arg("--json")
+        .args(args)
+        .output()
+        .unwrap();
+    let (stdout, stderr) = (output.stdout, String::from_utf8(output.stderr).unwrap());
+    let stdout = String::from_utf8(stdout).unwrap();
+    assert_eq!(stdout.lines().count(), 1, "{args:?}: {stdout}{stderr}");
+    let value = json::parse(&stdout).unwrap_or_else(|| panic!("not JSON: {stdout}"));
+    (output.status.code(), value)
+}
+
+fn number(value: &Value, name: &str) -> u64 {
+    value.get(name).number() as u64
+}
+
+fn errors(value: &Value) -> Vec<(&str, u64)> {
+    let kinds = ["connect", "timeout", "closed", "mismatch", "other"];
+    let counts = kinds.map(|kind| (kind, number(value.get("errors"), kind)));
+    counts.into_iter().filter(|(_, count)| *count > 0).collect()
+}
+
+/// An echo server on std; `reply` makes each reply from the line and its number on the
+/// connection (from 0), or ends the connection.
+fn listener(reply: impl Fn(&[u8], usize) -> Option<Vec<u8>> + Send + Sync + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        thread::scope(|scope| {
+            for stream in listener.incoming().map_while(Result::ok) {
+                scope.spawn(|| answer(stream, &reply));
+            }
+        });
+    });
+    address
+}
+
+fn answer(mut stream: TcpStream, reply: &impl Fn(&[u8], usize) -> Option<Vec<u8>>) {
+    let lines = BufReader::new(stream.try_clone().unwrap());
+    for (number, line) in lines.split(b'\n').map_while(Result::ok).enumerate() {
+        let line = [&line[..], b"\n"].concat();
+        match reply(&line, number) {
+            Some(bytes) if stream.write_all(&bytes).is_ok() => {}
+            _ => return,
+        }
+    }
+}
+
+#[test]
+fn every_network_is_loaded_without_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    let servers = [
+        Server::tcp(&[]),
+        Server::udp(&[]),
+        Server::unix(&path("stream"), &[]),
+        Server::unix(&path("datagram"), &["--type", "datagram"]),
+        Server::unix(&path("seqpacket"), &["--type", "seqpacket"]),
+    ];
+    for server in &servers {
+        let (code, value) = load(&[
+            "-c",
+            "4",
+            "-t",
+            "2",
+            "-d",
+            "200ms",
+            "-w",
+            "20ms",
+            &server.network,
+            &server.address,
+        ]);
+        assert_eq!(code, Some(0), "{}: {value:?}", server.network);
+        assert_eq!(value.get("network").text(), server.network);
+        assert_eq!(
+            (number(&value, "connections"), number(&value, "threads")),
+            (4, 2)
+        );
+        assert_eq!(number(&value, "size"), 128);
+        assert!(number(&value, "requests") > 0, "{value:?}");
+        assert!(value.get("requests_per_second").number() > 0.0, "{value:?}");
+        assert_eq!(errors(&value), []);
+        let latency =
+            ["p50", "p90", "p99", "p99.9", "max"].map(|name| number(value.get("latency_ns"), name));
+        assert!(latency[0] > 0 && latency.is_sorted(), "{latency:?}");
+    }
+}
+
+#[test]
+fn the_count_asked_for_is_the_count_measured() {
+    let server = Server::tcp(&[]);
+    // Requests that do not divide evenly by threads or connections.
+    for (connections, threads, requests) in [
+        ("1", "1", "1"),
+        ("1", "1", "500"),
+        ("3", "1", "100"),
+        ("4", "3", "101"),
+        ("8", "2", "3"),
+    ] {
+        let (code, value) = load(&[
+            "-c",
+            connections,
+            "-t",
+            threads,
+            "-n",
+            requests,
+            "-w",
+            "0",
+            "tcp",
+            &server.address,
+        ]);
+        assert_eq!(code, Some(0), "{value:?}");
+        let measured = number(&value, "requests").to_string();
+        assert_eq!(
+            measured, requests,
+            "{connections} connections, {threads} threads"
+        );
+    }
+}
+
+#[test]
+fn sizes_from_one_byte_to_a_mebibyte_come_back() {
+    let server = Server::tcp(&["--max-line", "2MiB"]);
+    for (size, bytes) in [
+        ("1", 1),
+        ("15", 15),
+        ("1000", 1_000),
+        ("64KiB", 65_536),
+        ("1MiB", 1 << 20),
+    ] {
+        let (code, value) = load(&["-s", size, "-n", "20", "-w", "0", "tcp", &server.address]);
+        assert_eq!(code, Some(0), "{size}: {value:?}");
+        assert_eq!(
+            (number(&value, "size"), number(&value, "requests")),
+            (bytes, 20)
+        );
+    }
+    let server = Server::udp(&[]);
+    let (code, value) = load(&["-s", "65507", "-n", "20", "-w", "0", "udp", &server.address]);
+    assert_eq!(
+        (code, number(&value, "requests")),
+        (Some(0), 20),
+        "{value:?}"
+    );
+}
+
+#[test]
+fn a_fixed_rate_is_not_exceeded() {
+    let server = Server::tcp(&[]);
+    let (code, value) = load(&[
+        "--rate",
+        "200",
+        "-d",
+        "500ms",
+        "-w",
+        "0",
+        "-c",
+        "2",
+        "tcp",
+        &server.address,
+    ]);
+    assert_eq!(code, Some(0), "{value:?}");
+    let requests = number(&value, "requests");
+    assert!(
+        (1..=100).contains(&requests),
+        "{requests} requests in 0.5 s at 200 a second"
+    );
+    assert_eq!(errors(&value), []);
+}
+
+#[test]
+fn churn_opens_a_connection_for_each_request() {
+    let server = Server::tcp(&[]);
+    let (code, value) = load(&[
+        "--churn",
+        "-n",
+        "50",
+        "-t",
+        "2",
+        "-c",
+        "2",
+        "-w",
+        "0",
+        "tcp",
+        &server.address,
+    ]);
+    assert_eq!(
+        (code, number(&value, "requests")),
+        (Some(0), 50),
+        "{value:?}"
+    );
+    // And the one that looks whether anybody is there.
+    assert_eq!(server.stop(), "served 51, active 0, refused 0, failed 0");
+}
+
+#[test]
+fn people_get_a_few_lines() {
+    let server = Server::tcp(&[]);
+    let run = program("loadgen")
+        .args(["-n", "10", "-w", "0", "tcp", &server.address])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(run.stdout).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(run.status.code(), Some(0), "{text}");
+    let head = format!(
+        "tcp {}: 1 connections, 1 threads, 128 bytes, closed loop, ",
+        server.address
+    );
+    assert!(lines[0].starts_with(&head), "{text}");
+    assert!(lines[1].starts_with("requests  10  "), "{text}");
+    assert!(lines[2].starts_with("latency   p50 "), "{text}");
+    assert_eq!(lines[3..], ["errors    0"], "{text}");
+}
+
+#[test]
+fn a_server_that_is_not_there_is_one_line() {
+    let churn: &[&str] = &["--churn"];
+    for (network, flags) in [("tcp", &[][..]), ("udp", &[]), ("tcp", churn)] {
+        let mut run = program("loadgen");
+        let output = run
+            .args(flags)
+            .args(["-c", "50", network, "127.0.0.1:1"])
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(1),
+            "{network} {flags:?}: {stderr}"
+        );
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        assert!(
+            stderr.ends_with("127.0.0.1:1: connection refused\n"),
+            "{stderr}"
+        );
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn a_server_that_echoes_wrongly_from_the_start_is_one_line() {
+    let address = listener(|line, _| {
+        let mut reply = line.to_vec();
+        reply[64] ^= 1;
+        Some(reply)
+    });
+    let run = program("loadgen")
+        .args(["-c", "2", "-n", "10", "tcp", &address])
+        .assert();
+    let says = format!("loadgen: tcp {address}: the reply is not the request\n");
+    run.code(1).stdout("").stderr(says);
+}
+
+#[test]
+fn one_flipped_bit_is_one_mismatch_and_exit_status_1() {
+    let flipped = AtomicBool::new(false);
+    let address = listener(move |line, number| {
+        let mut reply = line.to_vec();
+        if number == 9 && !flipped.swap(true, Ordering::Relaxed) {
+            reply[64] ^= 1;
+        }
+        Some(reply)
+    });
+    let (code, value) = load(&["-n", "50", "-w", "0", "tcp", &address]);
+    assert_eq!(code, Some(1), "{value:?}");
+    assert_eq!(errors(&value), [("mismatch", 1)]);
+    assert_eq!(
+        number(&value, "requests"),
+        49,
+        "a failed request counts to the number asked for"
+    );
+}
+
+#[test]
+fn a_server_that_closes_and_one_that_falls_silent_are_told_apart() {
+    let closes = listener(|line, number| (number < 10).then(|| line.to_vec()));
+    let (code, value) = load(&["-n", "15", "-w", "0", "tcp", &closes]);
+    assert_eq!(
+        (code, errors(&value)),
+        (Some(1), vec![("closed", 1)]),
+        "{value:?}"
+    );
+
+    let silent = listener(|line, number| {
+        Some(if number < 10 {
+            line.to_vec()
+        } else {
+            Vec::new()
+        })
+    });
+    let (code, value) = load(&["--timeout", "300ms", "-n", "15", "-w", "0", "tcp", &silent]);
+    assert_eq!(
+        (code, errors(&value)),
+        (Some(1), vec![("timeout", 1)]),
+        "{value:?}"
+    );
+}
+
+#[test]
+fn a_signal_ends_a_long_run_with_its_report() {
+    let (sender, receiver) = mpsc::channel();
+    let address = listener(move |line, number| {
+        if number == 50 {
+            sender.send(()).unwrap();
+        }
+        Some(line.to_vec())
+    });
+    let running = Running::start(
+        "loadgen",
+        &["--json", "-d", "1h", "-w", "0", "tcp", &address],
+    );
+    receiver.recv_timeout(PATIENCE).unwrap();
+    let ended = running.end_by("INT");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let value = json::parse(&ended.stdout[0]).unwrap();
+    assert!(number(&value, "requests") >= 49, "{value:?}");
+    assert_eq!(errors(&value), []);
+}
+
+#[test]
+fn held_connections_stay_open_until_a_signal() {
+    let server = Server::tcp(&[]);
+    let running = Running::start(
+        "loadgen",
+        &["--hold", "1h", "-c", "30", "tcp", &server.address],
+    );
+    assert_eq!(running.line().unwrap(), "holding 30 connections");
+    let ended = running.end_by("TERM");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(server.stop(), "served 30, active 0, refused 0, failed 0");
+}

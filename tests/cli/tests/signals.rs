@@ -1,0 +1,173 @@
+//! How servers end: SIGINT and SIGTERM, draining, a second signal.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use groundwire_cli_tests::{Running, Server, announced, ask, connect, eventually};
+
+#[test]
+fn either_signal_ends_a_server_with_0_and_its_totals() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let path = path.to_str().unwrap();
+    let cases: [(&str, &[&str], &str); 6] = [
+        (
+            "tcp-echo-server",
+            &["127.0.0.1:0"],
+            "served 0, active 0, refused 0, failed 0",
+        ),
+        (
+            "tcp-echo-server",
+            &["127.0.0.1:0", "--mode", "serial"],
+            "served 0, active 0, refused 0, failed 0",
+        ),
+        (
+            "tcp-echo-server",
+            &["127.0.0.1:0", "--mode", "pool"],
+            "served 0, active 0, refused 0, failed 0",
+        ),
+        (
+            "udp-echo-server",
+            &["127.0.0.1:0", "--sockets", "2"],
+            "received 0, replied 0, refused 0, failed 0",
+        ),
+        (
+            "unix-echo-server",
+            &[path],
+            "served 0, active 0, refused 0, failed 0",
+        ),
+        (
+            "unix-echo-server",
+            &["--type", "datagram", path],
+            "received 0, replied 0, refused 0, failed 0",
+        ),
+    ];
+    for (program, args, totals) in cases {
+        for name in ["TERM", "INT"] {
+            let server = Server::start(program, args);
+            server.signal(name);
+            let ended = server.end();
+            assert_eq!(ended.code, Some(0), "{program} {args:?} {name}: {ended:?}");
+            assert_eq!(ended.stdout, [totals], "{program} {args:?} {name}");
+            assert_eq!(ended.stderr, "", "{program} {args:?} {name}");
+        }
+    }
+}
+
+#[test]
+fn a_line_that_was_sent_before_the_signal_is_echoed() {
+    for mode in ["serial", "threads", "pool"] {
+        let server = Server::tcp(&["--mode", mode]);
+        let mut stream = connect(&server.address);
+        // So the connection is accepted; a line that nobody has accepted is nobody's.
+        assert_eq!(ask(&mut stream, "first"), "first", "{mode}");
+        stream.write_all(b"second\nthird, without an end").unwrap();
+        server.signal("TERM");
+        let mut echo = Vec::new();
+        stream.read_to_end(&mut echo).unwrap();
+        assert_eq!(
+            String::from_utf8(echo).unwrap(),
+            "second\nthird, without an end",
+            "{mode}"
+        );
+        drop(stream);
+        let ended = server.end();
+        assert_eq!(ended.code, Some(0), "{mode}: {ended:?}");
+        assert_eq!(
+            ended.stdout,
+            ["served 1, active 0, refused 0, failed 0"],
+            "{mode}"
+        );
+    }
+}
+
+#[test]
+fn every_connection_is_drained_the_idle_ones_too() {
+    let server = Server::tcp(&[]);
+    let mut streams: Vec<TcpStream> = (0..20).map(|_| connect(&server.address)).collect();
+    for stream in &mut streams {
+        assert_eq!(ask(stream, "here"), "here");
+    }
+    for (number, stream) in streams.iter_mut().enumerate().step_by(2) {
+        // In one write: the kernel may hold the second of two small ones back (RFC 896).
+        stream
+            .write_all(format!("last of {number}\n").as_bytes())
+            .unwrap();
+    }
+    server.signal("INT");
+    for (number, mut stream) in streams.into_iter().enumerate() {
+        let mut echo = String::new();
+        stream.read_to_string(&mut echo).unwrap();
+        let expected = if number % 2 == 0 {
+            format!("last of {number}\n")
+        } else {
+            String::new()
+        };
+        assert_eq!(echo, expected);
+    }
+    let ended = server.end();
+    assert_eq!(
+        ended.stdout,
+        ["served 20, active 0, refused 0, failed 0"],
+        "{ended:?}"
+    );
+}
+
+/// A server one of whose handlers cannot finish: with `-v` it is about to show a line that is
+/// longer than the pipe holds, to a reader that does not read.
+fn stuck() -> (Running, String, impl Sized) {
+    let args = ["127.0.0.1:0", "-v", "--drain", "60s", "--max-line", "1MiB"];
+    let (running, mut stdout) = Running::start_unread("tcp-echo-server", &args);
+    let mut until = |end: &str| {
+        let mut text = String::new();
+        while !text.ends_with(end) {
+            let mut byte = [0];
+            stdout.read_exact(&mut byte).unwrap();
+            text.push(char::from(byte[0]));
+        }
+        text
+    };
+    let (_, address) = announced(until("\n").trim_end());
+    let mut stream = connect(&address);
+    let mut line = vec![b'x'; 500_000];
+    line.push(b'\n');
+    stream.write_all(&line).unwrap();
+    until("-> ");
+    (running, address, (stdout, stream))
+}
+
+#[test]
+fn a_second_signal_ends_the_draining_at_once_with_128_and_its_number() {
+    for (first, second, code) in [
+        ("TERM", "TERM", 143),
+        ("INT", "INT", 130),
+        ("TERM", "INT", 130),
+    ] {
+        let (server, address, held) = stuck();
+        server.signal(first);
+        eventually("the server listens no more", || {
+            TcpStream::connect(&address).is_err()
+        });
+        server.signal(second);
+        let ended = server.end();
+        assert_eq!(ended.code, Some(code), "{first}, {second}: {ended:?}");
+        drop(held);
+    }
+}
+
+#[test]
+fn while_it_drains_the_port_refuses_newcomers_and_the_old_ones_finish() {
+    let (server, address, held) = stuck();
+    server.signal("TERM");
+    eventually("the server listens no more", || {
+        TcpStream::connect(&address).is_err()
+    });
+    let next = Server::start("tcp-echo-server", &[&address]);
+    assert_eq!(
+        ask(&mut connect(&next.address), "the next server"),
+        "the next server"
+    );
+    drop(held); // its reader gone, the line is shown to nobody, and the handler goes on
+    let ended = server.end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}

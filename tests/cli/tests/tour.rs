@@ -1,0 +1,66 @@
+//! tour: what `cargo run` shows first.
+
+use std::time::{Duration, Instant};
+
+use groundwire_cli_tests::program;
+
+/// The names of the stops, as `--list` tells them.
+fn stops() -> Vec<String> {
+    let output = program("tour").arg("--list").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    let first = |line: &str| line.split_whitespace().next().unwrap().to_string();
+    text.lines().map(first).collect()
+}
+
+#[test]
+fn the_whole_tour_succeeds_within_ten_seconds() {
+    let begun = Instant::now();
+    let output = program("tour").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(
+        begun.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        begun.elapsed()
+    );
+    assert!(output.stderr.is_empty());
+    let stops = stops();
+    assert!(stops.len() >= 5, "{stops:?}");
+    for (number, stop) in stops.iter().enumerate() {
+        let heading = format!("{}/{} {stop}: ", number + 1, stops.len());
+        assert!(
+            text.lines().any(|line| line.starts_with(&heading)),
+            "{heading}\n{text}"
+        );
+    }
+    let last = text.lines().last().unwrap();
+    assert!(
+        last.starts_with(&format!("{0} of {0} stops in ", stops.len())),
+        "{last}"
+    );
+}
+
+#[test]
+fn only_the_named_stops_are_made_in_their_order() {
+    let output = program("tour").args(["udp", "tcp"]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(
+        text.starts_with("1/2 udp: ") && text.contains("\n2/2 tcp: "),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_unknown_stop_exits_with_2_and_names_the_known_ones() {
+    let output = program("tour").args(["tcp", "nowhere"]).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    let known = stops().join(", ");
+    assert!(
+        stderr.starts_with(&format!("tour: STOP nowhere: the stops are {known}\n")),
+        "{stderr}"
+    );
+    assert!(output.stdout.is_empty());
+}
