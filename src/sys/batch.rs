@@ -65,7 +65,7 @@ impl Batch {
     /// [`SLOTS`] that have arrived, without waiting for more. Returns how many.
     ///
     /// Looking for a second datagram costs the kernel a failed receive; while they come one by
-    /// one, only every [`LOOK_AGAIN`]th call looks.
+    /// one, only every 16th call looks.
     pub fn receive(&mut self, fd: BorrowedFd<'_>) -> io::Result<usize> {
         self.filled = 0;
         // Headers for one are set up faster than headers for all.
