@@ -65,16 +65,18 @@ impl EchoHandler {
 
     fn serve_lines(&self, mut conn: &Conn, session: &Session<'_>) -> io::Result<End> {
         let mut buffer = LineBuffer::new(self.config.max_line);
+        let mut next_line = true;
         loop {
             session.between_requests();
-            if buffer.is_empty() {
-                // Set once a line, not once a read: a byte a minute does not renew it.
+            if next_line {
+                // Set when a line has come, not at every read: a byte a minute does not renew it.
                 conn.set_read_deadline(Deadline::after_option(self.config.idle_timeout));
             }
             let count = conn.read(buffer.spare()?)?;
             buffer.filled(count);
             let last = count == 0 || self.config.once;
             let lines = if last { buffer.rest() } else { buffer.whole() };
+            next_line = !lines.is_empty();
             let (len, next) = self.look_at(lines);
             self.write(conn, lines.get(..len).unwrap_or(lines))?;
             if let Some(end) = self.ending(next, count == 0, session) {

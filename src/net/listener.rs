@@ -218,7 +218,11 @@ impl Listener {
                 .accept()
                 .map(|(stream, peer)| Conn::with_unix(stream, network, Addr::from_unix(&peer))),
         };
-        accepted.map_err(|error| AcceptError::classify(error, self.is_closed()))
+        // A closed Unix listener still hands out what waits in its backlog.
+        match accepted {
+            Ok(_) if self.is_closed() => Err(AcceptError::Closed),
+            other => other.map_err(|error| AcceptError::classify(error, self.is_closed())),
+        }
     }
 
     /// The address it listens on: with port 0 asked for, the one that was given.

@@ -1,8 +1,12 @@
 //! What the socket tests share: servers on port 0, folders of their own, bounded waiting.
 #![allow(dead_code)] // each test binary uses a part
 
+use std::fs;
+use std::io::{self, Write};
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use groundwire::echo::{EchoConfig, EchoHandler};
@@ -49,6 +53,58 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// Waits until `count` threads of this name sleep: in the system call that they were sent into.
+pub fn eventually_asleep(name: &str, count: usize) {
+    eventually(&format!("{count} threads named {name} sleep"), || {
+        let tasks = fs::read_dir("/proc/self/task").unwrap().flatten();
+        // `PID (NAME) STATE ...`, proc_pid_stat(5); a thread may end while we look.
+        let stats = tasks.filter_map(|task| fs::read_to_string(task.path().join("stat")).ok());
+        let asleep = format!(" ({name}) S ");
+        stats.filter(|stat| stat.contains(&asleep)).count() == count
+    });
+}
+
+/// Runs a test in a process of its own, for what is counted or set for a whole process. `None` in
+/// that process; the caller outside gets what it printed, and has nothing left to do.
+pub fn in_own_process(test: &str, environment: &[(&str, &str)]) -> Option<String> {
+    const MARK: &str = "GROUNDWIRE_OWN_PROCESS";
+    if std::env::var_os(MARK).is_some() {
+        return None;
+    }
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--test-threads=1", "--nocapture"])
+        .env(MARK, "1")
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap();
+    let printed = [output.stdout, output.stderr].concat();
+    let printed = String::from_utf8_lossy(&printed).into_owned();
+    let passed = output.status.success() && printed.contains("1 passed");
+    assert!(passed, "{}\n{printed}", output.status);
+    Some(printed)
+}
+
+/// A writer for a log that a test reads.
+#[derive(Clone, Default)]
+pub struct Kept(Arc<Mutex<Vec<u8>>>);
+
+impl Kept {
+    pub fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// A fresh folder, removed at the end of the test.
 pub struct Folder(pub PathBuf);
 
@@ -58,7 +114,7 @@ impl Folder {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("groundwire-test-{}-{number}", std::process::id());
         let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path).unwrap();
+        fs::create_dir(&path).unwrap();
         Self(path)
     }
 
@@ -69,7 +125,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        let _ = fs::remove_dir_all(&self.0);
     }
 }
 
@@ -84,6 +140,11 @@ impl Seeded {
         });
         println!("GROUNDWIRE_SEED={seed}");
         Self(seed)
+    }
+
+    /// Another generator that this one seeds, for a thread of its own.
+    pub fn child(&mut self) -> Self {
+        Self(self.next())
     }
 
     pub fn next(&mut self) -> u64 {
@@ -102,7 +163,5 @@ impl Seeded {
 
 /// How many entries a folder of `/proc/self` has: `fd` or `task`.
 pub fn count_of(what: &str) -> usize {
-    std::fs::read_dir(format!("/proc/self/{what}"))
-        .unwrap()
-        .count()
+    fs::read_dir(format!("/proc/self/{what}")).unwrap().count()
 }
