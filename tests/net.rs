@@ -14,7 +14,7 @@ use groundwire::net::{
 };
 use groundwire::sys::socket::{self, Opt};
 use std::os::fd::AsFd;
-use support::{Folder, PATIENCE};
+use support::{Folder, PATIENCE, Seeded};
 
 fn listener() -> (Listener, String) {
     let listener = net::listen(Network::Tcp, "127.0.0.1:0").unwrap();
@@ -126,6 +126,110 @@ fn a_name_with_several_addresses_is_reached_on_the_one_that_listens() {
     assert!(listener.accept().is_ok());
 }
 
+/// A port on which `[::1]` listens as configured; `None` without IPv6.
+fn on_ipv6(config: &ListenConfig) -> Option<(Listener, u16)> {
+    let Ok(listener) = config.listen(Network::Tcp6, "[::1]:0") else {
+        println!("skipped: no IPv6 on this machine");
+        return None;
+    };
+    let port = listener.local_addr().ip().unwrap().port();
+    Some((listener, port))
+}
+
+#[test]
+fn no_host_means_both_loopback_addresses_and_either_will_do() {
+    // `:port` is [::1] and 127.0.0.1 on every machine, whatever its /etc/hosts says.
+    let (ipv4, address) = listener();
+    let port = address.rsplit(':').next().unwrap();
+    let conn = net::dial(Network::Tcp, &format!(":{port}")).unwrap();
+    assert_eq!(conn.peer_addr(), ipv4.local_addr());
+    if let Some((ipv6, port)) = on_ipv6(&ListenConfig::default()) {
+        let conn = net::dial(Network::Tcp, &format!(":{port}")).unwrap();
+        assert_eq!(conn.peer_addr(), ipv6.local_addr());
+    }
+}
+
+#[test]
+fn when_every_address_fails_the_error_names_each_with_its_cause() {
+    let Some((listener, port)) = on_ipv6(&ListenConfig::default()) else {
+        return;
+    };
+    drop(listener);
+    let error = net::dial(Network::Tcp, &format!(":{port}")).unwrap_err();
+    let expected = format!(
+        "connect tcp :{port}: [::1]:{port} connection refused, \
+         127.0.0.1:{port} connection refused"
+    );
+    assert_eq!(error.to_string(), expected);
+    assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+}
+
+#[test]
+fn an_address_that_does_not_answer_costs_a_moment_and_not_the_whole_timeout() {
+    let config = ListenConfig {
+        backlog: 0,
+        ..ListenConfig::default()
+    };
+    // The IPv4 port may be another test's: try until both are ours.
+    let (_silent, _held, ipv4, port) = loop {
+        let Some((silent, port)) = on_ipv6(&config) else {
+            return;
+        };
+        if let Ok(ipv4) = net::listen(Network::Tcp4, &format!("127.0.0.1:{port}")) {
+            let (held, _) = fill_backlog(Network::Tcp6, &silent);
+            break (silent, held, ipv4, port);
+        }
+    };
+    let patient = Dialer {
+        timeout: None,
+        ..Dialer::default()
+    };
+    let conn = patient.dial(Network::Tcp, &format!(":{port}")).unwrap();
+    assert_eq!(conn.peer_addr(), ipv4.local_addr());
+    // Without a time-out the kernel would try [::1] for two minutes: the loser was woken.
+    support::eventually("no attempt is left behind", || {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+        let mut names = tasks.map(|task| std::fs::read_to_string(task.path().join("comm")));
+        !names.any(|name| name.is_ok_and(|name| name == "connect\n"))
+    });
+}
+
+#[test]
+fn a_free_port_dialled_from_itself_is_refused_and_not_connected_to_itself() {
+    let (listener, address) = listener();
+    listener.close();
+    drop(listener);
+    let dialer = Dialer {
+        local: Some(address.parse().unwrap()),
+        ..Dialer::default()
+    };
+    let error = dialer.dial(Network::Tcp, &address).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionRefused, "{error}");
+}
+
+#[test]
+fn keep_alive_and_no_delay_can_be_turned_off_at_both_ends() {
+    let quiet = ListenConfig {
+        no_delay: false,
+        ..ListenConfig::default()
+    };
+    let listener = quiet.listen(Network::Tcp, "127.0.0.1:0").unwrap();
+    let dialer = Dialer {
+        keep_alive: None,
+        no_delay: false,
+        ..Dialer::default()
+    };
+    let address = listener.local_addr().to_string();
+    let ours = dialer.dial(Network::Tcp, &address).unwrap();
+    let theirs = listener.accept().unwrap();
+    assert_eq!(socket::get(ours.as_fd(), Opt::KeepAlive).unwrap(), 0);
+    for conn in [&ours, &theirs] {
+        assert_eq!(socket::get(conn.as_fd(), Opt::NoDelay).unwrap(), 0);
+    }
+    let (_ours, theirs) = tcp_pair();
+    assert_ne!(socket::get(theirs.as_fd(), Opt::NoDelay).unwrap(), 0);
+}
+
 #[test]
 fn a_dialler_sets_what_it_was_told_and_connects_from_the_local_address() {
     let (_listener, address) = listener();
@@ -155,34 +259,46 @@ fn a_dialler_sets_what_it_was_told_and_connects_from_the_local_address() {
     assert_ne!(socket::get(conn.as_fd(), Opt::NoDelay).unwrap(), 0);
 }
 
-#[test]
-fn connecting_gives_up_at_the_deadline_when_the_backlog_is_full() {
-    let listener = ListenConfig {
-        backlog: 0,
-        ..ListenConfig::default()
-    }
-    .listen(Network::Tcp, "127.0.0.1:0")
-    .unwrap();
-    let address = listener.local_addr().to_string();
+/// Connects until nobody more fits into the backlog; what was held up, and the last error.
+fn fill_backlog(network: Network, listener: &Listener) -> (Vec<Conn>, net::Error) {
     let dialer = Dialer {
         timeout: Some(Duration::from_millis(200)),
         ..Dialer::default()
     };
+    let address = listener.local_addr().to_string();
     let mut held = Vec::new();
-    let begun = Instant::now();
-    let error = loop {
-        match dialer.dial(Network::Tcp, &address) {
+    loop {
+        match dialer.dial(network, &address) {
             Ok(conn) => held.push(conn),
-            Err(error) => break error,
+            Err(error) => return (held, error),
         }
         assert!(held.len() < 100, "the backlog never fills");
-    };
-    assert_eq!(error.kind(), ErrorKind::TimedOut);
-    assert_eq!(
-        error.to_string(),
-        format!("connect tcp {address}: timed out")
-    );
-    assert!(begun.elapsed() >= Duration::from_millis(200) && begun.elapsed() < PATIENCE);
+    }
+}
+
+#[test]
+fn connecting_gives_up_at_the_deadline_when_the_backlog_is_full() {
+    let folder = Folder::new();
+    let path = folder.path("s");
+    for (network, address) in [
+        (Network::Tcp, "127.0.0.1:0"),
+        (Network::Unix, &path),
+        (Network::Unixpacket, &path),
+    ] {
+        let config = ListenConfig {
+            backlog: 0,
+            ..ListenConfig::default()
+        };
+        let listener = config.listen(network, address).unwrap();
+        let begun = Instant::now();
+        let (_held, error) = fill_backlog(network, &listener);
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        let address = listener.local_addr();
+        let expected = format!("connect {network} {address}: timed out");
+        assert_eq!(error.to_string(), expected);
+        let elapsed = begun.elapsed();
+        assert!(elapsed >= Duration::from_millis(200) && elapsed < PATIENCE);
+    }
 }
 
 #[test]
@@ -198,16 +314,14 @@ fn close_wakes_every_thread_that_is_blocked_in_accept() {
         let (tell, told) = mpsc::channel();
         for _ in 0..8 {
             let (listener, tell) = (listener.clone(), tell.clone());
-            thread::spawn(move || {
-                tell.send(None).unwrap();
-                tell.send(Some(listener.accept().map(drop))).unwrap();
-            });
+            let accepting = thread::Builder::new().name("accepting".into());
+            let accept = move || tell.send(listener.accept().map(drop)).unwrap();
+            accepting.spawn(accept).unwrap();
         }
-        // All threads run; that some may not be in `accept` yet makes no difference.
-        (0..8).for_each(|_| assert!(told.recv_timeout(PATIENCE).unwrap().is_none()));
+        support::eventually_blocked("accepting", 8);
         listener.close();
         for _ in 0..8 {
-            let result = told.recv_timeout(PATIENCE).unwrap().unwrap();
+            let result = told.recv_timeout(PATIENCE).unwrap();
             assert!(
                 matches!(result, Err(AcceptError::Closed)),
                 "{network}: {result:?}"
@@ -218,6 +332,45 @@ fn close_wakes_every_thread_that_is_blocked_in_accept() {
             "{network}"
         );
         listener.close();
+    }
+}
+
+#[test]
+fn a_closed_listener_hands_out_nobody_of_its_backlog() {
+    let folder = Folder::new();
+    let path = folder.path("s");
+    for (network, address) in [
+        (Network::Tcp, "127.0.0.1:0"),
+        (Network::Unix, &path),
+        (Network::Unixpacket, &path),
+    ] {
+        let listener = net::listen(network, address).unwrap();
+        let _waiting = net::dial(network, &listener.local_addr().to_string()).unwrap();
+        listener.close();
+        let accepted = listener.accept();
+        assert!(
+            matches!(accepted, Err(AcceptError::Closed)),
+            "{network}: {accepted:?}"
+        );
+    }
+}
+
+#[test]
+fn the_backlog_of_a_closed_listener_is_reset_at_once_and_not_left_waiting() {
+    let folder = Folder::new();
+    let path = folder.path("s");
+    for (network, address) in [
+        (Network::Tcp, "127.0.0.1:0"),
+        (Network::Unix, &path),
+        (Network::Unixpacket, &path),
+    ] {
+        let listener = net::listen(network, address).unwrap();
+        let mut waiting = net::dial(network, &listener.local_addr().to_string()).unwrap();
+        waiting.set_deadline(Deadline::after(PATIENCE));
+        waiting.write_all(b"anybody?").unwrap();
+        listener.close();
+        let heard = waiting.read(&mut [0]).map_err(|error| error.kind());
+        assert_eq!(heard, Err(ErrorKind::ConnectionReset), "{network}");
     }
 }
 
@@ -253,6 +406,12 @@ fn an_ipv6_wildcard_takes_ipv4_peers_unless_told_not_to() {
     let only = net::listen(Network::Tcp6, "[::]:0").unwrap();
     let error = net::dial(Network::Tcp4, &format!("127.0.0.1:{}", port(&only))).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+    let told = ListenConfig {
+        ipv6_only: Some(true),
+        ..ListenConfig::default()
+    };
+    let told = told.listen(Network::Tcp, ":0").unwrap();
+    assert!(net::dial(Network::Tcp4, &format!("127.0.0.1:{}", port(&told))).is_err());
     let any = net::listen(Network::Tcp4, ":0").unwrap();
     assert!(any.local_addr().to_string().starts_with("0.0.0.0:"));
 }
@@ -280,6 +439,22 @@ fn a_dead_servers_socket_file_is_replaced_and_a_live_ones_is_not() {
             "the file was left behind"
         );
     }
+}
+
+#[test]
+fn a_unix_datagram_socket_is_replaced_when_dead_and_refused_when_alive() {
+    let folder = Folder::new();
+    let path = folder.path("d");
+    drop(std::os::unix::net::UnixDatagram::bind(&path).unwrap());
+    let alive = net::listen_datagrams(Network::Unixgram, &path).unwrap();
+    let error = net::listen_datagrams(Network::Unixgram, &path).unwrap_err();
+    let expected = "address already in use: another process is listening there";
+    assert_eq!(
+        error.to_string(),
+        format!("listen unixgram {path}: {expected}")
+    );
+    drop(alive);
+    assert!(!folder.0.join("d").exists(), "the file was left behind");
 }
 
 #[test]
@@ -378,6 +553,54 @@ fn clones_share_the_socket_and_vectored_writes_keep_their_order() {
 }
 
 #[test]
+fn the_socket_closes_with_the_last_clone_and_not_before() {
+    let (ours, mut theirs) = tcp_pair();
+    let last = ours.clone();
+    drop(ours);
+    assert!(theirs.is_quiet(), "it closed with the first clone");
+    (&last).write_all(b"x").unwrap();
+    drop(last);
+    assert_eq!(theirs.read(&mut [0; 4]).unwrap(), 1);
+    assert_eq!(theirs.read(&mut [0; 4]).unwrap(), 0);
+}
+
+#[test]
+fn a_shutdown_by_another_thread_wakes_a_blocked_read() {
+    let (tcp, _tcp_peer) = tcp_pair();
+    let (unix, _unix_peer) = Conn::pair().unwrap();
+    for conn in [tcp, unix] {
+        let mut reader = conn.clone();
+        let reading = thread::Builder::new().name("reading".into());
+        let reading = reading.spawn(move || reader.read(&mut [0])).unwrap();
+        support::eventually_blocked("reading", 1);
+        conn.shutdown(Shutdown::Read).unwrap();
+        assert_eq!(reading.join().unwrap().unwrap(), 0, "{conn:?}");
+    }
+}
+
+#[test]
+fn quiet_is_only_what_is_open_and_has_nothing_unread() {
+    let (ours, mut theirs) = tcp_pair();
+    assert!(ours.is_quiet(), "idle");
+    theirs.write_all(b"x").unwrap();
+    support::eventually("the byte arrives", || !ours.is_quiet());
+    assert_eq!((&ours).read(&mut [0; 4]).unwrap(), 1);
+    assert!(ours.is_quiet(), "looking takes nothing, and all was read");
+    drop(theirs);
+    support::eventually("the end arrives", || !ours.is_quiet());
+}
+
+#[test]
+fn a_unix_peer_is_known_by_its_process_and_a_tcp_peer_is_not() {
+    let (unix, _peer) = Conn::pair().unwrap();
+    let pid = unix.peer_credentials().unwrap().pid;
+    assert_eq!(pid.to_string(), std::process::id().to_string());
+    let (tcp, _peer) = tcp_pair();
+    let error = tcp.peer_credentials().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+}
+
+#[test]
 fn a_sender_of_single_bytes_cannot_renew_a_deadline() {
     let (mut ours, theirs) = tcp_pair();
     let (enough, stop) = mpsc::channel::<()>();
@@ -451,17 +674,34 @@ fn a_reset_on_close_reaches_the_peer_as_one() {
 }
 
 #[test]
-fn sequenced_packets_keep_their_boundaries() {
+fn records_and_datagrams_of_random_sizes_arrive_one_by_one_and_whole() {
     let folder = Folder::new();
     let listener = net::listen(Network::Unixpacket, &folder.path("s")).unwrap();
-    let mut ours = net::dial(Network::Unixpacket, &folder.path("s")).unwrap();
-    let mut theirs = listener.accept().unwrap();
-    for record in [&b"one"[..], b"three", b"x"] {
-        ours.write_all(record).unwrap();
+    let sender = net::dial(Network::Unixpacket, &folder.path("s")).unwrap();
+    let receiver = listener.accept().unwrap();
+    receiver.set_read_deadline(Deadline::after(PATIENCE));
+    let gram = net::listen_datagrams(Network::Unixgram, &folder.path("d")).unwrap();
+    gram.set_read_deadline(Deadline::after(PATIENCE));
+    let gram_sender = net::dial_datagrams(Network::Unixgram, &folder.path("d")).unwrap();
+
+    let mut random = Seeded::new(7_331);
+    let mut buffer = vec![0; 20_001];
+    for _ in 0..200 {
+        // Several before the first is read, so that they could run together.
+        let sent: Vec<Vec<u8>> = (0..1 + random.below(4))
+            .map(|_| vec![random.next() as u8; 1 + random.below(20_000)])
+            .collect();
+        for record in &sent {
+            (&sender).write_all(record).unwrap();
+            gram_sender.send(record).unwrap();
+        }
+        for record in &sent {
+            let count = (&receiver).read(&mut buffer).unwrap();
+            assert!(buffer[..count] == record[..], "{count} of {}", record.len());
+            let (count, _) = gram.recv_from(&mut buffer).unwrap();
+            assert!(buffer[..count] == record[..], "{count} of {}", record.len());
+        }
     }
-    let mut buffer = [0; 64];
-    let lengths: Vec<usize> = (0..3).map(|_| theirs.read(&mut buffer).unwrap()).collect();
-    assert_eq!(lengths, [3, 5, 1]);
 }
 
 #[test]
@@ -508,6 +748,19 @@ fn a_closed_udp_port_answers_with_a_refusal() {
 }
 
 #[test]
+fn a_silent_datagram_peer_is_waited_for_until_the_deadline_only() {
+    let silent = net::listen_datagrams(Network::Udp, "127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let client = net::dial_datagrams(Network::Udp, &address).unwrap();
+    client.send(b"anybody?").unwrap();
+    let begun = Instant::now();
+    client.set_read_deadline(Deadline::after(Duration::from_millis(100)));
+    let error = client.recv(&mut [0; 8]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    assert!(begun.elapsed() >= Duration::from_millis(100) && begun.elapsed() < PATIENCE);
+}
+
+#[test]
 fn close_wakes_a_thread_that_waits_for_a_datagram() {
     let folder = Folder::new();
     let bound = net::listen_datagrams(Network::Udp, "127.0.0.1:0").unwrap();
@@ -520,14 +773,12 @@ fn close_wakes_a_thread_that_waits_for_a_datagram() {
     for socket in sockets {
         let (tell, told) = mpsc::channel();
         let waiting = socket.clone();
-        thread::spawn(move || {
-            tell.send(None).unwrap();
-            tell.send(Some(waiting.recv_from(&mut [0; 8]).map(drop)))
-                .unwrap();
-        });
-        assert!(told.recv_timeout(PATIENCE).unwrap().is_none());
+        let receive = move || tell.send(waiting.recv_from(&mut [0; 8]).map(drop)).unwrap();
+        let receiving = thread::Builder::new().name("receiving".into());
+        receiving.spawn(receive).unwrap();
+        support::eventually_blocked("receiving", 1);
         socket.close();
-        let error = told.recv_timeout(PATIENCE).unwrap().unwrap().unwrap_err();
+        let error = told.recv_timeout(PATIENCE).unwrap().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotConnected, "{socket:?}");
     }
     assert!(!folder.0.join("d").exists());
@@ -641,4 +892,24 @@ fn a_pool_keeps_no_more_and_no_longer_than_configured() {
         pool.clear();
         assert_eq!(pool.stats().idle, 0);
     }
+}
+
+#[test]
+fn a_full_pool_closes_the_connection_that_was_idle_longest_whatever_its_address() {
+    let (one, first_address) = listener();
+    let (two, second_address) = listener();
+    let pool = pool(PoolConfig {
+        max_idle: 1,
+        ..PoolConfig::default()
+    });
+    pool.get(Network::Tcp, &first_address).unwrap().keep();
+    let mut oldest = one.accept().unwrap();
+    oldest.set_deadline(Deadline::after(PATIENCE));
+    pool.get(Network::Tcp, &second_address).unwrap().keep();
+    let _newest = two.accept().unwrap();
+    assert_eq!(oldest.read(&mut [0]).unwrap(), 0, "it was not closed");
+    let stats = pool.stats();
+    assert_eq!((stats.dialled, stats.discarded, stats.idle), (2, 1, 1));
+    let again = pool.get(Network::Tcp, &second_address).unwrap();
+    assert!(!again.is_fresh());
 }

@@ -247,6 +247,11 @@ impl Listener {
         }
         // It fails only for a socket that does not listen, which this one does.
         let _ = socket::shutdown(self.as_fd());
+        // A Unix socket keeps its backlog beyond the shutdown, and hands it out without blocking:
+        // the peers in it would wait until the last handle is dropped.
+        if let Socket::Unix(listener) = &self.inner.socket {
+            while listener.accept().is_ok() {}
+        }
     }
 
     /// Whether [`Listener::close`] was called.

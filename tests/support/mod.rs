@@ -54,7 +54,7 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// Waits until `count` threads of this name sleep: in the system call that they were sent into.
-pub fn eventually_asleep(name: &str, count: usize) {
+pub fn eventually_blocked(name: &str, count: usize) {
     eventually(&format!("{count} threads named {name} sleep"), || {
         let tasks = fs::read_dir("/proc/self/task").unwrap().flatten();
         // `PID (NAME) STATE ...`, proc_pid_stat(5); a thread may end while we look.
