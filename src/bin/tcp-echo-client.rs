@@ -1,4 +1,5 @@
 //! Talks to an echo server over TCP, line by line. The lesson: who closes first, and how.
+#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 

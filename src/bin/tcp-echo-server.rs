@@ -1,4 +1,5 @@
 //! Echoes lines over TCP until it is stopped. The lesson: one service, three ways to serve many.
+#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 

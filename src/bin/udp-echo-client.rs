@@ -1,4 +1,5 @@
 //! Sends datagrams to an echo server over UDP. The lesson: nobody promises an answer.
+#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 

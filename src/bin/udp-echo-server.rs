@@ -1,4 +1,5 @@
 //! Echoes datagrams over UDP until it is stopped. The lesson: no connections, so one thread serves all.
+#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 

@@ -1,4 +1,5 @@
 //! Talks to an echo server over a Unix socket of any type.
+#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 use std::time::Duration;

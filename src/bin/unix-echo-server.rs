@@ -1,4 +1,5 @@
 //! Echoes over a Unix socket: lines of a stream, datagrams, or records of sequenced packets.
+#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 

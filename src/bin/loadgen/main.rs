@@ -9,6 +9,7 @@
 //!
 //! Reading order: `plan` (what is asked for), `target` (one connection), `worker` (a thread's loop),
 //! `report` (what came of it).
+#![forbid(unsafe_code)]
 
 mod plan;
 mod report;

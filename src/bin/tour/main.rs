@@ -4,6 +4,7 @@
 //! a client against it, checks the answer, and says what crossed the wire and which file shows it.
 //!
 //! To add a stop: 1. write a function like those in `stops.rs`; 2. give it a row in `STOPS`.
+#![forbid(unsafe_code)]
 
 mod stops;
 
