@@ -22,7 +22,7 @@
 //!
 //! Protocol logic is pure: bytes or values in, values out; no socket, clock, thread or randomness.
 //! A thin shell around it does the blocking calls, each with a limit and a deadline. A test
-//! (`tests/house.rs`) holds the floors, the place of `unsafe`, and the purity of the pure files.
+//! (`tests/house/`) holds the floors, the place of `unsafe`, and the purity of the pure files.
 #![deny(unsafe_code)]
 
 pub mod cli;

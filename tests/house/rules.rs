@@ -1,0 +1,177 @@
+//! The lists behind the rules: floors, pure files, words.
+
+/// Rooms and floors: a room imports lower floors only, and the neighbours in [`ALSO`].
+pub const FLOORS: [(&str, u8); 15] = [
+    ("sys", 0),
+    ("cli", 0),
+    ("telemetry", 0),
+    ("net", 0),
+    ("server", 1),
+    ("wire", 1),
+    ("echo", 2),
+    ("endpoint", 2),
+    ("rpc", 2),
+    ("dns", 2),
+    ("http", 2),
+    ("raft", 2),
+    ("proxy", 3),
+    ("kv", 3),
+    ("capture", 3),
+];
+pub const ALSO: [(&str, &str); 1] = [("net", "sys")];
+
+/// Files of protocol logic and text: bytes and values in, values out.
+pub const PURE: [&str; 20] = [
+    "net/address_error.rs",
+    "net/class.rs",
+    "net/error.rs",
+    "net/host_port.rs",
+    "net/ip.rs",
+    "net/lines.rs",
+    "net/network.rs",
+    "net/prefix.rs",
+    "net/services.rs",
+    "net/zone.rs",
+    "telemetry/exposition.rs",
+    "telemetry/time.rs",
+    "cli/args.rs",
+    "cli/error.rs",
+    "cli/help.rs",
+    "cli/parse.rs",
+    "cli/spec.rs",
+    "cli/value.rs",
+    "cli/words.rs",
+    "server/access.rs",
+];
+
+/// What pure files may import although its file is not pure, and why.
+pub const VALUES: [(&str, &str, &str); 1] =
+    [("net/conn.rs", "Addr", "where a peer is: a value, no socket")];
+
+/// What a pure file does not name: sockets, clocks, threads, randomness, files, the terminal.
+/// (`HashMap` and its kin have a seed of their own, so their order differs from run to run.)
+pub const IMPURE_NAMES: [&str; 37] = [
+    "TcpStream",
+    "TcpListener",
+    "UdpSocket",
+    "UnixStream",
+    "UnixListener",
+    "UnixDatagram",
+    "ToSocketAddrs",
+    "OwnedFd",
+    "BorrowedFd",
+    "RawFd",
+    "AsFd",
+    "AsRawFd",
+    "Instant",
+    "Mutex",
+    "RwLock",
+    "Condvar",
+    "OnceLock",
+    "LazyLock",
+    "mpsc",
+    "thread_local",
+    "Rng",
+    "thread_rng",
+    "RandomState",
+    "DefaultHasher",
+    "HashMap",
+    "HashSet",
+    "File",
+    "OpenOptions",
+    "stdin",
+    "stdout",
+    "stderr",
+    "print",
+    "println",
+    "eprint",
+    "eprintln",
+    "SEED",
+    "Seeded",
+];
+
+/// Paths that a pure file names neither whole nor in part. A `*` stands for the glob only.
+pub const IMPURE_PATHS: [&str; 16] = [
+    "std::fs",
+    "std::env",
+    "std::process",
+    "std::thread",
+    "std::sync",
+    "std::random",
+    "std::arch",
+    "std::os::fd",
+    "std::os::unix::net",
+    "std::os::linux",
+    "std::time::*",
+    "std::net::*",
+    "std::io::*",
+    "std::collections::*",
+    "SystemTime::now",
+    "SystemTime::elapsed",
+];
+
+/// Calls that end the program when they fail, where input might reach them. An `assert!` is not
+/// among them: it states what must hold whatever the input is.
+pub const PANICKING_METHODS: [&str; 5] = [
+    "unwrap",
+    "expect",
+    "unwrap_err",
+    "expect_err",
+    "unwrap_unchecked",
+];
+pub const PANICKING_MACROS: [&str; 5] = ["panic", "todo", "unimplemented", "unreachable", "dbg"];
+pub const PROGRAM_ENDS: [&str; 2] = ["process::exit", "process::abort"];
+
+/// Files with calls that may end the program: how many at most, and why.
+pub const MAY_PANIC: [(&str, usize, &str); 4] = [
+    (
+        "telemetry/metrics.rs",
+        2,
+        "a metric registered wrongly is a programmer's error",
+    ),
+    (
+        "cli/args.rs",
+        2,
+        "an option that was not declared is a programmer's error",
+    ),
+    (
+        "cli/spec.rs",
+        1,
+        "an option that was not declared is a programmer's error",
+    ),
+    (
+        "server/stop.rs",
+        1,
+        "the second signal ends the program without waiting",
+    ),
+];
+
+/// Files that only tests compile: their `mod` line stands under `#[cfg(test)]`.
+pub const TEST_ONLY: [&str; 1] = ["net/generate.rs"];
+
+/// Words of waiting without a cause, and of asynchronous functions.
+pub const SLEEPS: [&str; 9] = [
+    "sleep",
+    "sleep_ms",
+    "sleep_until",
+    "park_timeout",
+    "park_timeout_ms",
+    "yield_now",
+    "spin_loop",
+    "async",
+    "await",
+];
+
+/// Files that may say one of them: which, and why.
+pub const MAY_YIELD: [(&str, &str, &str); 2] = [
+    (
+        "tests/support/mod.rs",
+        "yield_now",
+        "`eventually` looks again and again at what nobody announces",
+    ),
+    (
+        "tests/cli/src/lib.rs",
+        "yield_now",
+        "the same, for what a program does",
+    ),
+];
