@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use groundwire::echo::{EchoConfig, EchoHandler};
-use groundwire::net::{self, Conn, Deadline, Network};
+use groundwire::net::{self, Conn, Deadline, Dialer, Listener, Network};
 use groundwire::server::{Config, Handler, Running, Server};
 
 /// A safety net for a broken test, not something that a passing test waits for.
@@ -18,12 +18,9 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A server on a thread of its own, and where it listens.
 pub fn serve<H: Handler + 'static>(config: Config, handler: H) -> (Running, String) {
-    let listener = net::listen(Network::Tcp, "127.0.0.1:0").unwrap();
-    let address = listener.local_addr().to_string();
-    (
-        Server::new(config, handler).start(listener).unwrap(),
-        address,
-    )
+    let (listener, address) = listener();
+    let server = Server::new(config, handler).start(listener).unwrap();
+    (server, address)
 }
 
 /// An echo server with the default limits.
@@ -39,6 +36,34 @@ pub fn echo_with(config: EchoConfig) -> (Running, String) {
 /// A connection whose every call fails after [`PATIENCE`].
 pub fn connect(address: &str) -> Conn {
     let conn = net::dial(Network::Tcp, address).unwrap();
+    conn.set_deadline(Deadline::after(PATIENCE));
+    conn
+}
+
+/// A TCP listener on loopback, and its address.
+pub fn listener() -> (Listener, String) {
+    let listener = net::listen(Network::Tcp, "127.0.0.1:0").unwrap();
+    let address = listener.local_addr().to_string();
+    (listener, address)
+}
+
+/// Both ends of a TCP connection on loopback.
+pub fn tcp_pair() -> (Conn, Conn) {
+    let (listener, address) = listener();
+    let ours = net::dial(Network::Tcp, &address).unwrap();
+    let theirs = listener.accept().unwrap();
+    ours.set_deadline(Deadline::after(PATIENCE));
+    theirs.set_deadline(Deadline::after(PATIENCE));
+    (ours, theirs)
+}
+
+/// A connection from another address of this machine.
+pub fn connect_from(local: &str, address: &str) -> Conn {
+    let dialer = Dialer {
+        local: Some(local.parse().unwrap()),
+        ..Dialer::default()
+    };
+    let conn = dialer.dial(Network::Tcp, address).unwrap();
     conn.set_deadline(Deadline::after(PATIENCE));
     conn
 }
@@ -64,8 +89,9 @@ pub fn eventually_blocked(name: &str, count: usize) {
     });
 }
 
-/// Runs a test in a process of its own, for what is counted or set for a whole process. `None` in
-/// that process; the caller outside gets what it printed, and has nothing left to do.
+/// Runs a test (`module::name`) in a process of its own, for what is counted or set for a whole
+/// process. `None` in that process; the caller outside gets what it printed, and has nothing left
+/// to do.
 pub fn in_own_process(test: &str, environment: &[(&str, &str)]) -> Option<String> {
     const MARK: &str = "GROUNDWIRE_OWN_PROCESS";
     if std::env::var_os(MARK).is_some() {

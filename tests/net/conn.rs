@@ -1,0 +1,164 @@
+//! Connections: both halves, clones, deadlines, and ways to end.
+
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::net::Shutdown;
+use std::sync::mpsc;
+use std::sync::mpsc::RecvTimeoutError;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::{PATIENCE, eventually, eventually_blocked, tcp_pair};
+use groundwire::net::{Conn, Deadline};
+
+#[test]
+fn after_a_half_close_the_peers_reply_still_arrives() {
+    let (mut ours, mut theirs) = tcp_pair();
+    ours.write_all(b"question").unwrap();
+    ours.shutdown(Shutdown::Write).unwrap();
+    let mut asked = String::new();
+    theirs.read_to_string(&mut asked).unwrap();
+    theirs.write_all(b"answer").unwrap();
+    drop(theirs);
+    let mut answered = String::new();
+    ours.read_to_string(&mut answered).unwrap();
+    assert_eq!((asked.as_str(), answered.as_str()), ("question", "answer"));
+}
+
+#[test]
+fn clones_share_the_socket_and_vectored_writes_keep_their_order() {
+    let (ours, mut theirs) = tcp_pair();
+    let mut clone = ours.clone();
+    drop(ours);
+    let parts = [IoSlice::new(b"a"), IoSlice::new(b""), IoSlice::new(b"bc")];
+    assert_eq!(clone.write_vectored(&parts).unwrap(), 3);
+    let mut buffer = [0; 3];
+    theirs.read_exact(&mut buffer).unwrap();
+    assert_eq!(&buffer, b"abc");
+    let reader = clone.clone();
+    clone.set_read_deadline(Deadline::after(Duration::ZERO));
+    assert_eq!(
+        (&reader).read(&mut buffer).unwrap_err().kind(),
+        ErrorKind::TimedOut
+    );
+}
+
+#[test]
+fn the_socket_closes_with_the_last_clone_and_not_before() {
+    let (ours, mut theirs) = tcp_pair();
+    let last = ours.clone();
+    drop(ours);
+    assert!(theirs.is_quiet(), "it closed with the first clone");
+    (&last).write_all(b"x").unwrap();
+    drop(last);
+    assert_eq!(theirs.read(&mut [0; 4]).unwrap(), 1);
+    assert_eq!(theirs.read(&mut [0; 4]).unwrap(), 0);
+}
+
+#[test]
+fn a_shutdown_by_another_thread_wakes_a_blocked_read() {
+    let (tcp, _tcp_peer) = tcp_pair();
+    let (unix, _unix_peer) = Conn::pair().unwrap();
+    for conn in [tcp, unix] {
+        let mut reader = conn.clone();
+        let reading = thread::Builder::new().name("reading".into());
+        let reading = reading.spawn(move || reader.read(&mut [0])).unwrap();
+        eventually_blocked("reading", 1);
+        conn.shutdown(Shutdown::Read).unwrap();
+        assert_eq!(reading.join().unwrap().unwrap(), 0, "{conn:?}");
+    }
+}
+
+#[test]
+fn quiet_is_only_what_is_open_and_has_nothing_unread() {
+    let (ours, mut theirs) = tcp_pair();
+    assert!(ours.is_quiet(), "idle");
+    theirs.write_all(b"x").unwrap();
+    eventually("the byte arrives", || !ours.is_quiet());
+    assert_eq!((&ours).read(&mut [0; 4]).unwrap(), 1);
+    assert!(ours.is_quiet(), "looking takes nothing, and all was read");
+    drop(theirs);
+    eventually("the end arrives", || !ours.is_quiet());
+}
+
+#[test]
+fn a_unix_peer_is_known_by_its_process_and_a_tcp_peer_is_not() {
+    let (unix, _peer) = Conn::pair().unwrap();
+    let pid = unix.peer_credentials().unwrap().pid;
+    assert_eq!(pid.to_string(), std::process::id().to_string());
+    let (tcp, _peer) = tcp_pair();
+    let error = tcp.peer_credentials().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+}
+
+#[test]
+fn a_sender_of_single_bytes_cannot_renew_a_deadline() {
+    let (mut ours, theirs) = tcp_pair();
+    let (enough, stop) = mpsc::channel::<()>();
+    let sender = thread::spawn(move || {
+        while stop.recv_timeout(Duration::from_millis(5)) == Err(RecvTimeoutError::Timeout) {
+            if (&theirs).write_all(b"x").is_err() {
+                break;
+            }
+        }
+    });
+    let begun = Instant::now();
+    ours.set_read_deadline(Deadline::after(Duration::from_millis(150)));
+    let error = io::copy(&mut ours, &mut io::sink()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    assert!(begun.elapsed() >= Duration::from_millis(150) && begun.elapsed() < PATIENCE);
+    drop(enough);
+    sender.join().unwrap();
+}
+
+#[test]
+fn a_passed_deadline_fails_a_read_even_with_bytes_waiting_and_a_new_one_revives_it() {
+    let (mut ours, mut theirs) = tcp_pair();
+    theirs.write_all(b"x").unwrap();
+    ours.set_deadline(Deadline::after(Duration::ZERO));
+    assert_eq!(
+        ours.read(&mut [0; 4]).unwrap_err().kind(),
+        ErrorKind::TimedOut
+    );
+    assert_eq!(ours.write(b"y").unwrap_err().kind(), ErrorKind::TimedOut);
+    ours.set_deadline(Deadline::after(PATIENCE));
+    assert_eq!(ours.read(&mut [0; 4]).unwrap(), 1);
+}
+
+#[test]
+fn a_write_gives_up_when_the_peer_does_not_read() {
+    let (mut ours, _theirs) = tcp_pair();
+    let begun = Instant::now();
+    ours.set_write_deadline(Deadline::after(Duration::from_millis(150)));
+    let block = vec![0; 1 << 20];
+    let error = loop {
+        if let Err(error) = ours.write_all(&block) {
+            break error;
+        }
+    };
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    assert!(begun.elapsed() >= Duration::from_millis(150) && begun.elapsed() < PATIENCE);
+}
+
+#[test]
+fn closing_with_care_gets_our_last_bytes_to_a_peer_that_is_still_sending() {
+    let (mut ours, mut theirs) = tcp_pair();
+    theirs.write_all(&vec![b'x'; 100_000]).unwrap();
+    ours.write_all(b"last words").unwrap();
+    let closer = thread::spawn(move || ours.close(Deadline::after(PATIENCE), 1 << 20));
+    let mut heard = String::new();
+    theirs.read_to_string(&mut heard).unwrap();
+    assert_eq!(heard, "last words");
+    drop(theirs);
+    assert_eq!(closer.join().unwrap(), 100_000);
+}
+
+#[test]
+fn a_reset_on_close_reaches_the_peer_as_one() {
+    let (ours, mut theirs) = tcp_pair();
+    ours.reset_on_close().unwrap();
+    drop(ours);
+    assert_eq!(
+        theirs.read(&mut [0]).unwrap_err().kind(),
+        ErrorKind::ConnectionReset
+    );
+}

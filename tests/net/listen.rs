@@ -1,0 +1,123 @@
+//! Listening: ports taken and shared, IPv4 on IPv6, and what closing does.
+
+use std::io::{ErrorKind, Read, Write};
+use std::sync::mpsc;
+use std::thread;
+
+use crate::support::{Folder, PATIENCE, eventually_blocked, listener};
+use groundwire::net::{self, AcceptError, Deadline, ListenConfig, Listener, Network};
+
+#[test]
+fn a_taken_port_is_refused_and_a_shared_one_is_not() {
+    let (_first, address) = listener();
+    let error = net::listen(Network::Tcp, &address).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        format!("listen tcp {address}: address already in use")
+    );
+
+    let sharing = ListenConfig {
+        reuse_port: true,
+        ..ListenConfig::default()
+    };
+    let first = sharing.listen(Network::Tcp, "127.0.0.1:0").unwrap();
+    assert!(
+        sharing
+            .listen(Network::Tcp, &first.local_addr().to_string())
+            .is_ok()
+    );
+}
+
+#[test]
+fn an_ipv6_wildcard_takes_ipv4_peers_unless_told_not_to() {
+    let Ok(both) = net::listen(Network::Tcp, "[::]:0") else {
+        println!("skipped: no IPv6 on this machine");
+        return;
+    };
+    let port = |l: &Listener| l.local_addr().ip().unwrap().port();
+    assert!(net::dial(Network::Tcp4, &format!("127.0.0.1:{}", port(&both))).is_ok());
+    let only = net::listen(Network::Tcp6, "[::]:0").unwrap();
+    let error = net::dial(Network::Tcp4, &format!("127.0.0.1:{}", port(&only))).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+    let told = ListenConfig {
+        ipv6_only: Some(true),
+        ..ListenConfig::default()
+    };
+    let told = told.listen(Network::Tcp, ":0").unwrap();
+    assert!(net::dial(Network::Tcp4, &format!("127.0.0.1:{}", port(&told))).is_err());
+    let any = net::listen(Network::Tcp4, ":0").unwrap();
+    assert!(any.local_addr().to_string().starts_with("0.0.0.0:"));
+}
+
+#[test]
+fn close_wakes_every_thread_that_is_blocked_in_accept() {
+    let folder = Folder::new();
+    let path = folder.path("s");
+    for (network, address) in [
+        (Network::Tcp, "127.0.0.1:0"),
+        (Network::Unix, &path),
+        (Network::Unixpacket, &path),
+    ] {
+        let listener = net::listen(network, address).unwrap();
+        let (tell, told) = mpsc::channel();
+        for _ in 0..8 {
+            let (listener, tell) = (listener.clone(), tell.clone());
+            let accepting = thread::Builder::new().name("accepting".into());
+            let accept = move || tell.send(listener.accept().map(drop)).unwrap();
+            accepting.spawn(accept).unwrap();
+        }
+        eventually_blocked("accepting", 8);
+        listener.close();
+        for _ in 0..8 {
+            let result = told.recv_timeout(PATIENCE).unwrap();
+            assert!(
+                matches!(result, Err(AcceptError::Closed)),
+                "{network}: {result:?}"
+            );
+        }
+        assert!(
+            matches!(listener.accept(), Err(AcceptError::Closed)),
+            "{network}"
+        );
+        listener.close();
+    }
+}
+
+#[test]
+fn a_closed_listener_hands_out_nobody_of_its_backlog() {
+    let folder = Folder::new();
+    let path = folder.path("s");
+    for (network, address) in [
+        (Network::Tcp, "127.0.0.1:0"),
+        (Network::Unix, &path),
+        (Network::Unixpacket, &path),
+    ] {
+        let listener = net::listen(network, address).unwrap();
+        let _waiting = net::dial(network, &listener.local_addr().to_string()).unwrap();
+        listener.close();
+        let accepted = listener.accept();
+        assert!(
+            matches!(accepted, Err(AcceptError::Closed)),
+            "{network}: {accepted:?}"
+        );
+    }
+}
+
+#[test]
+fn the_backlog_of_a_closed_listener_is_reset_at_once_and_not_left_waiting() {
+    let folder = Folder::new();
+    let path = folder.path("s");
+    for (network, address) in [
+        (Network::Tcp, "127.0.0.1:0"),
+        (Network::Unix, &path),
+        (Network::Unixpacket, &path),
+    ] {
+        let listener = net::listen(network, address).unwrap();
+        let mut waiting = net::dial(network, &listener.local_addr().to_string()).unwrap();
+        waiting.set_deadline(Deadline::after(PATIENCE));
+        waiting.write_all(b"anybody?").unwrap();
+        listener.close();
+        let heard = waiting.read(&mut [0]).map_err(|error| error.kind());
+        assert_eq!(heard, Err(ErrorKind::ConnectionReset), "{network}");
+    }
+}

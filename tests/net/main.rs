@@ -1,0 +1,10 @@
+//! The library's sockets, driven for real: on loopback, port 0, and in folders of their own.
+
+mod conn;
+mod datagram;
+mod dial;
+mod listen;
+mod pool;
+#[path = "../support/mod.rs"]
+mod support;
+mod unix;

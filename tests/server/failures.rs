@@ -1,0 +1,64 @@
+//! Handlers that fail or panic.
+
+use std::io::{self, Read, Write};
+
+use crate::MODES;
+use crate::support::{connect, in_own_process, serve};
+use groundwire::net::Conn;
+use groundwire::server::{Config, End, Session};
+
+#[test]
+fn a_panic_or_an_error_ends_its_connection_only_and_is_counted() {
+    for mode in MODES {
+        let handler = |mut conn: &Conn, _: &Session<'_>| {
+            let mut order = [0; 1];
+            conn.read_exact(&mut order)?;
+            match &order {
+                b"p" => panic!("asked to panic by {}", conn.peer_addr()),
+                b"e" => Err(io::Error::other("asked to fail")),
+                _ => conn.write_all(b"well").map(|()| End::Ours),
+            }
+        };
+        let (server, address) = serve(
+            Config {
+                mode,
+                ..Config::default()
+            },
+            handler,
+        );
+        for order in [b"p", b"e", b"p", b"w"] {
+            let mut conn = connect(&address);
+            conn.write_all(order).unwrap();
+            let mut heard = String::new();
+            let _ = conn.read_to_string(&mut heard);
+            assert_eq!(heard, if order == b"w" { "well" } else { "" }, "{mode:?}");
+        }
+        let totals = server.stop().unwrap();
+        assert_eq!(
+            (totals.served, totals.failed, totals.panicked),
+            (1, 3, 2),
+            "{mode:?}"
+        );
+        assert_eq!(totals.active, 0, "{mode:?}");
+    }
+}
+
+#[test]
+fn a_panic_with_a_whole_backtrace_fits_the_small_stack() {
+    // The deepest thing a connection's thread does: unwinding, symbols, formatting.
+    let name = "failures::a_panic_with_a_whole_backtrace_fits_the_small_stack";
+    if let Some(printed) = in_own_process(name, &[("RUST_BACKTRACE", "full")]) {
+        for part in ["asked to panic by 127.0.0.1:", "stack backtrace:"] {
+            assert!(printed.contains(part), "no {part:?} in: {printed}");
+        }
+        return;
+    }
+    let handler = |conn: &Conn, _: &Session<'_>| -> io::Result<End> {
+        panic!("asked to panic by {}", conn.peer_addr());
+    };
+    let (server, address) = serve(Config::default(), handler);
+    for _ in 0..3 {
+        let _ = connect(&address).read(&mut [0]);
+    }
+    assert_eq!(server.stop().unwrap().panicked, 3);
+}

@@ -1,0 +1,148 @@
+//! Who is turned away: beyond a limit, by the access list, by a full queue.
+
+use std::io::{self, Read, Write};
+use std::sync::mpsc;
+
+use crate::support::{PATIENCE, connect, connect_from, eventually, serve};
+use crate::{ask, client};
+use groundwire::echo::{Asked, EchoHandler, LineClient, MAX_LINE};
+use groundwire::net::Conn;
+use groundwire::server::{AccessList, Config, End, Mode, Refusal, Session};
+
+#[test]
+fn beyond_the_limit_a_peer_is_closed_and_counted_and_room_comes_free_again() {
+    let (tell, told) = mpsc::channel();
+    struct Telling(mpsc::Sender<Refusal>, EchoHandler);
+    impl groundwire::server::Handler for Telling {
+        fn serve(&self, conn: &Conn, session: &Session<'_>) -> io::Result<End> {
+            self.1.serve(conn, session)
+        }
+        fn refused(&self, mut conn: &Conn, why: Refusal) {
+            conn.write_all(b"busy\n").unwrap();
+            self.0.send(why).unwrap();
+        }
+    }
+    for (config, why) in [
+        (
+            Config {
+                max_connections: 2,
+                ..Config::default()
+            },
+            Refusal::TooMany,
+        ),
+        (
+            Config {
+                max_per_peer: Some(2),
+                ..Config::default()
+            },
+            Refusal::TooManyFromPeer,
+        ),
+    ] {
+        let (server, address) = serve(config, Telling(tell.clone(), EchoHandler::default()));
+        let mut first = client(&address);
+        let mut second = client(&address);
+        ask(&mut first, b"1\n");
+        ask(&mut second, b"2\n");
+        let mut third = connect(&address);
+        let mut heard = String::new();
+        third.read_to_string(&mut heard).unwrap();
+        assert_eq!(
+            (heard.as_str(), told.recv_timeout(PATIENCE).unwrap()),
+            ("busy\n", why)
+        );
+        drop(first);
+        eventually("a seat comes free", || server.totals().active == 1);
+        assert_eq!(
+            ask(&mut client(&address), b"3\n"),
+            Asked::Reply(b"3\n".to_vec())
+        );
+        drop(second);
+        assert_eq!(server.stop().unwrap().refused, 1);
+    }
+}
+
+#[test]
+fn the_limit_for_each_peer_is_no_limit_for_the_others() {
+    let config = Config {
+        max_per_peer: Some(1),
+        ..Config::default()
+    };
+    let (server, address) = serve(config, EchoHandler::default());
+    let mut clients = ["127.0.0.1:0", "127.0.0.2:0", "127.0.0.3:0"].map(|local| {
+        let conn = connect_from(local, &address);
+        LineClient::new(conn, MAX_LINE, PATIENCE)
+    });
+    for client in &mut clients {
+        assert_eq!(ask(client, b"x\n"), Asked::Reply(b"x\n".to_vec()));
+    }
+    let mut second = connect_from("127.0.0.2:0", &address);
+    assert_eq!(second.read(&mut [0]).unwrap(), 0);
+    drop(clients);
+    assert_eq!(server.stop().unwrap().refused, 1);
+}
+
+#[test]
+fn with_an_allow_list_only_those_on_it_are_served() {
+    let access = AccessList::new(vec!["127.0.0.2/32".parse().unwrap()], Vec::new());
+    let config = Config {
+        access,
+        ..Config::default()
+    };
+    let (server, address) = serve(config, EchoHandler::default());
+    assert_eq!(connect(&address).read(&mut [0]).unwrap(), 0);
+    let mut welcome = connect_from("127.0.0.2:0", &address);
+    welcome.write_all(b"x\n").unwrap();
+    welcome.read_exact(&mut [0; 2]).unwrap();
+    drop(welcome);
+    let totals = server.stop().unwrap();
+    assert_eq!((totals.served, totals.refused), (1, 1));
+}
+
+#[test]
+fn a_denied_address_is_closed_without_a_byte() {
+    let access = AccessList::new(Vec::new(), vec!["127.0.0.0/8".parse().unwrap()]);
+    let (server, address) = serve(
+        Config {
+            access,
+            ..Config::default()
+        },
+        EchoHandler::default(),
+    );
+    let mut heard = Vec::new();
+    connect(&address).read_to_end(&mut heard).unwrap();
+    assert!(heard.is_empty());
+    let totals = server.stop().unwrap();
+    assert_eq!((totals.served, totals.refused), (0, 1));
+}
+
+#[test]
+fn a_full_queue_refuses_and_a_served_one_does_not() {
+    let mode = Mode::Pool {
+        workers: 1,
+        queue: 1,
+    };
+    let (server, address) = serve(
+        Config {
+            mode,
+            ..Config::default()
+        },
+        EchoHandler::default(),
+    );
+    let mut served = client(&address);
+    ask(&mut served, b"x\n");
+    let mut queued = connect(&address);
+    queued.write_all(b"waits its turn\n").unwrap();
+    eventually("the second is queued", || server.totals().active == 2);
+    let mut heard = Vec::new();
+    connect(&address)
+        .read_to_end(&mut heard)
+        .unwrap_or_default();
+    assert!(heard.is_empty());
+    assert_eq!(server.totals().refused, 1);
+    drop(served);
+    let mut reply = [0; 15];
+    queued.read_exact(&mut reply).unwrap();
+    assert_eq!(&reply, b"waits its turn\n");
+    drop(queued);
+    server.stop().unwrap();
+}

@@ -1,0 +1,96 @@
+//! What the server says of itself: log lines and the metrics page.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+
+use crate::client;
+use crate::support::{Kept, connect, connect_from, eventually, serve};
+use groundwire::echo::EchoHandler;
+use groundwire::net::{self, Conn, Network};
+use groundwire::server::{AccessList, Config, MetricsPage, Server, Session};
+use groundwire::telemetry::{Format, Level, Log, Registry};
+
+#[test]
+fn log_lines_say_who_and_why() {
+    let kept = Kept::default();
+    let log = Log::to_writer(Level::Debug, Format::Text, Box::new(kept.clone()));
+    let handler = |mut conn: &Conn, _: &Session<'_>| {
+        let mut order = [0; 1];
+        conn.read_exact(&mut order)?;
+        assert_ne!(&order, b"p", "not this");
+        Err(io::Error::other("this\nand that"))
+    };
+    let access = AccessList::new(Vec::new(), vec!["127.0.0.9".parse().unwrap()]);
+    let config = Config {
+        log,
+        access,
+        ..Config::default()
+    };
+    let (server, address) = serve(config, handler);
+    let mut peers = Vec::new();
+    for (local, order) in [
+        ("127.0.0.1:0", b"e"),
+        ("127.0.0.2:0", b"p"),
+        ("127.0.0.9:0", b"x"),
+    ] {
+        let mut conn = connect_from(local, &address);
+        peers.push(conn.local_addr().unwrap());
+        // The one that is refused may be gone before its order is written.
+        let _ = conn.write_all(order).and_then(|()| conn.read(&mut [0]));
+    }
+    server.stop().unwrap();
+    let text = kept.text();
+    let [failed, panicked, refused] = &peers[..] else {
+        unreachable!("three peers")
+    };
+    for expected in [
+        format!("DEBUG server connection opened peer={failed} id=0"),
+        format!("WARN  server connection failed peer={failed} cause=\"this\\nand that\""),
+        format!("ERROR server handler panicked peer={panicked} cause="),
+        format!("INFO  server connection refused peer={refused} why=\"not on the access list\""),
+    ] {
+        assert!(text.lines().any(|line| line.contains(&expected)), "{text}");
+    }
+}
+
+#[test]
+fn the_metrics_page_agrees_with_what_was_done() {
+    let server = Server::new(Config::default(), EchoHandler::default());
+    let registry = Registry::new();
+    server.register(&registry);
+    let page = MetricsPage::start("127.0.0.1:0", registry).unwrap();
+    let listener = net::listen(Network::Tcp, "127.0.0.1:0").unwrap();
+    let address = listener.local_addr().to_string();
+    let server = server.start(listener).unwrap();
+    client(&address).finish(|_| ()).unwrap();
+    eventually("it is counted", || server.totals().served == 1);
+
+    let scrape = |request: &str| {
+        let mut conn = connect(&page.local_addr().to_string());
+        conn.write_all(request.as_bytes()).unwrap();
+        conn.shutdown(Shutdown::Write).unwrap();
+        let mut reply = String::new();
+        conn.read_to_string(&mut reply).unwrap();
+        reply
+    };
+    let reply = scrape("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    let (head, body) = reply.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4"));
+    assert!(head.contains(&format!("Content-Length: {}", body.len())));
+    assert!(
+        body.contains("\ngroundwire_connections_served_total 1\n"),
+        "{body}"
+    );
+    assert!(
+        body.contains("\ngroundwire_connection_seconds_count 1\n"),
+        "{body}"
+    );
+    assert!(scrape("HEAD /metrics HTTP/1.1\r\n\r\n").ends_with("\r\n\r\n"));
+    assert!(scrape("\x16\x03\x01 not http at all\r\n\r\n").starts_with("HTTP/1.1 400"));
+    server.stop().unwrap();
+    let address = page.local_addr().to_string();
+    drop(page);
+    eventually("the page is closed", || {
+        TcpStream::connect(&address).is_err()
+    });
+}
