@@ -29,7 +29,8 @@ pub fn import_faults(name: &str, text: &str) -> Vec<String> {
     for pair in tokens.windows(2) {
         let renames = pair[0].text == "extern" && pair[1].text == "crate";
         let moves = pair[0].text == "[" && pair[1].text == "path";
-        if renames || moves {
+        let copies = pair[0].text == "include" && pair[1].text == "!";
+        if renames || moves || copies {
             let words = format!("{} {}", pair[0].text, pair[1].text);
             let at = place(name, pair[0].line);
             faults.push(format!("{at}: {words} hides what is imported"));

@@ -8,6 +8,7 @@
 //! `rules`.
 
 mod floors;
+mod look_alikes;
 mod mutations;
 mod paths;
 mod purity;
@@ -15,6 +16,7 @@ mod rules;
 #[path = "../support/rust_code.rs"]
 mod rust_code;
 mod unsafety;
+mod violations;
 mod words;
 
 use std::collections::BTreeSet;

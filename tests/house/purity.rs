@@ -5,6 +5,9 @@ use crate::place;
 use crate::rules::{IMPURE_NAMES, IMPURE_PATHS, PURE, VALUES};
 use crate::rust_code::Code;
 
+/// Stands for the file of what std defines.
+const STD: &str = "std";
+
 /// What is impure about a file. `all` are the files of `src`: an import is followed through the
 /// rooms' `pub use` to the file that defines it.
 pub fn purity_faults(name: &str, text: &str, all: &[(String, String)]) -> Vec<String> {
@@ -27,8 +30,11 @@ fn named(path: &Path<'_>) -> Option<String> {
     if let Some(first @ &mut ("core" | "alloc")) = parts.first_mut() {
         *first = "std";
     }
-    let whole = parts.join("::");
-    if matches!(whole.as_str(), "std" | "std::self" | "std::*") {
+    named_whole(&parts.join("::"))
+}
+
+fn named_whole(whole: &str) -> Option<String> {
+    if matches!(whole, "std" | "std::self" | "std::*") {
         return Some("all of std".into());
     }
     let within = |impure: &&&str| format!("::{whole}::").contains(&format!("::{impure}::"));
@@ -39,13 +45,16 @@ fn named(path: &Path<'_>) -> Option<String> {
 /// The impure thing that a path from the crate's root imports, if it does.
 fn imported(rooted: &[&str], all: &[(String, String)]) -> Option<String> {
     let (file, item) = definition(rooted, all, 0)?;
+    if file == STD {
+        return named_whole(&item);
+    }
     let is_value = VALUES.iter().any(|(f, i, _)| *f == file && *i == item);
     let is_pure = PURE.contains(&file.as_str()) && item != "*";
     (!is_value && !is_pure).then(|| format!("{item} of src/{file}"))
 }
 
-/// The file that defines what a path names, and its name there; `None` when that is outside of
-/// the crate.
+/// The file that defines what a path names, and its name there; or [`STD`] and the whole path, when
+/// a room's file has it from there.
 fn definition(rooted: &[&str], all: &[(String, String)], hops: u8) -> Option<(String, String)> {
     let text_of = |file: &str| all.iter().find(|(name, _)| name == file);
     let module = (1..=rooted.len()).rev().find_map(|len| {
@@ -65,8 +74,8 @@ fn definition(rooted: &[&str], all: &[(String, String)], hops: u8) -> Option<(St
     let Some(source) = sources.find(|path| path.parts.last() == Some(&item)) else {
         return Some(here);
     };
-    if source.parts[0] == "std" {
-        return None;
+    if source.parts[0] == STD {
+        return Some((STD.into(), source.parts.join("::")));
     }
     // `pub use child::Item` in a room's file means its own child.
     let rooted = from_root(file, source).unwrap_or_else(|| {
