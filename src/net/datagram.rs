@@ -38,13 +38,14 @@ pub struct DatagramSocket {
 }
 
 struct Inner {
+    /// Kept for its drop, before the socket's: a file whose socket is dead already may be replaced
+    /// by another server between our look at it and its removal.
+    file: Option<SocketFile>,
     socket: Socket,
     network: Network,
     reading: Timer,
     writing: Timer,
     closed: AtomicBool,
-    /// Kept for its drop: the Unix file goes with the socket.
-    file: Option<SocketFile>,
 }
 
 enum Socket {
@@ -102,7 +103,7 @@ fn dial_unixgram(peer: &Path) -> io::Result<(UnixDatagram, Option<SocketFile>)> 
     socket::connect(fd.as_fd(), &address)?;
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let own = format!("{}.{}-{number}", peer.display(), std::process::id());
-    let file = unix_file::bind(fd.as_fd(), Path::new(&own), Kind::Datagram, None)?;
+    let file = unix_file::bind(fd.as_fd(), Path::new(&own), Kind::Datagram, None, None)?;
     Ok((fd.into(), file))
 }
 
@@ -134,7 +135,7 @@ impl ListenConfig {
 
     fn bind_unixgram(&self, path: &Path) -> io::Result<(UnixDatagram, Option<SocketFile>)> {
         let fd = socket::new(&RawAddress::unix(path)?, Kind::Datagram)?;
-        let file = unix_file::bind(fd.as_fd(), path, Kind::Datagram, self.unix_mode)?;
+        let file = unix_file::bind(fd.as_fd(), path, Kind::Datagram, self.unix_mode, None)?;
         Ok((fd.into(), file))
     }
 }

@@ -60,11 +60,13 @@ pub struct Listener {
 
 #[derive(Debug)]
 struct Inner {
+    /// Dropped before the socket: a file whose socket is dead already may be replaced by another
+    /// server between our look at it and its removal.
+    file: Option<SocketFile>,
     socket: Socket,
     network: Network,
     local: Addr,
     closed: AtomicBool,
-    file: Option<SocketFile>,
 }
 
 #[derive(Debug)]
@@ -136,8 +138,7 @@ impl ListenConfig {
             Kind::SequencedPacket
         };
         let fd = socket::new(&RawAddress::unix(path)?, kind)?;
-        let file = unix_file::bind(fd.as_fd(), path, kind, self.unix_mode)?;
-        socket::listen(fd.as_fd(), self.backlog)?;
+        let file = unix_file::bind(fd.as_fd(), path, kind, self.unix_mode, Some(self.backlog))?;
         Ok((fd, file))
     }
 

@@ -43,6 +43,7 @@ mod pool;
 pub mod prefix;
 mod resolve;
 pub mod services;
+mod start_lock;
 mod unix_file;
 pub mod zone;
 

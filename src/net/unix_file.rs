@@ -6,17 +6,22 @@
 //! bound any more, and the file may go; an answer means that the address really is in use.
 //!
 //! Only what is a socket is ever removed, and only while it is the very file that was looked at, so
-//! that a start-up race or a replaced file loses nothing. Device and inode number alone do not
-//! tell: a file system gives a removed file's number to the next one at once. The time of birth does.
+//! that a replaced file loses nothing. Device and inode number alone do not tell: a file system
+//! gives a removed file's number to the next one at once. The time of birth does.
+//!
+//! Asking, removing, `bind` and `listen` are one step to other servers of this crate, which is what
+//! [`StartLock`] is for. A server of another make that starts on the same dead file at the same
+//! moment is not held off.
 
-use std::fs;
+use std::fs::{self, File, Permissions};
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
+use super::start_lock::StartLock;
 use crate::sys::address::RawAddress;
 use crate::sys::socket::{self, Kind};
 
@@ -45,25 +50,35 @@ pub(crate) fn is_abstract(path: &Path) -> bool {
     path.as_os_str().as_encoded_bytes().first() == Some(&b'@')
 }
 
-/// Binds `fd` to `path`, removing the file of a dead socket first, and gives the new file the
-/// permission bits `mode`. Nobody can connect between the two: the socket does not listen yet.
+/// Binds `fd` to `path` and, given a backlog, makes it listen. The file of a dead socket is removed
+/// first. The new one gets the permission bits `mode`, and never has more.
 pub(crate) fn bind(
-    fd: std::os::fd::BorrowedFd<'_>,
+    fd: BorrowedFd<'_>,
     path: &Path,
     kind: Kind,
     mode: Option<u32>,
+    backlog: Option<u32>,
 ) -> io::Result<Option<SocketFile>> {
     let address = RawAddress::unix(path)?;
-    let bound = match socket::bind(fd, &address) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse && !is_abstract(path) => {
-            remove_dead(path, kind)?;
-            socket::bind(fd, &address)
-        }
-        other => other,
-    };
-    bound?;
+    let listen = || backlog.map_or(Ok(()), |backlog| socket::listen(fd, backlog));
     if is_abstract(path) {
+        socket::bind(fd, &address)?;
+        listen()?;
         return Ok(None);
+    }
+    let _lock = StartLock::take(path)?;
+    if let Some(mode) = mode {
+        // Linux gives the file the socket's own bits, less the umask. Set after `bind`, they would
+        // come too late for a datagram socket: who is connected by then may send for ever.
+        let socket = File::from(fd.try_clone_to_owned()?);
+        socket.set_permissions(Permissions::from_mode(mode))?;
+    }
+    match socket::bind(fd, &address) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            remove_dead(path, kind)?;
+            socket::bind(fd, &address)?;
+        }
+        other => other?,
     }
     let file = SocketFile {
         path: path.to_path_buf(),
@@ -71,20 +86,25 @@ pub(crate) fn bind(
         removed: AtomicBool::new(false),
     };
     if let Some(mode) = mode {
-        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+        fs::set_permissions(path, Permissions::from_mode(mode))?; // what the umask took
     }
+    listen()?;
     Ok(Some(file))
+}
+
+/// The error for a path that is taken.
+pub(crate) fn in_use(why: &str) -> io::Error {
+    let text = format!("address already in use: {why}");
+    io::Error::new(io::ErrorKind::AddrInUse, text)
 }
 
 /// Removes the socket file at `path` when no process has it bound.
 fn remove_dead(path: &Path, kind: Kind) -> io::Result<()> {
-    let in_use = |why: &str| {
-        io::Error::new(
-            io::ErrorKind::AddrInUse,
-            format!("address already in use: {why}"),
-        )
+    let metadata = match fs::symlink_metadata(path) {
+        // Gone in the meantime, as its server ended: the bind that follows will tell.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other?,
     };
-    let metadata = fs::symlink_metadata(path)?;
     if !metadata.file_type().is_socket() {
         return Err(in_use("a file that is not a socket is there"));
     }
@@ -96,7 +116,7 @@ fn remove_dead(path: &Path, kind: Kind) -> io::Result<()> {
             }
             Ok(())
         }
-        // Gone in the meantime: the bind that follows will tell.
+        // Gone in the meantime, likewise.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(in_use(
             "the socket there may not be asked whether it is alive: permission denied",

@@ -66,6 +66,15 @@ pub const SIG_BLOCK: c_int = 0;
 pub const RLIMIT_NOFILE: c_int = 7;
 /// `option` of `prctl`: the calling thread's name.
 pub const PR_SET_NAME: c_int = 15;
+/// `operation` of `flock`: exclusive, and without waiting (`asm-generic/fcntl.h`).
+pub const LOCK_EX: c_int = 2;
+pub const LOCK_NB: c_int = 4;
+/// Flag of `open`: fail at a symbolic link (`asm-generic/fcntl.h`; arm64 has its own number).
+pub const O_NOFOLLOW: c_int = if cfg!(target_arch = "aarch64") {
+    0o100_000
+} else {
+    0o400_000
+};
 /// Scheduling policies (`sched(7)`).
 pub const SCHED_OTHER: c_int = 0;
 pub const SCHED_BATCH: c_int = 3;
@@ -176,5 +185,6 @@ unsafe extern "C" {
     pub fn setrlimit(resource: c_int, limit: *const RLimit) -> c_int;
     pub fn prctl(option: c_int, ...) -> c_int;
     pub fn sched_setscheduler(pid: c_int, policy: c_int, param: *const SchedParam) -> c_int;
+    pub fn flock(fd: c_int, operation: c_int) -> c_int;
     pub fn if_nametoindex(name: *const c_char) -> c_uint;
 }

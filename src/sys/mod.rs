@@ -23,11 +23,13 @@
 //! | [`socket`] | `socket` `bind` `listen` `connect` `shutdown` `setsockopt` `getsockopt` `recv` `send` | backlog, reuse-port, IPv6-only, sequenced packets, keep-alive, closing a listener that blocks |
 //! | [`batch`] | `recvmmsg` `sendmmsg` | many datagrams for one call |
 //! | [`signal`] | `pthread_sigmask` `sigwait` | std has no signals |
+//! | [`file`] | `flock` | a lock that goes with its holder (std has it from 1.89 on) |
 //! | [`process`] | `getrlimit` `setrlimit` `prctl` `sched_setscheduler` `if_nametoindex` | limits, names and scheduling of threads, interface numbers |
 
 pub(crate) mod abi;
 pub mod address;
 pub mod batch;
+pub mod file;
 pub mod process;
 pub mod signal;
 pub mod socket;

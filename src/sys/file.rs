@@ -1,0 +1,48 @@
+//! Files: a lock that the kernel takes back when its holder ends.
+#![allow(unsafe_code)]
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use super::{abi, check};
+
+/// Opens the file at `path`, makes it (mode 600, empty) if there is none, and locks it against
+/// everybody else who asks (`flock(2)`). Does not wait: `WouldBlock` when another holds the lock.
+/// Closing the file unlocks it, and so does the end of the process.
+///
+/// A symbolic link is an error: in a folder that others may write to it could lead anywhere.
+pub fn lock(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .read(true) // to read and write: opening a FIFO for one of them would wait for a peer
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(abi::O_NOFOLLOW)
+        .open(path)?;
+    // SAFETY: two integers; no memory of ours is touched.
+    check(unsafe { abi::flock(file.as_raw_fd(), abi::LOCK_EX | abi::LOCK_NB) })?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_held_until_its_file_closes_and_no_link_is_followed() {
+        let folder = std::env::temp_dir().join(format!("groundwire-lock-{}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        let (path, link) = (folder.join("lock"), folder.join("link"));
+        let held = lock(&path).unwrap();
+        assert_eq!(lock(&path).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        drop(held);
+        assert!(lock(&path).is_ok());
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(lock(&link).is_err());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}
