@@ -15,7 +15,7 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Conn, Dialer, Error, Network};
+use super::{Conn, Deadline, Dialer, Error, Network};
 
 /// What a pool keeps, and for how long.
 #[derive(Clone, Debug)]
@@ -24,10 +24,11 @@ pub struct PoolConfig {
     pub max_idle_per_address: usize,
     /// Idle connections kept in all; the longest idle one makes room. Default 256.
     pub max_idle: usize,
-    /// How long an unused connection is kept. Default 60 s.
+    /// How long an unused connection is kept. Default 60 s. Looked at when a connection is taken
+    /// or given back, and by [`ConnPool::prune`]: a pool at rest closes nothing by itself.
     pub idle_time: Duration,
     /// How old a connection may become, so that a change of the peer's address is noticed.
-    /// Default 10 minutes.
+    /// Looked at likewise. Default 10 minutes.
     pub max_age: Duration,
 }
 
@@ -143,6 +144,13 @@ impl ConnPool {
         drop(idle); // the sockets close outside the lock
     }
 
+    /// Closes the idle connections that are older than the configuration allows: for a caller that
+    /// may let the pool rest for long, from time to time.
+    pub fn prune(&self) {
+        let expired = self.lock().expire(Instant::now(), &self.inner.config);
+        drop(expired); // the sockets close outside the lock
+    }
+
     fn dial(&self, key: Key) -> Result<Pooled, Error> {
         let conn = self.inner.dialer.dial(key.0, &key.1)?;
         self.lock().stats.dialled += 1;
@@ -167,6 +175,7 @@ impl ConnPool {
     }
 
     fn put(&self, key: Key, conn: Conn, made: Instant) {
+        conn.set_deadline(Deadline::NEVER); // the last loan's would end the next one
         let now = Instant::now();
         let mut state = self.lock();
         let mut closing = state.expire(now, &self.inner.config);
@@ -235,7 +244,8 @@ fn take_expired(list: &mut Vec<Idle>, now: Instant, config: &PoolConfig) -> Vec<
 }
 
 impl Pooled {
-    /// Gives the connection back, for a caller that has read its reply to the end.
+    /// Gives the connection back, for a caller that has read its reply to the end. Its deadlines
+    /// are taken off.
     pub fn keep(self) {
         let Pooled {
             conn,

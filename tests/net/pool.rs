@@ -31,6 +31,41 @@ fn a_pool_uses_a_kept_connection_again_and_closes_a_dropped_one() {
 }
 
 #[test]
+fn a_kept_connection_does_not_bring_the_last_loans_deadlines_along() {
+    let (listener, address) = listener();
+    let pool = pool(PoolConfig::default());
+    let first = pool.get(Network::Tcp, &address).unwrap();
+    let mut theirs = listener.accept().unwrap();
+    first.set_deadline(Deadline::after(Duration::ZERO));
+    first.keep();
+    let again = pool.get(Network::Tcp, &address).unwrap();
+    assert!(!again.is_fresh());
+    let mut conn: &Conn = &again;
+    conn.write_all(b"?").unwrap();
+    theirs.write_all(b"!").unwrap();
+    conn.read_exact(&mut [0]).unwrap();
+}
+
+#[test]
+fn a_pool_at_rest_closes_what_is_too_old_when_it_is_told_to_prune() {
+    let (listener, address) = listener();
+    for (idle_time, kept) in [(Duration::from_secs(60), 1), (Duration::ZERO, 0)] {
+        let pool = pool(PoolConfig {
+            idle_time,
+            ..PoolConfig::default()
+        });
+        pool.get(Network::Tcp, &address).unwrap().keep();
+        let mut theirs = listener.accept().unwrap();
+        theirs.set_deadline(Deadline::after(PATIENCE));
+        pool.prune();
+        assert_eq!(pool.stats().idle, kept);
+        if kept == 0 {
+            assert_eq!(theirs.read(&mut [0]).unwrap(), 0, "it was not closed");
+        }
+    }
+}
+
+#[test]
 fn a_pool_discards_connections_that_the_peer_has_closed_or_spoken_on() {
     let (listener, address) = listener();
     let pool = pool(PoolConfig::default());
