@@ -28,6 +28,9 @@ use crate::sys::socket::{self, Kind, Opt};
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// Addresses tried for one name; a name with more is a mistake or an attack.
 const MAX_ATTEMPTS: usize = 16;
+/// The longest time before or between keep-alive probes that Linux takes, in seconds
+/// (`net/tcp.h`: MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL).
+const MAX_KEEP_ALIVE: u64 = 32_767;
 /// A stack for a thread that makes three system calls.
 const STACK: usize = 64 * 1024;
 
@@ -37,8 +40,9 @@ pub struct Dialer {
     /// For everything together: look-up and all attempts. Default 10 s; `None` leaves it to the
     /// kernel (about two minutes).
     pub timeout: Option<Duration>,
-    /// Idle time after which the kernel probes the peer, and the time between probes (rounded up
-    /// to seconds, 9 probes). Default 15 s, as Go's; `None` for no probes.
+    /// Idle time after which the kernel probes the peer, and the time between probes (9 of them).
+    /// Rounded up to seconds, and cut to what the kernel takes: at most 32,767 s, about nine
+    /// hours. Default 15 s, as Go's; `None` for no probes.
     pub keep_alive: Option<Duration>,
     /// Send small writes at once (TCP_NODELAY). Default on.
     pub no_delay: bool,
@@ -190,8 +194,9 @@ impl Dialer {
         }
         socket::set(fd.as_fd(), Opt::NoDelay, i32::from(self.no_delay))?;
         if let Some(interval) = self.keep_alive {
-            let seconds = interval.as_secs() + u64::from(interval.subsec_nanos() > 0);
-            let seconds = i32::try_from(seconds.max(1)).unwrap_or(i32::MAX);
+            let part = u64::from(interval.subsec_nanos() > 0);
+            let seconds = interval.as_secs().saturating_add(part);
+            let seconds = seconds.clamp(1, MAX_KEEP_ALIVE) as i32;
             socket::set(fd.as_fd(), Opt::KeepAlive, 1)?;
             socket::set(fd.as_fd(), Opt::KeepAliveIdle, seconds)?;
             socket::set(fd.as_fd(), Opt::KeepAliveInterval, seconds)?;
@@ -263,24 +268,42 @@ fn dial_unix(network: Network, path: &Path, deadline: Deadline) -> io::Result<Co
 
 /// A blocking `connect` that the socket's write time-out ends (`socket(7)`: SO_SNDTIMEO). The
 /// time-out stays; the first write that blocks replaces it ([`Conn::dialled`]).
-fn connect_by<S: AsFd>(
+///
+/// Interrupted, it goes on with the time that is left then, not with all of it once more.
+pub(crate) fn connect_by<S: AsFd>(
     stream: &S,
     peer: &RawAddress,
     deadline: Deadline,
     set_timeout: impl Fn(&S, Option<Duration>) -> io::Result<()>,
 ) -> io::Result<()> {
-    if let Some(left) = deadline.remaining() {
-        if left.is_zero() {
+    let mut under_way = false;
+    loop {
+        let left = deadline.remaining();
+        if left == Some(Duration::ZERO) {
             return Err(timed_out());
         }
-        set_timeout(stream, Some(left.max(Duration::from_millis(1))))?;
+        let connected = if under_way {
+            socket::wait_connected(stream.as_fd(), left)
+        } else {
+            if let Some(left) = left {
+                set_timeout(stream, Some(left.max(Duration::from_millis(1))))?;
+            }
+            socket::connect(stream.as_fd(), peer)
+        };
+        match connected {
+            // A Unix socket has to ask again; TCP's handshake goes on by itself.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                under_way = peer.is_ip();
+            }
+            Err(error) if left.is_some() && socket::is_connect_timeout(&error) => {
+                return Err(timed_out());
+            }
+            Err(error) if error.kind() == io::ErrorKind::TimedOut && deadline.passed() => {
+                return Err(timed_out());
+            }
+            other => return other,
+        }
     }
-    socket::connect(stream.as_fd(), peer).map_err(|error| match error.raw_os_error() {
-        // EINPROGRESS (TCP) and EAGAIN (Unix) are how a time-out of `connect` is told.
-        Some(115 | 11) if deadline.moment().is_some() => timed_out(),
-        _ => error,
-    })?;
-    Ok(())
 }
 
 /// RFC 8305 §4: the families take turns, the resolver's first choice begins.

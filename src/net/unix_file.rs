@@ -15,12 +15,15 @@
 
 use std::fs::{self, File, Permissions};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
+use super::deadline::Deadline;
+use super::dialer::connect_by;
 use super::start_lock::StartLock;
 use crate::sys::address::RawAddress;
 use crate::sys::socket::{self, Kind};
@@ -128,9 +131,9 @@ fn remove_dead(path: &Path, kind: Kind) -> io::Result<()> {
 
 fn probe(path: &Path, kind: Kind) -> io::Result<()> {
     let address = RawAddress::unix(path)?;
-    let stream = std::os::unix::net::UnixStream::from(socket::new(&address, kind)?);
-    stream.set_write_timeout(Some(PROBE))?;
-    socket::connect(stream.as_fd(), &address)
+    let stream = UnixStream::from(socket::new(&address, kind)?);
+    let deadline = Deadline::after(PROBE);
+    connect_by(&stream, &address, deadline, UnixStream::set_write_timeout)
 }
 
 fn identity(path: &Path) -> Option<Identity> {

@@ -21,7 +21,7 @@ compile_error!(
     "groundwire has no system-call numbers for this target yet: add them to src/sys/abi.rs"
 );
 
-use std::ffi::{c_char, c_int, c_uint, c_ulong, c_void};
+use std::ffi::{c_char, c_int, c_short, c_uint, c_ulong, c_void};
 
 /// Address families (`bits/socket.h`).
 pub const AF_UNIX: c_int = 1;
@@ -37,6 +37,7 @@ pub const SOCK_CLOEXEC: c_int = 0o2_000_000;
 /// Levels and options of `setsockopt` (`asm-generic/socket.h`, `linux/tcp.h`, `linux/in6.h`).
 pub const SOL_SOCKET: c_int = 1;
 pub const SO_REUSEADDR: c_int = 2;
+pub const SO_ERROR: c_int = 4;
 pub const SO_KEEPALIVE: c_int = 9;
 pub const SO_LINGER: c_int = 13;
 pub const SO_REUSEPORT: c_int = 15;
@@ -55,6 +56,14 @@ pub const MSG_TRUNC: c_int = 0x20;
 pub const MSG_DONTWAIT: c_int = 0x40;
 pub const MSG_NOSIGNAL: c_int = 0x4000;
 pub const MSG_WAITFORONE: c_int = 0x10000;
+
+/// Events of `poll` (`asm-generic/poll.h`).
+pub const POLLOUT: c_short = 4;
+
+/// Error numbers (`asm-generic/errno.h`).
+pub const EAGAIN: c_int = 11;
+pub const EAFNOSUPPORT: c_int = 97;
+pub const EINPROGRESS: c_int = 115;
 
 /// `how` of `shutdown`.
 pub const SHUT_RDWR: c_int = 2;
@@ -94,6 +103,14 @@ impl SigSet {
 pub struct RLimit {
     pub current: c_ulong,
     pub maximum: c_ulong,
+}
+
+/// `struct pollfd`.
+#[repr(C)]
+pub struct PollFd {
+    pub fd: c_int,
+    pub events: c_short,
+    pub returned: c_short,
 }
 
 /// `struct linger`.
@@ -150,6 +167,7 @@ unsafe extern "C" {
     pub fn bind(fd: c_int, address: *const c_void, len: c_uint) -> c_int;
     pub fn listen(fd: c_int, backlog: c_int) -> c_int;
     pub fn connect(fd: c_int, address: *const c_void, len: c_uint) -> c_int;
+    pub fn poll(fds: *mut PollFd, count: c_ulong, milliseconds: c_int) -> c_int;
     pub fn shutdown(fd: c_int, how: c_int) -> c_int;
     pub fn setsockopt(
         fd: c_int,

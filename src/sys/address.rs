@@ -95,6 +95,11 @@ impl RawAddress {
         Ok(raw)
     }
 
+    /// Whether it is an IPv4 or IPv6 address, and no Unix one.
+    pub fn is_ip(&self) -> bool {
+        self.family() != AF_UNIX
+    }
+
     /// The address family, as `socket` wants it.
     pub(crate) fn family(&self) -> i32 {
         i32::from(u16::from_ne_bytes([self.bytes[0], self.bytes[1]]))

@@ -20,7 +20,7 @@
 //! |---|---|---|
 //! | `abi` | declarations, constants, layouts | std links the C library but hides its names |
 //! | [`address`] | none: safe code | socket addresses as the bytes the kernel reads |
-//! | [`socket`] | `socket` `bind` `listen` `connect` `shutdown` `setsockopt` `getsockopt` `recv` `send` | backlog, reuse-port, IPv6-only, sequenced packets, keep-alive, closing a listener that blocks |
+//! | [`socket`] | `socket` `bind` `listen` `connect` `poll` `shutdown` `setsockopt` `getsockopt` `recv` `send` | backlog, reuse-port, IPv6-only, sequenced packets, keep-alive, closing a listener that blocks |
 //! | [`batch`] | `recvmmsg` `sendmmsg` | many datagrams for one call |
 //! | [`signal`] | `pthread_sigmask` `sigwait` | std has no signals |
 //! | [`file`] | `flock` | a lock that goes with its holder (std has it from 1.89 on) |

@@ -7,8 +7,9 @@
 use std::ffi::{c_int, c_uint, c_void};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::Duration;
 
-use super::abi::{self, Linger, Ucred};
+use super::abi::{self, Linger, PollFd, Ucred};
 use super::address::RawAddress;
 use super::{check, check_len};
 
@@ -101,20 +102,52 @@ pub fn listen(fd: BorrowedFd<'_>, backlog: u32) -> io::Result<()> {
 }
 
 /// Connects, blocking for as long as the socket's write time-out allows (`socket(7)`
-/// SO_SNDTIMEO covers `connect`; when it runs out the error is EINPROGRESS).
+/// SO_SNDTIMEO covers `connect`); when it runs out the error is one that
+/// [`is_connect_timeout`] knows.
 ///
-/// A connect that a stop signal interrupts is entered again, which goes on waiting for the
-/// handshake under way (`signal(7)`: calls with a time-out are not restarted by themselves).
+/// A signal, or going on after a stop, ends it with `Interrupted` (`signal(7)`: calls with a
+/// time-out are not restarted by themselves). A Unix socket is then as before the call; an IP one
+/// goes on with its handshake, which [`wait_connected`] waits for.
 pub fn connect(fd: BorrowedFd<'_>, address: &RawAddress) -> io::Result<()> {
     let bytes = address.as_bytes();
-    loop {
-        // SAFETY: pointer and length describe the live slice `bytes`; the kernel only reads it.
-        let returned =
-            unsafe { abi::connect(fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len() as c_uint) };
-        match check(returned) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            other => return other.map(drop),
-        }
+    // SAFETY: pointer and length describe the live slice `bytes`; the kernel only reads it.
+    check(unsafe { abi::connect(fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len() as c_uint) })?;
+    Ok(())
+}
+
+/// Whether this is how the kernel says that the time-out of [`connect`] ran out: EINPROGRESS for
+/// TCP, EAGAIN for Unix sockets.
+pub fn is_connect_timeout(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(abi::EINPROGRESS | abi::EAGAIN))
+}
+
+/// Whether the machine cannot use an address at all, as an IPv6 one without IPv6: its kernel lacks
+/// the family, or no interface has the address. Every other failure is about a port.
+pub fn is_unavailable(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrNotAvailable
+        || error.raw_os_error() == Some(abi::EAFNOSUPPORT)
+}
+
+/// Waits for the end of a handshake that an interrupted [`connect`] began, `None` for as long as it
+/// takes; `TimedOut` when it takes longer (`connect(2)`: the socket becomes writable, and SO_ERROR
+/// tells how it went).
+pub fn wait_connected(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<()> {
+    let mut wanted = PollFd {
+        fd: fd.as_raw_fd(),
+        events: abi::POLLOUT,
+        returned: 0,
+    };
+    // Rounded up, or the last millisecond would be a loop without waiting.
+    let milliseconds = timeout.map_or(-1, |left| {
+        c_int::try_from(left.as_nanos().div_ceil(1_000_000)).unwrap_or(c_int::MAX)
+    });
+    // SAFETY: `wanted` is one live, writable `struct pollfd`, and the count says one.
+    if check(unsafe { abi::poll(&raw mut wanted, 1, milliseconds) })? == 0 {
+        return Err(io::Error::from(io::ErrorKind::TimedOut));
+    }
+    match get_raw(fd, abi::SOL_SOCKET, abi::SO_ERROR)? {
+        0 => Ok(()),
+        error => Err(io::Error::from_raw_os_error(error)),
     }
 }
 
@@ -163,6 +196,10 @@ fn set_raw<T>(fd: BorrowedFd<'_>, level: c_int, name: c_int, value: &T) -> io::R
 /// Reads a boolean or numeric option.
 pub fn get(fd: BorrowedFd<'_>, option: Opt) -> io::Result<i32> {
     let (level, name) = option.level_and_name();
+    get_raw(fd, level, name)
+}
+
+fn get_raw(fd: BorrowedFd<'_>, level: c_int, name: c_int) -> io::Result<i32> {
     let mut value: c_int = 0;
     let mut len = size_of::<c_int>() as c_uint;
     // SAFETY: `value` and `len` are live for the call; `len` holds the size of `value`, any bit
@@ -256,6 +293,36 @@ mod tests {
             set(stream.as_fd(), option, value).unwrap();
             assert_eq!(get(stream.as_fd(), option).unwrap(), value, "{option:?}");
         }
+    }
+
+    #[test]
+    fn a_missing_family_or_address_is_told_from_a_taken_port() {
+        for (number, unavailable) in [(97, true), (99, true), (98, false), (13, false)] {
+            let error = io::Error::from_raw_os_error(number);
+            assert_eq!(is_unavailable(&error), unavailable, "{error}");
+        }
+    }
+
+    #[test]
+    fn waiting_for_a_connection_tells_made_and_refused_apart_and_ends_in_time() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let begin = || {
+            let fd = new(&RawAddress::ip(&address), Kind::Stream).unwrap();
+            let stream = TcpStream::from(fd);
+            stream.set_nonblocking(true).unwrap(); // returns at once, as an interrupted one does
+            let begun = connect(stream.as_fd(), &RawAddress::ip(&address));
+            assert!(is_connect_timeout(&begun.unwrap_err()));
+            stream
+        };
+        wait_connected(begin().as_fd(), None).unwrap();
+        drop(listener);
+        let refused = wait_connected(begin().as_fd(), None).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        let (full, _theirs) = UnixStream::pair().unwrap();
+        while send_now(full.as_fd(), &[0; 4096]).is_ok() {}
+        let late = wait_connected(full.as_fd(), Some(Duration::from_nanos(1))).unwrap_err();
+        assert_eq!(late.kind(), io::ErrorKind::TimedOut);
     }
 
     #[test]

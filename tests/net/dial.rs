@@ -2,9 +2,14 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
+use std::process::Command;
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{Folder, PATIENCE, eventually, listener, tcp_pair};
+use crate::support::{
+    Folder, PATIENCE, eventually, eventually_blocked, in_own_process, listener, tcp_pair,
+};
 use groundwire::net::{self, Conn, Dialer, ListenConfig, Listener, Network};
 use groundwire::sys::socket::{self, Opt};
 
@@ -213,6 +218,89 @@ fn connecting_gives_up_at_the_deadline_when_the_backlog_is_full() {
 }
 
 #[test]
+fn a_process_that_is_stopped_and_continued_gives_up_at_the_deadline_all_the_same() {
+    const NAME: &str =
+        "dial::a_process_that_is_stopped_and_continued_gives_up_at_the_deadline_all_the_same";
+    // Going on after a stop interrupts every blocking call that has a time-out (signal(7)).
+    if in_own_process(NAME, &[]).is_some() {
+        return;
+    }
+    let folder = Folder::new();
+    let path = folder.path("s");
+    for (network, address) in [(Network::Tcp, "127.0.0.1:0"), (Network::Unix, &path)] {
+        let config = ListenConfig {
+            backlog: 0,
+            ..ListenConfig::default()
+        };
+        let listener = config.listen(network, address).unwrap();
+        let (_held, _) = fill_backlog(network, &listener);
+        let script = "while kill -STOP $PPID && kill -CONT $PPID; do sleep 0.05; done";
+        let mut stopper = Command::new("sh").args(["-c", script]).spawn().unwrap();
+        let (tell, told) = mpsc::channel();
+        let address = listener.local_addr().to_string();
+        let begun = Instant::now();
+        thread::spawn(move || {
+            let dialer = Dialer {
+                timeout: Some(Duration::from_secs(1)),
+                ..Dialer::default()
+            };
+            tell.send(dialer.dial(network, &address).map(drop)).unwrap();
+        });
+        let dialled = told.recv_timeout(PATIENCE);
+        stopper.kill().unwrap();
+        stopper.wait().unwrap();
+        let error = dialled
+            .expect("it begins anew after every stop")
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
+        let elapsed = begun.elapsed();
+        assert!(elapsed < Duration::from_secs(5), "{elapsed:?}");
+    }
+}
+
+#[test]
+fn a_connection_made_while_the_process_was_stopped_is_made() {
+    const NAME: &str = "dial::a_connection_made_while_the_process_was_stopped_is_made";
+    if in_own_process(NAME, &[]).is_some() {
+        return;
+    }
+    let config = ListenConfig {
+        backlog: 0,
+        ..ListenConfig::default()
+    };
+    for network in [Network::Tcp, Network::Unix] {
+        let folder = Folder::new();
+        let path = folder.path("s");
+        let address = if network == Network::Tcp {
+            "127.0.0.1:0"
+        } else {
+            &path
+        };
+        let listener = config.listen(network, address).unwrap();
+        let (held, _) = fill_backlog(network, &listener);
+        let address = listener.local_addr().to_string();
+        let dialling = thread::Builder::new().name("dialling".into());
+        let dialling = dialling
+            .spawn(move || net::dial(network, &address))
+            .unwrap();
+        eventually_blocked("dialling", 1);
+        let script = "kill -STOP $PPID; kill -CONT $PPID";
+        let stopped = Command::new("sh").args(["-c", script]).status().unwrap();
+        assert!(stopped.success());
+        // Room in the backlog at last. TCP finds it by sending its SYN once more.
+        for _ in 0..held.len() {
+            drop(listener.accept().unwrap());
+        }
+        let dialled = dialling.join().unwrap();
+        assert!(dialled.is_ok(), "{network}: {dialled:?}");
+        assert_eq!(
+            dialled.unwrap().peer_addr().to_string(),
+            listener.local_addr().to_string()
+        );
+    }
+}
+
+#[test]
 fn a_free_port_dialled_from_itself_is_refused_and_not_connected_to_itself() {
     let (listener, address) = listener();
     listener.close();
@@ -252,6 +340,25 @@ fn a_dialler_sets_what_it_was_told_and_connects_from_the_local_address() {
         );
     }
     assert_ne!(socket::get(conn.as_fd(), Opt::NoDelay).unwrap(), 0);
+}
+
+#[test]
+fn keep_alive_beyond_what_the_kernel_takes_is_cut_to_it() {
+    let (_listener, address) = listener();
+    for (asked, set) in [
+        (Duration::ZERO, 1),
+        (Duration::from_secs(12 * 3600), 32_767),
+        (Duration::MAX, 32_767),
+    ] {
+        let dialer = Dialer {
+            keep_alive: Some(asked),
+            ..Dialer::default()
+        };
+        let conn = dialer.dial(Network::Tcp, &address).unwrap();
+        for option in [Opt::KeepAliveIdle, Opt::KeepAliveInterval] {
+            assert_eq!(socket::get(conn.as_fd(), option).unwrap(), set, "{asked:?}");
+        }
+    }
 }
 
 #[test]
