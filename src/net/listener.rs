@@ -142,7 +142,9 @@ impl ListenConfig {
         Ok((fd, file))
     }
 
-    /// Binds an IP socket to the first address that `address` stands for and that works.
+    /// Binds an IP socket to the first address that `address` stands for and that this machine can
+    /// use. A port that is taken on it is an error: the next address would be half a server, deaf to
+    /// the peers that prefer the first.
     pub(crate) fn bind_ip(
         &self,
         network: Network,
@@ -157,8 +159,8 @@ impl ListenConfig {
         let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for candidate in candidates {
             match self.bind_one(network, candidate, kind) {
-                Ok(fd) => return Ok(fd),
-                Err(error) => failure = error,
+                Err(error) if socket::is_unavailable(&error) => failure = error,
+                other => return other.map_err(Error::failed("listen", network, &address)),
             }
         }
         Err(Error::failed("listen", network, &address)(failure))

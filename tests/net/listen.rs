@@ -50,6 +50,38 @@ fn an_ipv6_wildcard_takes_ipv4_peers_unless_told_not_to() {
 }
 
 #[test]
+fn a_wildcard_whose_ipv6_port_is_taken_is_refused_and_not_left_with_ipv4_alone() {
+    let only_ipv6 = ListenConfig {
+        ipv6_only: Some(true),
+        ..ListenConfig::default()
+    };
+    for wildcard in [true, false] {
+        let address = if wildcard { "[::]:0" } else { "[::1]:0" };
+        let Ok(taken) = only_ipv6.listen(Network::Tcp, address) else {
+            println!("skipped: no IPv6 on this machine");
+            return;
+        };
+        let port = taken.local_addr().ip().unwrap().port();
+        let address = if wildcard {
+            format!(":{port}")
+        } else {
+            format!("localhost:{port}")
+        };
+        match net::listen(Network::Tcp, &address) {
+            Err(error) => assert_eq!(error.kind(), ErrorKind::AddrInUse, "{error}"),
+            // Where localhost is not ::1 there is nothing to be refused.
+            Ok(_) => assert!(!wildcard && !localhost_is_ipv6_first(), "{address}"),
+        }
+    }
+}
+
+fn localhost_is_ipv6_first() -> bool {
+    use std::net::ToSocketAddrs;
+    let mut found = ("localhost", 0).to_socket_addrs().unwrap();
+    found.next().is_some_and(|address| address.is_ipv6())
+}
+
+#[test]
 fn close_wakes_every_thread_that_is_blocked_in_accept() {
     let folder = Folder::new();
     let path = folder.path("s");
