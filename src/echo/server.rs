@@ -8,6 +8,7 @@ use super::MAX_LINE;
 use crate::cli::Out;
 use crate::net::{Addr, Conn, Deadline, LineBuffer, LineTooLong, Network};
 use crate::server::{DatagramHandler, End, Handler, Session};
+use crate::telemetry::is_invisible;
 
 /// What an [`EchoHandler`] does beyond echoing.
 pub struct EchoConfig {
@@ -192,11 +193,11 @@ pub(crate) fn without_line_end(line: &[u8]) -> &[u8] {
 }
 
 /// A peer's bytes as text that is safe to show: without the line end, invalid UTF-8 replaced,
-/// control characters escaped, so that no peer can drive the reader's terminal.
+/// escaped what steers a terminal or shows nothing ([`is_invisible`]), but for the tab.
 pub fn printable(line: &[u8]) -> String {
     let mut text = String::new();
     for letter in String::from_utf8_lossy(without_line_end(line)).chars() {
-        if letter.is_control() && letter != '\t' {
+        if is_invisible(letter) && letter != '\t' {
             // Writing to a String cannot fail.
             let _ = write!(text, "{}", letter.escape_default());
         } else {
@@ -243,6 +244,10 @@ mod tests {
         assert_eq!(
             printable("tab\tstays, \u{9b}goes".as_bytes()),
             "tab\tstays, \\u{9b}goes"
+        );
+        assert_eq!(
+            printable("turned \u{202e}round, \u{200b}\u{2028}hidden, \u{e9}".as_bytes()),
+            "turned \\u{202e}round, \\u{200b}\\u{2028}hidden, \u{e9}"
         );
         assert_eq!(printable(b""), "");
     }

@@ -5,8 +5,8 @@
 //! {"time":"2026-11-21T04:38:29.123Z","level":"info","target":"tcp-echo-server","message":...}
 //! ```
 //!
-//! A value that could be misread (empty, or with spaces, quotes, `=`, control or separator
-//! characters) is quoted and escaped, so that one event is one line whatever bytes a peer sends: no
+//! A value that could be misread (empty, or with spaces, quotes, `=`, or characters that
+//! [show nothing](is_invisible)) is quoted and escaped, so that one event is one line whatever bytes a peer sends: no
 //! peer can forge a line or drive the reader's terminal.
 //!
 //! Logging does not serialise the threads that log: a disabled level costs one comparison; an
@@ -26,6 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use super::time::Rfc3339;
+use super::visible::is_invisible;
 
 /// The longest value of a field or message, in bytes; what is longer is cut and ends in `...`.
 pub const MAX_VALUE: usize = 1024;
@@ -322,10 +323,10 @@ fn write_json(line: &mut String, event: &Event<'_>) -> fmt::Result {
     Ok(())
 }
 
-/// Control characters (C0, DEL, C1), the Unicode line separators, and what quoting itself uses. JSON
-/// (RFC 8259 §7) asks for less, but its readers have terminals, too.
+/// What steers a terminal or shows nothing, and what quoting itself uses. JSON (RFC 8259 §7) asks
+/// for less, but its readers have terminals, too.
 fn is_unsafe(c: char) -> bool {
-    c.is_control() || matches!(c, '"' | '\\' | '\u{2028}' | '\u{2029}')
+    is_invisible(c) || matches!(c, '"' | '\\')
 }
 
 /// Appends `text` with what is unsafe escaped as JSON escapes it.
@@ -338,7 +339,12 @@ fn escaped(line: &mut String, text: &str) -> fmt::Result {
             '\t' => cut.write_str("\\t")?,
             '"' => cut.write_str("\\\"")?,
             '\\' => cut.write_str("\\\\")?,
-            c if is_unsafe(c) => write!(cut, "\\u{:04x}", u32::from(c))?,
+            // Beyond U+FFFF it is a surrogate pair (RFC 8259 §7).
+            c if is_unsafe(c) => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    write!(cut, "\\u{unit:04x}")?;
+                }
+            }
             c => cut.write_char(c)?,
         }
     }
@@ -425,7 +431,7 @@ mod tests {
 
     #[test]
     fn text_quotes_only_values_that_could_be_misread() {
-        let cases: [(&str, &str); 8] = [
+        let cases: [(&str, &str); 10] = [
             ("plain", "plain"),
             ("127.0.0.1:80", "127.0.0.1:80"),
             ("", "\"\""),
@@ -434,6 +440,8 @@ mod tests {
             ("say \"hi\"", "\"say \\\"hi\\\"\""),
             ("x\nINFO forged", "\"x\\nINFO forged\""),
             ("\u{1b}[31m\u{9b}\u{2028}", "\"\\u001b[31m\\u009b\\u2028\""),
+            ("@x\u{202e}gnp", "\"@x\\u202egnp\""),
+            ("a\u{e0041}", "\"a\\udb40\\udc41\""),
         ];
         for (value, shown) in cases {
             let expected = format!("INFO  test hello key={shown}");

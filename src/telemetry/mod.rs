@@ -6,17 +6,20 @@
 //!   three are atomics that any thread may change at any time without waiting.
 //! - A [`Registry`] gathers them under names and prints them for a Prometheus server.
 //!
-//! Reading order: `time` (a moment as text), `log`, `metrics`, `histogram`, `exposition` (the page).
-//! `time` and `exposition` are pure. The room imports no other room.
+//! Reading order: `time` (a moment as text), `visible` (what a peer's text must not bring along),
+//! `log`, `metrics`, `histogram`, `exposition` (the page). `time`, `visible` and `exposition` are
+//! pure. The room imports no other room.
 
 mod exposition;
 mod histogram;
 mod log;
 mod metrics;
 mod time;
+mod visible;
 
 pub use exposition::CONTENT_TYPE;
 pub use histogram::Histogram;
 pub use log::{Format, Level, Log, MAX_VALUE, UnknownName};
 pub use metrics::{Counter, Gauge, Registry};
 pub use time::Rfc3339;
+pub use visible::is_invisible;

@@ -21,7 +21,7 @@ pub const FLOORS: [(&str, u8); 15] = [
 pub const ALSO: [(&str, &str); 1] = [("net", "sys")];
 
 /// Files of protocol logic and text: bytes and values in, values out.
-pub const PURE: [&str; 20] = [
+pub const PURE: [&str; 21] = [
     "net/address_error.rs",
     "net/class.rs",
     "net/error.rs",
@@ -34,6 +34,7 @@ pub const PURE: [&str; 20] = [
     "net/zone.rs",
     "telemetry/exposition.rs",
     "telemetry/time.rs",
+    "telemetry/visible.rs",
     "cli/args.rs",
     "cli/error.rs",
     "cli/help.rs",
