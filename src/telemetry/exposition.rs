@@ -56,7 +56,7 @@ pub(crate) enum Sample {
     Buckets {
         /// How many values are at most each of [`BOUNDS`].
         cumulative: [u64; BOUNDS.len()],
-        sum_nanos: u64,
+        sum_nanos: u128,
         count: u64,
     },
 }

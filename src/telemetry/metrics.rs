@@ -55,7 +55,7 @@ impl Gauge {
 /// Metrics by name and labels. A handle: clones share the metrics.
 ///
 /// Registering panics for what is a programmer's error: a name or label that Prometheus's grammar
-/// does not allow, or one name with two kinds.
+/// does not allow, or one name with two kinds or two help texts.
 #[derive(Clone, Default)]
 pub struct Registry {
     families: Arc<Mutex<BTreeMap<String, Registered>>>,
@@ -172,11 +172,15 @@ impl Source {
             Source::Counter(counter) => Sample::Number(i128::from(counter.get())),
             Source::CounterFn(read) => Sample::Number(i128::from(read())),
             Source::GaugeFn(read) => Sample::Number(i128::from(read())),
-            Source::Histogram(histogram) => Sample::Buckets {
-                cumulative: exposition::BOUNDS.map(|(nanos, _)| histogram.count_up_to(nanos)),
-                sum_nanos: histogram.sum(),
-                count: histogram.count(),
-            },
+            Source::Histogram(histogram) => {
+                let bounds = exposition::BOUNDS.map(|(nanos, _)| nanos);
+                let (cumulative, count) = histogram.cumulative(bounds);
+                Sample::Buckets {
+                    cumulative,
+                    sum_nanos: histogram.sum(),
+                    count,
+                }
+            }
         }
     }
 }
@@ -208,6 +212,10 @@ fn series<'a>(
         family.kind == kind,
         "metric {name} is registered as another kind"
     );
+    assert!(
+        family.help == help,
+        "metric {name} is registered with another help text"
+    );
     let mut labels: Labels = labels
         .iter()
         .map(|(n, v)| (n.to_string(), v.to_string()))
@@ -219,6 +227,7 @@ fn series<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::AtomicBool;
 
     #[test]
     fn one_name_and_one_set_of_labels_is_one_counter_in_any_order() {
@@ -245,6 +254,39 @@ mod tests {
         let registry = Registry::new();
         registry.counter("a", "A.", &[]);
         registry.gauge_fn("a", "A.", &[], || 1);
+    }
+
+    #[test]
+    #[should_panic(expected = "metric a is registered with another help text")]
+    fn one_name_with_two_help_texts_is_a_programmers_error() {
+        let registry = Registry::new();
+        registry.counter("a", "A.", &[("x", "1")]);
+        registry.counter("a", "B.", &[("x", "2")]);
+    }
+
+    #[test]
+    fn a_histograms_page_is_cumulative_while_threads_record() {
+        let registry = Registry::new();
+        let histogram = registry.histogram("t_seconds", "T.", &[]);
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    while !done.load(Ordering::Relaxed) {
+                        histogram.record(1_000);
+                    }
+                });
+            }
+            let faults = (0..2_000).find_map(|_| {
+                let page = registry.expose();
+                let counts = page.lines().filter(|line| !line.contains("_sum"));
+                let counts = counts.filter_map(|line| line.rsplit(' ').next()?.parse().ok());
+                let counts: Vec<u64> = counts.collect();
+                (!counts.is_sorted() || counts.len() != 18).then_some(page)
+            });
+            done.store(true, Ordering::Relaxed);
+            assert_eq!(faults, None);
+        });
     }
 
     #[test]
