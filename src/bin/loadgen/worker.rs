@@ -3,6 +3,7 @@
 //! A thread with several connections sends on all of them before it waits on the first, so that
 //! each connection has one request under way all the time.
 
+use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -81,7 +82,7 @@ struct Clock {
 /// Runs the plan to its end or to a signal.
 pub fn run(plan: &Plan, stopper: &Stopper, out: &Out) -> Result<Outcome, Failure> {
     // Each connection is a descriptor; the usual soft limit of 1,024 is below what is asked for.
-    process::set_descriptor_limit(plan.connections as u64 + 64).what("raising the file limit")?;
+    raise_descriptor_limit(plan.connections as u64 + 64).what("raising the file limit")?;
     let outcome = Mutex::new(Outcome::default());
     let shares = if plan.churn {
         // One first, so that a server that is not there is one error and not a hundred thousand.
@@ -133,8 +134,17 @@ pub fn run(plan: &Plan, stopper: &Stopper, out: &Out) -> Result<Outcome, Failure
         threads.map(drop)
     })?;
     let mut outcome = outcome.into_inner().unwrap_or_else(PoisonError::into_inner);
-    outcome.elapsed = measure_from.elapsed();
+    // A reply that comes after the end is not counted, so the wait for it is not either.
+    let ended = Instant::now().min(clock.end);
+    outcome.elapsed = ended.saturating_duration_since(measure_from);
     Ok(outcome)
+}
+
+fn raise_descriptor_limit(wanted: u64) -> io::Result<()> {
+    if process::descriptor_limit()? < wanted {
+        process::set_descriptor_limit(wanted)?;
+    }
+    Ok(())
 }
 
 /// Opens all connections, a thread's share on a thread each, and tries each with one request.

@@ -1,7 +1,9 @@
 //! loadgen against good servers, and against listeners that answer wrongly, late or not at all.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
@@ -308,6 +310,45 @@ fn a_server_that_closes_and_one_that_falls_silent_are_told_apart() {
         (Some(1), vec![("timeout", 1)]),
         "{value:?}"
     );
+}
+
+#[test]
+fn waiting_for_a_lost_reply_after_the_end_is_not_measured_time() {
+    let silent =
+        listener(|line, number| Some(line[..line.len() * usize::from(number < 10)].into()));
+    let run = ["-d", "300ms", "--timeout", "2s", "-w", "0", "tcp", &silent];
+    let (code, value) = load(&run);
+    assert_eq!((code, errors(&value)), (Some(1), vec![("timeout", 1)]));
+    let seconds = value.get("seconds").number();
+    assert!((0.25..0.35).contains(&seconds), "{value:?}");
+}
+
+#[test]
+fn the_file_limit_is_raised_where_it_is_too_low_and_never_lowered() {
+    let server = Server::tcp(&[]);
+    let loadgen = groundwire_cli_tests::path("loadgen");
+    // The shell sets its own soft limit, which the program inherits.
+    for (limit, expected) in [(200, 200), (70, 94)] {
+        let script = format!("ulimit -S -n {limit}; exec \"$0\" \"$@\"");
+        let mut child = Command::new("sh")
+            .args(["-c", &script, loadgen.to_str().unwrap()])
+            .args(["--hold", "1h", "-c", "30", "tcp", &server.address])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        stdout.read_line(&mut line).unwrap();
+        assert_eq!(line, "holding 30 connections\n");
+        let limits = fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+        let files = limits
+            .lines()
+            .find(|line| line.starts_with("Max open files"));
+        let soft = files.unwrap().split_whitespace().nth(3).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(soft, expected.to_string());
+    }
 }
 
 #[test]
