@@ -62,7 +62,8 @@ pub fn name_thread(name: &str) {
 }
 
 /// Sets the scheduling of the calling thread; threads that it starts later inherit it. Both
-/// directions between these two policies need no privilege.
+/// directions between these two policies need no privilege. `Unsupported` where the C library does
+/// not offer it: musl's function only says so.
 pub fn set_scheduling(scheduling: Scheduling) -> io::Result<()> {
     let policy = match scheduling {
         Scheduling::Normal => abi::SCHED_OTHER,
@@ -109,12 +110,16 @@ mod tests {
 
     #[test]
     fn scheduling_switches_both_ways_without_privilege() {
-        std::thread::spawn(|| {
-            set_scheduling(Scheduling::Batch).unwrap();
-            set_scheduling(Scheduling::Normal).unwrap();
-        })
-        .join()
-        .unwrap();
+        let switched = std::thread::spawn(|| {
+            set_scheduling(Scheduling::Batch)?;
+            set_scheduling(Scheduling::Normal)
+        });
+        match switched.join().unwrap() {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                println!("skipped: no scheduling policies in this C library");
+            }
+            switched => switched.unwrap(),
+        }
     }
 
     #[test]
