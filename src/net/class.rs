@@ -4,7 +4,7 @@
 //! loopback, a proxy must not be talked into fetching from a private network, and a peer
 //! that claims to be 203.0.113.9 is a copied example. The blocks are listed in IANA's
 //! Special-Purpose Address Registries (RFC 6890) and are here one table, [`TABLE`], by
-//! address, to be compared line by line with
+//! address, as of 2025-10-09, to be compared line by line with
 //! <https://www.iana.org/assignments/iana-ipv4-special-registry> and
 //! <https://www.iana.org/assignments/iana-ipv6-special-registry>. Four kinds of row are
 //! not in the registries, which cover unicast: multicast, site-local, the IPv6 space that
@@ -31,9 +31,11 @@ use super::prefix::Prefix;
 /// What a block of addresses is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
-    /// `0.0.0.0` and `::`: no address yet, or any (RFC 1122 §3.2.1.3, RFC 4291 §2.5.2).
+    /// `0.0.0.0` and `::`: no address yet, or any (RFC 1122 §3.2.1.3, RFC 4291 §2.5.2). Linux
+    /// connects whoever dials it to the machine itself, so a filter must not let it pass.
     Unspecified,
-    /// `0.0.0.0/8`: this network (RFC 791 §3.2). Linux connects such a peer to itself.
+    /// `0.0.0.0/8` but for its first address: hosts of this network, whichever it is (RFC 791
+    /// §3.2). A source only, and hardly that.
     ThisNetwork,
     /// `127.0.0.0/8` and `::1`: this host (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3).
     Loopback,
@@ -58,7 +60,8 @@ pub enum Class {
     /// An IPv4 address inside an IPv6 one, or the relay for such (6to4, Teredo, NAT64):
     /// where packets end is decided by the address inside.
     Transition,
-    /// `100::/64` and `100:0:0:1::/64`: packets to it vanish (RFC 6666, RFC 9780).
+    /// `100::/64`, where packets vanish (RFC 6666), and `100:0:0:1::/64`, where none may go
+    /// (RFC 9780).
     Discard,
     /// Not handed out (RFC 1112 §4, RFC 4291 §4), or given up (RFC 3879).
     Reserved,
@@ -105,12 +108,13 @@ pub const TABLE: &[(Prefix, Class, &str)] = &[
     (Prefix::v4([192, 0, 0, 8], 32),       Class::ProtocolAssignment, "RFC 7600 (dummy address)"),
     (Prefix::v4([192, 0, 0, 9], 32),       Class::Global,             "RFC 7723 (PCP anycast)"),
     (Prefix::v4([192, 0, 0, 10], 32),      Class::Global,             "RFC 8155 (TURN anycast)"),
-    (Prefix::v4([192, 0, 0, 170], 32),     Class::ProtocolAssignment, "RFC 7050 (NAT64 discovery)"),
-    (Prefix::v4([192, 0, 0, 171], 32),     Class::ProtocolAssignment, "RFC 7050 (NAT64 discovery)"),
+    (Prefix::v4([192, 0, 0, 170], 32),     Class::ProtocolAssignment, "RFC 8880 (NAT64 discovery)"),
+    (Prefix::v4([192, 0, 0, 171], 32),     Class::ProtocolAssignment, "RFC 8880 (NAT64 discovery)"),
     (Prefix::v4([192, 0, 2, 0], 24),       Class::Documentation,      "RFC 5737"),
     (Prefix::v4([192, 31, 196, 0], 24),    Class::Global,             "RFC 7535 (AS112)"),
     (Prefix::v4([192, 52, 193, 0], 24),    Class::Global,             "RFC 7450 (AMT)"),
     (Prefix::v4([192, 88, 99, 0], 24),     Class::Transition,         "RFC 7526 (6to4 relay)"),
+    (Prefix::v4([192, 88, 99, 2], 32),     Class::Transition,         "RFC 6751 (6a44 relay)"),
     (Prefix::v4([192, 168, 0, 0], 16),     Class::Private,            "RFC 1918"),
     (Prefix::v4([192, 175, 48, 0], 24),    Class::Global,             "RFC 7534 (AS112)"),
     (Prefix::v4([198, 18, 0, 0], 15),      Class::Benchmarking,       "RFC 2544"),
@@ -245,6 +249,7 @@ mod tests {
             ("192.0.3.0", Class::Global),
             ("192.88.98.255", Class::Global),
             ("192.88.99.0", Class::Transition),
+            ("192.88.99.2", Class::Transition),
             ("192.88.100.0", Class::Global),
             ("192.167.255.255", Class::Global),
             ("192.168.0.0", Class::Private),

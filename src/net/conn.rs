@@ -9,7 +9,7 @@
 //!
 //! - A peer that sends or takes bytes slowly: both directions have a [`Deadline`].
 //! - Closing a TCP socket that holds unread bytes sends a reset, which may overtake and destroy
-//!   our last reply on its way (RFC 9293 §3.10.4, RFC 2525 §2.17): [`Conn::close`] first says
+//!   our last reply on its way (RFC 9293 §3.6.1, RFC 2525 §2.17): [`Conn::close`] first says
 //!   that nothing more will come, then reads until the peer has closed too.
 //! - On a sequenced-packet socket one read returns one record, and what does not fit the buffer
 //!   is lost; a record of no bytes looks like the end of the stream.

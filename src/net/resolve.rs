@@ -28,13 +28,17 @@ const SERVICES_LIMIT: u64 = 1024 * 1024;
 fn services() -> &'static Services {
     static SERVICES: OnceLock<Services> = OnceLock::new();
     SERVICES.get_or_init(|| {
-        let mut text = String::new();
         let file = File::open("/etc/services");
-        match file.and_then(|file| file.take(SERVICES_LIMIT).read_to_string(&mut text)) {
-            Ok(_) => Services::parse(&text),
-            Err(_) => Services::builtin(),
-        }
+        file.and_then(read_services)
+            .unwrap_or_else(|_| Services::builtin())
     })
+}
+
+/// A byte that is no UTF-8 spoils its own word, not the file: it is replaced.
+fn read_services(file: impl Read) -> io::Result<Services> {
+    let mut bytes = Vec::new();
+    file.take(SERVICES_LIMIT).read_to_end(&mut bytes)?;
+    Ok(Services::parse(&String::from_utf8_lossy(&bytes)))
 }
 
 /// The socket addresses that a target stands for on this network, at least one. No host (`:80`)
@@ -123,5 +127,18 @@ fn without_prefix(error: io::Error) -> io::Error {
     match text.strip_prefix("failed to lookup address information: ") {
         Some(rest) => io::Error::new(error.kind(), rest.to_string()),
         None => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_services_that_is_no_utf8_costs_no_other_line() {
+        let text = b"caf\xe9 4000/tcp\nradio 8000/tcp  # caf\xe9\nlate 8001/tcp\xc3";
+        let services = read_services(&text[..]).unwrap();
+        assert_eq!(services.port("radio", Transport::Tcp), Some(8000));
+        assert_eq!(services.port("http", Transport::Tcp), Some(80));
     }
 }
