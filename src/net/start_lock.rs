@@ -15,7 +15,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::unix_file::in_use;
-use crate::sys::file;
+use crate::sys::lock;
 
 /// What is added to the socket's path. The lock is only opened, never bound: the limit of 107 bytes
 /// does not hold for it.
@@ -36,7 +36,7 @@ impl StartLock {
         path.push(SUFFIX);
         let path = PathBuf::from(path);
         for _ in 0..TRIES {
-            match file::lock(&path) {
+            match lock::take(&path) {
                 // Its last holder may have removed the file between our opening and locking it:
                 // such a lock holds nobody off.
                 Ok(file) if is_at(&path, &file.metadata()?) => return Ok(Self { path, file }),

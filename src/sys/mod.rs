@@ -22,14 +22,14 @@
 //! | [`address`] | none: safe code | socket addresses as the bytes the kernel reads |
 //! | [`socket`] | `socket` `bind` `listen` `connect` `poll` `shutdown` `setsockopt` `getsockopt` `recv` `send` | backlog, reuse-port, IPv6-only, sequenced packets, keep-alive, closing a listener that blocks |
 //! | [`batch`] | `recvmmsg` `sendmmsg` | many datagrams for one call |
+//! | [`lock`] | `flock` | a lock that goes with its holder (std has it from 1.89 on) |
 //! | [`signal`] | `pthread_sigmask` `sigwait` | std has no signals |
-//! | [`file`] | `flock` | a lock that goes with its holder (std has it from 1.89 on) |
 //! | [`process`] | `getrlimit` `setrlimit` `prctl` `sched_setscheduler` `if_nametoindex` | limits, names and scheduling of threads, interface numbers |
 
 pub(crate) mod abi;
 pub mod address;
 pub mod batch;
-pub mod file;
+pub mod lock;
 pub mod process;
 pub mod signal;
 pub mod socket;

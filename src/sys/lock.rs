@@ -1,4 +1,4 @@
-//! Files: a lock that the kernel takes back when its holder ends.
+//! A lock on a file that the kernel takes back when its holder ends.
 #![allow(unsafe_code)]
 
 use std::fs::{File, OpenOptions};
@@ -14,7 +14,7 @@ use super::{abi, check};
 /// Closing the file unlocks it, and so does the end of the process.
 ///
 /// A symbolic link is an error: in a folder that others may write to it could lead anywhere.
-pub fn lock(path: &Path) -> io::Result<File> {
+pub fn take(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new()
         .read(true) // to read and write: opening a FIFO for one of them would wait for a peer
         .write(true)
@@ -37,12 +37,12 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("groundwire-lock-{}", std::process::id()));
         std::fs::create_dir(&folder).unwrap();
         let (path, link) = (folder.join("lock"), folder.join("link"));
-        let held = lock(&path).unwrap();
-        assert_eq!(lock(&path).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        let held = take(&path).unwrap();
+        assert_eq!(take(&path).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         drop(held);
-        assert!(lock(&path).is_ok());
+        assert!(take(&path).is_ok());
         std::os::unix::fs::symlink(&path, &link).unwrap();
-        assert!(lock(&link).is_err());
+        assert!(take(&link).is_err());
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }
