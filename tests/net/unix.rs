@@ -84,6 +84,24 @@ fn a_server_that_ends_does_not_take_the_file_of_the_one_that_starts() {
 }
 
 #[test]
+fn a_start_lock_holds_others_off_while_it_is_held_and_nobody_once_its_holder_is_dead() {
+    let folder = Folder::new();
+    let (path, lock) = (folder.path("s"), folder.path("s.groundwire-lock"));
+    let held = groundwire::sys::lock::take(lock.as_ref()).unwrap();
+    let error = net::listen(Network::Unix, &path).unwrap_err();
+    let expected = "address already in use: another process is starting there";
+    assert_eq!(error.to_string(), format!("listen unix {path}: {expected}"));
+    drop(held); // the file stays, as after a kill
+    let listener = net::listen(Network::Unix, &path).unwrap();
+    assert_eq!(names(&folder), ["s"]);
+    drop(listener);
+
+    std::fs::write(&lock, "somebody's notes").unwrap();
+    drop(net::listen(Network::Unix, &path).unwrap());
+    assert_eq!(names(&folder), ["s.groundwire-lock"], "not ours, so kept");
+}
+
+#[test]
 fn the_longest_legal_path_is_listened_on() {
     let folder = Folder::new();
     let room = 107 - folder.path("").len();
