@@ -121,7 +121,11 @@ impl<H: Handler> Shared<H> {
 
     pub(crate) fn refuse(&self, conn: &Conn, why: Refusal) {
         self.stats.refused.inc();
-        self.handler.refused(conn, why);
+        // On an accepting thread: a panic here must not leave the server deaf.
+        let told = panic::catch_unwind(AssertUnwindSafe(|| self.handler.refused(conn, why)));
+        if let Err(panic) = told {
+            self.panicked(conn, &*panic);
+        }
         self.config.log.info(
             &self.config.name,
             "connection refused",
@@ -178,15 +182,19 @@ impl<H: Handler> Shared<H> {
             }
             Err(panic) => {
                 self.stats.failed.inc();
-                self.stats.panicked.inc();
-                log.error(
-                    name,
-                    "handler panicked",
-                    &[("peer", &peer), ("cause", &panic_text(&*panic))],
-                );
+                self.panicked(&conn, &*panic);
             }
         }
         drop(seat);
+    }
+
+    fn panicked(&self, conn: &Conn, panic: &(dyn Any + Send)) {
+        self.stats.panicked.inc();
+        self.config.log.error(
+            &self.config.name,
+            "handler panicked",
+            &[("peer", conn.peer_addr()), ("cause", &panic_text(panic))],
+        );
     }
 
     /// Names the thread after its peer, for `ps -T` and `top -H`.
