@@ -13,7 +13,7 @@ pub enum Mode {
     Serial,
     /// A thread for each connection; threads that have finished wait for the next one.
     Threads,
-    /// A fixed number of workers in a `std::thread::scope`, fed by a bounded queue.
+    /// A fixed number of workers, fed by a bounded queue.
     Pool {
         /// How many threads serve. At least 1.
         workers: usize,

@@ -189,6 +189,7 @@ impl<H: Handler + 'static> Server<H> {
             Mode::Serial => run_serial(&shared, &listener, until_stopped)?,
             Mode::Threads => {
                 let crew = Crew::start(shared.clone(), listener.clone())?;
+                crew.attend();
                 until_stopped();
                 crew.failure().map_or(Ok(()), Err)?;
             }

@@ -79,7 +79,7 @@ fn what_outlasts_the_drain_time_is_cut_and_counted() {
 
 #[test]
 fn a_handler_that_outlasts_even_the_cut_does_not_keep_the_server() {
-    for mode in [Mode::Serial, Mode::Threads] {
+    for mode in MODES {
         let (begun, has_begun) = mpsc::channel();
         let (release, released) = mpsc::channel::<()>();
         let released = Mutex::new(released);
