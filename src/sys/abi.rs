@@ -21,7 +21,7 @@ compile_error!(
     "groundwire has no system-call numbers for this target yet: add them to src/sys/abi.rs"
 );
 
-use std::ffi::{c_char, c_int, c_uint, c_ulong, c_void};
+use std::ffi::{c_char, c_int, c_short, c_uint, c_ulong, c_void};
 
 /// Address families (`bits/socket.h`).
 pub const AF_UNIX: c_int = 1;
@@ -55,6 +55,9 @@ pub const MSG_TRUNC: c_int = 0x20;
 pub const MSG_DONTWAIT: c_int = 0x40;
 pub const MSG_NOSIGNAL: c_int = 0x4000;
 pub const MSG_WAITFORONE: c_int = 0x10000;
+
+/// `request` of `ioctl`: unacknowledged bytes (`asm-generic/ioctls.h` TIOCOUTQ, `linux/sockios.h`).
+pub const SIOCOUTQ: c_ulong = 0x5411;
 
 /// `how` of `shutdown`.
 pub const SHUT_RDWR: c_int = 2;
@@ -100,6 +103,14 @@ pub struct Ucred {
     pub pid: c_int,
     pub uid: c_uint,
     pub gid: c_uint,
+}
+
+/// `struct pollfd`.
+#[repr(C)]
+pub struct PollFd {
+    pub fd: c_int,
+    pub events: c_short,
+    pub happened: c_short,
 }
 
 /// `struct sched_param`.
@@ -166,6 +177,9 @@ unsafe extern "C" {
         timeout: *mut c_void,
     ) -> c_int;
     pub fn sendmmsg(fd: c_int, messages: *mut MMsgHdr, count: c_uint, flags: c_int) -> c_int;
+
+    pub fn ioctl(fd: c_int, request: c_ulong, ...) -> c_int;
+    pub fn poll(watched: *mut PollFd, count: c_ulong, millis: c_int) -> c_int;
 
     pub fn sigemptyset(set: *mut SigSet) -> c_int;
     pub fn sigaddset(set: *mut SigSet, signal: c_int) -> c_int;

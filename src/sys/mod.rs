@@ -22,6 +22,7 @@
 //! | [`address`] | none: safe code | socket addresses as the bytes the kernel reads |
 //! | [`socket`] | `socket` `bind` `listen` `connect` `shutdown` `setsockopt` `getsockopt` `recv` `send` | backlog, reuse-port, IPv6-only, sequenced packets, keep-alive, closing a listener that blocks |
 //! | [`batch`] | `recvmmsg` `sendmmsg` | many datagrams for one call |
+//! | [`unsent`] | `ioctl` `poll` | what the peer has not acknowledged; waiting for a reset without reading |
 //! | [`signal`] | `pthread_sigmask` `sigwait` | std has no signals |
 //! | [`process`] | `getrlimit` `setrlimit` `prctl` `sched_setscheduler` `if_nametoindex` | limits, names and scheduling of threads, interface numbers |
 
@@ -31,6 +32,7 @@ pub mod batch;
 pub mod process;
 pub mod signal;
 pub mod socket;
+pub mod unsent;
 
 use std::ffi::c_int;
 use std::io;
