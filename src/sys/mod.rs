@@ -20,8 +20,8 @@
 //! |---|---|---|
 //! | `abi` | declarations, constants, layouts | std links the C library but hides its names |
 //! | [`address`] | none: safe code | socket addresses as the bytes the kernel reads |
-//! | [`socket`] | `socket` `bind` `listen` `connect` `shutdown` `setsockopt` `getsockopt` `recv` `send` | backlog, reuse-port, IPv6-only, sequenced packets, keep-alive, closing a listener that blocks |
-//! | [`batch`] | `recvmmsg` `sendmmsg` | many datagrams for one call |
+//! | [`socket`] | `socket` `bind` `listen` `connect` `shutdown` `setsockopt` `getsockopt` `recv` `send` `sendto` | backlog, reuse-port, IPv6-only, sequenced packets, keep-alive, closing a listener that blocks |
+//! | [`batch`] | `recvmmsg` `sendmmsg` `setsockopt` | many datagrams for one call, and which of our addresses each was sent to |
 //! | [`unsent`] | `ioctl` `poll` | what the peer has not acknowledged; waiting for a reset without reading |
 //! | [`signal`] | `pthread_sigmask` `sigwait` | std has no signals |
 //! | [`process`] | `getrlimit` `setrlimit` `prctl` `sched_setscheduler` `if_nametoindex` | limits, names and scheduling of threads, interface numbers |
