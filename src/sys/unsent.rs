@@ -75,7 +75,9 @@ mod tests {
         assert!(wait_for_end(ours.as_fd(), Duration::from_secs(20)).unwrap());
         let (mut ours, theirs) = pair();
         ours.write_all(b"unread").unwrap();
-        while unacknowledged(ours.as_fd()).unwrap() > 0 {}
+        while unacknowledged(ours.as_fd()).unwrap() > 0 {
+            assert!(!wait_for_end(ours.as_fd(), Duration::from_millis(1)).unwrap());
+        }
         drop(theirs);
         assert!(wait_for_end(ours.as_fd(), Duration::from_secs(20)).unwrap());
     }
