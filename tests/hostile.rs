@@ -11,8 +11,10 @@ use std::time::{Duration, Instant};
 use groundwire::echo::{Asked, EchoConfig, EchoHandler, LineClient, MAX_LINE};
 use groundwire::net::{self, Conn, Deadline, Network};
 use groundwire::server::{Config, Mode, Running, Server};
+use groundwire::telemetry::{Format, Level, Log};
 use support::{
-    Folder, PATIENCE, Seeded, connect, count_of, echo, echo_with, eventually, in_own_process, serve,
+    Folder, Kept, PATIENCE, Seeded, connect, count_of, echo, echo_with, eventually, in_own_process,
+    serve,
 };
 
 fn assert_still_serves(address: &str) {
@@ -345,23 +347,31 @@ fn a_peer_that_does_not_read_is_given_up_at_the_write_deadline() {
 
 #[test]
 fn an_idle_peer_and_one_that_drips_are_ended_at_the_idle_deadline() {
-    let idle_timeout = Some(Duration::from_millis(100));
-    let (server, address) = echo_with(EchoConfig {
-        idle_timeout,
+    let kept = Kept::default();
+    let config = Config {
+        log: Log::to_writer(Level::Warn, Format::Text, Box::new(kept.clone())),
+        ..Config::default()
+    };
+    let handler = EchoHandler::new(EchoConfig {
+        idle_timeout: Some(Duration::from_millis(100)),
+        max_line: 1 << 30, // so that the deadline ends the line, and not its length
         ..EchoConfig::default()
     });
+    let (server, address) = serve(config, handler);
     let mut idle = connect(&address);
     assert_eq!(idle.read(&mut [0]).unwrap(), 0);
-    let mut dripping = connect(&address);
+    let dripping = connect(&address);
     let (mut reader, mut writer) = (dripping.clone(), dripping.clone());
     let drip = thread::spawn(move || while writer.write_all(b"x").is_ok() {});
     let ended = reader.read(&mut [0]);
-    assert!(matches!(ended, Ok(0)) || ended.is_err(), "{ended:?}");
+    let late = ended.as_ref().err().map(std::io::Error::kind) == Some(ErrorKind::TimedOut);
     let _ = dripping.shutdown(Shutdown::Both);
     drip.join().unwrap();
-    let _ = dripping.flush();
+    assert!(!late, "the drip kept its connection: {ended:?}");
     wait_until_idle(&server);
     assert_eq!(server.stop().unwrap().failed, 2);
+    let text = kept.text();
+    assert_eq!(text.matches("cause=\"timed out\"").count(), 2, "{text}");
 }
 
 #[test]

@@ -41,11 +41,27 @@ const SPEC: Spec = Spec {
         flags::LOG,
         flags::VERBOSE,
     ],
-    epilogue: "A socket file that a killed server left behind is replaced; one that a server\n\
+    epilogue: "With --type datagram there are no connections: options about them are refused.\n\
+               A socket file that a killed server left behind is replaced; one that a server\n\
                answers on is not. The file is removed at the end.\n\n\
                Examples:\n  unix-echo-server /tmp/echo.sock\n\
                \x20 unix-echo-server --type seqpacket --permissions 600 /tmp/echo.sock",
 };
+
+/// Options without a meaning for `--type datagram`.
+const CONNECTIONS_ONLY: [&str; 11] = [
+    "mode",
+    "workers",
+    "queue",
+    "scheduling",
+    "once",
+    "stop-word",
+    "stop-connection-word",
+    "idle-timeout",
+    "write-timeout",
+    "max-connections",
+    "drain",
+];
 
 fn main() -> ExitCode {
     cli::run(&SPEC, serve)
@@ -82,8 +98,7 @@ fn serve_connections(
 }
 
 fn serve_datagrams(args: &Args, listening: &ListenConfig, path: &str) -> Result<(), Failure> {
-    let connections_only = ["once", "stop-word", "stop-connection-word"];
-    if let Some(name) = connections_only.iter().find(|name| args.given(name)) {
+    if let Some(name) = CONNECTIONS_ONLY.iter().find(|name| args.given(name)) {
         return Err(
             UsageError::rule(format_args!("--{name}: datagrams have no connection")).into(),
         );

@@ -122,6 +122,10 @@ fn write_stderr(text: &str) {
 
 /// Prints a page, or nothing, and whatever the body left in std's own buffer.
 fn print(page: &str) -> Result<(), Failure> {
+    if page.is_empty() {
+        // Not even a look: a thread that is stuck in a write to a stalled pipe holds the lock.
+        return Ok(());
+    }
     Out::lines().write_all(page.as_bytes())
 }
 

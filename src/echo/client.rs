@@ -149,8 +149,15 @@ impl DatagramClient {
     pub fn ask(&mut self, bytes: &[u8]) -> Result<&[u8], NoReply> {
         self.buffer.resize(bytes.len() + 1, 0);
         for _ in 0..self.attempts {
-            self.socket.send(bytes).map_err(NoReply::Failed)?;
-            self.socket.set_read_deadline(Deadline::after(self.timeout));
+            let deadline = Deadline::after(self.timeout);
+            // A Unix server that does not read lets nothing in: that is silence, too.
+            self.socket.set_write_deadline(deadline);
+            match self.socket.send(bytes) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => continue,
+                Err(error) => return Err(NoReply::Failed(error)),
+            }
+            self.socket.set_read_deadline(deadline);
             loop {
                 match self.socket.recv(&mut self.buffer) {
                     Ok(count) if self.buffer.get(..count) == Some(bytes) => {

@@ -28,6 +28,11 @@ use std::time::Duration;
 use super::Network;
 use super::deadline::{Deadline, Timer};
 use crate::sys::socket::{self, Credentials};
+use crate::sys::unsent;
+
+/// The first and the longest pause between two looks at what the peer has acknowledged.
+const ACKNOWLEDGED_LOOKS: (Duration, Duration) =
+    (Duration::from_millis(1), Duration::from_millis(50));
 
 /// The address of a socket's end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -217,6 +222,34 @@ impl Conn {
             }
         }
         dropped
+    }
+
+    /// Blocks until the peer's kernel has acknowledged all that was written, at most until
+    /// `deadline`; tells whether it has. Ends early, too, when the connection is reset or shut down
+    /// in both directions. What was written to a Unix socket is with the peer at once.
+    pub fn wait_acknowledged(&self, deadline: Deadline) -> bool {
+        let Stream::Tcp(stream) = &self.inner.stream else {
+            return true;
+        };
+        // The kernel has no event for this, so the wait is for the end of the connection, and in
+        // between we look. The first look nearly always suffices.
+        let mut pause = ACKNOWLEDGED_LOOKS.0;
+        loop {
+            match unsent::unacknowledged(stream.as_fd()) {
+                Ok(0) => return true,
+                Ok(_) => {}
+                Err(_) => return false,
+            }
+            let left = deadline.remaining().unwrap_or(pause);
+            if left.is_zero() {
+                return false;
+            }
+            match unsent::wait_for_end(stream.as_fd(), pause.min(left)) {
+                Ok(false) => {}
+                Ok(true) | Err(_) => return false,
+            }
+            pause = (pause * 2).min(ACKNOWLEDGED_LOOKS.1);
+        }
     }
 
     /// Throws away what is unsent and makes the close, when the last clone is dropped, a reset.

@@ -157,9 +157,11 @@ impl DatagramSocket {
     }
 
     /// Blocks for one datagram; returns its length and sender. Fails with `NotConnected` once the
-    /// socket is closed, with `TimedOut` when the deadline passes.
+    /// socket is closed and what had arrived by then is taken, with `TimedOut` when the deadline
+    /// passes.
     pub fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, Addr)> {
-        self.receive(|socket| match socket {
+        let nobody = |(count, peer): &(usize, Addr)| *count == 0 && *peer == Addr::Unix(None);
+        self.receive(nobody, |socket| match socket {
             Socket::Udp(socket) => socket
                 .recv_from(buffer)
                 .map(|(n, peer)| (n, Addr::Ip(peer))),
@@ -171,7 +173,7 @@ impl DatagramSocket {
 
     /// Blocks for one datagram of the connected peer.
     pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.receive(|socket| match socket {
+        self.receive(is_zero, |socket| match socket {
             Socket::Udp(socket) => socket.recv(buffer),
             Socket::Unix(socket) => socket.recv(buffer),
         })
@@ -179,7 +181,7 @@ impl DatagramSocket {
 
     /// Blocks for one datagram and takes along what else has arrived; returns how many.
     pub fn recv_batch(&self, batch: &mut Batch) -> io::Result<usize> {
-        self.receive(|_| batch.receive(self.as_fd()))
+        self.receive(is_zero, |_| batch.receive(self.as_fd()))
     }
 
     /// Sends the replies of a batch that are still to be sent; returns how many went.
@@ -192,11 +194,24 @@ impl DatagramSocket {
         self.send_with(|socket| match (socket, peer) {
             (Socket::Udp(socket), Addr::Ip(peer)) => socket.send_to(bytes, peer),
             (Socket::Unix(socket), Addr::Unix(Some(path))) => send_to_path(socket, bytes, path),
-            _ => Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!("a peer named {peer} cannot be answered on this socket"),
-            )),
+            _ => Err(unanswerable(peer)),
         })
+    }
+
+    /// Sends one datagram to a peer, or fails with `WouldBlock` when there is no room for it at
+    /// once: a Unix peer that does not read has a full queue, and would be waited for for ever.
+    pub fn send_to_now(&self, bytes: &[u8], peer: &Addr) -> io::Result<usize> {
+        let address = match (&self.inner.socket, peer) {
+            (Socket::Udp(_), Addr::Ip(peer)) => RawAddress::ip(peer),
+            (Socket::Unix(_), Addr::Unix(Some(path))) => RawAddress::unix(path)?,
+            _ => return Err(unanswerable(peer)),
+        };
+        loop {
+            match socket::send_to_now(self.as_fd(), bytes, &address) {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                other => return other,
+            }
+        }
     }
 
     /// Sends one datagram to the connected peer.
@@ -207,20 +222,24 @@ impl DatagramSocket {
         })
     }
 
-    fn receive<T>(&self, mut call: impl FnMut(&Socket) -> io::Result<T>) -> io::Result<T> {
+    /// Repeats a receiving call until it succeeds, fails for good, or its deadline passes. On a
+    /// closed socket it does not block: when all that had arrived is taken, it returns `nobody`, a
+    /// datagram of no bytes without a sender, or fails.
+    fn receive<T>(
+        &self,
+        nobody: impl Fn(&T) -> bool,
+        mut call: impl FnMut(&Socket) -> io::Result<T>,
+    ) -> io::Result<T> {
         loop {
-            if self.is_closed() {
-                return Err(io::Error::new(
-                    io::ErrorKind::NotConnected,
-                    "the socket is closed",
-                ));
-            }
             self.inner
                 .reading
                 .arm(|timeout| self.set_read_timeout(timeout))?;
             match call(&self.inner.socket) {
-                // A close that came meanwhile looks like an empty datagram, or like an error.
-                _ if self.is_closed() => {}
+                Ok(value) if !nobody(&value) => return Ok(value),
+                _ if self.is_closed() => {
+                    let why = "the socket is closed";
+                    return Err(io::Error::new(io::ErrorKind::NotConnected, why));
+                }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.inner.reading.fired(),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 other => return other,
@@ -264,7 +283,8 @@ impl DatagramSocket {
         self.inner.network
     }
 
-    /// Wakes blocked receivers, makes later ones fail, and removes the Unix file.
+    /// Wakes blocked receivers, makes later ones fail when they have taken what had arrived, and
+    /// removes the Unix file. Sending goes on, so that what was received can be answered.
     pub fn close(&self) {
         if self.inner.closed.swap(true, Ordering::SeqCst) {
             return;
@@ -273,7 +293,7 @@ impl DatagramSocket {
             file.remove();
         }
         // Reports ENOTCONN on an unconnected socket, and wakes its readers all the same.
-        let _ = socket::shutdown(self.as_fd());
+        let _ = socket::shutdown_reading(self.as_fd());
     }
 
     /// Whether [`DatagramSocket::close`] was called.
@@ -294,6 +314,17 @@ impl DatagramSocket {
             Socket::Unix(socket) => socket.set_write_timeout(timeout),
         }
     }
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+fn unanswerable(peer: &Addr) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!("a peer named {peer} cannot be answered on this socket"),
+    )
 }
 
 fn send_to_path(socket: &UnixDatagram, bytes: &[u8], path: &Path) -> io::Result<usize> {

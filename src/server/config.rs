@@ -13,7 +13,7 @@ pub enum Mode {
     Serial,
     /// A thread for each connection; threads that have finished wait for the next one.
     Threads,
-    /// A fixed number of workers in a `std::thread::scope`, fed by a bounded queue.
+    /// A fixed number of workers, fed by a bounded queue.
     Pool {
         /// How many threads serve. At least 1.
         workers: usize,
@@ -33,7 +33,7 @@ pub struct Config {
     pub mode: Mode,
     /// Connections live at one time; more are refused. Default 10,000.
     pub max_connections: usize,
-    /// Connections live at one time from one IP address. Default no limit of its own.
+    /// Connections live at one time from one IPv4 address or one /64 of IPv6 addresses. Default no limit of its own.
     pub max_per_peer: Option<usize>,
     /// Who may connect. Default everybody.
     pub access: AccessList,

@@ -6,17 +6,40 @@
 //! and get half as far; more threads want more sockets ([`ListenConfig::reuse_port`]), among which
 //! the kernel shares out the peers.
 //!
+//! What can go wrong:
+//!
+//! - A Unix peer asks and never reads: its queue is full for ever. Replies are sent without waiting;
+//!   one that finds no room is dropped and counted.
+//! - A datagram that claims to come from a service that answers whatever it gets, ourselves
+//!   included, would go round for ever. It is dropped, and counted as refused.
+//! - A host has several addresses and we listen on all of them: each reply leaves from the address
+//!   that was asked, or the peer's connected socket would not take it.
+//!
 //! [`ListenConfig::reuse_port`]: crate::net::ListenConfig::reuse_port
 
 use std::io;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use super::access::AccessList;
 use super::stop::Stopper;
-use crate::net::{Addr, DatagramSocket, plain_words};
+use crate::net::{Addr, DatagramSocket, Deadline, plain_words};
 use crate::sys::batch::Batch;
 use crate::telemetry::{Counter, Log, Registry};
+
+/// After a stop: how long what has arrived by then may take to be answered.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
+
+/// No IP datagram carries more, whatever the limit says.
+const MAX_IP: usize = 65_535;
+/// Nor a Unix one: the kernel's send buffers end below.
+const MAX_UNIX: usize = 1 << 30;
+
+/// Source ports that are not answered: of the services that answer anything (echo, daytime, quote of
+/// the day, chargen, time; RFC 862, 867, 865, 864, 868), and 0, which cannot be answered.
+const NOT_ANSWERED: [u16; 6] = [0, 7, 13, 17, 19, 37];
 
 /// A protocol's answer to one datagram.
 pub trait DatagramHandler: Send {
@@ -39,7 +62,8 @@ pub struct DatagramConfig {
     /// Where log lines go. Default: nowhere.
     pub log: Log,
     /// The longest datagram that is answered, in bytes; longer ones are dropped and counted.
-    /// Default 65,507, the most that UDP over IPv4 carries.
+    /// Default 65,507, the most that UDP over IPv4 carries. More than a datagram can carry is no
+    /// limit.
     pub max_datagram: usize,
     /// Who is answered. Default everybody.
     pub access: AccessList,
@@ -63,7 +87,8 @@ pub struct DatagramStats {
     pub received: Counter,
     /// Replies sent.
     pub replied: Counter,
-    /// Datagrams dropped: too long, or from a peer that is not on the access list.
+    /// Datagrams dropped: too long, from a peer that is not on the access list, or from a port whose
+    /// answer would come back for ever.
     pub refused: Counter,
     /// Replies that could not be sent.
     pub failed: Counter,
@@ -113,6 +138,8 @@ pub struct DatagramServer<H> {
     handler: H,
     socket: DatagramSocket,
     stats: Arc<DatagramStats>,
+    /// Set when the socket was found closed: until when what had arrived is answered.
+    closing: Option<Deadline>,
 }
 
 impl<H: DatagramHandler> DatagramServer<H> {
@@ -123,6 +150,7 @@ impl<H: DatagramHandler> DatagramServer<H> {
             handler,
             socket,
             stats: Arc::default(),
+            closing: None,
         }
     }
 
@@ -137,7 +165,8 @@ impl<H: DatagramHandler> DatagramServer<H> {
         self
     }
 
-    /// Serves on this thread until the stopper is used. What was received by then is answered.
+    /// Serves on this thread until the stopper is used. What had arrived by then is answered, if that
+    /// takes no longer than half a second.
     pub fn run(mut self, stopper: &Stopper) -> io::Result<()> {
         let (closing, watched) = (self.socket.clone(), stopper.clone());
         let closer = thread::Builder::new()
@@ -147,25 +176,29 @@ impl<H: DatagramHandler> DatagramServer<H> {
             watched.wait();
             closing.close();
         })?;
-        let result = match self.socket.local_addr()? {
-            Addr::Ip(_) => self.run_batched(),
-            Addr::Unix(_) => self.run_single(),
+        let local = self.socket.local_addr()?;
+        let result = match local {
+            Addr::Ip(_) => self.run_batched(&local),
+            Addr::Unix(_) => self.run_single(&local),
         };
         // A broken socket ends the whole program rather than leave it deaf.
         stopper.stop();
         result
     }
 
-    fn run_batched(&mut self) -> io::Result<()> {
+    fn run_batched(&mut self, local: &Addr) -> io::Result<()> {
         // One byte more than allowed, so that a longer datagram shows itself.
-        let mut batch = Batch::new(self.config.max_datagram + 1);
+        let mut batch = Batch::new(self.config.max_datagram.min(MAX_IP) + 1);
+        if let Some(wildcard) = local.ip().filter(|local| local.ip().is_unspecified()) {
+            batch.reply_from_where_asked(self.socket.as_fd(), wildcard.ip())?;
+        }
         while let Some(count) = self.received(|socket| socket.recv_batch(&mut batch))? {
             for index in 0..count {
                 let len = batch.datagram(index).map_or(0, <[u8]>::len);
                 let peer = batch.peer(index).map_or(Addr::Unix(None), Addr::Ip);
                 let reply = batch
                     .buffer(index)
-                    .and_then(|buffer| self.answer(&peer, buffer, len));
+                    .and_then(|buffer| self.answer(local, &peer, buffer, len));
                 if let Some(len) = reply {
                     batch.set_reply(index, len);
                 }
@@ -188,13 +221,16 @@ impl<H: DatagramHandler> DatagramServer<H> {
         }
     }
 
-    fn run_single(&mut self) -> io::Result<()> {
-        let mut buffer = vec![0; self.config.max_datagram + 1];
+    fn run_single(&mut self, local: &Addr) -> io::Result<()> {
+        let mut buffer = vec![0; self.config.max_datagram.min(MAX_UNIX) + 1];
         while let Some((len, peer)) = self.received(|socket| socket.recv_from(&mut buffer))? {
-            if let Some(len) = self.answer(&peer, &mut buffer, len) {
+            if let Some(len) = self.answer(local, &peer, &mut buffer, len) {
                 let reply = buffer.get(..len).unwrap_or(&buffer);
-                match self.socket.send_to(reply, &peer) {
+                match self.socket.send_to_now(reply, &peer) {
                     Ok(_) => self.stats.replied.inc(),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        self.not_sent(&peer, &io::Error::other("the peer does not read"));
+                    }
                     Err(error) => self.not_sent(&peer, &error),
                 }
             }
@@ -202,11 +238,18 @@ impl<H: DatagramHandler> DatagramServer<H> {
         Ok(())
     }
 
-    /// `Ok(None)` when the socket was closed.
+    /// `Ok(None)` when the socket was closed and what had arrived is taken, or time is up.
     fn received<T>(
-        &self,
+        &mut self,
         mut receive: impl FnMut(&DatagramSocket) -> io::Result<T>,
     ) -> io::Result<Option<T>> {
+        if self.socket.is_closed() {
+            // Peers may go on sending; this is not for ever.
+            let until = self.closing.get_or_insert(Deadline::after(LAST_ANSWERS));
+            if until.passed() {
+                return Ok(None);
+            }
+        }
         loop {
             match receive(&self.socket) {
                 Ok(value) => return Ok(Some(value)),
@@ -220,12 +263,20 @@ impl<H: DatagramHandler> DatagramServer<H> {
         }
     }
 
-    fn answer(&mut self, peer: &Addr, buffer: &mut [u8], len: usize) -> Option<usize> {
+    fn answer(
+        &mut self,
+        local: &Addr,
+        peer: &Addr,
+        buffer: &mut [u8],
+        len: usize,
+    ) -> Option<usize> {
         self.stats.received.inc();
         let why = if len > self.config.max_datagram {
             "longer than the limit"
         } else if !self.config.access.permits(peer) {
             "not on the access list"
+        } else if would_loop(local, peer) {
+            "the answer might come back for ever"
         } else {
             return self.handler.reply(peer, buffer, len);
         };
@@ -246,5 +297,38 @@ impl<H: DatagramHandler> DatagramServer<H> {
             "reply not sent",
             &[("peer", peer), ("cause", &cause)],
         );
+    }
+}
+
+/// Whether whoever has this address may answer our answer, and so on: see [`NOT_ANSWERED`]; and
+/// ourselves. On a wildcard address all of this host's addresses are ours, so there the port decides.
+fn would_loop(local: &Addr, peer: &Addr) -> bool {
+    let (Some(local), Some(peer)) = (local.ip(), peer.ip()) else {
+        return local == peer;
+    };
+    let ours = local.ip().is_unspecified() || local.ip() == peer.ip();
+    NOT_ANSWERED.contains(&peer.port()) || (ours && local.port() == peer.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_whose_answer_might_come_back_for_ever_is_not_answered() {
+        for (local, peer, loops) in [
+            ("192.0.2.1:7001", "192.0.2.2:40000", false),
+            ("192.0.2.1:7001", "192.0.2.2:7001", false),
+            ("192.0.2.1:7001", "192.0.2.1:7001", true),
+            ("192.0.2.1:7001", "192.0.2.2:7", true),
+            ("192.0.2.1:7001", "192.0.2.2:19", true),
+            ("192.0.2.1:7001", "192.0.2.2:0", true),
+            ("0.0.0.0:7001", "192.0.2.2:7001", true),
+            ("[::]:7001", "[2001:db8::1]:7001", true),
+            ("[::]:7001", "[2001:db8::1]:7002", false),
+        ] {
+            let [a, b] = [local, peer].map(|text| Addr::Ip(text.parse().unwrap()));
+            assert_eq!(would_loop(&a, &b), loops, "{local} {peer}");
+        }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, Shutdown};
+use std::net::{IpAddr, Ipv6Addr, Shutdown};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::access::AccessList;
@@ -19,7 +19,7 @@ pub enum Refusal {
     Access,
     /// As many connections as the configuration allows.
     TooMany,
-    /// As many from this address as the configuration allows.
+    /// As many from this address (an IPv6 address: from its /64) as the configuration allows.
     TooManyFromPeer,
     /// All workers are busy and the queue is full.
     QueueFull,
@@ -56,10 +56,25 @@ pub(crate) struct Table {
 #[derive(Default)]
 struct State {
     next: u64,
-    live: HashMap<u64, Conn>,
+    live: HashMap<u64, Live>,
     /// Kept only when there is a limit for each peer.
     per_peer: HashMap<IpAddr, usize>,
     draining: bool,
+}
+
+struct Live {
+    conn: Conn,
+    /// Its handler is done, and it is closing.
+    leaving: bool,
+}
+
+/// Whether a connection whose handler is done still hears its peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hearing {
+    /// It does, and the drain will leave it alone.
+    Open,
+    /// The drain has shut it for reading.
+    Ended,
 }
 
 /// A live connection's place in the table.
@@ -96,17 +111,22 @@ impl Table {
             .limits
             .max_per_peer
             .and(conn.peer_addr().ip())
-            .map(|address| address.ip());
+            .map(|address| neighbour(address.ip()));
         if let (Some(ip), Some(limit)) = (peer, self.limits.max_per_peer) {
-            let count = state.per_peer.entry(ip).or_insert(0);
-            if *count >= limit {
+            // Entered only when there is room, or refused peers would fill the map.
+            let count = state.per_peer.get(&ip).copied().unwrap_or(0);
+            if count >= limit {
                 return Err(Refusal::TooManyFromPeer);
             }
-            *count += 1;
+            state.per_peer.insert(ip, count + 1);
         }
         let id = state.next;
         state.next += 1;
-        state.live.insert(id, conn.clone());
+        let live = Live {
+            conn: conn.clone(),
+            leaving: false,
+        };
+        state.live.insert(id, live);
         self.stats.active.add(1);
         Ok(Seat {
             id,
@@ -121,7 +141,9 @@ impl Table {
         let live = {
             let mut state = self.lock();
             state.draining = true;
-            state.live.values().cloned().collect::<Vec<_>>()
+            // One that is closing listens on for the sake of its last bytes; it ends by itself.
+            let staying = state.live.values().filter(|live| !live.leaving);
+            staying.map(|live| live.conn.clone()).collect::<Vec<_>>()
         };
         for conn in live {
             let _ = conn.shutdown(Shutdown::Read); // fails when the peer is gone already
@@ -131,7 +153,10 @@ impl Table {
     /// Shuts all sockets down, so that every read and write of their handlers fails; returns how
     /// many there were.
     pub(crate) fn cut(&self) -> usize {
-        let live: Vec<Conn> = self.lock().live.values().cloned().collect();
+        let live: Vec<Conn> = {
+            let state = self.lock();
+            state.live.values().map(|live| live.conn.clone()).collect()
+        };
         for conn in &live {
             let _ = conn.shutdown(Shutdown::Both);
         }
@@ -163,9 +188,34 @@ impl Table {
     }
 }
 
+/// What counts as one peer: an IPv4 address, however it is written, or the /64 of an IPv6 address,
+/// of which every host of the subnet has 2^64 to choose from (RFC 4291 §2.5.1). The link-local
+/// prefix is everybody's, so there the whole address counts.
+fn neighbour(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(v6) if !v6.is_unicast_link_local() => {
+            let [a, b, c, d, ..] = v6.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+        other => other,
+    }
+}
+
 impl Seat {
     pub(crate) fn id(&self) -> u64 {
         self.id
+    }
+
+    /// Says that the handler is done and the connection is about to be closed.
+    pub(crate) fn leave(&self) -> Hearing {
+        let mut state = self.table.lock();
+        if state.draining {
+            return Hearing::Ended;
+        }
+        if let Some(live) = state.live.get_mut(&self.id) {
+            live.leaving = true;
+        }
+        Hearing::Open
     }
 }
 
@@ -188,6 +238,47 @@ impl Drop for Seat {
         drop(conn); // a system call, outside the lock
         if last {
             self.table.empty.notify_all();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{TcpListener, TcpStream};
+
+    #[test]
+    fn peers_that_are_refused_leave_nothing_in_the_table() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let conn = Conn::from_tcp(stream).unwrap();
+        for limit in [0, 1] {
+            let limits = Limits {
+                max_connections: 10,
+                max_per_peer: Some(limit),
+                access: AccessList::default(),
+            };
+            let table = Table::new(limits, Arc::default());
+            let seats: Vec<Seat> = (0..limit).flat_map(|_| table.admit(&conn)).collect();
+            assert_eq!(table.admit(&conn).err(), Some(Refusal::TooManyFromPeer));
+            assert_eq!(table.lock().per_peer.len(), limit);
+            drop(seats);
+            assert!(table.lock().per_peer.is_empty());
+        }
+    }
+
+    #[test]
+    fn an_ipv6_peer_is_its_64_bit_prefix_and_an_ipv4_one_its_address() {
+        for (a, b, one_peer) in [
+            ("2001:db8::1", "2001:db8::ffff:2", true),
+            ("2001:db8::1", "2001:db8:0:1::1", false),
+            ("fe80::1", "fe80::2", false),
+            ("192.0.2.1", "192.0.2.2", false),
+            ("192.0.2.1", "::ffff:192.0.2.1", true),
+            ("::ffff:192.0.2.1", "::ffff:192.0.2.2", false),
+        ] {
+            let [a, b] = [a, b].map(|ip| neighbour(ip.parse().unwrap()));
+            assert_eq!(a == b, one_peer, "{a} {b}");
         }
     }
 }

@@ -66,17 +66,18 @@ fn answer(mut conn: Conn, registry: &Registry) -> io::Result<()> {
     let deadline = Deadline::after(TIME_LIMIT);
     conn.set_deadline(deadline);
     let head = read_head(&mut conn)?;
-    let (status, wanted) = judge(&head);
-    let body = match wanted {
-        Body::Metrics | Body::MetricsLength => registry.expose(),
-        Body::Error => format!("{status}\n"),
+    let (status, page) = judge(&head);
+    let body = match page {
+        Page::Metrics => registry.expose(),
+        Page::Error => format!("{status}\n"),
     };
     let mut reply = format!(
         "HTTP/1.1 {status}\r\nContent-Type: {CONTENT_TYPE}\r\nContent-Length: {}\r\n\
          Allow: GET, HEAD\r\nConnection: close\r\n\r\n",
         body.len()
     );
-    if !matches!(wanted, Body::MetricsLength) {
+    // The answer to HEAD has no body, whatever its status is (RFC 9110 §9.3.2).
+    if !head.starts_with(b"HEAD ") {
         reply.push_str(&body);
     }
     conn.write_all(reply.as_bytes())?;
@@ -98,34 +99,44 @@ fn read_head(conn: &mut Conn) -> io::Result<Vec<u8>> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Body {
+enum Page {
     Metrics,
-    /// A HEAD request: the length only.
-    MetricsLength,
     Error,
 }
 
-/// Status line and kind of body for a request head.
-fn judge(head: &[u8]) -> (&'static str, Body) {
+/// Status line and page for a request head.
+fn judge(head: &[u8]) -> (&'static str, Page) {
     if !head.windows(4).any(|end| end == b"\r\n\r\n") {
         let status = if head.len() < HEAD_LIMIT {
             "400 Bad Request"
         } else {
             "431 Request Header Fields Too Large"
         };
-        return (status, Body::Error);
+        return (status, Page::Error);
     }
     let line = head.split(|&byte| byte == b'\r').next().unwrap_or(&[]);
     let mut parts = line.split(|&byte| byte == b' ');
     let (method, target, version) = (parts.next(), parts.next(), parts.next());
     let known = matches!(version, Some(b"HTTP/1.1" | b"HTTP/1.0")) && parts.next().is_none();
-    let path = target.and_then(|target| target.split(|&byte| byte == b'?').next());
-    match (known, method, path) {
-        (false, _, _) => ("400 Bad Request", Body::Error),
-        (_, Some(b"GET"), Some(b"/metrics")) => ("200 OK", Body::Metrics),
-        (_, Some(b"HEAD"), Some(b"/metrics")) => ("200 OK", Body::MetricsLength),
-        (_, Some(b"GET" | b"HEAD"), _) => ("404 Not Found", Body::Error),
-        _ => ("405 Method Not Allowed", Body::Error),
+    match (known, method, target.map(path)) {
+        (false, _, _) => ("400 Bad Request", Page::Error),
+        (_, Some(b"GET" | b"HEAD"), Some(b"/metrics")) => ("200 OK", Page::Metrics),
+        (_, Some(b"GET" | b"HEAD"), _) => ("404 Not Found", Page::Error),
+        _ => ("405 Method Not Allowed", Page::Error),
+    }
+}
+
+/// The path of a request target, which a proxy's client sends in absolute form
+/// (`http://host/path`; to be accepted, RFC 9112 §3.2.2).
+fn path(target: &[u8]) -> &[u8] {
+    const SCHEME: &[u8] = b"http://";
+    let target = target.split(|&byte| byte == b'?').next().unwrap_or(&[]);
+    match target.split_at_checked(SCHEME.len()) {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case(SCHEME) => {
+            let root = rest.iter().position(|&byte| byte == b'/');
+            root.and_then(|root| rest.get(root..)).unwrap_or(b"/")
+        }
+        _ => target,
     }
 }
 
@@ -140,19 +151,36 @@ mod tests {
             (
                 "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n",
                 "200",
-                Body::Metrics,
+                Page::Metrics,
             ),
-            ("GET /metrics?x=1 HTTP/1.0\r\n\r\n", "200", Body::Metrics),
-            ("HEAD /metrics HTTP/1.1\r\n\r\n", "200", Body::MetricsLength),
-            ("GET / HTTP/1.1\r\n\r\n", "404", Body::Error),
-            ("GET /metricsx HTTP/1.1\r\n\r\n", "404", Body::Error),
-            ("POST /metrics HTTP/1.1\r\n\r\n", "405", Body::Error),
-            ("GET /metrics HTTP/2.0\r\n\r\n", "400", Body::Error),
-            ("GET /metrics HTTP/1.1 x\r\n\r\n", "400", Body::Error),
-            ("GET /metrics\r\n\r\n", "400", Body::Error),
-            ("GET /metrics HTTP/1.1\r\n", "400", Body::Error),
-            ("", "400", Body::Error),
-            (&long, "431", Body::Error),
+            ("GET /metrics?x=1 HTTP/1.0\r\n\r\n", "200", Page::Metrics),
+            ("HEAD /metrics HTTP/1.1\r\n\r\n", "200", Page::Metrics),
+            (
+                "GET http://a:7100/metrics HTTP/1.1\r\n\r\n",
+                "200",
+                Page::Metrics,
+            ),
+            (
+                "GET HTTP://a/metrics?x=/ HTTP/1.1\r\n\r\n",
+                "200",
+                Page::Metrics,
+            ),
+            ("GET http://a HTTP/1.1\r\n\r\n", "404", Page::Error),
+            (
+                "GET http://a/b/metrics HTTP/1.1\r\n\r\n",
+                "404",
+                Page::Error,
+            ),
+            ("HEAD / HTTP/1.1\r\n\r\n", "404", Page::Error),
+            ("GET / HTTP/1.1\r\n\r\n", "404", Page::Error),
+            ("GET /metricsx HTTP/1.1\r\n\r\n", "404", Page::Error),
+            ("POST /metrics HTTP/1.1\r\n\r\n", "405", Page::Error),
+            ("GET /metrics HTTP/2.0\r\n\r\n", "400", Page::Error),
+            ("GET /metrics HTTP/1.1 x\r\n\r\n", "400", Page::Error),
+            ("GET /metrics\r\n\r\n", "400", Page::Error),
+            ("GET /metrics HTTP/1.1\r\n", "400", Page::Error),
+            ("", "400", Page::Error),
+            (&long, "431", Page::Error),
         ];
         for (head, status, body) in cases {
             let (got, kind) = judge(head.as_bytes());

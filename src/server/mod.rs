@@ -104,7 +104,8 @@ pub trait Handler: Send + Sync {
     fn serve(&self, conn: &Conn, session: &Session<'_>) -> io::Result<End>;
 
     /// Called for a connection that will not be served, for protocols that have a word for
-    /// "busy". Must not block; the connection closes right after. Default: nothing.
+    /// "busy". Must not block, for it runs on an accepting thread; a panic is caught and counted.
+    /// The connection closes right after. Default: nothing.
     fn refused(&self, conn: &Conn, why: Refusal) {
         let _ = (conn, why);
     }
@@ -188,6 +189,7 @@ impl<H: Handler + 'static> Server<H> {
             Mode::Serial => run_serial(&shared, &listener, until_stopped)?,
             Mode::Threads => {
                 let crew = Crew::start(shared.clone(), listener.clone())?;
+                crew.attend();
                 until_stopped();
                 crew.failure().map_or(Ok(()), Err)?;
             }

@@ -1,13 +1,14 @@
-//! A fixed number of workers and a bounded queue, in a `std::thread::scope`.
+//! A fixed number of workers and a bounded queue.
 //!
-//! The scope lets the workers borrow the server and guarantees that all of them have ended when
-//! it returns. The queue is the only thing between the accepting thread and the workers: when it
+//! The workers share the server by an `Arc`. A `std::thread::scope` would let them borrow it, and
+//! would wait for all of them: then one handler that heeds no cut could keep the server for ever.
+//! The queue is the only thing between the accepting thread and the workers: when it
 //! is full, a newcomer is refused at once instead of waiting for nobody knows how long.
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
 
 use super::Handler;
 use super::live::{Refusal, Seat};
@@ -84,42 +85,49 @@ impl<T> Queue<T> {
 }
 
 /// Serves until the listener is closed; `until_stopped` blocks until then, on the caller's thread.
-pub(crate) fn run<H: Handler>(
-    shared: &Shared<H>,
+pub(crate) fn run<H: Handler + 'static>(
+    shared: &Arc<Shared<H>>,
     listener: &Listener,
     workers: usize,
     queue: usize,
     until_stopped: impl FnOnce(),
 ) -> io::Result<()> {
     let workers = workers.max(1);
-    let queue: Queue<(Conn, Seat)> = Queue::new(workers, queue);
-    thread::scope(|scope| {
-        let mut started = Ok(());
-        for number in 0..workers {
-            let worker = thread::Builder::new()
-                .name(format!("worker-{number}"))
-                .stack_size(shared.config.stack_size);
-            let queue = &queue;
-            if let Err(error) = worker.spawn_scoped(scope, move || work(shared, queue)) {
-                started = Err(error);
-                break;
-            }
-        }
-        let acceptor = started.and_then(|()| {
-            let queue = &queue;
-            thread::Builder::new()
-                .name("accept".into())
-                .spawn_scoped(scope, move || accept(shared, listener, queue))
-        });
-        let result = acceptor.and_then(|acceptor| {
-            until_stopped();
-            acceptor
-                .join()
-                .unwrap_or_else(|_| Err(io::Error::other("the accepting thread panicked")))
-        });
-        queue.close();
-        result
-    })
+    let queue: Arc<Queue<(Conn, Seat)>> = Arc::new(Queue::new(workers, queue));
+    let mut threads = Vec::new();
+    let result = start(shared, listener, workers, &queue, &mut threads).and_then(|acceptor| {
+        until_stopped();
+        acceptor
+            .join()
+            .unwrap_or_else(|_| Err(io::Error::other("the accepting thread panicked")))
+    });
+    queue.close();
+    if shared.stats.totals().active == 0 {
+        // Each is on its way out; one that died has counted and logged why.
+        threads.into_iter().for_each(|worker| drop(worker.join()));
+    }
+    result // of a handler that outlasted even the cut: leave without it
+}
+
+/// Starts the workers and then the thread that accepts.
+fn start<H: Handler + 'static>(
+    shared: &Arc<Shared<H>>,
+    listener: &Listener,
+    workers: usize,
+    queue: &Arc<Queue<(Conn, Seat)>>,
+    threads: &mut Vec<JoinHandle<()>>,
+) -> io::Result<JoinHandle<io::Result<()>>> {
+    for number in 0..workers {
+        let (shared, queue) = (shared.clone(), queue.clone());
+        let worker = thread::Builder::new()
+            .name(format!("worker-{number}"))
+            .stack_size(shared.config.stack_size);
+        threads.push(worker.spawn(move || work(&shared, &queue))?);
+    }
+    let (shared, listener, queue) = (shared.clone(), listener.clone(), queue.clone());
+    thread::Builder::new()
+        .name("accept".into())
+        .spawn(move || accept(&shared, &listener, &queue))
 }
 
 fn work<H: Handler>(shared: &Shared<H>, queue: &Queue<(Conn, Seat)>) {

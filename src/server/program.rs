@@ -3,16 +3,26 @@
 //! A program makes its listener and its handler, and hands them over; what follows is the same
 //! for all of them, so it stands here once.
 
-use std::sync::Arc;
+use std::fmt::Display;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use super::{
     Config, DatagramConfig, DatagramHandler, DatagramServer, DatagramStats, Handler, Server,
     Signals, Stopper, flags,
 };
 use crate::cli::{Args, Failure, Out, What};
-use crate::net::{DatagramSocket, Listener};
+use crate::net::{DatagramSocket, Deadline, Listener};
 use crate::telemetry::Registry;
+
+/// How long the totals may take to be printed. The reader of a pipe may have stopped reading, and
+/// with `-v` a handler may be stuck in a line for it.
+const LAST_LINE: Duration = Duration::from_secs(1);
+
+/// How long the threads of datagram sockets may take to end before the program leaves without them.
+const AFTER_STOP: Duration = Duration::from_secs(2);
 
 /// Serves connections until SIGINT, SIGTERM or the handler stops the server.
 ///
@@ -45,7 +55,7 @@ pub fn serve_connections<H: Handler + 'static>(
         )?;
     }
     let totals = server.run(listener).what(what)?;
-    flags::announce(&out, totals)
+    announce_at_last(out, totals)
 }
 
 /// Serves datagrams, one thread a socket, until SIGINT or SIGTERM; prints likewise. The sockets
@@ -77,22 +87,44 @@ pub fn serve_datagrams<H: DatagramHandler + 'static>(
             format_args!("metrics on http://{}/metrics", page.local_addr()),
         )?;
     }
-    let mut threads = Vec::new();
+    let (count, (tell, told)) = (sockets.len(), mpsc::channel());
     for socket in sockets {
         let server = DatagramServer::new(config.clone(), socket, handler());
         let (server, stopper) = (server.counting_into(stats.clone()), stopper.clone());
-        let thread = thread::Builder::new().name("datagrams".into());
-        threads.push(
-            thread
-                .spawn(move || server.run(&stopper))
-                .what("starting a thread")?,
+        let (thread, tell) = (
+            thread::Builder::new().name("datagrams".into()),
+            tell.clone(),
         );
+        let serve = move || {
+            let ended = panic::catch_unwind(AssertUnwindSafe(|| server.run(&stopper)));
+            stopper.stop(); // after a panic, too: the others do not serve on alone
+            let _ = tell.send(ended);
+        };
+        thread.spawn(serve).what("starting a thread")?;
     }
-    for thread in threads {
-        let ended = thread
-            .join()
-            .map_err(|_| Failure::Failed("a serving thread panicked".into()))?;
-        ended.what("serving datagrams")?;
+    stopper.wait();
+    let deadline = Deadline::after(AFTER_STOP);
+    for _ in 0..count {
+        let left = deadline.remaining().unwrap_or(AFTER_STOP);
+        let Ok(ended) = told.recv_timeout(left) else {
+            break; // a handler is stuck: leave without it
+        };
+        ended
+            .map_err(|_| Failure::Failed("a serving thread panicked".into()))?
+            .what("serving datagrams")?;
     }
-    flags::announce(&out, stats.line())
+    announce_at_last(out, stats.line())
+}
+
+/// Prints the totals, but waits for their reader only so long.
+fn announce_at_last(out: Out, totals: impl Display + Send + 'static) -> Result<(), Failure> {
+    let (tell, told) = mpsc::channel();
+    let thread = thread::Builder::new().name("totals".into());
+    thread
+        .spawn(move || tell.send(flags::announce(&out, totals)))
+        .what("starting a thread")?;
+    told.recv_timeout(LAST_LINE).unwrap_or_else(|_| {
+        let why = "standard output: nobody reads it, the totals are not printed";
+        Err(Failure::Failed(why.into()))
+    })
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::config::Config;
-use super::live::{Limits, Refusal, Seat, Table};
+use super::live::{Hearing, Limits, Refusal, Seat, Table};
 use super::scheduling::Scheduler;
 use super::stats::Stats;
 use super::stop::Stopper;
@@ -121,7 +121,11 @@ impl<H: Handler> Shared<H> {
 
     pub(crate) fn refuse(&self, conn: &Conn, why: Refusal) {
         self.stats.refused.inc();
-        self.handler.refused(conn, why);
+        // On an accepting thread: a panic here must not leave the server deaf.
+        let told = panic::catch_unwind(AssertUnwindSafe(|| self.handler.refused(conn, why)));
+        if let Err(panic) = told {
+            self.panicked(conn, &*panic);
+        }
         self.config.log.info(
             &self.config.name,
             "connection refused",
@@ -158,10 +162,11 @@ impl<H: Handler> Shared<H> {
                     "connection closed",
                     &[("peer", &peer), ("id", &seat.id())],
                 );
-                // A stop ends the reading of all connections, so to their handlers every peer
+                // The drain ends the reading of all connections, so to their handlers every peer
                 // seems to have closed, when it may be sending still.
-                if end == End::Ours || self.stopper.is_stopped() {
-                    linger(conn);
+                let hearing = seat.leave();
+                if end == End::Ours || hearing == Hearing::Ended {
+                    self.linger(conn, hearing);
                 }
             }
             Ok(Err(error)) => {
@@ -172,21 +177,38 @@ impl<H: Handler> Shared<H> {
                     "connection failed",
                     &[("peer", &peer), ("cause", &cause)],
                 );
+                let hearing = seat.leave();
                 if !is_gone(&error) {
-                    linger(conn);
+                    self.linger(conn, hearing);
                 }
             }
             Err(panic) => {
                 self.stats.failed.inc();
-                self.stats.panicked.inc();
-                log.error(
-                    name,
-                    "handler panicked",
-                    &[("peer", &peer), ("cause", &panic_text(&*panic))],
-                );
+                self.panicked(&conn, &*panic);
             }
         }
         drop(seat);
+    }
+
+    /// Closes with care for our last bytes.
+    ///
+    /// A socket whose reading is shut answers whatever the peer still sends with a reset as soon as
+    /// our end is announced, and a reset throws our unsent bytes away. There is no listening on
+    /// then; instead the end is announced when the peer's kernel has everything.
+    fn linger(&self, conn: Conn, hearing: Hearing) {
+        if hearing == Hearing::Ended {
+            conn.wait_acknowledged(Deadline::after(self.config.drain));
+        }
+        conn.close(Deadline::after(LINGER), LINGER_BYTES);
+    }
+
+    fn panicked(&self, conn: &Conn, panic: &(dyn Any + Send)) {
+        self.stats.panicked.inc();
+        self.config.log.error(
+            &self.config.name,
+            "handler panicked",
+            &[("peer", conn.peer_addr()), ("cause", &panic_text(panic))],
+        );
     }
 
     /// Names the thread after its peer, for `ps -T` and `top -H`.
@@ -204,10 +226,6 @@ fn is_gone(error: &io::Error) -> bool {
         error.kind(),
         BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected
     )
-}
-
-fn linger(conn: Conn) {
-    conn.close(Deadline::after(LINGER), LINGER_BYTES);
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {

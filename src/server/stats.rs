@@ -16,7 +16,8 @@ pub struct Stats {
     pub refused: Counter,
     /// Connections whose handler ended with an error or a panic.
     pub failed: Counter,
-    /// Of the failed ones: the handler panicked.
+    /// Times that the handler panicked: in serving a connection, which has then failed, or in
+    /// refusing one.
     pub panicked: Counter,
     /// Connections shut down because they outlasted the drain deadline.
     pub cut: Counter,
@@ -67,7 +68,7 @@ impl Stats {
             ("failed", "Connections that ended with an error.", |s| {
                 s.failed.get()
             }),
-            ("panicked", "Connections whose handler panicked.", |s| {
+            ("panicked", "Times that the handler panicked.", |s| {
                 s.panicked.get()
             }),
             ("cut", "Connections cut at the drain deadline.", |s| {

@@ -52,6 +52,24 @@ impl Stopper {
         drop(self.inner.changed.wait_while(guard, |stopped| !*stopped));
     }
 
+    /// Blocks until it is called or `reason` holds; tells whether it was called. Whoever makes
+    /// `reason` true calls [`nudge`](Self::nudge) after that.
+    pub(crate) fn wait_or(&self, reason: impl Fn() -> bool) -> bool {
+        let guard = self.lock();
+        let waited = self
+            .inner
+            .changed
+            .wait_while(guard, |stopped| !*stopped && !reason());
+        *waited.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets those in [`wait_or`](Self::wait_or) look at their reason again.
+    pub(crate) fn nudge(&self) {
+        // Locked, so that nobody is between looking and waiting.
+        let _guard = self.lock();
+        self.inner.changed.notify_all();
+    }
+
     /// Blocks until it is called, at most `limit`; tells whether it was.
     pub fn wait_timeout(&self, limit: Duration) -> bool {
         let guard = self.lock();

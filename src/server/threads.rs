@@ -11,18 +11,26 @@
 //!                                                   +--> start one more thread
 //! ```
 //!
+//! When a thread cannot be started (a limit on threads or memory), nobody may be left in `accept`.
+//! Then the thread that waits for the stop tries again, until it succeeds or one that served is
+//! back.
+//!
 //! So a thread is started only when none waits, the kernel does the choosing (it wakes one thread
 //! a connection), and threads that have finished are used again. There are never more than one
 //! above the connection limit: that one is there to refuse.
 
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use super::Handler;
 use super::shared::Shared;
 use crate::net::{Listener, plain_words};
+
+/// How long after a thread could not be started it is tried again.
+const TRY_AGAIN: Duration = Duration::from_millis(100);
 
 /// The threads of one listener.
 pub(crate) struct Crew<H> {
@@ -30,6 +38,8 @@ pub(crate) struct Crew<H> {
     listener: Listener,
     waiting: AtomicUsize,
     threads: AtomicUsize,
+    /// A thread could not be started: perhaps nobody is in `accept`.
+    short: AtomicBool,
     failure: Mutex<Option<io::Error>>,
 }
 
@@ -41,6 +51,7 @@ impl<H: Handler + 'static> Crew<H> {
             listener,
             waiting: AtomicUsize::new(0),
             threads: AtomicUsize::new(0),
+            short: AtomicBool::new(false),
             failure: Mutex::new(None),
         });
         crew.spawn()?;
@@ -99,8 +110,24 @@ impl<H: Handler + 'static> Crew<H> {
         self.threads.fetch_sub(1, Ordering::SeqCst);
     }
 
+    /// Blocks until the stop, and sees to it that somebody accepts after a thread could not be
+    /// started.
+    pub(crate) fn attend(self: &Arc<Self>) {
+        let stopper = &self.shared.stopper;
+        while !stopper.wait_or(|| self.short.load(Ordering::SeqCst)) {
+            if stopper.wait_timeout(TRY_AGAIN) {
+                return;
+            }
+            // Lowered before looking, so that a failure that comes meanwhile raises it again.
+            self.short.store(false, Ordering::SeqCst);
+            if self.waiting.load(Ordering::SeqCst) == 0 && self.spawn().is_err() {
+                self.short.store(true, Ordering::SeqCst);
+            }
+        }
+    }
+
     /// Starts one more thread. When that fails (a limit on threads), the connections wait in
-    /// the backlog until a thread that serves now comes back.
+    /// the backlog until [`attend`](Self::attend) can start one or one that serves is back.
     fn grow(self: &Arc<Self>) {
         if self.threads.load(Ordering::SeqCst) > self.shared.config.max_connections {
             return;
@@ -111,6 +138,8 @@ impl<H: Handler + 'static> Crew<H> {
             config
                 .log
                 .error(&config.name, "cannot start a thread", &[("cause", &cause)]);
+            self.short.store(true, Ordering::SeqCst);
+            self.shared.stopper.nudge();
         }
     }
 }

@@ -49,6 +49,10 @@ pub const TCP_KEEPINTVL: c_int = 5;
 pub const TCP_KEEPCNT: c_int = 6;
 pub const IPPROTO_IPV6: c_int = 41;
 pub const IPV6_V6ONLY: c_int = 26;
+pub const IPV6_RECVPKTINFO: c_int = 49;
+pub const IPV6_PKTINFO: c_int = 50;
+pub const IPPROTO_IP: c_int = 0;
+pub const IP_PKTINFO: c_int = 8;
 
 /// Flags of `send` and `recv` (`linux/socket.h`).
 pub const MSG_PEEK: c_int = 0x2;
@@ -65,7 +69,11 @@ pub const EAGAIN: c_int = 11;
 pub const EAFNOSUPPORT: c_int = 97;
 pub const EINPROGRESS: c_int = 115;
 
+/// `request` of `ioctl`: unacknowledged bytes (`asm-generic/ioctls.h` TIOCOUTQ, `linux/sockios.h`).
+pub const SIOCOUTQ: c_ulong = 0x5411;
+
 /// `how` of `shutdown`.
+pub const SHUT_RD: c_int = 0;
 pub const SHUT_RDWR: c_int = 2;
 
 /// `how` of `pthread_sigmask`.
@@ -184,6 +192,14 @@ unsafe extern "C" {
         len: *mut c_uint,
     ) -> c_int;
     pub fn recv(fd: c_int, buffer: *mut c_void, len: usize, flags: c_int) -> isize;
+    pub fn sendto(
+        fd: c_int,
+        buffer: *const c_void,
+        len: usize,
+        flags: c_int,
+        address: *const c_void,
+        address_len: c_uint,
+    ) -> isize;
     pub fn send(fd: c_int, buffer: *const c_void, len: usize, flags: c_int) -> isize;
     pub fn recvmmsg(
         fd: c_int,
@@ -193,6 +209,8 @@ unsafe extern "C" {
         timeout: *mut c_void,
     ) -> c_int;
     pub fn sendmmsg(fd: c_int, messages: *mut MMsgHdr, count: c_uint, flags: c_int) -> c_int;
+
+    pub fn ioctl(fd: c_int, request: c_ulong, ...) -> c_int;
 
     pub fn sigemptyset(set: *mut SigSet) -> c_int;
     pub fn sigaddset(set: *mut SigSet, signal: c_int) -> c_int;

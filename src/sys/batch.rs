@@ -4,11 +4,21 @@
 //! blocks for the first datagram and takes along what else has arrived; the caller rewrites the
 //! slots in place; `send` sends them back. Under load one call moves up to [`SLOTS`] datagrams,
 //! with one client it costs what `recvfrom` costs.
+//!
+//! On a wildcard address the kernel picks the source of each reply by the route to the peer, which
+//! on a host of several addresses need not be the one that was asked (RFC 1122 §4.1.3.5 wants
+//! that). [`Batch::reply_from_where_asked`] makes it so, by control messages (`cmsg(3)`):
+//!
+//! ```text
+//! offset  0        8       12      16                  20         24
+//! in      length   level   type    interface           source     destination
+//! in6     length   level   type    source or destination (16)                      interface
+//! ```
 #![allow(unsafe_code)]
 
 use std::ffi::{c_int, c_uint, c_void};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use super::abi::{self, IoVec, MMsgHdr, MsgHdr};
@@ -19,6 +29,13 @@ use super::check;
 /// headers (64 bytes a slot) fit the stack of a small thread.
 pub const SLOTS: usize = 32;
 
+/// Room for one control message: a head of 16 bytes and the 20 of an `in6_pktinfo`, in whole words.
+const CONTROL: usize = 40;
+
+/// A control message, aligned as `cmsg(3)` wants it.
+#[repr(align(8))]
+struct Control([u8; CONTROL]);
+
 /// One datagram: `buffer[..len]`, from or to `address`.
 struct Slot {
     buffer: Box<[u8]>,
@@ -26,6 +43,8 @@ struct Slot {
     reply: bool,
     address: [u8; CAPACITY],
     address_len: usize,
+    control: Control,
+    control_len: usize,
     truncated: bool,
 }
 
@@ -37,6 +56,8 @@ pub struct Batch {
     offered: usize,
     /// How many single datagrams in a row have been received with one slot offered.
     alone: u32,
+    /// Room that `receive` offers for control messages: [`CONTROL`] or none.
+    control: usize,
 }
 
 /// After this many datagrams that came alone, `receive` looks again whether more are waiting.
@@ -51,6 +72,8 @@ impl Batch {
             reply: false,
             address: [0; CAPACITY],
             address_len: 0,
+            control: Control([0; CONTROL]),
+            control_len: 0,
             truncated: false,
         };
         Self {
@@ -58,11 +81,35 @@ impl Batch {
             filled: 0,
             offered: SLOTS,
             alone: 0,
+            control: 0,
         }
     }
 
+    /// From now on replies leave from the address that their question was sent to: for a socket
+    /// bound to the wildcard address `local`. Sets a socket option.
+    pub fn reply_from_where_asked(&mut self, fd: BorrowedFd<'_>, local: IpAddr) -> io::Result<()> {
+        let (level, name) = match local {
+            IpAddr::V4(_) => (abi::IPPROTO_IP, abi::IP_PKTINFO),
+            IpAddr::V6(_) => (abi::IPPROTO_IPV6, abi::IPV6_RECVPKTINFO),
+        };
+        let on: c_int = 1;
+        // SAFETY: `on` is a live integer of exactly the size given; the kernel only reads it.
+        check(unsafe {
+            abi::setsockopt(
+                fd.as_raw_fd(),
+                level,
+                name,
+                (&raw const on).cast(),
+                size_of::<c_int>() as c_uint,
+            )
+        })?;
+        self.control = CONTROL;
+        Ok(())
+    }
+
     /// Blocks until a datagram is there (or the socket's read time-out), then takes up to
-    /// [`SLOTS`] that have arrived, without waiting for more. Returns how many.
+    /// [`SLOTS`] that have arrived, without waiting for more. Returns how many; none when the socket
+    /// was shut for reading.
     ///
     /// Looking for a second datagram costs the kernel a failed receive; while they come one by
     /// one, only every 16th call looks.
@@ -73,6 +120,10 @@ impl Batch {
             1 => self.receive_up_to::<1>(fd)?,
             _ => self.receive_up_to::<SLOTS>(fd)?,
         };
+        // The end of a socket looks like a datagram of no bytes from nobody.
+        if self.filled == 1 && self.slots.first().is_some_and(|slot| slot.address_len == 0) {
+            self.filled = 0;
+        }
         self.plan_next();
         Ok(self.filled)
     }
@@ -84,9 +135,14 @@ impl Batch {
             iov.base = slot.buffer.as_mut_ptr().cast();
             iov.len = slot.buffer.len();
             header.header = message(iov, slot.address.as_mut_ptr().cast(), CAPACITY);
+            if self.control > 0 {
+                header.header.control = slot.control.0.as_mut_ptr().cast();
+                header.header.controllen = self.control;
+            }
         }
         // SAFETY: N is at most SLOTS, the number of slots, so each of the N headers points at one
-        // iovec and one address array, each iovec at one buffer, all with their true lengths;
+        // iovec, one address array and one or no control array (of CONTROL bytes, as `control` says
+        // when it is not 0), each iovec at one buffer, all with their true lengths;
         // `iovs`, `headers` and the slots (borrowed mutably, each buffer its own allocation)
         // outlive the call. A null time-out is allowed.
         let count = check(unsafe {
@@ -103,6 +159,10 @@ impl Batch {
             slot.len = (header.len as usize).min(slot.buffer.len());
             slot.reply = false;
             slot.address_len = (header.header.namelen as usize).min(CAPACITY);
+            slot.control_len = match self.control {
+                0 => 0,
+                room => source_of_reply(&mut slot.control, header.header.controllen.min(room)),
+            };
             slot.truncated = header.header.flags & abi::MSG_TRUNC != 0;
         }
         Ok(count)
@@ -145,10 +205,15 @@ impl Batch {
             iov.base = slot.buffer.as_mut_ptr().cast();
             iov.len = slot.len;
             header.header = message(iov, slot.address.as_mut_ptr().cast(), slot.address_len);
+            if slot.control_len > 0 {
+                header.header.control = slot.control.0.as_mut_ptr().cast();
+                header.header.controllen = slot.control_len;
+            }
             count += 1;
         }
         // SAFETY: as in `receive_up_to`, for the first `count` headers; `len` of a slot never
-        // exceeds its buffer (`set_reply`, `receive_up_to`), nor `address_len` its array.
+        // exceeds its buffer (`set_reply`, `receive_up_to`), nor `address_len` and `control_len`
+        // their arrays.
         let sent = check(unsafe {
             abi::sendmmsg(
                 fd.as_raw_fd(),
@@ -212,6 +277,46 @@ impl Batch {
             slot.reply = true;
         }
     }
+}
+
+/// Turns the control message that came with a datagram, `control[..len]`, into the one that makes
+/// the reply leave from the address that was asked; returns its length. That is 0, which leaves
+/// the choice to the kernel, when a group was asked, whose address is nobody's source.
+fn source_of_reply(control: &mut Control, len: usize) -> usize {
+    let bytes = &mut control.0;
+    let (Some(level), Some(kind)) = (number(bytes, 8), number(bytes, 12)) else {
+        return 0;
+    };
+    // Interface 0: the route decides, as for every reply.
+    let (interface, keep) = match (level, kind) {
+        _ if len < 28 => return 0,
+        (abi::IPPROTO_IP, abi::IP_PKTINFO) => (16, false),
+        (abi::IPPROTO_IPV6, abi::IPV6_PKTINFO) if len >= 36 => {
+            let octets = bytes
+                .get(16..32)
+                .and_then(|ip| <[u8; 16]>::try_from(ip).ok());
+            let asked = Ipv6Addr::from(octets.unwrap_or_default());
+            let group = match asked.to_canonical() {
+                IpAddr::V4(v4) => v4.is_multicast() || v4.is_broadcast(),
+                IpAddr::V6(v6) => v6.is_multicast(),
+            };
+            if group {
+                return 0;
+            }
+            // A link-local address says nothing without its link.
+            (32, asked.is_unicast_link_local())
+        }
+        _ => return 0,
+    };
+    if let (Some(index), false) = (bytes.get_mut(interface..interface + 4), keep) {
+        index.fill(0);
+    }
+    len
+}
+
+fn number(bytes: &[u8], at: usize) -> Option<c_int> {
+    let field = bytes.get(at..at + 4)?.try_into().ok()?;
+    Some(c_int::from_ne_bytes(field))
 }
 
 fn empty_iov() -> IoVec {

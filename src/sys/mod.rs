@@ -20,8 +20,9 @@
 //! |---|---|---|
 //! | `abi` | declarations, constants, layouts | std links the C library but hides its names |
 //! | [`address`] | none: safe code | socket addresses as the bytes the kernel reads |
-//! | [`socket`] | `socket` `bind` `listen` `connect` `poll` `shutdown` `setsockopt` `getsockopt` `recv` `send` | backlog, reuse-port, IPv6-only, sequenced packets, keep-alive, closing a listener that blocks |
-//! | [`batch`] | `recvmmsg` `sendmmsg` | many datagrams for one call |
+//! | [`socket`] | `socket` `bind` `listen` `connect` `poll` `shutdown` `setsockopt` `getsockopt` `recv` `send` `sendto` | backlog, reuse-port, IPv6-only, sequenced packets, keep-alive, closing a listener that blocks |
+//! | [`batch`] | `recvmmsg` `sendmmsg` `setsockopt` | many datagrams for one call, and which of our addresses each was sent to |
+//! | [`unsent`] | `ioctl` `poll` | what the peer has not acknowledged; waiting for a reset without reading |
 //! | [`lock`] | `flock` | a lock that goes with its holder (std has it from 1.89 on) |
 //! | [`signal`] | `pthread_sigmask` `sigwait` | std has no signals |
 //! | [`process`] | `getrlimit` `setrlimit` `prctl` `sched_setscheduler` `if_nametoindex` | limits, names and scheduling of threads, interface numbers |
@@ -33,6 +34,7 @@ pub mod lock;
 pub mod process;
 pub mod signal;
 pub mod socket;
+pub mod unsent;
 
 use std::ffi::c_int;
 use std::io;

@@ -162,6 +162,14 @@ pub fn shutdown(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
+/// Shuts a datagram socket for reading: a blocked `recv` is woken, what has arrived can still be
+/// read, and after that a datagram of no bytes from nobody comes at once.
+pub fn shutdown_reading(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: two integers; no memory of ours is touched.
+    check(unsafe { abi::shutdown(fd.as_raw_fd(), abi::SHUT_RD) })?;
+    Ok(())
+}
+
 /// Sets a boolean or numeric option.
 pub fn set(fd: BorrowedFd<'_>, option: Opt, value: i32) -> io::Result<()> {
     let (level, name) = option.level_and_name();
@@ -267,6 +275,23 @@ pub fn send_now(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
             bytes.as_ptr().cast(),
             bytes.len(),
             abi::MSG_DONTWAIT | abi::MSG_NOSIGNAL,
+        )
+    })
+}
+
+/// Sends one datagram to an address if there is room for it at once, else `WouldBlock`.
+pub fn send_to_now(fd: BorrowedFd<'_>, bytes: &[u8], address: &RawAddress) -> io::Result<usize> {
+    let to = address.as_bytes();
+    // SAFETY: the two pairs of pointer and length describe the live slices `bytes` and `to`; the
+    // kernel only reads them.
+    check_len(unsafe {
+        abi::sendto(
+            fd.as_raw_fd(),
+            bytes.as_ptr().cast(),
+            bytes.len(),
+            abi::MSG_DONTWAIT | abi::MSG_NOSIGNAL,
+            to.as_ptr().cast(),
+            to.len() as c_uint,
         )
     })
 }

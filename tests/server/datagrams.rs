@@ -1,11 +1,74 @@
 //! The server of datagrams, over UDP and Unix sockets.
 
-use std::thread;
+use std::io;
+use std::os::unix::net::UnixDatagram;
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
-use crate::support::{Folder, PATIENCE};
-use groundwire::echo::datagram_handler;
-use groundwire::net::{self, Deadline, Network};
-use groundwire::server::{AccessList, DatagramConfig, DatagramServer, Stopper};
+use crate::support::{Folder, PATIENCE, eventually};
+use groundwire::echo::{DatagramClient, NoReply, datagram_handler};
+use groundwire::net::{self, Addr, DatagramSocket, Deadline, Network};
+use groundwire::server::{
+    AccessList, DatagramConfig, DatagramHandler, DatagramServer, DatagramStats, Stopper,
+};
+
+/// A server on a thread of its own.
+struct Running {
+    socket: DatagramSocket,
+    address: String,
+    stats: Arc<DatagramStats>,
+    stopper: Stopper,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+impl Running {
+    fn start(network: Network, address: &str, handler: impl DatagramHandler + 'static) -> Self {
+        let config = DatagramConfig::default();
+        Self::with(config, network, address, handler)
+    }
+
+    fn with(
+        config: DatagramConfig,
+        network: Network,
+        address: &str,
+        handler: impl DatagramHandler + 'static,
+    ) -> Self {
+        let socket = net::listen_datagrams(network, address).unwrap();
+        let server = DatagramServer::new(config, socket.clone(), handler);
+        let (stats, stopper) = (server.stats(), Stopper::new());
+        let watched = stopper.clone();
+        Self {
+            address: socket.local_addr().unwrap().to_string(),
+            socket,
+            stats,
+            stopper,
+            thread: thread::spawn(move || server.run(&watched)),
+        }
+    }
+
+    /// Stops it; what it has counted.
+    fn stop(self) -> String {
+        self.stopper.stop();
+        eventually("it has ended", || self.thread.is_finished());
+        self.thread.join().unwrap().unwrap();
+        self.stats.line()
+    }
+}
+
+/// A client whose every call fails after [`PATIENCE`].
+fn client(network: Network, address: &str) -> DatagramSocket {
+    let client = net::dial_datagrams(network, address).unwrap();
+    client.set_read_deadline(Deadline::after(PATIENCE));
+    client.set_write_deadline(Deadline::after(PATIENCE));
+    client
+}
+
+fn ask(client: &DatagramSocket, bytes: &[u8]) {
+    client.send(bytes).unwrap();
+    let mut buffer = vec![0; bytes.len() + 1];
+    assert_eq!(client.recv(&mut buffer).unwrap(), bytes.len());
+}
 
 #[test]
 fn a_datagram_server_echoes_drops_what_is_too_long_or_denied_and_stops() {
@@ -66,4 +129,141 @@ fn unix_datagrams_are_echoed_and_a_sender_without_a_name_harms_nobody() {
     assert_eq!(stats.line(), "received 5, replied 3, refused 1, failed 1");
     drop(client);
     assert_eq!(std::fs::read_dir(&folder.0).unwrap().count(), 0);
+}
+
+#[test]
+fn a_unix_peer_that_never_reads_holds_up_neither_the_others_nor_the_end() {
+    let folder = Folder::new();
+    let path = folder.path("d");
+    let server = Running::start(Network::Unixgram, &path, datagram_handler(false));
+    let deaf = UnixDatagram::bind(folder.path("deaf")).unwrap();
+    deaf.set_write_timeout(Some(PATIENCE)).unwrap();
+    for _ in 0..100 {
+        deaf.send_to(b"not waited for", &path).unwrap(); // more than any queue takes
+    }
+    ask(&client(Network::Unixgram, &path), b"another peer");
+    let stats = server.stats.clone();
+    server.stop();
+    let (replied, failed) = (stats.replied.get(), stats.failed.get());
+    assert!(failed > 0 && replied + failed == 101, "{}", stats.line());
+}
+
+#[test]
+fn a_client_of_a_unix_server_that_never_reads_waits_for_its_time_out_only() {
+    let folder = Folder::new();
+    let path = folder.path("d");
+    let _deaf = UnixDatagram::bind(&path).unwrap();
+    let filling = UnixDatagram::unbound().unwrap();
+    filling.set_nonblocking(true).unwrap();
+    while filling.send_to(b"x", &path).is_ok() {}
+    let socket = net::dial_datagrams(Network::Unixgram, &path).unwrap();
+    let timeout = Duration::from_millis(50);
+    let begun = Instant::now();
+    let asked = DatagramClient::new(socket, timeout, 2).ask(b"?").map(drop);
+    assert!(
+        matches!(asked, Err(NoReply::Silence { attempts: 2, .. })),
+        "{asked:?}"
+    );
+    assert!(begun.elapsed() >= timeout * 2 && begun.elapsed() < PATIENCE);
+}
+
+#[test]
+fn what_had_arrived_at_the_stop_is_answered() {
+    let folder = Folder::new();
+    // A Unix queue is short: 10 by default.
+    for (network, address, count) in [
+        (Network::Udp, "127.0.0.1:0", 100),
+        (Network::Unixgram, &*folder.path("d"), 8),
+    ] {
+        let (begun, has_begun) = mpsc::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let handler = move |_: &Addr, _: &mut [u8], len: usize| {
+            let _ = begun.send(());
+            let _ = released.recv(); // waits once; after that nobody is there to wait for
+            Some(len)
+        };
+        let server = Running::start(network, address, handler);
+        let client = client(network, &server.address);
+        client.send(b"first").unwrap();
+        has_begun.recv_timeout(PATIENCE).unwrap();
+        for _ in 1..count {
+            client.send(b"queued").unwrap();
+        }
+        server.stopper.stop();
+        eventually("the socket is closed", || server.socket.is_closed());
+        drop(release);
+        let line = server.stop();
+        let expected = format!("received {count}, replied {count}, refused 0, failed 0");
+        assert_eq!(line, expected, "{network}");
+        for _ in 0..count {
+            client.recv(&mut [0; 8]).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_limit_beyond_what_a_datagram_carries_is_no_limit() {
+    let folder = Folder::new();
+    for (network, address) in [
+        (Network::Udp, "127.0.0.1:0"),
+        (Network::Unixgram, &*folder.path("d")),
+    ] {
+        let config = DatagramConfig {
+            max_datagram: usize::MAX,
+            ..DatagramConfig::default()
+        };
+        let server = Running::with(config, network, address, datagram_handler(false));
+        let client = client(network, &server.address);
+        ask(&client, &[1; 60_000]);
+        assert_eq!(server.stop(), "received 1, replied 1, refused 0, failed 0");
+    }
+}
+
+#[test]
+fn a_datagram_from_the_servers_own_address_does_not_go_round_for_ever() {
+    for address in ["127.0.0.1:0", "0.0.0.0:0"] {
+        let server = Running::start(Network::Udp, address, datagram_handler(false));
+        let port = server.socket.local_addr().unwrap().ip().unwrap().port();
+        let own = format!("127.0.0.1:{port}");
+        let forged = Addr::Ip(own.parse().unwrap());
+        server.socket.send_to(b"from itself", &forged).unwrap();
+        ask(&client(Network::Udp, &own), b"from a client");
+        let line = server.stop();
+        assert_eq!(
+            line, "received 2, replied 1, refused 1, failed 0",
+            "{address}"
+        );
+    }
+}
+
+#[test]
+fn a_reply_leaves_from_the_address_that_was_asked() {
+    for (listening, asked) in [
+        ("0.0.0.0:0", &["127.0.0.1", "127.0.0.2"][..]),
+        ("[::]:0", &["[::1]", "127.0.0.1", "127.0.0.3"]),
+    ] {
+        if net::listen_datagrams(Network::Udp, listening).is_err() {
+            eprintln!("skipped: no IPv6 here");
+            continue;
+        }
+        let server = Running::start(Network::Udp, listening, datagram_handler(false));
+        let port = server.socket.local_addr().unwrap().ip().unwrap().port();
+        for ip in asked {
+            // A connected socket takes replies of the address that it asked only.
+            let client = client(Network::Udp, &format!("{ip}:{port}"));
+            for size in [5, 0, 1_000] {
+                ask(&client, &vec![1; size]);
+            }
+            // Several in one batch.
+            for _ in 0..20 {
+                client.send(b"together").unwrap();
+            }
+            for _ in 0..20 {
+                assert_eq!(client.recv(&mut [0; 9]).unwrap(), 8);
+            }
+        }
+        let count = 23 * asked.len();
+        let expected = format!("received {count}, replied {count}, refused 0, failed 0");
+        assert_eq!(server.stop(), expected);
+    }
 }

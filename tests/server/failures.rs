@@ -2,10 +2,12 @@
 
 use std::io::{self, Read, Write};
 
-use crate::MODES;
-use crate::support::{connect, in_own_process, serve};
+use crate::support::{Kept, connect, connect_from, in_own_process, serve};
+use crate::{MODES, ask, client};
+use groundwire::echo::{Asked, EchoHandler};
 use groundwire::net::Conn;
-use groundwire::server::{Config, End, Session};
+use groundwire::server::{AccessList, Config, End, Handler, Refusal, Session};
+use groundwire::telemetry::{Format, Level, Log};
 
 #[test]
 fn a_panic_or_an_error_ends_its_connection_only_and_is_counted() {
@@ -40,6 +42,41 @@ fn a_panic_or_an_error_ends_its_connection_only_and_is_counted() {
             "{mode:?}"
         );
         assert_eq!(totals.active, 0, "{mode:?}");
+    }
+}
+
+#[test]
+fn a_panic_in_the_word_for_busy_is_counted_and_the_server_goes_on_accepting() {
+    struct Clumsy(EchoHandler);
+    impl Handler for Clumsy {
+        fn serve(&self, conn: &Conn, session: &Session<'_>) -> io::Result<End> {
+            self.0.serve(conn, session)
+        }
+        fn refused(&self, _: &Conn, why: Refusal) {
+            panic!("cannot say that it is {why}");
+        }
+    }
+    for mode in MODES {
+        let kept = Kept::default();
+        let config = Config {
+            mode,
+            log: Log::to_writer(Level::Error, Format::Text, Box::new(kept.clone())),
+            access: AccessList::new(Vec::new(), vec!["127.0.0.9".parse().unwrap()]),
+            ..Config::default()
+        };
+        let (server, address) = serve(config, Clumsy(EchoHandler::default()));
+        for _ in 0..5 {
+            let mut denied = connect_from("127.0.0.9:0", &address);
+            assert_eq!(denied.read(&mut [0]).unwrap(), 0, "{mode:?}");
+        }
+        let mut served = client(&address);
+        assert_eq!(ask(&mut served, b"x\n"), Asked::Reply(b"x\n".to_vec()));
+        drop(served);
+        let totals = server.stop().unwrap();
+        assert_eq!((totals.refused, totals.panicked), (5, 5), "{mode:?}");
+        assert_eq!((totals.served, totals.failed), (1, 0), "{mode:?}");
+        let cause = "cause=\"cannot say that it is not on the access list\"";
+        assert_eq!(kept.text().matches(cause).count(), 5, "{}", kept.text());
     }
 }
 

@@ -1,9 +1,11 @@
 //! Who is turned away: beyond a limit, by the access list, by a full queue.
 
+use std::fs;
 use std::io::{self, Read, Write};
+use std::process::Command;
 use std::sync::mpsc;
 
-use crate::support::{PATIENCE, connect, connect_from, eventually, serve};
+use crate::support::{PATIENCE, connect, connect_from, eventually, in_own_process, serve};
 use crate::{ask, client};
 use groundwire::echo::{Asked, EchoHandler, LineClient, MAX_LINE};
 use groundwire::net::Conn;
@@ -59,6 +61,55 @@ fn beyond_the_limit_a_peer_is_closed_and_counted_and_room_comes_free_again() {
         drop(second);
         assert_eq!(server.stop().unwrap().refused, 1);
     }
+}
+
+/// Bytes of address space that this process has: field VmSize of `proc_pid_status(5)`.
+fn address_space() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmSize:"));
+    let kilobytes = line.unwrap().split_whitespace().nth(1).unwrap();
+    kilobytes.parse::<u64>().unwrap() * 1024
+}
+
+fn limit_address_space(bytes: &str) -> bool {
+    let (pid, soft) = (std::process::id().to_string(), format!("--as={bytes}:"));
+    let set = Command::new("prlimit")
+        .args(["--pid", &pid, &soft])
+        .status();
+    set.is_ok_and(|status| status.success())
+}
+
+#[test]
+fn newcomers_are_served_once_a_shortage_of_threads_is_over() {
+    let name = "limits::newcomers_are_served_once_a_shortage_of_threads_is_over";
+    if in_own_process(name, &[]).is_some() {
+        return;
+    }
+    let config = Config {
+        stack_size: 256 << 20, // more than the limit below has room for
+        ..Config::default()
+    };
+    let (server, address) = serve(config, EchoHandler::default());
+    // One serves the first, and the next waits already: the third would need a thread.
+    let mut first = client(&address);
+    ask(&mut first, b"1\n");
+    if !limit_address_space(&(address_space() + (128 << 20)).to_string()) {
+        eprintln!("skipped: no prlimit");
+        return;
+    }
+    let mut second = client(&address);
+    ask(&mut second, b"2\n");
+    let mut third = connect(&address);
+    third.write_all(b"3\n").unwrap();
+    // Both of the others stay and are served; nobody is left to accept the third.
+    ask(&mut second, b"2 again\n");
+    assert!(third.is_quiet(), "there was no shortage");
+    assert!(limit_address_space("unlimited"));
+    let mut reply = [0; 2];
+    third.read_exact(&mut reply).unwrap();
+    assert_eq!(&reply, b"3\n");
+    drop((first, second, third));
+    assert_eq!(server.stop().unwrap().served, 3);
 }
 
 #[test]

@@ -85,7 +85,12 @@ fn the_metrics_page_agrees_with_what_was_done() {
         body.contains("\ngroundwire_connection_seconds_count 1\n"),
         "{body}"
     );
-    assert!(scrape("HEAD /metrics HTTP/1.1\r\n\r\n").ends_with("\r\n\r\n"));
+    for (path, status) in [("/metrics", "200"), ("/other", "404")] {
+        let reply = scrape(&format!("HEAD {path} HTTP/1.1\r\n\r\n"));
+        assert!(reply.starts_with(&format!("HTTP/1.1 {status} ")), "{reply}");
+        assert!(reply.ends_with("\r\n\r\n"), "a body: {reply}");
+    }
+    assert!(scrape("GET http://x/metrics HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 200"));
     assert!(scrape("\x16\x03\x01 not http at all\r\n\r\n").starts_with("HTTP/1.1 400"));
     server.stop().unwrap();
     let address = page.local_addr().to_string();

@@ -79,7 +79,7 @@ fn what_outlasts_the_drain_time_is_cut_and_counted() {
 
 #[test]
 fn a_handler_that_outlasts_even_the_cut_does_not_keep_the_server() {
-    for mode in [Mode::Serial, Mode::Threads] {
+    for mode in MODES {
         let (begun, has_begun) = mpsc::channel();
         let (release, released) = mpsc::channel::<()>();
         let released = Mutex::new(released);
@@ -124,6 +124,35 @@ fn what_waits_in_the_queue_at_the_stop_is_answered_as_far_as_it_had_come() {
     assert_eq!(heard, b"line\nrest");
     let counts = (totals.served, totals.cut, totals.active);
     assert_eq!(counts, (2, 0, 0));
+}
+
+#[test]
+fn a_reply_under_way_at_the_stop_arrives_although_its_peer_goes_on_sending() {
+    const REPLY: usize = 400_000; // more than a receiver's window, less than the send buffer
+    for mode in MODES {
+        let handler = |mut conn: &Conn, _: &Session<'_>| {
+            while conn.read(&mut [0])? > 0 {}
+            conn.write_all(&[7; REPLY]).map(|()| End::Peer)
+        };
+        let config = Config {
+            mode,
+            drain: PATIENCE,
+            ..Config::default()
+        };
+        let (server, address) = serve(config, handler);
+        let mut conn = connect(&address);
+        eventually("it is served", || server.totals().active == 1);
+        let (stopper, totals) = (server.stopper(), server);
+        stopper.stop();
+        eventually("its handler is done", || totals.totals().served == 1);
+        // As a client would that does not know yet. Without the care the server has announced its
+        // end, and is going, so this is answered by a reset that destroys the rest.
+        conn.write_all(b"x").unwrap();
+        let mut reply = Vec::new();
+        let ended = conn.read_to_end(&mut reply);
+        assert_eq!((reply.len(), ended.is_ok()), (REPLY, true), "{mode:?}");
+        assert_eq!(totals.wait().unwrap().cut, 0, "{mode:?}");
+    }
 }
 
 /// Asks for the same line again and again until the server ends; how many whole replies came.

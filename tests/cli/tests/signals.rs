@@ -1,7 +1,8 @@
 //! How servers end: SIGINT and SIGTERM, draining, a second signal.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpStream, UdpSocket};
+use std::time::Duration;
 
 use groundwire_cli_tests::{Running, Server, announced, ask, connect, eventually};
 
@@ -115,8 +116,8 @@ fn every_connection_is_drained_the_idle_ones_too() {
 
 /// A server one of whose handlers cannot finish: with `-v` it is about to show a line that is
 /// longer than the pipe holds, to a reader that does not read.
-fn stuck() -> (Running, String, impl Sized) {
-    let args = ["127.0.0.1:0", "-v", "--drain", "60s", "--max-line", "1MiB"];
+fn stuck(drain: &str) -> (Running, String, impl Sized) {
+    let args = ["127.0.0.1:0", "-v", "--drain", drain, "--max-line", "1MiB"];
     let (running, mut stdout) = Running::start_unread("tcp-echo-server", &args);
     let mut until = |end: &str| {
         let mut text = String::new();
@@ -143,7 +144,7 @@ fn a_second_signal_ends_the_draining_at_once_with_128_and_its_number() {
         ("INT", "INT", 130),
         ("TERM", "INT", 130),
     ] {
-        let (server, address, held) = stuck();
+        let (server, address, held) = stuck("60s");
         server.signal(first);
         eventually("the server listens no more", || {
             TcpStream::connect(&address).is_err()
@@ -156,8 +157,51 @@ fn a_second_signal_ends_the_draining_at_once_with_128_and_its_number() {
 }
 
 #[test]
+fn a_reader_of_the_output_that_has_stopped_reading_does_not_keep_the_server_from_ending() {
+    let (server, _, held) = stuck("300ms");
+    server.signal("TERM");
+    let ended = server.end();
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let says = "standard output: nobody reads it, the totals are not printed\n";
+    assert!(ended.stderr.ends_with(says), "{ended:?}");
+    drop(held);
+}
+
+#[test]
+fn nor_does_it_keep_a_server_of_datagrams() {
+    let args = ["127.0.0.1:0", "-v"];
+    let (server, mut stdout) = Running::start_unread("udp-echo-server", &args);
+    let mut first = Vec::new();
+    while first.last() != Some(&b'\n') {
+        let mut byte = [0];
+        stdout.read_exact(&mut byte).unwrap();
+        first.push(byte[0]);
+    }
+    let first = String::from_utf8(first).unwrap();
+    let (_, address) = announced(first.trim_end());
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    // Two of these fill the pipe, if the second is not echoed. Datagrams may be lost: ask again.
+    client
+        .set_read_timeout(Some(Duration::from_millis(200)))
+        .unwrap();
+    let mut silent = 0;
+    while silent < 3 {
+        client.send_to(&[b'x'; 60_000], &address).unwrap();
+        silent = if client.recv(&mut [0; 60_000]).is_ok() {
+            0
+        } else {
+            silent + 1
+        };
+    }
+    server.signal("TERM");
+    let ended = server.end();
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    drop(stdout);
+}
+
+#[test]
 fn while_it_drains_the_port_refuses_newcomers_and_the_old_ones_finish() {
-    let (server, address, held) = stuck();
+    let (server, address, held) = stuck("60s");
     server.signal("TERM");
     eventually("the server listens no more", || {
         TcpStream::connect(&address).is_err()

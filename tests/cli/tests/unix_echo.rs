@@ -283,11 +283,32 @@ fn the_words_that_stop_work_on_records_as_on_lines() {
         );
         assert!(!fs::exists(&path).unwrap(), "{kind}");
     }
+}
+
+#[test]
+fn options_about_connections_are_refused_for_datagrams() {
     let (_folder, path) = place();
-    let run = program("unix-echo-server")
-        .args(["-T", "datagram", "--once", &path])
-        .assert();
-    run.code(2).stdout("");
+    for options in [
+        &["--once"][..],
+        &["--stop-word", "STOP"],
+        &["--stop-connection-word", "BYE"],
+        &["--mode", "pool"],
+        &["--workers", "4"],
+        &["--queue", "64"],
+        &["--scheduling", "auto"],
+        &["--idle-timeout", "5m"],
+        &["--write-timeout", "1s"],
+        &["--max-connections", "10"],
+        &["--drain", "1s"],
+    ] {
+        let run = program("unix-echo-server")
+            .args(["-T", "datagram", &path])
+            .args(options)
+            .assert();
+        let says = format!("{}: datagrams have no connection", options[0]);
+        let stderr = String::from_utf8(run.code(2).stdout("").get_output().stderr.clone());
+        assert!(stderr.unwrap().contains(&says), "{options:?}");
+    }
 }
 
 #[test]
