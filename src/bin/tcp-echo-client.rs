@@ -12,7 +12,7 @@ const SPEC: Spec = Spec {
     about: "Send lines to a TCP echo server and print the replies.",
     usage: &["[OPTION]... HOST:PORT [MESSAGE]..."],
     operands: &[
-        ("HOST:PORT", "the server"),
+        ("HOST:PORT", "the server; without HOST, this machine"),
         (
             "MESSAGE",
             "words to send as one line; without any, lines of standard input",

@@ -14,7 +14,7 @@ const SPEC: Spec = Spec {
     usage: &["[OPTION]... [ADDRESS]"],
     operands: &[(
         "ADDRESS",
-        "where to listen, as HOST:PORT; port 0 picks one [127.0.0.1:7000]",
+        "where to listen, as HOST:PORT; port 0 picks one, no host (:7000) is every interface, so that other machines reach it [127.0.0.1:7000]",
     )],
     options: &[
         flags::MODE,

@@ -12,7 +12,7 @@ const SPEC: Spec = Spec {
     about: "Send datagrams to a UDP echo server and print the replies.",
     usage: &["[OPTION]... HOST:PORT [MESSAGE]..."],
     operands: &[
-        ("HOST:PORT", "the server"),
+        ("HOST:PORT", "the server; without HOST, this machine"),
         (
             "MESSAGE",
             "words to send as one datagram; without any, lines of standard input",
@@ -28,7 +28,7 @@ const SPEC: Spec = Spec {
             .short('r')
             .default("2"),
     ],
-    epilogue: "Exit status 1 when no reply comes or the host says that nobody listens.\n\n\
+    epilogue: "No reply, or word from the host that nobody listens, is a failure.\n\n\
                Example:\n  udp-echo-client --timeout 500ms localhost:7001 hello",
 };
 

@@ -267,6 +267,22 @@ fn a_bad_value_is_told_why_before_anything_happens() {
         &["--size", "65508", "udp", "127.0.0.1:1"],
         "--size 65508: must be 1 to 65507 on udp",
     );
+    let most = "--connections 1000001: must be at most 1000000";
+    is_a_usage_error("loadgen", &["-c", "1000001", "tcp", "127.0.0.1:1"], most);
+    let most = "--connections 18446744073709551615: must be at most 1000000";
+    let huge = ["-c", "18446744073709551615", "tcp", "127.0.0.1:1"];
+    is_a_usage_error("loadgen", &huge, most);
+    for (a, b) in [
+        ("--hold=1s", "--churn"),
+        ("--hold=1s", "--rate=9"),
+        ("--hold=1s", "--requests=9"),
+        ("--hold=1s", "--duration=9s"),
+        ("--requests=9", "--duration=9s"),
+    ] {
+        let name = |option: &'static str| option.split('=').next().unwrap();
+        let says = format!("{} and {} exclude each other", name(a), name(b));
+        is_a_usage_error("loadgen", &[a, b, "tcp", "127.0.0.1:1"], &says);
+    }
     is_a_usage_error(
         "loadgen",
         &["--churn", "udp", "127.0.0.1:1"],
