@@ -60,7 +60,8 @@ fn serve(args: Args) -> Result<(), Failure> {
     };
     let listener = listening
         .listen(Network::Tcp, address)
-        .map_err(Failure::of)?;
+        .map_err(flags::failure)?;
+    let config = echo::flags::limited(config, &args);
     program::serve_connections(&args, config, listener, handler)
 }
 

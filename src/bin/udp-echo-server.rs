@@ -48,7 +48,7 @@ fn serve(args: Args) -> Result<(), Failure> {
     };
     let first = listening
         .listen_datagrams(Network::Udp, address)
-        .map_err(Failure::of)?;
+        .map_err(flags::failure)?;
     // The others bind what the first was given, which matters when that was port 0.
     let bound = first
         .local_addr()
@@ -58,7 +58,7 @@ fn serve(args: Args) -> Result<(), Failure> {
         sockets.push(
             listening
                 .listen_datagrams(Network::Udp, &bound)
-                .map_err(Failure::of)?,
+                .map_err(flags::failure)?,
         );
     }
     let show = args.count("verbose") > 0;

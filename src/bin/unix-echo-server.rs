@@ -75,7 +75,7 @@ fn serve_connections(
     network: Network,
     path: &str,
 ) -> Result<(), Failure> {
-    let config = flags::config(SPEC.name, args)?;
+    let config = echo::flags::limited(flags::config(SPEC.name, args)?, args);
     let handler = EchoHandler::new(echo::flags::config(args)?);
     let listener = listening.listen(network, path).map_err(Failure::of)?;
     program::serve_connections(args, config, listener, handler)

@@ -260,8 +260,9 @@ Exit status: 0 done, 1 failed, 2 called wrongly.
 
     #[test]
     fn the_footer_has_the_units_of_the_values_that_are_there() {
+        const WAIT: &[Opt] = &[Opt::value("wait", "TIME", "how long")];
         let spec = Spec {
-            options: &[Opt::value("wait", "TIME", "how long")],
+            options: WAIT,
             ..SPEC
         };
         assert!(footer(&spec).starts_with("TIME is a number with its unit: "));

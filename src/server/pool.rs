@@ -12,7 +12,7 @@ use std::thread;
 use super::Handler;
 use super::live::{Refusal, Seat};
 use super::shared::Shared;
-use crate::net::{Conn, Listener};
+use crate::net::{Conn, Listener, plain_words};
 
 /// A bounded queue that can be closed. `push` never blocks, `pop` does.
 struct Queue<T> {
@@ -101,7 +101,8 @@ pub(crate) fn run<H: Handler>(
                 .stack_size(shared.config.stack_size);
             let queue = &queue;
             if let Err(error) = worker.spawn_scoped(scope, move || work(shared, queue)) {
-                started = Err(error);
+                let why = format!("starting worker {number}: {}", plain_words(&error));
+                started = Err(io::Error::new(error.kind(), why));
                 break;
             }
         }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use groundwire::cli::{Failure, Out, What};
 use groundwire::net;
-use groundwire::server::Stopper;
+use groundwire::server::{Stopper, flags};
 
 use crate::outcome::{Errors, Held, Outcome};
 use crate::plan::Plan;
@@ -22,6 +22,8 @@ struct Share {
     errors: Errors,
     /// The first failure, in words.
     why: Option<String>,
+    /// The address is none.
+    wrong_call: Option<Failure>,
 }
 
 /// Opens all connections, a thread's share on a thread each, and tries each with one request.
@@ -50,7 +52,11 @@ pub fn all(
                 targets,
                 errors,
                 why,
+                wrong_call,
             } = joined?;
+            if let Some(failure) = wrong_call {
+                return Err(failure);
+            }
             shares.push(targets);
             outcome.errors.add(errors);
             outcome.why = outcome.why.take().or(why);
@@ -79,6 +85,10 @@ fn open_share(plan: &Plan, stopper: &Stopper, number: usize) -> Share {
             Err(error) => {
                 share.errors.connect += 1;
                 share.why.get_or_insert(error.to_string());
+                if matches!(error, net::Error::Address(_)) {
+                    share.wrong_call = Some(flags::failure(error));
+                    break;
+                }
                 if is_descriptor_shortage(&error) {
                     break; // the next one would fail alike, a hundred thousand times
                 }

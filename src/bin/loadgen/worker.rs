@@ -8,7 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use groundwire::cli::{Failure, Out, What};
-use groundwire::server::Stopper;
+use groundwire::net;
+use groundwire::server::{Stopper, flags};
 use groundwire::sys::process;
 use groundwire::telemetry::Histogram;
 
@@ -37,6 +38,9 @@ pub fn run(plan: &Plan, stopper: &Stopper, out: &Out) -> Result<Outcome, Failure
     let shares = if plan.churn {
         // One first, so that a server that is not there is one error and not a hundred thousand.
         if let Err(error) = Target::open(plan, 0) {
+            if matches!(error, net::Error::Address(_)) {
+                return Err(flags::failure(error));
+            }
             outcome.errors.connect += 1;
             outcome.why = Some(error.to_string());
             return Ok(outcome);

@@ -135,6 +135,19 @@ fn once_serves_one_read_and_ends() {
 }
 
 #[test]
+fn once_refuses_a_second_connection_while_the_first_is_idle() {
+    let server = Server::tcp(&["--once"]);
+    let mut first = connect(&server.address);
+    // Nobody tells when it was accepted; the one that comes before the other is the first.
+    let second = connect(&server.address);
+    assert!(is_turned_away(second));
+    first.write_all(b"still served").unwrap();
+    assert_eq!(finish(first), b"still served");
+    let ended = server.end();
+    assert_eq!(ended.stdout, ["served 1, active 0, refused 1, failed 0"]);
+}
+
+#[test]
 fn the_stop_word_is_echoed_and_ends_the_server_for_all() {
     let server = Server::tcp(&["--stop-word", "STOP"]);
     let mut idle = connect(&server.address);
@@ -422,7 +435,7 @@ fn a_metrics_address_that_is_taken_ends_the_start() {
         .args(["127.0.0.1:0", "--metrics", &other.address])
         .assert();
     let says = format!(
-        "tcp-echo-server: listen tcp {}: address already in use\n",
+        "tcp-echo-server: --metrics: listen tcp {}: address already in use\n",
         other.address
     );
     run.code(1).stdout("").stderr(says);
