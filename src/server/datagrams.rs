@@ -8,6 +8,7 @@
 //!
 //! [`ListenConfig::reuse_port`]: crate::net::ListenConfig::reuse_port
 
+use std::fmt::Display;
 use std::io;
 use std::sync::Arc;
 use std::thread;
@@ -222,10 +223,13 @@ impl<H: DatagramHandler> DatagramServer<H> {
 
     fn answer(&mut self, peer: &Addr, buffer: &mut [u8], len: usize) -> Option<usize> {
         self.stats.received.inc();
-        let why = if len > self.config.max_datagram {
-            "longer than the limit"
-        } else if !self.config.access.permits(peer) {
-            "not on the access list"
+        let fields: [(&str, &dyn Display); 2] = [("peer", peer), ("bytes", &len)];
+        let config = &self.config;
+        config.log.trace(&config.name, "datagram received", &fields);
+        let why = if len > config.max_datagram {
+            "longer than the limit".to_string()
+        } else if let Err(rule) = config.access.judge(peer) {
+            rule.to_string()
         } else {
             return self.handler.reply(peer, buffer, len);
         };

@@ -119,13 +119,27 @@ pub fn access(args: &Args) -> Result<AccessList, UsageError> {
 }
 
 /// The log that `--log` and `-v` ask for: warnings, with `-v` connections, with `-vv` everything.
+/// As JSON also what is worth knowing without `-v`: its reader is a program.
 pub fn log(args: &Args) -> Result<Log, UsageError> {
-    let level = match args.count("verbose") {
-        0 => Level::Warn,
-        1 => Level::Debug,
+    let format = args.parse::<Format>("log")?;
+    let level = match (args.count("verbose"), format) {
+        (0, Format::Text) => Level::Warn,
+        (0, Format::Json) => Level::Info,
+        (1, _) => Level::Debug,
         _ => Level::Trace,
     };
-    Ok(Log::stderr(level, args.parse::<Format>("log")?))
+    Ok(Log::stderr(level, format))
+}
+
+/// Where a program tells of its own start and end: in that log if it is JSON or `-vv`. Otherwise
+/// the first and the last line of standard output say the same.
+pub fn life_log(args: &Args, log: &Log) -> Log {
+    let machine = args.value("log") == Some("json");
+    if machine || args.count("verbose") > 1 {
+        log.clone()
+    } else {
+        Log::off()
+    }
 }
 
 /// A duration flag for which 0 means no limit.

@@ -44,7 +44,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-pub use access::AccessList;
+pub use access::{AccessList, Unwelcome};
 pub use config::{Config, Mode, STACK_SIZE};
 pub use datagrams::{DatagramConfig, DatagramHandler, DatagramServer, DatagramStats};
 pub use live::Refusal;
@@ -277,6 +277,12 @@ fn run_serial<H: Handler + 'static>(
 
 /// Steps 2 and 3 of the end: wake, wait, cut.
 fn drain<H: Handler>(shared: &Shared<H>) {
+    let (config, live) = (&shared.config, shared.stats.active.get());
+    if live > 0 {
+        config
+            .log
+            .info(&config.name, "draining", &[("live", &live)]);
+    }
     shared.table.drain();
     if shared
         .table
@@ -286,7 +292,6 @@ fn drain<H: Handler>(shared: &Shared<H>) {
     }
     let cut = shared.table.cut();
     shared.stats.cut.add(cut as u64);
-    let config = &shared.config;
     config
         .log
         .warn(&config.name, "drain time is over", &[("cut", &cut)]);

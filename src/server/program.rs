@@ -3,16 +3,18 @@
 //! A program makes its listener and its handler, and hands them over; what follows is the same
 //! for all of them, so it stands here once.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::thread;
 
 use super::{
     Config, DatagramConfig, DatagramHandler, DatagramServer, DatagramStats, Handler, Server,
-    Signals, Stopper, flags,
+    Signals, Stopper, Totals, flags,
 };
 use crate::cli::{Args, Failure, Out, What};
 use crate::net::{DatagramSocket, Listener};
-use crate::telemetry::Registry;
+use crate::sys::signal::Signal;
+use crate::telemetry::{Log, Registry};
 
 /// Serves connections until SIGINT, SIGTERM or the handler stops the server.
 ///
@@ -26,8 +28,9 @@ pub fn serve_connections<H: Handler + 'static>(
 ) -> Result<(), Failure> {
     let signals = Signals::block().what("blocking signals")?;
     let what = format!("serving {} {}", listener.network(), listener.local_addr());
+    let life = Life::new(args, &config.name, &config.log);
     let server = Server::new(config, handler);
-    signals.stop(server.stopper()).what("waiting for signals")?;
+    life.watch(signals, server.stopper())?;
     let registry = Registry::new();
     server.register(&registry);
 
@@ -38,6 +41,10 @@ pub fn serve_connections<H: Handler + 'static>(
         &out,
         format_args!("listening on {} {address}", listener.network()),
     )?;
+    life.tell(
+        "listening",
+        &[("network", &listener.network()), ("address", address)],
+    );
     if let Some(page) = &page {
         flags::announce(
             &out,
@@ -45,7 +52,52 @@ pub fn serve_connections<H: Handler + 'static>(
         )?;
     }
     let totals = server.run(listener).what(what)?;
+    let Totals {
+        served,
+        refused,
+        failed,
+        cut,
+        ..
+    } = &totals;
+    let fields: Fields<'_> = &[
+        ("served", served),
+        ("refused", refused),
+        ("failed", failed),
+        ("cut", cut),
+    ];
+    life.tell("ended", fields);
     flags::announce(&out, totals)
+}
+
+type Fields<'a> = &'a [(&'a str, &'a dyn Display)];
+
+/// Tells the log of the program's own start and end, for readers who do not see standard output.
+#[derive(Clone)]
+struct Life {
+    name: String,
+    log: Log,
+}
+
+impl Life {
+    fn new(args: &Args, name: &str, log: &Log) -> Self {
+        Self {
+            name: name.to_string(),
+            log: flags::life_log(args, log),
+        }
+    }
+
+    fn tell(&self, message: &str, fields: Fields<'_>) {
+        self.log.info(&self.name, message, fields);
+    }
+
+    /// Lets the signals stop the server, and tells of the first one.
+    fn watch(&self, signals: Signals, stopper: Stopper) -> Result<(), Failure> {
+        let life = self.clone();
+        let tell = move |signal: Signal| life.tell("stopping", &[("signal", &signal.name())]);
+        signals
+            .stop_and_tell(stopper, tell)
+            .what("waiting for signals")
+    }
 }
 
 /// Serves datagrams, one thread a socket, until SIGINT or SIGTERM; prints likewise. The sockets
@@ -58,7 +110,8 @@ pub fn serve_datagrams<H: DatagramHandler + 'static>(
 ) -> Result<(), Failure> {
     let signals = Signals::block().what("blocking signals")?;
     let (stopper, stats) = (Stopper::new(), Arc::new(DatagramStats::default()));
-    signals.stop(stopper.clone()).what("waiting for signals")?;
+    let life = Life::new(args, &config.name, &config.log);
+    life.watch(signals, stopper.clone())?;
     let registry = Registry::new();
     stats.register(&registry);
 
@@ -70,6 +123,10 @@ pub fn serve_datagrams<H: DatagramHandler + 'static>(
             &out,
             format_args!("listening on {} {local}", socket.network()),
         )?;
+        life.tell(
+            "listening",
+            &[("network", &socket.network()), ("address", &local)],
+        );
     }
     if let Some(page) = &page {
         flags::announce(
@@ -94,5 +151,14 @@ pub fn serve_datagrams<H: DatagramHandler + 'static>(
             .map_err(|_| Failure::Failed("a serving thread panicked".into()))?;
         ended.what("serving datagrams")?;
     }
+    let [received, replied] = [&stats.received, &stats.replied].map(|c| c.get());
+    let [refused, failed] = [&stats.refused, &stats.failed].map(|c| c.get());
+    let fields: Fields<'_> = &[
+        ("received", &received),
+        ("replied", &replied),
+        ("refused", &refused),
+        ("failed", &failed),
+    ];
+    life.tell("ended", fields);
     flags::announce(&out, stats.line())
 }

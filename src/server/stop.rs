@@ -93,18 +93,28 @@ impl Signals {
 
     /// Starts the thread that waits for them: the first stops, the second exits the process.
     pub fn stop(self, stopper: Stopper) -> io::Result<()> {
+        self.stop_and_tell(stopper, |_| ())
+    }
+
+    /// The same; `tell` hears of the first signal before it stops anything.
+    pub fn stop_and_tell(
+        self,
+        stopper: Stopper,
+        tell: impl FnOnce(Signal) + Send + 'static,
+    ) -> io::Result<()> {
         thread::Builder::new()
             .name("signals".into())
             .stack_size(64 * 1024)
-            .spawn(move || self.take(&stopper))?;
+            .spawn(move || self.take(&stopper, tell))?;
         Ok(())
     }
 
-    fn take(&self, stopper: &Stopper) {
+    fn take(&self, stopper: &Stopper, tell: impl FnOnce(Signal)) {
         let Ok(first) = signal::wait(&self.0) else {
             return;
         };
         let begun = Instant::now();
+        tell(first);
         stopper.stop();
         while let Ok(next) = signal::wait(&self.0) {
             if next != first || begun.elapsed() >= TWIN {

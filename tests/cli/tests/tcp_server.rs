@@ -310,6 +310,23 @@ fn verbose_shows_each_line_and_logs_connections() {
 }
 
 #[test]
+fn the_first_refusal_by_a_limit_is_a_warning_and_those_that_follow_it_are_not() {
+    let server = Server::tcp(&["--max-connections", "1"]);
+    let mut stream = connect(&server.address);
+    assert_eq!(ask(&mut stream, "a"), "a");
+    assert!(is_turned_away(connect(&server.address)));
+    assert!(is_turned_away(connect(&server.address)));
+    drop(stream);
+    let log = server.end_by("TERM").stderr;
+    assert_eq!(log.lines().count(), 1, "{log}");
+    assert!(
+        log.contains(" WARN  tcp-echo-server connection refused peer="),
+        "{log}"
+    );
+    assert!(log.ends_with(" why=\"too many connections\"\n"), "{log}");
+}
+
+#[test]
 fn json_log_lines_are_json() {
     let server = Server::tcp(&[
         "-v",
@@ -328,6 +345,21 @@ fn json_log_lines_are_json() {
     let log = server.end_by("TERM").stderr;
     let parsed = |line: &str| json::parse(line).unwrap_or_else(|| panic!("not JSON: {line}"));
     let lines: Vec<json::Value> = log.lines().map(parsed).collect();
+    let message = |line: &json::Value| line.get("message").text().to_string();
+    let life = ["listening", "stopping", "ended"];
+    let told: Vec<String> = lines.iter().map(message).collect();
+    let (first, end) = (lines.first().unwrap(), lines.last().unwrap());
+    assert_eq!(
+        [&told[0], &told[told.len() - 2], &told[told.len() - 1]],
+        life
+    );
+    assert_eq!(first.get("network").text(), "tcp");
+    let counted = ["served", "refused", "failed"].map(|name| end.get(name).text());
+    assert_eq!(counted, ["0", "1", "1"]);
+    let middle = lines
+        .iter()
+        .filter(|line| !life.contains(&line.get("message").text()));
+    let lines: Vec<&json::Value> = middle.collect();
     let messages: Vec<&str> = lines
         .iter()
         .map(|line| line.get("message").text())
