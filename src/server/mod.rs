@@ -12,7 +12,10 @@
 //!             limit, or refused     caught                       from a reset (lingering close)
 //! ```
 //!
-//! And a server ends like this, after [`Stopper::stop`] or the first SIGINT or SIGTERM:
+//! And a server ends like this, after [`Stopper::stop`]. A signal is no such call by itself, and
+//! SIGTERM ends a process on the spot: a program that wants this end for its signals begins with
+//! [`Signals::block`] and gives them the stopper ([`Signals::stop`]), as `docs/hello.rs` does.
+//!
 //!
 //! 1. The listener closes, which wakes the threads that wait in `accept`.
 //! 2. Each live connection is shut for reading: its handler gets what had arrived, then the end of
