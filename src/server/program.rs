@@ -4,7 +4,7 @@
 //! for all of them, so it stands here once.
 
 use std::fmt::Display;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use super::{
@@ -16,7 +16,7 @@ use crate::net::{DatagramSocket, Listener};
 use crate::sys::signal::Signal;
 use crate::telemetry::{Log, Registry};
 
-/// Serves connections until SIGINT, SIGTERM or the handler stops the server.
+/// Serves connections until a signal (SIGINT, SIGTERM, SIGHUP) or the handler stops the server.
 ///
 /// Prints `listening on NETWORK ADDRESS` first and the totals last. Call it before the program
 /// starts a thread: the signals must be blocked in all of them.
@@ -60,6 +60,7 @@ pub fn serve_connections<H: Handler + 'static>(
         ..
     } = &totals;
     let fields: Fields<'_> = &[
+        ("signal", &life.signal()),
         ("served", served),
         ("refused", refused),
         ("failed", failed),
@@ -72,10 +73,12 @@ pub fn serve_connections<H: Handler + 'static>(
 type Fields<'a> = &'a [(&'a str, &'a dyn Display)];
 
 /// Tells the log of the program's own start and end, for readers who do not see standard output.
-#[derive(Clone)]
 struct Life {
     name: String,
     log: Log,
+    /// What stopped it. Kept until the end, because a log whose reader is stuck must not keep a
+    /// signal from stopping the server.
+    signal: Arc<OnceLock<Signal>>,
 }
 
 impl Life {
@@ -83,6 +86,7 @@ impl Life {
         Self {
             name: name.to_string(),
             log: flags::life_log(args, log),
+            signal: Arc::default(),
         }
     }
 
@@ -90,17 +94,23 @@ impl Life {
         self.log.info(&self.name, message, fields);
     }
 
-    /// Lets the signals stop the server, and tells of the first one.
+    /// Lets the signals stop the server, and remembers the first one.
     fn watch(&self, signals: Signals, stopper: Stopper) -> Result<(), Failure> {
-        let life = self.clone();
-        let tell = move |signal: Signal| life.tell("stopping", &[("signal", &signal.name())]);
+        let heard = self.signal.clone();
         signals
-            .stop_and_tell(stopper, tell)
+            .stop_and_tell(stopper, move |signal| {
+                heard.get_or_init(|| signal);
+            })
             .what("waiting for signals")
+    }
+
+    /// The name of the signal that ended the server, if it was one.
+    fn signal(&self) -> &'static str {
+        self.signal.get().map_or("none", |signal| signal.name())
     }
 }
 
-/// Serves datagrams, one thread a socket, until SIGINT or SIGTERM; prints likewise. The sockets
+/// Serves datagrams, one thread a socket, until SIGINT, SIGTERM or SIGHUP; prints likewise. The sockets
 /// share one address and one set of counters; `handler` makes each its own.
 pub fn serve_datagrams<H: DatagramHandler + 'static>(
     args: &Args,
@@ -154,6 +164,7 @@ pub fn serve_datagrams<H: DatagramHandler + 'static>(
     let [received, replied] = [&stats.received, &stats.replied].map(|c| c.get());
     let [refused, failed] = [&stats.refused, &stats.failed].map(|c| c.get());
     let fields: Fields<'_> = &[
+        ("signal", &life.signal()),
         ("received", &received),
         ("replied", &replied),
         ("refused", &refused),

@@ -96,7 +96,7 @@ impl Signals {
         self.stop_and_tell(stopper, |_| ())
     }
 
-    /// The same; `tell` hears of the first signal before it stops anything.
+    /// The same; `tell` hears of the first signal before it stops anything, so it must not block.
     pub fn stop_and_tell(
         self,
         stopper: Stopper,

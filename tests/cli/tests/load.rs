@@ -102,6 +102,23 @@ fn every_network_is_loaded_without_an_error() {
 }
 
 #[test]
+fn the_names_that_unix_echo_server_has_for_its_types_are_understood() {
+    let folder = tempfile::tempdir().unwrap();
+    for (kind, network) in [
+        ("stream", "unix"),
+        ("datagram", "unixgram"),
+        ("seqpacket", "unixpacket"),
+    ] {
+        let path = folder.path().join(kind);
+        let path = path.to_str().unwrap();
+        let _server = Server::unix(path, &["--type", kind]);
+        let (code, value) = load(&["-n", "5", "-w", "0", kind, path]);
+        assert_eq!(code, Some(0), "{kind}: {value:?}");
+        assert_eq!(value.get("network").text(), network);
+    }
+}
+
+#[test]
 fn the_count_asked_for_is_the_count_measured() {
     let server = Server::tcp(&[]);
     // Requests that do not divide evenly by threads or connections.
