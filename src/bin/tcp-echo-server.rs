@@ -51,6 +51,7 @@ fn main() -> ExitCode {
 
 fn serve(args: Args) -> Result<(), Failure> {
     args.at_most(1)?;
+    program::begin()?;
     let address = args.operand_opt(0, "ADDRESS")?.unwrap_or("127.0.0.1:7000");
     let config = flags::config_with_peers(SPEC.name, &args)?;
     let handler = EchoHandler::new(echo::flags::config(&args)?);

@@ -34,6 +34,7 @@ fn main() -> ExitCode {
 
 fn serve(args: Args) -> Result<(), Failure> {
     args.at_most(1)?;
+    program::begin()?;
     let address = args.operand_opt(0, "ADDRESS")?.unwrap_or("127.0.0.1:7001");
     let count = args.parse::<NonZeroCount>("sockets")?.as_usize();
     let config = DatagramConfig {

@@ -53,6 +53,7 @@ fn main() -> ExitCode {
 
 fn serve(args: Args) -> Result<(), Failure> {
     args.exactly(1)?;
+    program::begin()?;
     let path = args.operand(0, "PATH")?;
     let listening = ListenConfig {
         unix_mode: permissions(&args)?,

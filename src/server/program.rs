@@ -16,6 +16,12 @@ use crate::net::{DatagramSocket, Listener};
 use crate::sys::signal::Signal;
 use crate::telemetry::{Log, Registry};
 
+/// Blocks the signals that end a server: its first line, before it binds. One that comes between
+/// binding and serving then waits for its turn, and no socket file is left behind.
+pub fn begin() -> Result<(), Failure> {
+    Signals::block().map(drop).what("blocking signals")
+}
+
 /// Serves connections until a signal (SIGINT, SIGTERM, SIGHUP) or the handler stops the server.
 ///
 /// Prints `listening on NETWORK ADDRESS` first and the totals last. Call it before the program

@@ -189,6 +189,17 @@ fn a_server_whose_terminal_is_closed_removes_its_socket_file_and_prints_its_tota
 }
 
 #[test]
+fn a_signal_during_the_start_leaves_no_socket_file_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("socket");
+    for _ in 0..40 {
+        let server = Running::start("unix-echo-server", &[file.to_str().unwrap()]);
+        let ended = server.end_by("TERM");
+        assert!(!file.exists(), "{ended:?}");
+    }
+}
+
+#[test]
 fn a_server_that_was_started_with_hangups_ignored_goes_on() {
     let program = path("tcp-echo-server");
     let mut child = Command::new("sh")
