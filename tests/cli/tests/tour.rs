@@ -57,7 +57,7 @@ fn only_the_named_stops_are_made_in_their_order() {
 fn a_tour_without_descriptors_fails_and_leaves_nothing_behind() {
     for limit in 4..=9 {
         let folder = tempfile::tempdir().unwrap();
-        let script = format!("ulimit -n {limit}; exec \"$0\"");
+        let script = format!("ulimit -n {limit}; exec \"$0\" unix");
         let output = Command::new("sh")
             .args(["-c", &script])
             .arg(path("tour"))
