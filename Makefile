@@ -4,6 +4,9 @@ CARGO   ?= cargo
 PREFIX  ?= /usr/local
 DESTDIR ?=
 TMP     := $(or $(TMPDIR),/tmp)
+# Where cargo puts what it builds: the environment says it, or cargo's configuration. Asked only when
+# a target needs it, and answered without cargo, too (`sudo make install`).
+TARGET   = $(abspath $(or $(CARGO_TARGET_DIR),$(shell $(CARGO) metadata --no-deps --offline --format-version 1 2>/dev/null | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'),target))
 PROGRAMS := $(sort $(basename $(notdir $(wildcard src/bin/*.rs))) $(notdir $(patsubst %/main.rs,%,$(wildcard src/bin/*/main.rs))))
 
 .PHONY: build test test-cli check airgap bench install clean help
@@ -12,7 +15,7 @@ build: ## Build the library and all programs, optimised
 	$(CARGO) build --release --locked
 
 test: ## Run all tests: the library's, then the programs'
-	$(CARGO) build --locked --bins
+	$(CARGO) build --locked --bins --examples
 	$(CARGO) test --locked
 	$(MAKE) test-cli
 
@@ -20,7 +23,7 @@ test: ## Run all tests: the library's, then the programs'
 # reached they are left out, and that is said.
 test-cli:
 	@if $(CARGO) fetch --locked --manifest-path tests/cli/Cargo.toml; then \
-	  GROUNDWIRE_BIN_DIR="$$(pwd)/target/debug" $(CARGO) test --locked --manifest-path tests/cli/Cargo.toml; \
+	  GROUNDWIRE_BIN_DIR="$(TARGET)/debug" $(CARGO) test --locked --manifest-path tests/cli/Cargo.toml; \
 	else \
 	  echo "make: tests/cli left out: its two dependencies are not here and no registry answers"; \
 	  if [ -n "$$CI" ]; then exit 1; fi; \
@@ -44,14 +47,19 @@ airgap: ## Build and test a fresh clone offline with an empty Cargo home
 bench: ## Measure beside the peers that are installed and print ratios
 	$(CARGO) build --release --locked
 	tests/peers/build.sh
-	tests/peers/bench.py
+	CARGO_TARGET_DIR="$(TARGET)" tests/peers/bench.py
 
-install: build ## Install the programs under $(DESTDIR)$(PREFIX)/bin
+# Without cargo where the programs are built already: root often has none.
+install: ## Install the programs under $(DESTDIR)$(PREFIX)/bin; builds what is missing
+	@for program in $(PROGRAMS); do \
+	  [ -x "$(TARGET)/release/$$program" ] || { $(MAKE) build || exit 1; break; }; \
+	done
 	install -d "$(DESTDIR)$(PREFIX)/bin"
-	for program in $(PROGRAMS); do install -m 755 "target/release/$$program" "$(DESTDIR)$(PREFIX)/bin/" || exit 1; done
+	for program in $(PROGRAMS); do install -m 755 "$(TARGET)/release/$$program" "$(DESTDIR)$(PREFIX)/bin/" || exit 1; done
 
 clean: ## Remove what was built
 	$(CARGO) clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
+	@echo "Only bench (for its peers) and test-cli (for two packages) ask registries, if they answer."

@@ -571,6 +571,42 @@ fn the_targets_that_the_readme_lists_are_those_of_the_makefile() {
     );
 }
 
+/// The lines of code of all files in a folder of `src`, or of one file: no comments, no empty lines,
+/// no tests.
+fn code_lines(place: &str) -> usize {
+    let path = root().join("src").join(place);
+    let files = match fs::read_dir(&path) {
+        Ok(entries) => entries.map(|entry| entry.unwrap().path()).collect(),
+        Err(_) => vec![path],
+    };
+    let count = |file: PathBuf| {
+        let text = fs::read_to_string(file).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap().lines();
+        let code = code.map(str::trim);
+        code.filter(|line| !line.is_empty() && !line.starts_with("//"))
+            .count()
+    };
+    files.into_iter().map(count).sum()
+}
+
+#[test]
+fn sizes_that_the_architecture_names_are_true_to_a_quarter() {
+    let text = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
+    for (said, after, place) in [
+        ("The price is some ", " lines of declarations", "sys"),
+        ("shared.rs), some ", " lines.", "server/shared.rs"),
+    ] {
+        let (_, rest) = text.split_once(said).unwrap();
+        let claimed: usize = rest.split_once(after).unwrap().0.parse().unwrap();
+        let counted = code_lines(place);
+        let apart = claimed.abs_diff(counted);
+        assert!(
+            apart * 4 <= counted,
+            "{place}: {counted} lines, not {claimed}"
+        );
+    }
+}
+
 #[test]
 fn the_checks_find_what_they_look_for() {
     let body = |text: &str| text.lines().map(String::from).collect::<Vec<_>>();

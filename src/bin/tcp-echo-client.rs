@@ -6,13 +6,14 @@ use std::process::ExitCode;
 use groundwire::cli::{self, Args, DurationArg, Failure, Opt, Spec};
 use groundwire::echo::{self, conversation};
 use groundwire::net::{Dialer, Network};
+use groundwire::server::flags;
 
 const SPEC: Spec = Spec {
     name: "tcp-echo-client",
     about: "Send lines to a TCP echo server and print the replies.",
     usage: &["[OPTION]... HOST:PORT [MESSAGE]..."],
     operands: &[
-        ("HOST:PORT", "the server"),
+        ("HOST:PORT", "the server; without HOST, this machine"),
         (
             "MESSAGE",
             "words to send as one line; without any, lines of standard input",
@@ -21,6 +22,8 @@ const SPEC: Spec = Spec {
     options: &[
         conversation::STOP_WORD,
         conversation::MAX_LINE,
+        conversation::CHECK,
+        conversation::RAW,
         Opt::value(
             "timeout",
             "TIME",
@@ -31,7 +34,7 @@ const SPEC: Spec = Spec {
     ],
     epilogue: "It prompts with `>> ` on a terminal and prints each reply as `->: LINE`. At\n\
                the end of the input or after STOP it half-closes, prints what still comes,\n\
-               and ends.\n\n\
+               and ends. Replies are not compared with what was sent, unless by --check.\n\n\
                Examples:\n  tcp-echo-client localhost:7000\n  tcp-echo-client localhost:7000 hello",
 };
 
@@ -48,7 +51,7 @@ fn talk(args: Args) -> Result<(), Failure> {
         timeout: Some(timeout),
         ..Dialer::default()
     };
-    let conn = dialer.dial(Network::Tcp, address).map_err(Failure::of)?;
+    let conn = dialer.dial(Network::Tcp, address).map_err(flags::failure)?;
     let what = format!("tcp {address}");
     let client = echo::LineClient::new(conn, max_line, timeout);
     conversation::on_connection(&args, &what, client)

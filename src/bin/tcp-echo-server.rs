@@ -14,7 +14,7 @@ const SPEC: Spec = Spec {
     usage: &["[OPTION]... [ADDRESS]"],
     operands: &[(
         "ADDRESS",
-        "where to listen, as HOST:PORT; port 0 picks one [127.0.0.1:7000]",
+        "where to listen, as HOST:PORT; port 0 picks one, no host (:7000) is every interface, so that other machines reach it [127.0.0.1:7000]",
     )],
     options: &[
         flags::MODE,
@@ -51,6 +51,7 @@ fn main() -> ExitCode {
 
 fn serve(args: Args) -> Result<(), Failure> {
     args.at_most(1)?;
+    program::begin()?;
     let address = args.operand_opt(0, "ADDRESS")?.unwrap_or("127.0.0.1:7000");
     let config = flags::config_with_peers(SPEC.name, &args)?;
     let handler = EchoHandler::new(echo::flags::config(&args)?);
@@ -60,7 +61,8 @@ fn serve(args: Args) -> Result<(), Failure> {
     };
     let listener = listening
         .listen(Network::Tcp, address)
-        .map_err(Failure::of)?;
+        .map_err(flags::failure)?;
+    let config = echo::flags::limited(config, &args);
     program::serve_connections(&args, config, listener, handler)
 }
 

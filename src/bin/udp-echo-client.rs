@@ -6,13 +6,14 @@ use std::process::ExitCode;
 use groundwire::cli::{self, Args, Count, DurationArg, Failure, Opt, Spec};
 use groundwire::echo::{DatagramClient, conversation};
 use groundwire::net::{self, Network};
+use groundwire::server::flags;
 
 const SPEC: Spec = Spec {
     name: "udp-echo-client",
     about: "Send datagrams to a UDP echo server and print the replies.",
     usage: &["[OPTION]... HOST:PORT [MESSAGE]..."],
     operands: &[
-        ("HOST:PORT", "the server"),
+        ("HOST:PORT", "the server; without HOST, this machine"),
         (
             "MESSAGE",
             "words to send as one datagram; without any, lines of standard input",
@@ -21,6 +22,8 @@ const SPEC: Spec = Spec {
     options: &[
         conversation::STOP_WORD,
         conversation::MAX_LINE,
+        conversation::CHECK,
+        conversation::RAW,
         Opt::value("timeout", "TIME", "wait this long for each reply")
             .short('t')
             .default("1s"),
@@ -28,7 +31,8 @@ const SPEC: Spec = Spec {
             .short('r')
             .default("2"),
     ],
-    epilogue: "Exit status 1 when no reply comes or the host says that nobody listens.\n\n\
+    epilogue: "No reply, or word from the host that nobody listens, is a failure. A datagram\n\
+               that differs from what was sent is no reply: it is passed over as a late one.\n\n\
                Example:\n  udp-echo-client --timeout 500ms localhost:7001 hello",
 };
 
@@ -41,7 +45,7 @@ fn talk(args: Args) -> Result<(), Failure> {
     let address = args.operand(0, "HOST:PORT")?;
     let timeout = args.parse::<DurationArg>("timeout")?.get();
     let attempts = args.parse::<Count>("retries")?.get().saturating_add(1);
-    let socket = net::dial_datagrams(Network::Udp, address).map_err(Failure::of)?;
+    let socket = net::dial_datagrams(Network::Udp, address).map_err(flags::failure)?;
     let client = DatagramClient::new(socket, timeout, u32::try_from(attempts).unwrap_or(u32::MAX));
     conversation::by_datagrams(&args, &format!("udp {address}"), client)
 }

@@ -14,7 +14,7 @@ const SPEC: Spec = Spec {
     usage: &["[OPTION]... [ADDRESS]"],
     operands: &[(
         "ADDRESS",
-        "where to listen, as HOST:PORT; port 0 picks one [127.0.0.1:7001]",
+        "where to listen, as HOST:PORT; port 0 picks one, no host (:7001) is every interface, so that other machines reach it [127.0.0.1:7001]",
     )],
     options: &[
         Opt::value("sockets", "N", "sockets that share the port, a thread each").default("1"),
@@ -34,6 +34,7 @@ fn main() -> ExitCode {
 
 fn serve(args: Args) -> Result<(), Failure> {
     args.at_most(1)?;
+    program::begin()?;
     let address = args.operand_opt(0, "ADDRESS")?.unwrap_or("127.0.0.1:7001");
     let count = args.parse::<NonZeroCount>("sockets")?.as_usize();
     let config = DatagramConfig {
@@ -48,7 +49,7 @@ fn serve(args: Args) -> Result<(), Failure> {
     };
     let first = listening
         .listen_datagrams(Network::Udp, address)
-        .map_err(Failure::of)?;
+        .map_err(flags::failure)?;
     // The others bind what the first was given, which matters when that was port 0.
     let bound = first
         .local_addr()
@@ -58,7 +59,7 @@ fn serve(args: Args) -> Result<(), Failure> {
         sockets.push(
             listening
                 .listen_datagrams(Network::Udp, &bound)
-                .map_err(Failure::of)?,
+                .map_err(flags::failure)?,
         );
     }
     let show = args.count("verbose") > 0;

@@ -25,6 +25,8 @@ const SPEC: Spec = Spec {
             .default("stream"),
         conversation::STOP_WORD,
         conversation::MAX_LINE,
+        conversation::CHECK,
+        conversation::RAW,
         Opt::value(
             "timeout",
             "TIME",
@@ -33,7 +35,8 @@ const SPEC: Spec = Spec {
         .short('t')
         .default("10s"),
     ],
-    epilogue: "Example:\n  unix-echo-client /tmp/echo.sock hello",
+    epilogue: "Replies are not compared with what was sent, unless by --check.\n\n\
+               Example:\n  unix-echo-client /tmp/echo.sock hello",
 };
 
 fn main() -> ExitCode {

@@ -69,6 +69,7 @@ fn main() -> ExitCode {
 
 fn serve(args: Args) -> Result<(), Failure> {
     args.exactly(1)?;
+    program::begin()?;
     let path = args.operand(0, "PATH")?;
     let listening = ListenConfig {
         unix_mode: permissions(&args)?,
@@ -91,7 +92,7 @@ fn serve_connections(
     network: Network,
     path: &str,
 ) -> Result<(), Failure> {
-    let config = flags::config(SPEC.name, args)?;
+    let config = echo::flags::limited(flags::config(SPEC.name, args)?, args);
     let handler = EchoHandler::new(echo::flags::config(args)?);
     let listener = listening.listen(network, path).map_err(Failure::of)?;
     program::serve_connections(args, config, listener, handler)

@@ -11,6 +11,8 @@
 //!   -s, --long METAVAR  help, wrapped at 80 columns (default: value)
 //!
 //! EPILOGUE
+//!
+//! FOOTER                          units, where the table has such values; exit statuses
 //! ```
 
 use super::spec::{HELP, Opt, Repeat, Spec, VERSION};
@@ -45,7 +47,28 @@ pub(super) fn page(spec: &Spec) -> String {
     if !spec.epilogue.is_empty() {
         page += &format!("\n{}\n", spec.epilogue.trim_end());
     }
-    page
+    page + "\n" + &footer(spec)
+}
+
+/// What is the same for all programs: how the values of the table are written, and the statuses.
+fn footer(spec: &Spec) -> String {
+    let units = [
+        (
+            "TIME",
+            "TIME is a number with its unit: 500us, 250ms, 1.5s, 5m, 2h; 0 needs none.",
+        ),
+        (
+            "SIZE",
+            "SIZE is in bytes, or with a unit: 512, 64KiB, 1M, 10MB.",
+        ),
+    ];
+    let mut text = String::new();
+    for (value, words) in units {
+        if spec.options.iter().any(|opt| opt.value == Some(value)) {
+            text += &wrapped(words, 0);
+        }
+    }
+    text + "Exit status: 0 done, 1 failed, 2 called wrongly.\n"
 }
 
 fn usage(spec: &Spec) -> String {
@@ -209,6 +232,8 @@ Limits:
 
 Example:
   demo-server --once 127.0.0.1:7000
+
+Exit status: 0 done, 1 failed, 2 called wrongly.
 ";
 
     #[test]
@@ -228,8 +253,21 @@ Example:
         };
         let expected = "Usage: demo-server [OPTION]... [ADDRESS]\n       demo-server --list\nGo.\n\n\
                         Options:\n  -h, --help     print this help and exit\n  \
-                        -V, --version  print the version and exit\n";
+                        -V, --version  print the version and exit\n\n\
+                        Exit status: 0 done, 1 failed, 2 called wrongly.\n";
         assert_eq!(page(&spec), expected);
+    }
+
+    #[test]
+    fn the_footer_has_the_units_of_the_values_that_are_there() {
+        const WAIT: &[Opt] = &[Opt::value("wait", "TIME", "how long")];
+        let spec = Spec {
+            options: WAIT,
+            ..SPEC
+        };
+        assert!(footer(&spec).starts_with("TIME is a number with its unit: "));
+        assert!(!footer(&spec).contains("SIZE"));
+        assert!(footer(&SPEC).starts_with("Exit status: 0 "));
     }
 
     #[test]

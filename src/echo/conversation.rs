@@ -17,6 +17,16 @@ pub const STOP_WORD: Opt =
 /// `--max-line SIZE`
 pub const MAX_LINE: Opt =
     Opt::value("max-line", "SIZE", "the longest line, either way").default("64KiB");
+/// `--check`
+pub const CHECK: Opt = Opt::flag(
+    "check",
+    "fail when a reply is not what was sent; datagrams that are not are never replies",
+);
+/// `--raw`
+pub const RAW: Opt = Opt::flag(
+    "raw",
+    "print replies as they are: no `->: ` in front, nothing escaped",
+);
 
 /// The `--max-line` of a client, in bytes.
 pub fn max_line(args: &Args) -> Result<usize, UsageError> {
@@ -37,9 +47,17 @@ pub fn on_connection(args: &Args, server: &str, mut client: LineClient) -> Resul
     let talk = Talk::new(args, server);
     talk.exchange(|line| client.ask(line).map_err(|error| plain_words(&error)))?;
     let mut shown = Ok(());
-    let finished = client.finish(|line| shown = talk.show(line));
+    let mut more = false;
+    let finished = client.finish(|line| {
+        more = true;
+        shown = talk.show(line);
+    });
     finished.map_err(|error| talk.failed(plain_words(&error)))?;
-    shown
+    shown?;
+    if more && talk.check {
+        return Err(talk.failed("the server sent more than the replies"));
+    }
+    Ok(())
 }
 
 /// Talks by datagrams until the words or the input end. A line goes without its line end.
@@ -50,7 +68,12 @@ pub fn by_datagrams(args: &Args, server: &str, mut client: DatagramClient) -> Re
             .map_err(|error: NoReply| error.to_string());
         reply.map(|bytes| Asked::Reply(bytes.to_vec()))
     };
-    Talk::new(args, server).exchange(ask)
+    // The client takes nothing else for a reply than what was sent: there is nothing to check.
+    let talk = Talk {
+        check: false,
+        ..Talk::new(args, server)
+    };
+    talk.exchange(ask)
 }
 
 struct Talk<'a> {
@@ -58,6 +81,8 @@ struct Talk<'a> {
     server: &'a str,
     out: Out,
     prompt: bool,
+    check: bool,
+    raw: bool,
 }
 
 impl<'a> Talk<'a> {
@@ -67,6 +92,8 @@ impl<'a> Talk<'a> {
             server,
             out: Out::lines(),
             prompt: io::stdin().is_terminal(),
+            check: args.flag("check"),
+            raw: args.flag("raw"),
         }
     }
 
@@ -92,7 +119,14 @@ impl<'a> Talk<'a> {
         ask: &mut impl FnMut(&[u8]) -> Result<Asked, String>,
     ) -> Result<(), Failure> {
         match ask(line).map_err(|why| self.failed(why))? {
-            Asked::Reply(reply) => self.show(&reply),
+            Asked::Reply(reply) => {
+                self.show(&reply)?;
+                // A last line without its end was sent with one (and a record without).
+                if self.check && reply != line && reply != [line, b"\n"].concat() {
+                    return Err(self.failed("the reply is not what was sent"));
+                }
+                Ok(())
+            }
             Asked::Closed(rest) => {
                 if !rest.is_empty() {
                     self.show(&rest)?;
@@ -113,7 +147,11 @@ impl<'a> Talk<'a> {
     }
 
     fn show(&self, reply: &[u8]) -> Result<(), Failure> {
-        self.out.line(format_args!("->: {}", printable(reply)))
+        if !self.raw {
+            return self.out.line(format_args!("->: {}", printable(reply)));
+        }
+        let end: &[u8] = if reply.ends_with(b"\n") { b"" } else { b"\n" };
+        self.out.write_all(&[reply, end].concat())
     }
 
     fn failed(&self, why: impl Display) -> Failure {

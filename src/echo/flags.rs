@@ -2,6 +2,7 @@
 
 use super::{EchoConfig, printable};
 use crate::cli::{Args, Failure, Opt, Out, Size, UsageError};
+use crate::server::Config;
 use crate::server::flags::limit;
 
 /// `--once`
@@ -39,6 +40,18 @@ pub const MAX_LINE: Opt = Opt::value(
     "end a connection with a longer line or record",
 )
 .default("64KiB");
+
+/// The server's configuration, in which `--once` leaves room for one connection: a second one is
+/// refused instead of served beside it.
+pub fn limited(config: Config, args: &Args) -> Config {
+    if !args.flag("once") {
+        return config;
+    }
+    Config {
+        max_connections: 1,
+        ..config
+    }
+}
 
 /// The configuration that the flags ask for; with `-v` each line is shown as `-> LINE`.
 pub fn config(args: &Args) -> Result<EchoConfig, Failure> {

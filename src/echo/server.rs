@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::MAX_LINE;
@@ -48,6 +49,8 @@ impl Default for EchoConfig {
 #[derive(Default)]
 pub struct EchoHandler {
     config: EchoConfig,
+    /// The only connection of [`EchoConfig::once`] has come.
+    begun: AtomicBool,
 }
 
 /// No record is longer, whatever the limit says: the kernel's send buffers end below.
@@ -64,7 +67,10 @@ enum Next {
 impl EchoHandler {
     /// A handler with this configuration.
     pub fn new(config: EchoConfig) -> Self {
-        Self { config }
+        Self {
+            config,
+            begun: AtomicBool::new(false),
+        }
     }
 
     fn serve_lines(&self, mut conn: &Conn, session: &Session<'_>) -> io::Result<End> {
@@ -123,7 +129,7 @@ impl EchoHandler {
 
     /// How the connection ends after this round, if it does.
     fn ending(&self, next: Next, peer_closed: bool, session: &Session<'_>) -> Option<End> {
-        if next == Next::StopServer || self.config.once {
+        if next == Next::StopServer {
             session.stop_server();
         }
         match next {
@@ -167,11 +173,20 @@ impl EchoHandler {
 
 impl Handler for EchoHandler {
     fn serve(&self, conn: &Conn, session: &Session<'_>) -> io::Result<End> {
-        if conn.network() == Network::Unixpacket {
+        if self.config.once && self.begun.swap(true, Ordering::Relaxed) {
+            return Err(io::Error::other(
+                "one connection was to be served, and it has come",
+            ));
+        }
+        let result = if conn.network() == Network::Unixpacket {
             self.serve_records(conn, session)
         } else {
             self.serve_lines(conn, session)
+        };
+        if self.config.once {
+            session.stop_server(); // however it ended: a reset is an end, too
         }
+        result
     }
 }
 
@@ -213,6 +228,9 @@ pub fn printable(line: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net;
+    use crate::server::{Config, Server};
+    use std::sync::mpsc;
 
     fn handler(stop: Option<&str>, stop_connection: Option<&str>) -> EchoHandler {
         EchoHandler::new(EchoConfig {
@@ -236,6 +254,28 @@ mod tests {
             assert_eq!((seen, next == Next::StopServer), (len, stops), "{lines:?}");
         }
         assert!(handler(None, Some("BYE")).look_at(b"BYE\n").1 == Next::EndConnection);
+    }
+
+    #[test]
+    fn a_reset_by_the_only_peer_is_the_end_of_a_server_of_one() {
+        let config = EchoConfig {
+            once: true,
+            ..EchoConfig::default()
+        };
+        let listener = net::listen(Network::Tcp, "127.0.0.1:0").unwrap();
+        let address = listener.local_addr().to_string();
+        let (handler, (tell, told)) = (EchoHandler::new(config), mpsc::channel());
+        let server = Server::new(Config::default(), move |conn: &Conn, s: &Session<'_>| {
+            tell.send(()).unwrap();
+            handler.serve(conn, s)
+        });
+        let running = server.start(listener).unwrap();
+        let peer = net::dial(Network::Tcp, &address).unwrap();
+        told.recv().unwrap(); // in the backlog, a reset connection need not come at all
+        peer.reset_on_close().unwrap();
+        drop(peer);
+        let totals = running.wait().unwrap(); // nobody stops it
+        assert_eq!((totals.served, totals.failed), (0, 1));
     }
 
     #[test]

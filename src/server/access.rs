@@ -6,6 +6,7 @@
 //! would let it through. Unix peers have no address and are not concerned: their file's
 //! permissions decide.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use crate::net::{Addr, Prefix};
@@ -17,21 +18,45 @@ pub struct AccessList {
     deny: Vec<Prefix>,
 }
 
+/// The rule that keeps a peer out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unwelcome {
+    /// It is on the deny list.
+    Denied,
+    /// There is an allow list, and it is not on it.
+    NotAllowed,
+}
+
+impl fmt::Display for Unwelcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Unwelcome::Denied => "denied by the access list",
+            Unwelcome::NotAllowed => "not on the allow list",
+        })
+    }
+}
+
 impl AccessList {
     /// A list of prefixes that may connect (empty: all) and of those that may not.
     pub fn new(allow: Vec<Prefix>, deny: Vec<Prefix>) -> Self {
         Self { allow, deny }
     }
 
-    /// Whether this peer may connect.
-    pub fn permits(&self, peer: &Addr) -> bool {
+    /// Whether this peer may connect; if not, the rule that says so.
+    pub fn judge(&self, peer: &Addr) -> Result<(), Unwelcome> {
         peer.ip()
-            .is_none_or(|address| self.permits_ip(address.ip()))
+            .map_or(Ok(()), |address| self.judge_ip(address.ip()))
     }
 
-    fn permits_ip(&self, ip: IpAddr) -> bool {
+    fn judge_ip(&self, ip: IpAddr) -> Result<(), Unwelcome> {
         let among = |list: &[Prefix]| list.iter().any(|prefix| prefix.contains(ip));
-        !among(&self.deny) && (self.allow.is_empty() || among(&self.allow))
+        if among(&self.deny) {
+            return Err(Unwelcome::Denied);
+        }
+        if self.allow.is_empty() || among(&self.allow) {
+            return Ok(());
+        }
+        Err(Unwelcome::NotAllowed)
     }
 }
 
@@ -47,18 +72,30 @@ mod tests {
     #[test]
     fn deny_wins_over_allow_and_an_allow_list_refuses_the_rest() {
         let cases = [
-            (list(&[], &[]), "192.0.2.1", true),
-            (list(&[], &["192.0.2.0/24"]), "192.0.2.1", false),
-            (list(&[], &["192.0.2.0/24"]), "192.0.3.1", true),
-            (list(&["10.0.0.0/8"], &[]), "10.255.255.255", true),
-            (list(&["10.0.0.0/8"], &[]), "11.0.0.0", false),
-            (list(&["10.0.0.0/8"], &["10.1.0.0/16"]), "10.1.2.3", false),
-            (list(&["::1"], &[]), "::1", true),
-            (list(&["::1"], &[]), "127.0.0.1", false),
+            (list(&[], &[]), "192.0.2.1", Ok(())),
+            (
+                list(&[], &["192.0.2.0/24"]),
+                "192.0.2.1",
+                Err(Unwelcome::Denied),
+            ),
+            (list(&[], &["192.0.2.0/24"]), "192.0.3.1", Ok(())),
+            (list(&["10.0.0.0/8"], &[]), "10.255.255.255", Ok(())),
+            (
+                list(&["10.0.0.0/8"], &[]),
+                "11.0.0.0",
+                Err(Unwelcome::NotAllowed),
+            ),
+            (
+                list(&["10.0.0.0/8"], &["10.1.0.0/16"]),
+                "10.1.2.3",
+                Err(Unwelcome::Denied),
+            ),
+            (list(&["::1"], &[]), "::1", Ok(())),
+            (list(&["::1"], &[]), "127.0.0.1", Err(Unwelcome::NotAllowed)),
         ];
         for (list, ip, expected) in cases {
             assert_eq!(
-                list.permits_ip(ip.parse().unwrap()),
+                list.judge_ip(ip.parse().unwrap()),
                 expected,
                 "{ip} {list:?}"
             );
@@ -68,12 +105,14 @@ mod tests {
     #[test]
     fn an_ipv4_peer_of_an_ipv6_socket_is_matched_as_ipv4() {
         let list = list(&[], &["10.0.0.0/8"]);
-        assert!(!list.permits_ip("::ffff:10.1.2.3".parse().unwrap()));
-        assert!(list.permits_ip("::ffff:11.1.2.3".parse().unwrap()));
+        let judge = |ip: &str| list.judge_ip(ip.parse().unwrap());
+        assert_eq!(judge("::ffff:10.1.2.3"), Err(Unwelcome::Denied));
+        assert_eq!(judge("::ffff:11.1.2.3"), Ok(()));
     }
 
     #[test]
     fn unix_peers_are_left_to_the_files_permissions() {
-        assert!(list(&["10.0.0.0/8"], &["::/0"]).permits(&Addr::Unix(None)));
+        let list = list(&["10.0.0.0/8"], &["::/0"]);
+        assert_eq!(list.judge(&Addr::Unix(None)), Ok(()));
     }
 }

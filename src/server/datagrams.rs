@@ -17,6 +17,7 @@
 //!
 //! [`ListenConfig::reuse_port`]: crate::net::ListenConfig::reuse_port
 
+use std::fmt::Display;
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -271,12 +272,15 @@ impl<H: DatagramHandler> DatagramServer<H> {
         len: usize,
     ) -> Option<usize> {
         self.stats.received.inc();
-        let why = if len > self.config.max_datagram {
-            "longer than the limit"
-        } else if !self.config.access.permits(peer) {
-            "not on the access list"
+        let fields: [(&str, &dyn Display); 2] = [("peer", peer), ("bytes", &len)];
+        let config = &self.config;
+        config.log.trace(&config.name, "datagram received", &fields);
+        let why = if len > config.max_datagram {
+            "longer than the limit".to_string()
+        } else if let Err(rule) = config.access.judge(peer) {
+            rule.to_string()
         } else if would_loop(local, peer) {
-            "the answer might come back for ever"
+            "the answer might come back for ever".to_string()
         } else {
             return self.handler.reply(peer, buffer, len);
         };

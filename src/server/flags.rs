@@ -9,14 +9,18 @@ use super::config::{Config, Mode};
 use super::metrics_page::MetricsPage;
 use super::scheduling::Scheduling;
 use crate::cli::{Args, Count, DurationArg, Failure, NonZeroCount, Opt, Out, UsageError};
-use crate::net::Prefix;
+use crate::net::{self, Prefix};
 use crate::telemetry::{Format, Level, Log, Registry};
 
 /// `--mode MODE`
 pub const MODE: Opt =
     Opt::value("mode", "MODE", "serial, threads (one each) or pool").default("threads");
 /// `--workers N`
-pub const WORKERS: Opt = Opt::value("workers", "N", "threads of --mode pool").default("4");
+pub const WORKERS: Opt =
+    Opt::value("workers", "N", "threads of --mode pool, at most 4096").default("4");
+/// The most workers of a pool. Each is a stack and three mappings; some ten thousand of them and
+/// the kernel's limit on mappings (`vm.max_map_count`) ends the process.
+pub const MAX_WORKERS: usize = 4096;
 /// `--queue N`
 pub const QUEUE: Opt = Opt::value(
     "queue",
@@ -115,13 +119,27 @@ pub fn access(args: &Args) -> Result<AccessList, UsageError> {
 }
 
 /// The log that `--log` and `-v` ask for: warnings, with `-v` connections, with `-vv` everything.
+/// As JSON also what is worth knowing without `-v`: its reader is a program.
 pub fn log(args: &Args) -> Result<Log, UsageError> {
-    let level = match args.count("verbose") {
-        0 => Level::Warn,
-        1 => Level::Debug,
+    let format = args.parse::<Format>("log")?;
+    let level = match (args.count("verbose"), format) {
+        (0, Format::Text) => Level::Warn,
+        (0, Format::Json) => Level::Info,
+        (1, _) => Level::Debug,
         _ => Level::Trace,
     };
-    Ok(Log::stderr(level, args.parse::<Format>("log")?))
+    Ok(Log::stderr(level, format))
+}
+
+/// Where a program tells of its own start and end: in that log if it is JSON or `-vv`. Otherwise
+/// the first and the last line of standard output say the same.
+pub fn life_log(args: &Args, log: &Log) -> Log {
+    let machine = args.value("log") == Some("json");
+    if machine || args.count("verbose") > 1 {
+        log.clone()
+    } else {
+        Log::off()
+    }
 }
 
 /// A duration flag for which 0 means no limit.
@@ -138,7 +156,20 @@ fn mode(args: &Args) -> Result<Mode, UsageError> {
     // Read in every mode: a wrong value is wrong where it is not used, too.
     let workers = args.parse::<NonZeroCount>("workers")?.as_usize();
     let queue = args.parse::<Count>("queue")?.as_usize();
-    match args.value("mode").unwrap_or_default() {
+    if workers > MAX_WORKERS {
+        let why = format!("must be at most {MAX_WORKERS}");
+        return Err(UsageError::bad_value("--workers", workers, why));
+    }
+    let mode = args.value("mode").unwrap_or_default();
+    let of_a_pool = ["workers", "queue"]
+        .into_iter()
+        .find(|name| args.given(name));
+    if let (Some(name), "serial" | "threads") = (of_a_pool, mode) {
+        return Err(UsageError::rule(format_args!(
+            "--{name}: needs --mode pool"
+        )));
+    }
+    match mode {
         "serial" => Ok(Mode::Serial),
         "threads" => Ok(Mode::Threads),
         "pool" => Ok(Mode::Pool { workers, queue }),
@@ -169,7 +200,19 @@ pub fn metrics_page(args: &Args, registry: &Registry) -> Result<Option<MetricsPa
         None => Ok(None),
         Some(address) => MetricsPage::start(address, registry.clone())
             .map(Some)
-            .map_err(Failure::of),
+            .map_err(|error| match failure(error) {
+                Failure::Usage(why) => UsageError::rule(format_args!("--metrics: {why}")).into(),
+                why => Failure::Failed(format!("--metrics: {why}")),
+            }),
+    }
+}
+
+/// How a program ends when an address of its command line leads nowhere: a text that is no
+/// address is a wrong call (status 2), all else a failure (status 1).
+pub fn failure(error: net::Error) -> Failure {
+    match error {
+        net::Error::Address(error) => UsageError::rule(error).into(),
+        error => Failure::of(error),
     }
 }
 

@@ -8,15 +8,15 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, Shutdown};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::access::AccessList;
+use super::access::{AccessList, Unwelcome};
 use super::stats::Stats;
 use crate::net::{Conn, Deadline};
 
 /// Why a connection was not served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The access list.
-    Access,
+    /// The access list, by this rule.
+    Access(Unwelcome),
     /// As many connections as the configuration allows.
     TooMany,
     /// As many from this address (an IPv6 address: from its /64) as the configuration allows.
@@ -30,7 +30,7 @@ pub enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Refusal::Access => "not on the access list",
+            Refusal::Access(rule) => return rule.fmt(f),
             Refusal::TooMany => "too many connections",
             Refusal::TooManyFromPeer => "too many connections from this address",
             Refusal::QueueFull => "all workers busy and the queue full",
@@ -97,9 +97,8 @@ impl Table {
 
     /// Gives the connection a seat, or the reason why not.
     pub(crate) fn admit(self: &Arc<Self>, conn: &Conn) -> Result<Seat, Refusal> {
-        if !self.limits.access.permits(conn.peer_addr()) {
-            return Err(Refusal::Access);
-        }
+        let welcome = self.limits.access.judge(conn.peer_addr());
+        welcome.map_err(Refusal::Access)?;
         let mut state = self.lock();
         if state.draining {
             return Err(Refusal::Stopping);

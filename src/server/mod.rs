@@ -12,7 +12,10 @@
 //!             limit, or refused     caught                       from a reset (lingering close)
 //! ```
 //!
-//! And a server ends like this, after [`Stopper::stop`] or the first SIGINT or SIGTERM:
+//! And a server ends like this, after [`Stopper::stop`]. A signal is no such call by itself, and
+//! SIGTERM ends a process on the spot: a program that wants this end for its signals begins with
+//! [`Signals::block`] and gives them the stopper ([`Signals::stop`]), as `docs/hello.rs` does.
+//!
 //!
 //! 1. The listener closes, which wakes the threads that wait in `accept`.
 //! 2. Each live connection is shut for reading: its handler gets what had arrived, then the end of
@@ -44,7 +47,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-pub use access::AccessList;
+pub use access::{AccessList, Unwelcome};
 pub use config::{Config, Mode, STACK_SIZE};
 pub use datagrams::{DatagramConfig, DatagramHandler, DatagramServer, DatagramStats};
 pub use live::Refusal;
@@ -279,6 +282,12 @@ fn run_serial<H: Handler + 'static>(
 
 /// Steps 2 and 3 of the end: wake, wait, cut.
 fn drain<H: Handler>(shared: &Shared<H>) {
+    let (config, live) = (&shared.config, shared.stats.active.get());
+    if live > 0 {
+        config
+            .log
+            .info(&config.name, "draining", &[("live", &live)]);
+    }
     shared.table.drain();
     if shared
         .table
@@ -288,7 +297,6 @@ fn drain<H: Handler>(shared: &Shared<H>) {
     }
     let cut = shared.table.cut();
     shared.stats.cut.add(cut as u64);
-    let config = &shared.config;
     config
         .log
         .warn(&config.name, "drain time is over", &[("cut", &cut)]);

@@ -13,7 +13,7 @@ use std::thread::{self, JoinHandle};
 use super::Handler;
 use super::live::{Refusal, Seat};
 use super::shared::Shared;
-use crate::net::{Conn, Listener};
+use crate::net::{Conn, Listener, plain_words};
 
 /// A bounded queue that can be closed. `push` never blocks, `pop` does.
 struct Queue<T> {
@@ -122,7 +122,11 @@ fn start<H: Handler + 'static>(
         let worker = thread::Builder::new()
             .name(format!("worker-{number}"))
             .stack_size(shared.config.stack_size);
-        threads.push(worker.spawn(move || work(&shared, &queue))?);
+        let started = worker.spawn(move || work(&shared, &queue));
+        threads.push(started.map_err(|error| {
+            let why = format!("starting worker {number}: {}", plain_words(&error));
+            io::Error::new(error.kind(), why)
+        })?);
     }
     let (shared, listener, queue) = (shared.clone(), listener.clone(), queue.clone());
     thread::Builder::new()

@@ -5,17 +5,18 @@
 
 use std::fmt::Display;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use super::{
     Config, DatagramConfig, DatagramHandler, DatagramServer, DatagramStats, Handler, Server,
-    Signals, Stopper, flags,
+    Signals, Stopper, Totals, flags,
 };
 use crate::cli::{Args, Failure, Out, What};
 use crate::net::{DatagramSocket, Deadline, Listener};
-use crate::telemetry::Registry;
+use crate::sys::signal::Signal;
+use crate::telemetry::{Log, Registry};
 
 /// How long the totals may take to be printed. The reader of a pipe may have stopped reading, and
 /// with `-v` a handler may be stuck in a line for it.
@@ -24,7 +25,13 @@ const LAST_LINE: Duration = Duration::from_secs(1);
 /// How long the threads of datagram sockets may take to end before the program leaves without them.
 const AFTER_STOP: Duration = Duration::from_secs(2);
 
-/// Serves connections until SIGINT, SIGTERM or the handler stops the server.
+/// Blocks the signals that end a server: its first line, before it binds. One that comes between
+/// binding and serving then waits for its turn, and no socket file is left behind.
+pub fn begin() -> Result<(), Failure> {
+    Signals::block().map(drop).what("blocking signals")
+}
+
+/// Serves connections until a signal (SIGINT, SIGTERM, SIGHUP) or the handler stops the server.
 ///
 /// Prints `listening on NETWORK ADDRESS` first and the totals last. Call it before the program
 /// starts a thread: the signals must be blocked in all of them.
@@ -36,8 +43,9 @@ pub fn serve_connections<H: Handler + 'static>(
 ) -> Result<(), Failure> {
     let signals = Signals::block().what("blocking signals")?;
     let what = format!("serving {} {}", listener.network(), listener.local_addr());
+    let life = Life::new(args, &config.name, &config.log);
     let server = Server::new(config, handler);
-    signals.stop(server.stopper()).what("waiting for signals")?;
+    life.watch(signals, server.stopper())?;
     let registry = Registry::new();
     server.register(&registry);
 
@@ -48,6 +56,10 @@ pub fn serve_connections<H: Handler + 'static>(
         &out,
         format_args!("listening on {} {address}", listener.network()),
     )?;
+    life.tell(
+        "listening",
+        &[("network", &listener.network()), ("address", address)],
+    );
     if let Some(page) = &page {
         flags::announce(
             &out,
@@ -55,10 +67,65 @@ pub fn serve_connections<H: Handler + 'static>(
         )?;
     }
     let totals = server.run(listener).what(what)?;
+    let Totals {
+        served,
+        refused,
+        failed,
+        cut,
+        ..
+    } = &totals;
+    let fields: Fields<'_> = &[
+        ("signal", &life.signal()),
+        ("served", served),
+        ("refused", refused),
+        ("failed", failed),
+        ("cut", cut),
+    ];
+    life.tell("ended", fields);
     announce_at_last(out, totals)
 }
 
-/// Serves datagrams, one thread a socket, until SIGINT or SIGTERM; prints likewise. The sockets
+type Fields<'a> = &'a [(&'a str, &'a dyn Display)];
+
+/// Tells the log of the program's own start and end, for readers who do not see standard output.
+struct Life {
+    name: String,
+    log: Log,
+    /// What stopped it. Kept until the end, because a log whose reader is stuck must not keep a
+    /// signal from stopping the server.
+    signal: Arc<OnceLock<Signal>>,
+}
+
+impl Life {
+    fn new(args: &Args, name: &str, log: &Log) -> Self {
+        Self {
+            name: name.to_string(),
+            log: flags::life_log(args, log),
+            signal: Arc::default(),
+        }
+    }
+
+    fn tell(&self, message: &str, fields: Fields<'_>) {
+        self.log.info(&self.name, message, fields);
+    }
+
+    /// Lets the signals stop the server, and remembers the first one.
+    fn watch(&self, signals: Signals, stopper: Stopper) -> Result<(), Failure> {
+        let heard = self.signal.clone();
+        signals
+            .stop_and_tell(stopper, move |signal| {
+                heard.get_or_init(|| signal);
+            })
+            .what("waiting for signals")
+    }
+
+    /// The name of the signal that ended the server, if it was one.
+    fn signal(&self) -> &'static str {
+        self.signal.get().map_or("none", |signal| signal.name())
+    }
+}
+
+/// Serves datagrams, one thread a socket, until SIGINT, SIGTERM or SIGHUP; prints likewise. The sockets
 /// share one address and one set of counters; `handler` makes each its own.
 pub fn serve_datagrams<H: DatagramHandler + 'static>(
     args: &Args,
@@ -68,7 +135,8 @@ pub fn serve_datagrams<H: DatagramHandler + 'static>(
 ) -> Result<(), Failure> {
     let signals = Signals::block().what("blocking signals")?;
     let (stopper, stats) = (Stopper::new(), Arc::new(DatagramStats::default()));
-    signals.stop(stopper.clone()).what("waiting for signals")?;
+    let life = Life::new(args, &config.name, &config.log);
+    life.watch(signals, stopper.clone())?;
     let registry = Registry::new();
     stats.register(&registry);
 
@@ -80,6 +148,10 @@ pub fn serve_datagrams<H: DatagramHandler + 'static>(
             &out,
             format_args!("listening on {} {local}", socket.network()),
         )?;
+        life.tell(
+            "listening",
+            &[("network", &socket.network()), ("address", &local)],
+        );
     }
     if let Some(page) = &page {
         flags::announce(
@@ -113,6 +185,16 @@ pub fn serve_datagrams<H: DatagramHandler + 'static>(
             .map_err(|_| Failure::Failed("a serving thread panicked".into()))?
             .what("serving datagrams")?;
     }
+    let [received, replied] = [&stats.received, &stats.replied].map(|c| c.get());
+    let [refused, failed] = [&stats.refused, &stats.failed].map(|c| c.get());
+    let fields: Fields<'_> = &[
+        ("signal", &life.signal()),
+        ("received", &received),
+        ("replied", &replied),
+        ("refused", &refused),
+        ("failed", &failed),
+    ];
+    life.tell("ended", fields);
     announce_at_last(out, stats.line())
 }
 

@@ -14,6 +14,7 @@ use super::stop::Stopper;
 use super::{End, Handler, Session};
 use crate::net::{AcceptError, Conn, Deadline, Listener, plain_words};
 use crate::sys::process;
+use crate::telemetry::Level;
 
 /// How long, and for how many bytes, a connection that we end listens on, so that its peer gets
 /// our last bytes and not a reset.
@@ -35,6 +36,8 @@ pub(crate) struct Shared<H> {
     scheduler: Scheduler,
     /// When the last shortage of descriptors was logged.
     complained: Mutex<Option<Instant>>,
+    /// When the last refusal by a limit was.
+    refused: Mutex<Option<Instant>>,
 }
 
 impl<H: Handler> Shared<H> {
@@ -54,6 +57,7 @@ impl<H: Handler> Shared<H> {
             stopper,
             scheduler,
             complained: Mutex::new(None),
+            refused: Mutex::new(None),
         }
     }
 
@@ -96,7 +100,7 @@ impl<H: Handler> Shared<H> {
     /// three seconds). One line is logged every [`COMPLAINT`], not for each try.
     fn back_off(&self, error: &io::Error, wait: Duration) {
         self.stats.accept_errors.inc();
-        if self.may_complain() {
+        if is_due(&self.complained) {
             let cause = plain_words(error);
             self.config.log.error(
                 &self.config.name,
@@ -107,18 +111,8 @@ impl<H: Handler> Shared<H> {
         self.stopper.wait_timeout(wait);
     }
 
-    fn may_complain(&self) -> bool {
-        let mut last = self
-            .complained
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let due = last.is_none_or(|last| last.elapsed() >= COMPLAINT);
-        if due {
-            *last = Some(Instant::now());
-        }
-        due
-    }
-
+    /// A limit that is reached is worth a warning, one in [`COMPLAINT`]; that the access list does
+    /// its work is not.
     pub(crate) fn refuse(&self, conn: &Conn, why: Refusal) {
         self.stats.refused.inc();
         // On an accepting thread: a panic here must not leave the server deaf.
@@ -126,7 +120,14 @@ impl<H: Handler> Shared<H> {
         if let Err(panic) = told {
             self.panicked(conn, &*panic);
         }
-        self.config.log.info(
+        let by_limit = !matches!(why, Refusal::Access(_) | Refusal::Stopping);
+        let level = if by_limit && is_due(&self.refused) {
+            Level::Warn
+        } else {
+            Level::Info
+        };
+        self.config.log.write(
+            level,
             &self.config.name,
             "connection refused",
             &[("peer", conn.peer_addr()), ("why", &why)],
@@ -217,6 +218,16 @@ impl<H: Handler> Shared<H> {
             process::name_thread(&peer.to_string());
         }
     }
+}
+
+/// Whether [`COMPLAINT`] has passed since this was last so.
+fn is_due(last: &Mutex<Option<Instant>>) -> bool {
+    let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+    let due = last.is_none_or(|last| last.elapsed() >= COMPLAINT);
+    if due {
+        *last = Some(Instant::now());
+    }
+    due
 }
 
 /// Whether the peer has gone, so that nothing of ours can reach it any more.

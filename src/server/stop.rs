@@ -1,18 +1,23 @@
 //! Stopping a server: one flag that threads can sleep on, and the signals that raise it.
 //!
-//! The first SIGINT or SIGTERM asks for a graceful stop; a second one means that the user is done
-//! waiting, and the process exits at once with 128 plus the signal's number, as shells report a
-//! death by signal.
+//! The first SIGINT, SIGTERM or SIGHUP (the terminal was closed) asks for a graceful stop; a second
+//! one means that the user is done waiting, and the process exits at once with 128 plus the signal's
+//! number, as shells report a death by signal. The same signal again within [`TWIN`] is the first
+//! one: `timeout` of GNU sends each twice, to its child and to the group that the child is in.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::sys::signal::{self, Signal};
 
-const STOPPING: [Signal; 2] = [Signal::Interrupt, Signal::Terminate];
+const STOPPING: [Signal; 3] = [Signal::Interrupt, Signal::Terminate, Signal::Hangup];
+
+/// How long after the first signal the same one is not a second one. Nobody decides that fast
+/// that a server takes too long.
+pub const TWIN: Duration = Duration::from_millis(200);
 
 /// A handle that stops a server, from any thread, any number of times.
 #[derive(Clone, Debug, Default)]
@@ -88,31 +93,52 @@ impl Stopper {
     }
 }
 
-/// SIGINT and SIGTERM, blocked in this thread and all that it will start.
+/// SIGINT, SIGTERM and SIGHUP, blocked in this thread and all that it will start.
 #[derive(Debug)]
-pub struct Signals(());
+pub struct Signals(Vec<Signal>);
 
 impl Signals {
     /// Blocks the signals. The first line of a server's `main`, before any thread exists.
+    ///
+    /// A SIGHUP that is ignored is left alone: `nohup` means it. An ignored SIGINT is taken, since
+    /// scripts start every background job like that and then send it one.
     pub fn block() -> io::Result<Self> {
-        signal::block(&STOPPING)?;
-        Ok(Self(()))
+        let mut signals = STOPPING.to_vec();
+        signals.retain(|&s| s != Signal::Hangup || !signal::is_ignored(s));
+        signal::block(&signals)?;
+        Ok(Self(signals))
     }
 
     /// Starts the thread that waits for them: the first stops, the second exits the process.
     pub fn stop(self, stopper: Stopper) -> io::Result<()> {
+        self.stop_and_tell(stopper, |_| ())
+    }
+
+    /// The same; `tell` hears of the first signal before it stops anything, so it must not block.
+    pub fn stop_and_tell(
+        self,
+        stopper: Stopper,
+        tell: impl FnOnce(Signal) + Send + 'static,
+    ) -> io::Result<()> {
         thread::Builder::new()
             .name("signals".into())
             .stack_size(64 * 1024)
-            .spawn(move || {
-                if signal::wait(&STOPPING).is_ok() {
-                    stopper.stop();
-                }
-                if let Ok(second) = signal::wait(&STOPPING) {
-                    std::process::exit(128 + second.number());
-                }
-            })?;
+            .spawn(move || self.take(&stopper, tell))?;
         Ok(())
+    }
+
+    fn take(&self, stopper: &Stopper, tell: impl FnOnce(Signal)) {
+        let Ok(first) = signal::wait(&self.0) else {
+            return;
+        };
+        let begun = Instant::now();
+        tell(first);
+        stopper.stop();
+        while let Ok(next) = signal::wait(&self.0) {
+            if next != first || begun.elapsed() >= TWIN {
+                std::process::exit(128 + next.number());
+            }
+        }
     }
 }
 

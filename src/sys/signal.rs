@@ -20,7 +20,7 @@ use super::abi::{self, SigSet};
 /// A signal that a program may wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// SIGHUP: by custom, read the configuration again.
+    /// SIGHUP: the terminal was closed; for a daemon, by custom, read the configuration again.
     Hangup,
     /// SIGINT: Ctrl-C at the terminal.
     Interrupt,
@@ -46,6 +46,15 @@ impl Signal {
             Signal::Terminate => "SIGTERM",
         }
     }
+}
+
+/// Whether the process was started with the signal ignored, as `nohup` does with SIGHUP: read in
+/// `/proc/self/status` (`proc_pid_status(5)`). Where there is no `/proc` it is not.
+pub fn is_ignored(signal: Signal) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok());
+    mask.is_some_and(|bits| bits >> (signal.number() - 1) & 1 == 1)
 }
 
 /// Blocks the signals in the calling thread and in all threads that it starts from now on.

@@ -75,7 +75,7 @@ fn a_panic_in_the_word_for_busy_is_counted_and_the_server_goes_on_accepting() {
         let totals = server.stop().unwrap();
         assert_eq!((totals.refused, totals.panicked), (5, 5), "{mode:?}");
         assert_eq!((totals.served, totals.failed), (1, 0), "{mode:?}");
-        let cause = "cause=\"cannot say that it is not on the access list\"";
+        let cause = "cause=\"cannot say that it is denied by the access list\"";
         assert_eq!(kept.text().matches(cause).count(), 5, "{}", kept.text());
     }
 }

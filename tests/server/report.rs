@@ -47,7 +47,7 @@ fn log_lines_say_who_and_why() {
         format!("DEBUG server connection opened peer={failed} id=0"),
         format!("WARN  server connection failed peer={failed} cause=\"this\\nand that\""),
         format!("ERROR server handler panicked peer={panicked} cause="),
-        format!("INFO  server connection refused peer={refused} why=\"not on the access list\""),
+        format!("INFO  server connection refused peer={refused} why=\"denied by the access list\""),
     ] {
         assert!(text.lines().any(|line| line.contains(&expected)), "{text}");
     }

@@ -7,12 +7,16 @@
 //! be sent. Otherwise a server that stalls for a second would show one slow request instead of
 //! a second's worth of them (*coordinated omission*).
 //!
-//! Reading order: `plan` (what is asked for), `target` (one connection), `worker` (a thread's loop),
-//! `report` (what came of it).
+//! Reading order: `plan` (what is asked for), `target` (one connection), `connect` (all of them),
+//! `schedule` (when requests are due), `worker` (a thread's loop), `outcome` (what came of it),
+//! `report` (the words for it).
 #![forbid(unsafe_code)]
 
+mod connect;
+mod outcome;
 mod plan;
 mod report;
+mod schedule;
 mod target;
 mod worker;
 
@@ -27,21 +31,29 @@ const SPEC: Spec = Spec {
     about: "Send requests to an echo server and measure its replies.",
     usage: &["[OPTION]... NETWORK ADDRESS"],
     operands: &[
-        ("NETWORK", "tcp, udp, unix, unixgram or unixpacket"),
+        (
+            "NETWORK",
+            "tcp, udp, unix, unixgram or unixpacket; or as --type of unix-echo-server: stream, datagram, seqpacket",
+        ),
         ("ADDRESS", "HOST:PORT, or the path of a Unix socket"),
     ],
     options: &[
-        Opt::value("connections", "N", "connections")
+        Opt::value("connections", "N", "connections, at most 1M")
             .short('c')
             .default("1"),
-        Opt::value("threads", "N", "threads that share them [one a CPU]").short('t'),
+        Opt::value(
+            "threads",
+            "N",
+            "threads that share them, at most 4096 [one a CPU]",
+        )
+        .short('t'),
         Opt::value("size", "SIZE", "bytes of a request, its line feed included")
             .short('s')
             .default("128"),
         Opt::value("duration", "TIME", "measure this long")
             .short('d')
             .default("5s"),
-        Opt::value("requests", "N", "or measure this many requests").short('n'),
+        Opt::value("requests", "N", "measure this many requests instead").short('n'),
         Opt::value("warm-up", "TIME", "before that, run unmeasured")
             .short('w')
             .default("500ms"),
@@ -50,7 +62,7 @@ const SPEC: Spec = Spec {
         Opt::value(
             "hold",
             "TIME",
-            "one request each, then hold the connections open, idle",
+            "one request each, then hold the connections open, idle, and count those that the server closes",
         ),
         Opt::value(
             "timeout",
@@ -60,7 +72,10 @@ const SPEC: Spec = Spec {
         .default("5s"),
         Opt::flag("json", "print one JSON object"),
     ],
-    epilogue: "Every reply is compared with its request. Exit status 1 when any request failed.\n\n\
+    epilogue: "Every reply is compared with its request. The status is 1 when any request\n\
+               failed, a held connection was lost, or nothing was measured. At --rate a\n\
+               latency counts from the moment the request was due; fewer sent than due\n\
+               means overload.\n\n\
                Examples:\n  loadgen -c 64 -d 10s tcp 127.0.0.1:7000\n\
                \x20 loadgen --rate 1000 --size 1KiB udp 127.0.0.1:7001",
 };
@@ -76,16 +91,13 @@ fn load(args: Args) -> Result<(), Failure> {
     signals.stop(stopper.clone()).what("waiting for signals")?;
     let out = Out::lines();
     let outcome = worker::run(&plan, &stopper, &out)?;
-    if args.flag("json") {
+    if plan.json {
         out.line(report::json(&plan, &outcome))?;
     } else {
         out.write_all(report::text(&plan, &outcome).as_bytes())?;
         out.flush()?;
     }
-    if outcome.errors.total() > 0 || (outcome.requests() == 0 && plan.hold.is_none()) {
-        return Err(Failure::Quiet(1));
-    }
-    Ok(())
+    outcome.failure(&plan).map_or(Ok(()), |why| Err(why.into()))
 }
 
 #[test]

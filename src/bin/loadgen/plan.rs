@@ -8,6 +8,15 @@ use groundwire::net::{MAX_UDP_PAYLOAD, Network};
 /// The largest request, in bytes.
 const MAX_SIZE: usize = 64 * 1024 * 1024;
 
+/// The most connections: what a Linux process can have open (`fs.nr_open`) is a little more.
+const MAX_CONNECTIONS: usize = 1_000_000;
+
+/// The most threads. A few for each CPU are of use; hundreds are for the curious.
+const MAX_THREADS: usize = 4_096;
+
+/// The highest rate, one request a nanosecond: no clock here tells closer moments apart.
+const MAX_RATE: u64 = 1_000_000_000;
+
 /// A checked request for load.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -26,18 +35,21 @@ pub struct Plan {
     pub churn: bool,
     pub hold: Option<Duration>,
     pub timeout: Duration,
+    /// Report in JSON, and print nothing else.
+    pub json: bool,
 }
 
 impl Plan {
     /// Reads and checks the arguments.
     pub fn from_args(args: &Args) -> Result<Self, UsageError> {
         args.exactly(2)?;
+        exclusive(args)?;
         let connections = args.parse::<NonZeroCount>("connections")?.as_usize();
         let threads = args
             .parse_opt::<NonZeroCount>("threads")?
             .map(NonZeroCount::as_usize);
         let plan = Self {
-            network: args.parse_operand(0, "NETWORK")?,
+            network: network(args)?,
             address: args.operand(1, "ADDRESS")?.to_string(),
             connections,
             threads: threads.unwrap_or_else(one_for_each_cpu).min(connections),
@@ -53,12 +65,28 @@ impl Plan {
             churn: args.flag("churn"),
             hold: args.parse_opt::<DurationArg>("hold")?.map(DurationArg::get),
             timeout: args.parse::<DurationArg>("timeout")?.get(),
+            json: args.flag("json"),
         };
         plan.check()?;
         Ok(plan)
     }
 
     fn check(&self) -> Result<(), UsageError> {
+        let rate = self.rate.unwrap_or_default();
+        for (name, value, most) in [
+            (
+                "--connections",
+                self.connections as u64,
+                MAX_CONNECTIONS as u64,
+            ),
+            ("--threads", self.threads as u64, MAX_THREADS as u64),
+            ("--rate", rate, MAX_RATE),
+        ] {
+            if value > most {
+                let why = format!("must be at most {most}");
+                return Err(UsageError::bad_value(name, value, why));
+            }
+        }
         let largest = if self.network.is_stream() {
             MAX_SIZE
         } else {
@@ -88,6 +116,33 @@ impl Plan {
     }
 }
 
+/// Options of which only one can be meant: the other would be silently without effect.
+fn exclusive(args: &Args) -> Result<(), UsageError> {
+    let pairs = [
+        ("hold", "churn"),
+        ("hold", "rate"),
+        ("hold", "requests"),
+        ("hold", "duration"),
+        ("requests", "duration"),
+    ];
+    match pairs.iter().find(|(a, b)| args.given(a) && args.given(b)) {
+        Some((a, b)) => Err(UsageError::rule(format_args!(
+            "--{a} and --{b} exclude each other"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The network, by its own name or by that which `unix-echo-server --type` has for it.
+fn network(args: &Args) -> Result<Network, UsageError> {
+    match args.operand(0, "NETWORK")? {
+        "stream" => Ok(Network::Unix),
+        "datagram" => Ok(Network::Unixgram),
+        "seqpacket" => Ok(Network::Unixpacket),
+        _ => args.parse_operand(0, "NETWORK"),
+    }
+}
+
 /// More threads than CPUs would take turns with the server under load instead of loading it.
 fn one_for_each_cpu() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
@@ -111,6 +166,7 @@ mod tests {
             churn: false,
             hold: None,
             timeout: Duration::from_secs(1),
+            json: false,
         }
     }
 

@@ -3,16 +3,37 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use crate::outcome::{Errors, Held, Outcome};
 use crate::plan::Plan;
-use crate::worker::{Errors, Outcome};
 
 const QUANTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)];
 
 /// A few aligned lines.
 pub fn text(plan: &Plan, outcome: &Outcome) -> String {
+    match &outcome.held {
+        Some(held) => held_text(plan, outcome, held),
+        None => measured_text(plan, outcome),
+    }
+}
+
+/// What `--hold` has to tell: nothing was measured, so there are no latencies.
+fn held_text(plan: &Plan, outcome: &Outcome, held: &Held) -> String {
+    format!(
+        "held {} of {} connections for {:.1} s, lost {}\nerrors    {}{}\n",
+        held.connections,
+        plan.connections,
+        held.lasted.as_secs_f64(),
+        held.lost,
+        outcome.errors.total(),
+        outcome.errors.kinds()
+    )
+}
+
+fn measured_text(plan: &Plan, outcome: &Outcome) -> String {
     let mut text = String::new();
     let (requests, rate) = (outcome.requests(), rate(outcome));
     let load = match plan.rate {
+        Some(due) if plan.churn => format!("{due} connections due a second, a request each"),
         Some(due) => format!("{due} requests due a second"),
         None if plan.churn => "a connection for each request".into(),
         None => "closed loop".into(),
@@ -33,6 +54,17 @@ pub fn text(plan: &Plan, outcome: &Outcome) -> String {
         text,
         "requests  {requests}  {rate:.0}/s  {megabytes:.1} MB/s each way"
     );
+    if let Some(pace) = outcome.pace {
+        let behind = match pace.sent < pace.due {
+            true => ": the rest was not sent in time",
+            false => "",
+        };
+        let _ = writeln!(
+            text,
+            "schedule  due {}, sent {}{behind}",
+            pace.due, pace.sent
+        );
+    }
     let _ = write!(text, "latency  ");
     for (name, quantile) in QUANTILES {
         let _ = write!(
@@ -46,7 +78,7 @@ pub fn text(plan: &Plan, outcome: &Outcome) -> String {
         text,
         "errors    {}{}",
         outcome.errors.total(),
-        kinds(&outcome.errors)
+        outcome.errors.kinds()
     );
     text
 }
@@ -55,7 +87,7 @@ pub fn text(plan: &Plan, outcome: &Outcome) -> String {
 pub fn json(plan: &Plan, outcome: &Outcome) -> String {
     let mut text = format!(
         "{{\"network\":\"{}\",\"connections\":{},\"threads\":{},\"size\":{},\"seconds\":{:.3},\
-         \"requests\":{},\"requests_per_second\":{:.1},\"latency_ns\":{{",
+         \"requests\":{},\"requests_per_second\":{:.1},",
         plan.network,
         plan.connections,
         plan.threads,
@@ -64,6 +96,18 @@ pub fn json(plan: &Plan, outcome: &Outcome) -> String {
         outcome.requests(),
         rate(outcome),
     );
+    if let Some(pace) = outcome.pace {
+        let _ = write!(text, "\"due\":{},\"sent\":{},", pace.due, pace.sent);
+    }
+    if let Some(held) = outcome.held {
+        let seconds = held.lasted.as_secs_f64();
+        let _ = write!(
+            text,
+            "\"held\":{},\"lost\":{},\"held_seconds\":{seconds:.3},",
+            held.connections, held.lost
+        );
+    }
+    text.push_str("\"latency_ns\":{");
     for (name, quantile) in QUANTILES {
         let _ = write!(text, "\"{name}\":{},", outcome.latency.quantile(quantile));
     }
@@ -102,34 +146,6 @@ fn human(nanos: u64) -> String {
     }
 }
 
-/// ` (connect 1, timeout 2)`, only the kinds that there were.
-fn kinds(errors: &Errors) -> String {
-    let Errors {
-        connect,
-        timeout,
-        closed,
-        mismatch,
-        other,
-    } = *errors;
-    let rows = [
-        ("connect", connect),
-        ("timeout", timeout),
-        ("closed", closed),
-        ("mismatch", mismatch),
-        ("other", other),
-    ];
-    let seen: Vec<String> = rows
-        .iter()
-        .filter(|(_, n)| *n > 0)
-        .map(|(name, n)| format!("{name} {n}"))
-        .collect();
-    if seen.is_empty() {
-        String::new()
-    } else {
-        format!(" ({})", seen.join(", "))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,16 +161,5 @@ mod tests {
         for (nanos, text) in cases {
             assert_eq!(human(nanos), text);
         }
-    }
-
-    #[test]
-    fn only_errors_that_happened_are_named() {
-        assert_eq!(kinds(&Errors::default()), "");
-        let errors = Errors {
-            timeout: 2,
-            mismatch: 1,
-            ..Errors::default()
-        };
-        assert_eq!(kinds(&errors), " (timeout 2, mismatch 1)");
     }
 }

@@ -87,6 +87,15 @@ impl Target {
         self.receive()
     }
 
+    /// Whether the connection is still there, without a request; of a datagram socket nobody
+    /// can tell, so it counts as open.
+    pub fn is_open(&self) -> bool {
+        match &self.socket {
+            Socket::Stream(conn) => conn.is_quiet(),
+            Socket::Datagram(_) => true,
+        }
+    }
+
     /// Sends the next request.
     pub fn send(&mut self) -> Result<(), Trouble> {
         self.sequence += 1;

@@ -9,67 +9,19 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use groundwire::cli::{Failure, Out, What};
-use groundwire::server::Stopper;
+use groundwire::net;
+use groundwire::server::{Stopper, flags};
 use groundwire::sys::process;
 use groundwire::telemetry::Histogram;
 
+use crate::connect;
+use crate::outcome::{Errors, Outcome, Pace};
 use crate::plan::Plan;
+use crate::schedule::Schedule;
 use crate::target::{Target, Trouble};
 
-const STACK: usize = 128 * 1024;
-
-/// Failed requests by kind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Errors {
-    pub connect: u64,
-    pub timeout: u64,
-    pub closed: u64,
-    pub mismatch: u64,
-    pub other: u64,
-}
-
-impl Errors {
-    fn count(&mut self, trouble: Trouble) {
-        match trouble {
-            Trouble::Connect => self.connect += 1,
-            Trouble::Timeout => self.timeout += 1,
-            Trouble::Closed => self.closed += 1,
-            Trouble::Mismatch => self.mismatch += 1,
-            Trouble::Other => self.other += 1,
-        }
-    }
-
-    fn add(&mut self, other: Errors) {
-        self.connect += other.connect;
-        self.timeout += other.timeout;
-        self.closed += other.closed;
-        self.mismatch += other.mismatch;
-        self.other += other.other;
-    }
-
-    /// All kinds together.
-    pub fn total(&self) -> u64 {
-        self.connect + self.timeout + self.closed + self.mismatch + self.other
-    }
-}
-
-/// What came of a run.
-#[derive(Default)]
-pub struct Outcome {
-    /// Latencies of the measured requests, in nanoseconds.
-    pub latency: Histogram,
-    /// Failures, those of the warm-up included.
-    pub errors: Errors,
-    /// How long was measured.
-    pub elapsed: Duration,
-}
-
-impl Outcome {
-    /// Measured requests that were answered rightly.
-    pub fn requests(&self) -> u64 {
-        self.latency.count()
-    }
-}
+/// A stack for a thread here, whose buffers are on the heap.
+pub const STACK: usize = 128 * 1024;
 
 /// When a run is measured, and when it ends.
 #[derive(Clone, Copy)]
@@ -83,20 +35,29 @@ struct Clock {
 pub fn run(plan: &Plan, stopper: &Stopper, out: &Out) -> Result<Outcome, Failure> {
     // Each connection is a descriptor; the usual soft limit of 1,024 is below what is asked for.
     raise_descriptor_limit(plan.connections as u64 + 64).what("raising the file limit")?;
-    let outcome = Mutex::new(Outcome::default());
+    let mut outcome = Outcome::default();
     let shares = if plan.churn {
         // One first, so that a server that is not there is one error and not a hundred thousand.
-        drop(Target::open(plan, 0).map_err(Failure::of)?);
+        if let Err(error) = Target::open(plan, 0) {
+            if matches!(error, net::Error::Address(_)) {
+                return Err(flags::failure(error));
+            }
+            outcome.errors.connect += 1;
+            outcome.why = Some(error.to_string());
+            return Ok(outcome);
+        }
         Vec::new()
     } else {
-        connect_all(plan, &outcome)?
+        connect::all(plan, stopper, &mut outcome)?
     };
-    if let Some(hold) = plan.hold {
-        let connected: usize = shares.iter().map(Vec::len).sum();
-        out.line(format_args!("holding {connected} connections"))?;
-        stopper.wait_timeout(hold);
-        return Ok(outcome.into_inner().unwrap_or_else(PoisonError::into_inner));
+    if plan.hold.is_some() {
+        outcome.held = Some(connect::hold(plan, stopper, out, &shares)?);
+        return Ok(outcome);
     }
+    if !plan.churn && shares.iter().all(Vec::is_empty) {
+        return Ok(outcome); // nobody to ask
+    }
+    let outcome = Mutex::new(outcome);
     let start = Instant::now();
     let measure_from = start + plan.warm_up;
     // A run by count ends by its count; the time is for a server that stops answering.
@@ -125,7 +86,7 @@ pub fn run(plan: &Plan, stopper: &Stopper, out: &Out) -> Result<Outcome, Failure
                 let thread = thread::Builder::new().stack_size(STACK);
                 thread
                     .spawn_scoped(scope, move || worker.work(targets))
-                    .what("starting a thread")
+                    .what(format_args!("starting thread {number}"))
             })
             .collect();
         if threads.is_err() {
@@ -147,67 +108,6 @@ fn raise_descriptor_limit(wanted: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens all connections, a thread's share on a thread each, and tries each with one request.
-fn connect_all(plan: &Plan, outcome: &Mutex<Outcome>) -> Result<Vec<Vec<Target>>, Failure> {
-    let (mut shares, mut first_error, mut errors) = (Vec::new(), None, Errors::default());
-    thread::scope(|scope| -> Result<(), Failure> {
-        let mut threads = Vec::new();
-        for number in 0..plan.threads {
-            let thread = thread::Builder::new().stack_size(STACK);
-            let connect = move || connect_share(plan, number);
-            threads.push(
-                thread
-                    .spawn_scoped(scope, connect)
-                    .what("starting a thread")?,
-            );
-        }
-        for thread in threads {
-            let joined = thread
-                .join()
-                .map_err(|_| Failure::Failed("a thread panicked".into()));
-            let (targets, why, failed) = joined?;
-            shares.push(targets);
-            first_error = first_error.take().or(why);
-            errors.add(failed);
-        }
-        Ok(())
-    })?;
-    outcome
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .errors
-        .add(errors);
-    match first_error {
-        Some(why) if shares.iter().all(Vec::is_empty) => Err(Failure::Failed(why)),
-        _ => Ok(shares),
-    }
-}
-
-fn connect_share(plan: &Plan, number: usize) -> (Vec<Target>, Option<String>, Errors) {
-    let (mut targets, mut first_error, mut errors) = (Vec::new(), None, Errors::default());
-    let count = plan.share(plan.connections as u64, number);
-    for index in 0..count {
-        match Target::open(plan, (number as u64) << 32 | index) {
-            Ok(mut target) => match target.exchange() {
-                Ok(()) => targets.push(target),
-                Err(trouble) => {
-                    errors.count(trouble);
-                    let what = format!("{} {}: {trouble}", plan.network, plan.address);
-                    first_error.get_or_insert(what);
-                }
-            },
-            Err(error) => {
-                errors.count(Trouble::Connect);
-                first_error.get_or_insert(error.to_string());
-            }
-        }
-        if first_error.is_some() && targets.is_empty() {
-            break; // a server that is not there is not asked a thousand times
-        }
-    }
-    (targets, first_error, errors)
-}
-
 struct Worker<'a> {
     plan: &'a Plan,
     stopper: &'a Stopper,
@@ -222,19 +122,26 @@ struct Tally {
     latency: Histogram,
     errors: Errors,
     measured: u64,
+    pace: Option<Pace>,
 }
 
 impl Worker<'_> {
     fn work(self, targets: Vec<Target>) {
         let mut tally = Tally::default();
         match (self.plan.churn, self.plan.rate) {
-            (true, _) => self.churn(&mut tally),
+            (true, None) => self.churn(&mut tally),
+            (true, Some(rate)) => self.churn_at(rate, &mut tally),
             (false, None) => self.closed_loop(targets, &mut tally),
             (false, Some(rate)) => self.fixed_rate(targets, rate, &mut tally),
         }
         let mut outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
         outcome.latency.merge(&tally.latency);
         outcome.errors.add(tally.errors);
+        if let Some(Pace { due, sent }) = tally.pace {
+            let pace = outcome.pace.get_or_insert_default();
+            pace.due += due;
+            pace.sent += sent;
+        }
     }
 
     fn closed_loop(&self, mut targets: Vec<Target>, tally: &mut Tally) {
@@ -254,7 +161,7 @@ impl Worker<'_> {
                     continue;
                 }
                 match target.receive() {
-                    Ok(()) => self.measure(tally, *at),
+                    Ok(()) => self.measure_in_time(tally, *at),
                     Err(trouble) => failed.push((index, trouble)),
                 }
             }
@@ -262,40 +169,102 @@ impl Worker<'_> {
         }
     }
 
-    /// The k-th request of all is due k/rate after the start; this thread makes every T-th.
     fn fixed_rate(&self, mut targets: Vec<Target>, rate: u64, tally: &mut Tally) {
-        let step = Duration::from_secs_f64(self.plan.threads as f64 / rate as f64);
-        let mut due =
-            self.clock.start + step.mul_f64(self.number as f64 / self.plan.threads as f64);
         let mut turn = 0;
-        while self.goes_on(tally) && due < self.clock.end && !targets.is_empty() {
-            if let Some(early) = due.checked_duration_since(Instant::now()) {
-                if self.stopper.wait_timeout(early) {
-                    break;
-                }
+        self.keep_schedule(rate, tally, |tally, due| {
+            if targets.is_empty() {
+                return false;
             }
             turn = (turn + 1) % targets.len();
-            let exchanged = targets.get_mut(turn).map(Target::exchange);
-            match exchanged {
+            match targets.get_mut(turn).map(Target::exchange) {
                 Some(Err(trouble)) => self.reopen(&mut targets, vec![(turn, trouble)], tally),
                 _ => self.measure(tally, due),
             }
-            due += step;
+            true
+        });
+    }
+
+    fn churn_at(&self, rate: u64, tally: &mut Tally) {
+        self.keep_schedule(rate, tally, |tally, due| {
+            match self.ask_anew() {
+                Ok(()) => self.measure(tally, due),
+                Err(trouble) => self.fail(tally, trouble),
+            }
+            true
+        });
+    }
+
+    /// Calls `ask` for each request with the moment when it is due; `ask` tells whether to go on.
+    fn keep_schedule(
+        &self,
+        rate: u64,
+        tally: &mut Tally,
+        mut ask: impl FnMut(&mut Tally, Instant) -> bool,
+    ) {
+        let schedule = Schedule {
+            rate,
+            threads: self.plan.threads,
+            number: self.number,
+        };
+        let Clock {
+            start,
+            measure_from,
+            end,
+        } = self.clock;
+        self.keep_up(schedule, (start, measure_from), tally, &mut ask);
+        // Afresh: what the warm-up left undone is not owed in the measured time.
+        let sent = self.keep_up(schedule, (measure_from, end), tally, &mut ask);
+        let span = Instant::now().min(end).duration_since(measure_from);
+        let asked_for = self
+            .plan
+            .requests
+            .map_or(u64::MAX, |all| self.plan.share(all, self.number));
+        let due = schedule.due_within(span).min(asked_for).max(sent);
+        tally.pace = Some(Pace { due, sent });
+    }
+
+    /// The requests of one stretch of time; returns how many there were.
+    fn keep_up(
+        &self,
+        schedule: Schedule,
+        (from, until): (Instant, Instant),
+        tally: &mut Tally,
+        ask: &mut impl FnMut(&mut Tally, Instant) -> bool,
+    ) -> u64 {
+        let mut sent = 0;
+        while let Some(due) = from.checked_add(schedule.due(sent)) {
+            let now = Instant::now();
+            if due >= until || now >= until || !self.goes_on(tally) {
+                break;
+            }
+            let early = due.saturating_duration_since(now);
+            if !early.is_zero() && self.stopper.wait_timeout(early) {
+                break;
+            }
+            if !ask(tally, due) {
+                break;
+            }
+            sent += 1;
         }
+        sent
     }
 
     fn churn(&self, tally: &mut Tally) {
         while self.goes_on(tally) {
             let begun = Instant::now();
-            let opened = Target::open(self.plan, self.number as u64);
-            match opened
-                .map_err(|_| Trouble::Connect)
-                .and_then(|mut target| target.exchange())
-            {
-                Ok(()) => self.measure(tally, begun),
+            match self.ask_anew() {
+                Ok(()) => self.measure_in_time(tally, begun),
                 Err(trouble) => self.fail(tally, trouble),
             }
         }
+    }
+
+    /// One request on a connection of its own.
+    fn ask_anew(&self) -> Result<(), Trouble> {
+        let opened = Target::open(self.plan, self.number as u64);
+        opened
+            .map_err(|_| Trouble::Connect)
+            .and_then(|mut target| target.exchange())
     }
 
     fn goes_on(&self, tally: &Tally) -> bool {
@@ -309,9 +278,22 @@ impl Worker<'_> {
         share.saturating_sub(tally.measured)
     }
 
-    fn measure(&self, tally: &mut Tally, since: Instant) {
+    /// Records a latency, unless it is of the warm-up or came after the end.
+    fn measure_in_time(&self, tally: &mut Tally, since: Instant) {
         let now = Instant::now();
-        if since >= self.clock.measure_from && now <= self.clock.end {
+        if now <= self.clock.end {
+            self.record(tally, since, now);
+        }
+    }
+
+    /// Records a latency, unless it is of the warm-up. A request that was due in time counts
+    /// however late its reply is: to leave out the late ones is coordinated omission.
+    fn measure(&self, tally: &mut Tally, since: Instant) {
+        self.record(tally, since, Instant::now());
+    }
+
+    fn record(&self, tally: &mut Tally, since: Instant, now: Instant) {
+        if since >= self.clock.measure_from {
             tally.measured += 1;
             let nanos = now.saturating_duration_since(since).as_nanos();
             tally

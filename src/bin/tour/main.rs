@@ -20,7 +20,7 @@ const SPEC: Spec = Spec {
     usage: &["[OPTION]... [STOP]..."],
     operands: &[("STOP", "the stops to make, in this order [all]")],
     options: &[Opt::flag("list", "list the stops").short('l')],
-    epilogue: "Exit status 1 when a stop does not show what it promises.\n\n\
+    epilogue: "A stop that does not show what it promises is a failure.\n\n\
                Examples:\n  tour\n  tour tcp udp",
 };
 

@@ -164,7 +164,7 @@ fn udp() -> Result<Told> {
 
 fn unix() -> Result<Told> {
     let folder = Folder::new()?;
-    let path = folder.0.join("echo.sock").display().to_string();
+    let path = folder.0.join(SOCKET).display().to_string();
     let mut lines = Vec::new();
     for (network, what) in [
         (Network::Unix, "a stream: lines, like TCP"),
@@ -185,7 +185,7 @@ fn unix() -> Result<Told> {
         client.finish(|_| ())?;
         server.stop()?;
         ensure(
-            !folder.0.join("echo.sock").exists(),
+            !folder.0.join(SOCKET).exists(),
             "the socket file was left behind",
         )?;
         lines.push(format!(
@@ -333,6 +333,9 @@ fn ensure(holds: bool, otherwise: &str) -> Result<()> {
     if holds { Ok(()) } else { Err(otherwise.into()) }
 }
 
+/// The only file in a [`Folder`].
+const SOCKET: &str = "echo.sock";
+
 /// A fresh folder that goes when the stop is over.
 struct Folder(std::path::PathBuf);
 
@@ -347,6 +350,8 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        // By name: `remove_dir_all` has to open the folder, and there may be no descriptor left.
+        let _ = std::fs::remove_file(self.0.join(SOCKET));
+        let _ = std::fs::remove_dir(&self.0);
     }
 }

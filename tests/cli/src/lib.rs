@@ -32,7 +32,8 @@ pub fn path(program: &str) -> PathBuf {
     let path = bin_dir().join(program);
     assert!(
         path.is_file(),
-        "{} is not there: build the programs with `cargo build --bins` at the root of the clone, \
+        "{} is not there: build the programs with `cargo build --bins --examples` at the root of the \
+         clone, \
          or name their folder in GROUNDWIRE_BIN_DIR",
         path.display()
     );

@@ -1,6 +1,7 @@
 //! What all programs do alike: help, version, and what a wrong command line is told.
 
 use std::fs::File;
+use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
 use groundwire_cli_tests::{path, program};
@@ -41,7 +42,13 @@ const PROGRAMS: &[Program] = &[
     Program {
         name: "tcp-echo-client",
         serves: false,
-        options: &["--stop-word", "--max-line", "-t, --timeout"],
+        options: &[
+            "--stop-word",
+            "--max-line",
+            "--check",
+            "--raw",
+            "-t, --timeout",
+        ],
         extra: &[],
     },
     Program {
@@ -63,6 +70,8 @@ const PROGRAMS: &[Program] = &[
         options: &[
             "--stop-word",
             "--max-line",
+            "--check",
+            "--raw",
             "-t, --timeout",
             "-r, --retries",
         ],
@@ -77,7 +86,14 @@ const PROGRAMS: &[Program] = &[
     Program {
         name: "unix-echo-client",
         serves: false,
-        options: &["-T, --type", "--stop-word", "--max-line", "-t, --timeout"],
+        options: &[
+            "-T, --type",
+            "--stop-word",
+            "--max-line",
+            "--check",
+            "--raw",
+            "-t, --timeout",
+        ],
         extra: &[],
     },
     Program {
@@ -267,6 +283,22 @@ fn a_bad_value_is_told_why_before_anything_happens() {
         &["--size", "65508", "udp", "127.0.0.1:1"],
         "--size 65508: must be 1 to 65507 on udp",
     );
+    let most = "--connections 1000001: must be at most 1000000";
+    is_a_usage_error("loadgen", &["-c", "1000001", "tcp", "127.0.0.1:1"], most);
+    let most = "--connections 18446744073709551615: must be at most 1000000";
+    let huge = ["-c", "18446744073709551615", "tcp", "127.0.0.1:1"];
+    is_a_usage_error("loadgen", &huge, most);
+    for (a, b) in [
+        ("--hold=1s", "--churn"),
+        ("--hold=1s", "--rate=9"),
+        ("--hold=1s", "--requests=9"),
+        ("--hold=1s", "--duration=9s"),
+        ("--requests=9", "--duration=9s"),
+    ] {
+        let name = |option: &'static str| option.split('=').next().unwrap();
+        let says = format!("{} and {} exclude each other", name(a), name(b));
+        is_a_usage_error("loadgen", &[a, b, "tcp", "127.0.0.1:1"], &says);
+    }
     is_a_usage_error(
         "loadgen",
         &["--churn", "udp", "127.0.0.1:1"],
@@ -275,29 +307,61 @@ fn a_bad_value_is_told_why_before_anything_happens() {
 }
 
 #[test]
-fn an_address_that_is_none_is_told_why() {
-    let table: [(&str, &[&str], &str); 3] = [
-        (
-            "tcp-echo-server",
-            &["127.0.0.1:123456"],
-            "port must be 0 to 65535",
-        ),
-        (
-            "tcp-echo-client",
-            &["127.0.0.1:123456", "x"],
-            "port must be 0 to 65535",
-        ),
-        (
-            "udp-echo-client",
-            &["127.0.0.1:123456", "x"],
-            "port must be 0 to 65535",
-        ),
-    ];
-    for (name, args, why) in table {
-        let output = program(name).args(args).output().unwrap();
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(stderr, format!("{name}: address {}: {why}\n", args[0]));
-        assert!(matches!(output.status.code(), Some(1 | 2)), "{name}");
+fn an_address_that_is_none_is_a_wrong_call() {
+    let bad = "127.0.0.1:123456";
+    let says = format!("address {bad}: port must be 0 to 65535");
+    for args in [
+        ("tcp-echo-server", &[bad][..]),
+        ("udp-echo-server", &[bad]),
+        ("tcp-echo-client", &[bad, "x"]),
+        ("udp-echo-client", &[bad, "x"]),
+        ("loadgen", &["tcp", bad]),
+        ("loadgen", &["--churn", "tcp", bad]),
+    ] {
+        is_a_usage_error(args.0, args.1, &says);
+    }
+    let no_port = program("tcp-echo-server")
+        .arg("localhost")
+        .output()
+        .unwrap();
+    assert_eq!(no_port.status.code(), Some(2), "{no_port:?}");
+}
+
+#[test]
+fn trouble_with_the_metrics_address_names_the_flag() {
+    let says = "--metrics: address 127.0.0.1:123456: port must be 0 to 65535";
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    for name in ["tcp-echo-server", "udp-echo-server"] {
+        is_a_usage_error(name, &["--metrics=127.0.0.1:123456", "127.0.0.1:0"], says);
+        let args = ["--metrics", taken.as_str(), "127.0.0.1:0"];
+        let why = format!("{name}: --metrics: listen tcp {taken}: address already in use\n");
+        let run = program(name).args(args).assert();
+        run.code(1).stdout("").stderr(why);
+    }
+}
+
+#[test]
+fn what_only_a_pool_has_is_refused_without_one() {
+    let tcp = "tcp-echo-server";
+    is_a_usage_error(tcp, &["--workers", "8"], "--workers: needs --mode pool");
+    let serial = ["--mode=serial", "--queue=8"];
+    is_a_usage_error(tcp, &serial, "--queue: needs --mode pool");
+    let many = ["--mode=pool", "--workers=4097"];
+    is_a_usage_error(tcp, &many, "--workers 4097: must be at most 4096");
+}
+
+#[test]
+fn help_ends_with_units_and_exit_statuses() {
+    for one in PROGRAMS {
+        let output = program(one.name).arg("--help").output().unwrap();
+        let page = String::from_utf8(output.stdout).unwrap();
+        let statuses = "Exit status: 0 done, 1 failed, 2 called wrongly.\n";
+        assert!(page.ends_with(statuses), "{page}");
+        for unit in ["TIME", "SIZE"] {
+            let taken = page.contains(&format!(" {unit} "));
+            assert_eq!(taken, page.contains(&format!("\n{unit} is ")), "{page}");
+        }
     }
 }
 

@@ -7,9 +7,10 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use groundwire_cli_tests::json::{self, Value};
-use groundwire_cli_tests::{PATIENCE, Running, Server, program};
+use groundwire_cli_tests::{PATIENCE, Running, Server, path, program};
 
 /// Runs it with `--json`; the exit code and the parsed line.
 fn load(args: &[&str]) -> (Option<i32>, Value) {
@@ -64,13 +65,13 @@ fn answer(mut stream: TcpStream, reply: &impl Fn(&[u8], usize) -> Option<Vec<u8>
 #[test]
 fn every_network_is_loaded_without_an_error() {
     let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
     let servers = [
         Server::tcp(&[]),
         Server::udp(&[]),
-        Server::unix(&path("stream"), &[]),
-        Server::unix(&path("datagram"), &["--type", "datagram"]),
-        Server::unix(&path("seqpacket"), &["--type", "seqpacket"]),
+        Server::unix(&at("stream"), &[]),
+        Server::unix(&at("datagram"), &["--type", "datagram"]),
+        Server::unix(&at("seqpacket"), &["--type", "seqpacket"]),
     ];
     for server in &servers {
         let (code, value) = load(&[
@@ -98,6 +99,23 @@ fn every_network_is_loaded_without_an_error() {
         let latency =
             ["p50", "p90", "p99", "p99.9", "max"].map(|name| number(value.get("latency_ns"), name));
         assert!(latency[0] > 0 && latency.is_sorted(), "{latency:?}");
+    }
+}
+
+#[test]
+fn the_names_that_unix_echo_server_has_for_its_types_are_understood() {
+    let folder = tempfile::tempdir().unwrap();
+    for (kind, network) in [
+        ("stream", "unix"),
+        ("datagram", "unixgram"),
+        ("seqpacket", "unixpacket"),
+    ] {
+        let path = folder.path().join(kind);
+        let path = path.to_str().unwrap();
+        let _server = Server::unix(path, &["--type", kind]);
+        let (code, value) = load(&["-n", "5", "-w", "0", kind, path]);
+        assert_eq!(code, Some(0), "{kind}: {value:?}");
+        assert_eq!(value.get("network").text(), network);
     }
 }
 
@@ -184,6 +202,60 @@ fn a_fixed_rate_is_not_exceeded() {
 }
 
 #[test]
+fn a_rate_beyond_what_the_server_can_do_is_measured_from_when_each_request_was_due() {
+    // A request takes 5 ms here; 1000 a second are due in the warm-up and after.
+    let address = listener(|line, _| {
+        let (_wake, never) = mpsc::channel::<()>();
+        let _ = never.recv_timeout(Duration::from_millis(5));
+        Some(line.to_vec())
+    });
+    let args = [
+        "--rate", "1000", "-d", "300ms", "-w", "300ms", "tcp", &address,
+    ];
+    let (code, value) = load(&args);
+    assert_eq!(code, Some(0), "{value:?}");
+    let (due, sent) = (number(&value, "due"), number(&value, "sent"));
+    assert_eq!(due, 300, "the whole window, and nothing of the warm-up");
+    assert!((1..100).contains(&sent), "{value:?}");
+    assert_eq!(
+        number(&value, "requests"),
+        sent,
+        "late replies count: {value:?}"
+    );
+    let max = number(value.get("latency_ns"), "max");
+    assert!(
+        max > 100_000_000,
+        "{max} ns, though the last was due long before"
+    );
+
+    let output = program("loadgen").args(args).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("\nschedule  due 300, sent "), "{text}");
+    assert!(text.contains(": the rest was not sent in time\n"), "{text}");
+}
+
+#[test]
+fn churn_at_a_rate_opens_a_connection_for_each_request_that_is_due() {
+    let server = Server::tcp(&[]);
+    let (code, value) = load(&[
+        "--churn",
+        "--rate",
+        "100",
+        "-d",
+        "300ms",
+        "-w",
+        "0",
+        "tcp",
+        &server.address,
+    ]);
+    assert_eq!(code, Some(0), "{value:?}");
+    let requests = number(&value, "requests");
+    assert!((1..=30).contains(&requests), "{value:?}");
+    let served = format!("served {}, active 0, refused 0, failed 0", requests + 1);
+    assert_eq!(server.stop(), served);
+}
+
+#[test]
 fn churn_opens_a_connection_for_each_request() {
     let server = Server::tcp(&[]);
     let (code, value) = load(&[
@@ -229,13 +301,13 @@ fn people_get_a_few_lines() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_one_line() {
+fn a_server_that_is_not_there_is_one_error_with_its_reason_and_a_report_all_the_same() {
     let churn: &[&str] = &["--churn"];
     for (network, flags) in [("tcp", &[][..]), ("udp", &[]), ("tcp", churn)] {
         let mut run = program("loadgen");
         let output = run
             .args(flags)
-            .args(["-c", "50", network, "127.0.0.1:1"])
+            .args(["-c", "50", "-t", "1", "--json", network, "127.0.0.1:1"])
             .output()
             .unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
@@ -249,22 +321,42 @@ fn a_server_that_is_not_there_is_one_line() {
             stderr.ends_with("127.0.0.1:1: connection refused\n"),
             "{stderr}"
         );
-        assert!(output.stdout.is_empty());
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        let value = json::parse(&stdout).unwrap_or_else(|| panic!("not JSON: {stdout}"));
+        assert_eq!(errors(&value), [("connect", 1)], "{network} {flags:?}");
+        assert_eq!(number(&value, "requests"), 0);
     }
 }
 
 #[test]
-fn a_server_that_echoes_wrongly_from_the_start_is_one_line() {
+fn a_server_that_echoes_wrongly_from_the_start_is_told_with_a_report() {
     let address = listener(|line, _| {
         let mut reply = line.to_vec();
         reply[64] ^= 1;
         Some(reply)
     });
     let run = program("loadgen")
-        .args(["-c", "2", "-n", "10", "tcp", &address])
-        .assert();
+        .args(["-c", "2", "-t", "1", "-n", "10", "tcp", &address])
+        .output()
+        .unwrap();
     let says = format!("loadgen: tcp {address}: the reply is not the request\n");
-    run.code(1).stdout("").stderr(says);
+    assert_eq!(run.status.code(), Some(1));
+    assert_eq!(String::from_utf8(run.stderr).unwrap(), says);
+    let report = String::from_utf8(run.stdout).unwrap();
+    assert!(report.ends_with("\nerrors    1 (mismatch 1)\n"), "{report}");
+}
+
+#[test]
+fn a_line_that_is_longer_than_servers_take_gets_a_hint() {
+    let server = Server::tcp(&[]);
+    let run = program("loadgen")
+        .args(["-s", "100KiB", "-n", "10", "tcp", &server.address])
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(run.stderr).unwrap();
+    assert_eq!(run.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("a request has 102400 bytes"), "{stderr}");
+    assert!(stderr.contains("--max-line"), "{stderr}");
 }
 
 #[test]
@@ -382,5 +474,58 @@ fn held_connections_stay_open_until_a_signal() {
     assert_eq!(running.line().unwrap(), "holding 30 connections");
     let ended = running.end_by("TERM");
     assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(
+        ended.stdout[0].starts_with("held 30 of 30 connections for "),
+        "{ended:?}"
+    );
+    assert!(ended.stdout[0].ends_with(" s, lost 0"), "{ended:?}");
+    assert_eq!(ended.stdout[1..], ["errors    0"]);
     assert_eq!(server.stop(), "served 30, active 0, refused 0, failed 0");
+}
+
+#[test]
+fn held_connections_that_the_server_closes_are_lost_and_that_is_a_failure() {
+    let server = Server::tcp(&["--idle-timeout", "100ms"]);
+    let (code, value) = load(&["--hold", "1s", "-c", "5", "tcp", &server.address]);
+    assert_eq!(code, Some(1), "{value:?}");
+    assert_eq!((number(&value, "held"), number(&value, "lost")), (0, 5));
+    assert!(value.get("held_seconds").number() >= 1.0, "{value:?}");
+}
+
+#[test]
+fn a_signal_ends_the_connecting_of_many() {
+    let (sender, receiver) = mpsc::channel();
+    let address = listener(move |line, _| {
+        let _ = sender.send(());
+        let (_wake, never) = mpsc::channel::<()>();
+        let _ = never.recv_timeout(Duration::from_millis(20));
+        Some(line.to_vec())
+    });
+    // At 20 ms each this would go on for hours.
+    let running = Running::start("loadgen", &["-c", "1M", "-t", "1", "tcp", &address]);
+    receiver.recv_timeout(PATIENCE).unwrap();
+    let ended = running.end_by("TERM");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(
+        ended
+            .stderr
+            .ends_with(": ended before a reply was measured\n"),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn a_lack_of_descriptors_ends_the_connecting_at_once() {
+    let server = Server::tcp(&[]);
+    let script = format!(
+        "ulimit -n 30; exec {} -c 1M -t 2 -n 10 -w 0 tcp {}",
+        path("loadgen").display(),
+        server.address
+    );
+    let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.ends_with(": too many open files\n"), "{stderr}");
+    assert!(stdout.ends_with("\nerrors    2 (connect 2)\n"), "{stdout}");
 }

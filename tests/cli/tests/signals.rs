@@ -1,10 +1,11 @@
 //! How servers end: SIGINT and SIGTERM, draining, a second signal.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, UdpSocket};
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-use groundwire_cli_tests::{Running, Server, announced, ask, connect, eventually};
+use groundwire_cli_tests::{Running, Server, announced, ask, connect, eventually, path, signal};
 
 #[test]
 fn either_signal_ends_a_server_with_0_and_its_totals() {
@@ -146,8 +147,13 @@ fn a_second_signal_ends_the_draining_at_once_with_128_and_its_number() {
     ] {
         let (server, address, held) = stuck("60s");
         server.signal(first);
+        let begun = Instant::now();
         eventually("the server listens no more", || {
             TcpStream::connect(&address).is_err()
+        });
+        // The same signal within 200 ms counts as the first one.
+        eventually("a quarter of a second has passed", || {
+            begun.elapsed() > Duration::from_millis(250)
         });
         server.signal(second);
         let ended = server.end();
@@ -197,6 +203,62 @@ fn nor_does_it_keep_a_server_of_datagrams() {
     let ended = server.end();
     assert_eq!(ended.code, Some(1), "{ended:?}");
     drop(stdout);
+}
+
+#[test]
+fn the_same_signal_twice_at_once_is_one() {
+    for name in ["TERM", "HUP"] {
+        let (server, address, held) = stuck("60s");
+        server.signal(name);
+        eventually("the server listens no more", || {
+            TcpStream::connect(&address).is_err()
+        });
+        server.signal(name);
+        drop(held);
+        let ended = server.end();
+        assert_eq!(ended.code, Some(0), "{name}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_server_whose_terminal_is_closed_removes_its_socket_file_and_prints_its_totals() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let server = Server::unix(path.to_str().unwrap(), &[]);
+    let ended = server.end_by("HUP");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(ended.stdout, ["served 0, active 0, refused 0, failed 0"]);
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_signal_during_the_start_leaves_no_socket_file_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("socket");
+    for _ in 0..40 {
+        let server = Running::start("unix-echo-server", &[file.to_str().unwrap()]);
+        let ended = server.end_by("TERM");
+        assert!(!file.exists(), "{ended:?}");
+    }
+}
+
+#[test]
+fn a_server_that_was_started_with_hangups_ignored_goes_on() {
+    let program = path("tcp-echo-server");
+    let mut child = Command::new("sh")
+        .args(["-c", "trap '' HUP; exec \"$0\" 127.0.0.1:0"])
+        .arg(program)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    let (_, address) = announced(line.trim_end());
+    signal(child.id(), "HUP");
+    assert_eq!(ask(&mut connect(&address), "still here"), "still here");
+    signal(child.id(), "TERM");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 #[test]

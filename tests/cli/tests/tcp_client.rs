@@ -51,6 +51,40 @@ fn many_lines_in_one_write_are_answered_one_by_one() {
 }
 
 #[test]
+fn with_check_a_reply_that_is_not_what_was_sent_is_a_failure_and_without_it_is_not() {
+    let wrong = |mut stream: std::net::TcpStream| stream.write_all(b"HTTP/1.1 400\n").unwrap();
+    let address = listener(wrong);
+    client(&address, &["hi"]).assert().success();
+    let address = listener(wrong);
+    let run = client(&address, &["--check", "hi"]).assert();
+    let why = format!("tcp-echo-client: tcp {address}: the reply is not what was sent\n");
+    run.code(1).stdout("->: HTTP/1.1 400\n").stderr(why);
+
+    let address = listener(|mut stream| stream.write_all(b"hi\nand more\n").unwrap());
+    let run = client(&address, &["--check", "hi"]).assert();
+    let why = format!("tcp-echo-client: tcp {address}: the server sent more than the replies\n");
+    run.code(1).stderr(why);
+
+    let server = Server::tcp(&[]);
+    let run = client(&server.address, &["--check"])
+        .write_stdin("a\r\n\nlast")
+        .assert();
+    run.success().stdout("->: a\n->: \n->: last\n");
+}
+
+#[test]
+fn raw_replies_are_the_bytes_that_came() {
+    let server = Server::tcp(&[]);
+    let bytes = b"one\r\n\x1b[0m \xff\n\n";
+    let run = client(&server.address, &["--raw", "--check"])
+        .write_stdin(&bytes[..])
+        .assert();
+    run.success().stdout(&bytes[..]);
+    let run = client(&server.address, &["--raw", "words"]).assert();
+    run.success().stdout("words\n");
+}
+
+#[test]
 fn empty_lines_stay_in_step() {
     let server = Server::tcp(&[]);
     let run = client(&server.address, &[])

@@ -135,6 +135,19 @@ fn once_serves_one_read_and_ends() {
 }
 
 #[test]
+fn once_refuses_a_second_connection_while_the_first_is_idle() {
+    let server = Server::tcp(&["--once"]);
+    let mut first = connect(&server.address);
+    // Nobody tells when it was accepted; the one that comes before the other is the first.
+    let second = connect(&server.address);
+    assert!(is_turned_away(second));
+    first.write_all(b"still served").unwrap();
+    assert_eq!(finish(first), b"still served");
+    let ended = server.end();
+    assert_eq!(ended.stdout, ["served 1, active 0, refused 1, failed 0"]);
+}
+
+#[test]
 fn the_stop_word_is_echoed_and_ends_the_server_for_all() {
     let server = Server::tcp(&["--stop-word", "STOP"]);
     let mut idle = connect(&server.address);
@@ -297,6 +310,23 @@ fn verbose_shows_each_line_and_logs_connections() {
 }
 
 #[test]
+fn the_first_refusal_by_a_limit_is_a_warning_and_those_that_follow_it_are_not() {
+    let server = Server::tcp(&["--max-connections", "1"]);
+    let mut stream = connect(&server.address);
+    assert_eq!(ask(&mut stream, "a"), "a");
+    assert!(is_turned_away(connect(&server.address)));
+    assert!(is_turned_away(connect(&server.address)));
+    drop(stream);
+    let log = server.end_by("TERM").stderr;
+    assert_eq!(log.lines().count(), 1, "{log}");
+    assert!(
+        log.contains(" WARN  tcp-echo-server connection refused peer="),
+        "{log}"
+    );
+    assert!(log.ends_with(" why=\"too many connections\"\n"), "{log}");
+}
+
+#[test]
 fn json_log_lines_are_json() {
     let server = Server::tcp(&[
         "-v",
@@ -315,6 +345,19 @@ fn json_log_lines_are_json() {
     let log = server.end_by("TERM").stderr;
     let parsed = |line: &str| json::parse(line).unwrap_or_else(|| panic!("not JSON: {line}"));
     let lines: Vec<json::Value> = log.lines().map(parsed).collect();
+    let message = |line: &json::Value| line.get("message").text().to_string();
+    let life = ["listening", "ended"];
+    let told: Vec<String> = lines.iter().map(message).collect();
+    let (first, end) = (lines.first().unwrap(), lines.last().unwrap());
+    assert_eq!([&told[0], &told[told.len() - 1]], life);
+    assert_eq!(end.get("signal").text(), "SIGTERM");
+    assert_eq!(first.get("network").text(), "tcp");
+    let counted = ["served", "refused", "failed"].map(|name| end.get(name).text());
+    assert_eq!(counted, ["0", "1", "1"]);
+    let middle = lines
+        .iter()
+        .filter(|line| !life.contains(&line.get("message").text()));
+    let lines: Vec<&json::Value> = middle.collect();
     let messages: Vec<&str> = lines
         .iter()
         .map(|line| line.get("message").text())
@@ -422,7 +465,7 @@ fn a_metrics_address_that_is_taken_ends_the_start() {
         .args(["127.0.0.1:0", "--metrics", &other.address])
         .assert();
     let says = format!(
-        "tcp-echo-server: listen tcp {}: address already in use\n",
+        "tcp-echo-server: --metrics: listen tcp {}: address already in use\n",
         other.address
     );
     run.code(1).stdout("").stderr(says);

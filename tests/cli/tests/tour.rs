@@ -1,8 +1,9 @@
 //! tour: what `cargo run` shows first.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use groundwire_cli_tests::program;
+use groundwire_cli_tests::{path, program};
 
 /// The names of the stops, as `--list` tells them.
 fn stops() -> Vec<String> {
@@ -50,6 +51,23 @@ fn only_the_named_stops_are_made_in_their_order() {
         text.starts_with("1/2 udp: ") && text.contains("\n2/2 tcp: "),
         "{text}"
     );
+}
+
+#[test]
+fn a_tour_without_descriptors_fails_and_leaves_nothing_behind() {
+    for limit in 4..=9 {
+        let folder = tempfile::tempdir().unwrap();
+        let script = format!("ulimit -n {limit}; exec \"$0\" unix");
+        let output = Command::new("sh")
+            .args(["-c", &script])
+            .arg(path("tour"))
+            .env("TMPDIR", folder.path())
+            .output()
+            .unwrap();
+        assert!(output.status.code().is_some(), "{limit}: {output:?}");
+        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+        assert!(left.is_empty(), "{limit}: {left:?}");
+    }
 }
 
 #[test]

@@ -208,8 +208,32 @@ fn the_access_list_decides_who_is_answered() {
     run.code(1).stdout("");
     let log = server.error_line().unwrap();
     assert!(log.contains(" datagram dropped peer=127.0.0.1:"), "{log}");
-    assert!(log.ends_with("why=\"not on the access list\""), "{log}");
+    assert!(log.ends_with("why=\"denied by the access list\""), "{log}");
     assert_eq!(server.stop(), "received 2, replied 0, refused 2, failed 0");
+}
+
+#[test]
+fn twice_verbose_logs_each_datagrams_peer_and_length_and_the_servers_life() {
+    let server = Server::udp(&["-vv"]);
+    client(&server.address, &[]).arg("hello").assert().success();
+    let log = server.end_by("TERM").stderr;
+    let lines: Vec<&str> = log.lines().collect();
+    let [first, datagram, ended] = lines[..] else {
+        panic!("{log}");
+    };
+    assert!(
+        first.contains(" listening network=udp address=127.0.0.1:"),
+        "{log}"
+    );
+    assert!(
+        datagram.contains(" datagram received peer=127.0.0.1:"),
+        "{log}"
+    );
+    assert!(datagram.ends_with(" bytes=5"), "{log}");
+    assert!(
+        ended.ends_with(" ended signal=SIGTERM received=1 replied=1 refused=0 failed=0"),
+        "{log}"
+    );
 }
 
 #[test]

@@ -67,6 +67,21 @@ fn each_type_echoes_words_and_lines_and_removes_its_file() {
 }
 
 #[test]
+fn check_and_raw_hold_for_lines_records_and_datagrams() {
+    for kind in ["stream", "seqpacket", "datagram"] {
+        let (_folder, path) = place();
+        let server = Server::unix(&path, &["--type", kind]);
+        let run = client(&path, kind)
+            .args(["--check", "--raw"])
+            .write_stdin("one\r\ntwo\nlast")
+            .assert();
+        let end = if kind == "datagram" { "" } else { "\r" };
+        run.success().stdout(format!("one{end}\ntwo\nlast\n"));
+        server.stop();
+    }
+}
+
+#[test]
 fn the_file_of_a_killed_server_is_replaced() {
     for (kind, _) in TYPES {
         let (_folder, path) = place();
