@@ -47,6 +47,19 @@ pub struct Config {
     pub drain: Duration,
 }
 
+impl Config {
+    /// The most connections that are open at one time, which the mode may bound before
+    /// [`max_connections`](Self::max_connections) does.
+    pub(crate) fn most_at_once(&self) -> usize {
+        let by_mode = match self.mode {
+            Mode::Serial => 1,
+            Mode::Threads => usize::MAX,
+            Mode::Pool { workers, queue } => workers.saturating_add(queue),
+        };
+        self.max_connections.min(by_mode)
+    }
+}
+
 /// 128 KiB of address space for each thread, of which the kernel hands out only the pages that are
 /// touched: an idle echo connection touches two or three (8 to 12 KiB). What is left is head room
 /// for a panic with a backtrace, the deepest thing that a handler here ever does.

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::cli::{Args, Failure, Out, What};
 use crate::net::{DatagramSocket, Deadline, Listener};
+use crate::sys::process;
 use crate::sys::signal::Signal;
 use crate::telemetry::{Log, Registry};
 
@@ -24,6 +25,10 @@ const LAST_LINE: Duration = Duration::from_secs(1);
 
 /// How long the threads of datagram sockets may take to end before the program leaves without them.
 const AFTER_STOP: Duration = Duration::from_secs(2);
+
+/// Descriptors beside those of live connections: standard streams, listeners, the metrics page with
+/// its peers, connections on their way to a refusal.
+const SPARE_DESCRIPTORS: u64 = 64;
 
 /// Blocks the signals that end a server: its first line, before it binds. One that comes between
 /// binding and serving then waits for its turn, and no socket file is left behind.
@@ -44,6 +49,7 @@ pub fn serve_connections<H: Handler + 'static>(
     let signals = Signals::block().what("blocking signals")?;
     let what = format!("serving {} {}", listener.network(), listener.local_addr());
     let life = Life::new(args, &config.name, &config.log);
+    make_room(&config);
     let server = Server::new(config, handler);
     life.watch(signals, server.stopper())?;
     let registry = Registry::new();
@@ -83,6 +89,27 @@ pub fn serve_connections<H: Handler + 'static>(
     ];
     life.tell("ended", fields);
     announce_at_last(out, totals)
+}
+
+/// Raises the soft limit on descriptors to what the connections need. At the limit newcomers are
+/// not refused but wait in the backlog, so a limit below `max_connections` takes its place, and as
+/// many idle peers lock everybody out. What the hard limit does not allow is warned of.
+fn make_room(config: &Config) {
+    let needed = (config.most_at_once() as u64).saturating_add(SPARE_DESCRIPTORS);
+    let Ok(old) = process::descriptor_limit() else {
+        return; // nothing to compare with; `accept` will tell
+    };
+    if old >= needed {
+        return;
+    }
+    let limit = process::set_descriptor_limit(needed).unwrap_or(old);
+    if limit < needed {
+        config.log.warn(
+            &config.name,
+            "fewer descriptors than connections need",
+            &[("limit", &limit), ("needed", &needed)],
+        );
+    }
 }
 
 type Fields<'a> = &'a [(&'a str, &'a dyn Display)];

@@ -66,6 +66,15 @@ pub fn installed(tool: &str) -> bool {
     found
 }
 
+/// The soft limit on open descriptors of a running program.
+pub fn descriptor_limit(pid: u32) -> u64 {
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+    let mut lines = limits.lines();
+    let files = lines.find(|line| line.starts_with("Max open files"));
+    let soft = files.unwrap().split_whitespace().nth(3);
+    soft.unwrap().parse().unwrap()
+}
+
 /// Sends a signal, `TERM` or `INT`, to a process that the caller started.
 pub fn signal(pid: u32, name: &str) {
     // The shell's own `kill`: the program of that name is not everywhere.
@@ -112,15 +121,27 @@ impl Running {
         running
     }
 
-    /// The same, with the reading of standard output left to the caller.
+    /// The same by a shell that first runs `before`, as `ulimit -n 64`.
+    pub fn start_after(before: &str, name: &str, args: &[&str]) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("{before}; exec \"$0\" \"$@\"")]);
+        let (mut running, stdout) = Self::spawn(shell.arg(path(name)).args(args));
+        running.stdout = Some(lines_of(stdout));
+        running
+    }
+
+    /// Starts a program with the reading of standard output left to the caller.
     pub fn start_unread(name: &str, args: &[&str]) -> (Self, ChildStdout) {
-        let mut child = Command::new(path(name))
-            .args(args)
+        Self::spawn(Command::new(path(name)).args(args))
+    }
+
+    fn spawn(command: &mut Command) -> (Self, ChildStdout) {
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap_or_else(|error| panic!("starting {name}: {error}"));
+            .unwrap_or_else(|error| panic!("starting {command:?}: {error}"));
         let stdout = child.stdout.take().unwrap();
         let stderr = lines_of(child.stderr.take().unwrap());
         let running = Self {
@@ -237,9 +258,13 @@ pub struct Server {
 impl Server {
     /// Starts a server and reads its first line, `listening on NETWORK ADDRESS`.
     pub fn start(program: &str, args: &[&str]) -> Self {
-        let running = Running::start(program, args);
+        Self::announced_by(Running::start(program, args))
+    }
+
+    /// Reads the first line of a server that was started otherwise.
+    pub fn announced_by(running: Running) -> Self {
         let Some(first) = running.line() else {
-            panic!("{program} {args:?} did not start: {:?}", running.end());
+            panic!("a server did not start: {:?}", running.end());
         };
         let (network, address) = announced(&first);
         Self {

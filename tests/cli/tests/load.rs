@@ -1,6 +1,5 @@
 //! loadgen against good servers, and against listeners that answer wrongly, late or not at all.
 
-use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
@@ -10,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use groundwire_cli_tests::json::{self, Value};
-use groundwire_cli_tests::{PATIENCE, Running, Server, path, program};
+use groundwire_cli_tests::{PATIENCE, Running, Server, descriptor_limit, path, program};
 
 /// Runs it with `--json`; the exit code and the parsed line.
 fn load(args: &[&str]) -> (Option<i32>, Value) {
@@ -432,14 +431,10 @@ fn the_file_limit_is_raised_where_it_is_too_low_and_never_lowered() {
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         stdout.read_line(&mut line).unwrap();
         assert_eq!(line, "holding 30 connections\n");
-        let limits = fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
-        let files = limits
-            .lines()
-            .find(|line| line.starts_with("Max open files"));
-        let soft = files.unwrap().split_whitespace().nth(3).unwrap();
+        let soft = descriptor_limit(child.id());
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!(soft, expected.to_string());
+        assert_eq!(soft, expected);
     }
 }
 

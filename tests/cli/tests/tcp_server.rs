@@ -4,7 +4,8 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 
 use groundwire_cli_tests::{
-    Server, announced, ask, connect, eventually, finish, is_turned_away, json, program,
+    Running, Server, announced, ask, connect, descriptor_limit, eventually, finish, is_turned_away,
+    json, program,
 };
 
 const SERVED_NOBODY: &str = "served 0, active 0, refused 0, failed 0";
@@ -523,4 +524,46 @@ fn the_default_address_is_the_one_in_the_help() {
             .unwrap()
             .contains("[127.0.0.1:7000]")
     );
+}
+
+/// A server whose shell has set its limits.
+fn limited(ulimit: &str, args: &[&str]) -> Server {
+    let args = [&["127.0.0.1:0"], args].concat();
+    Server::announced_by(Running::start_after(ulimit, "tcp-echo-server", &args))
+}
+
+#[test]
+fn the_descriptor_limit_is_raised_to_what_connections_need_and_never_lowered() {
+    for (soft, args, expected) in [
+        (70, &["--max-connections", "100"][..], 164),
+        (700, &["--max-connections", "100"], 700),
+        (30, &["--mode", "serial"], 65),
+        (
+            30,
+            &["--mode", "pool", "--workers", "2", "--queue", "3"],
+            69,
+        ),
+    ] {
+        let server = limited(&format!("ulimit -S -n {soft}"), args);
+        assert_eq!(descriptor_limit(server.pid()), expected, "{args:?}");
+        assert_eq!(server.end_by("TERM").stderr, "", "{args:?}");
+    }
+}
+
+#[test]
+fn idle_peers_beyond_the_soft_limit_lock_nobody_out() {
+    let server = limited("ulimit -S -n 20", &["--max-connections", "100"]);
+    let _idle: Vec<TcpStream> = (0..50).map(|_| connect(&server.address)).collect();
+    assert_eq!(ask(&mut connect(&server.address), "served"), "served");
+}
+
+#[test]
+fn a_hard_limit_below_what_connections_need_is_warned_of() {
+    let server = limited("ulimit -n 70", &["--max-connections", "100"]);
+    let warning =
+        "WARN  tcp-echo-server fewer descriptors than connections need limit=70 needed=164";
+    let said = server.error_line().unwrap();
+    assert!(said.ends_with(warning), "{said}");
+    assert_eq!(descriptor_limit(server.pid()), 70);
+    server.stop();
 }
