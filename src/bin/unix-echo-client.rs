@@ -1,6 +1,7 @@
 //! Talks to an echo server over a Unix socket of any type.
 #![forbid(unsafe_code)]
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -45,15 +46,16 @@ fn main() -> ExitCode {
 
 fn talk(args: Args) -> Result<(), Failure> {
     args.at_least(1)?;
-    let path = args.operand(0, "PATH")?;
+    let path = args.path(0, "PATH")?;
     let timeout = args.parse::<DurationArg>("timeout")?.get();
+    let max_line = conversation::max_line(&args)?;
     match args.value("type").unwrap_or_default() {
-        "stream" => connect(&args, Network::Unix, path, timeout),
-        "seqpacket" => connect(&args, Network::Unixpacket, path, timeout),
+        "stream" => connect(&args, Network::Unix, path, max_line, timeout),
+        "seqpacket" => connect(&args, Network::Unixpacket, path, max_line, timeout),
         "datagram" => {
             let socket = net::dial_datagrams(Network::Unixgram, path).map_err(Failure::of)?;
             let client = DatagramClient::new(socket, timeout, 1);
-            conversation::by_datagrams(&args, &format!("unixgram {path}"), client)
+            conversation::by_datagrams(&args, &format!("unixgram {}", path.display()), client)
         }
         other => {
             let why = "must be stream, datagram or seqpacket";
@@ -62,15 +64,20 @@ fn talk(args: Args) -> Result<(), Failure> {
     }
 }
 
-fn connect(args: &Args, network: Network, path: &str, timeout: Duration) -> Result<(), Failure> {
-    let max_line = conversation::max_line(args)?;
+fn connect(
+    args: &Args,
+    network: Network,
+    path: &Path,
+    max_line: usize,
+    timeout: Duration,
+) -> Result<(), Failure> {
     let dialer = Dialer {
         timeout: Some(timeout),
         ..Dialer::default()
     };
     let conn = dialer.dial(network, path).map_err(Failure::of)?;
     let client = LineClient::new(conn, max_line, timeout);
-    conversation::on_connection(args, &format!("{network} {path}"), client)
+    conversation::on_connection(args, &format!("{network} {}", path.display()), client)
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Echoes over a Unix socket: lines of a stream, datagrams, or records of sequenced packets.
 #![forbid(unsafe_code)]
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use groundwire::cli::{self, Args, Failure, Opt, Spec, UsageError};
@@ -70,9 +71,9 @@ fn main() -> ExitCode {
 fn serve(args: Args) -> Result<(), Failure> {
     args.exactly(1)?;
     program::begin()?;
-    let path = args.operand(0, "PATH")?;
+    let path = args.path(0, "PATH")?;
     let listening = ListenConfig {
-        unix_mode: permissions(&args)?,
+        unix_mode: permissions(&args, path)?,
         ..ListenConfig::default()
     };
     match args.value("type").unwrap_or_default() {
@@ -90,7 +91,7 @@ fn serve_connections(
     args: &Args,
     listening: &ListenConfig,
     network: Network,
-    path: &str,
+    path: &Path,
 ) -> Result<(), Failure> {
     let config = echo::flags::limited(flags::config(SPEC.name, args)?, args);
     let handler = EchoHandler::new(echo::flags::config(args)?);
@@ -98,7 +99,7 @@ fn serve_connections(
     program::serve_connections(args, config, listener, handler)
 }
 
-fn serve_datagrams(args: &Args, listening: &ListenConfig, path: &str) -> Result<(), Failure> {
+fn serve_datagrams(args: &Args, listening: &ListenConfig, path: &Path) -> Result<(), Failure> {
     if let Some(name) = CONNECTIONS_ONLY.iter().find(|name| args.given(name)) {
         return Err(
             UsageError::rule(format_args!("--{name}: datagrams have no connection")).into(),
@@ -117,10 +118,16 @@ fn serve_datagrams(args: &Args, listening: &ListenConfig, path: &str) -> Result<
     program::serve_datagrams(args, &config, vec![socket], || echo::datagram_handler(show))
 }
 
-fn permissions(args: &Args) -> Result<Option<u32>, UsageError> {
+fn permissions(args: &Args, path: &Path) -> Result<Option<u32>, UsageError> {
     let Some(text) = args.value("permissions") else {
         return Ok(None);
     };
+    if path.as_os_str().as_encoded_bytes().starts_with(b"@") {
+        // Anybody on this network namespace may connect; who asks for bits means otherwise.
+        return Err(UsageError::rule(
+            "--permissions: an abstract name has no file",
+        ));
+    }
     match u32::from_str_radix(text, 8) {
         Ok(mode) if mode <= 0o777 => Ok(Some(mode)),
         _ => Err(UsageError::bad_value(

@@ -7,7 +7,7 @@ use super::args::Args;
 use super::error::{Stop, UsageError};
 use super::out::Out;
 use super::spec::Spec;
-use super::words::explain;
+use super::words::{explain, one_line};
 use std::error::Error;
 use std::ffi::OsString;
 use std::fmt::{self, Display};
@@ -111,6 +111,7 @@ pub fn run(spec: &Spec, body: impl FnOnce(Args) -> Result<(), Failure>) -> ExitC
 /// Prints `program: text` to standard error: for what a program lives on after,
 /// or before it ends with [`Failure::Quiet`].
 pub fn complain(spec: &Spec, text: impl Display) {
+    let text = one_line(&text.to_string());
     write_stderr(&format!("{}: {text}\n", spec.name));
 }
 
@@ -164,7 +165,7 @@ impl Ending {
                 let hint = format!("Try '{name} --help' for more information.");
                 (USAGE, format!("{name}: {error}\n{hint}\n"))
             }
-            Failure::Failed(text) => (FAILED, format!("{name}: {text}\n")),
+            Failure::Failed(text) => (FAILED, format!("{name}: {}\n", one_line(&text))),
             Failure::Quiet(status) => (status, String::new()),
             Failure::ClosedPipe => (0, String::new()),
         };

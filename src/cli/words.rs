@@ -29,6 +29,20 @@ pub fn plain_words(error: &io::Error) -> String {
     }
 }
 
+/// The text with control characters escaped: what a user or a peer has named cannot end the line or
+/// steer the terminal.
+pub(super) fn one_line(text: &str) -> String {
+    let mut line = String::new();
+    for letter in text.chars() {
+        if letter.is_control() {
+            line.extend(letter.escape_default());
+        } else {
+            line.push(letter);
+        }
+    }
+    line
+}
+
 /// The error and its sources as one sentence, `outer: inner: innermost`.
 ///
 /// Many errors name their source in their own text; such a source is not said

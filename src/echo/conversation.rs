@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal, Read};
 use std::os::unix::ffi::OsStrExt;
 
 use super::client::{Asked, DatagramClient, LineClient, NoReply};
+use super::flags::stop_word;
 use super::printable;
 use super::server::without_line_end;
 use crate::cli::{Args, Failure, Opt, Out, Size, UsageError};
@@ -28,7 +29,8 @@ pub const RAW: Opt = Opt::flag(
     "print replies as they are: no `->: ` in front, nothing escaped",
 );
 
-/// The `--max-line` of a client, in bytes.
+/// The `--max-line` of a client, in bytes, to which its `--stop-word` must keep. For before it
+/// connects.
 pub fn max_line(args: &Args) -> Result<usize, UsageError> {
     let size = args.parse::<Size>("max-line")?.as_usize();
     if size == 0 || size > 1 << 30 {
@@ -38,6 +40,7 @@ pub fn max_line(args: &Args) -> Result<usize, UsageError> {
             "must be 1 to 1GiB",
         ));
     }
+    stop_word(args, "stop-word", size)?;
     Ok(size)
 }
 

@@ -53,6 +53,26 @@ pub fn limited(config: Config, args: &Args) -> Config {
     }
 }
 
+/// A stop word that some line can be, if one was given. One that can never come would be taken for a
+/// way to stop, and none be there.
+pub(super) fn stop_word<'a>(
+    args: &'a Args,
+    name: &str,
+    max_line: usize,
+) -> Result<Option<&'a str>, UsageError> {
+    let Some(word) = args.value(name).filter(|_| args.given(name)) else {
+        return Ok(args.value(name));
+    };
+    let why = if word.contains('\n') {
+        "a line has no line feed inside".to_string()
+    } else if word.len() > max_line {
+        format!("longer than --max-line, {max_line} bytes")
+    } else {
+        return Ok(Some(word));
+    };
+    Err(UsageError::bad_value(&format!("--{name}"), word, why))
+}
+
 /// The configuration that the flags ask for; with `-v` each line is shown as `-> LINE`.
 pub fn config(args: &Args) -> Result<EchoConfig, Failure> {
     let max_line = args.parse::<Size>("max-line")?.as_usize();
@@ -67,8 +87,8 @@ pub fn config(args: &Args) -> Result<EchoConfig, Failure> {
         idle_timeout: limit(args, "idle-timeout")?,
         write_timeout: limit(args, "write-timeout")?,
         once: args.flag("once"),
-        stop_word: args.value("stop-word").map(String::from),
-        stop_connection_word: args.value("stop-connection-word").map(String::from),
+        stop_word: stop_word(args, "stop-word", max_line)?.map(String::from),
+        stop_connection_word: stop_word(args, "stop-connection-word", max_line)?.map(String::from),
         on_line: if args.count("verbose") > 0 {
             Some(Box::new(show))
         } else {

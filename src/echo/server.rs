@@ -53,8 +53,10 @@ pub struct EchoHandler {
     begun: AtomicBool,
 }
 
-/// No record is longer, whatever the limit says: the kernel's send buffers end below.
-const MAX_RECORD: usize = 1 << 30;
+/// A connection that says nothing for this long gives the memory of its long lines back and waits on.
+const SILENCE: Duration = Duration::from_millis(100);
+/// A buffer for records of up to this size, in bytes, is not worth giving back.
+const SMALL_RECORD: usize = 4 * 1024;
 
 /// What to do after some lines were looked at.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -73,16 +75,17 @@ impl EchoHandler {
         }
     }
 
-    fn serve_lines(&self, mut conn: &Conn, session: &Session<'_>) -> io::Result<End> {
+    fn serve_lines(&self, conn: &Conn, session: &Session<'_>) -> io::Result<End> {
         let mut buffer = LineBuffer::new(self.config.max_line);
+        let mut until = Deadline::NEVER;
         let mut next_line = true;
         loop {
             session.between_requests();
             if next_line {
                 // Set when a line has come, not at every read: a byte a minute does not renew it.
-                conn.set_read_deadline(Deadline::after_option(self.config.idle_timeout));
+                until = Deadline::after_option(self.config.idle_timeout);
             }
-            let count = conn.read(buffer.spare()?)?;
+            let count = read(conn, &mut buffer, until)?;
             buffer.filled(count);
             let last = count == 0 || self.config.once;
             let lines = if last { buffer.rest() } else { buffer.whole() };
@@ -96,18 +99,28 @@ impl EchoHandler {
     }
 
     fn serve_records(&self, mut conn: &Conn, session: &Session<'_>) -> io::Result<End> {
-        // One byte more than allowed, so that a longer record shows itself before it is cut.
-        let mut buffer = vec![0; self.config.max_line.min(MAX_RECORD) + 1];
+        let mut buffer = Vec::new();
         loop {
             session.between_requests();
-            conn.set_read_deadline(Deadline::after_option(self.config.idle_timeout));
-            let count = conn.read(&mut buffer)?;
-            if count > self.config.max_line {
+            let until = Deadline::after_option(self.config.idle_timeout);
+            conn.set_read_deadline(until);
+            let mut len = None;
+            if buffer.len() > SMALL_RECORD {
+                len = unless_silent(conn, until, || conn.next_record_len())?;
+                if len.is_none() {
+                    buffer = Vec::new();
+                }
+            }
+            let len = len.map_or_else(|| conn.next_record_len(), Ok)?;
+            if len > self.config.max_line {
                 return Err(LineTooLong {
                     max_line: self.config.max_line,
                 }
                 .into());
             }
+            // By what has come, not by what may: a limit is no promise of memory.
+            buffer.resize(len.max(buffer.len()), 0);
+            let count = conn.read(&mut buffer)?;
             let record = buffer.get(..count).unwrap_or_default();
             let (_, next) = self.look_at(record);
             if count > 0 {
@@ -187,6 +200,35 @@ impl Handler for EchoHandler {
             session.stop_server(); // however it ended: a reset is an end, too
         }
         result
+    }
+}
+
+/// One read. Before a long wait the memory of long lines is given back.
+fn read(mut conn: &Conn, buffer: &mut LineBuffer, until: Deadline) -> io::Result<usize> {
+    if buffer.can_shrink() {
+        let spare = buffer.spare()?;
+        if let Some(count) = unless_silent(conn, until, || conn.read(spare))? {
+            return Ok(count);
+        }
+        buffer.shrink();
+    }
+    conn.set_read_deadline(until);
+    conn.read(buffer.spare()?)
+}
+
+/// A read (or another call that waits for the peer) until the deadline; `None` when nothing has come
+/// for [`SILENCE`]. Under load this costs nothing: the socket stays armed for that time.
+fn unless_silent(
+    conn: &Conn,
+    until: Deadline,
+    read: impl FnOnce() -> io::Result<usize>,
+) -> io::Result<Option<usize>> {
+    conn.set_read_deadline(until.earlier(Deadline::after(SILENCE)));
+    let count = read();
+    conn.set_read_deadline(until);
+    match count {
+        Err(error) if error.kind() == io::ErrorKind::TimedOut && !until.passed() => Ok(None),
+        other => other.map(Some),
     }
 }
 
@@ -276,6 +318,19 @@ mod tests {
         drop(peer);
         let totals = running.wait().unwrap(); // nobody stops it
         assert_eq!((totals.served, totals.failed), (0, 1));
+    }
+
+    #[test]
+    fn silence_is_told_from_bytes_from_the_end_and_from_the_deadline() {
+        let (ours, theirs) = Conn::pair().unwrap();
+        let read = |until| unless_silent(&ours, until, || (&ours).read(&mut [0; 8]));
+        assert_eq!(read(Deadline::NEVER).unwrap(), None);
+        (&theirs).write_all(b"abc").unwrap();
+        assert_eq!(read(Deadline::NEVER).unwrap(), Some(3));
+        let soon = Deadline::after(Duration::from_millis(10));
+        assert_eq!(read(soon).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        drop(theirs);
+        assert_eq!(read(Deadline::NEVER).unwrap(), Some(0));
     }
 
     #[test]

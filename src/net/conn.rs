@@ -252,6 +252,13 @@ impl Conn {
         }
     }
 
+    /// Blocks for the next record of a sequenced-packet connection and returns its length, without
+    /// taking it: a read with less room would lose the rest of it. 0 is the end of the stream, or an
+    /// empty record. (On a stream it is 1 while bytes wait.)
+    pub fn next_record_len(&self) -> io::Result<usize> {
+        self.within_deadline(Direction::Read, |_| socket::peek_len(self.as_fd()))
+    }
+
     /// Throws away what is unsent and makes the close, when the last clone is dropped, a reset.
     pub fn reset_on_close(&self) -> io::Result<()> {
         socket::set_linger(self.as_fd(), Some(0))

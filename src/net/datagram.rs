@@ -6,6 +6,7 @@
 //! one peer: the kernel drops datagrams from other addresses, and an ICMP "port unreachable"
 //! comes back as `ConnectionRefused`.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io;
 use std::net::UdpSocket;
@@ -21,7 +22,7 @@ use super::conn::Addr;
 use super::deadline::{Deadline, Timer};
 use super::error::Error;
 use super::listener::ListenConfig;
-use super::resolve;
+use super::resolve::{self, both};
 use super::unix_file::{self, SocketFile};
 use crate::sys::address::RawAddress;
 use crate::sys::batch::Batch;
@@ -54,7 +55,10 @@ enum Socket {
 }
 
 /// Binds a datagram socket (`udp`, `udp4`, `udp6`, `unixgram`) with the default configuration.
-pub fn listen_datagrams(network: Network, address: &str) -> Result<DatagramSocket, Error> {
+pub fn listen_datagrams(
+    network: Network,
+    address: &(impl AsRef<OsStr> + ?Sized),
+) -> Result<DatagramSocket, Error> {
     ListenConfig::default().listen_datagrams(network, address)
 }
 
@@ -62,13 +66,17 @@ pub fn listen_datagrams(network: Network, address: &str) -> Result<DatagramSocke
 ///
 /// On `unixgram` it is also bound, to a fresh name of its own in the peer's folder, because a
 /// reply needs an address to go to; the file is removed when the socket is dropped.
-pub fn dial_datagrams(network: Network, address: &str) -> Result<DatagramSocket, Error> {
+pub fn dial_datagrams(
+    network: Network,
+    address: &(impl AsRef<OsStr> + ?Sized),
+) -> Result<DatagramSocket, Error> {
+    let (path, address) = both(address);
     let failed = Error::failed("connect", network, &address);
     match network {
         Network::Udp | Network::Udp4 | Network::Udp6 => {
-            let target = resolve::parse(network, address)?;
+            let target = resolve::parse(network, &address)?;
             let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
-            for candidate in resolve::addresses(network, address, &target)? {
+            for candidate in resolve::addresses(network, &address, &target)? {
                 match dial_udp(candidate) {
                     Ok(socket) => {
                         return Ok(DatagramSocket::new(Socket::Udp(socket), network, None));
@@ -79,7 +87,7 @@ pub fn dial_datagrams(network: Network, address: &str) -> Result<DatagramSocket,
             Err(failed(failure))
         }
         Network::Unixgram => {
-            let (socket, file) = dial_unixgram(Path::new(address)).map_err(failed)?;
+            let (socket, file) = dial_unixgram(path).map_err(failed)?;
             Ok(DatagramSocket::new(Socket::Unix(socket), network, file))
         }
         _ => Err(Error::WrongNetwork {
@@ -102,7 +110,8 @@ fn dial_unixgram(peer: &Path) -> io::Result<(UnixDatagram, Option<SocketFile>)> 
     let fd = socket::new(&address, Kind::Datagram)?;
     socket::connect(fd.as_fd(), &address)?;
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let own = format!("{}.{}-{number}", peer.display(), std::process::id());
+    let mut own = peer.as_os_str().to_os_string();
+    own.push(format!(".{}-{number}", std::process::id()));
     let file = unix_file::bind(fd.as_fd(), Path::new(&own), Kind::Datagram, None, None)?;
     Ok((fd.into(), file))
 }
@@ -112,16 +121,17 @@ impl ListenConfig {
     pub fn listen_datagrams(
         &self,
         network: Network,
-        address: &str,
+        address: &(impl AsRef<OsStr> + ?Sized),
     ) -> Result<DatagramSocket, Error> {
+        let (path, address) = both(address);
         match network {
             Network::Udp | Network::Udp4 | Network::Udp6 => {
-                let fd = self.bind_ip(network, address, Kind::Datagram)?;
+                let fd = self.bind_ip(network, &address, Kind::Datagram)?;
                 Ok(DatagramSocket::new(Socket::Udp(fd.into()), network, None))
             }
             Network::Unixgram => {
                 let (socket, file) = self
-                    .bind_unixgram(Path::new(address))
+                    .bind_unixgram(path)
                     .map_err(Error::failed("listen", network, &address))?;
                 Ok(DatagramSocket::new(Socket::Unix(socket), network, file))
             }

@@ -7,6 +7,7 @@
 //! are woken by shutting their sockets down.
 
 use std::collections::VecDeque;
+use std::ffi::OsStr;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
@@ -20,6 +21,7 @@ use std::time::Duration;
 use super::conn::{Addr, Conn};
 use super::deadline::{Deadline, timed_out};
 use super::error::Error;
+use super::resolve::both;
 use super::{Network, resolve};
 use crate::sys::address::RawAddress;
 use crate::sys::socket::{self, Kind, Opt};
@@ -70,7 +72,7 @@ impl Default for Dialer {
 /// let conn = net::dial(Network::Tcp, "localhost:http")?;
 /// # Ok(()) }
 /// ```
-pub fn dial(network: Network, address: &str) -> Result<Conn, Error> {
+pub fn dial(network: Network, address: &(impl AsRef<OsStr> + ?Sized)) -> Result<Conn, Error> {
     Dialer::default().dial(network, address)
 }
 
@@ -79,15 +81,20 @@ impl Dialer {
     ///
     /// Blocks at most [`Dialer::timeout`]. Errors name network and address:
     /// `connect tcp 127.0.0.1:1: connection refused`.
-    pub fn dial(&self, network: Network, address: &str) -> Result<Conn, Error> {
+    pub fn dial(
+        &self,
+        network: Network,
+        address: &(impl AsRef<OsStr> + ?Sized),
+    ) -> Result<Conn, Error> {
+        let (path, address) = both(address);
         let deadline = Deadline::after_option(self.timeout);
         match network {
             Network::Tcp | Network::Tcp4 | Network::Tcp6 => {
-                self.dial_tcp(network, address, deadline)
+                self.dial_tcp(network, &address, deadline)
             }
             Network::Unix | Network::Unixpacket => {
                 let failed = Error::failed("connect", network, &address);
-                dial_unix(network, Path::new(address), deadline).map_err(failed)
+                dial_unix(network, path, deadline).map_err(failed)
             }
             _ => {
                 let instead = "dial_datagrams";

@@ -7,6 +7,9 @@
 //!
 //! The pure part: bytes are pushed in, lines are taken out.
 //!
+//! A peer that sent one long line and then nothing would keep a large buffer for ever. The buffer
+//! has no clock, so whoever reads into it says when to [`shrink`](LineBuffer::shrink).
+//!
 //! ```text
 //!  spare() -> read(2) writes here -> filled(n)
 //!        |
@@ -17,6 +20,8 @@
 
 /// The first size of the buffer, in bytes: what an idle connection costs.
 const SMALL: usize = 1024;
+/// A buffer of up to this size, in bytes, is not worth giving back.
+const WORTH_KEEPING: usize = 4 * SMALL;
 
 /// A bounded line buffer.
 #[derive(Debug)]
@@ -108,6 +113,21 @@ impl LineBuffer {
     /// Whether nothing waits, not even a begun line.
     pub fn is_empty(&self) -> bool {
         self.start == self.end
+    }
+
+    /// Whether [`shrink`](Self::shrink) would give memory back: the buffer has grown, and nothing
+    /// waits in it.
+    pub fn can_shrink(&self) -> bool {
+        self.is_empty() && self.bytes.len() > WORTH_KEEPING
+    }
+
+    /// Gives back what an empty buffer has grown by. For connections that fall silent, not for the
+    /// pause between two lines: the next long line grows it again.
+    pub fn shrink(&mut self) {
+        if self.can_shrink() {
+            self.bytes = vec![0; self.max_line.min(SMALL)];
+            self.brimful = false;
+        }
     }
 
     fn waiting(&self) -> &[u8] {
@@ -228,6 +248,22 @@ mod tests {
             push(&mut quiet, b"short\n").unwrap();
             quiet.whole();
         }
+    }
+
+    #[test]
+    fn a_buffer_that_a_long_line_has_grown_shrinks_once_it_is_empty() {
+        let mut buffer = LineBuffer::new(1 << 20);
+        let long = [&[b'x'; 60_000][..], b"\n"].concat();
+        push(&mut buffer, &long).unwrap();
+        let grown = buffer.bytes.len();
+        buffer.shrink();
+        assert_eq!((buffer.can_shrink(), buffer.bytes.len()), (false, grown));
+        assert_eq!(buffer.whole(), long);
+        assert!(buffer.can_shrink());
+        buffer.shrink();
+        assert_eq!((buffer.can_shrink(), buffer.bytes.len()), (false, SMALL));
+        push(&mut buffer, &long).unwrap();
+        assert_eq!(buffer.whole(), long);
     }
 
     #[test]

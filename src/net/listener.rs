@@ -6,6 +6,7 @@
 //! listening socket down, which wakes every blocked `accept` at once. No polling, no flag that is
 //! looked at "soon". Connections that wait in the backlog at that moment are reset by the kernel.
 
+use std::ffi::OsStr;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::conn::{Addr, Conn};
 use super::error::{AcceptError, Error};
-use super::resolve;
+use super::resolve::{self, both};
 use super::unix_file::{self, SocketFile};
 use super::{Host, Network};
 use crate::sys::address::RawAddress;
@@ -78,21 +79,27 @@ enum Socket {
 /// Listens with the default configuration.
 ///
 /// `address` is `host:port` (`:0` for every interface and a free port) or, on a Unix network, a
-/// path. Errors name the network and address: `listen tcp 127.0.0.1:80: permission denied`.
-pub fn listen(network: Network, address: &str) -> Result<Listener, Error> {
+/// path, which need not be UTF-8. Errors name the network and address: `listen tcp 127.0.0.1:80: permission denied`.
+pub fn listen(network: Network, address: &(impl AsRef<OsStr> + ?Sized)) -> Result<Listener, Error> {
     ListenConfig::default().listen(network, address)
 }
 
 impl ListenConfig {
     /// Listens on a stream network (`tcp`, `tcp4`, `tcp6`, `unix`, `unixpacket`).
-    pub fn listen(&self, network: Network, address: &str) -> Result<Listener, Error> {
+    pub fn listen(
+        &self,
+        network: Network,
+        address: &(impl AsRef<OsStr> + ?Sized),
+    ) -> Result<Listener, Error> {
+        let (path, address) = both(address);
         let (socket, file) = match network {
-            Network::Tcp | Network::Tcp4 | Network::Tcp6 => {
-                (Socket::Tcp(self.listen_tcp(network, address)?.into()), None)
-            }
+            Network::Tcp | Network::Tcp4 | Network::Tcp6 => (
+                Socket::Tcp(self.listen_tcp(network, &address)?.into()),
+                None,
+            ),
             Network::Unix | Network::Unixpacket => {
                 let (fd, file) = self
-                    .listen_unix(network, Path::new(address))
+                    .listen_unix(network, path)
                     .map_err(Error::failed("listen", network, &address))?;
                 (Socket::Unix(fd.into()), file)
             }

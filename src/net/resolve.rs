@@ -4,9 +4,12 @@
 //! `288.8.8.8`. A name does, and `getaddrinfo` blocks for as long as it likes, so a caller with a
 //! deadline waits for it on another thread and may leave it behind.
 
+use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::{IpAddr, SocketAddr, SocketAddrV6, ToSocketAddrs};
+use std::path::Path;
 use std::sync::{OnceLock, mpsc};
 use std::thread;
 
@@ -19,6 +22,13 @@ use crate::sys::process::interface_index;
 pub(crate) fn parse(network: Network, address: &str) -> Result<HostPort, Error> {
     let transport = network.transport().unwrap_or(Transport::Tcp);
     Ok(HostPort::parse(address, transport, services())?)
+}
+
+/// An address as a path, and as text for everything else. What is not UTF-8 is replaced by a letter
+/// that no IP address or host name has; a path keeps its bytes.
+pub(crate) fn both<T: AsRef<OsStr> + ?Sized>(address: &T) -> (&Path, Cow<'_, str>) {
+    let address = address.as_ref();
+    (Path::new(address), address.to_string_lossy())
 }
 
 /// The longest `/etc/services` that is read, in bytes; Debian's has 13 KB.

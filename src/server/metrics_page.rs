@@ -2,9 +2,16 @@
 //!
 //! A scrape is one GET of `/metrics`; the answer closes the connection. So this reads one request
 //! head (at most 8 KiB, within 2 seconds), looks at its request line (RFC 9112 §3) and nothing
-//! else, and answers. One request at a time on one thread: a slow scraper delays only the next.
+//! else, and answers. What cannot become a request any more (the bytes of a TLS client, say) is told
+//! so at once.
+//!
+//! Each request has a thread of its own, so that a silent peer delays nobody. At most eight are
+//! under way; one more takes the place of the oldest, which is the likeliest to be silent for ever.
 
+use std::collections::VecDeque;
 use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -16,6 +23,12 @@ const HEAD_LIMIT: usize = 8 * 1024;
 /// The wait after an `accept` that failed for want of descriptors.
 const BACK_OFF: Duration = Duration::from_millis(200);
 const TIME_LIMIT: Duration = Duration::from_secs(2);
+/// Requests under way at one time.
+const MOST: usize = 8;
+/// The stack of a request's thread, in bytes: its buffers are on the heap.
+const STACK: usize = 128 * 1024;
+/// The longest method that a request line may begin with; the longest known is 17 letters.
+const LONGEST_METHOD: usize = 32;
 
 /// A running metrics page. Closes when dropped.
 pub struct MetricsPage {
@@ -51,10 +64,20 @@ impl Drop for MetricsPage {
 }
 
 fn serve(listener: &Listener, registry: &Registry, stopper: &Stopper) {
-    loop {
+    let under_way = UnderWay::default();
+    for number in 0.. {
         match listener.accept() {
-            // A scraper that goes away in the middle harms nobody.
-            Ok(conn) => drop(answer(conn, registry)),
+            Ok(conn) => {
+                let place = under_way.enter(number, &conn);
+                let registry = registry.clone();
+                let thread = thread::Builder::new().name("metrics page".into());
+                // Without a thread to be had the connection closes. One whose scraper goes away in
+                // the middle harms nobody.
+                let _ = thread.stack_size(STACK).spawn(move || {
+                    let _ = answer(conn, &registry);
+                    drop(place);
+                });
+            }
             Err(AcceptError::Closed | AcceptError::Fatal(_)) => return,
             Err(AcceptError::Lost(_)) => {}
             Err(AcceptError::Exhausted(_)) => drop(stopper.wait_timeout(BACK_OFF)),
@@ -62,10 +85,49 @@ fn serve(listener: &Listener, registry: &Registry, stopper: &Stopper) {
     }
 }
 
+/// The connections that are being answered, the oldest first, with their numbers.
+#[derive(Clone, Default)]
+struct UnderWay(Arc<Mutex<VecDeque<(u64, Conn)>>>);
+
+/// A connection's place among them, which is given up on drop.
+struct Place {
+    number: u64,
+    under_way: UnderWay,
+}
+
+impl UnderWay {
+    /// Adds a connection; one too many ends the oldest, whose thread then ends by itself.
+    fn enter(&self, number: u64, conn: &Conn) -> Place {
+        let mut conns = self.lock();
+        if conns.len() >= MOST {
+            if let Some((_, oldest)) = conns.pop_front() {
+                let _ = oldest.shutdown(Shutdown::Both); // fails when its peer is gone already
+            }
+        }
+        conns.push_back((number, conn.clone()));
+        let under_way = self.clone();
+        Place { number, under_way }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<(u64, Conn)>> {
+        // Only the code of this type runs under the lock, and it does not panic half-way.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let others = |(number, _): &(u64, Conn)| *number != self.number;
+        self.under_way.lock().retain(others);
+    }
+}
+
 fn answer(mut conn: Conn, registry: &Registry) -> io::Result<()> {
-    let deadline = Deadline::after(TIME_LIMIT);
-    conn.set_deadline(deadline);
+    conn.set_read_deadline(Deadline::after(TIME_LIMIT));
     let head = read_head(&mut conn)?;
+    // Afresh: one whose request came late, or never, still has to be told.
+    let deadline = Deadline::after(TIME_LIMIT);
+    conn.set_write_deadline(deadline);
     let (status, page) = judge(&head);
     let body = match page {
         Page::Metrics => registry.expose(),
@@ -85,17 +147,35 @@ fn answer(mut conn: Conn, registry: &Registry) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads up to the empty line that ends the head, or [`HEAD_LIMIT`], or the end of the stream.
+/// Reads up to the empty line that ends the head, or [`HEAD_LIMIT`], or the end of the stream, or the
+/// byte with which this can be no request any more, or the time limit, if anything has come by then.
 fn read_head(conn: &mut Conn) -> io::Result<Vec<u8>> {
     let mut head = Vec::with_capacity(1024);
     let mut part = [0; 1024];
-    while head.len() < HEAD_LIMIT && !head.windows(4).any(|end| end == b"\r\n\r\n") {
-        match conn.read(&mut part)? {
-            0 => break,
-            count => head.extend_from_slice(part.get(..count).unwrap_or(&[])),
+    while head.len() < HEAD_LIMIT && may_be_request(&head) && !is_whole(&head) {
+        match conn.read(&mut part) {
+            Ok(0) => break,
+            Ok(count) => head.extend_from_slice(part.get(..count).unwrap_or(&[])),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut && !head.is_empty() => break,
+            Err(error) => return Err(error),
         }
     }
     Ok(head)
+}
+
+fn is_whole(head: &[u8]) -> bool {
+    head.windows(4).any(|end| end == b"\r\n\r\n")
+}
+
+/// Whether these bytes may be the begin of a request: a method in letters, a space (RFC 9112 §3.1),
+/// and a first line that ends in both CR and LF.
+fn may_be_request(head: &[u8]) -> bool {
+    let method = head.split(|&byte| byte == b' ').next().unwrap_or(&[]);
+    let line_feed = head.iter().position(|&byte| byte == b'\n');
+    let line = head.get(..line_feed.unwrap_or(0)).unwrap_or(&[]);
+    method.len() <= LONGEST_METHOD
+        && method.iter().all(u8::is_ascii_alphabetic)
+        && (line_feed.is_none() || line.ends_with(b"\r"))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +186,7 @@ enum Page {
 
 /// Status line and page for a request head.
 fn judge(head: &[u8]) -> (&'static str, Page) {
-    if !head.windows(4).any(|end| end == b"\r\n\r\n") {
+    if !is_whole(head) {
         let status = if head.len() < HEAD_LIMIT {
             "400 Bad Request"
         } else {

@@ -17,7 +17,7 @@ use crate::cli::{Args, Failure, Out, What};
 use crate::net::{DatagramSocket, Deadline, Listener};
 use crate::sys::process;
 use crate::sys::signal::Signal;
-use crate::telemetry::{Log, Registry};
+use crate::telemetry::{Log, Registry, shown};
 
 /// How long the totals may take to be printed. The reader of a pipe may have stopped reading, and
 /// with `-v` a handler may be stuck in a line for it.
@@ -60,7 +60,7 @@ pub fn serve_connections<H: Handler + 'static>(
     let address = listener.local_addr();
     flags::announce(
         &out,
-        format_args!("listening on {} {address}", listener.network()),
+        format_args!("listening on {} {}", listener.network(), shown(address)),
     )?;
     life.tell(
         "listening",
@@ -173,7 +173,7 @@ pub fn serve_datagrams<H: DatagramHandler + 'static>(
         let local = socket.local_addr().what("reading the local address")?;
         flags::announce(
             &out,
-            format_args!("listening on {} {local}", socket.network()),
+            format_args!("listening on {} {}", socket.network(), shown(&local)),
         )?;
         life.tell(
             "listening",

@@ -253,6 +253,10 @@ pub fn peer_credentials(fd: BorrowedFd<'_>) -> io::Result<Credentials> {
 /// Looks at the next byte without taking it and without waiting: `Ok(0)` is the end of the
 /// stream, `Ok(1)` unread data, `WouldBlock` an idle live connection.
 pub fn peek_now(fd: BorrowedFd<'_>) -> io::Result<usize> {
+    peek(fd, abi::MSG_DONTWAIT)
+}
+
+fn peek(fd: BorrowedFd<'_>, flags: c_int) -> io::Result<usize> {
     let mut byte = [0u8; 1];
     // SAFETY: pointer and length describe the live array `byte`, which the call may write.
     check_len(unsafe {
@@ -260,9 +264,16 @@ pub fn peek_now(fd: BorrowedFd<'_>) -> io::Result<usize> {
             fd.as_raw_fd(),
             byte.as_mut_ptr().cast(),
             byte.len(),
-            abi::MSG_PEEK | abi::MSG_DONTWAIT,
+            abi::MSG_PEEK | flags,
         )
     })
+}
+
+/// Blocks for the next datagram or record, as long as the read time-out allows, and returns its whole
+/// length without taking it (`recv(2)` MSG_TRUNC; on a byte stream at most 1). 0 is the end of the
+/// stream, too.
+pub fn peek_len(fd: BorrowedFd<'_>) -> io::Result<usize> {
+    peek(fd, abi::MSG_TRUNC)
 }
 
 /// Sends what fits into the socket's buffer at once and returns how many bytes that were;
@@ -362,6 +373,16 @@ mod tests {
         ours.read_exact(&mut [0]).unwrap();
         drop(theirs);
         assert_eq!(peek_now(ours.as_fd()).unwrap(), 0);
+    }
+
+    #[test]
+    fn peek_len_tells_the_length_of_a_record_and_leaves_it_there() {
+        let (ours, theirs) = std::os::unix::net::UnixDatagram::pair().unwrap();
+        theirs.send(&[7; 5_000]).unwrap();
+        for _ in 0..2 {
+            assert_eq!(peek_len(ours.as_fd()).unwrap(), 5_000);
+        }
+        assert_eq!(ours.recv(&mut [0; 6_000]).unwrap(), 5_000);
     }
 
     #[test]

@@ -323,6 +323,27 @@ fn write_json(line: &mut String, event: &Event<'_>) -> fmt::Result {
     Ok(())
 }
 
+/// A value from outside, for a line that is no log line: as it is, or quoted and escaped as in the log
+/// if anything in it [shows nothing](is_invisible).
+///
+/// ```
+/// use groundwire::telemetry::shown;
+///
+/// assert_eq!(shown(&"/tmp/my socket"), "/tmp/my socket");
+/// assert_eq!(shown(&"/tmp/a\nlistening on b"), "\"/tmp/a\\nlistening on b\"");
+/// ```
+pub fn shown(value: &dyn Display) -> String {
+    let text = value.to_string();
+    if !text.contains(is_invisible) {
+        return text;
+    }
+    let mut line = String::from('"');
+    // Writing to a String cannot fail.
+    let _ = escaped(&mut line, &text);
+    line.push('"');
+    line
+}
+
 /// What steers a terminal or shows nothing, and what quoting itself uses. JSON (RFC 8259 §7) asks
 /// for less, but its readers have terminals, too.
 fn is_unsafe(c: char) -> bool {

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant};
 
 use crate::client;
 use crate::support::{Kept, connect, connect_from, eventually, serve};
@@ -98,4 +99,49 @@ fn the_metrics_page_agrees_with_what_was_done() {
     eventually("the page is closed", || {
         TcpStream::connect(&address).is_err()
     });
+}
+
+const SCRAPE: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
+
+/// The status line, and how long it took to come.
+fn first_line(mut conn: Conn, request: &[u8]) -> (String, Duration) {
+    let begun = Instant::now();
+    conn.write_all(request).unwrap();
+    let mut reply = String::new();
+    conn.read_to_string(&mut reply).unwrap();
+    let line = reply.lines().next().unwrap_or_default().to_string();
+    (line, begun.elapsed())
+}
+
+#[test]
+fn silent_peers_do_not_delay_a_scrape_and_the_oldest_make_room() {
+    let page = MetricsPage::start("127.0.0.1:0", Registry::new()).unwrap();
+    let address = page.local_addr().to_string();
+    let mut silent: Vec<Conn> = (0..10).map(|_| connect(&address)).collect();
+    let (line, took) = first_line(connect(&address), SCRAPE);
+    assert_eq!(line, "HTTP/1.1 200 OK");
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    // Eight at one time: the scrape is the eleventh, so three had to go.
+    for conn in &mut silent[..3] {
+        let begun = Instant::now();
+        assert_eq!(conn.read(&mut [0]).unwrap(), 0);
+        assert!(begun.elapsed() < Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn what_is_no_request_is_told_so_before_the_close() {
+    let page = MetricsPage::start("127.0.0.1:0", Registry::new()).unwrap();
+    let address = page.local_addr().to_string();
+    for (bytes, at_once) in [
+        (&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..], true),
+        (b"GET /metrics HTTP/1.1\nHost: x\n\n", true),
+        (b"\r\n", true),
+        (&[b'x'; 100], true),
+        (b"GET /metrics HTTP/1.1\r\nHost: ", false),
+    ] {
+        let (line, took) = first_line(connect(&address), bytes);
+        assert_eq!(line, "HTTP/1.1 400 Bad Request", "{bytes:?}");
+        assert_eq!(took < Duration::from_secs(2), at_once, "{bytes:?} {took:?}");
+    }
 }

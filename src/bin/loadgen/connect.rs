@@ -78,7 +78,7 @@ fn open_share(plan: &Plan, stopper: &Stopper, number: usize) -> Share {
                 Ok(()) => share.targets.push(target),
                 Err(trouble) => {
                     share.errors.count(trouble);
-                    let what = format!("{} {}: {trouble}", plan.network, plan.address);
+                    let what = format!("{} {}: {trouble}", plan.network, plan.shown_address());
                     share.why.get_or_insert(what);
                 }
             },

@@ -111,7 +111,7 @@ impl Outcome {
     /// Why the run is a failure, if it is one: a request failed, a held connection was lost, or
     /// nothing was measured.
     pub fn failure(&self, plan: &Plan) -> Option<String> {
-        let server = format!("{} {}", plan.network, plan.address);
+        let server = format!("{} {}", plan.network, plan.shown_address());
         let total = self.errors.total();
         let mut text = match (&self.why, self.held) {
             (Some(why), _) => why.clone(),

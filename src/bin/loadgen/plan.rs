@@ -1,9 +1,11 @@
 //! What a run is asked to do: the arguments, checked, and shared out among threads.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use groundwire::cli::{Args, DurationArg, NonZeroCount, Size, UsageError};
 use groundwire::net::{MAX_UDP_PAYLOAD, Network};
+use groundwire::telemetry::shown;
 
 /// The largest request, in bytes.
 const MAX_SIZE: usize = 64 * 1024 * 1024;
@@ -21,7 +23,7 @@ const MAX_RATE: u64 = 1_000_000_000;
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub network: Network,
-    pub address: String,
+    pub address: OsString,
     pub connections: usize,
     pub threads: usize,
     /// Bytes of a request.
@@ -50,7 +52,7 @@ impl Plan {
             .map(NonZeroCount::as_usize);
         let plan = Self {
             network: network(args)?,
-            address: args.operand(1, "ADDRESS")?.to_string(),
+            address: args.path(1, "ADDRESS")?.into(),
             connections,
             threads: threads.unwrap_or_else(one_for_each_cpu).min(connections),
             size: args.parse::<Size>("size")?.as_usize(),
@@ -109,6 +111,11 @@ impl Plan {
         Ok(())
     }
 
+    /// The address as it is shown.
+    pub fn shown_address(&self) -> String {
+        shown(&self.address.to_string_lossy())
+    }
+
     /// How many of `whole` fall to thread `number`: as even as can be.
     pub fn share(&self, whole: u64, number: usize) -> u64 {
         let (threads, number) = (self.threads as u64, number as u64);
@@ -155,7 +162,7 @@ mod tests {
     fn plan(connections: usize, threads: usize) -> Plan {
         Plan {
             network: Network::Tcp,
-            address: String::new(),
+            address: OsString::new(),
             connections,
             threads,
             size: 1,

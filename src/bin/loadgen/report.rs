@@ -43,7 +43,7 @@ fn measured_text(plan: &Plan, outcome: &Outcome) -> String {
         text,
         "{} {}: {} connections, {} threads, {} bytes, {load}, {:.1} s",
         plan.network,
-        plan.address,
+        plan.shown_address(),
         plan.connections,
         plan.threads,
         plan.size,

@@ -1,6 +1,7 @@
 //! The stops of the tour, in the order of the book.
 
 use std::error::Error;
+use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -164,7 +165,7 @@ fn udp() -> Result<Told> {
 
 fn unix() -> Result<Told> {
     let folder = Folder::new()?;
-    let path = folder.0.join(SOCKET).display().to_string();
+    let path = folder.0.join(SOCKET);
     let mut lines = Vec::new();
     for (network, what) in [
         (Network::Unix, "a stream: lines, like TCP"),
@@ -322,7 +323,10 @@ fn load() -> Result<Told> {
 }
 
 /// An echo server on a thread of its own, and where it listens.
-fn echo_server(network: Network, address: &str) -> Result<(Running, String)> {
+fn echo_server(
+    network: Network,
+    address: &(impl AsRef<OsStr> + ?Sized),
+) -> Result<(Running, String)> {
     let listener = net::listen(network, address)?;
     let address = listener.local_addr().to_string();
     let server = Server::new(Config::default(), EchoHandler::default());

@@ -382,3 +382,33 @@ fn lost_output_is_a_failure() {
         assert_eq!(stderr, expected);
     }
 }
+
+#[test]
+fn a_stop_word_that_no_line_can_be_is_a_usage_error() {
+    let (server, client) = ("tcp-echo-server", "tcp-echo-client");
+    let port = "127.0.0.1:1";
+    let feed = "a line has no line feed inside";
+    let long = "longer than --max-line, 3 bytes";
+    for (name, option) in [
+        (server, "--stop-word"),
+        (server, "--stop-connection-word"),
+        (client, "--stop-word"),
+    ] {
+        let says = format!("{option} \"a\\nb\": {feed}");
+        is_a_usage_error(name, &[option, "a\nb", port], &says);
+        let says = format!("{option} four: {long}");
+        is_a_usage_error(name, &["--max-line", "3", option, "four", port], &says);
+    }
+    // The default is no promise.
+    let run = program(client).args(["--max-line", "3", port]).assert();
+    run.code(1);
+}
+
+#[test]
+fn permissions_of_a_name_without_a_file_are_a_usage_error() {
+    is_a_usage_error(
+        "unix-echo-server",
+        &["--permissions", "600", "@name"],
+        "--permissions: an abstract name has no file",
+    );
+}

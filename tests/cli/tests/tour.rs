@@ -1,5 +1,7 @@
 //! tour: what `cargo run` shows first.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -68,6 +70,15 @@ fn a_tour_without_descriptors_fails_and_leaves_nothing_behind() {
         let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
         assert!(left.is_empty(), "{limit}: {left:?}");
     }
+}
+
+#[test]
+fn the_temporary_folder_may_have_any_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let odd = folder.path().join(OsStr::from_bytes(b"\xff"));
+    std::fs::create_dir(&odd).unwrap();
+    let mut tour = program("tour");
+    tour.arg("unix").env("TMPDIR", &odd).assert().success();
 }
 
 #[test]

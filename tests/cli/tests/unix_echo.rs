@@ -1,13 +1,17 @@
 //! unix-echo-server and unix-echo-client: three types of socket, and the file between them.
 
+use std::ffi::OsStr;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
-use std::process::{Command as StdCommand, Output};
+use std::process::{Command as StdCommand, Output, Stdio};
 
 use assert_cmd::Command;
-use groundwire_cli_tests::{PATIENCE, Server, installed, path, program};
+use groundwire_cli_tests::{
+    PATIENCE, Running, Server, eventually, installed, path, program, signal,
+};
 use tempfile::TempDir;
 
 const TYPES: [(&str, &str); 3] = [
@@ -338,4 +342,122 @@ fn a_half_closed_stream_gets_its_whole_echo() {
     stream.read_to_end(&mut echo).unwrap();
     assert_eq!(echo, b"one\ntwo\nrest");
     assert_eq!(server.stop(), "served 1, active 0, refused 0, failed 0");
+}
+
+#[test]
+fn a_high_limit_on_records_costs_nothing_until_they_come() {
+    let (_folder, path) = place();
+    let args = [&path, "--type", "seqpacket", "--max-line", "1GiB"];
+    // 2 GB of address space, less than two of the largest records.
+    let server = Running::start_after("ulimit -v 2000000", "unix-echo-server", &args);
+    let server = Server::announced_by(server);
+    let idle: Vec<_> = (0..8)
+        .map(|_| {
+            let mut client = StdCommand::new(self::path("unix-echo-client"))
+                .args(["--type", "seqpacket", &path])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let input = client.stdin.as_mut().unwrap();
+            input.write_all(b"hello\n").unwrap();
+            let mut reply = [0; 10];
+            client
+                .stdout
+                .as_mut()
+                .unwrap()
+                .read_exact(&mut reply)
+                .unwrap();
+            client
+        })
+        .collect();
+    let long = "x".repeat(100_000);
+    let mut asked = client(&path, "seqpacket");
+    asked.args(["--check", "--max-line", "1MiB"]);
+    asked.write_stdin(long).assert().success();
+    for client in idle {
+        client.wait_with_output().unwrap();
+    }
+    assert_eq!(server.stop(), "served 9, active 0, refused 0, failed 0");
+}
+
+/// The memory that a process has in use, in KiB.
+fn resident(pid: u32) -> usize {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let size = line.unwrap().split_whitespace().nth(1);
+    size.unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_silent_connection_gives_back_the_memory_of_a_long_line() {
+    let (_folder, path) = place();
+    // So that what is freed leaves the process, where the test can see it, and is not kept for the
+    // next allocation.
+    let before = "export MALLOC_MMAP_THRESHOLD_=16384";
+    let server = Server::announced_by(Running::start_after(before, "unix-echo-server", &[&path]));
+    let ask = |stream: &mut UnixStream, line: &[u8]| {
+        stream.write_all(line).unwrap();
+        let mut echo = vec![0; line.len()];
+        stream.read_exact(&mut echo).unwrap();
+        assert_eq!(echo, line);
+    };
+    let mut peers: Vec<UnixStream> = (0..100)
+        .map(|_| UnixStream::connect(&path).unwrap())
+        .collect();
+    peers.iter_mut().for_each(|peer| ask(peer, b"short\n"));
+    let usual = resident(server.pid());
+    let long = [&[b'x'; 60_000][..], b"\n"].concat();
+    peers.iter_mut().for_each(|peer| ask(peer, &long));
+    let given_back = || resident(server.pid()) < usual + 3_000;
+    eventually("most of 100 times 64 KiB are given back", given_back);
+    peers.iter_mut().for_each(|peer| ask(peer, &long));
+    drop(peers);
+    assert_eq!(server.stop(), "served 100, active 0, refused 0, failed 0");
+}
+
+#[test]
+fn a_path_cannot_forge_a_line_or_steer_the_terminal() {
+    let (folder, _) = place();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    for (name, shown) in [
+        ("n\nlistening on x", "n\\nlistening on x"),
+        ("\x1b[31m\u{202e}", "\\u001b[31m\\u202e"),
+    ] {
+        let server = Server::unix(&path(name), &[]);
+        assert_eq!(server.address, format!("\"{}\"", path(shown)));
+        let run = program("unix-echo-server").arg(path(name)).assert();
+        let stderr = String::from_utf8(run.get_output().stderr.clone()).unwrap();
+        assert_eq!(stderr.lines().count(), 1, "{stderr:?}");
+        assert!(!stderr.contains('\x1b'), "{stderr:?}");
+        server.stop();
+    }
+    let server = Server::unix(&path("two words"), &[]);
+    assert_eq!(server.address, path("two words"));
+}
+
+#[test]
+fn a_path_need_not_be_utf_8() {
+    let (folder, _) = place();
+    let path = folder.path().join(OsStr::from_bytes(b"s-\xff"));
+    for (kind, network) in TYPES {
+        let mut server = StdCommand::new(self::path("unix-echo-server"))
+            .args(["--type", kind])
+            .arg(&path)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut first = String::new();
+        let mut lines = BufReader::new(server.stdout.take().unwrap());
+        lines.read_line(&mut first).unwrap();
+        let mut client = program("unix-echo-client");
+        let run = client.args(["--type", kind]).arg(&path).arg("hello");
+        run.assert().success().stdout("->: hello\n");
+        let mut load = program("loadgen");
+        let run = load.args(["-n", "10", "-w", "0", network]).arg(&path);
+        run.assert().success();
+        signal(server.id(), "TERM");
+        assert!(server.wait().unwrap().success(), "{kind}");
+        assert!(!path.exists(), "{kind}");
+    }
 }
