@@ -31,3 +31,4 @@ pub mod net;
 pub mod server;
 pub mod sys;
 pub mod telemetry;
+pub mod wire;

@@ -30,6 +30,7 @@
 pub(crate) mod abi;
 pub mod address;
 pub mod batch;
+pub mod counting;
 pub mod lock;
 pub mod process;
 pub mod signal;

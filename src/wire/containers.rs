@@ -1,0 +1,230 @@
+//! What holds other values: options, results, boxes, sequences, arrays, tuples.
+//!
+//! ```text
+//!  Option      0 | 1 value              Vec, VecDeque, [T]   u32 count, then the elements
+//!  Result      0 value | 1 error        [T; N], tuples       the elements
+//!  Box Rc Arc & Cow    as what is inside
+//! ```
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::{Decode, Encode, ErrorKind, Failed, Reader, Row, Writer, width};
+
+impl<T: Encode> Encode for Option<T> {
+    #[inline]
+    fn encode(&self, writer: &mut Writer) {
+        match self {
+            None => writer.put_array([0]),
+            Some(value) => {
+                writer.put_array([1]);
+                value.encode(writer);
+            }
+        }
+    }
+}
+
+impl<'a, T: Decode<'a>> Decode<'a> for Option<T> {
+    const LEAST: usize = 1;
+
+    #[inline]
+    fn decode(reader: &mut Reader<'a>) -> Result<Self, Failed> {
+        match u8::decode(reader)? {
+            0 => Ok(None),
+            1 => Ok(Some(T::decode(reader)?)),
+            tag => Err(reader.fail::<Self>(ErrorKind::UnknownTag { tag })),
+        }
+    }
+}
+
+impl<T: Encode, E: Encode> Encode for Result<T, E> {
+    #[inline]
+    fn encode(&self, writer: &mut Writer) {
+        match self {
+            Ok(value) => {
+                writer.put_array([0]);
+                value.encode(writer);
+            }
+            Err(error) => {
+                writer.put_array([1]);
+                error.encode(writer);
+            }
+        }
+    }
+}
+
+impl<'a, T: Decode<'a>, E: Decode<'a>> Decode<'a> for Result<T, E> {
+    const LEAST: usize = 1;
+
+    #[inline]
+    fn decode(reader: &mut Reader<'a>) -> Result<Self, Failed> {
+        match u8::decode(reader)? {
+            0 => Ok(Ok(T::decode(reader)?)),
+            1 => Ok(Err(E::decode(reader)?)),
+            tag => Err(reader.fail::<Self>(ErrorKind::UnknownTag { tag })),
+        }
+    }
+}
+
+/// Owners of one value: on the wire they are not there.
+macro_rules! owner {
+    ($($owner:ident)*) => { $(
+        impl<T: Encode + ?Sized> Encode for $owner<T> {
+            #[inline]
+            fn encode(&self, writer: &mut Writer) {
+                (**self).encode(writer);
+            }
+        }
+
+        impl<'a, T: Decode<'a>> Decode<'a> for $owner<T> {
+            const LEAST: usize = T::LEAST;
+
+            #[inline]
+            fn decode(reader: &mut Reader<'a>) -> Result<Self, Failed> {
+                reader.charge::<Self>(size_of::<T>())?;
+                Ok($owner::new(T::decode(reader)?))
+            }
+        }
+
+        impl<'a, T: Decode<'a>> Decode<'a> for $owner<[T]> {
+            const LEAST: usize = 4;
+
+            #[inline]
+            fn decode(reader: &mut Reader<'a>) -> Result<Self, Failed> {
+                Ok(Vec::decode(reader)?.into())
+            }
+        }
+    )* };
+}
+
+owner! { Box Rc Arc }
+
+impl<T: Encode + ?Sized> Encode for &T {
+    const WIDTH: usize = T::WIDTH;
+
+    #[inline]
+    fn encode(&self, writer: &mut Writer) {
+        (**self).encode(writer);
+    }
+
+    #[inline]
+    fn encode_row(&self, row: &mut Row<'_>) {
+        (**self).encode_row(row);
+    }
+}
+
+impl<T: Encode + ToOwned + ?Sized> Encode for Cow<'_, T> {
+    #[inline]
+    fn encode(&self, writer: &mut Writer) {
+        (**self).encode(writer);
+    }
+}
+
+impl<T: Encode> Encode for [T] {
+    #[inline]
+    fn encode(&self, writer: &mut Writer) {
+        // Bytes are limited by the message alone.
+        match size_of::<T>() {
+            1 => writer.put_len::<Self>(self.len()),
+            _ => writer.put_count::<Self>(self.len()),
+        }
+        T::encode_all(self, writer);
+    }
+}
+
+impl<T: Encode> Encode for Vec<T> {
+    #[inline]
+    fn encode(&self, writer: &mut Writer) {
+        self.as_slice().encode(writer);
+    }
+}
+
+impl<'a, T: Decode<'a>> Decode<'a> for Vec<T> {
+    const LEAST: usize = 4;
+
+    #[inline]
+    fn decode(reader: &mut Reader<'a>) -> Result<Self, Failed> {
+        let count = reader.count_of::<Self, T>()?;
+        T::decode_all(count, reader)
+    }
+}
+
+impl<T: Encode> Encode for VecDeque<T> {
+    fn encode(&self, writer: &mut Writer) {
+        writer.put_count::<Self>(self.len());
+        let (front, back) = self.as_slices();
+        T::encode_all(front, writer);
+        T::encode_all(back, writer);
+    }
+}
+
+impl<'a, T: Decode<'a>> Decode<'a> for VecDeque<T> {
+    const LEAST: usize = 4;
+
+    fn decode(reader: &mut Reader<'a>) -> Result<Self, Failed> {
+        Ok(Vec::decode(reader)?.into())
+    }
+}
+
+impl<T: Encode, const N: usize> Encode for [T; N] {
+    const WIDTH: usize = N * T::WIDTH;
+
+    #[inline]
+    fn encode(&self, writer: &mut Writer) {
+        T::encode_all(self, writer);
+    }
+
+    #[inline]
+    fn encode_row(&self, row: &mut Row<'_>) {
+        for item in self {
+            item.encode_row(row);
+        }
+    }
+}
+
+impl<'a, T: Decode<'a>, const N: usize> Decode<'a> for [T; N] {
+    const LEAST: usize = N * T::LEAST;
+
+    #[inline]
+    fn decode(reader: &mut Reader<'a>) -> Result<Self, Failed> {
+        T::decode_array(reader)
+    }
+}
+
+macro_rules! tuple {
+    ($($name:ident $at:tt),*) => {
+        impl<$($name: Encode),*> Encode for ($($name,)*) {
+            const WIDTH: usize = width(&[$($name::WIDTH),*]);
+
+            #[inline]
+            fn encode(&self, writer: &mut Writer) {
+                $(self.$at.encode(writer);)*
+            }
+
+            #[inline]
+            fn encode_row(&self, row: &mut Row<'_>) {
+                $(self.$at.encode_row(row);)*
+            }
+        }
+
+        impl<'a, $($name: Decode<'a>),*> Decode<'a> for ($($name,)*) {
+            const LEAST: usize = 0 $(+ $name::LEAST)*;
+
+            #[inline]
+            fn decode(reader: &mut Reader<'a>) -> Result<Self, Failed> {
+                Ok(($($name::decode(reader)?,)*))
+            }
+        }
+    };
+}
+
+tuple! { A 0 }
+tuple! { A 0, B 1 }
+tuple! { A 0, B 1, C 2 }
+tuple! { A 0, B 1, C 2, D 3 }
+tuple! { A 0, B 1, C 2, D 3, E 4 }
+tuple! { A 0, B 1, C 2, D 3, E 4, F 5 }
+tuple! { A 0, B 1, C 2, D 3, E 4, F 5, G 6 }
+tuple! { A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7 }

@@ -1,0 +1,378 @@
+//! Frames: messages one after the other on a stream.
+//!
+//! ```text
+//!  frame = | u32 length, little-endian | so many bytes |
+//! ```
+//!
+//! A stream may end between two frames; within one it is cut, and that is an error. A length is
+//! compared with the limit before anything else, and memory grows with the bytes that have
+//! arrived, never with what the length claims.
+//!
+//! [`FrameBuffer`] is the pure part: bytes are put in, frames are taken out. [`FrameReader`] and
+//! [`FrameWriter`] put it on any `Read` and `Write`. Deadlines are the stream's
+//! ([`Conn::set_read_deadline`](crate::net::Conn::set_read_deadline)): set one when
+//! [`FrameBuffer::is_empty`] turns false, and a peer that sends a byte a minute will not last.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+
+use super::{Encode, Error, Limits, Writer};
+
+/// The bytes before a frame's content.
+const HEADER: usize = 4;
+/// The first size of a reading buffer, in bytes; it grows as frames need it.
+const FIRST: usize = 4096;
+/// A buffer that grew past this, for one long frame, is given back when it is empty.
+const KEPT: usize = 64 << 10;
+
+/// Why no frame could be read or written.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum FrameError {
+    /// The stream failed; a deadline that passed is `TimedOut` or `WouldBlock`.
+    Io(io::Error),
+    /// The stream ended within a frame.
+    Cut {
+        /// Bytes of the frame that have arrived, its header included.
+        arrived: usize,
+    },
+    /// A frame is longer than the limit; nothing was allocated for it.
+    TooLong {
+        /// The length that the header claims, in bytes.
+        len: usize,
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// The value cannot be a message.
+    Message(Error),
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => error.fmt(f),
+            Self::Cut { arrived } => {
+                write!(f, "the stream ended within a frame, after {arrived} bytes")
+            }
+            Self::TooLong { len, limit } => {
+                write!(f, "frame of {len} bytes, the limit is {limit}")
+            }
+            Self::Message(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for FrameError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            Self::Message(error) => Some(error),
+            Self::Cut { .. } | Self::TooLong { .. } => None,
+        }
+    }
+}
+
+impl From<io::Error> for FrameError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<Error> for FrameError {
+    fn from(error: Error) -> Self {
+        Self::Message(error)
+    }
+}
+
+/// Bytes in, frames out.
+#[derive(Debug)]
+pub struct FrameBuffer {
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+    limit: usize,
+}
+
+impl FrameBuffer {
+    /// A buffer for frames of at most `limit` bytes, the header not counted.
+    pub fn new(limit: usize) -> Self {
+        Self {
+            bytes: Vec::new(),
+            start: 0,
+            end: 0,
+            limit,
+        }
+    }
+
+    /// Room to read into, never empty. It is at most as large as what has arrived already (and at
+    /// least 4 KiB), so that a header alone does not make the buffer grow to what it claims.
+    pub fn spare(&mut self) -> &mut [u8] {
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+            if self.bytes.len() > KEPT {
+                self.bytes = Vec::new();
+            }
+        }
+        if self.end == self.bytes.len() {
+            if self.start > 0 {
+                self.bytes.copy_within(self.start..self.end, 0);
+                (self.start, self.end) = (0, self.end - self.start);
+            }
+            if self.end == self.bytes.len() {
+                let doubled = self.bytes.len().saturating_mul(2);
+                self.bytes.resize(doubled.max(FIRST), 0);
+            }
+        }
+        self.bytes.get_mut(self.end..).unwrap_or_default()
+    }
+
+    /// Says how many bytes were read into [`spare`](Self::spare).
+    pub fn filled(&mut self, count: usize) {
+        self.end = (self.end + count).min(self.bytes.len());
+    }
+
+    /// Puts bytes in, for a caller that has them already.
+    pub fn push(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let spare = self.spare();
+            let (now, later) = bytes.split_at(bytes.len().min(spare.len()));
+            for (place, byte) in spare.iter_mut().zip(now) {
+                *place = *byte;
+            }
+            self.filled(now.len());
+            bytes = later;
+        }
+    }
+
+    /// The next frame's content, if all of it is here. It is taken.
+    pub fn next_frame(&mut self) -> Result<Option<&[u8]>, FrameError> {
+        let waiting = self.bytes.get(self.start..self.end).unwrap_or_default();
+        let Some((header, _)) = waiting.split_first_chunk::<HEADER>() else {
+            return Ok(None);
+        };
+        let (len, limit) = (u32::from_le_bytes(*header) as usize, self.limit);
+        if len > limit {
+            return Err(FrameError::TooLong { len, limit });
+        }
+        if waiting.len() - HEADER < len {
+            return Ok(None);
+        }
+        let from = self.start + HEADER;
+        self.start = from + len;
+        Ok(self.bytes.get(from..from + len))
+    }
+
+    /// Whether a whole frame, or the header of one that is too long, is here already.
+    pub fn has_frame(&self) -> bool {
+        let waiting = self.bytes.get(self.start..self.end).unwrap_or_default();
+        waiting
+            .split_first_chunk::<HEADER>()
+            .is_some_and(|(header, rest)| {
+                let len = u32::from_le_bytes(*header) as usize;
+                len > self.limit || rest.len() >= len
+            })
+    }
+
+    /// Whether nothing waits, not even a part of a frame.
+    pub fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// What waits, in frames or not: for a greeting before the first of them.
+    pub fn waiting(&self) -> &[u8] {
+        self.bytes.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// Drops the first `count` bytes of what waits.
+    pub fn skip(&mut self, count: usize) {
+        self.start = (self.start + count).min(self.end);
+    }
+
+    /// What the end of the stream means now: the end, between frames, or a cut frame.
+    pub fn end(&self) -> Result<(), FrameError> {
+        match self.end - self.start {
+            0 => Ok(()),
+            arrived => Err(FrameError::Cut { arrived }),
+        }
+    }
+}
+
+/// Frames from a stream that blocks.
+#[derive(Debug)]
+pub struct FrameReader<R> {
+    stream: R,
+    buffer: FrameBuffer,
+}
+
+impl<R: Read> FrameReader<R> {
+    /// Reads frames of at most `limit` bytes from a stream.
+    pub fn new(stream: R, limit: usize) -> Self {
+        Self {
+            stream,
+            buffer: FrameBuffer::new(limit),
+        }
+    }
+
+    /// The next frame's content; `None` at the end of the stream. Blocks until all of it is
+    /// here, or the stream's deadline.
+    pub fn read(&mut self) -> Result<Option<&[u8]>, FrameError> {
+        while !self.buffer.has_frame() {
+            if self.fill()? == 0 {
+                self.buffer.end()?;
+                return Ok(None);
+            }
+        }
+        self.buffer.next_frame()
+    }
+
+    /// Reads once, what is there; returns how many bytes, 0 at the end of the stream.
+    pub fn fill(&mut self) -> io::Result<usize> {
+        loop {
+            match self.stream.read(self.buffer.spare()) {
+                Ok(count) => {
+                    self.buffer.filled(count);
+                    return Ok(count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// What was read and not yet taken.
+    pub fn buffer(&mut self) -> &mut FrameBuffer {
+        &mut self.buffer
+    }
+
+    /// The stream.
+    pub fn stream(&self) -> &R {
+        &self.stream
+    }
+}
+
+/// Frames to a stream: gathered in a buffer that is kept, written in one call.
+#[derive(Debug)]
+pub struct FrameWriter<W> {
+    stream: W,
+    gathered: Frames,
+}
+
+impl<W: Write> FrameWriter<W> {
+    /// Writes frames to a stream; the limits are those of the messages in them.
+    pub fn new(stream: W, limits: Limits) -> Self {
+        Self {
+            stream,
+            gathered: Frames::new(limits),
+        }
+    }
+
+    /// Writes one message as a frame, and all that was gathered before it.
+    pub fn write<T: Encode + ?Sized>(&mut self, value: &T) -> Result<(), FrameError> {
+        self.gathered.push(value)?;
+        Ok(self.flush()?)
+    }
+
+    /// Frames that go with the next [`flush`](Self::flush).
+    pub fn gathered(&mut self) -> &mut Frames {
+        &mut self.gathered
+    }
+
+    /// Writes what was gathered, in one call where the stream takes it.
+    pub fn flush(&mut self) -> io::Result<()> {
+        let done = self.stream.write_all(self.gathered.bytes());
+        self.gathered.clear();
+        done?;
+        self.stream.flush()
+    }
+}
+
+/// Frames gathered in one buffer that is kept.
+#[derive(Debug)]
+pub struct Frames {
+    writer: Writer,
+    limits: Limits,
+}
+
+impl Frames {
+    /// An empty buffer for messages within `limits`.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            writer: Writer::new(limits),
+            limits,
+        }
+    }
+
+    /// Adds a message as one frame. A value that cannot be written leaves nothing behind.
+    pub fn push<T: Encode + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+        self.push_behind(&[], value)
+    }
+
+    /// Adds a frame of some bytes and a message behind them.
+    pub fn push_behind<T: Encode + ?Sized>(
+        &mut self,
+        parts: &[&[u8]],
+        value: &T,
+    ) -> Result<(), Error> {
+        let bytes = self.writer.bytes();
+        let start = bytes.len();
+        bytes.extend_from_slice(&[0; HEADER]);
+        for part in parts {
+            bytes.extend_from_slice(part);
+        }
+        let written = self.writer.message(value);
+        let bytes = self.writer.bytes();
+        if written.is_err() {
+            bytes.truncate(start);
+            return written;
+        }
+        let len = u32::try_from(bytes.len() - start - HEADER).unwrap_or(u32::MAX);
+        if let Some(header) = bytes.get_mut(start..start + HEADER) {
+            header.copy_from_slice(&len.to_le_bytes());
+        }
+        Ok(())
+    }
+
+    /// Adds a frame of bytes as they are.
+    pub fn push_bytes(&mut self, parts: &[&[u8]]) {
+        let len: usize = parts.iter().map(|part| part.len()).sum();
+        let bytes = self.writer.bytes();
+        bytes.extend_from_slice(&u32::try_from(len).unwrap_or(u32::MAX).to_le_bytes());
+        for part in parts {
+            bytes.extend_from_slice(part);
+        }
+    }
+
+    /// How many bytes the frames have together.
+    pub fn len(&mut self) -> usize {
+        self.writer.bytes().len()
+    }
+
+    /// Drops what was added since the frames had `len` bytes.
+    pub fn truncate(&mut self, len: usize) {
+        self.writer.bytes().truncate(len);
+    }
+
+    /// Adds bytes that are no frame: a greeting.
+    pub fn push_raw(&mut self, bytes: &[u8]) {
+        self.writer.bytes().extend_from_slice(bytes);
+    }
+
+    /// The frames, one after the other.
+    pub fn bytes(&mut self) -> &[u8] {
+        self.writer.bytes()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&mut self) -> bool {
+        self.writer.bytes().is_empty()
+    }
+
+    /// Drops the frames; a buffer that grew very long is given back.
+    pub fn clear(&mut self) {
+        let bytes = self.writer.bytes();
+        bytes.clear();
+        if bytes.capacity() > KEPT {
+            self.writer = Writer::new(self.limits);
+        }
+    }
+}

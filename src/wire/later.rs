@@ -1,0 +1,43 @@
+//! Room for later versions: what an older reader keeps of a variant that it does not know.
+
+use super::{BlockRest, Encode, Failed, Reader, Writer};
+
+/// A variant of a later version, as it came: the last variant of an enum that ends in `..`.
+///
+/// It can be passed on: it is written with the bytes it was read with.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Unknown {
+    tag: u8,
+    body: Vec<u8>,
+    texts: String,
+}
+
+impl Unknown {
+    /// The tag that no variant of this version has.
+    pub fn tag(&self) -> u8 {
+        self.tag
+    }
+
+    /// Takes what the open block holds.
+    #[doc(hidden)]
+    pub fn read<'a>(tag: u8, rest: BlockRest<'a>, reader: &mut Reader<'a>) -> Result<Self, Failed> {
+        let (body, texts) = reader.left();
+        reader.charge::<Self>(body.len() + texts.len())?;
+        reader.skip_block(rest);
+        Ok(Self {
+            tag,
+            body: body.to_vec(),
+            texts: texts.to_string(),
+        })
+    }
+}
+
+impl Encode for Unknown {
+    fn encode(&self, writer: &mut Writer) {
+        writer.put_array([self.tag]);
+        let block = writer.begin_block();
+        writer.put(&self.body);
+        writer.put_raw_text(&self.texts);
+        writer.end_block(block);
+    }
+}

@@ -1,0 +1,261 @@
+//! Values as bytes: the wire format, and the traits that write and read it.
+//!
+//! # The problem
+//!
+//! Two programs share a Rust type and a stream of bytes. The bytes must say the value exactly, a
+//! reader must learn the format in ten minutes, and no byte that a stranger sends may cost more
+//! than the bytes themselves: no panic, no allocation that the message does not back, no stack
+//! that overflows.
+//!
+//! # The format
+//!
+//! ```text
+//!  message = | u32 length of the texts | body            | texts       |
+//!                                        fixed widths,     all strings,
+//!                                        little-endian     one after the other
+//! ```
+//!
+//! Numbers have their width, booleans and tags are one byte, lengths and counts four. A string
+//! leaves its length in the body and its characters in the texts, which are checked for UTF-8
+//! once, and then cut. No names, no types: both sides know the type. [`docs/wire-format.md`] is
+//! the specification, its examples are the tests' vectors.
+//!
+//! # The promises
+//!
+//! - *Equal values, equal bytes*: maps and sets are written in key order.
+//! - *One encoding a value*: if [`decode`] succeeds, [`encode`] gives the same bytes back. A bool
+//!   of 2, a repeated key, a byte left over are errors.
+//! - *Bounded*: a message is at most [`Limits::message`] long, values nest at most
+//!   [`Limits::depth`] deep, and the memory for the decoded value is at most
+//!   [`Limits::memory_factor`] times the message. A count is compared with the bytes that are left
+//!   before anything is allocated for it; a collection of elements of no bytes does not compile.
+//! - *Evolvable where you say so*: `..` in a struct or enum of the [`wire!`](crate::wire!) macro
+//!   leaves room for later fields and variants.
+//!
+//! # A run
+//!
+//! ```
+//! use groundwire::wire::{decode, encode};
+//!
+//! groundwire::wire! {
+//!     #[derive(Debug, PartialEq)]
+//!     struct Reading { sensor: String, celsius: f32 }
+//! }
+//!
+//! let reading = Reading { sensor: "roof".into(), celsius: 21.5 };
+//! let bytes = encode(&reading)?;
+//! assert_eq!(bytes, b"\x04\0\0\0\x04\0\0\0\0\0\xac\x41roof");
+//! assert_eq!(decode::<Reading>(&bytes)?, reading);
+//! # Ok::<(), groundwire::wire::Error>(())
+//! ```
+//!
+//! # The files, in reading order
+//!
+//! [`writer`](Writer) and [`reader`](Reader): a message under way. `numbers`, `text`,
+//! `containers`, `maps`, `times`, `addresses`: the types of std. `derive`: the macro for your own
+//! types. `later`: fields and variants of a later version. `frame`: messages on a stream.
+//!
+//! [`docs/wire-format.md`]: https://docs.rs/groundwire
+
+mod addresses;
+mod containers;
+mod derive;
+mod error;
+mod frame;
+mod later;
+mod maps;
+mod numbers;
+mod reader;
+mod text;
+mod times;
+mod writer;
+
+use std::cell::Cell;
+
+pub use error::{Error, ErrorKind, Failed};
+pub use frame::{FrameBuffer, FrameError, FrameReader, FrameWriter, Frames};
+pub use later::Unknown;
+pub use reader::{BlockRest, Reader};
+#[doc(hidden)]
+pub use writer::Row;
+pub use writer::{BlockStart, Writer};
+
+/// A value that can be written to a message.
+pub trait Encode {
+    /// How many bytes of body every value of this type takes, 0 when they differ. Such values
+    /// stand in rows: many of them are written with one check for room.
+    #[doc(hidden)]
+    const WIDTH: usize = 0;
+
+    /// Writes the value. What cannot be written is reported with [`Writer::fail`].
+    fn encode(&self, writer: &mut Writer);
+
+    /// Writes the value into its row. Only for a type that has a [`WIDTH`](Self::WIDTH).
+    #[doc(hidden)]
+    #[inline]
+    fn encode_row(&self, _: &mut Row<'_>) {}
+
+    /// Writes several values, without their number.
+    #[doc(hidden)]
+    #[inline]
+    fn encode_all(items: &[Self], writer: &mut Writer)
+    where
+        Self: Sized,
+    {
+        if Self::WIDTH > 0 {
+            return writer.put_rows(items);
+        }
+        for item in items {
+            item.encode(writer);
+        }
+    }
+}
+
+/// The width of fields together: 0, for none, if one of them has none.
+#[doc(hidden)]
+pub const fn width(fields: &[usize]) -> usize {
+    let (mut at, mut sum) = (0, 0);
+    while at < fields.len() {
+        if fields[at] == 0 {
+            return 0;
+        }
+        sum += fields[at];
+        at += 1;
+    }
+    sum
+}
+
+/// A value that can be read from a message, borrowing its texts and bytes where the type says so
+/// (`&'a str`, `&'a [u8]`).
+pub trait Decode<'a>: Sized {
+    /// The fewest bytes of body that a value of this type takes. A count of elements is compared
+    /// with the bytes that are left by this; 0 makes the type no element of a collection.
+    const LEAST: usize;
+
+    /// Reads the value. What is refused is reported with [`Reader::fail`].
+    fn decode(reader: &mut Reader<'a>) -> Result<Self, Failed>;
+
+    /// Reads `count` values, a number that was checked.
+    #[doc(hidden)]
+    #[inline]
+    fn decode_all(count: usize, reader: &mut Reader<'a>) -> Result<Vec<Self>, Failed> {
+        let mut items = Vec::with_capacity(count);
+        for _ in 0..count {
+            items.push(Self::decode(reader)?);
+        }
+        Ok(items)
+    }
+
+    /// Reads an array.
+    #[doc(hidden)]
+    #[inline]
+    fn decode_array<const N: usize>(reader: &mut Reader<'a>) -> Result<[Self; N], Failed> {
+        reader.charge::<[Self; N]>(size_of::<[Self; N]>())?;
+        let items = Self::decode_all(N, reader)?;
+        items
+            .try_into()
+            .map_err(|_| reader.fail::<[Self; N]>(ErrorKind::OutOfRange("array length")))
+    }
+}
+
+/// A value that can be read from a message and keeps nothing of it borrowed.
+pub trait DecodeOwned: for<'a> Decode<'a> {}
+
+impl<T: for<'a> Decode<'a>> DecodeOwned for T {}
+
+/// What a message may cost, for its writer and its reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest message, in bytes. Default 4 MiB.
+    pub message: usize,
+    /// The most elements of one collection; bytes are not counted. Default 1,048,576.
+    pub elements: usize,
+    /// How deeply structs and enums may nest. Default 64: in a debug build that takes less than
+    /// 128 KiB of stack.
+    pub depth: u32,
+    /// How many bytes of memory a decoded value may take for each byte of its message, beyond the
+    /// first 64 KiB. Default 16.
+    pub memory_factor: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message: 4 << 20,
+            elements: 1 << 20,
+            depth: 64,
+            memory_factor: 16,
+        }
+    }
+}
+
+impl Limits {
+    /// The memory for a message of `len` bytes.
+    fn budget(&self, len: usize) -> usize {
+        len.saturating_mul(self.memory_factor)
+            .saturating_add(64 << 10)
+    }
+}
+
+/// Writes a value as one message, within the default [`Limits`].
+pub fn encode<T: Encode + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
+    encode_within(value, Limits::default())
+}
+
+/// Writes a value as one message within `limits`.
+pub fn encode_within<T: Encode + ?Sized>(value: &T, limits: Limits) -> Result<Vec<u8>, Error> {
+    let mut writer = Writer::with_texts(limits, TEXTS.take());
+    let written = writer.message(value);
+    let (bytes, texts) = writer.into_parts();
+    if texts.capacity() <= KEPT {
+        TEXTS.set(texts);
+    }
+    written.map(|()| bytes)
+}
+
+/// A longer buffer is given back.
+const KEPT: usize = 64 << 10;
+
+thread_local! {
+    /// Where the texts of a message are gathered: kept, for it would be a second allocation in
+    /// each [`encode`].
+    static TEXTS: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Reads the value that a whole message holds, within the default [`Limits`].
+pub fn decode<'a, T: Decode<'a>>(message: &'a [u8]) -> Result<T, Error> {
+    decode_within(message, Limits::default())
+}
+
+/// Reads the value that a whole message holds, within `limits`.
+pub fn decode_within<'a, T: Decode<'a>>(message: &'a [u8], limits: Limits) -> Result<T, Error> {
+    let mut reader = Reader::new(message, limits)?;
+    let value = T::decode(&mut reader).and_then(|value| {
+        reader.end::<T>()?;
+        Ok(value)
+    });
+    value.map_err(|Failed(())| reader.error())
+}
+
+/// Writes messages one after the other into a buffer that is kept: no allocation once it has its
+/// size.
+#[derive(Debug, Default)]
+pub struct Encoder {
+    writer: Writer,
+}
+
+impl Encoder {
+    /// An encoder that keeps within `limits`.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            writer: Writer::new(limits),
+        }
+    }
+
+    /// Writes a value as one message; the bytes are valid until the next call.
+    pub fn encode<T: Encode + ?Sized>(&mut self, value: &T) -> Result<&[u8], Error> {
+        self.writer.bytes().clear();
+        self.writer.message(value)?;
+        Ok(self.writer.bytes())
+    }
+}

@@ -1,0 +1,281 @@
+//! Where values are written: the body and the texts of one message.
+
+use super::error::{Error, ErrorKind};
+use super::{Encode, Limits};
+
+/// The bytes before the body: how long the texts are.
+pub(super) const HEADER: usize = 4;
+
+/// The first capacity of a buffer, in bytes: one allocation for most messages.
+const FIRST: usize = 1024;
+
+/// Collects one message: [`Encode::encode`] writes into it.
+///
+/// Fixed-width values go to the body as they come, texts are collected apart and follow it, so
+/// that the reader checks all of them for UTF-8 at once. A value that cannot be written (a text
+/// of 4 GiB, nesting beyond the limit) is remembered and reported by
+/// [`finish`](Writer::finish): the code in between needs no error path.
+#[derive(Debug)]
+pub struct Writer {
+    /// What was finished before, the header, the body so far.
+    bytes: Vec<u8>,
+    /// Where the message under way begins.
+    start: usize,
+    texts: Vec<u8>,
+    depth: u32,
+    limits: Limits,
+    error: Option<Error>,
+}
+
+impl Default for Writer {
+    fn default() -> Self {
+        Self::new(Limits::default())
+    }
+}
+
+impl Writer {
+    /// A writer that keeps within `limits`.
+    pub fn new(limits: Limits) -> Self {
+        Self::with_texts(limits, Vec::new())
+    }
+
+    /// A writer that gathers texts in a buffer that was used before.
+    pub(super) fn with_texts(limits: Limits, texts: Vec<u8>) -> Self {
+        Self {
+            bytes: Vec::new(),
+            start: 0,
+            texts,
+            depth: 0,
+            limits,
+            error: None,
+        }
+    }
+
+    /// Starts a message behind what was finished before.
+    pub(super) fn begin(&mut self) {
+        if self.bytes.capacity() == 0 {
+            self.bytes.reserve(FIRST);
+        }
+        self.start = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; HEADER]);
+        self.texts.clear();
+        self.depth = 0;
+        self.error = None;
+    }
+
+    /// Ends the message: sets the header, appends the texts. A message that failed is taken out
+    /// again.
+    pub(super) fn finish(&mut self) -> Result<(), Error> {
+        let len = self.bytes.len() - self.start + self.texts.len();
+        let limit = self.limits.message;
+        if len > limit {
+            self.fail::<Self>(ErrorKind::MessageTooLong { len, limit });
+        }
+        let texts = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
+        if let Some(header) = self.bytes.get_mut(self.start..self.start + HEADER) {
+            header.copy_from_slice(&texts.to_le_bytes());
+        }
+        self.bytes.extend_from_slice(&self.texts);
+        match self.error.take() {
+            None => Ok(()),
+            Some(error) => {
+                self.bytes.truncate(self.start);
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes a whole message behind what is there.
+    pub(super) fn message<T: Encode + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+        self.begin();
+        value.encode(self);
+        self.finish()
+    }
+
+    /// All that was finished, as it stands.
+    pub(super) fn bytes(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// What was finished, and the buffer for texts.
+    pub(super) fn into_parts(self) -> (Vec<u8>, Vec<u8>) {
+        (self.bytes, self.texts)
+    }
+
+    /// Writes bytes to the body as they are.
+    #[inline]
+    pub fn put(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Writes a known number of bytes: a number, a tag.
+    #[inline]
+    pub fn put_array<const N: usize>(&mut self, bytes: [u8; N]) {
+        self.bytes.extend_from_slice(&bytes);
+    }
+
+    /// Writes values of one width: room for all is made once, each has its row in it.
+    #[inline]
+    pub(super) fn put_rows<T: Encode>(&mut self, items: &[T]) {
+        let start = self.bytes.len();
+        self.bytes.resize(start + items.len() * T::WIDTH, 0);
+        let room = self.bytes.get_mut(start..).unwrap_or_default();
+        let mut too_deep = false;
+        for (bytes, item) in room.chunks_exact_mut(T::WIDTH.max(1)).zip(items) {
+            let mut row = Row {
+                bytes,
+                texts: &mut self.texts,
+                levels: self.limits.depth - self.depth,
+                too_deep: false,
+            };
+            item.encode_row(&mut row);
+            too_deep |= row.too_deep;
+        }
+        if too_deep {
+            let limit = self.limits.depth;
+            self.fail::<T>(ErrorKind::TooDeep { limit });
+        }
+    }
+
+    /// Writes the length of `text` to the body and `text` itself to the texts.
+    #[inline]
+    pub fn put_text(&mut self, text: &str) {
+        self.put_len::<str>(text.len());
+        self.texts.extend_from_slice(text.as_bytes());
+    }
+
+    /// Writes a number of bytes, as the four bytes of a `u32`.
+    #[inline]
+    pub fn put_len<T: ?Sized>(&mut self, len: usize) {
+        match u32::try_from(len) {
+            Ok(len) => self.put_array(len.to_le_bytes()),
+            Err(_) => self.fail::<T>(ErrorKind::MessageTooLong {
+                len,
+                limit: u32::MAX as usize,
+            }),
+        }
+    }
+
+    /// Writes a number of elements, as the four bytes of a `u32`. The reader refuses more than
+    /// [`Limits::elements`], so the writer does.
+    #[inline]
+    pub fn put_count<T: ?Sized>(&mut self, count: usize) {
+        if count > self.limits.elements {
+            self.fail::<T>(ErrorKind::TooMany {
+                count: count as u64,
+                limit: self.limits.elements,
+            });
+        }
+        self.put_len::<T>(count);
+    }
+
+    /// Goes one level down; `false` when that is deeper than the limit: then write nothing.
+    /// [`leave`](Writer::leave) follows a `true`.
+    #[inline]
+    pub fn enter<T: ?Sized>(&mut self) -> bool {
+        if self.depth >= self.limits.depth {
+            let limit = self.limits.depth;
+            self.fail::<T>(ErrorKind::TooDeep { limit });
+            return false;
+        }
+        self.depth += 1;
+        true
+    }
+
+    /// Comes back up from [`enter`](Writer::enter).
+    #[inline]
+    pub fn leave(&mut self) {
+        self.depth -= 1;
+    }
+
+    /// Opens a block: a part whose length a reader that does not know its content can skip.
+    pub fn begin_block(&mut self) -> BlockStart {
+        let start = BlockStart {
+            body: self.bytes.len(),
+            texts: self.texts.len(),
+        };
+        self.put_array([0; 8]);
+        start
+    }
+
+    /// Closes a block: sets how much body and how much text it has.
+    pub fn end_block(&mut self, start: BlockStart) {
+        let body = self.bytes.len() - start.body - 8;
+        let texts = self.texts.len() - start.texts;
+        // Longer than u32 is longer than any message; `finish` refuses that.
+        let clip = |len: usize| u32::try_from(len).unwrap_or(u32::MAX).to_le_bytes();
+        if let Some(lengths) = self.bytes.get_mut(start.body..start.body + 8) {
+            let (first, second) = lengths.split_at_mut(4);
+            first.copy_from_slice(&clip(body));
+            second.copy_from_slice(&clip(texts));
+        }
+    }
+
+    /// Adds to the texts without a length: for a block that was read and is passed on.
+    pub(super) fn put_raw_text(&mut self, text: &str) {
+        self.texts.extend_from_slice(text.as_bytes());
+    }
+
+    /// Remembers why the message cannot be written; the first reason stands.
+    #[cold]
+    pub fn fail<T: ?Sized>(&mut self, kind: ErrorKind) {
+        let offset = self.bytes.len() - self.start;
+        let of = std::any::type_name::<T>();
+        self.error.get_or_insert(Error { kind, offset, of });
+    }
+}
+
+/// The place of one value of a known width: its fields are written front to back, and since the
+/// compiler knows the width, without a check for each.
+#[derive(Debug)]
+pub struct Row<'w> {
+    bytes: &'w mut [u8],
+    texts: &'w mut Vec<u8>,
+    /// How many levels down are left.
+    levels: u32,
+    too_deep: bool,
+}
+
+impl Row<'_> {
+    /// Writes the next bytes of the row.
+    #[inline]
+    pub fn put_array<const N: usize>(&mut self, bytes: [u8; N]) {
+        if let Some((place, rest)) = std::mem::take(&mut self.bytes).split_first_chunk_mut::<N>() {
+            *place = bytes;
+            self.bytes = rest;
+        }
+    }
+
+    /// Writes the length of `text` to the row and `text` itself to the texts.
+    #[inline]
+    pub fn put_text(&mut self, text: &str) {
+        // Longer than u32 is longer than any message; `finish` refuses that.
+        let len = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        self.put_array(len.to_le_bytes());
+        self.texts.extend_from_slice(text.as_bytes());
+    }
+
+    /// Goes one level down; `false` when that is deeper than the limit.
+    #[inline]
+    pub fn enter(&mut self) -> bool {
+        match self.levels.checked_sub(1) {
+            Some(left) => self.levels = left,
+            None => self.too_deep = true,
+        }
+        !self.too_deep
+    }
+
+    /// Comes back up from [`enter`](Row::enter).
+    #[inline]
+    pub fn leave(&mut self) {
+        self.levels += 1;
+    }
+}
+
+/// Where a block began; [`Writer::end_block`] takes it.
+#[derive(Debug)]
+#[must_use = "the block must be ended"]
+pub struct BlockStart {
+    body: usize,
+    texts: usize,
+}

@@ -1,0 +1,73 @@
+//! The wire format beside other codecs of Rust, in one run: time to encode and decode, and bytes.
+//!
+//! Every round runs every codec once, a few milliseconds each; a ratio is that of two times of
+//! the same round, the tables show medians. Every codec's result is compared with its value
+//! before anything is measured.
+
+mod codecs;
+mod data;
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use codecs::Codec;
+
+const SLICE: Duration = Duration::from_millis(4);
+
+fn main() {
+    let argument = std::env::args().nth(1);
+    let rounds: usize = argument.map_or(21, |text| text.parse().expect("ROUNDS: a number"));
+    println!("{rounds} rounds; the median, and ours to theirs (below 1: ours takes less time)\n");
+    table("recursive record", "ns", 1.0, rounds, codecs::for_record());
+    table("10,000 log records", "us", 1000.0, rounds, codecs::for_logs());
+}
+
+/// One operation of all codecs in all rounds, in nanoseconds: `times[codec][round]`.
+fn measure(codecs: &mut [Codec], rounds: usize, operation: usize) -> Vec<Vec<f64>> {
+    let mut times = vec![Vec::new(); codecs.len()];
+    for round in 0..rounds + 1 {
+        for (codec, times) in codecs.iter_mut().zip(&mut times) {
+            let Some(run) = &mut codec.operations[operation] else { continue };
+            let (begun, mut count) = (Instant::now(), 0_u32);
+            while begun.elapsed() < SLICE {
+                // Reading the clock for each would be measured along with the quick ones.
+                for _ in 0..8 {
+                    black_box(run());
+                }
+                count += 8;
+            }
+            if round > 0 {
+                times.push(begun.elapsed().as_nanos() as f64 / f64::from(count));
+            }
+        }
+    }
+    times
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn table(title: &str, unit: &str, scale: f64, rounds: usize, mut codecs: Vec<Codec>) {
+    let measured: Vec<_> = (0..4).map(|operation| measure(&mut codecs, rounds, operation)).collect();
+    println!("| {title} ({unit}) | bytes | encode, new buffer | encode, kept buffer | decode, owned | decode, borrowed |");
+    println!("|---|---|---|---|---|---|");
+    for (index, codec) in codecs.iter().enumerate() {
+        print!("| {} | {} |", codec.name, codec.bytes);
+        for times in &measured {
+            if times[index].is_empty() {
+                print!(" |");
+                continue;
+            }
+            print!(" {:.1}", median(times[index].clone()) / scale);
+            if index > 0 && !times[0].is_empty() {
+                let ratios = times[0].iter().zip(&times[index]).map(|(ours, theirs)| ours / theirs);
+                print!(" ({:.2})", median(ratios.collect()));
+            }
+            print!(" |");
+        }
+        println!();
+    }
+    println!();
+}

@@ -1,0 +1,221 @@
+//! Lengths, counts and nestings that claim more than there is.
+
+use std::collections::{BTreeMap, HashMap};
+use std::thread;
+
+use groundwire::sys::counting;
+use groundwire::wire::{
+    Decode, Error, ErrorKind, Limits, decode, decode_within, encode, encode_within,
+};
+
+use crate::types::*;
+
+/// The error, and that no more than its own few bytes were allocated on the way to it.
+fn refused<T: for<'a> Decode<'a>>(message: &[u8]) -> Error {
+    let (result, held) = counting::peak(|| decode::<T>(message).map(drop));
+    assert_eq!(held, 0, "bytes held on the way to the error");
+    result.unwrap_err()
+}
+
+fn message(body: &[u8]) -> Vec<u8> {
+    [&[0; 4], body].concat()
+}
+
+#[test]
+fn a_claim_of_bytes_or_elements_that_are_not_there_allocates_nothing() {
+    let claims: [u32; 4] = [1 << 20, 1 << 28, u32::MAX - 1, u32::MAX];
+    for claim in claims {
+        let claimed = message(&[&claim.to_le_bytes()[..], &[0]].concat());
+        refused::<Vec<u8>>(&claimed);
+        refused::<String>(&claimed);
+        refused::<Vec<u64>>(&claimed);
+        refused::<Vec<String>>(&claimed);
+        refused::<HashMap<u64, u64>>(&claimed);
+        refused::<BTreeMap<String, Vec<u8>>>(&claimed);
+        refused::<std::collections::HashSet<u8>>(&claimed);
+        refused::<std::collections::VecDeque<u32>>(&claimed);
+        refused::<std::path::PathBuf>(&claimed);
+        refused::<Box<[u32]>>(&claimed);
+    }
+}
+
+#[test]
+fn a_header_that_claims_more_text_than_the_message_is_refused() {
+    let error = refused::<String>(&[0xff, 0xff, 0xff, 0xff, 1, 0, 0, 0, b'a']);
+    assert_eq!(
+        error.kind,
+        ErrorKind::Cut {
+            needed: u32::MAX.into(),
+            left: 5
+        }
+    );
+}
+
+#[test]
+fn many_inner_claims_are_bounded_by_one_budget() {
+    // 100,000 absent options of 1 KiB each: a byte on the wire, a KiB in memory.
+    let absent = message(&[&100_000_u32.to_le_bytes()[..], &[0; 100_000]].concat());
+    let (result, held) = counting::peak(|| decode::<Vec<Option<[u64; 128]>>>(&absent).map(drop));
+    assert!(matches!(
+        result.unwrap_err().kind,
+        ErrorKind::OverBudget { .. }
+    ));
+    assert_eq!(held, 0);
+    let limits = Limits {
+        memory_factor: 2_000,
+        ..Limits::default()
+    };
+    assert!(decode_within::<Vec<Option<[u64; 128]>>>(&absent, limits).is_ok());
+}
+
+#[test]
+fn nesting_is_bounded_in_both_directions_and_fits_a_small_stack() {
+    let nested = |levels: usize| {
+        let mut record = Record::default();
+        for _ in 1..levels {
+            record = Record {
+                c: Some(Box::new(record)),
+                ..Record::default()
+            };
+        }
+        record
+    };
+    // 128 KiB hold 64 levels in a debug build, to write and to read.
+    let small = thread::Builder::new().stack_size(128 << 10);
+    let run = small.spawn(move || {
+        let deepest = nested(64);
+        let bytes = encode(&deepest).unwrap();
+        assert_eq!(decode::<Record>(&bytes).unwrap(), deepest);
+        let error = encode(&nested(65)).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::TooDeep { limit: 64 });
+    });
+    run.unwrap().join().unwrap();
+    let deep = Limits {
+        depth: 65,
+        ..Limits::default()
+    };
+    let bytes = encode_within(&nested(65), deep).unwrap();
+    assert_eq!(
+        decode::<Record>(&bytes).unwrap_err().kind,
+        ErrorKind::TooDeep { limit: 64 }
+    );
+    // A bomb of a million levels is refused at the limit, whatever it claims further down.
+    let level = [&[0; 8 + 4 + 4 + 4][..], &[1]].concat();
+    let error = decode::<Record>(&message(&level.repeat(150_000))).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::TooDeep { limit: 64 });
+    assert_eq!(error.offset, 4 + 64 * level.len());
+}
+
+#[test]
+fn rows_of_nested_structs_count_their_levels_too() {
+    groundwire::wire! {
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        struct Inner { n: u8 }
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        struct Outer { inner: Inner, m: u16 }
+    }
+    let rows = vec![
+        Outer {
+            inner: Inner { n: 1 },
+            m: 2
+        };
+        3
+    ];
+    for depth in 0..2 {
+        let limits = Limits {
+            depth,
+            ..Limits::default()
+        };
+        let error = encode_within(&rows, limits).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::TooDeep { limit: depth });
+        let bytes = encode(&rows).unwrap();
+        let error = decode_within::<Vec<Outer>>(&bytes, limits).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::TooDeep { limit: depth });
+    }
+    let limits = Limits {
+        depth: 2,
+        ..Limits::default()
+    };
+    let bytes = encode_within(&rows, limits).unwrap();
+    assert_eq!(decode_within::<Vec<Outer>>(&bytes, limits).unwrap(), rows);
+}
+
+#[test]
+fn limits_hold_for_the_writer_as_for_the_reader() {
+    let limits = Limits {
+        message: 100,
+        elements: 10,
+        ..Limits::default()
+    };
+    let eleven = vec![1_u16; 11];
+    let too_many = ErrorKind::TooMany {
+        count: 11,
+        limit: 10,
+    };
+    assert_eq!(encode_within(&eleven, limits).unwrap_err().kind, too_many);
+    let bytes = encode(&eleven).unwrap();
+    assert_eq!(
+        decode_within::<Vec<u16>>(&bytes, limits).unwrap_err().kind,
+        too_many
+    );
+    // Bytes are limited by the message alone.
+    let bytes = encode_within(&vec![7_u8; 50], limits).unwrap();
+    assert_eq!(decode_within::<Vec<u8>>(&bytes, limits).unwrap(), [7; 50]);
+    let long = "x".repeat(93);
+    let too_long = ErrorKind::MessageTooLong {
+        len: 101,
+        limit: 100,
+    };
+    assert_eq!(encode_within(&long, limits).unwrap_err().kind, too_long);
+    let bytes = encode(&long).unwrap();
+    assert_eq!(
+        decode_within::<String>(&bytes, limits).unwrap_err().kind,
+        too_long
+    );
+}
+
+#[test]
+fn an_error_names_the_type_the_place_and_the_rule() {
+    let bytes = message(&[&0_u64.to_le_bytes()[..], &[0; 4], &[9, 0, 0, 0]].concat());
+    let error = decode::<Record>(&bytes).unwrap_err();
+    let map = std::any::type_name::<BTreeMap<String, i64>>();
+    assert_eq!(
+        error.to_string(),
+        format!("{map} at byte 20: the message is cut: 108 bytes needed, 0 left")
+    );
+    let error = decode::<(u8, bool)>(&message(&[1, 2])).unwrap_err();
+    assert_eq!(error.to_string(), "bool at byte 6: no variant has tag 2");
+}
+
+#[test]
+fn equal_maps_are_equal_bytes_whatever_order_they_were_filled_in() {
+    let forwards: HashMap<u32, u32> = (0..1000).map(|n| (n, n)).collect();
+    let backwards: HashMap<u32, u32> = (0..1000).rev().map(|n| (n, n)).collect();
+    assert_eq!(encode(&forwards).unwrap(), encode(&backwards).unwrap());
+    assert_eq!(
+        decode::<HashMap<u32, u32>>(&encode(&forwards).unwrap()).unwrap(),
+        backwards
+    );
+}
+
+#[test]
+fn times_at_the_ends_of_their_range_come_back() {
+    use std::time::{Duration, SystemTime, UNIX_EPOCH};
+    for time in [
+        UNIX_EPOCH,
+        UNIX_EPOCH - Duration::from_nanos(1),
+        UNIX_EPOCH - Duration::from_secs(1),
+        UNIX_EPOCH + Duration::new(i64::MAX as u64, 999_999_999),
+        UNIX_EPOCH - Duration::from_secs(1 << 63),
+    ] {
+        assert_eq!(
+            decode::<SystemTime>(&encode(&time).unwrap()).unwrap(),
+            time,
+            "{time:?}"
+        );
+    }
+    assert_eq!(
+        decode::<Duration>(&encode(&Duration::MAX).unwrap()).unwrap(),
+        Duration::MAX
+    );
+}
