@@ -28,6 +28,7 @@
 pub mod cli;
 pub mod echo;
 pub mod net;
+pub mod rpc;
 pub mod server;
 pub mod sys;
 pub mod telemetry;

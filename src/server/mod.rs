@@ -85,6 +85,11 @@ impl Session<'_> {
         self.scheduler.adjust();
     }
 
+    /// Whether the server has been asked to stop: finish what was begun, begin nothing.
+    pub fn is_stopping(&self) -> bool {
+        self.stopper.is_stopped()
+    }
+
     /// Asks the whole server to stop gracefully.
     pub fn stop_server(&self) {
         self.stopper.stop();
@@ -201,6 +206,17 @@ impl<H: Handler + 'static> Server<H> {
             }
         }
         Ok(stats.totals())
+    }
+
+    /// Serves one connection on this thread, without a listener: for tests, and for a peer that was
+    /// connected some other way. The stopper does not end it. Returns when the handler does.
+    pub fn serve_conn(&self, conn: Conn) -> io::Result<()> {
+        let session = Session {
+            id: 0,
+            stopper: &self.stopper,
+            scheduler: &Scheduler::new(self.config.scheduling, self.stats.clone()),
+        };
+        self.handler.serve(&conn, &session).map(drop)
     }
 
     /// Serves on a thread of its own: for tests, and for programs with several servers.

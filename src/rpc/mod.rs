@@ -1,0 +1,73 @@
+//! Calls by name: services on a server, called by clients as if they stood beside them.
+//!
+//! # The problem
+//!
+//! A program calls a function that another program has, perhaps on another machine. What a local
+//! call cannot do has to be said: there may be no answer, or none in time; the other side may
+//! refuse, break, stop, or be of another version; and after a broken connection nobody knows
+//! whether the function was run.
+//!
+//! # What it promises
+//!
+//! - *One declaration*: [`rpc_service!`](crate::rpc_service!) gives the server a trait and the
+//!   client a stub.
+//! - *Many calls on one connection*, from any number of threads, answered in any order.
+//! - *Every call ends*: with a result, with a [`CallError`] that says which of the two sides gave
+//!   up and why, or at its deadline, of which the server is told.
+//! - *No call is run twice* unless its method is marked repeatable.
+//! - *A bad peer ends its own connection*: frames, messages, calls under way, queues and streams
+//!   have limits, and a method that panics fails its own call only.
+//! - [`Secret`] makes both sides prove that they know it. It gives no confidentiality.
+//!
+//! # The words
+//!
+//! A *service* is a group of *methods*, `Calculator.Add`. A *quick* method runs on the thread that
+//! reads its connection, a *slow* one on a *worker*. A *stream* is a reply of many *items*, sent as
+//! the caller asks for more.
+//!
+//! # The files, in reading order
+//!
+//! | file | holds |
+//! |---|---|
+//! | `message` | the greeting and the messages, byte by byte (pure) |
+//! | `failure` | why a call has no result (pure) |
+//! | `service`, `sink`, `builtin` | what a server offers |
+//! | `server`, `link`, `workers` | the server's threads |
+//! | `greeting`, `client`, `slot`, `stream` | the client's |
+//! | `reconnect`, `caller`, `argument`, `derive` | what stubs stand on |
+//! | `sha256`, `auth`, `nonce` | the proof of a shared secret (pure, but for the random bytes) |
+//!
+//! The chapter is `docs/rpc.md`.
+
+mod argument;
+mod auth;
+mod builtin;
+mod caller;
+mod client;
+mod derive;
+mod failure;
+mod greeting;
+mod link;
+pub mod message;
+mod nonce;
+mod reconnect;
+mod server;
+mod service;
+pub mod sha256;
+mod sink;
+mod slot;
+mod stream;
+mod workers;
+
+pub use argument::Argument;
+pub use auth::Secret;
+pub use builtin::{MethodCount, MethodInfo, quit};
+pub use caller::{Caller, MethodName};
+pub use client::{Client, ClientConfig, Pending};
+pub use failure::{CallError, Failure};
+pub use message::MAX_NAME;
+pub use reconnect::{ReconnectConfig, Reconnecting};
+pub use server::{RpcHandler, STACK_SIZE, ServerConfig};
+pub use service::{Call, Method, MethodStats, Service, Traits};
+pub use sink::Sink;
+pub use stream::Stream;

@@ -1,0 +1,13 @@
+//! Random bytes from the kernel.
+
+use std::fs::File;
+use std::io::{self, Read};
+
+/// 32 bytes that nobody can foretell, from `/dev/urandom`.
+pub(super) fn nonce() -> io::Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    File::open("/dev/urandom")
+        .and_then(|mut random| random.read_exact(&mut bytes))
+        .map_err(|error| io::Error::new(error.kind(), format!("reading /dev/urandom: {error}")))?;
+    Ok(bytes)
+}

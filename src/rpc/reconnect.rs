@@ -1,0 +1,168 @@
+//! A client that connects again: a few connections to one server, made when they are needed.
+//!
+//! A call that failed is tried again where that is safe: when it was certainly not run
+//! ([`CallError::not_run`]), or when the connection broke and the method is marked repeatable.
+//! Between tries it waits, longer each time and by chance a little more or less, so that a
+//! thousand clients do not come back to a server that has just started in the same moment.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
+
+use super::client::{Client, ClientConfig};
+use super::failure::CallError;
+use super::link::{lock, wait_until};
+use crate::net::{Deadline, Dialer, Network};
+
+/// The configuration of a [`Reconnecting`] client.
+#[derive(Clone, Debug)]
+pub struct ReconnectConfig {
+    /// Connections; calls take turns. Default 1: many callers share one well.
+    pub connections: usize,
+    /// How often a call is tried in all. Default 5.
+    pub tries: u32,
+    /// The pause before the second try; each further one is twice as long. Default 50 ms.
+    pub first_pause: Duration,
+    /// The longest pause. Default 5 s.
+    pub longest_pause: Duration,
+    /// How connections are made.
+    pub dialer: Dialer,
+    /// What they do.
+    pub client: ClientConfig,
+}
+
+impl Default for ReconnectConfig {
+    fn default() -> Self {
+        Self {
+            connections: 1,
+            tries: 5,
+            first_pause: Duration::from_millis(50),
+            longest_pause: Duration::from_secs(5),
+            dialer: Dialer::default(),
+            client: ClientConfig::default(),
+        }
+    }
+}
+
+/// Connections to one server, made when they are needed and made again when they break.
+#[derive(Debug)]
+pub struct Reconnecting {
+    network: Network,
+    address: String,
+    config: ReconnectConfig,
+    clients: Vec<Mutex<Option<Client>>>,
+    turn: AtomicUsize,
+}
+
+impl Reconnecting {
+    /// A client for a server; nothing is dialled yet.
+    pub fn new(network: Network, address: &str, config: ReconnectConfig) -> Self {
+        let clients = (0..config.connections.max(1)).map(|_| Mutex::default());
+        Self {
+            network,
+            address: address.into(),
+            clients: clients.collect(),
+            config,
+            turn: AtomicUsize::new(0),
+        }
+    }
+
+    pub(super) fn default_time(&self) -> Option<Duration> {
+        self.config.client.time
+    }
+
+    /// A connection that is thought to work; dials if there is none.
+    pub fn client(&self) -> Result<Client, CallError> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.clients.len().max(1);
+        let Some(place) = self.clients.get(turn) else {
+            return Err(disconnected("no connections are configured".into()));
+        };
+        // Others who want this connection wait here while it is dialled, and then share it.
+        let mut place = lock(place);
+        if let Some(client) = place.as_ref().filter(|client| client.is_usable()) {
+            return Ok(client.clone());
+        }
+        *place = None;
+        let dialled = self.config.dialer.dial(self.network, &self.address);
+        let conn = dialled.map_err(|error| disconnected(error.to_string()))?;
+        let client = Client::over(conn, self.config.client.clone())?;
+        *place = Some(client.clone());
+        Ok(client)
+    }
+
+    /// Runs `call` with a client, and again with another where that is safe, within `time`.
+    pub(super) fn with_client<R>(
+        &self,
+        repeatable: bool,
+        time: Option<Duration>,
+        call: impl Fn(&Client, Option<Duration>) -> Result<R, CallError>,
+    ) -> Result<R, CallError> {
+        let deadline = Deadline::after_option(time);
+        let mut tried = 0;
+        loop {
+            let result = self
+                .client()
+                .and_then(|client| call(&client, deadline.remaining()));
+            tried += 1;
+            let error = match result {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            let again = error.not_run()
+                || repeatable && matches!(error, CallError::Disconnected { .. });
+            if !again || tried >= self.config.tries {
+                return Err(error);
+            }
+            let pause = pause(&self.config, tried, random());
+            if deadline.remaining().is_some_and(|left| left <= pause) {
+                return Err(error); // tells more than that the time was over
+            }
+            wait(pause);
+        }
+    }
+}
+
+fn disconnected(why: String) -> CallError {
+    CallError::Disconnected { why, sent: false }
+}
+
+/// The pause after `tried` tries: doubled each time, and then between one half and all of it.
+fn pause(config: &ReconnectConfig, tried: u32, random: u64) -> Duration {
+    let doubled = 1_u32.checked_shl(tried.saturating_sub(1)).unwrap_or(u32::MAX);
+    let whole = config.first_pause.saturating_mul(doubled).min(config.longest_pause);
+    let part = (random >> 32) as f64 / f64::from(u32::MAX);
+    whole.mul_f64(0.5 + part / 2.0)
+}
+
+/// A number that differs from call to call: the keys of a new hash map are random.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+/// Blocks this thread for a time.
+fn wait(time: Duration) {
+    let (nothing, never) = (Mutex::new(()), Condvar::new());
+    let until = Deadline::after(time);
+    let mut guard = lock(&nothing);
+    while !until.passed() {
+        guard = wait_until(&never, guard, until);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_longest_and_vary_by_half() {
+        let config = ReconnectConfig::default();
+        let millis = |tried, random| pause(&config, tried, random).as_millis();
+        assert_eq!(millis(1, 0), 25);
+        assert_eq!(millis(1, u64::MAX), 50);
+        assert_eq!(millis(3, 0), 100);
+        assert_eq!(millis(3, u64::MAX), 200);
+        assert_eq!(millis(40, u64::MAX), 5000);
+    }
+}

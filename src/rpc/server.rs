@@ -1,0 +1,445 @@
+//! The server's side of the protocol: greet, read calls, run them, answer.
+//!
+//! ```text
+//!  read(2) ──> frames ──> quick methods run here, one after the other ──┐
+//!                    └──> slow ones and streams: a worker each ──> write│
+//!                                                                       v
+//!                         one write(2) for the answers of one read <────┘
+//! ```
+//!
+//! A quick call costs no hand-over between threads, and the answers to all calls that one read
+//! brought leave together. [`RpcHandler`] is a [`Handler`](crate::server::Handler): threads,
+//! limits, the access list and the drain are those of every server here.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::auth::{Secret, Side, proof, proves};
+use super::failure::Failure;
+use super::link::{Link, NoBegin};
+use super::message::{Hello, MAGIC, Message, Push, Welcome};
+use super::nonce::nonce;
+use super::service::{Answer, Call, Method, Router, Running, Service};
+use super::workers::Workers;
+use crate::net::{Conn, Deadline};
+use crate::server::{End, Handler, Refusal, Session};
+use crate::telemetry::{Log, Registry};
+use crate::wire::{FrameReader, Frames, Limits, decode};
+
+/// Room in a frame beside the message: kind, id, time, the longest name.
+pub(super) const AROUND: usize = 1 + 8 + 8 + 1 + super::MAX_NAME;
+/// Answers are written when they have so many bytes, though more calls are there.
+const WRITE_AT: usize = 64 << 10;
+
+/// The configuration of an [`RpcHandler`].
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// The name in log lines.
+    pub name: String,
+    /// Where log lines go. Default: nowhere.
+    pub log: Log,
+    /// What a message may cost. Default [`Limits::default`]: 4 MiB.
+    pub limits: Limits,
+    /// Calls under way on one connection, beside the quick ones; more are refused as overloaded.
+    /// Default 256.
+    pub in_flight: usize,
+    /// Threads for slow methods and streams, for all connections together. Default 64.
+    pub workers: usize,
+    /// Calls that may wait for a worker; more are refused as overloaded. Default 1,024.
+    pub queue: usize,
+    /// Items of a stream that are sent before the caller has asked for more. Default 16.
+    pub window: u32,
+    /// How long a connection may be silent between calls. Default 10 minutes; `None`: for ever.
+    pub idle_timeout: Option<Duration>,
+    /// How long a frame may take from its first byte to its last, and the greeting as a whole.
+    /// Default 30 s.
+    pub frame_timeout: Duration,
+    /// How long a peer may take to read what was written to it. Default 30 s.
+    pub write_timeout: Duration,
+    /// How long running calls may take after a stop. Default 5 s; the server's own
+    /// [`Config::drain`](crate::server::Config::drain) should not be shorter.
+    pub drain: Duration,
+    /// If set, both sides must prove that they know it. Default: none.
+    pub secret: Option<Secret>,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            name: "rpc".into(),
+            log: Log::off(),
+            limits: Limits::default(),
+            in_flight: 256,
+            workers: 64,
+            queue: 1024,
+            window: 16,
+            idle_timeout: Some(Duration::from_secs(600)),
+            frame_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
+            drain: Duration::from_secs(5),
+            secret: None,
+        }
+    }
+}
+
+/// The stack of a thread that runs methods, in bytes: 64 levels of decoding in a debug build, and
+/// as much again for the method.
+pub const STACK_SIZE: usize = 256 * 1024;
+
+/// Services on connections: the handler for a [`Server`](crate::server::Server).
+pub struct RpcHandler {
+    config: Arc<ServerConfig>,
+    router: Arc<Router>,
+    workers: Workers,
+}
+
+impl RpcHandler {
+    /// Offers `services`, and `Server.Methods` and `Server.Stats` beside them.
+    pub fn new(config: ServerConfig, mut services: Vec<Service>) -> Self {
+        let about = super::builtin::About::default();
+        services.push(about.service());
+        let router = Arc::new(Router::new(services));
+        about.of(&router);
+        Self {
+            workers: Workers::new(config.workers, config.queue, STACK_SIZE),
+            config: Arc::new(config),
+            router,
+        }
+    }
+
+    /// Puts what is counted of each method into a registry: a histogram of its time and a
+    /// counter of its failures, labelled with its name.
+    pub fn register(&self, registry: &Registry) {
+        for method in self.router.methods() {
+            let labels = [("method", method.name.as_str())];
+            registry.adopt_histogram(
+                "groundwire_rpc_seconds",
+                "How long calls took.",
+                &labels,
+                method.stats.time.clone(),
+            );
+            let stats = method.stats.clone();
+            let count = move || stats.failed.get();
+            registry.counter_fn(
+                "groundwire_rpc_failed_total",
+                "Calls that ended in a failure.",
+                &labels,
+                count,
+            );
+        }
+    }
+
+    /// Reads the client's greeting and answers it. `None`: the peer has left.
+    fn greet(&self, conn: &Conn, reader: &mut FrameReader<&Conn>) -> io::Result<Option<()>> {
+        conn.set_deadline(Deadline::after(self.config.frame_timeout));
+        if read_magic(conn, reader)?.is_none() {
+            return Ok(None);
+        }
+        let Some(frame) = reader.read().map_err(invalid)? else {
+            return Ok(None);
+        };
+        let Ok(Message::Hello(hello)) = Message::parse(frame) else {
+            return Err(invalid("the first frame is no hello"));
+        };
+        let hello: Hello = decode(hello).map_err(invalid)?;
+        let mine = nonce()?;
+        let mut out = Frames::new(Limits::default());
+        out.push_raw(&MAGIC);
+        let welcome = Welcome {
+            max_frame: clip(self.config.limits.message.saturating_add(AROUND)),
+            in_flight: clip(self.config.in_flight),
+            window: self.config.window,
+            nonce: self.config.secret.is_some().then_some(mine),
+        };
+        out.welcome(&welcome).map_err(invalid)?;
+        (&*conn).write_all(out.bytes())?;
+        let Some(secret) = &self.config.secret else {
+            return Ok(Some(()));
+        };
+        out.clear();
+        let Some(frame) = reader.read().map_err(invalid)? else {
+            return Ok(None);
+        };
+        match Message::parse(frame) {
+            Ok(Message::Prove(given)) if proves(given, secret, Side::Client, &hello.nonce, &mine) => {
+                let own = proof(secret, Side::Server, &hello.nonce, &mine);
+                out.bare(Message::Prove(&own));
+                (&*conn).write_all(out.bytes())?;
+                Ok(Some(()))
+            }
+            _ => {
+                out.failed(0, &Failure::Unauthenticated);
+                (&*conn).write_all(out.bytes())?;
+                Err(io::Error::new(
+                    io::ErrorKind::PermissionDenied,
+                    "the peer does not know the secret",
+                ))
+            }
+        }
+    }
+}
+
+/// A number for a field of four bytes.
+pub(super) fn clip(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+pub(super) fn invalid(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
+}
+
+/// The first bytes of a connection. A peer of another protocol is told so within its first read.
+fn read_magic(conn: &Conn, reader: &mut FrameReader<&Conn>) -> io::Result<Option<()>> {
+    loop {
+        let waiting = reader.buffer().waiting();
+        let first = waiting.get(..MAGIC.len()).unwrap_or(waiting);
+        if !MAGIC.starts_with(first) {
+            let shown = first.escape_ascii().to_string();
+            let text = format!("this is an RPC server (gwrpc 1); `{shown}` is not its greeting\n");
+            let _ = (&*conn).write_all(text.as_bytes());
+            return Err(invalid(format!("the peer speaks another protocol: `{shown}`")));
+        }
+        if first.len() == MAGIC.len() {
+            reader.buffer().skip(MAGIC.len());
+            return Ok(Some(()));
+        }
+        if reader.fill()? == 0 {
+            return Ok(None);
+        }
+    }
+}
+
+impl Handler for RpcHandler {
+    fn serve(&self, conn: &Conn, session: &Session<'_>) -> io::Result<End> {
+        let max_frame = self.config.limits.message.saturating_add(AROUND);
+        let mut reader = FrameReader::new(conn, max_frame);
+        if self.greet(conn, &mut reader)?.is_none() {
+            return Ok(End::Peer);
+        }
+        conn.set_deadline(Deadline::NEVER);
+        let link = Arc::new(Link::new(conn.clone(), self.config.write_timeout));
+        let mut reading = Reading {
+            handler: self,
+            link: &link,
+            out: Frames::new(self.config.limits),
+            session,
+            now: Instant::now(),
+        };
+        let ended = reading.serve(&mut reader);
+        if ended.is_ok() && session.is_stopping() {
+            reading.out.bare(Message::Goodbye);
+            link.write(reading.out.bytes())?;
+            link.wait_finished(Deadline::after(self.config.drain));
+            link.cancel_all();
+            return Ok(End::Ours);
+        }
+        // Nobody is there for the answers.
+        link.cancel_all();
+        ended.map(|()| End::Peer)
+    }
+
+    fn refused(&self, conn: &Conn, why: Refusal) {
+        let mut out = Frames::new(Limits::default());
+        out.push_raw(&MAGIC);
+        out.failed(0, &Failure::Overloaded(why.to_string()));
+        let _ = (&*conn).write(out.bytes());
+    }
+}
+
+/// The thread that reads a connection.
+struct Reading<'a> {
+    handler: &'a RpcHandler,
+    link: &'a Arc<Link>,
+    /// Answers of quick calls, for one write.
+    out: Frames,
+    session: &'a Session<'a>,
+    /// When the last quick call ended: the next one's beginning.
+    now: Instant,
+}
+
+impl Reading<'_> {
+    /// Serves until the end of the stream.
+    fn serve(&mut self, reader: &mut FrameReader<&Conn>) -> io::Result<()> {
+        let config = &self.handler.config;
+        let mut whole_frame_by = None;
+        loop {
+            self.now = Instant::now();
+            while let Some(frame) = reader.buffer().next_frame().map_err(|e| self.refuse(e))? {
+                self.take(frame)?;
+                whole_frame_by = None;
+                if self.out.len() >= WRITE_AT {
+                    self.write()?;
+                }
+            }
+            self.write()?;
+            self.session.between_requests();
+            // Between frames a peer may be silent for long; a frame that has begun must end.
+            let deadline = if reader.buffer().is_empty() {
+                config.idle_timeout.map_or(Deadline::NEVER, |time| self.after(time))
+            } else {
+                *whole_frame_by.get_or_insert_with(|| self.after(config.frame_timeout))
+            };
+            self.link.conn.set_read_deadline(deadline);
+            if reader.fill()? == 0 {
+                return reader.buffer().end().map_err(invalid);
+            }
+        }
+    }
+
+    /// `time` from now, without asking the clock again.
+    fn after(&self, time: Duration) -> Deadline {
+        self.now.checked_add(time).map_or(Deadline::NEVER, Deadline::at)
+    }
+
+    /// Tells the peer why its connection ends.
+    fn refuse(&mut self, error: crate::wire::FrameError) -> io::Error {
+        self.out.failed(0, &Failure::TooLarge(error.to_string()));
+        let _ = self.write();
+        invalid(error)
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        let written = self.link.write(self.out.bytes());
+        self.out.clear();
+        written
+    }
+
+    fn take(&mut self, frame: &[u8]) -> io::Result<()> {
+        match Message::parse(frame).map_err(invalid)? {
+            Message::Call { id, micros, method, argument } => {
+                self.call(Some(id), micros, method, argument)
+            }
+            Message::Notify { method, argument } => self.call(None, 0, method, argument),
+            Message::Cancel { id } => {
+                if let Some(state) = self.link.find(id) {
+                    state.cancel();
+                }
+                Ok(())
+            }
+            Message::More { id, count } => {
+                if let Some(state) = self.link.find(id) {
+                    state.add_credit(count);
+                }
+                Ok(())
+            }
+            Message::Ping(number) => {
+                self.out.bare(Message::Pong(number));
+                Ok(())
+            }
+            other => Err(invalid(format!("a client does not send {}", kind(&other)))),
+        }
+    }
+
+    fn call(&mut self, id: Option<u64>, micros: u64, name: &str, argument: &[u8]) -> io::Result<()> {
+        let found = match self.handler.router.find(name) {
+            _ if self.session.is_stopping() => Err(Failure::ShuttingDown),
+            found => found,
+        };
+        let method = match found {
+            Ok(method) => method.clone(),
+            Err(failure) => {
+                self.fail(id, &failure);
+                return Ok(());
+            }
+        };
+        let deadline = match micros {
+            0 => Deadline::NEVER,
+            micros => self.after(Duration::from_micros(micros)),
+        };
+        if method.traits.slow || method.traits.stream {
+            return self.hand_over(id, method, deadline, argument);
+        }
+        let call = Call {
+            peer: self.link.conn.peer_addr(),
+            deadline,
+            limits: self.handler.config.limits,
+            running: None,
+        };
+        let mut answer = Answer { frames: &mut self.out, id };
+        method.carry_out(&call, argument, &mut answer);
+        let now = Instant::now();
+        method.stats.time.record(nanos(now - self.now));
+        self.now = now;
+        Ok(())
+    }
+
+    fn fail(&mut self, id: Option<u64>, failure: &Failure) {
+        if let Some(id) = id {
+            self.out.failed(id, failure);
+        }
+    }
+
+    /// Gives a call to a worker.
+    fn hand_over(
+        &mut self,
+        id: Option<u64>,
+        method: Arc<Method>,
+        deadline: Deadline,
+        argument: &[u8],
+    ) -> io::Result<()> {
+        let config = self.handler.config.clone();
+        let (number, state) = match self.link.begin(id, config.in_flight, config.window) {
+            Ok(begun) => begun,
+            Err(NoBegin::Full) => {
+                let why = format!("{} calls are under way on this connection", config.in_flight);
+                self.fail(id, &Failure::Overloaded(why));
+                return Ok(());
+            }
+            Err(NoBegin::SameId) => return Err(invalid("two calls under way have the same id")),
+        };
+        let (link, argument) = (self.link.clone(), argument.to_vec());
+        let job = Box::new(move || {
+            let mut out = Frames::new(config.limits);
+            let running = Running { id: number, link: &link, state: &state };
+            let call = Call {
+                peer: link.conn.peer_addr(),
+                deadline,
+                limits: config.limits,
+                running: Some(running),
+            };
+            let begun = Instant::now();
+            let mut answer = Answer { frames: &mut out, id };
+            if deadline.passed() {
+                answer.refuse(&Failure::DeadlineExceeded);
+            } else if state.is_cancelled() {
+                answer.refuse(&Failure::Cancelled);
+            } else {
+                method.carry_out(&call, &argument, &mut answer);
+            }
+            method.stats.time.record(nanos(begun.elapsed()));
+            // An error has ended the connection already.
+            let _ = link.finish(number, out.bytes());
+        });
+        if self.handler.workers.submit(job).is_err() {
+            let mut out = Frames::new(self.handler.config.limits);
+            let why = format!("{} calls wait for a worker", self.handler.config.queue);
+            Answer { frames: &mut out, id }.refuse(&Failure::Overloaded(why));
+            self.link.finish(number, out.bytes())?;
+        }
+        Ok(())
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// What a message is, for an error.
+pub(super) fn kind(message: &Message<'_>) -> &'static str {
+    match message {
+        Message::Call { .. } => "a call",
+        Message::Notify { .. } => "a notification",
+        Message::Cancel { .. } => "a cancel",
+        Message::More { .. } => "a request for more items",
+        Message::Ping(_) => "a ping",
+        Message::Reply { .. } => "a reply",
+        Message::Failed { .. } => "a failure",
+        Message::Item { .. } => "an item",
+        Message::Pong(_) => "a pong",
+        Message::Goodbye => "a goodbye",
+        Message::Prove(_) => "a proof",
+        Message::Hello(_) => "a hello",
+        Message::Welcome(_) => "a welcome",
+    }
+}

@@ -1,0 +1,268 @@
+//! What a server offers: services of named methods, and what a method sees of its call.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::failure::Failure;
+use super::link::{CallState, Link};
+use super::message::Push;
+use super::sink::Sink;
+use crate::net::{Addr, Deadline};
+use crate::telemetry::{Counter, Histogram};
+use crate::wire::{DecodeOwned, Encode, ErrorKind, Frames, Limits, decode_within};
+
+/// How a method is run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traits {
+    /// It may take long, or wait: it gets a worker thread. Without this it runs on the thread
+    /// that reads its connection, which saves the hand-over (most of a quick call's time), and
+    /// calls behind it wait.
+    pub slow: bool,
+    /// Running it twice is as good as once, so a client may try it again when a connection broke
+    /// and nobody knows whether it was run.
+    pub repeatable: bool,
+    /// It answers with a stream of items; it has a worker thread, too.
+    pub stream: bool,
+}
+
+type Run = dyn Fn(&Call<'_>, &[u8], &mut Answer<'_>) -> Result<(), Failure> + Send + Sync;
+
+/// One method of a service.
+pub struct Method {
+    /// `Service.Method`.
+    pub name: String,
+    /// How it is run.
+    pub traits: Traits,
+    pub(super) stats: Arc<MethodStats>,
+    run: Box<Run>,
+}
+
+impl fmt::Debug for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Method({} {:?})", self.name, self.traits)
+    }
+}
+
+/// What is counted of each method.
+#[derive(Debug, Default)]
+pub struct MethodStats {
+    /// How long its calls took, in nanoseconds; their number, too.
+    pub time: Arc<Histogram>,
+    /// Calls that ended in a failure.
+    pub failed: Counter,
+}
+
+/// What a method sees of the call that it carries out.
+pub struct Call<'a> {
+    pub(super) peer: &'a Addr,
+    pub(super) deadline: Deadline,
+    pub(super) limits: Limits,
+    /// For calls that run on a worker: how to tell that they are not wanted any more.
+    pub(super) running: Option<Running<'a>>,
+}
+
+/// A call on a worker.
+#[derive(Clone, Copy)]
+pub(super) struct Running<'a> {
+    pub(super) id: u64,
+    pub(super) link: &'a Link,
+    pub(super) state: &'a CallState,
+}
+
+impl Call<'_> {
+    /// Who calls.
+    pub fn peer(&self) -> &Addr {
+        self.peer
+    }
+
+    /// When the caller stops waiting.
+    pub fn deadline(&self) -> Deadline {
+        self.deadline
+    }
+
+    /// Whether nobody waits for the result any more: the caller took it back, its time is over,
+    /// or its connection ended. A method that takes long asks between two steps.
+    pub fn is_cancelled(&self) -> bool {
+        self.running.is_some_and(|running| running.state.is_cancelled()) || self.deadline.passed()
+    }
+
+    /// Waits, at most for `time`; ends early, with a failure, when the call is cancelled.
+    pub fn wait(&self, time: Duration) -> Result<(), Failure> {
+        let until = Deadline::after(time);
+        match self.running {
+            Some(running) => running.state.wait_cancelled(until.earlier(self.deadline)),
+            None => return Err(Failure::Refused("only a slow method can wait".into())),
+        }
+        if self.running.is_some_and(|running| running.state.is_cancelled()) {
+            return Err(Failure::Cancelled);
+        }
+        if !until.passed() {
+            return Err(Failure::DeadlineExceeded);
+        }
+        Ok(())
+    }
+}
+
+/// Where a method's result goes.
+pub(super) struct Answer<'a> {
+    pub(super) frames: &'a mut Frames,
+    /// `None` for a call that wants no reply.
+    pub(super) id: Option<u64>,
+}
+
+impl Answer<'_> {
+    /// Answers with a failure.
+    pub(super) fn refuse(&mut self, failure: &Failure) {
+        if let Some(id) = self.id {
+            self.frames.failed(id, failure);
+        }
+    }
+
+    fn value<T: Encode + ?Sized>(&mut self, value: &T) -> Result<(), Failure> {
+        let Some(id) = self.id else { return Ok(()) };
+        self.frames.reply(id, value).map_err(|error| match error.kind {
+            ErrorKind::MessageTooLong { .. } => Failure::TooLarge(format!("the result: {error}")),
+            _ => Failure::Refused(format!("the result cannot be sent: {error}")),
+        })
+    }
+}
+
+impl Method {
+    /// Carries a call out, and adds its reply or its failure to the frames. A panic is caught.
+    pub(super) fn carry_out(&self, call: &Call<'_>, argument: &[u8], answer: &mut Answer<'_>) {
+        let begun = answer.frames.len();
+        let run = AssertUnwindSafe(|| (self.run)(call, argument, answer));
+        let failure = match catch_unwind(run) {
+            Ok(Ok(())) => return,
+            Ok(Err(failure)) => failure,
+            Err(_) => Failure::Panicked,
+        };
+        self.stats.failed.inc();
+        // What a panic left half-written.
+        answer.frames.truncate(begun);
+        answer.refuse(&failure);
+    }
+}
+
+/// A named group of methods.
+///
+/// The [`rpc_service!`](crate::rpc_service!) macro makes one from a declaration that the client
+/// shares; by hand:
+///
+/// ```
+/// use groundwire::rpc::{Service, Traits};
+///
+/// let text = Service::new("Text")
+///     .method("Upper", Traits::default(), |_, text: String| Ok(text.to_uppercase()));
+/// ```
+#[derive(Debug)]
+pub struct Service {
+    name: String,
+    methods: Vec<Method>,
+}
+
+impl Service {
+    /// A service without methods yet. The name is all before the dot of `Service.Method`.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            methods: Vec::new(),
+        }
+    }
+
+    /// Adds a method. `A` is the argument, a tuple for several; `R` the result.
+    pub fn method<A, R, F>(mut self, name: &str, traits: Traits, run: F) -> Self
+    where
+        A: DecodeOwned,
+        R: Encode,
+        F: Fn(&Call<'_>, A) -> Result<R, Failure> + Send + Sync + 'static,
+    {
+        self.add(name, traits, move |call, argument, answer| {
+            let argument = read_argument(argument, call)?;
+            let result = run(call, argument)?;
+            answer.value(&result)
+        });
+        self
+    }
+
+    /// Adds a method that answers with a stream of items: it sends them to the sink, which waits
+    /// while the caller has as many as it wants.
+    pub fn stream<A, T, F>(mut self, name: &str, traits: Traits, run: F) -> Self
+    where
+        A: DecodeOwned,
+        T: Encode,
+        F: Fn(&Call<'_>, A, &mut Sink<'_, T>) -> Result<(), Failure> + Send + Sync + 'static,
+    {
+        let traits = Traits {
+            stream: true,
+            ..traits
+        };
+        self.add(name, traits, move |call, argument, answer| {
+            let argument = read_argument(argument, call)?;
+            let Some(running) = call.running else {
+                return Err(Failure::Refused("a stream wants a reply".into()));
+            };
+            run(call, argument, &mut Sink::new(running, call.deadline, call.limits))?;
+            answer.value(&())
+        });
+        self
+    }
+
+    fn add(
+        &mut self,
+        name: &str,
+        traits: Traits,
+        run: impl Fn(&Call<'_>, &[u8], &mut Answer<'_>) -> Result<(), Failure> + Send + Sync + 'static,
+    ) {
+        self.methods.push(Method {
+            name: format!("{}.{name}", self.name),
+            traits,
+            stats: Arc::default(),
+            run: Box::new(run),
+        });
+    }
+}
+
+fn read_argument<A: DecodeOwned>(argument: &[u8], call: &Call<'_>) -> Result<A, Failure> {
+    decode_within(argument, call.limits).map_err(|error| Failure::BadArgument(error.to_string()))
+}
+
+/// The services of a server, by name.
+#[derive(Debug, Default)]
+pub(super) struct Router {
+    methods: HashMap<String, Arc<Method>>,
+    services: Vec<String>,
+}
+
+impl Router {
+    pub(super) fn new(services: Vec<Service>) -> Self {
+        let mut router = Self::default();
+        for service in services {
+            router.services.push(service.name);
+            for method in service.methods {
+                router.methods.insert(method.name.clone(), Arc::new(method));
+            }
+        }
+        router
+    }
+
+    pub(super) fn find(&self, name: &str) -> Result<&Arc<Method>, Failure> {
+        self.methods.get(name).ok_or_else(|| {
+            let service = name.split('.').next().unwrap_or_default();
+            match self.services.iter().any(|known| known == service) {
+                true => Failure::UnknownMethod(name.into()),
+                false => Failure::UnknownService(service.into()),
+            }
+        })
+    }
+
+    /// All methods, by name.
+    pub(super) fn methods(&self) -> Vec<&Arc<Method>> {
+        let mut all: Vec<_> = self.methods.values().collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+}

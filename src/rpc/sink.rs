@@ -1,0 +1,49 @@
+//! Where a method sends the items of a stream.
+
+use std::marker::PhantomData;
+
+use super::failure::Failure;
+use super::message::Push;
+use super::service::Running;
+use crate::net::Deadline;
+use crate::wire::{Encode, Frames, Limits};
+
+/// The items of a streamed reply.
+///
+/// The caller says how many it takes; [`send`](Sink::send) waits for that, so that a caller which
+/// reads slowly slows the method down and fills nobody's memory.
+pub struct Sink<'a, T> {
+    running: Running<'a>,
+    deadline: Deadline,
+    frames: Frames,
+    items: PhantomData<fn(&T)>,
+}
+
+impl<'a, T: Encode> Sink<'a, T> {
+    pub(super) fn new(running: Running<'a>, deadline: Deadline, limits: Limits) -> Self {
+        Self {
+            running,
+            deadline,
+            frames: Frames::new(limits),
+            items: PhantomData,
+        }
+    }
+
+    /// Sends one item. Blocks while the caller has enough, at most until the call's deadline.
+    /// Fails when nobody waits any more: return the failure, it ends the method.
+    pub fn send(&mut self, item: &T) -> Result<(), Failure> {
+        let Running { id, link, state } = self.running;
+        if !state.take_credit(self.deadline) {
+            return Err(if state.is_cancelled() {
+                Failure::Cancelled
+            } else {
+                Failure::DeadlineExceeded
+            });
+        }
+        let pushed = self.frames.item(id, item);
+        pushed.map_err(|error| Failure::TooLarge(format!("an item: {error}")))?;
+        let written = link.write(self.frames.bytes());
+        self.frames.clear();
+        written.map_err(|_| Failure::Cancelled)
+    }
+}

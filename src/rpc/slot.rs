@@ -1,0 +1,103 @@
+//! Where a caller waits for what comes for its call.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex};
+
+use super::failure::CallError;
+use super::link::{lock, wait_until};
+use crate::net::Deadline;
+
+/// What comes for a call.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// The result: a wire message. Nothing follows.
+    Reply(Vec<u8>),
+    /// An item of a stream: a wire message.
+    Item(Vec<u8>),
+    /// There will be no result.
+    Ended(CallError),
+}
+
+/// One call's place.
+#[derive(Debug, Default)]
+pub(super) struct Slot {
+    inner: Mutex<Inner>,
+    changed: Condvar,
+    /// Its caller waits, so that it could be made the reader. Changed under the table's lock, or
+    /// by the caller itself.
+    waiting: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    events: VecDeque<Event>,
+    /// Its caller is to read the connection.
+    leads: bool,
+    /// Its caller is asleep: without looking, waking nobody would cost a system call each time.
+    asleep: bool,
+}
+
+impl Inner {
+    fn wake(&self, changed: &Condvar) {
+        if self.asleep {
+            changed.notify_one();
+        }
+    }
+}
+
+impl Slot {
+    pub(super) fn put(&self, event: Event) {
+        let mut inner = lock(&self.inner);
+        inner.events.push_back(event);
+        inner.wake(&self.changed);
+    }
+
+    /// Adds an item; `false` when there are `most` of them already.
+    pub(super) fn put_item(&self, item: Vec<u8>, most: usize) -> bool {
+        let mut inner = lock(&self.inner);
+        if inner.events.len() >= most {
+            return false;
+        }
+        inner.events.push_back(Event::Item(item));
+        inner.wake(&self.changed);
+        true
+    }
+
+    pub(super) fn take(&self) -> Option<Event> {
+        lock(&self.inner).events.pop_front()
+    }
+
+    /// Makes its caller the reader.
+    pub(super) fn lead(&self) {
+        let mut inner = lock(&self.inner);
+        inner.leads = true;
+        inner.wake(&self.changed);
+    }
+
+    /// Whether its caller was made the reader; it then is no more.
+    pub(super) fn take_lead(&self) -> bool {
+        std::mem::take(&mut lock(&self.inner).leads)
+    }
+
+    pub(super) fn set_waiting(&self, waiting: bool) {
+        self.waiting.store(waiting, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Waits until something is here, or its caller is to read, or the deadline has passed. The
+    /// bool says whether it is to read, whatever else has come.
+    pub(super) fn wait(&self, deadline: Deadline) -> (Option<Event>, bool) {
+        let mut inner = lock(&self.inner);
+        while inner.events.is_empty() && !inner.leads && !deadline.passed() {
+            inner.asleep = true;
+            inner = wait_until(&self.changed, inner, deadline);
+            inner.asleep = false;
+        }
+        let leads = std::mem::take(&mut inner.leads);
+        (inner.events.pop_front(), leads)
+    }
+}

@@ -1,0 +1,54 @@
+//! The shared secret: who knows it gets in, in both directions.
+
+use std::io::{Read, Write};
+
+use groundwire::rpc::{CallError, Client, ClientConfig, Failure, Secret, ServerConfig};
+use groundwire::server::Config;
+
+use crate::world::*;
+
+fn knowing(secret: &str) -> ClientConfig {
+    ClientConfig { secret: Some(Secret::new(secret.as_bytes())), ..ClientConfig::default() }
+}
+
+fn guarded() -> World {
+    let secret = Some(Secret::new(b"open sesame"));
+    world_with(ServerConfig { secret, ..ServerConfig::default() }, Config::default())
+}
+
+#[test]
+fn who_knows_the_secret_gets_in_and_nobody_else() {
+    let world = guarded();
+    let client = world.client_with(knowing("open sesame"));
+    assert_eq!(LabClient(client).add(1, 2).unwrap(), 3);
+    for config in [knowing("open barley"), ClientConfig::default()] {
+        let refused = Client::over(world.dial(), config).unwrap_err();
+        assert_eq!(refused, CallError::Failed(Failure::Unauthenticated));
+    }
+}
+
+#[test]
+fn a_client_that_knows_a_secret_wants_the_server_to_know_it() {
+    let world = world();
+    let refused = Client::over(world.dial(), knowing("open sesame")).unwrap_err();
+    assert!(refused.to_string().ends_with("the server does not ask for the secret"), "{refused}");
+}
+
+#[test]
+fn calls_before_the_proof_are_not_run() {
+    let world = guarded();
+    let mut conn = world.dial();
+    // The greeting, and a call at once.
+    let mut bytes = b"gwrpc 1\n".to_vec();
+    let hello = [vec![33, 0, 0, 0, 0, 0, 16, 0, 0], vec![7; 32], vec![0; 8]].concat();
+    bytes.extend((hello.len() as u32).to_le_bytes());
+    bytes.extend(&hello);
+    let call = [&[1][..], &[1, 0, 0, 0, 0, 0, 0, 0], &[0; 8], &[9], b"Lab.Count", &[0; 4]].concat();
+    bytes.extend((call.len() as u32).to_le_bytes());
+    bytes.extend(&call);
+    conn.write_all(&bytes).unwrap();
+    let mut said = Vec::new();
+    conn.read_to_end(&mut said).unwrap();
+    assert!(said.starts_with(b"gwrpc 1\n"));
+    assert_eq!(world.runs.load(std::sync::atomic::Ordering::SeqCst), 0);
+}

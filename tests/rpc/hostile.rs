@@ -1,0 +1,225 @@
+//! Peers that break the protocol, stall, or flood.
+
+use std::io::{Read, Write};
+use std::time::Duration;
+
+use groundwire::net::{Conn, Deadline};
+use groundwire::rpc::ServerConfig;
+use groundwire::server::Config;
+use groundwire::wire::{FrameBuffer, Limits};
+
+use crate::world::*;
+
+fn frame(content: &[u8]) -> Vec<u8> {
+    [&(content.len() as u32).to_le_bytes()[..], content].concat()
+}
+
+fn call(id: u64, name: &str, argument: &[u8]) -> Vec<u8> {
+    let parts = [&[1][..], &id.to_le_bytes(), &[0; 8], &[name.len() as u8], name.as_bytes(), argument];
+    frame(&parts.concat())
+}
+
+/// A connection that has greeted.
+fn greeted(world: &World) -> Conn {
+    let mut conn = world.dial();
+    conn.set_deadline(Deadline::after(Duration::from_secs(20)));
+    let hello = [vec![33, 0, 0, 0, 0, 0, 0, 16, 0], vec![7; 32], vec![0; 8]].concat();
+    conn.write_all(b"gwrpc 1\n").unwrap();
+    conn.write_all(&frame(&hello)).unwrap();
+    let mut magic = [0; 8];
+    conn.read_exact(&mut magic).unwrap();
+    let mut len = [0; 4];
+    conn.read_exact(&mut len).unwrap();
+    conn.read_exact(&mut vec![0; u32::from_le_bytes(len) as usize]).unwrap();
+    conn
+}
+
+/// All frames until the end of the stream.
+fn rest(conn: &mut Conn) -> Vec<Vec<u8>> {
+    let (mut bytes, mut chunk) = (FrameBuffer::new(8 << 20), [0; 4096]);
+    while let Ok(count @ 1..) = conn.read(&mut chunk) {
+        bytes.push(&chunk[..count]);
+    }
+    let mut frames = Vec::new();
+    while let Ok(Some(frame)) = bytes.next_frame() {
+        frames.push(frame.to_vec());
+    }
+    frames
+}
+
+fn still_serves(world: &World) {
+    assert_eq!(world.lab().add(20, 22).unwrap(), 42);
+}
+
+#[test]
+fn what_is_no_message_ends_its_connection_only() {
+    let world = world();
+    for bad in [
+        frame(&[]),
+        frame(&[99]),
+        frame(&[1, 2, 3]),
+        frame(&[16, 1, 0, 0, 0, 0, 0, 0, 0]),
+        frame(&[1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0xff, 0xff]),
+        frame(&[3, 1]),
+    ] {
+        let mut conn = greeted(&world);
+        conn.write_all(&bad).unwrap();
+        assert!(rest(&mut conn).is_empty(), "{bad:?}");
+    }
+    still_serves(&world);
+}
+
+#[test]
+fn a_frame_that_claims_too_much_is_refused_with_a_reason() {
+    let world = world();
+    let mut conn = greeted(&world);
+    conn.write_all(&[0xff, 0xff, 0xff, 0xff, 1]).unwrap();
+    let frames = rest(&mut conn);
+    assert_eq!(frames.len(), 1);
+    let text = String::from_utf8_lossy(&frames[0]).into_owned();
+    assert!(text.ends_with("frame of 4294967295 bytes, the limit is 4194577"), "{text}");
+    still_serves(&world);
+}
+
+#[test]
+fn an_argument_that_is_no_value_fails_its_call_and_not_the_connection() {
+    let world = world();
+    let mut conn = greeted(&world);
+    // A depth bomb, a claim of 2^32 elements, nothing at all.
+    let bombs: [&[u8]; 3] = [&[1; 5000], &[0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff], &[]];
+    for (id, bomb) in bombs.into_iter().enumerate() {
+        conn.write_all(&call(id as u64 + 1, "Lab.Add", bomb)).unwrap();
+    }
+    let argument = [&[0; 4][..], &1_i64.to_le_bytes(), &2_i64.to_le_bytes()].concat();
+    conn.write_all(&call(9, "Lab.Add", &argument)).unwrap();
+    conn.shutdown(std::net::Shutdown::Write).unwrap();
+    let frames = rest(&mut conn);
+    let kinds: Vec<u8> = frames.iter().map(|frame| frame[0]).collect();
+    assert_eq!(kinds, [17, 17, 17, 16]);
+}
+
+#[test]
+fn two_calls_under_way_with_one_id_break_the_protocol() {
+    let world = world();
+    let mut conn = greeted(&world);
+    let gate = |id| call(id, "Lab.UntilCancelled", &[0; 4]);
+    conn.write_all(&gate(5)).unwrap();
+    assert_eq!(world.told(), "waits");
+    conn.write_all(&gate(5)).unwrap();
+    // The connection ends, and the first call with it.
+    assert_eq!(world.told(), "Err(Cancelled)");
+    rest(&mut conn);
+    still_serves(&world);
+}
+
+#[test]
+fn cancels_and_requests_for_calls_that_are_not_there_are_ignored() {
+    let world = world();
+    let mut conn = greeted(&world);
+    for id in [0_u64, 1, u64::MAX] {
+        conn.write_all(&frame(&[&[3][..], &id.to_le_bytes()].concat())).unwrap();
+        conn.write_all(&frame(&[&[4][..], &id.to_le_bytes(), &[0xff; 4]].concat())).unwrap();
+    }
+    conn.write_all(&frame(&[&[5][..], &7_u64.to_le_bytes()].concat())).unwrap();
+    conn.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(rest(&mut conn), [[&[19][..], &7_u64.to_le_bytes()].concat()]);
+}
+
+#[test]
+fn a_cut_frame_and_a_vanished_peer_end_their_connection_and_its_calls() {
+    let world = world();
+    let mut conn = greeted(&world);
+    conn.write_all(&call(1, "Lab.UntilCancelled", &[0; 4])).unwrap();
+    assert_eq!(world.told(), "waits");
+    conn.write_all(&[50, 0, 0, 0, 1, 2, 3]).unwrap();
+    drop(conn);
+    assert_eq!(world.told(), "Err(Cancelled)");
+    still_serves(&world);
+}
+
+#[test]
+fn a_peer_that_sends_a_frame_slowly_is_ended_by_the_frames_deadline() {
+    let rpc = ServerConfig { frame_timeout: Duration::from_millis(100), ..ServerConfig::default() };
+    let world = world_with(rpc, Config::default());
+    let mut conn = greeted(&world);
+    // A byte now and then: the deadline is the whole frame's, so it ends all the same.
+    let frame = call(1, "Lab.Add", &[0; 1000]);
+    let mut sent = 0;
+    for byte in &frame {
+        conn.set_read_deadline(Deadline::after(Duration::from_millis(10)));
+        match conn.read(&mut [0]) {
+            Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {}
+            _ => break,
+        }
+        if conn.write_all(&[*byte]).is_err() {
+            break;
+        }
+        sent += 1;
+    }
+    assert!(sent < frame.len(), "all {sent} bytes were taken");
+    still_serves(&world);
+}
+
+#[test]
+fn a_peer_that_does_not_read_its_replies_is_ended() {
+    let rpc = ServerConfig { write_timeout: Duration::from_millis(200), ..ServerConfig::default() };
+    let world = world_with(rpc, Config::default());
+    let mut conn = greeted(&world);
+    let argument = [&[0; 4][..], &(1_u32 << 20).to_le_bytes()].concat();
+    let calls = call(1, "Lab.Bytes", &argument).repeat(64);
+    // 64 MiB are asked for and not read. The server gives up, so that writing fails some time.
+    conn.set_deadline(Deadline::after(Duration::from_secs(20)));
+    let error = loop {
+        if let Err(error) = conn.write_all(&calls) {
+            break error;
+        }
+    };
+    assert_ne!(error.kind(), std::io::ErrorKind::TimedOut, "{error}");
+    still_serves(&world);
+}
+
+#[test]
+fn calls_beyond_the_connections_limit_are_refused_each_with_a_reply() {
+    let limits = Limits::default();
+    let rpc = ServerConfig { in_flight: 4, limits, ..ServerConfig::default() };
+    let world = world_with(rpc, Config::default());
+    let mut conn = greeted(&world);
+    let calls: Vec<u8> = (1..=100).flat_map(|id| call(id, "Lab.Gate", &[1, 0, 0, 0, 1, 0, 0, 0, b'g'])).collect();
+    conn.write_all(&calls).unwrap();
+    for _ in 0..4 {
+        assert_eq!(world.told(), "began g");
+    }
+    for _ in 0..4 {
+        world.open.send(()).unwrap();
+    }
+    let mut frames = FrameBuffer::new(1 << 20);
+    let (mut refused, mut answered) = (0, 0);
+    let mut chunk = [0; 4096];
+    while refused + answered < 100 {
+        let count = conn.read(&mut chunk).unwrap();
+        assert!(count > 0, "{refused} refused, {answered} answered");
+        frames.push(&chunk[..count]);
+        while let Some(frame) = frames.next_frame().unwrap() {
+            match frame[0] {
+                16 => answered += 1,
+                17 => refused += 1,
+                kind => panic!("{kind}"),
+            }
+        }
+    }
+    assert_eq!((refused, answered), (96, 4));
+}
+
+#[test]
+fn garbage_instead_of_a_greeting_ends_within_the_first_read() {
+    let world = world();
+    for garbage in [&b"\x16\x03\x01\x02\x00\x01"[..], b"\0", b"gwrpc 2\n", b"gwrpc 1\r"] {
+        let mut conn = world.dial();
+        conn.set_deadline(Deadline::after(Duration::from_secs(20)));
+        conn.write_all(garbage).unwrap();
+        let mut said = String::new();
+        let _ = conn.read_to_string(&mut said);
+        assert!(said.starts_with("this is an RPC server (gwrpc 1); "), "{said:?}");
+    }
+    still_serves(&world);
+}

@@ -1,0 +1,69 @@
+//! A client that connects again.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use groundwire::net::Network;
+use groundwire::rpc::{CallError, ReconnectConfig, Reconnecting, ServerConfig};
+use groundwire::server::Config;
+
+use crate::world::*;
+
+fn quick() -> ReconnectConfig {
+    ReconnectConfig { first_pause: Duration::from_millis(1), ..ReconnectConfig::default() }
+}
+
+#[test]
+fn a_connection_is_made_when_it_is_needed_and_again_when_it_broke() {
+    let first = world();
+    let address = first.address.clone();
+    let lab = LabClient(std::sync::Arc::new(Reconnecting::new(Network::Tcp, &address, quick())));
+    assert_eq!(lab.add(1, 2).unwrap(), 3);
+    assert_eq!(lab.add(3, 4).unwrap(), 7);
+    assert_eq!(first.running.stop().unwrap().served, 1, "one connection for both");
+    let error = lab.add(1, 2).unwrap_err();
+    assert!(matches!(error, CallError::Disconnected { sent: false, .. }), "{error:?}");
+    let again = world_at(&address, ServerConfig::default(), Config::default());
+    assert_eq!(lab.add(1, 2).unwrap(), 3);
+    assert_eq!(again.running.stop().unwrap().served, 1);
+}
+
+#[test]
+fn a_call_that_was_perhaps_run_is_tried_again_only_if_it_may_be() {
+    // A server that reads one call and closes: for the caller, it may have been run.
+    let world = world();
+    let breaking = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = breaking.local_addr().unwrap().to_string();
+    let target = world.address.clone();
+    let proxy = std::thread::spawn(move || {
+        use std::io::{Read, Write};
+        let mut served = 0;
+        while let Ok((mut client, _)) = breaking.accept() {
+            let mut server = std::net::TcpStream::connect(&target).unwrap();
+            // The greeting goes through; the call goes through; the reply does not come back.
+            let (mut buffer, mut bytes) = ([0; 4096], 0);
+            bytes += client.read(&mut buffer).unwrap();
+            if bytes == 0 {
+                break;
+            }
+            server.write_all(&buffer[..bytes]).unwrap();
+            let n = server.read(&mut buffer).unwrap();
+            client.write_all(&buffer[..n]).unwrap();
+            let n = client.read(&mut buffer).unwrap();
+            server.write_all(&buffer[..n]).unwrap();
+            let _ = server.read(&mut buffer).unwrap();
+            served += 1;
+        }
+        served
+    });
+    let lab = Reconnecting::new(Network::Tcp, &address, quick());
+    let lab = LabClient(&lab);
+    let error = lab.count().unwrap_err();
+    assert!(matches!(error, CallError::Disconnected { sent: true, .. }), "{error:?}");
+    assert_eq!(world.runs.load(Ordering::SeqCst), 1, "run once");
+    let error = lab.count_again().unwrap_err();
+    assert!(matches!(error, CallError::Disconnected { sent: true, .. }), "{error:?}");
+    assert_eq!(world.runs.load(Ordering::SeqCst), 6, "five tries more");
+    drop(std::net::TcpStream::connect(&address).unwrap());
+    assert_eq!(proxy.join().unwrap(), 6);
+}
