@@ -89,9 +89,6 @@ fn known(router: &OnceLock<Weak<Router>>) -> Result<Arc<Router>, Failure> {
         .ok_or(Failure::ShuttingDown)
 }
 
-
-
-
 /// A service with one method, `Server.Quit`, which stops the server gracefully. Whoever can
 /// connect can call it, so it is not offered unless the program adds it.
 pub fn quit(stopper: Stopper) -> Service {

@@ -126,7 +126,10 @@ impl fmt::Display for CallError {
             Self::BadArgument(error) => write!(f, "the argument cannot be sent: {error}"),
             Self::BadReply(error) => write!(f, "the reply cannot be read: {error}"),
             Self::TooManyCalls { limit } => {
-                write!(f, "{limit} calls are under way on this connection, its limit")
+                write!(
+                    f,
+                    "{limit} calls are under way on this connection, its limit"
+                )
             }
         }
     }

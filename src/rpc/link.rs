@@ -22,7 +22,9 @@ pub(super) fn wait_until<'a, T>(
     deadline: Deadline,
 ) -> MutexGuard<'a, T> {
     match deadline.remaining() {
-        None => condition.wait(guard).unwrap_or_else(PoisonError::into_inner),
+        None => condition
+            .wait(guard)
+            .unwrap_or_else(PoisonError::into_inner),
         Some(left) => {
             let waited = condition.wait_timeout(guard, left);
             waited.unwrap_or_else(PoisonError::into_inner).0
@@ -136,7 +138,8 @@ impl Link {
             return Ok(());
         }
         let _guard = lock(&self.writing);
-        self.conn.set_write_deadline(Deadline::after(self.write_timeout));
+        self.conn
+            .set_write_deadline(Deadline::after(self.write_timeout));
         let written = (&self.conn).write_all(bytes);
         if written.is_err() {
             // Half a frame may be out: nothing can follow it. This wakes the reader as well.

@@ -365,9 +365,8 @@ impl Push for Frames {
 
 /// Reads the failure of a [`Message::Failed`].
 pub fn read_failure(message: &[u8]) -> Failure {
-    decode(message).unwrap_or_else(|error| {
-        Failure::Refused(format!("a failure that cannot be read: {error}"))
-    })
+    decode(message)
+        .unwrap_or_else(|error| Failure::Refused(format!("a failure that cannot be read: {error}")))
 }
 
 #[cfg(test)]
@@ -394,17 +393,28 @@ mod tests {
         let call = one(|f| f.call(7, 1_000_000, "Calculator.Add", &5_u8).unwrap());
         assert_eq!(
             Message::parse(&call).unwrap(),
-            Message::Call { id: 7, micros: 1_000_000, method: "Calculator.Add", argument: &[0, 0, 0, 0, 5] }
+            Message::Call {
+                id: 7,
+                micros: 1_000_000,
+                method: "Calculator.Add",
+                argument: &[0, 0, 0, 0, 5]
+            }
         );
         let notify = one(|f| f.notify("Log.Line", "x").unwrap());
         assert!(matches!(
             Message::parse(&notify).unwrap(),
-            Message::Notify { method: "Log.Line", argument: [1, 0, 0, 0, 1, 0, 0, 0, b'x'] }
+            Message::Notify {
+                method: "Log.Line",
+                argument: [1, 0, 0, 0, 1, 0, 0, 0, b'x']
+            }
         ));
         let reply = one(|f| f.reply(8, &true).unwrap());
         assert_eq!(
             Message::parse(&reply).unwrap(),
-            Message::Reply { id: 8, result: &[0, 0, 0, 0, 1] }
+            Message::Reply {
+                id: 8,
+                result: &[0, 0, 0, 0, 1]
+            }
         );
         let failed = one(|f| f.failed(9, &Failure::ShuttingDown));
         let Message::Failed { id: 9, failure } = Message::parse(&failed).unwrap() else {

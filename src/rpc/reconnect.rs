@@ -110,8 +110,8 @@ impl Reconnecting {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            let again = error.not_run()
-                || repeatable && matches!(error, CallError::Disconnected { .. });
+            let again =
+                error.not_run() || repeatable && matches!(error, CallError::Disconnected { .. });
             if !again || tried >= self.config.tries {
                 return Err(error);
             }
@@ -130,8 +130,13 @@ fn disconnected(why: String) -> CallError {
 
 /// The pause after `tried` tries: doubled each time, and then between one half and all of it.
 fn pause(config: &ReconnectConfig, tried: u32, random: u64) -> Duration {
-    let doubled = 1_u32.checked_shl(tried.saturating_sub(1)).unwrap_or(u32::MAX);
-    let whole = config.first_pause.saturating_mul(doubled).min(config.longest_pause);
+    let doubled = 1_u32
+        .checked_shl(tried.saturating_sub(1))
+        .unwrap_or(u32::MAX);
+    let whole = config
+        .first_pause
+        .saturating_mul(doubled)
+        .min(config.longest_pause);
     let part = (random >> 32) as f64 / f64::from(u32::MAX);
     whole.mul_f64(0.5 + part / 2.0)
 }

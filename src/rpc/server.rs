@@ -162,7 +162,9 @@ impl RpcHandler {
             return Ok(None);
         };
         match Message::parse(frame) {
-            Ok(Message::Prove(given)) if proves(given, secret, Side::Client, &hello.nonce, &mine) => {
+            Ok(Message::Prove(given))
+                if proves(given, secret, Side::Client, &hello.nonce, &mine) =>
+            {
                 let own = proof(secret, Side::Server, &hello.nonce, &mine);
                 out.bare(Message::Prove(&own));
                 (&*conn).write_all(out.bytes())?;
@@ -198,7 +200,9 @@ fn read_magic(conn: &Conn, reader: &mut FrameReader<&Conn>) -> io::Result<Option
             let shown = first.escape_ascii().to_string();
             let text = format!("this is an RPC server (gwrpc 1); `{shown}` is not its greeting\n");
             let _ = (&*conn).write_all(text.as_bytes());
-            return Err(invalid(format!("the peer speaks another protocol: `{shown}`")));
+            return Err(invalid(format!(
+                "the peer speaks another protocol: `{shown}`"
+            )));
         }
         if first.len() == MAGIC.len() {
             reader.buffer().skip(MAGIC.len());
@@ -276,7 +280,9 @@ impl Reading<'_> {
             self.session.between_requests();
             // Between frames a peer may be silent for long; a frame that has begun must end.
             let deadline = if reader.buffer().is_empty() {
-                config.idle_timeout.map_or(Deadline::NEVER, |time| self.after(time))
+                config
+                    .idle_timeout
+                    .map_or(Deadline::NEVER, |time| self.after(time))
             } else {
                 *whole_frame_by.get_or_insert_with(|| self.after(config.frame_timeout))
             };
@@ -289,7 +295,9 @@ impl Reading<'_> {
 
     /// `time` from now, without asking the clock again.
     fn after(&self, time: Duration) -> Deadline {
-        self.now.checked_add(time).map_or(Deadline::NEVER, Deadline::at)
+        self.now
+            .checked_add(time)
+            .map_or(Deadline::NEVER, Deadline::at)
     }
 
     /// Tells the peer why its connection ends.
@@ -307,9 +315,12 @@ impl Reading<'_> {
 
     fn take(&mut self, frame: &[u8]) -> io::Result<()> {
         match Message::parse(frame).map_err(invalid)? {
-            Message::Call { id, micros, method, argument } => {
-                self.call(Some(id), micros, method, argument)
-            }
+            Message::Call {
+                id,
+                micros,
+                method,
+                argument,
+            } => self.call(Some(id), micros, method, argument),
             Message::Notify { method, argument } => self.call(None, 0, method, argument),
             Message::Cancel { id } => {
                 if let Some(state) = self.link.find(id) {
@@ -331,7 +342,13 @@ impl Reading<'_> {
         }
     }
 
-    fn call(&mut self, id: Option<u64>, micros: u64, name: &str, argument: &[u8]) -> io::Result<()> {
+    fn call(
+        &mut self,
+        id: Option<u64>,
+        micros: u64,
+        name: &str,
+        argument: &[u8],
+    ) -> io::Result<()> {
         let found = match self.handler.router.find(name) {
             _ if self.session.is_stopping() => Err(Failure::ShuttingDown),
             found => found,
@@ -356,7 +373,10 @@ impl Reading<'_> {
             limits: self.handler.config.limits,
             running: None,
         };
-        let mut answer = Answer { frames: &mut self.out, id };
+        let mut answer = Answer {
+            frames: &mut self.out,
+            id,
+        };
         method.carry_out(&call, argument, &mut answer);
         let now = Instant::now();
         method.stats.time.record(nanos(now - self.now));
@@ -382,7 +402,10 @@ impl Reading<'_> {
         let (number, state) = match self.link.begin(id, config.in_flight, config.window) {
             Ok(begun) => begun,
             Err(NoBegin::Full) => {
-                let why = format!("{} calls are under way on this connection", config.in_flight);
+                let why = format!(
+                    "{} calls are under way on this connection",
+                    config.in_flight
+                );
                 self.fail(id, &Failure::Overloaded(why));
                 return Ok(());
             }
@@ -391,7 +414,11 @@ impl Reading<'_> {
         let (link, argument) = (self.link.clone(), argument.to_vec());
         let job = Box::new(move || {
             let mut out = Frames::new(config.limits);
-            let running = Running { id: number, link: &link, state: &state };
+            let running = Running {
+                id: number,
+                link: &link,
+                state: &state,
+            };
             let call = Call {
                 peer: link.conn.peer_addr(),
                 deadline,
@@ -399,7 +426,10 @@ impl Reading<'_> {
                 running: Some(running),
             };
             let begun = Instant::now();
-            let mut answer = Answer { frames: &mut out, id };
+            let mut answer = Answer {
+                frames: &mut out,
+                id,
+            };
             if deadline.passed() {
                 answer.refuse(&Failure::DeadlineExceeded);
             } else if state.is_cancelled() {
@@ -414,7 +444,11 @@ impl Reading<'_> {
         if self.handler.workers.submit(job).is_err() {
             let mut out = Frames::new(self.handler.config.limits);
             let why = format!("{} calls wait for a worker", self.handler.config.queue);
-            Answer { frames: &mut out, id }.refuse(&Failure::Overloaded(why));
+            Answer {
+                frames: &mut out,
+                id,
+            }
+            .refuse(&Failure::Overloaded(why));
             self.link.finish(number, out.bytes())?;
         }
         Ok(())

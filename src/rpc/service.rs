@@ -86,7 +86,9 @@ impl Call<'_> {
     /// Whether nobody waits for the result any more: the caller took it back, its time is over,
     /// or its connection ended. A method that takes long asks between two steps.
     pub fn is_cancelled(&self) -> bool {
-        self.running.is_some_and(|running| running.state.is_cancelled()) || self.deadline.passed()
+        self.running
+            .is_some_and(|running| running.state.is_cancelled())
+            || self.deadline.passed()
     }
 
     /// Waits, at most for `time`; ends early, with a failure, when the call is cancelled.
@@ -96,7 +98,10 @@ impl Call<'_> {
             Some(running) => running.state.wait_cancelled(until.earlier(self.deadline)),
             None => return Err(Failure::Refused("only a slow method can wait".into())),
         }
-        if self.running.is_some_and(|running| running.state.is_cancelled()) {
+        if self
+            .running
+            .is_some_and(|running| running.state.is_cancelled())
+        {
             return Err(Failure::Cancelled);
         }
         if !until.passed() {
@@ -123,10 +128,14 @@ impl Answer<'_> {
 
     fn value<T: Encode + ?Sized>(&mut self, value: &T) -> Result<(), Failure> {
         let Some(id) = self.id else { return Ok(()) };
-        self.frames.reply(id, value).map_err(|error| match error.kind {
-            ErrorKind::MessageTooLong { .. } => Failure::TooLarge(format!("the result: {error}")),
-            _ => Failure::Refused(format!("the result cannot be sent: {error}")),
-        })
+        self.frames
+            .reply(id, value)
+            .map_err(|error| match error.kind {
+                ErrorKind::MessageTooLong { .. } => {
+                    Failure::TooLarge(format!("the result: {error}"))
+                }
+                _ => Failure::Refused(format!("the result cannot be sent: {error}")),
+            })
     }
 }
 
@@ -205,7 +214,11 @@ impl Service {
             let Some(running) = call.running else {
                 return Err(Failure::Refused("a stream wants a reply".into()));
             };
-            run(call, argument, &mut Sink::new(running, call.deadline, call.limits))?;
+            run(
+                call,
+                argument,
+                &mut Sink::new(running, call.deadline, call.limits),
+            )?;
             answer.value(&())
         });
         self

@@ -38,7 +38,11 @@ pub fn sha256(input: &[u8]) -> [u8; 32] {
     for (place, byte) in last.iter_mut().zip(rest.iter().chain(&[0x80])) {
         *place = *byte;
     }
-    let end = if rest.len() < BLOCK - 8 { BLOCK } else { 2 * BLOCK };
+    let end = if rest.len() < BLOCK - 8 {
+        BLOCK
+    } else {
+        2 * BLOCK
+    };
     let bits = (input.len() as u64).wrapping_mul(8).to_be_bytes();
     for (place, byte) in last.iter_mut().skip(end - 8).zip(bits) {
         *place = byte;
@@ -47,7 +51,10 @@ pub fn sha256(input: &[u8]) -> [u8; 32] {
         compress(&mut state, block);
     }
     let mut digest = [0; 32];
-    for (place, byte) in digest.iter_mut().zip(state.iter().flat_map(|word| word.to_be_bytes())) {
+    for (place, byte) in digest
+        .iter_mut()
+        .zip(state.iter().flat_map(|word| word.to_be_bytes()))
+    {
         *place = byte;
     }
     digest
@@ -58,7 +65,9 @@ fn compress(state: &mut [u32; 8], block: &[u8]) {
     // The message schedule, 16 words of it at a time: w[t] needs no more than the 16 before it.
     let mut schedule = [0_u32; 16];
     for (word, bytes) in schedule.iter_mut().zip(block.chunks_exact(4)) {
-        *word = bytes.iter().fold(0, |word, byte| word << 8 | u32::from(*byte));
+        *word = bytes
+            .iter()
+            .fold(0, |word, byte| word << 8 | u32::from(*byte));
     }
     let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = *state;
     for (t, constant) in ROUND.iter().enumerate() {
@@ -132,13 +141,22 @@ mod tests {
     #[test]
     fn digests_are_those_of_the_standard() {
         let table: [(&[u8], &str); 4] = [
-            (b"", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
-            (b"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+            (
+                b"",
+                "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            ),
+            (
+                b"abc",
+                "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+            ),
             (
                 b"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
                 "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1",
             ),
-            (&[b'a'; 1_000_000], "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"),
+            (
+                &[b'a'; 1_000_000],
+                "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0",
+            ),
         ];
         for (input, digest) in table {
             assert_eq!(hex(sha256(input)), digest, "{} bytes", input.len());
@@ -152,11 +170,31 @@ mod tests {
         let longer = b"This is a test using a larger than block-size key and a larger than \
                        block-size data. The key needs to be hashed before being used by the HMAC algorithm.";
         let table: [(&[u8], &[u8], &str); 5] = [
-            (&[0x0b; 20], b"Hi There", "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"),
-            (b"Jefe", b"what do ya want for nothing?", "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"),
-            (&[0xaa; 20], &[0xdd; 50], "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe"),
-            (&[0xaa; 131], long, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"),
-            (&[0xaa; 131], longer, "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2"),
+            (
+                &[0x0b; 20],
+                b"Hi There",
+                "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7",
+            ),
+            (
+                b"Jefe",
+                b"what do ya want for nothing?",
+                "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+            ),
+            (
+                &[0xaa; 20],
+                &[0xdd; 50],
+                "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe",
+            ),
+            (
+                &[0xaa; 131],
+                long,
+                "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
+            ),
+            (
+                &[0xaa; 131],
+                longer,
+                "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2",
+            ),
         ];
         for (key, data, mac) in table {
             assert_eq!(hex(hmac_sha256(key, &[data])), mac);

@@ -34,45 +34,57 @@ struct Inner {
     events: VecDeque<Event>,
     /// Its caller is to read the connection.
     leads: bool,
-    /// Its caller is asleep: without looking, waking nobody would cost a system call each time.
+    /// Its caller is asleep.
     asleep: bool,
+    /// Items that came and were not taken.
+    items: u32,
 }
 
 impl Inner {
-    fn wake(&self, changed: &Condvar) {
-        if self.asleep {
-            changed.notify_one();
+    fn take(&mut self) -> Option<Event> {
+        let event = self.events.pop_front();
+        if let Some(Event::Item(_)) = event {
+            self.items = self.items.saturating_sub(1);
         }
+        event
     }
 }
 
 impl Slot {
+    /// Gives it an event. The lock is let go before its caller is woken, who wants it at once.
     pub(super) fn put(&self, event: Event) {
         let mut inner = lock(&self.inner);
         inner.events.push_back(event);
-        inner.wake(&self.changed);
+        let asleep = inner.asleep;
+        drop(inner);
+        self.wake(asleep);
     }
 
-    /// Adds an item; `false` when there are `most` of them already.
-    pub(super) fn put_item(&self, item: Vec<u8>, most: usize) -> bool {
+    /// Counts an item that is to be put here; `false` when `most` have not been taken yet.
+    pub(super) fn expects(&self, most: u32) -> bool {
         let mut inner = lock(&self.inner);
-        if inner.events.len() >= most {
-            return false;
+        inner.items += 1;
+        inner.items <= most
+    }
+
+    fn wake(&self, asleep: bool) {
+        // Without looking, waking nobody would cost a system call each time.
+        if asleep {
+            self.changed.notify_one();
         }
-        inner.events.push_back(Event::Item(item));
-        inner.wake(&self.changed);
-        true
     }
 
     pub(super) fn take(&self) -> Option<Event> {
-        lock(&self.inner).events.pop_front()
+        lock(&self.inner).take()
     }
 
     /// Makes its caller the reader.
     pub(super) fn lead(&self) {
         let mut inner = lock(&self.inner);
         inner.leads = true;
-        inner.wake(&self.changed);
+        let asleep = inner.asleep;
+        drop(inner);
+        self.wake(asleep);
     }
 
     /// Whether its caller was made the reader; it then is no more.
@@ -98,6 +110,6 @@ impl Slot {
             inner.asleep = false;
         }
         let leads = std::mem::take(&mut inner.leads);
-        (inner.events.pop_front(), leads)
+        (inner.take(), leads)
     }
 }

@@ -95,7 +95,10 @@ impl Shared {
                 return;
             } else {
                 state.waiting += 1;
-                state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state = self
+                    .wake
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner);
                 state.waiting -= 1;
             }
         }

@@ -8,12 +8,21 @@ use groundwire::server::Config;
 use crate::world::*;
 
 fn knowing(secret: &str) -> ClientConfig {
-    ClientConfig { secret: Some(Secret::new(secret.as_bytes())), ..ClientConfig::default() }
+    ClientConfig {
+        secret: Some(Secret::new(secret.as_bytes())),
+        ..ClientConfig::default()
+    }
 }
 
 fn guarded() -> World {
     let secret = Some(Secret::new(b"open sesame"));
-    world_with(ServerConfig { secret, ..ServerConfig::default() }, Config::default())
+    world_with(
+        ServerConfig {
+            secret,
+            ..ServerConfig::default()
+        },
+        Config::default(),
+    )
 }
 
 #[test]
@@ -31,7 +40,12 @@ fn who_knows_the_secret_gets_in_and_nobody_else() {
 fn a_client_that_knows_a_secret_wants_the_server_to_know_it() {
     let world = world();
     let refused = Client::over(world.dial(), knowing("open sesame")).unwrap_err();
-    assert!(refused.to_string().ends_with("the server does not ask for the secret"), "{refused}");
+    assert!(
+        refused
+            .to_string()
+            .ends_with("the server does not ask for the secret"),
+        "{refused}"
+    );
 }
 
 #[test]
@@ -43,7 +57,15 @@ fn calls_before_the_proof_are_not_run() {
     let hello = [vec![33, 0, 0, 0, 0, 0, 16, 0, 0], vec![7; 32], vec![0; 8]].concat();
     bytes.extend((hello.len() as u32).to_le_bytes());
     bytes.extend(&hello);
-    let call = [&[1][..], &[1, 0, 0, 0, 0, 0, 0, 0], &[0; 8], &[9], b"Lab.Count", &[0; 4]].concat();
+    let call = [
+        &[1][..],
+        &[1, 0, 0, 0, 0, 0, 0, 0],
+        &[0; 8],
+        &[9],
+        b"Lab.Count",
+        &[0; 4],
+    ]
+    .concat();
     bytes.extend((call.len() as u32).to_le_bytes());
     bytes.extend(&call);
     conn.write_all(&bytes).unwrap();

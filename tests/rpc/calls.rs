@@ -5,7 +5,9 @@ use std::thread;
 use std::time::Duration;
 
 use groundwire::net::Conn;
-use groundwire::rpc::{CallError, Client, ClientConfig, Failure, MethodInfo, RpcHandler, ServerConfig};
+use groundwire::rpc::{
+    CallError, Client, ClientConfig, Failure, MethodInfo, RpcHandler, ServerConfig,
+};
 use groundwire::server::{Config, Server};
 use groundwire::wire::Limits;
 
@@ -24,8 +26,14 @@ fn a_call_has_its_result_and_a_failure_its_words() {
     let lab = world.lab();
     assert_eq!(lab.add(2, 3).unwrap(), 5);
     assert_eq!(lab.echo("text").unwrap(), "text");
-    assert_eq!(lab.add(i64::MAX, 1).unwrap_err().to_string(), "the sum is beyond 64 bits");
-    assert_eq!(failure(lab.refuses("not today")), Failure::Refused("not today".into()));
+    assert_eq!(
+        lab.add(i64::MAX, 1).unwrap_err().to_string(),
+        "the sum is beyond 64 bits"
+    );
+    assert_eq!(
+        failure(lab.refuses("not today")),
+        Failure::Refused("not today".into())
+    );
 }
 
 #[test]
@@ -38,10 +46,16 @@ fn unknown_names_and_wrong_arguments_are_told_apart_and_the_connection_lives() {
     let unknown = client.call::<_, ()>("Lab.Sub", &vec![0_u8; 1 << 20]);
     assert_eq!(failure(unknown), Failure::UnknownMethod("Lab.Sub".into()));
     let bad = client.call::<_, i64>("Lab.Add", &("x", true));
-    assert!(matches!(failure(bad), Failure::BadArgument(why) if why.contains("at byte")), "named");
+    assert!(
+        matches!(failure(bad), Failure::BadArgument(why) if why.contains("at byte")),
+        "named"
+    );
     let bad = client.call::<_, bool>("Lab.Add", &(1_i64, 2_i64));
     assert!(matches!(bad, Err(CallError::BadReply(_))), "{bad:?}");
-    assert_eq!(client.call::<_, i64>("Lab.Add", &(1_i64, 2_i64)).unwrap(), 3);
+    assert_eq!(
+        client.call::<_, i64>("Lab.Add", &(1_i64, 2_i64)).unwrap(),
+        3
+    );
 }
 
 #[test]
@@ -50,7 +64,10 @@ fn a_name_of_any_length_is_no_more_than_unknown() {
     let client = world.client();
     for len in [1, 255, 256, 10_000] {
         let name = "x".repeat(len);
-        assert!(matches!(failure(client.call::<_, ()>(&name, &())), Failure::UnknownService(_)));
+        assert!(matches!(
+            failure(client.call::<_, ()>(&name, &())),
+            Failure::UnknownService(_)
+        ));
     }
 }
 
@@ -67,8 +84,17 @@ fn a_panic_fails_its_own_call_only() {
 
 #[test]
 fn a_result_beyond_the_limit_is_too_large_and_a_request_is_not_even_sent() {
-    let limits = Limits { message: 1000, ..Limits::default() };
-    let world = world_with(ServerConfig { limits, ..ServerConfig::default() }, Config::default());
+    let limits = Limits {
+        message: 1000,
+        ..Limits::default()
+    };
+    let world = world_with(
+        ServerConfig {
+            limits,
+            ..ServerConfig::default()
+        },
+        Config::default(),
+    );
     let lab = world.lab();
     assert!(matches!(failure(lab.bytes(2000_u32)), Failure::TooLarge(_)));
     assert_eq!(lab.bytes(900_u32).unwrap().len(), 900);
@@ -110,7 +136,9 @@ fn many_threads_share_one_client() {
             })
         })
         .collect();
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    threads
+        .into_iter()
+        .for_each(|thread| thread.join().unwrap());
     drop(lab);
     assert_eq!(world.running.stop().unwrap().served, 1);
 }
@@ -128,7 +156,10 @@ fn a_deadline_ends_the_wait_and_the_server_learns_of_it() {
     );
     assert_eq!(world.told(), "waits");
     let ended = world.told();
-    assert!(ended.contains("DeadlineExceeded") || ended.contains("Cancelled"), "{ended}");
+    assert!(
+        ended.contains("DeadlineExceeded") || ended.contains("Cancelled"),
+        "{ended}"
+    );
     assert_eq!(LabClient(client).add(1, 1).unwrap(), 2);
 }
 
@@ -155,7 +186,12 @@ fn a_notification_is_run_and_not_answered() {
 
 #[test]
 fn beyond_the_limits_a_call_is_overloaded_and_was_not_run() {
-    let rpc = ServerConfig { workers: 1, queue: 1, in_flight: 3, ..ServerConfig::default() };
+    let rpc = ServerConfig {
+        workers: 1,
+        queue: 1,
+        in_flight: 3,
+        ..ServerConfig::default()
+    };
     let world = world_with(rpc, Config::default());
     let client = world.client();
     let gate = |name: &str| client.start("Lab.Gate", &(name,), None).unwrap();
@@ -164,12 +200,18 @@ fn beyond_the_limits_a_call_is_overloaded_and_was_not_run() {
     let second = gate("second");
     let third = gate("third").wait::<String>();
     let failed = failure(third);
-    assert!(matches!(&failed, Failure::Overloaded(why) if why == "1 calls wait for a worker"), "{failed:?}");
+    assert!(
+        matches!(&failed, Failure::Overloaded(why) if why == "1 calls wait for a worker"),
+        "{failed:?}"
+    );
     assert!(failed.not_run());
     // The client knows how many calls the connection takes.
     let fourth = gate("fourth");
     let fifth = client.start("Lab.Gate", &("fifth",), None);
-    assert!(matches!(fifth, Err(CallError::TooManyCalls { limit: 3 })), "{fifth:?}");
+    assert!(
+        matches!(fifth, Err(CallError::TooManyCalls { limit: 3 })),
+        "{fifth:?}"
+    );
     assert!(failure(fourth.wait::<String>()).not_run());
     world.open.send(()).unwrap();
     world.open.send(()).unwrap();
@@ -184,7 +226,10 @@ fn the_server_lists_its_methods_and_counts_their_calls() {
     lab.add(1, 2).unwrap();
     lab.panics().unwrap_err();
     let methods: Vec<MethodInfo> = lab.0.call("Server.Methods", &()).unwrap();
-    let add = methods.iter().find(|method| method.name == "Lab.Add").unwrap();
+    let add = methods
+        .iter()
+        .find(|method| method.name == "Lab.Add")
+        .unwrap();
     assert!(add.repeatable && !add.slow && !add.stream);
     assert!(methods.iter().any(|method| method.name == "Server.Stats"));
     assert!(methods.is_sorted_by(|a, b| a.name < b.name));

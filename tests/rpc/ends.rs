@@ -28,7 +28,12 @@ fn a_stop_lets_running_calls_finish_and_refuses_new_ones() {
             break CallError::Failed(Failure::ShuttingDown);
         }
     };
-    let known = matches!(refused, CallError::Failed(Failure::ShuttingDown) | CallError::Disconnected { .. } | CallError::DeadlineExceeded);
+    let known = matches!(
+        refused,
+        CallError::Failed(Failure::ShuttingDown)
+            | CallError::Disconnected { .. }
+            | CallError::DeadlineExceeded
+    );
     assert!(known, "{refused:?}");
     world.open.send(()).unwrap();
     assert_eq!(running.wait::<String>().unwrap(), "running");
@@ -40,7 +45,12 @@ fn a_server_that_vanishes_fails_every_caller_at_once() {
     let world = world();
     let client = world.client();
     let waiting: Vec<_> = (0..8)
-        .map(|n| client.start("Lab.UntilCancelled", &(), None).map(|call| (n, call)).unwrap())
+        .map(|n| {
+            client
+                .start("Lab.UntilCancelled", &(), None)
+                .map(|call| (n, call))
+                .unwrap()
+        })
         .collect();
     let threads: Vec<_> = waiting
         .into_iter()
@@ -50,12 +60,18 @@ fn a_server_that_vanishes_fails_every_caller_at_once() {
         assert_eq!(world.told(), "waits");
     }
     // The drain time is zero for a server that is killed; here the sockets are cut by hand.
-    let config = Config { drain: Duration::ZERO, ..Config::default() };
+    let config = Config {
+        drain: Duration::ZERO,
+        ..Config::default()
+    };
     drop(config);
     client_conn_cut(&world);
     for thread in threads {
         let error = thread.join().unwrap().unwrap_err();
-        let known = matches!(error, CallError::Disconnected { sent: true, .. } | CallError::Failed(Failure::Cancelled));
+        let known = matches!(
+            error,
+            CallError::Disconnected { sent: true, .. } | CallError::Failed(Failure::Cancelled)
+        );
         assert!(known, "{error:?}");
     }
 }
@@ -72,9 +88,15 @@ fn a_server_that_is_silent_and_does_not_answer_a_ping_is_given_up() {
     let server = thread::spawn(move || {
         let (mut stream, _) = silent.accept().unwrap();
         // A proper greeting, and then nothing at all.
-        let welcome = [vec![34, 0, 0, 0, 0, 0, 16, 0, 0, 8, 0, 0, 0, 4, 0, 0, 0, 0], vec![0; 8]].concat();
+        let welcome = [
+            vec![34, 0, 0, 0, 0, 0, 16, 0, 0, 8, 0, 0, 0, 4, 0, 0, 0, 0],
+            vec![0; 8],
+        ]
+        .concat();
         stream.write_all(b"gwrpc 1\n").unwrap();
-        stream.write_all(&(welcome.len() as u32).to_le_bytes()).unwrap();
+        stream
+            .write_all(&(welcome.len() as u32).to_le_bytes())
+            .unwrap();
         stream.write_all(&welcome).unwrap();
         let mut received = Vec::new();
         stream.read_to_end(&mut received).unwrap();
@@ -88,12 +110,18 @@ fn a_server_that_is_silent_and_does_not_answer_a_ping_is_given_up() {
     let conn = net::dial(Network::Tcp, &address).unwrap();
     let client = Client::over(conn, config).unwrap();
     let error = client.call::<_, ()>("Lab.Add", &()).unwrap_err();
-    assert!(error.to_string().contains("nor an answer to a ping"), "{error}");
+    assert!(
+        error.to_string().contains("nor an answer to a ping"),
+        "{error}"
+    );
     assert!(!client.is_usable());
     drop(client);
     // The last frame is the ping: its length, its kind, its number.
     let received = server.join().unwrap();
-    assert!(received.ends_with(&[9, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0]), "{received:?}");
+    assert!(
+        received.ends_with(&[9, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0]),
+        "{received:?}"
+    );
 }
 
 #[test]
@@ -106,8 +134,13 @@ fn a_server_that_answers_pings_is_waited_for() {
     };
     let client = world.client_with(config);
     let time = Some(Duration::from_millis(100));
-    let late = client.call_within::<_, ()>("Lab.UntilCancelled", &(), time).unwrap_err();
-    let known = matches!(late, CallError::DeadlineExceeded | CallError::Failed(Failure::DeadlineExceeded));
+    let late = client
+        .call_within::<_, ()>("Lab.UntilCancelled", &(), time)
+        .unwrap_err();
+    let known = matches!(
+        late,
+        CallError::DeadlineExceeded | CallError::Failed(Failure::DeadlineExceeded)
+    );
     assert!(known, "{late:?}");
     assert!(client.is_usable());
 }
@@ -116,13 +149,20 @@ fn a_server_that_answers_pings_is_waited_for() {
 fn peers_of_other_protocols_are_told_apart_in_both_directions() {
     let world = world();
     let mut conn = world.dial();
-    conn.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    conn.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        .unwrap();
     let mut said = String::new();
     let _ = conn.read_to_string(&mut said);
-    assert_eq!(said, "this is an RPC server (gwrpc 1); `GET / HT` is not its greeting\n");
+    assert_eq!(
+        said,
+        "this is an RPC server (gwrpc 1); `GET / HT` is not its greeting\n"
+    );
 
     for (greeting, expected) in [
-        (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "the server speaks another protocol: `HTTP/1.1 400 Bad Request`"),
+        (
+            &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
+            "the server speaks another protocol: `HTTP/1.1 400 Bad Request`",
+        ),
         (b"gwrpc 2\n", "the server speaks version 2, not 1"),
         (b"", "the server closed the connection"),
     ] {
@@ -137,7 +177,10 @@ fn peers_of_other_protocols_are_told_apart_in_both_directions() {
 
 #[test]
 fn a_server_without_a_free_place_says_so() {
-    let config = Config { max_connections: 1, ..Config::default() };
+    let config = Config {
+        max_connections: 1,
+        ..Config::default()
+    };
     let world = world_with(ServerConfig::default(), config);
     let first = world.lab();
     assert_eq!(first.add(1, 1).unwrap(), 2);

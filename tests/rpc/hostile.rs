@@ -15,7 +15,14 @@ fn frame(content: &[u8]) -> Vec<u8> {
 }
 
 fn call(id: u64, name: &str, argument: &[u8]) -> Vec<u8> {
-    let parts = [&[1][..], &id.to_le_bytes(), &[0; 8], &[name.len() as u8], name.as_bytes(), argument];
+    let parts = [
+        &[1][..],
+        &id.to_le_bytes(),
+        &[0; 8],
+        &[name.len() as u8],
+        name.as_bytes(),
+        argument,
+    ];
     frame(&parts.concat())
 }
 
@@ -30,7 +37,8 @@ fn greeted(world: &World) -> Conn {
     conn.read_exact(&mut magic).unwrap();
     let mut len = [0; 4];
     conn.read_exact(&mut len).unwrap();
-    conn.read_exact(&mut vec![0; u32::from_le_bytes(len) as usize]).unwrap();
+    conn.read_exact(&mut vec![0; u32::from_le_bytes(len) as usize])
+        .unwrap();
     conn
 }
 
@@ -59,7 +67,9 @@ fn what_is_no_message_ends_its_connection_only() {
         frame(&[99]),
         frame(&[1, 2, 3]),
         frame(&[16, 1, 0, 0, 0, 0, 0, 0, 0]),
-        frame(&[1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0xff, 0xff]),
+        frame(&[
+            1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0xff, 0xff,
+        ]),
         frame(&[3, 1]),
     ] {
         let mut conn = greeted(&world);
@@ -77,7 +87,10 @@ fn a_frame_that_claims_too_much_is_refused_with_a_reason() {
     let frames = rest(&mut conn);
     assert_eq!(frames.len(), 1);
     let text = String::from_utf8_lossy(&frames[0]).into_owned();
-    assert!(text.ends_with("frame of 4294967295 bytes, the limit is 4194577"), "{text}");
+    assert!(
+        text.ends_with("frame of 4294967295 bytes, the limit is 4194577"),
+        "{text}"
+    );
     still_serves(&world);
 }
 
@@ -88,7 +101,8 @@ fn an_argument_that_is_no_value_fails_its_call_and_not_the_connection() {
     // A depth bomb, a claim of 2^32 elements, nothing at all.
     let bombs: [&[u8]; 3] = [&[1; 5000], &[0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff], &[]];
     for (id, bomb) in bombs.into_iter().enumerate() {
-        conn.write_all(&call(id as u64 + 1, "Lab.Add", bomb)).unwrap();
+        conn.write_all(&call(id as u64 + 1, "Lab.Add", bomb))
+            .unwrap();
     }
     let argument = [&[0; 4][..], &1_i64.to_le_bytes(), &2_i64.to_le_bytes()].concat();
     conn.write_all(&call(9, "Lab.Add", &argument)).unwrap();
@@ -117,19 +131,26 @@ fn cancels_and_requests_for_calls_that_are_not_there_are_ignored() {
     let world = world();
     let mut conn = greeted(&world);
     for id in [0_u64, 1, u64::MAX] {
-        conn.write_all(&frame(&[&[3][..], &id.to_le_bytes()].concat())).unwrap();
-        conn.write_all(&frame(&[&[4][..], &id.to_le_bytes(), &[0xff; 4]].concat())).unwrap();
+        conn.write_all(&frame(&[&[3][..], &id.to_le_bytes()].concat()))
+            .unwrap();
+        conn.write_all(&frame(&[&[4][..], &id.to_le_bytes(), &[0xff; 4]].concat()))
+            .unwrap();
     }
-    conn.write_all(&frame(&[&[5][..], &7_u64.to_le_bytes()].concat())).unwrap();
+    conn.write_all(&frame(&[&[5][..], &7_u64.to_le_bytes()].concat()))
+        .unwrap();
     conn.shutdown(std::net::Shutdown::Write).unwrap();
-    assert_eq!(rest(&mut conn), [[&[19][..], &7_u64.to_le_bytes()].concat()]);
+    assert_eq!(
+        rest(&mut conn),
+        [[&[19][..], &7_u64.to_le_bytes()].concat()]
+    );
 }
 
 #[test]
 fn a_cut_frame_and_a_vanished_peer_end_their_connection_and_its_calls() {
     let world = world();
     let mut conn = greeted(&world);
-    conn.write_all(&call(1, "Lab.UntilCancelled", &[0; 4])).unwrap();
+    conn.write_all(&call(1, "Lab.UntilCancelled", &[0; 4]))
+        .unwrap();
     assert_eq!(world.told(), "waits");
     conn.write_all(&[50, 0, 0, 0, 1, 2, 3]).unwrap();
     drop(conn);
@@ -139,7 +160,10 @@ fn a_cut_frame_and_a_vanished_peer_end_their_connection_and_its_calls() {
 
 #[test]
 fn a_peer_that_sends_a_frame_slowly_is_ended_by_the_frames_deadline() {
-    let rpc = ServerConfig { frame_timeout: Duration::from_millis(100), ..ServerConfig::default() };
+    let rpc = ServerConfig {
+        frame_timeout: Duration::from_millis(100),
+        ..ServerConfig::default()
+    };
     let world = world_with(rpc, Config::default());
     let mut conn = greeted(&world);
     // A byte now and then: the deadline is the whole frame's, so it ends all the same.
@@ -162,7 +186,10 @@ fn a_peer_that_sends_a_frame_slowly_is_ended_by_the_frames_deadline() {
 
 #[test]
 fn a_peer_that_does_not_read_its_replies_is_ended() {
-    let rpc = ServerConfig { write_timeout: Duration::from_millis(200), ..ServerConfig::default() };
+    let rpc = ServerConfig {
+        write_timeout: Duration::from_millis(200),
+        ..ServerConfig::default()
+    };
     let world = world_with(rpc, Config::default());
     let mut conn = greeted(&world);
     let argument = [&[0; 4][..], &(1_u32 << 20).to_le_bytes()].concat();
@@ -181,10 +208,16 @@ fn a_peer_that_does_not_read_its_replies_is_ended() {
 #[test]
 fn calls_beyond_the_connections_limit_are_refused_each_with_a_reply() {
     let limits = Limits::default();
-    let rpc = ServerConfig { in_flight: 4, limits, ..ServerConfig::default() };
+    let rpc = ServerConfig {
+        in_flight: 4,
+        limits,
+        ..ServerConfig::default()
+    };
     let world = world_with(rpc, Config::default());
     let mut conn = greeted(&world);
-    let calls: Vec<u8> = (1..=100).flat_map(|id| call(id, "Lab.Gate", &[1, 0, 0, 0, 1, 0, 0, 0, b'g'])).collect();
+    let calls: Vec<u8> = (1..=100)
+        .flat_map(|id| call(id, "Lab.Gate", &[1, 0, 0, 0, 1, 0, 0, 0, b'g']))
+        .collect();
     conn.write_all(&calls).unwrap();
     for _ in 0..4 {
         assert_eq!(world.told(), "began g");
@@ -213,13 +246,21 @@ fn calls_beyond_the_connections_limit_are_refused_each_with_a_reply() {
 #[test]
 fn garbage_instead_of_a_greeting_ends_within_the_first_read() {
     let world = world();
-    for garbage in [&b"\x16\x03\x01\x02\x00\x01"[..], b"\0", b"gwrpc 2\n", b"gwrpc 1\r"] {
+    for garbage in [
+        &b"\x16\x03\x01\x02\x00\x01"[..],
+        b"\0",
+        b"gwrpc 2\n",
+        b"gwrpc 1\r",
+    ] {
         let mut conn = world.dial();
         conn.set_deadline(Deadline::after(Duration::from_secs(20)));
         conn.write_all(garbage).unwrap();
         let mut said = String::new();
         let _ = conn.read_to_string(&mut said);
-        assert!(said.starts_with("this is an RPC server (gwrpc 1); "), "{said:?}");
+        assert!(
+            said.starts_with("this is an RPC server (gwrpc 1); "),
+            "{said:?}"
+        );
     }
     still_serves(&world);
 }

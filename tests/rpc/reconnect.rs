@@ -10,19 +10,33 @@ use groundwire::server::Config;
 use crate::world::*;
 
 fn quick() -> ReconnectConfig {
-    ReconnectConfig { first_pause: Duration::from_millis(1), ..ReconnectConfig::default() }
+    ReconnectConfig {
+        first_pause: Duration::from_millis(1),
+        ..ReconnectConfig::default()
+    }
 }
 
 #[test]
 fn a_connection_is_made_when_it_is_needed_and_again_when_it_broke() {
     let first = world();
     let address = first.address.clone();
-    let lab = LabClient(std::sync::Arc::new(Reconnecting::new(Network::Tcp, &address, quick())));
+    let lab = LabClient(std::sync::Arc::new(Reconnecting::new(
+        Network::Tcp,
+        &address,
+        quick(),
+    )));
     assert_eq!(lab.add(1, 2).unwrap(), 3);
     assert_eq!(lab.add(3, 4).unwrap(), 7);
-    assert_eq!(first.running.stop().unwrap().served, 1, "one connection for both");
+    assert_eq!(
+        first.running.stop().unwrap().served,
+        1,
+        "one connection for both"
+    );
     let error = lab.add(1, 2).unwrap_err();
-    assert!(matches!(error, CallError::Disconnected { sent: false, .. }), "{error:?}");
+    assert!(
+        matches!(error, CallError::Disconnected { sent: false, .. }),
+        "{error:?}"
+    );
     let again = world_at(&address, ServerConfig::default(), Config::default());
     assert_eq!(lab.add(1, 2).unwrap(), 3);
     assert_eq!(again.running.stop().unwrap().served, 1);
@@ -59,10 +73,16 @@ fn a_call_that_was_perhaps_run_is_tried_again_only_if_it_may_be() {
     let lab = Reconnecting::new(Network::Tcp, &address, quick());
     let lab = LabClient(&lab);
     let error = lab.count().unwrap_err();
-    assert!(matches!(error, CallError::Disconnected { sent: true, .. }), "{error:?}");
+    assert!(
+        matches!(error, CallError::Disconnected { sent: true, .. }),
+        "{error:?}"
+    );
     assert_eq!(world.runs.load(Ordering::SeqCst), 1, "run once");
     let error = lab.count_again().unwrap_err();
-    assert!(matches!(error, CallError::Disconnected { sent: true, .. }), "{error:?}");
+    assert!(
+        matches!(error, CallError::Disconnected { sent: true, .. }),
+        "{error:?}"
+    );
     assert_eq!(world.runs.load(Ordering::SeqCst), 6, "five tries more");
     drop(std::net::TcpStream::connect(&address).unwrap());
     assert_eq!(proxy.join().unwrap(), 6);

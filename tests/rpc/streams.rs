@@ -16,7 +16,10 @@ fn items_come_in_order_and_the_stream_ends() {
 
 #[test]
 fn the_server_sends_no_more_than_a_window_ahead() {
-    let rpc = ServerConfig { window: 4, ..ServerConfig::default() };
+    let rpc = ServerConfig {
+        window: 4,
+        ..ServerConfig::default()
+    };
     let world = world_with(rpc, Config::default());
     let lab = world.lab();
     let mut numbers = lab.numbers(100_u64).unwrap();
@@ -49,7 +52,9 @@ fn a_stream_asked_for_as_a_value_is_refused_and_the_other_way_round() {
     let client = world.client();
     let error = client.call::<_, u64>("Lab.Numbers", &(5_u64,)).unwrap_err();
     assert_eq!(error.to_string(), "the method answers with a stream");
-    let mut items = client.stream::<_, i64>("Lab.Add", &(1_i64, 2_i64), None).unwrap();
+    let mut items = client
+        .stream::<_, i64>("Lab.Add", &(1_i64, 2_i64), None)
+        .unwrap();
     assert!(items.next().is_none());
     let mut items = client.stream::<_, i64>("Lab.None", &(), None).unwrap();
     assert!(matches!(items.next(), Some(Err(CallError::Failed(_)))));

@@ -52,7 +52,8 @@ impl TestLab {
 
 impl Lab for TestLab {
     fn add(&self, _: &Call<'_>, a: i64, b: i64) -> Result<i64, Failure> {
-        a.checked_add(b).ok_or_else(|| Failure::Refused("the sum is beyond 64 bits".into()))
+        a.checked_add(b)
+            .ok_or_else(|| Failure::Refused("the sum is beyond 64 bits".into()))
     }
 
     fn echo(&self, _: &Call<'_>, text: String) -> Result<String, Failure> {
@@ -171,6 +172,8 @@ impl World {
 
     /// The next thing that a method tells.
     pub fn told(&self) -> String {
-        self.events.recv_timeout(Duration::from_secs(20)).expect("nothing told in 20 s")
+        self.events
+            .recv_timeout(Duration::from_secs(20))
+            .expect("nothing told in 20 s")
     }
 }
