@@ -9,7 +9,9 @@
 //! | floor | room | holds |
 //! |---|---|---|
 //! | 2 | [`echo`] | the echo service and its clients, over streams and datagrams |
+//! | 2 | [`endpoint`] | named commands with string and struct payloads, and their client |
 //! | 1 | [`server`] | accept loop, threads, limits, access list, drain, metrics page |
+//! | 1 | [`wire`](mod@wire) | values as bytes: the format, the macro for your types, frames, limits |
 //! | 0 | [`net`] | addresses, network names, `Dialer`, `Listener`, `Conn`, deadlines, pool |
 //! | 0 | [`telemetry`] | log lines, counters, histograms, their text exposition |
 //! | 0 | [`cli`] | arguments, usage text, exit status for the programs |
@@ -27,6 +29,7 @@
 
 pub mod cli;
 pub mod echo;
+pub mod endpoint;
 pub mod net;
 pub mod rpc;
 pub mod server;

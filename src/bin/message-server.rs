@@ -1,0 +1,69 @@
+//! Takes commands with strings and structs over TCP. The lesson: where one message ends.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use groundwire::cli::{self, Args, Failure, Out, Spec};
+use groundwire::endpoint::{self, Commands, Endpoint, Message, Name};
+use groundwire::net::{self, Addr, Network};
+use groundwire::server::{flags, program};
+
+const SPEC: Spec = Spec {
+    name: "message-server",
+    about: "Receive strings and structs, each behind the name of its command.",
+    usage: &["[OPTION]... [ADDRESS]"],
+    operands: &[(
+        "ADDRESS",
+        "where to listen, as HOST:PORT; port 0 picks one [127.0.0.1:7100]",
+    )],
+    options: &[
+        flags::MODE,
+        flags::WORKERS,
+        flags::QUEUE,
+        flags::SCHEDULING,
+        endpoint::flags::MAX_LINE,
+        endpoint::flags::MAX_FRAME,
+        endpoint::flags::IDLE_TIMEOUT,
+        endpoint::flags::ITEM_TIMEOUT,
+        endpoint::flags::WRITE_TIMEOUT,
+        flags::MAX_CONNECTIONS,
+        flags::MAX_PER_PEER,
+        flags::ALLOW,
+        flags::DENY,
+        flags::DRAIN,
+        flags::METRICS,
+        flags::LOG,
+        flags::VERBOSE,
+    ],
+    epilogue: "It prints what it receives, with -v each command and its peer, too. The commands\n\
+               are STRING, a line, and STRUCT, a frame; the reply to both is a line.\n\n\
+               Examples:\n  message-server\n  printf 'STRING\\nhello\\n' | nc -N 127.0.0.1 7100",
+};
+
+fn main() -> ExitCode {
+    cli::run(&SPEC, serve)
+}
+
+fn serve(args: Args) -> Result<(), Failure> {
+    args.at_most(1)?;
+    let address = args.operand_opt(0, "ADDRESS")?.unwrap_or("127.0.0.1:7100");
+    let config = flags::config_with_peers(SPEC.name, &args)?;
+    let limits = endpoint::flags::config(&args)?;
+    let listener = net::listen(Network::Tcp, address).map_err(Failure::of)?;
+
+    let out = Out::lines();
+    // A reader of standard output that has gone away does not stop the service.
+    let show = move |_: &Addr, message: Message<'_>| drop(out.line(format_args!("-> {message}")));
+    let mut handler = Endpoint::new(limits, Commands::built_in(show));
+    if args.count("verbose") > 0 {
+        let out = Out::lines();
+        let watch = move |peer: &Addr, name: &Name| drop(out.line(format_args!("{peer} {name}")));
+        handler = handler.watched(watch);
+    }
+    program::serve_connections(&args, config, listener, handler)
+}
+
+#[test]
+fn the_options_are_declared_well() {
+    assert_eq!(SPEC.check(), Ok(()));
+}

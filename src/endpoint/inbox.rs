@@ -1,0 +1,205 @@
+//! The one buffer of a connection: bytes in; lines and frames out, in any order.
+//!
+//! Names and strings end with a line feed, frames say their length first, and all of them follow
+//! each other on one stream. So one buffer holds what has come, and whoever is next takes a line
+//! or a frame from its front. (A line reader and a frame reader side by side, each with a buffer of
+//! its own, would swallow each other's bytes.)
+//!
+//! Nothing is allocated for what a length claims: the buffer doubles when it is full of bytes
+//! that have come.
+
+use super::fault::Cause;
+
+/// The first size of the buffer, in bytes: what an idle connection costs.
+const FIRST: usize = 4096;
+/// A buffer that grew past this, for one long item, is given back when it is empty.
+const KEPT: usize = 64 << 10;
+/// The bytes before a frame's content: its length, a little-endian `u32`.
+pub(super) const HEADER: usize = 4;
+
+/// Bytes that have come and were not taken yet.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// How many of the waiting bytes are known to hold no line feed.
+    searched: usize,
+}
+
+impl Inbox {
+    /// Room to read into, never empty.
+    pub(super) fn spare(&mut self) -> &mut [u8] {
+        if self.is_empty() {
+            (self.start, self.end) = (0, 0);
+            if self.bytes.len() > KEPT {
+                self.bytes = Vec::new();
+            }
+        }
+        if self.end == self.bytes.len() {
+            if self.start > 0 {
+                self.bytes.copy_within(self.start..self.end, 0);
+                (self.start, self.end) = (0, self.end - self.start);
+            } else {
+                let doubled = self.bytes.len().saturating_mul(2);
+                self.bytes.resize(doubled.max(FIRST), 0);
+            }
+        }
+        self.bytes.get_mut(self.end..).unwrap_or_default()
+    }
+
+    /// Says how many bytes were read into [`spare`](Self::spare).
+    pub(super) fn filled(&mut self, count: usize) {
+        self.end = (self.end + count).min(self.bytes.len());
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// How many bytes wait.
+    pub(super) fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// The next line with its line feed, which is among the first `limit` bytes; `None` while it
+    /// has not ended. It is taken.
+    pub(super) fn line(&mut self, limit: usize) -> Result<Option<&[u8]>, Cause> {
+        let waiting = self.waiting();
+        let looked_at = waiting.get(..limit).unwrap_or(waiting);
+        let fresh = looked_at.get(self.searched..).unwrap_or_default();
+        if let Some(at) = fresh.iter().position(|byte| *byte == b'\n') {
+            return Ok(Some(self.take(self.searched + at + 1)));
+        }
+        if looked_at.len() == limit {
+            return Err(Cause::LineTooLong { limit });
+        }
+        self.searched = looked_at.len();
+        Ok(None)
+    }
+
+    /// The content of the next frame, which has at most `limit` bytes; `None` while it is not all
+    /// here. It is taken.
+    pub(super) fn frame(&mut self, limit: usize) -> Result<Option<&[u8]>, Cause> {
+        let Some((header, content)) = self.waiting().split_first_chunk::<HEADER>() else {
+            return Ok(None);
+        };
+        let len = u32::from_le_bytes(*header) as usize;
+        if len > limit {
+            return Err(Cause::FrameTooLong { len, limit });
+        }
+        if content.len() < len {
+            return Ok(None);
+        }
+        Ok(self.take(HEADER + len).get(HEADER..))
+    }
+
+    fn waiting(&self) -> &[u8] {
+        self.bytes.get(self.start..self.end).unwrap_or_default()
+    }
+
+    fn take(&mut self, len: usize) -> &[u8] {
+        let from = self.start;
+        self.start = (from + len).min(self.end);
+        self.searched = 0;
+        self.bytes.get(from..self.start).unwrap_or_default()
+    }
+}
+
+/// A line without its line feed, or carriage return and line feed.
+pub(super) fn without_line_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn push(inbox: &mut Inbox, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let spare = inbox.spare();
+            let count = spare.len().min(bytes.len());
+            spare[..count].copy_from_slice(&bytes[..count]);
+            inbox.filled(count);
+            bytes = &bytes[count..];
+        }
+    }
+
+    #[test]
+    fn lines_and_frames_come_out_the_same_whole_or_in_pieces() {
+        let stream = b"STRUCT\n\x03\0\0\0a\nbSTRING\r\n\n\0\0\0\0rest";
+        for step in 1..=stream.len() {
+            let mut inbox = Inbox::default();
+            let mut taken: Vec<Vec<u8>> = Vec::new();
+            for piece in stream.chunks(step) {
+                push(&mut inbox, piece);
+                // Line, frame, line, line, frame: as the readers of a connection take turns.
+                while let Some(item) = match taken.len() {
+                    0 | 2 | 3 => inbox.line(64).unwrap(),
+                    1 | 4 => inbox.frame(64).unwrap(),
+                    _ => None,
+                } {
+                    let item = item.to_vec();
+                    taken.push(item);
+                }
+            }
+            let items = [&b"STRUCT\n"[..], b"a\nb", b"STRING\r\n", b"\n", b""];
+            assert_eq!(taken, items, "step {step}");
+            assert_eq!(inbox.waiting(), b"rest");
+        }
+    }
+
+    #[test]
+    fn a_line_of_the_limit_passes_and_one_byte_more_is_refused_before_it_ends() {
+        for limit in [1, 2, 4095, 4096, 4097, 10_000] {
+            let mut inbox = Inbox::default();
+            let mut line = vec![b'x'; limit - 1];
+            line.push(b'\n');
+            push(&mut inbox, &line);
+            assert_eq!(inbox.line(limit).unwrap(), Some(&line[..]));
+            push(&mut inbox, &vec![b'x'; limit]);
+            let refused = inbox.line(limit).unwrap_err();
+            assert!(matches!(refused, Cause::LineTooLong { limit: l } if l == limit));
+        }
+    }
+
+    #[test]
+    fn a_frame_that_claims_a_gibibyte_is_refused_by_its_header_and_allocates_nothing() {
+        let mut inbox = Inbox::default();
+        push(&mut inbox, b"\0\0\0\x40");
+        let refused = inbox.frame(1 << 20).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "frame of 1073741824 bytes, the limit is 1048576"
+        );
+        assert_eq!(inbox.bytes.len(), FIRST);
+    }
+
+    #[test]
+    fn the_buffer_grows_with_what_has_come_and_is_given_back() {
+        let mut inbox = Inbox::default();
+        let content = vec![7; 1 << 20];
+        push(&mut inbox, &(content.len() as u32).to_le_bytes());
+        assert_eq!(inbox.frame(1 << 20).unwrap(), None);
+        assert_eq!(inbox.bytes.len(), FIRST, "a claim alone costs nothing");
+        push(&mut inbox, &content);
+        assert!(inbox.bytes.len() <= 2 * (content.len() + HEADER));
+        assert_eq!(inbox.frame(1 << 20).unwrap(), Some(&content[..]));
+        assert_eq!(inbox.spare().len(), FIRST);
+    }
+
+    #[test]
+    fn a_line_end_is_a_line_feed_with_or_without_a_carriage_return() {
+        let cases: [(&[u8], &[u8]); 4] = [
+            (b"a\n", b"a"),
+            (b"a\r\n", b"a"),
+            (b"\n", b""),
+            (b"a\rb\n", b"a\rb"),
+        ];
+        for (line, text) in cases {
+            assert_eq!(without_line_end(line), text);
+        }
+    }
+}
