@@ -33,8 +33,8 @@ const SPEC: Spec = Spec {
         .short('t')
         .default("10s"),
     ],
-    epilogue: "It prints what it sends, and the reply as `->: LINE`. Without -n, -s, -m and -p the\n\
-               struct is an example, with another one inside.\n\n\
+    epilogue: "It prints what it sends, and the reply as `->: LINE`. Without -n, -s, -m\n\
+               and -p the struct is an example; it always has another one inside.\n\n\
                Examples:\n  message-client localhost:7100 string hello there\n  \
                message-client localhost:7100 struct -n 7 -m one=1 -m two=2 -p 00ff",
 };

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use groundwire::cli::{self, Args, Failure, Out, Spec};
 use groundwire::endpoint::{self, Commands, Endpoint, Message, Name};
 use groundwire::net::{self, Addr, Network};
-use groundwire::server::{flags, program};
+use groundwire::server::{Config, flags, program};
 
 const SPEC: Spec = Spec {
     name: "message-server",
@@ -47,7 +47,10 @@ fn main() -> ExitCode {
 fn serve(args: Args) -> Result<(), Failure> {
     args.at_most(1)?;
     let address = args.operand_opt(0, "ADDRESS")?.unwrap_or("127.0.0.1:7100");
-    let config = flags::config_with_peers(SPEC.name, &args)?;
+    let config = Config {
+        stack_size: endpoint::STACK_SIZE,
+        ..flags::config_with_peers(SPEC.name, &args)?
+    };
     let limits = endpoint::flags::config(&args)?;
     let listener = net::listen(Network::Tcp, address).map_err(Failure::of)?;
 

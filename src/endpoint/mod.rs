@@ -39,7 +39,7 @@
 //! # A run
 //!
 //! ```
-//! use groundwire::endpoint::{Call, Client, Commands, Endpoint, EndpointConfig, Name, Next};
+//! use groundwire::endpoint::{Call, Client, Commands, Endpoint, EndpointConfig, Next};
 //! use groundwire::net::{self, Network};
 //! use groundwire::server::{Config, Server};
 //! use std::time::Duration;
@@ -95,6 +95,12 @@ pub use name::{BadName, MAX_NAME, Name};
 pub use record::{Message, Record};
 
 use crate::wire;
+
+/// The stack of a connection's thread, in bytes, that serves an endpoint well:
+/// [`server::Config::stack_size`](crate::server::Config::stack_size). A [`Record`] of 64 levels
+/// takes less than 96 KiB to decode in a debug build, and a command's own type may be wider. A
+/// thread that runs out of stack ends the whole program, not its connection.
+pub const STACK_SIZE: usize = 512 << 10;
 
 /// The reply of the built-in commands.
 pub const THANKS: &str = "Thank you.";

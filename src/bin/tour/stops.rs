@@ -15,10 +15,12 @@ use groundwire::net::{self, Conn, Deadline, MAX_UDP_PAYLOAD, Network};
 use groundwire::server::{Config, DatagramConfig, DatagramServer, Running, Server, Stopper};
 use groundwire::telemetry::Histogram;
 
-/// How long anything here may take; loopback answers in microseconds.
-const PATIENCE: Duration = Duration::from_secs(3);
+use super::commands;
 
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
+/// How long anything here may take; loopback answers in microseconds.
+pub const PATIENCE: Duration = Duration::from_secs(3);
+
+pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// A stop of the tour.
 pub struct Stop {
@@ -54,6 +56,16 @@ pub const STOPS: &[Stop] = &[
         name: "unix",
         about: "a stream and records without a network",
         visit: unix,
+    },
+    Stop {
+        name: "message",
+        about: "a string and a struct, each behind its command",
+        visit: commands::message,
+    },
+    Stop {
+        name: "command",
+        about: "a command of one's own, and one that nobody knows",
+        visit: commands::command,
     },
     Stop {
         name: "deadline",
@@ -333,7 +345,7 @@ fn echo_server(
     Ok((server.start(listener)?, address))
 }
 
-fn ensure(holds: bool, otherwise: &str) -> Result<()> {
+pub fn ensure(holds: bool, otherwise: &str) -> Result<()> {
     if holds { Ok(()) } else { Err(otherwise.into()) }
 }
 

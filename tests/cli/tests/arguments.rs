@@ -97,6 +97,42 @@ const PROGRAMS: &[Program] = &[
         extra: &[],
     },
     Program {
+        name: "message-server",
+        serves: false,
+        options: &[
+            "--mode",
+            "--workers",
+            "--queue",
+            "--scheduling",
+            "--max-line",
+            "--max-frame",
+            "--idle-timeout",
+            "--item-timeout",
+            "--write-timeout",
+            "--max-connections",
+            "--max-per-peer",
+            "--allow",
+            "--deny",
+            "--drain",
+            "--metrics",
+            "--log",
+            "-v, --verbose",
+        ],
+        extra: &["127.0.0.1:0", "surplus"],
+    },
+    Program {
+        name: "message-client",
+        serves: false,
+        options: &[
+            "-n, --number",
+            "-s, --string",
+            "-m, --map",
+            "-p, --payload",
+            "-t, --timeout",
+        ],
+        extra: &["127.0.0.1:1", "struct", "surplus"],
+    },
+    Program {
         name: "loadgen",
         serves: false,
         options: &[
@@ -199,6 +235,7 @@ fn operands_too_many_and_too_few_are_refused() {
         ("udp-echo-client", "HOST:PORT"),
         ("unix-echo-server", "PATH"),
         ("unix-echo-client", "PATH"),
+        ("message-client", "HOST:PORT"),
         ("loadgen", "NETWORK"),
     ];
     for (name, operand) in missing {
