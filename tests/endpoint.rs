@@ -13,11 +13,11 @@ use std::time::Duration;
 use groundwire::endpoint::{
     Call, Client, ClientError, Commands, Endpoint, EndpointConfig, Fault, Next, Record,
 };
-use groundwire::net::Conn;
-use groundwire::server::{Config, Running};
+use groundwire::net::{self, Conn, Deadline, Network};
+use groundwire::server::{Config, Running, Server};
 use groundwire::telemetry::{Format, Level, Log};
 use groundwire::wire::{self, Frames};
-use support::{Kept, PATIENCE, connect, eventually, serve};
+use support::{Folder, Kept, PATIENCE, connect, eventually, serve};
 
 const THANKS: &str = "Thank you.\n";
 
@@ -446,6 +446,48 @@ fn a_command_of_several_items_reads_them_in_turn_and_counts_its_bytes() {
     // The claim stands in the second item.
     let told = "error: PUT: byte 4: frame of 4294967295 bytes, the limit is 1048576\n";
     assert_eq!(service.exchange(b"PUT\nkey\n\xff\xff\xff\xff"), told);
+}
+
+#[test]
+fn a_command_that_swallows_an_error_cannot_turn_payload_into_commands() {
+    let service = service_with(EndpointConfig {
+        max_line: 8,
+        ..EndpointConfig::default()
+    });
+    let deaf = |call: &mut Call<'_>| {
+        let said = call.text().map_or("no", |_| "yes");
+        call.reply(said)?;
+        Ok(Next::Command)
+    };
+    service.commands.register("DEAF", deaf).unwrap();
+    // A line that was read to its end, though it is no text: what follows is a command.
+    let replied = service.exchange(b"DEAF\n\xff\nSTRING\nx\n");
+    assert_eq!(replied, "no\nThank you.\n");
+    let replied = service.exchange(b"DEAF\n12345678STRING\nsmuggled\n");
+    assert_eq!(replied, "no\n");
+    assert_eq!(service.received(), ["STRING \"x\""]);
+}
+
+#[test]
+fn the_replies_to_commands_of_one_read_leave_in_one_write() {
+    let folder = Folder::new();
+    let path = folder.path("endpoint.sock");
+    // On a socket that keeps records apart, a write is a record, so it can be counted.
+    let listener = net::listen(Network::Unixpacket, &path).unwrap();
+    let commands = Commands::built_in(|_, _| ());
+    let endpoint = Endpoint::new(EndpointConfig::default(), commands);
+    let server = Server::new(Config::default(), endpoint);
+    let server = server.start(listener).unwrap();
+    let mut conn = net::dial(Network::Unixpacket, &path).unwrap();
+    conn.set_deadline(Deadline::after(PATIENCE));
+    let structs = struct_command(&Record::example());
+    let sent = [&b"STRING\na\n"[..], &structs, b"STRING\nb\n"].concat();
+    conn.write_all(&sent).unwrap();
+    let mut record = [0; 256];
+    let count = conn.read(&mut record).unwrap();
+    assert_eq!(record[..count], *THANKS.repeat(3).as_bytes());
+    drop(conn);
+    server.stop().unwrap();
 }
 
 #[test]

@@ -23,6 +23,8 @@ pub(super) struct Stream {
     config: EndpointConfig,
     inbox: Inbox,
     replies: BufWriter<Conn>,
+    /// An item was refused: where the next one begins, nobody knows.
+    lost: bool,
 }
 
 impl Stream {
@@ -33,7 +35,13 @@ impl Stream {
             config,
             inbox: Inbox::default(),
             replies,
+            lost: false,
         }
+    }
+
+    /// Whether nothing more can be read, since an item was too long or cut.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost
     }
 
     /// The next command's name; `None` at the end of the stream.
@@ -64,9 +72,11 @@ impl Stream {
         mut take: impl FnMut(&mut Inbox) -> Result<Option<T>, Cause>,
     ) -> Result<T, Fault> {
         let mut waited = false;
+        self.lost = true;
         loop {
             let taken = take(&mut self.inbox);
             if let Some(item) = taken.map_err(|cause| cause.within_item(offset))? {
+                self.lost = false;
                 return Ok(item);
             }
             if !waited {
@@ -111,7 +121,9 @@ impl Stream {
 ///
 /// Every read blocks until the item is whole, at most the item time-out; an item beyond its limit
 /// is refused as soon as that shows. Return an error as it is: the peer is told, and the connection
-/// ends.
+/// ends. A command may also handle it and go on, but only after an item that was read to its end: a
+/// text that is not UTF-8, a message that is none. After one that is too long, cut or late, the
+/// connection ends whatever the command returns.
 pub struct Call<'a> {
     name: &'a Name,
     stream: &'a mut Stream,

@@ -71,15 +71,14 @@
 //! The pure half: `name` (what a command may be called), `inbox` (bytes in; lines and frames out),
 //! `fault` (what can be wrong with a payload, and how it is told), `record` (the struct that
 //! travels, and its print). `commands` is the registry. The shell: `call` (what a command reads from
-//! and writes to), `endpoint` (the loop of a connection), `client`, and `flags` for the programs.
+//! and writes to), `handler` (the loop of a connection), `client`, and `flags` for the programs.
 
 mod call;
 mod client;
 mod commands;
-#[allow(clippy::module_inception)]
-mod endpoint;
 mod fault;
 pub mod flags;
+mod handler;
 mod inbox;
 mod name;
 mod record;
@@ -89,8 +88,8 @@ use std::time::Duration;
 pub use call::Call;
 pub use client::{Client, ClientError};
 pub use commands::{Command, Commands, Next};
-pub use endpoint::{Endpoint, Watch};
 pub use fault::{Cause, Fault};
+pub use handler::{Endpoint, Watch};
 pub use name::{BadName, MAX_NAME, Name};
 pub use record::{Message, Record};
 

@@ -1,6 +1,7 @@
 //! The loop of a connection: a name, its command, the next name.
 
-use std::io;
+use std::io::{self, Write};
+use std::time::Duration;
 
 use super::EndpointConfig;
 use super::call::{Call, Stream};
@@ -81,6 +82,8 @@ impl Handler for Endpoint {
         loop {
             session.between_requests();
             let end = match self.next(conn, &mut stream) {
+                // A command may have swallowed the error, and must not make payload a command.
+                Ok(Some(Next::Command)) if stream.is_lost() => End::Ours,
                 Ok(Some(Next::Command)) => continue,
                 Ok(Some(Next::End)) => End::Ours,
                 Ok(None) => End::Peer,
@@ -103,7 +106,8 @@ impl Handler for Endpoint {
             return; // strangers are told nothing
         }
         // A new connection has room for a line, so this does not block; nor may it.
-        conn.set_write_deadline(Deadline::after(std::time::Duration::from_millis(1)));
-        let _ = io::Write::write(&mut &*conn, format!("error: {why}\n").as_bytes());
+        conn.set_write_deadline(Deadline::after(Duration::from_millis(1)));
+        let mut conn = conn;
+        let _ = conn.write_all(format!("error: {why}\n").as_bytes());
     }
 }
