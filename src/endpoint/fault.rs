@@ -76,13 +76,13 @@ pub(super) fn of_message(offset: usize, error: &wire::Error) -> Fault {
     Cause::Message(error.kind).at(offset.saturating_add(within))
 }
 
-/// The reply to a command that nobody here knows.
+/// What is told about a command that nobody here knows.
 pub(super) fn unknown(name: &Name, known: &[Name]) -> String {
     if known.is_empty() {
-        return format!("error: unknown command {name}; known: none");
+        return format!("unknown command {name}; known: none");
     }
     let known: Vec<&str> = known.iter().map(Name::as_str).collect();
-    format!("error: unknown command {name}; known: {}", known.join(", "))
+    format!("unknown command {name}; known: {}", known.join(", "))
 }
 
 impl fmt::Display for Cause {
@@ -135,11 +135,11 @@ mod tests {
         let known = [name("STRING"), name("STRUCT")];
         assert_eq!(
             unknown(&name("FOO"), &known),
-            "error: unknown command FOO; known: STRING, STRUCT"
+            "unknown command FOO; known: STRING, STRUCT"
         );
         assert_eq!(
             unknown(&name("FOO"), &[]),
-            "error: unknown command FOO; known: none"
+            "unknown command FOO; known: none"
         );
     }
 

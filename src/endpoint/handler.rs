@@ -1,14 +1,13 @@
 //! The loop of a connection: a name, its command, the next name.
 
 use std::io::{self, Write};
-use std::time::Duration;
 
 use super::EndpointConfig;
 use super::call::{Call, Stream};
 use super::commands::{Commands, Next};
 use super::fault::{Fault, unknown};
 use super::name::Name;
-use crate::net::{Addr, Conn, Deadline};
+use crate::net::{Addr, Conn};
 use crate::server::{End, Handler, Refusal, Session};
 
 /// Called with the peer and the name before each command runs.
@@ -25,7 +24,7 @@ pub struct Endpoint {
 enum Stop {
     /// The connection failed, or its deadline passed.
     Io(io::Error),
-    /// The peer is told this, and the connection ends.
+    /// The peer is told this behind `error: `, and the connection ends.
     Tell(String),
 }
 
@@ -72,7 +71,7 @@ impl Endpoint {
 fn told(what: &str, fault: Fault) -> Stop {
     match fault {
         Fault::Io(error) => Stop::Io(error),
-        refused => Stop::Tell(format!("error: {what}: {refused}")),
+        refused => Stop::Tell(format!("{what}: {refused}")),
     }
 }
 
@@ -88,12 +87,12 @@ impl Handler for Endpoint {
                 Ok(Some(Next::End)) => End::Ours,
                 Ok(None) => End::Peer,
                 Err(Stop::Io(error)) => return Err(error),
-                Err(Stop::Tell(line)) => {
-                    stream.write(format!("{line}\n").as_bytes())?;
+                Err(Stop::Tell(why)) => {
+                    stream.write(format!("error: {why}\n").as_bytes())?;
                     stream.flush()?;
                     // For the log; and as after every end of ours, the server reads on for a
                     // moment, or a reset for what is unread would destroy the line on its way.
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, line));
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, why));
                 }
             };
             stream.flush()?;
@@ -105,9 +104,8 @@ impl Handler for Endpoint {
         if why == Refusal::Access {
             return; // strangers are told nothing
         }
-        // A new connection has room for a line, so this does not block; nor may it.
-        conn.set_write_deadline(Deadline::after(Duration::from_millis(1)));
+        // This must not block, and does not: nothing was sent yet, so there is room for a line.
         let mut conn = conn;
-        let _ = conn.write_all(format!("error: {why}\n").as_bytes());
+        let _ = conn.write(format!("error: {why}\n").as_bytes());
     }
 }
