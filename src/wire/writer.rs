@@ -14,7 +14,7 @@ const FIRST: usize = 1024;
 /// Fixed-width values go to the body as they come, texts are collected apart and follow it, so
 /// that the reader checks all of them for UTF-8 at once. A value that cannot be written (a text
 /// of 4 GiB, nesting beyond the limit) is remembered and reported by
-/// [`finish`](Writer::finish): the code in between needs no error path.
+/// `finish`: the code in between needs no error path.
 #[derive(Debug)]
 pub struct Writer {
     /// What was finished before, the header, the body so far.
