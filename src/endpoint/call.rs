@@ -180,7 +180,7 @@ impl<'a> Call<'a> {
         Ok(content)
     }
 
-    /// A frame that holds a message of [`wire`].
+    /// A frame that holds a message of [`wire`](mod@crate::wire).
     pub fn message<T: DecodeOwned>(&mut self) -> Result<T, Fault> {
         let limits = self.stream.config.frame;
         // Read where it lies, without a copy.

@@ -21,7 +21,8 @@
 //!
 //! - A *name* has 1 to 64 bytes of `A-Z a-z 0-9 . _ -` and ends with a line feed (a carriage return
 //!   before it is passed over, for telnet).
-//! - The *payload*'s shape belongs to the command: lines, frames of [`wire`](crate::wire), nothing.
+//! - The *payload*'s shape belongs to the command: lines, frames of
+//!   [`wire`](mod@crate::wire), nothing.
 //! - Replies come in the order of the commands; a client may send many before it reads any.
 //!
 //! # Why an unknown command ends the connection

@@ -1,7 +1,7 @@
 //! The struct that travels, and how it looks on a page.
 //!
 //! A record holds one of each kind: a number, a text, a map, bytes, and perhaps another record, so
-//! that it is recursive. Its bytes are those of [`wire`](crate::wire); its print escapes whatever
+//! that it is recursive. Its bytes are those of [`wire`](mod@crate::wire); its print escapes whatever
 //! could drive a terminal.
 
 use std::collections::BTreeMap;
