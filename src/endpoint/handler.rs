@@ -101,7 +101,7 @@ impl Handler for Endpoint {
     }
 
     fn refused(&self, conn: &Conn, why: Refusal) {
-        if why == Refusal::Access {
+        if matches!(why, Refusal::Access(_)) {
             return; // strangers are told nothing
         }
         // This must not block, and does not: nothing was sent yet, so there is room for a line.

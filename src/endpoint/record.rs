@@ -63,7 +63,7 @@ impl Record {
         f.write_str(if self.p.len() > SHOWN { "...\n" } else { "\n" })
     }
 
-    fn print(&self, mut indent: String, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn lines(&self, mut indent: String, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A loop and no recursion: records nest as deep as a peer likes, stacks do not.
         let mut record = self;
         loop {
@@ -82,7 +82,7 @@ impl Record {
 
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.print(String::new(), f)
+        self.lines(String::new(), f)
     }
 }
 
@@ -101,7 +101,7 @@ impl fmt::Display for Message<'_> {
             Message::Text(text) => write!(f, "STRING {text:?}"),
             Message::Record(record) => {
                 f.write_str("STRUCT\n")?;
-                record.print("  ".into(), f)
+                record.lines("  ".into(), f)
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::paths::{Path, from_root, paths};
 use crate::place;
-use crate::rules::{IMPURE_NAMES, IMPURE_PATHS, PURE, VALUES};
+use crate::rules::{IMPURE_NAMES, IMPURE_PATHS, PURE, PURE_ITEMS, VALUES};
 use crate::rust_code::Code;
 
 /// Stands for the file of what std defines.
@@ -36,6 +36,10 @@ fn named(path: &Path<'_>) -> Option<String> {
 fn named_whole(whole: &str) -> Option<String> {
     if matches!(whole, "std" | "std::self" | "std::*") {
         return Some("all of std".into());
+    }
+    let starts = |item: &&str| format!("{whole}::").starts_with(&format!("{item}::"));
+    if PURE_ITEMS.iter().any(starts) {
+        return None;
     }
     let within = |impure: &&&str| format!("::{whole}::").contains(&format!("::{impure}::"));
     let impure = IMPURE_NAMES.iter().chain(&IMPURE_PATHS).find(within);

@@ -204,7 +204,7 @@ pub const VIOLATIONS: &[(Check, &str, usize, &str)] = &[
     ),
     (Pure, "cli/spec.rs", 1, "use super::{run, spec::Opt};"),
     (Pure, "server/access.rs", 1, "use super::thread;"),
-    (Pure, "server/access.rs", 1, "use super::{Arc, access};"),
+    (Pure, "server/access.rs", 1, "use super::{thread, access};"),
     // Panics.
     (Panics, "net/ip.rs", 1, "a.unwrap();"),
     (Panics, "net/ip.rs", 2, "a\n    .unwrap ();"),

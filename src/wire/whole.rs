@@ -1,0 +1,68 @@
+//! A value to one message and back: where most users begin.
+
+use std::cell::Cell;
+
+use super::{Decode, Encode, Error, Failed, Limits, Reader, Writer};
+
+/// Writes a value as one message, within the default [`Limits`].
+pub fn encode<T: Encode + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
+    encode_within(value, Limits::default())
+}
+
+/// Writes a value as one message within `limits`.
+pub fn encode_within<T: Encode + ?Sized>(value: &T, limits: Limits) -> Result<Vec<u8>, Error> {
+    let mut writer = Writer::with_texts(limits, TEXTS.take());
+    let written = writer.message(value);
+    let (bytes, texts) = writer.into_parts();
+    if texts.capacity() <= KEPT {
+        TEXTS.set(texts);
+    }
+    written.map(|()| bytes)
+}
+
+/// A longer buffer is given back.
+const KEPT: usize = 64 << 10;
+
+thread_local! {
+    /// Where the texts of a message are gathered: kept, for it would be a second allocation in
+    /// each [`encode`].
+    static TEXTS: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Reads the value that a whole message holds, within the default [`Limits`].
+pub fn decode<'a, T: Decode<'a>>(message: &'a [u8]) -> Result<T, Error> {
+    decode_within(message, Limits::default())
+}
+
+/// Reads the value that a whole message holds, within `limits`.
+pub fn decode_within<'a, T: Decode<'a>>(message: &'a [u8], limits: Limits) -> Result<T, Error> {
+    let mut reader = Reader::new(message, limits)?;
+    let value = T::decode(&mut reader).and_then(|value| {
+        reader.end::<T>()?;
+        Ok(value)
+    });
+    value.map_err(|Failed(())| reader.error())
+}
+
+/// Writes messages one after the other into a buffer that is kept: no allocation once it has its
+/// size.
+#[derive(Debug, Default)]
+pub struct Encoder {
+    writer: Writer,
+}
+
+impl Encoder {
+    /// An encoder that keeps within `limits`.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            writer: Writer::new(limits),
+        }
+    }
+
+    /// Writes a value as one message; the bytes are valid until the next call.
+    pub fn encode<T: Encode + ?Sized>(&mut self, value: &T) -> Result<&[u8], Error> {
+        self.writer.bytes().clear();
+        self.writer.message(value)?;
+        Ok(self.writer.bytes())
+    }
+}
