@@ -14,6 +14,12 @@ const FEW: usize = 16;
 impl<K: Encode, V: Encode> Encode for BTreeMap<K, V> {
     fn encode(&self, writer: &mut Writer) {
         writer.put_count::<Self>(self.len());
+        if K::WIDTH > 0 && V::WIDTH > 0 {
+            return writer.put_rows(K::WIDTH + V::WIDTH, self.iter(), |(key, value), row| {
+                key.encode_row(row);
+                value.encode_row(row);
+            });
+        }
         for (key, value) in self {
             key.encode(writer);
             value.encode(writer);

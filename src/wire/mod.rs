@@ -104,7 +104,7 @@ pub trait Encode {
         Self: Sized,
     {
         if Self::WIDTH > 0 {
-            return writer.put_rows(items);
+            return writer.put_rows(Self::WIDTH, items.iter(), Self::encode_row);
         }
         for item in items {
             item.encode(writer);
@@ -181,16 +181,19 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            message: 4 << 20,
-            elements: 1 << 20,
-            depth: 64,
-            memory_factor: 16,
-        }
+        Self::DEFAULT
     }
 }
 
 impl Limits {
+    /// The defaults.
+    pub const DEFAULT: Limits = Limits {
+        message: 4 << 20,
+        elements: 1 << 20,
+        depth: 64,
+        memory_factor: 16,
+    };
+
     /// The memory for a message of `len` bytes.
     fn budget(&self, len: usize) -> usize {
         len.saturating_mul(self.memory_factor)

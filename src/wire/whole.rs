@@ -1,6 +1,6 @@
 //! A value to one message and back: where most users begin.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 
 use super::{Decode, Encode, Error, Failed, Limits, Reader, Writer};
 
@@ -11,22 +11,24 @@ pub fn encode<T: Encode + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
 
 /// Writes a value as one message within `limits`.
 pub fn encode_within<T: Encode + ?Sized>(value: &T, limits: Limits) -> Result<Vec<u8>, Error> {
-    let mut writer = Writer::with_texts(limits, TEXTS.take());
-    let written = writer.message(value);
-    let (bytes, texts) = writer.into_parts();
-    if texts.capacity() <= KEPT {
-        TEXTS.set(texts);
-    }
-    written.map(|()| bytes)
+    WRITER.with(|kept| match kept.try_borrow_mut() {
+        Ok(mut writer) => {
+            let written = writer.message_within(value, limits);
+            let bytes = writer.take();
+            written.map(|()| bytes)
+        }
+        // A value that calls this while it is written.
+        Err(_) => {
+            let mut writer = Writer::new(limits);
+            writer.message(value)?;
+            Ok(writer.take())
+        }
+    })
 }
 
-/// A longer buffer is given back.
-const KEPT: usize = 64 << 10;
-
 thread_local! {
-    /// Where the texts of a message are gathered: kept, for it would be a second allocation in
-    /// each [`encode`].
-    static TEXTS: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    /// Kept for its buffer of texts, which would be a second allocation in each [`encode`].
+    static WRITER: RefCell<Writer> = const { RefCell::new(Writer::new(Limits::DEFAULT)) };
 }
 
 /// Reads the value that a whole message holds, within the default [`Limits`].

@@ -9,6 +9,9 @@ pub(super) const HEADER: usize = 4;
 /// The first capacity of a buffer, in bytes: one allocation for most messages.
 const FIRST: usize = 1024;
 
+/// A buffer for texts that grew past this, in bytes, is not kept.
+const KEPT: usize = 64 << 10;
+
 /// Collects one message: [`Encode::encode`] writes into it.
 ///
 /// Fixed-width values go to the body as they come, texts are collected apart and follow it, so
@@ -35,16 +38,11 @@ impl Default for Writer {
 
 impl Writer {
     /// A writer that keeps within `limits`.
-    pub fn new(limits: Limits) -> Self {
-        Self::with_texts(limits, Vec::new())
-    }
-
-    /// A writer that gathers texts in a buffer that was used before.
-    pub(super) fn with_texts(limits: Limits, texts: Vec<u8>) -> Self {
+    pub const fn new(limits: Limits) -> Self {
         Self {
             bytes: Vec::new(),
             start: 0,
-            texts,
+            texts: Vec::new(),
             depth: 0,
             limits,
             error: None,
@@ -97,9 +95,23 @@ impl Writer {
         &mut self.bytes
     }
 
-    /// What was finished, and the buffer for texts.
-    pub(super) fn into_parts(self) -> (Vec<u8>, Vec<u8>) {
-        (self.bytes, self.texts)
+    /// The same within other limits.
+    pub(super) fn message_within<T: Encode + ?Sized>(
+        &mut self,
+        value: &T,
+        limits: Limits,
+    ) -> Result<(), Error> {
+        self.limits = limits;
+        self.message(value)
+    }
+
+    /// Takes what was finished along, and leaves none. A buffer for texts that grew very long is
+    /// given back.
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        if self.texts.capacity() > KEPT {
+            self.texts = Vec::new();
+        }
+        std::mem::take(&mut self.bytes)
     }
 
     /// Writes bytes to the body as they are.
@@ -116,24 +128,29 @@ impl Writer {
 
     /// Writes values of one width: room for all is made once, each has its row in it.
     #[inline]
-    pub(super) fn put_rows<T: Encode>(&mut self, items: &[T]) {
+    pub(super) fn put_rows<I>(
+        &mut self,
+        width: usize,
+        items: impl ExactSizeIterator<Item = I>,
+        write: impl Fn(I, &mut Row<'_>),
+    ) {
         let start = self.bytes.len();
-        self.bytes.resize(start + items.len() * T::WIDTH, 0);
+        self.bytes.resize(start + items.len() * width, 0);
         let room = self.bytes.get_mut(start..).unwrap_or_default();
         let mut too_deep = false;
-        for (bytes, item) in room.chunks_exact_mut(T::WIDTH.max(1)).zip(items) {
+        for (bytes, item) in room.chunks_exact_mut(width.max(1)).zip(items) {
             let mut row = Row {
                 bytes,
                 texts: &mut self.texts,
                 levels: self.limits.depth - self.depth,
                 too_deep: false,
             };
-            item.encode_row(&mut row);
+            write(item, &mut row);
             too_deep |= row.too_deep;
         }
         if too_deep {
             let limit = self.limits.depth;
-            self.fail::<T>(ErrorKind::TooDeep { limit });
+            self.fail::<I>(ErrorKind::TooDeep { limit });
         }
     }
 

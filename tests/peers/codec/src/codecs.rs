@@ -10,7 +10,15 @@ use speedy::{Readable, Writable};
 
 use crate::data::{self, Log, LogCow, LogView, Record};
 
-type Operation = Option<Box<dyn FnMut() -> usize>>;
+/// How an operation is measured.
+pub enum Operation {
+    /// The codec does not have it.
+    None,
+    /// Run it here, again and again.
+    Here(Box<dyn FnMut() -> usize>),
+    /// Another process measures it; gives nanoseconds.
+    There(Box<dyn FnMut() -> f64>),
+}
 
 pub struct Codec {
     pub name: &'static str,
@@ -23,7 +31,7 @@ fn codec(name: &'static str, bytes: usize, new: Operation, kept: Operation, owne
 }
 
 fn op(run: impl FnMut() -> usize + 'static) -> Operation {
-    Some(Box::new(run))
+    Operation::Here(Box::new(run))
 }
 
 /// The codecs for one type: `$borrowed` is how each decodes it into borrowed values.
@@ -67,7 +75,7 @@ macro_rules! codecs {
             };
         }
         bincode2!("bincode 2, varint", bincode::config::standard(), $bincode2);
-        bincode2!("bincode 2, fixed", bincode::config::legacy(), |_: Vec<u8>| None);
+        bincode2!("bincode 2, fixed", bincode::config::legacy(), |_: Vec<u8>| Operation::None);
 
         let bytes = postcard::to_allocvec(&*value).unwrap();
         assert_eq!(postcard::from_bytes::<$type>(&bytes).unwrap(), *value);
@@ -87,7 +95,7 @@ macro_rules! codecs {
             op(move || borsh::to_vec(black_box(&*v)).unwrap().len()),
             op(move || { kept.clear(); borsh::to_writer(&mut kept, black_box(&*w)).unwrap(); kept.len() }),
             op(move || { black_box(borsh::from_slice::<$type>(black_box(&b)).unwrap()); 0 }),
-            None));
+            Operation::None));
 
         let bytes = value.write_to_vec().unwrap();
         assert_eq!(<$type>::read_from_buffer(&bytes).unwrap(), *value);
@@ -108,17 +116,17 @@ macro_rules! codecs {
             op(move || black_box(&*v).serialize_bin().len()),
             op(move || { kept.clear(); black_box(&*w).ser_bin(&mut kept); kept.len() }),
             op(move || { black_box(<$plain>::deserialize_bin(black_box(&b)).unwrap()); 0 }),
-            None));
+            Operation::None));
 
         let v = value.clone();
-        all.push(codec("(clone and drop)", 0, None, None,
-            op(move || { black_box(black_box(&*v).clone()); 0 }), None));
+        all.push(codec("(clone and drop)", 0, Operation::None, Operation::None,
+            op(move || { black_box(black_box(&*v).clone()); 0 }), Operation::None));
         all
     }};
 }
 
 pub fn for_record() -> Vec<Codec> {
-    let none = |_: Vec<u8>| None;
+    let none = |_: Vec<u8>| Operation::None;
     codecs!(Record, data::record(), data::plain::Record, |r: &Record| r.into(), none, none, none, none, none)
 }
 

@@ -98,6 +98,7 @@ pub mod plain {
 
 /// speedy borrows by `Cow` only.
 #[derive(Readable)]
+#[allow(dead_code)] // made, counted and dropped
 pub struct LogCow<'a> {
     pub address: Address,
     pub code: u16,

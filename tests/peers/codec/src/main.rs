@@ -6,20 +6,29 @@
 
 mod codecs;
 mod data;
+mod gob;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use codecs::Codec;
+use codecs::{Codec, Operation};
+use gob::Gob;
 
 const SLICE: Duration = Duration::from_millis(4);
 
 fn main() {
-    let argument = std::env::args().nth(1);
-    let rounds: usize = argument.map_or(21, |text| text.parse().expect("ROUNDS: a number"));
+    let mut arguments = std::env::args().skip(1);
+    let rounds: usize = arguments.next().map_or(21, |text| text.parse().expect("ROUNDS: a number"));
+    let gob = arguments.next().map(|program| Gob::start(&program));
     println!("{rounds} rounds; the median, and ours to theirs (below 1: ours takes less time)\n");
-    table("recursive record", "ns", 1.0, rounds, codecs::for_record());
-    table("10,000 log records", "us", 1000.0, rounds, codecs::for_logs());
+    table("recursive record", "ns", 1.0, rounds, with_gob(codecs::for_record(), &gob, "record"));
+    table("10,000 log records", "us", 1000.0, rounds, with_gob(codecs::for_logs(), &gob, "logs"));
+}
+
+/// The Go program's row, if there is one.
+fn with_gob(mut codecs: Vec<Codec>, gob: &Option<Gob>, what: &'static str) -> Vec<Codec> {
+    codecs.extend(gob.as_ref().map(|gob| gob.codec(what)));
+    codecs
 }
 
 /// One operation of all codecs in all rounds, in nanoseconds: `times[codec][round]`.
@@ -27,7 +36,15 @@ fn measure(codecs: &mut [Codec], rounds: usize, operation: usize) -> Vec<Vec<f64
     let mut times = vec![Vec::new(); codecs.len()];
     for round in 0..rounds + 1 {
         for (codec, times) in codecs.iter_mut().zip(&mut times) {
-            let Some(run) = &mut codec.operations[operation] else { continue };
+            let run = match &mut codec.operations[operation] {
+                Operation::None => continue,
+                Operation::There(measure) => {
+                    let time = measure();
+                    times.extend((round > 0).then_some(time));
+                    continue;
+                }
+                Operation::Here(run) => run,
+            };
             let (begun, mut count) = (Instant::now(), 0_u32);
             while begun.elapsed() < SLICE {
                 // Reading the clock for each would be measured along with the quick ones.

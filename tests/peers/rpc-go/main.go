@@ -3,6 +3,8 @@
 //	rpc-go server                                     prints its address
 //	rpc-go client ADDRESS CALLERS CONNECTIONS SECONDS
 //
+//	rpc-go gob                                        measures gob as it is asked to (gob.go)
+//
 // The client prints calls a second, the 50th and the 99th percentile in microseconds, and how
 // many results were wrong.
 package main
@@ -86,6 +88,8 @@ func call(address string, callers, connections int, seconds float64) {
 func main() {
 	if len(os.Args) == 2 && os.Args[1] == "server" {
 		serve()
+	} else if len(os.Args) == 2 && os.Args[1] == "gob" {
+		gobs()
 	} else if len(os.Args) == 6 && os.Args[1] == "client" {
 		callers, err := strconv.Atoi(os.Args[3])
 		check(err)
@@ -95,7 +99,7 @@ func main() {
 		check(err)
 		call(os.Args[2], callers, connections, seconds)
 	} else {
-		fmt.Fprintln(os.Stderr, "usage: rpc-go server | client ADDRESS CALLERS CONNECTIONS SECONDS")
+		fmt.Fprintln(os.Stderr, "usage: rpc-go server | gob | client ADDRESS CALLERS CONNECTIONS SECONDS")
 		os.Exit(2)
 	}
 }
