@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures our echo servers beside the peers, in one run, and prints ratios.
+"""Measures ours beside the peers, in one run, and prints ratios: echo, calls by name, the codec.
 
 Every case starts all contestants, then goes round them several times: one short run of `loadgen`
 each, always in a new order. A ratio compares two runs of the same round, since machines have fast
@@ -38,6 +38,21 @@ CASES = {
 }
 MEMORY = "memory-10000"
 
+# Calls by name. case: (callers, connections, goals). Every contestant has a client of its own.
+RPC_CASES = {
+    "rpc-1": (1, 1, {"go": 2.0, "tarpc": 2.2}),
+    "rpc-1-cpu0": (1, 1, {"go": 2.0, "tarpc": 2.2}),
+    "rpc-64-on-1": (64, 1, {"go": 2.2, "tarpc": 1.5}),
+    "rpc-64-on-64": (64, 64, {"go": 1.0}),
+}
+RPC_PEERS = {
+    "groundwire": (os.path.join(HERE, "build/rpc-peers"), ["ours"]),
+    "go": (os.path.join(HERE, "build/rpc-go"), []),
+    "tarpc": (os.path.join(HERE, "build/rpc-peers"), ["tarpc"]),
+}
+# The wire format beside other codecs: prints tables of its own.
+CODEC = "codec"
+
 
 class Server:
     """A contestant under test: a process whose first line ends in its address."""
@@ -55,8 +70,7 @@ class Server:
         self.address = self.process.stdout.readline().split()[-1]
 
     def cpu_seconds(self):
-        fields = open(f"/proc/{self.process.pid}/stat").read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds(self.process.pid)
 
     def resident_kib(self):
         for line in open(f"/proc/{self.process.pid}/status"):
@@ -113,6 +127,72 @@ def measure(case, contestants, rounds, seconds):
         print(f"{row} {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}) | {goal} |", flush=True)
 
 
+class Caller:
+    """A contestant in calls by name: its server, and its client for each run."""
+
+    def __init__(self, name, pin=()):
+        program, who = RPC_PEERS[name]
+        self.name, self.command = name, [*pin, program, *who]
+        self.server = subprocess.Popen([*self.command, "server"], stdout=subprocess.PIPE, text=True)
+        self.address = self.server.stdout.readline().strip()
+
+    def run(self, callers, connections, seconds):
+        """Calls a second, the 99th percentile in microseconds, CPU microseconds a call on both sides."""
+        before = cpu_seconds(self.server.pid), children_cpu()
+        arguments = ["client", self.address, str(callers), str(connections), str(seconds)]
+        done = subprocess.run([*self.command, *arguments], capture_output=True, text=True, check=True)
+        rate, _, p99, wrong = done.stdout.split()
+        if wrong != "0":
+            sys.exit(f"bench: rpc {self.name}: {wrong} wrong results")
+        calls = float(rate) * seconds
+        spent = cpu_seconds(self.server.pid) - before[0], children_cpu() - before[1]
+        return float(rate), float(p99), spent[0] / calls * 1e6, spent[1] / calls * 1e6
+
+
+def children_cpu():
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+def cpu_seconds(pid):
+    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def measure_rpc(case, rounds, seconds):
+    callers, connections, goals = RPC_CASES[case]
+    pin = ("taskset", "-c", "0") if case.endswith("-cpu0") else ()
+    names = [name for name, (program, _) in RPC_PEERS.items() if os.access(program, os.X_OK)]
+    if "groundwire" not in names:
+        return print(f"bench: {case} left out: build/rpc-peers was not built", file=sys.stderr)
+    contestants = [Caller(name, pin) for name in names]
+    runs = {name: [] for name in names}
+    for _ in range(rounds):
+        for contestant in random.sample(contestants, len(contestants)):
+            runs[contestant.name].append(contestant.run(callers, connections, seconds))
+    for contestant in contestants:
+        contestant.server.kill()
+        contestant.server.wait()
+    for name in names:
+        rate, p99, server, client = (statistics.median(run[i] for run in runs[name]) for i in range(4))
+        row = f"| {case} | {name} | {rate:,.0f}/s | {server:.1f} + {client:.1f} us | {p99:,.0f} us "
+        if name == "groundwire":
+            print(row + "| | |", flush=True)
+            continue
+        ratios = sorted(ours[0] / theirs[0] for ours, theirs in zip(runs["groundwire"], runs[name]))
+        goal = f"{goals[name]:.2f}" if name in goals else ""
+        print(f"{row}| {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}) | {goal} |", flush=True)
+
+
+def codec(rounds):
+    program, gob = (os.path.join(HERE, "build", name) for name in ("codec-bench", "rpc-go"))
+    if not os.access(program, os.X_OK):
+        return print("bench: codec left out: build/codec-bench was not built", file=sys.stderr)
+    gob = [gob] if os.access(gob, os.X_OK) else []
+    print("\nCodecs: ", end="", flush=True)
+    subprocess.run([program, str(3 * rounds), *gob], check=True)
+
+
 def memory(contestants, count=10_000):
     """Resident memory of a server that holds idle connections, each of which has asked once."""
     for name in contestants:
@@ -140,7 +220,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
-    names = [*CASES, MEMORY]
+    names = [*CASES, MEMORY, *RPC_CASES, CODEC]
     if options.list:
         return print("\n".join(names))
     unknown = [case for case in options.cases if case not in names]
@@ -161,6 +241,10 @@ def main():
     for case in options.cases or names:
         if case == MEMORY:
             memory(contestants)
+        elif case == CODEC:
+            codec(options.rounds)
+        elif case in RPC_CASES:
+            measure_rpc(case, options.rounds, options.seconds)
         else:
             measure(case, contestants, options.rounds, options.seconds)
 

@@ -6,20 +6,31 @@ here=$(cd "$(dirname "$0")" && pwd)
 out=$here/build
 mkdir -p "$out"
 
-skip() { echo "peers: $1 left out: $2"; rm -f "$out/echo-$1"; }
+skip() { echo "peers: $1 left out: $2"; rm -f "$out/$1"; }
 
 if command -v cc >/dev/null; then
   cc -O2 -Wall -Wextra -pthread -o "$out/echo-epoll" "$here/epoll/echo.c" && echo "peers: epoll built by $(cc --version | head -n 1)"
 else
-  skip epoll "no C compiler"
+  skip echo-epoll "no C compiler"
 fi
 
 if CARGO_TARGET_DIR=$out/tokio-target cargo build --quiet --release --locked --manifest-path "$here/tokio/Cargo.toml"; then
   cp "$out/tokio-target/release/echo-tokio" "$out/"
   echo "peers: tokio $(sed -n '/^name = "tokio"$/{n;s/version = "\(.*\)"/\1/p;}' "$here/tokio/Cargo.lock") built by $(rustc --version)"
 else
-  skip tokio "its packages are not here and no registry answers"
+  skip echo-tokio "its packages are not here and no registry answers"
 fi
+
+# These two have ours in them, too; without their packages there is nothing to compare with.
+for name in codec rpc; do
+  program=$([ $name = rpc ] && echo rpc-peers || echo codec-bench)
+  if CARGO_TARGET_DIR=$out/$name-target cargo build --quiet --release --locked --manifest-path "$here/$name/Cargo.toml"; then
+    cp "$out/$name-target/release/$program" "$out/"
+    echo "peers: $program built by $(rustc --version)"
+  else
+    skip "$program" "its packages are not here and no registry answers"
+  fi
+done
 
 go=${GO:-$(command -v go || true)}
 if [ -z "$go" ] && [ ! -x "$out/venv/bin/go" ] && command -v python3 >/dev/null; then
@@ -28,8 +39,11 @@ fi
 if [ -z "$go" ] && [ -x "$out/venv/bin/go" ]; then
   go=$out/venv/bin/go
 fi
-if [ -n "$go" ] && (cd "$here/go" && GOFLAGS=-mod=mod GOTOOLCHAIN=local GOPROXY=off GOCACHE="$out/go-cache" "$go" build -o "$out/echo-go" .); then
-  echo "peers: go built by $("$go" version)"
-else
-  skip go "no Go compiler"
-fi
+for name in echo-go rpc-go; do
+  folder=$([ $name = rpc-go ] && echo rpc-go || echo go)
+  if [ -n "$go" ] && (cd "$here/$folder" && GOFLAGS=-mod=mod GOTOOLCHAIN=local GOPROXY=off GOCACHE="$out/go-cache" "$go" build -o "$out/$name" .); then
+    echo "peers: $name built by $("$go" version)"
+  else
+    skip $name "no Go compiler"
+  fi
+done
