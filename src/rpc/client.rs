@@ -11,6 +11,7 @@
 //!  caller C   write ── wait ─ reply handed over by A ─> return
 //! ```
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::net::Shutdown;
@@ -28,6 +29,7 @@ use super::server::{AROUND, kind};
 use super::slot::{Event, Slot};
 use super::stream::Stream;
 use crate::net::{Conn, Deadline};
+use crate::sys::process;
 use crate::wire::{DecodeOwned, Encode, FrameBuffer, FrameReader, Frames, Limits, decode_within};
 
 /// The configuration of a [`Client`].
@@ -48,6 +50,11 @@ pub struct ClientConfig {
     pub write_timeout: Duration,
     /// If set, both sides must prove that they know it. Default: none.
     pub secret: Option<Secret>,
+    /// For many callers on one connection: their threads are scheduled as SCHED_BATCH
+    /// (`sched(7)`) from their first call on, so that a caller whose reply has come does not
+    /// interrupt the one that hands out the others'. A third more calls a second with 64 callers,
+    /// a little less with one. Default off: the threads are the program's.
+    pub batch: bool,
 }
 
 impl Default for ClientConfig {
@@ -59,6 +66,7 @@ impl Default for ClientConfig {
             pong_within: Duration::from_secs(5),
             write_timeout: Duration::from_secs(10),
             secret: None,
+            batch: false,
         }
     }
 }
@@ -188,6 +196,9 @@ impl Client {
         A: Encode + ?Sized,
     {
         let shared = self.shared.clone();
+        if shared.config.batch {
+            schedule_as_batch();
+        }
         let (id, slot) = shared.register()?;
         let pending = Pending {
             deadline: Deadline::after_option(time),
@@ -489,6 +500,17 @@ impl Shared {
 
 /// What has come, and for whom.
 type Ready = (Arc<Slot>, Event);
+
+/// Sees to it, once for each thread.
+fn schedule_as_batch() {
+    thread_local! {
+        static DONE: Cell<bool> = const { Cell::new(false) };
+    }
+    if !DONE.replace(true) {
+        // Refused, it costs some speed and nothing else.
+        let _ = process::set_scheduling(process::Scheduling::Batch);
+    }
+}
 
 fn is_timeout(error: &io::Error) -> bool {
     matches!(

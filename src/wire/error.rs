@@ -15,7 +15,7 @@ pub struct Error {
     pub of: &'static str,
 }
 
-/// The rules of [`docs/wire-format.md`](https://docs.rs/groundwire), one for each way to break them.
+/// The rules of docs/wire-format.md, one for each way to break them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {

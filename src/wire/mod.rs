@@ -17,7 +17,7 @@
 //!
 //! Numbers have their width, booleans and tags are one byte, lengths and counts four. A string
 //! leaves its length in the body and its characters in the texts, which are checked for UTF-8
-//! once, and then cut. No names, no types: both sides know the type. [`docs/wire-format.md`] is
+//! once, and then cut. No names, no types: both sides know the type. docs/wire-format.md is
 //! the specification, its examples are the tests' vectors.
 //!
 //! # The promises
@@ -55,8 +55,6 @@
 //! `containers`, `maps`, `times`, `addresses`: the types of std. `derive`: the macro for your own
 //! types. `later`: fields and variants of a later version. `whole`: a value to a message and back.
 //! `frame`: messages on a stream.
-//!
-//! [`docs/wire-format.md`]: https://docs.rs/groundwire
 
 mod addresses;
 mod containers;

@@ -34,8 +34,9 @@ pub fn serve() {
 }
 
 pub fn call(address: &str, callers: usize, connections: usize, time: Duration) {
+    let config = ClientConfig { batch: callers > 1, ..ClientConfig::default() };
     let clients: Vec<Client> = (0..connections)
-        .map(|_| Client::over(net::dial(Network::Tcp, address).unwrap(), ClientConfig::default()).unwrap())
+        .map(|_| Client::over(net::dial(Network::Tcp, address).unwrap(), config.clone()).unwrap())
         .collect();
     let (begun, over) = (Instant::now(), AtomicBool::new(false));
     let (mut times, mut wrong) = (Vec::new(), 0);
