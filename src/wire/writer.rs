@@ -9,6 +9,9 @@ pub(super) const HEADER: usize = 4;
 /// The first capacity of a buffer, in bytes: one allocation for most messages.
 const FIRST: usize = 1024;
 
+/// Rows of up to so many bytes are put together on the stack.
+const ROW: usize = 64;
+
 /// A buffer for texts that grew past this, in bytes, is not kept.
 const KEPT: usize = 64 << 10;
 
@@ -52,7 +55,7 @@ impl Writer {
     /// Starts a message behind what was finished before.
     pub(super) fn begin(&mut self) {
         if self.bytes.capacity() == 0 {
-            self.bytes.reserve(FIRST);
+            self.bytes = Vec::with_capacity(FIRST);
         }
         self.start = self.bytes.len();
         self.bytes.extend_from_slice(&[0; HEADER]);
@@ -134,19 +137,25 @@ impl Writer {
         items: impl ExactSizeIterator<Item = I>,
         write: impl Fn(I, &mut Row<'_>),
     ) {
-        let start = self.bytes.len();
-        self.bytes.resize(start + items.len() * width, 0);
-        let room = self.bytes.get_mut(start..).unwrap_or_default();
+        self.bytes.reserve(items.len() * width);
+        let (mut place, mut wide) = ([0; ROW], Vec::new());
         let mut too_deep = false;
-        for (bytes, item) in room.chunks_exact_mut(width.max(1)).zip(items) {
+        let levels = self.limits.depth - self.depth;
+        if width > ROW {
+            wide = vec![0; width];
+        }
+        for item in items {
+            let bytes = place.get_mut(..width).unwrap_or(&mut wide);
             let mut row = Row {
                 bytes,
                 texts: &mut self.texts,
-                levels: self.limits.depth - self.depth,
+                levels,
                 too_deep: false,
             };
             write(item, &mut row);
             too_deep |= row.too_deep;
+            self.bytes
+                .extend_from_slice(place.get(..width).unwrap_or(&wide));
         }
         if too_deep {
             let limit = self.limits.depth;
