@@ -12,6 +12,9 @@
 //! like, as GNU's does: `--offset -5` works, and `--mode --once` complains
 //! about the mode `--once`. The first thing that is wrong, or the first
 //! `--help`, ends the parse.
+//!
+//! A hyphen and a digit, `-17`, is a number and so an operand, in a program
+//! without an option whose short name is a digit.
 
 use super::args::Args;
 use super::error::{Stop, UsageError};
@@ -33,8 +36,15 @@ impl Spec {
         );
         let mut args = Args::new(*self);
         let mut rest = arguments.into_iter();
+        let is_digit = |letter: char| letter.is_ascii_digit();
+        let numbers = !self
+            .all_options()
+            .any(|opt| opt.short.is_some_and(is_digit));
         while let Some(argument) = rest.next() {
             match Argument::of(argument)? {
+                Argument::Short(number) if numbers && number.starts_with(is_digit) => {
+                    args.push_operand(format!("-{number}").into());
+                }
                 Argument::Operand(operand) => args.push_operand(operand),
                 Argument::Long(text) => self.long(&text, &mut rest, &mut args)?,
                 Argument::Short(letters) => self.short(&letters, &mut rest, &mut args)?,
@@ -309,6 +319,20 @@ mod tests {
                 other => panic!("{line}: {other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn a_negative_number_is_an_operand_where_no_option_is_a_digit() {
+        const PORT: [Opt; 1] = [Opt::value("port", "PORT", "the port").short('p')];
+        let without = Spec {
+            options: &PORT,
+            ..SPEC
+        };
+        let parse = |line: &str| without.parse(line.split_whitespace().map(OsString::from));
+        let args = parse("add -17 -p -5 18").unwrap();
+        assert_eq!(args.operands(), ["add", "-17", "18"]);
+        assert_eq!(args.value("port"), Some("-5"));
+        assert!(matches!(parse("-x17"), Err(Stop::Usage(_))));
     }
 
     #[test]
