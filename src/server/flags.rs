@@ -88,21 +88,34 @@ pub const VERBOSE: Opt = Opt::flag(
 
 /// The configuration that the flags ask for, on a network whose peers have addresses.
 pub fn config_with_peers(name: &str, args: &Args) -> Result<Config, UsageError> {
+    with_peers(config(name, args)?, args)
+}
+
+/// A configuration with what [`MAX_PER_PEER`], [`ALLOW`] and [`DENY`] ask for.
+pub fn with_peers(config: Config, args: &Args) -> Result<Config, UsageError> {
     Ok(Config {
         max_per_peer: args
             .parse_opt::<NonZeroCount>("max-per-peer")?
             .map(NonZeroCount::as_usize),
         access: access(args)?,
-        ..config(name, args)?
+        ..config
     })
 }
 
 /// The same without [`MAX_PER_PEER`], [`ALLOW`] and [`DENY`]: for Unix sockets.
 pub fn config(name: &str, args: &Args) -> Result<Config, UsageError> {
     Ok(Config {
+        mode: mode(args)?,
+        ..config_of_threads(name, args)?
+    })
+}
+
+/// The same without [`MODE`], [`WORKERS`] and [`QUEUE`]: for protocols whose connections live long
+/// and carry many requests, so that each has its own thread.
+pub fn config_of_threads(name: &str, args: &Args) -> Result<Config, UsageError> {
+    Ok(Config {
         name: name.to_string(),
         log: log(args)?,
-        mode: mode(args)?,
         max_connections: args.parse::<NonZeroCount>("max-connections")?.as_usize(),
         scheduling: scheduling(args)?,
         drain: args.parse::<DurationArg>("drain")?.get(),

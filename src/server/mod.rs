@@ -167,6 +167,11 @@ impl<H: Handler + 'static> Server<H> {
         }
     }
 
+    /// The same, but `stopper` stops it: for a handler that was made with a handle to do so.
+    pub fn stopped_by(self, stopper: Stopper) -> Self {
+        Self { stopper, ..self }
+    }
+
     /// The handle that stops it.
     pub fn stopper(&self) -> Stopper {
         self.stopper.clone()

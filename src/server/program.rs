@@ -46,13 +46,25 @@ pub fn serve_connections<H: Handler + 'static>(
     listener: Listener,
     handler: H,
 ) -> Result<(), Failure> {
+    serve_connections_with(args, config, listener, |_, _| handler)
+}
+
+/// The same with a handler that is made last: it may keep the stopper, to stop the server itself,
+/// and put its own numbers into the registry, beside those of the server.
+pub fn serve_connections_with<H: Handler + 'static>(
+    args: &Args,
+    config: Config,
+    listener: Listener,
+    handler: impl FnOnce(&Stopper, &Registry) -> H,
+) -> Result<(), Failure> {
     let signals = Signals::block().what("blocking signals")?;
     let what = format!("serving {} {}", listener.network(), listener.local_addr());
     let life = Life::new(args, &config.name, &config.log);
     make_room(&config);
-    let server = Server::new(config, handler);
-    life.watch(signals, server.stopper())?;
-    let registry = Registry::new();
+    let (stopper, registry) = (Stopper::new(), Registry::new());
+    let handler = handler(&stopper, &registry);
+    let server = Server::new(config, handler).stopped_by(stopper.clone());
+    life.watch(signals, stopper)?;
     server.register(&registry);
 
     let out = Out::lines();
