@@ -177,7 +177,8 @@ macro_rules! rpc_service {
 
     (@if_stream [stream $($flag:ident)*] { $($then:tt)* } else { $($else:tt)* }) => { $($then)* };
     (@if_stream [$other:ident $($flag:ident)*] { $($then:tt)* } else { $($else:tt)* }) => {
-        $crate::rpc_service!(@if_stream [$($flag)*] { $($then)* } else { $($else)* });
+        // In braces, for it stands where an item may be, and where an expression may be.
+        $crate::rpc_service! { @if_stream [$($flag)*] { $($then)* } else { $($else)* } }
     };
     (@if_stream [] { $($then:tt)* } else { $($else:tt)* }) => { $($else)* };
 }
