@@ -37,7 +37,7 @@ const WRITE_AT: usize = 64 << 10;
 pub struct ServerConfig {
     /// The name in log lines.
     pub name: String,
-    /// Where log lines go. Default: nowhere.
+    /// Where the panics of methods are told. Default: nowhere.
     pub log: Log,
     /// What a message may cost. Default [`Limits::default`]: 4 MiB.
     pub limits: Limits,
@@ -244,6 +244,9 @@ impl Handler for RpcHandler {
     }
 
     fn refused(&self, conn: &Conn, why: Refusal) {
+        if matches!(why, Refusal::Access(_)) {
+            return; // strangers are told nothing
+        }
         let mut out = Frames::new(Limits::default());
         out.push_raw(&MAGIC);
         out.failed(0, &Failure::Overloaded(why.to_string()));
@@ -377,7 +380,7 @@ impl Reading<'_> {
             frames: &mut self.out,
             id,
         };
-        method.carry_out(&call, argument, &mut answer);
+        method.carry_out(&call, argument, &mut answer, &self.handler.config);
         let now = Instant::now();
         method.stats.time.record(nanos(now - self.now));
         self.now = now;
@@ -435,7 +438,7 @@ impl Reading<'_> {
             } else if state.is_cancelled() {
                 answer.refuse(&Failure::Cancelled);
             } else {
-                method.carry_out(&call, &argument, &mut answer);
+                method.carry_out(&call, &argument, &mut answer, &config);
             }
             method.stats.time.record(nanos(begun.elapsed()));
             // An error has ended the connection already.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::failure::Failure;
 use super::link::{CallState, Link};
 use super::message::Push;
+use super::server::ServerConfig;
 use super::sink::Sink;
 use crate::net::{Addr, Deadline};
 use crate::telemetry::{Counter, Histogram};
@@ -140,14 +141,27 @@ impl Answer<'_> {
 }
 
 impl Method {
-    /// Carries a call out, and adds its reply or its failure to the frames. A panic is caught.
-    pub(super) fn carry_out(&self, call: &Call<'_>, argument: &[u8], answer: &mut Answer<'_>) {
+    /// Carries a call out, and adds its reply or its failure to the frames. A panic is caught,
+    /// and told to the log.
+    pub(super) fn carry_out(
+        &self,
+        call: &Call<'_>,
+        argument: &[u8],
+        answer: &mut Answer<'_>,
+        config: &ServerConfig,
+    ) {
         let begun = answer.frames.len();
         let run = AssertUnwindSafe(|| (self.run)(call, argument, answer));
         let failure = match catch_unwind(run) {
             Ok(Ok(())) => return,
             Ok(Err(failure)) => failure,
-            Err(_) => Failure::Panicked,
+            Err(_) => {
+                // What it said is on standard error already, without the peer.
+                let fields: [(&str, &dyn fmt::Display); 2] =
+                    [("method", &self.name), ("peer", call.peer)];
+                config.log.error(&config.name, "method panicked", &fields);
+                Failure::Panicked
+            }
         };
         self.stats.failed.inc();
         // What a panic left half-written.

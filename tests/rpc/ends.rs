@@ -41,8 +41,12 @@ fn a_stop_lets_running_calls_finish_and_refuses_new_ones() {
 }
 
 #[test]
-fn a_server_that_vanishes_fails_every_caller_at_once() {
-    let world = world();
+fn a_server_that_does_not_wait_fails_every_caller_at_once() {
+    let rpc = ServerConfig {
+        drain: Duration::ZERO,
+        ..ServerConfig::default()
+    };
+    let world = world_with(rpc, Config::default());
     let client = world.client();
     let waiting: Vec<_> = (0..8)
         .map(|n| {
@@ -59,13 +63,7 @@ fn a_server_that_vanishes_fails_every_caller_at_once() {
     for _ in 0..8 {
         assert_eq!(world.told(), "waits");
     }
-    // The drain time is zero for a server that is killed; here the sockets are cut by hand.
-    let config = Config {
-        drain: Duration::ZERO,
-        ..Config::default()
-    };
-    drop(config);
-    client_conn_cut(&world);
+    world.running.stopper().stop();
     for thread in threads {
         let error = thread.join().unwrap().unwrap_err();
         let known = matches!(
@@ -74,11 +72,6 @@ fn a_server_that_vanishes_fails_every_caller_at_once() {
         );
         assert!(known, "{error:?}");
     }
-}
-
-/// Ends the server without waiting for its calls.
-fn client_conn_cut(world: &World) {
-    world.running.stopper().stop();
 }
 
 #[test]
