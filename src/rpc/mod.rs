@@ -36,16 +36,19 @@
 //! | `greeting`, `client`, `slot`, `stream` | the client's |
 //! | `reconnect`, `caller`, `argument`, `derive` | what stubs stand on |
 //! | `sha256`, `auth`, `nonce` | the proof of a shared secret (pure, but for the random bytes) |
+//! | `signed`, `calculator`, `flags` | the service and the flags of the programs |
 //!
 //! The chapter is `docs/rpc.md`.
 
 mod argument;
 mod auth;
 mod builtin;
+mod calculator;
 mod caller;
 mod client;
 mod derive;
 mod failure;
+pub mod flags;
 mod greeting;
 mod link;
 pub mod message;
@@ -54,6 +57,7 @@ mod reconnect;
 mod server;
 mod service;
 pub mod sha256;
+mod signed;
 mod sink;
 mod slot;
 mod stream;
@@ -62,6 +66,7 @@ mod workers;
 pub use argument::Argument;
 pub use auth::Secret;
 pub use builtin::{MethodCount, MethodInfo, quit};
+pub use calculator::{Calculate, Calculator, CalculatorClient};
 pub use caller::{Caller, MethodName};
 pub use client::{Client, ClientConfig, Pending};
 pub use failure::{CallError, Failure};
@@ -69,5 +74,6 @@ pub use message::MAX_NAME;
 pub use reconnect::{ReconnectConfig, Reconnecting};
 pub use server::{RpcHandler, STACK_SIZE, ServerConfig};
 pub use service::{Call, Method, MethodStats, Service, Traits};
+pub use signed::{NotSigned, Signed};
 pub use sink::Sink;
 pub use stream::Stream;

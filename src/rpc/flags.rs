@@ -1,0 +1,107 @@
+//! The flags of `rpc-server` and `rpc-client`.
+
+use std::fs::File;
+use std::io::Read;
+
+use super::{Secret, ServerConfig};
+use crate::cli::{Args, Count, DurationArg, Failure, NonZeroCount, Opt, Size, UsageError, What};
+use crate::server::Config;
+use crate::server::flags::{MAX_WORKERS, limit};
+use crate::wire::Limits;
+
+/// `--workers N`
+pub const WORKERS: Opt = Opt::value(
+    "workers",
+    "N",
+    "threads for slow methods and streams, at most 4096",
+)
+.default("64");
+/// `--queue N`
+pub const QUEUE: Opt = Opt::value(
+    "queue",
+    "N",
+    "calls that may wait for a worker; more are refused",
+)
+.default("1024");
+/// `--in-flight N`
+pub const IN_FLIGHT: Opt = Opt::value(
+    "in-flight",
+    "N",
+    "calls under way on a connection; more are refused",
+)
+.default("256");
+/// `--max-message SIZE`
+pub const MAX_MESSAGE: Opt =
+    Opt::value("max-message", "SIZE", "refuse a longer argument or result").default("4MiB");
+/// `--idle-timeout TIME`
+pub const IDLE_TIMEOUT: Opt = Opt::value(
+    "idle-timeout",
+    "TIME",
+    "end a connection that is silent for so long; 0: never",
+)
+.default("10m");
+/// `--secret-file FILE`
+pub const SECRET_FILE: Opt = Opt::value(
+    "secret-file",
+    "FILE",
+    "both sides must know what stands in it, 16 bytes or more",
+);
+
+/// The shortest secret, in bytes.
+const LEAST_SECRET: usize = 16;
+/// The longest, so that a wrong file is noticed and not read to its end.
+const MOST_SECRET: usize = 4096;
+
+/// The configuration that the flags ask for, beside that of the server around it.
+pub fn config(server: &Config, args: &Args) -> Result<ServerConfig, Failure> {
+    let workers = args.parse::<NonZeroCount>("workers")?.as_usize();
+    if workers > MAX_WORKERS {
+        let why = format!("must be at most {MAX_WORKERS}");
+        return Err(UsageError::bad_value("--workers", workers, why).into());
+    }
+    let message = args.parse::<Size>("max-message")?.as_usize();
+    if message == 0 || message > 1 << 30 {
+        return Err(UsageError::bad_value("--max-message", message, "must be 1 to 1GiB").into());
+    }
+    Ok(ServerConfig {
+        name: server.name.clone(),
+        log: server.log.clone(),
+        limits: Limits {
+            message,
+            ..Limits::default()
+        },
+        in_flight: args.parse::<NonZeroCount>("in-flight")?.as_usize(),
+        workers,
+        queue: args.parse::<Count>("queue")?.as_usize(),
+        idle_timeout: limit(args, "idle-timeout")?,
+        drain: args.parse::<DurationArg>("drain")?.get(),
+        secret: secret(args)?,
+        ..ServerConfig::default()
+    })
+}
+
+/// The secret in the file that `--secret-file` names: all of it but a last line feed. It is never
+/// an argument itself, for everybody on a machine can see those.
+pub fn secret(args: &Args) -> Result<Option<Secret>, Failure> {
+    let Some(path) = args.value("secret-file") else {
+        return Ok(None);
+    };
+    let what = format!("--secret-file {path}");
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MOST_SECRET as u64 + 2).read_to_end(&mut bytes))
+        .what(&what)?;
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+    }
+    match bytes.len() {
+        len if len < LEAST_SECRET => Err(format!(
+            "{what}: a secret of {len} bytes, at least {LEAST_SECRET} are needed"
+        )
+        .into()),
+        len if len > MOST_SECRET => {
+            Err(format!("{what}: a secret has at most {MOST_SECRET} bytes").into())
+        }
+        _ => Ok(Some(Secret::new(&bytes))),
+    }
+}
