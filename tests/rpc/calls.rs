@@ -1,6 +1,8 @@
 //! Results and failures of calls.
 
+use std::io::{self, Write};
 use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use groundwire::rpc::{
     CallError, Client, ClientConfig, Failure, MethodInfo, RpcHandler, ServerConfig,
 };
 use groundwire::server::{Config, Server};
+use groundwire::telemetry::{Format, Level, Log};
 use groundwire::wire::Limits;
 
 use crate::world::*;
@@ -80,6 +83,35 @@ fn a_panic_fails_its_own_call_only() {
         assert_eq!(failure(lab.panics_slowly()), Failure::Panicked);
         assert_eq!(lab.echo("alive").unwrap(), "alive");
     }
+}
+
+/// Hands each line of a log to the test.
+struct Lines(Sender<String>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let line = String::from_utf8_lossy(bytes).into_owned();
+        self.0.send(line).map_err(io::Error::other)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_panic_is_logged_with_its_method_and_peer() {
+    let (tell, told) = channel();
+    let rpc = ServerConfig {
+        log: Log::to_writer(Level::Error, Format::Text, Box::new(Lines(tell))),
+        ..ServerConfig::default()
+    };
+    let lab = world_with(rpc, Config::default()).lab();
+    assert_eq!(failure(lab.panics_slowly()), Failure::Panicked);
+    let line = told.recv_timeout(Duration::from_secs(20)).unwrap();
+    let says = "ERROR rpc method panicked method=Lab.PanicsSlowly peer=127.0.0.1:";
+    assert!(line.contains(says), "{line}");
 }
 
 #[test]
