@@ -1,12 +1,15 @@
 //! Takes commands with strings and structs over TCP. The lesson: where one message ends.
 #![forbid(unsafe_code)]
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use groundwire::cli::{self, Args, Failure, Out, Spec};
 use groundwire::endpoint::{self, Commands, Endpoint, Message, Name};
 use groundwire::net::{self, Addr, Network};
 use groundwire::server::{Config, flags, program};
+use groundwire::telemetry::{Counter, Registry};
 
 const SPEC: Spec = Spec {
     name: "message-server",
@@ -57,13 +60,30 @@ fn serve(args: Args) -> Result<(), Failure> {
     let out = Out::lines();
     // A reader of standard output that has gone away does not stop the service.
     let show = move |_: &Addr, message: Message<'_>| drop(out.line(format_args!("-> {message}")));
-    let mut handler = Endpoint::new(limits, Commands::built_in(show));
-    if args.count("verbose") > 0 {
-        let out = Out::lines();
-        let watch = move |peer: &Addr, name: &Name| drop(out.line(format_args!("{peer} {name}")));
-        handler = handler.watched(watch);
-    }
-    program::serve_connections(&args, config, listener, handler)
+    let commands = Commands::built_in(show);
+    let shown = (args.count("verbose") > 0).then(Out::lines);
+    program::serve_connections_with(&args, config, listener, |_, registry| {
+        let called = counters(&commands, registry);
+        Endpoint::new(limits, commands).watched(move |peer: &Addr, name: &Name| {
+            if let Some(counter) = called.get(name) {
+                counter.inc();
+            }
+            if let Some(out) = &shown {
+                drop(out.line(format_args!("{peer} {name}")));
+            }
+        })
+    })
+}
+
+/// A counter for each command, on the page of `--metrics`.
+fn counters(commands: &Commands, registry: &Registry) -> BTreeMap<Name, Arc<Counter>> {
+    let counter = |name: Name| {
+        let labels = [("command", name.as_str())];
+        let help = "Commands that were called.";
+        let counter = registry.counter("groundwire_endpoint_commands_total", help, &labels);
+        (name, counter)
+    };
+    commands.names().into_iter().map(counter).collect()
 }
 
 #[test]

@@ -183,6 +183,26 @@ fn a_silent_peer_meets_the_idle_time_out_and_half_a_command_the_item_time_out() 
 }
 
 #[test]
+fn the_metrics_page_counts_each_command() {
+    let server = server(&["--metrics", "127.0.0.1:0"]);
+    let line = server.line().unwrap();
+    let page = line.strip_prefix("metrics on http://").unwrap();
+    let page = page.strip_suffix("/metrics").unwrap();
+    for _ in 0..2 {
+        let run = client(&server.address, &["string", "hello"]).assert();
+        run.success();
+    }
+    let mut stream = connect(page);
+    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    for (command, count) in [("STRING", 2), ("STRUCT", 0)] {
+        let line = format!("groundwire_endpoint_commands_total{{command=\"{command}\"}} {count}");
+        assert!(text.lines().any(|l| l == line), "{line}\n{text}");
+    }
+}
+
+#[test]
 fn a_stop_ends_idle_connections_and_counts_them_as_served() {
     let server = server(&[]);
     let mut stream = connect(&server.address);
