@@ -10,6 +10,7 @@
 //! |---|---|---|
 //! | 2 | [`echo`] | the echo service and its clients, over streams and datagrams |
 //! | 2 | [`endpoint`] | named commands with string and struct payloads, and their client |
+//! | 2 | [`rpc`] | calls by name: services, their server and client, deadlines, streams |
 //! | 1 | [`server`] | accept loop, threads, limits, access list, drain, metrics page |
 //! | 1 | [`wire`](mod@wire) | values as bytes: the format, the macro for your types, frames, limits |
 //! | 0 | [`net`] | addresses, network names, `Dialer`, `Listener`, `Conn`, deadlines, pool |

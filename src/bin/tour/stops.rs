@@ -15,7 +15,7 @@ use groundwire::net::{self, Conn, Deadline, MAX_UDP_PAYLOAD, Network};
 use groundwire::server::{Config, DatagramConfig, DatagramServer, Running, Server, Stopper};
 use groundwire::telemetry::Histogram;
 
-use super::commands;
+use super::{calls, commands};
 
 /// How long anything here may take; loopback answers in microseconds.
 pub const PATIENCE: Duration = Duration::from_secs(3);
@@ -66,6 +66,11 @@ pub const STOPS: &[Stop] = &[
         name: "command",
         about: "a command of one's own, and one that nobody knows",
         visit: commands::command,
+    },
+    Stop {
+        name: "rpc",
+        about: "calls by name: quick, slow, streamed, unknown",
+        visit: calls::rpc,
     },
     Stop {
         name: "deadline",

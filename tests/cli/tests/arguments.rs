@@ -133,6 +133,43 @@ const PROGRAMS: &[Program] = &[
         extra: &["127.0.0.1:1", "struct", "surplus"],
     },
     Program {
+        name: "rpc-server",
+        serves: false,
+        options: &[
+            "--unix",
+            "--quit",
+            "--secret-file",
+            "--workers",
+            "--queue",
+            "--in-flight",
+            "--max-message",
+            "--idle-timeout",
+            "--scheduling",
+            "--max-connections",
+            "--max-per-peer",
+            "--allow",
+            "--deny",
+            "--drain",
+            "--metrics",
+            "--log",
+            "-v, --verbose",
+        ],
+        extra: &["127.0.0.1:0", "surplus"],
+    },
+    Program {
+        name: "rpc-client",
+        serves: false,
+        options: &[
+            "--unix",
+            "-l, --list",
+            "-s, --stats",
+            "-t, --timeout",
+            "-r, --retry",
+            "--secret-file",
+        ],
+        extra: &["127.0.0.1:1", "Server.Quit", "surplus"],
+    },
+    Program {
         name: "loadgen",
         serves: false,
         options: &[
@@ -236,6 +273,7 @@ fn operands_too_many_and_too_few_are_refused() {
         ("unix-echo-server", "PATH"),
         ("unix-echo-client", "PATH"),
         ("message-client", "HOST:PORT"),
+        ("rpc-client", "HOST:PORT"),
         ("loadgen", "NETWORK"),
     ];
     for (name, operand) in missing {
