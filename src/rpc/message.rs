@@ -11,7 +11,7 @@
 //! ```
 //!
 //! A frame is a `u32` length and so many bytes ([`wire::FrameBuffer`](crate::wire::FrameBuffer)):
-//! a kind, the kind's fields, and for some a [wire message](crate::wire) to the frame's end. All
+//! a kind, the kind's fields, and for some a [wire message](mod@crate::wire) to the frame's end. All
 //! numbers are little-endian.
 //!
 //! | kind | name | fields | then a message |

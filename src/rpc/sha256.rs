@@ -1,6 +1,6 @@
 //! SHA-256 (FIPS 180-4) and HMAC-SHA-256 (RFC 2104), by hand. Pure.
 //!
-//! For short inputs: the proofs of [`auth`](super::auth). Their time depends on the length of the
+//! For short inputs: the proofs of `auth`. Their time depends on the length of the
 //! input and not on its bytes: there is neither a branch nor a table look-up by secret data.
 
 /// The first 32 bits of the fractional parts of the square roots of the first eight primes
