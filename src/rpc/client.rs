@@ -110,6 +110,22 @@ struct Table {
     reading: bool,
     /// Why nothing will ever come.
     dead: Option<String>,
+    /// The server has said goodbye: it reads no more calls.
+    parted: bool,
+}
+
+impl Table {
+    /// Whether a call can still be sent; why not.
+    fn open(&self) -> Result<(), CallError> {
+        match &self.dead {
+            Some(why) => Err(CallError::Disconnected {
+                why: why.clone(),
+                sent: false,
+            }),
+            None if self.parted => Err(CallError::Failed(Failure::ShuttingDown)),
+            None => Ok(()),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -235,9 +251,7 @@ impl Client {
 
     /// Calls a method whose result nobody wants. It is not known whether it was run.
     pub fn notify<A: Encode + ?Sized>(&self, method: &str, argument: &A) -> Result<(), CallError> {
-        if let Some(why) = lock(&self.shared.table).dead.clone() {
-            return Err(CallError::Disconnected { why, sent: false });
-        }
+        lock(&self.shared.table).open()?;
         self.shared.send(|frames| {
             frames
                 .notify(method, argument)
@@ -274,10 +288,7 @@ impl Shared {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let slot = Arc::new(Slot::default());
         let mut table = lock(&self.table);
-        if let Some(why) = &table.dead {
-            let why = why.clone();
-            return Err(CallError::Disconnected { why, sent: false });
-        }
+        table.open()?;
         if table.slots.len() >= self.agreed.in_flight {
             return Err(CallError::TooManyCalls {
                 limit: self.agreed.in_flight,
@@ -487,7 +498,18 @@ impl Shared {
                     }
                 }
                 Message::Pong(_) => {}
-                Message::Goodbye => self.ending.store(true, Ordering::Relaxed),
+                Message::Goodbye { last } => {
+                    self.ending.store(true, Ordering::Relaxed);
+                    table.parted = true;
+                    // What it has not read it will not answer: their callers need not wait.
+                    table.slots.retain(|id, slot| {
+                        if *id > last {
+                            let error = CallError::Failed(Failure::ShuttingDown);
+                            ready.push((slot.clone(), Event::Ended(error)));
+                        }
+                        *id <= last
+                    });
+                }
                 other => {
                     let why = format!("a server does not send {}", kind(&other));
                     return Err(io::Error::other(why));

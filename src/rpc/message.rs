@@ -25,7 +25,7 @@
 //! | 17 | Failed | `u64` id | a [`Failure`] |
 //! | 18 | Item | `u64` id | one item of a stream |
 //! | 19 | Pong | `u64` number | |
-//! | 20 | Goodbye | | |
+//! | 20 | Goodbye | `u64` highest id of a call that was read, or 0 | |
 //! | 32 | Prove | 32 bytes | |
 //! | 33 | Hello | | a [`Hello`] |
 //! | 34 | Welcome | | a [`Welcome`] |
@@ -125,8 +125,12 @@ pub enum Message<'a> {
     },
     /// The answer to a ping.
     Pong(u64),
-    /// The server stops: running calls are finished, new ones are refused.
-    Goodbye,
+    /// The server stops. Running calls are finished; those with a higher id were not read, so they
+    /// are certainly not run.
+    Goodbye {
+        /// The highest id of a call that was read; 0 for none.
+        last: u64,
+    },
     /// The proof that a side knows the secret.
     Prove(&'a [u8; 32]),
     /// A [`Hello`], as a wire message.
@@ -241,7 +245,7 @@ impl<'a> Message<'a> {
                 item: f.message(),
             },
             PONG => Self::Pong(f.number()?),
-            GOODBYE => Self::Goodbye,
+            GOODBYE => Self::Goodbye { last: f.number()? },
             PROVE => Self::Prove(f.array()?),
             HELLO => Self::Hello(f.message()),
             WELCOME => Self::Welcome(f.message()),
@@ -355,7 +359,7 @@ impl Push for Frames {
             }
             Message::Ping(number) => self.push_bytes(&[&head(PING, number)]),
             Message::Pong(number) => self.push_bytes(&[&head(PONG, number)]),
-            Message::Goodbye => self.push_bytes(&[&[GOODBYE]]),
+            Message::Goodbye { last } => self.push_bytes(&[&head(GOODBYE, last)]),
             Message::Prove(proof) => self.push_bytes(&[&[PROVE], proof]),
             // The others carry values and have a verb of their own.
             _ => {}
@@ -426,7 +430,7 @@ mod tests {
             Message::More { id: 2, count: 3 },
             Message::Ping(4),
             Message::Pong(5),
-            Message::Goodbye,
+            Message::Goodbye { last: 6 },
             Message::Prove(&[7; 32]),
         ] {
             let bytes = one(|f| f.bare(bare));

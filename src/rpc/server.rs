@@ -229,10 +229,12 @@ impl Handler for RpcHandler {
             out: Frames::new(self.config.limits),
             session,
             now: Instant::now(),
+            last: 0,
         };
         let ended = reading.serve(&mut reader);
         if ended.is_ok() && session.is_stopping() {
-            reading.out.bare(Message::Goodbye);
+            let last = reading.last;
+            reading.out.bare(Message::Goodbye { last });
             link.write(reading.out.bytes())?;
             link.wait_finished(Deadline::after(self.config.drain));
             link.cancel_all();
@@ -263,6 +265,8 @@ struct Reading<'a> {
     session: &'a Session<'a>,
     /// When the last quick call ended: the next one's beginning.
     now: Instant,
+    /// The highest id of a call so far.
+    last: u64,
 }
 
 impl Reading<'_> {
@@ -291,6 +295,10 @@ impl Reading<'_> {
             };
             self.link.conn.set_read_deadline(deadline);
             if reader.fill()? == 0 {
+                // A stop may cut a frame: its call is one that the goodbye says was not read.
+                if self.session.is_stopping() {
+                    return Ok(());
+                }
                 return reader.buffer().end().map_err(invalid);
             }
         }
@@ -323,7 +331,10 @@ impl Reading<'_> {
                 micros,
                 method,
                 argument,
-            } => self.call(Some(id), micros, method, argument),
+            } => {
+                self.last = self.last.max(id);
+                self.call(Some(id), micros, method, argument)
+            }
             Message::Notify { method, argument } => self.call(None, 0, method, argument),
             Message::Cancel { id } => {
                 if let Some(state) = self.link.find(id) {
@@ -474,7 +485,7 @@ pub(super) fn kind(message: &Message<'_>) -> &'static str {
         Message::Failed { .. } => "a failure",
         Message::Item { .. } => "an item",
         Message::Pong(_) => "a pong",
-        Message::Goodbye => "a goodbye",
+        Message::Goodbye { .. } => "a goodbye",
         Message::Prove(_) => "a proof",
         Message::Hello(_) => "a hello",
         Message::Welcome(_) => "a welcome",

@@ -191,16 +191,11 @@ pub const SLEEPS: [&str; 9] = [
 ];
 
 /// Files that may say one of them: which, and why.
-pub const MAY_YIELD: [(&str, &str, &str); 4] = [
+pub const MAY_YIELD: [(&str, &str, &str); 3] = [
     (
         "rpc/client.rs",
         "yield_now",
         "once before a write, so that callers who are ready add their frames; nothing is awaited",
-    ),
-    (
-        "tests/rpc/ends.rs",
-        "yield_now",
-        "asks again until the server has noticed that it is to stop",
     ),
     (
         "tests/support/mod.rs",

@@ -329,7 +329,8 @@ fn a_signal_lets_the_running_call_finish() {
     let mut frames = [read_frame(&mut stream), read_frame(&mut stream)];
     frames.sort();
     let reply = [&[16, 7, 0, 0, 0, 0, 0, 0, 0][..], &[0; 4]].concat();
-    assert_eq!(frames, [reply, vec![20]]);
+    let goodbye = vec![20, 7, 0, 0, 0, 0, 0, 0, 0];
+    assert_eq!(frames, [reply, goodbye]);
     assert_eq!(stream.read(&mut [0; 16]).unwrap(), 0);
     drop(stream);
     let ended = server.end();
