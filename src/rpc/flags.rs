@@ -37,7 +37,7 @@ pub const MAX_MESSAGE: Opt =
 pub const IDLE_TIMEOUT: Opt = Opt::value(
     "idle-timeout",
     "TIME",
-    "end a connection that is silent for so long; 0: never",
+    "end a connection that is silent and has no call for so long; 0: never",
 )
 .default("10m");
 /// `--secret-file FILE`

@@ -186,6 +186,11 @@ impl Link {
         lock(&self.calls).states.get(&id).cloned()
     }
 
+    /// Whether calls have not been answered yet.
+    pub(super) fn is_busy(&self) -> bool {
+        lock(&self.calls).unfinished > 0
+    }
+
     /// Takes all calls back: the peer is gone.
     pub(super) fn cancel_all(&self) {
         for state in lock(&self.calls).states.values() {

@@ -33,7 +33,7 @@
 //! The time a call may take is a duration and not a moment: clocks differ between machines.
 
 use super::failure::Failure;
-use crate::wire::{Encode, Error as WireError, Frames, decode};
+use crate::wire::{Encode, Error as WireError, Frames, decode, encode};
 
 /// The first eight bytes of either side: the protocol and its version, readable in a capture.
 pub const MAGIC: [u8; 8] = *b"gwrpc 1\n";
@@ -339,7 +339,11 @@ impl Push for Frames {
         if self.push_behind(&[&head], failure).is_err() {
             // A text too long for the connection: say the kind of failure without it.
             let short = failure.without_text();
-            let _ = self.push_behind(&[&head], &short);
+            // Whatever the limit is, or the caller would wait in vain. It always has room: a
+            // frame may be longer than its message by more than this takes.
+            if let Ok(message) = encode(&short) {
+                self.push_bytes(&[&head, &message]);
+            }
         }
     }
 

@@ -50,7 +50,8 @@ pub struct ServerConfig {
     pub queue: usize,
     /// Items of a stream that are sent before the caller has asked for more. Default 16.
     pub window: u32,
-    /// How long a connection may be silent between calls. Default 10 minutes; `None`: for ever.
+    /// How long a connection may be silent while no call is under way. Default 10 minutes; `None`:
+    /// for ever.
     pub idle_timeout: Option<Duration>,
     /// How long a frame may take from its first byte to its last, and the greeting as a whole.
     /// Default 30 s.
@@ -294,7 +295,12 @@ impl Reading<'_> {
                 *whole_frame_by.get_or_insert_with(|| self.after(config.frame_timeout))
             };
             self.link.conn.set_read_deadline(deadline);
-            if reader.fill()? == 0 {
+            let filled = match reader.fill() {
+                // It is silent because it waits for us.
+                Err(error) if reader.buffer().is_empty() && self.still_waits(&error) => continue,
+                filled => filled?,
+            };
+            if filled == 0 {
                 // A stop may cut a frame: its call is one that the goodbye says was not read.
                 if self.session.is_stopping() {
                     return Ok(());
@@ -302,6 +308,11 @@ impl Reading<'_> {
                 return reader.buffer().end().map_err(invalid);
             }
         }
+    }
+
+    /// Whether an error is the end of the idle time while calls are under way.
+    fn still_waits(&self, error: &io::Error) -> bool {
+        error.kind() == io::ErrorKind::TimedOut && self.link.is_busy()
     }
 
     /// `time` from now, without asking the clock again.

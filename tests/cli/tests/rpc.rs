@@ -281,6 +281,51 @@ fn a_call_ends_at_its_deadline() {
 }
 
 #[test]
+fn the_idle_time_ends_a_silent_connection_and_no_running_call() {
+    let server = server(&["--idle-timeout", "50ms"]);
+    let done = printed(&server.address, &["Calculator.Sleep", "300"]);
+    assert_eq!(done, "Reply (Sleep): done\n");
+    let mut silent = connect(&server.address);
+    silent.write_all(&HELLO).unwrap();
+    silent.read_exact(&mut [0; WELCOME.len()]).unwrap();
+    assert_eq!(silent.read(&mut [0; 16]).unwrap(), 0);
+}
+
+#[test]
+fn the_longest_message_is_that_of_the_command_line_and_failures_pass_all_the_same() {
+    let server = server(&["--max-message", "16"]);
+    // A result that is too long, and a failure that is, but for its kind.
+    let why = "calling Server.Methods: too large: ";
+    fails(&server.address, &["--list"], why);
+    let output = client(&server.address, &["Calculator.Add", "1", "2"])
+        .assert()
+        .code(1)
+        .get_output()
+        .stderr
+        .clone();
+    let stderr = String::from_utf8(output).unwrap();
+    assert!(
+        stderr.ends_with(": message of 22 bytes, the limit is 16\n"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn a_connection_has_so_many_calls_under_way_and_no_more() {
+    let server = server(&["--in-flight", "1"]);
+    let mut stream = connect(&server.address);
+    sleep_call(&mut stream, 30_000);
+    stream.write_all(&sleep_frame(8, 1)).unwrap();
+    let refused = read_frame(&mut stream);
+    assert!(refused.starts_with(&[17, 8, 0]), "{refused:?}");
+    let text = String::from_utf8_lossy(&refused);
+    assert!(
+        text.ends_with("1 calls are under way on this connection"),
+        "{text}"
+    );
+}
+
+#[test]
 fn beyond_its_limits_the_server_is_overloaded() {
     let server = server(&["--max-connections", "1"]);
     let mut first = connect(&server.address);
@@ -307,16 +352,22 @@ fn no_worker_and_no_place_in_the_queue_is_overload_and_says_so() {
 fn sleep_call(stream: &mut TcpStream, millis: u64) {
     stream.write_all(&HELLO).unwrap();
     stream.read_exact(&mut [0; WELCOME.len()]).unwrap();
+    let mut call = sleep_frame(7, millis);
+    call.extend([9, 0, 0, 0, 5, 1, 0, 0, 0, 0, 0, 0, 0]);
+    stream.write_all(&call).unwrap();
+    assert_eq!(read_frame(stream), [19, 1, 0, 0, 0, 0, 0, 0, 0]);
+}
+
+/// A call of `Calculator.Sleep` without a deadline.
+fn sleep_frame(id: u64, millis: u64) -> Vec<u8> {
     let mut call = vec![46, 0, 0, 0, 1];
-    call.extend(7_u64.to_le_bytes());
+    call.extend(id.to_le_bytes());
     call.extend(0_u64.to_le_bytes());
     call.push(16);
     call.extend(b"Calculator.Sleep");
     call.extend([0; 4]);
     call.extend(millis.to_le_bytes());
-    call.extend([9, 0, 0, 0, 5, 1, 0, 0, 0, 0, 0, 0, 0]);
-    stream.write_all(&call).unwrap();
-    assert_eq!(read_frame(stream), [19, 1, 0, 0, 0, 0, 0, 0, 0]);
+    call
 }
 
 #[test]
