@@ -33,7 +33,7 @@
 //! | `failure` | why a call has no result (pure) |
 //! | `service`, `sink`, `builtin` | what a server offers |
 //! | `server`, `link`, `workers` | the server's threads |
-//! | `greeting`, `client`, `slot`, `stream` | the client's |
+//! | `greeting`, `client`, `sending`, `reading`, `slot`, `stream` | the client's |
 //! | `reconnect`, `caller`, `argument`, `derive` | what stubs stand on |
 //! | `sha256`, `auth`, `nonce` | the proof of a shared secret (pure, but for the random bytes) |
 //! | `signed`, `calculator`, `flags` | the service and the flags of the programs |
@@ -53,7 +53,9 @@ mod greeting;
 mod link;
 pub mod message;
 mod nonce;
+mod reading;
 mod reconnect;
+mod sending;
 mod server;
 mod service;
 pub mod sha256;

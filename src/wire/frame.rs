@@ -313,22 +313,18 @@ impl Frames {
         parts: &[&[u8]],
         value: &T,
     ) -> Result<(), Error> {
-        let bytes = self.writer.bytes();
-        let start = bytes.len();
+        let start = self.len();
+        let frame = Unfinished {
+            frames: self,
+            start,
+        };
+        let bytes = frame.frames.writer.bytes();
         bytes.extend_from_slice(&[0; HEADER]);
         for part in parts {
             bytes.extend_from_slice(part);
         }
-        let written = self.writer.message(value);
-        let bytes = self.writer.bytes();
-        if written.is_err() {
-            bytes.truncate(start);
-            return written;
-        }
-        let len = u32::try_from(bytes.len() - start - HEADER).unwrap_or(u32::MAX);
-        if let Some(header) = bytes.get_mut(start..start + HEADER) {
-            header.copy_from_slice(&len.to_le_bytes());
-        }
+        frame.frames.writer.message(value)?;
+        frame.finish();
         Ok(())
     }
 
@@ -374,5 +370,29 @@ impl Frames {
         if bytes.capacity() > KEPT {
             self.writer = Writer::new(self.limits);
         }
+    }
+}
+
+/// A frame that is being added. Until it is finished, its end takes it out again: a value may
+/// panic while it is written, and half a frame would spoil all that follow.
+struct Unfinished<'a> {
+    frames: &'a mut Frames,
+    start: usize,
+}
+
+impl Unfinished<'_> {
+    fn finish(mut self) {
+        let bytes = self.frames.writer.bytes();
+        let len = u32::try_from(bytes.len() - self.start - HEADER).unwrap_or(u32::MAX);
+        if let Some(header) = bytes.get_mut(self.start..self.start + HEADER) {
+            header.copy_from_slice(&len.to_le_bytes());
+        }
+        self.start = bytes.len();
+    }
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        self.frames.truncate(self.start);
     }
 }

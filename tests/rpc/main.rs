@@ -1,9 +1,14 @@
 //! Calls by name over real sockets: results, failures, deadlines, streams, hostile peers, ends.
 
 mod auth;
+mod by_hand;
 mod calls;
 mod ends;
 mod hostile;
 mod reconnect;
+mod roles;
+mod sending;
 mod streams;
+#[path = "../support/mod.rs"]
+mod support;
 mod world;
