@@ -9,6 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::net::{Conn, Deadline};
+use crate::wire::Limits;
 
 /// A panic while a lock is held leaves counters and tables whole here: go on.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -91,13 +92,20 @@ impl CallState {
     }
 }
 
+/// Which call it is: the client's number, or our own for one that wants no reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Called {
+    Id(u64),
+    Notified(u64),
+}
+
 /// The calls of a connection that are under way, apart from those its own thread runs.
 #[derive(Debug, Default)]
 struct Calls {
-    states: HashMap<u64, Arc<CallState>>,
+    states: HashMap<Called, Arc<CallState>>,
     /// Calls whose reply is not yet written; `states` forgets them a little earlier.
     unfinished: usize,
-    /// Calls that want no reply have no id; they get one from the top.
+    /// Notifications so far.
     notified: u64,
 }
 
@@ -114,6 +122,8 @@ pub(super) enum NoBegin {
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) conn: Conn,
+    /// Of what the peer may be sent.
+    pub(super) answers: Limits,
     writing: Mutex<()>,
     write_timeout: Duration,
     calls: Mutex<Calls>,
@@ -121,9 +131,10 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(conn: Conn, write_timeout: Duration) -> Self {
+    pub(super) fn new(conn: Conn, write_timeout: Duration, answers: Limits) -> Self {
         Self {
             conn,
+            answers,
             writing: Mutex::new(()),
             write_timeout,
             calls: Mutex::default(),
@@ -154,28 +165,31 @@ impl Link {
         id: Option<u64>,
         most: usize,
         window: u32,
-    ) -> Result<(u64, Arc<CallState>), NoBegin> {
+    ) -> Result<(Called, Arc<CallState>), NoBegin> {
         let mut calls = lock(&self.calls);
         if calls.states.len() >= most {
             return Err(NoBegin::Full);
         }
-        let id = id.unwrap_or_else(|| {
-            calls.notified += 1;
-            u64::MAX - calls.notified
-        });
-        if calls.states.contains_key(&id) {
+        let call = match id {
+            Some(id) => Called::Id(id),
+            None => {
+                calls.notified = calls.notified.wrapping_add(1);
+                Called::Notified(calls.notified)
+            }
+        };
+        if calls.states.contains_key(&call) {
             return Err(NoBegin::SameId);
         }
         let state = Arc::new(CallState::new(window));
-        calls.states.insert(id, state.clone());
+        calls.states.insert(call, state.clone());
         calls.unfinished += 1;
-        Ok((id, state))
+        Ok((call, state))
     }
 
     /// Ends a call: writes its answer. Its place is free before the answer is out, since the
     /// peer may use it at once.
-    pub(super) fn finish(&self, id: u64, answer: &[u8]) -> io::Result<()> {
-        lock(&self.calls).states.remove(&id);
+    pub(super) fn finish(&self, call: Called, answer: &[u8]) -> io::Result<()> {
+        lock(&self.calls).states.remove(&call);
         let written = self.write(answer);
         lock(&self.calls).unfinished -= 1;
         self.finished.notify_all();
@@ -183,7 +197,8 @@ impl Link {
     }
 
     pub(super) fn find(&self, id: u64) -> Option<Arc<CallState>> {
-        lock(&self.calls).states.get(&id).cloned()
+        let calls = lock(&self.calls);
+        calls.states.get(&Called::Id(id)).cloned()
     }
 
     /// Whether calls have not been answered yet.

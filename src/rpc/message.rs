@@ -337,13 +337,10 @@ impl Push for Frames {
     fn failed(&mut self, id: u64, failure: &Failure) {
         let head = head(FAILED, id);
         if self.push_behind(&[&head], failure).is_err() {
-            // A text too long for the connection: say the kind of failure without it.
-            let short = failure.without_text();
-            // Whatever the limit is, or the caller would wait in vain. It always has room: a
-            // frame may be longer than its message by more than this takes.
-            if let Ok(message) = encode(&short) {
-                self.push_bytes(&[&head, &message]);
-            }
+            // A text too long for the connection: say the kind of failure without it. That is
+            // short enough for a frame, whatever the limit of a message is.
+            let short = encode(&failure.without_text()).unwrap_or_default();
+            self.push_bytes(&[&head, &short]);
         }
     }
 

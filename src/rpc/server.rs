@@ -131,8 +131,9 @@ impl RpcHandler {
         }
     }
 
-    /// Reads the client's greeting and answers it. `None`: the peer has left.
-    fn greet(&self, conn: &Conn, reader: &mut FrameReader<&Conn>) -> io::Result<Option<()>> {
+    /// Reads the client's greeting and answers it; returns the limits of what it may be sent.
+    /// `None`: the peer has left.
+    fn greet(&self, conn: &Conn, reader: &mut FrameReader<&Conn>) -> io::Result<Option<Limits>> {
         conn.set_deadline(Deadline::after(self.config.frame_timeout));
         if read_magic(conn, reader)?.is_none() {
             return Ok(None);
@@ -144,19 +145,22 @@ impl RpcHandler {
             return Err(invalid("the first frame is no hello"));
         };
         let hello: Hello = decode(hello).map_err(invalid)?;
+        let mut answers = self.config.limits;
+        let theirs = (hello.max_frame as usize).saturating_sub(AROUND);
+        answers.message = answers.message.min(theirs);
         let mine = nonce()?;
         let mut out = Frames::new(Limits::default());
         out.push_raw(&MAGIC);
         let welcome = Welcome {
             max_frame: clip(self.config.limits.message.saturating_add(AROUND)),
             in_flight: clip(self.config.in_flight),
-            window: self.config.window,
+            window: self.config.window.max(1),
             nonce: self.config.secret.is_some().then_some(mine),
         };
         out.welcome(&welcome).map_err(invalid)?;
         (&*conn).write_all(out.bytes())?;
         let Some(secret) = &self.config.secret else {
-            return Ok(Some(()));
+            return Ok(Some(answers));
         };
         out.clear();
         let Some(frame) = reader.read().map_err(invalid)? else {
@@ -169,7 +173,7 @@ impl RpcHandler {
                 let own = proof(secret, Side::Server, &hello.nonce, &mine);
                 out.bare(Message::Prove(&own));
                 (&*conn).write_all(out.bytes())?;
-                Ok(Some(()))
+                Ok(Some(answers))
             }
             _ => {
                 out.failed(0, &Failure::Unauthenticated);
@@ -219,15 +223,15 @@ impl Handler for RpcHandler {
     fn serve(&self, conn: &Conn, session: &Session<'_>) -> io::Result<End> {
         let max_frame = self.config.limits.message.saturating_add(AROUND);
         let mut reader = FrameReader::new(conn, max_frame);
-        if self.greet(conn, &mut reader)?.is_none() {
+        let Some(answers) = self.greet(conn, &mut reader)? else {
             return Ok(End::Peer);
-        }
+        };
         conn.set_deadline(Deadline::NEVER);
-        let link = Arc::new(Link::new(conn.clone(), self.config.write_timeout));
+        let link = Arc::new(Link::new(conn.clone(), self.config.write_timeout, answers));
         let mut reading = Reading {
             handler: self,
             link: &link,
-            out: Frames::new(self.config.limits),
+            out: Frames::new(answers),
             session,
             now: Instant::now(),
             last: 0,
@@ -239,6 +243,9 @@ impl Handler for RpcHandler {
             link.write(reading.out.bytes())?;
             link.wait_finished(Deadline::after(self.config.drain));
             link.cancel_all();
+            // What was sent before the goodbye was read: told that it was not run.
+            reading.out.clear();
+            let _ = reading.serve(&mut reader);
             return Ok(End::Ours);
         }
         // Nobody is there for the answers.
@@ -284,7 +291,11 @@ impl Reading<'_> {
                     self.write()?;
                 }
             }
-            self.write()?;
+            if !self.out.is_empty() {
+                self.write()?;
+                // It may have taken long, and that was not the next frame's fault.
+                self.now = Instant::now();
+            }
             self.session.between_requests();
             // Between frames a peer may be silent for long; a frame that has begun must end.
             let deadline = if reader.buffer().is_empty() {
@@ -295,24 +306,19 @@ impl Reading<'_> {
                 *whole_frame_by.get_or_insert_with(|| self.after(config.frame_timeout))
             };
             self.link.conn.set_read_deadline(deadline);
-            let filled = match reader.fill() {
-                // It is silent because it waits for us.
-                Err(error) if reader.buffer().is_empty() && self.still_waits(&error) => continue,
-                filled => filled?,
-            };
-            if filled == 0 {
+            match reader.fill() {
                 // A stop may cut a frame: its call is one that the goodbye says was not read.
-                if self.session.is_stopping() {
-                    return Ok(());
-                }
-                return reader.buffer().end().map_err(invalid);
+                Ok(0) if self.session.is_stopping() => return Ok(()),
+                Ok(0) => return reader.buffer().end().map_err(invalid),
+                Ok(_) => {}
+                // Somebody waits for an answer, silently.
+                Err(error)
+                    if error.kind() == io::ErrorKind::TimedOut
+                        && reader.buffer().is_empty()
+                        && self.link.is_busy() => {}
+                Err(error) => return Err(error),
             }
         }
-    }
-
-    /// Whether an error is the end of the idle time while calls are under way.
-    fn still_waits(&self, error: &io::Error) -> bool {
-        error.kind() == io::ErrorKind::TimedOut && self.link.is_busy()
     }
 
     /// `time` from now, without asking the clock again.
@@ -424,7 +430,7 @@ impl Reading<'_> {
         argument: &[u8],
     ) -> io::Result<()> {
         let config = self.handler.config.clone();
-        let (number, state) = match self.link.begin(id, config.in_flight, config.window) {
+        let (called, state) = match self.link.begin(id, config.in_flight, config.window.max(1)) {
             Ok(begun) => begun,
             Err(NoBegin::Full) => {
                 let why = format!(
@@ -438,9 +444,9 @@ impl Reading<'_> {
         };
         let (link, argument) = (self.link.clone(), argument.to_vec());
         let job = Box::new(move || {
-            let mut out = Frames::new(config.limits);
+            let mut out = Frames::new(link.answers);
             let running = Running {
-                id: number,
+                id,
                 link: &link,
                 state: &state,
             };
@@ -464,17 +470,17 @@ impl Reading<'_> {
             }
             method.stats.time.record(nanos(begun.elapsed()));
             // An error has ended the connection already.
-            let _ = link.finish(number, out.bytes());
+            let _ = link.finish(called, out.bytes());
         });
         if self.handler.workers.submit(job).is_err() {
-            let mut out = Frames::new(self.handler.config.limits);
+            let mut out = Frames::new(self.link.answers);
             let why = format!("{} calls wait for a worker", self.handler.config.queue);
             Answer {
                 frames: &mut out,
                 id,
             }
             .refuse(&Failure::Overloaded(why));
-            self.link.finish(number, out.bytes())?;
+            self.link.finish(called, out.bytes())?;
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! What a server offers: services of named methods, and what a method sees of its call.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -68,7 +69,8 @@ pub struct Call<'a> {
 /// A call on a worker.
 #[derive(Clone, Copy)]
 pub(super) struct Running<'a> {
-    pub(super) id: u64,
+    /// `None` for one that wants no reply.
+    pub(super) id: Option<u64>,
     pub(super) link: &'a Link,
     pub(super) state: &'a CallState,
 }
@@ -155,7 +157,8 @@ impl Method {
         let failure = match catch_unwind(run) {
             Ok(Ok(())) => return,
             Ok(Err(failure)) => failure,
-            Err(_) => {
+            Err(payload) => {
+                forget(payload);
                 // What it said is on standard error already, without the peer.
                 let fields: [(&str, &dyn fmt::Display); 2] =
                     [("method", &self.name), ("peer", call.peer)];
@@ -167,6 +170,13 @@ impl Method {
         // What a panic left half-written.
         answer.frames.truncate(begun);
         answer.refuse(&failure);
+    }
+}
+
+/// Drops what a panic carried, which may panic itself: then that is left where it is.
+fn forget(payload: Box<dyn Any + Send>) {
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(again);
     }
 }
 
@@ -225,14 +235,13 @@ impl Service {
         };
         self.add(name, traits, move |call, argument, answer| {
             let argument = read_argument(argument, call)?;
-            let Some(running) = call.running else {
+            let wanted = call
+                .running
+                .and_then(|running| Some((running.id?, running)));
+            let Some((id, running)) = wanted else {
                 return Err(Failure::Refused("a stream wants a reply".into()));
             };
-            run(
-                call,
-                argument,
-                &mut Sink::new(running, call.deadline, call.limits),
-            )?;
+            run(call, argument, &mut Sink::new(id, running, call.deadline))?;
             answer.value(&())
         });
         self

@@ -6,13 +6,14 @@ use super::failure::Failure;
 use super::message::Push;
 use super::service::Running;
 use crate::net::Deadline;
-use crate::wire::{Encode, Frames, Limits};
+use crate::wire::{Encode, Frames};
 
 /// The items of a streamed reply.
 ///
 /// The caller says how many it takes; [`send`](Sink::send) waits for that, so that a caller which
 /// reads slowly slows the method down and fills nobody's memory.
 pub struct Sink<'a, T> {
+    id: u64,
     running: Running<'a>,
     deadline: Deadline,
     frames: Frames,
@@ -20,11 +21,12 @@ pub struct Sink<'a, T> {
 }
 
 impl<'a, T: Encode> Sink<'a, T> {
-    pub(super) fn new(running: Running<'a>, deadline: Deadline, limits: Limits) -> Self {
+    pub(super) fn new(id: u64, running: Running<'a>, deadline: Deadline) -> Self {
         Self {
+            id,
             running,
             deadline,
-            frames: Frames::new(limits),
+            frames: Frames::new(running.link.answers),
             items: PhantomData,
         }
     }
@@ -32,7 +34,7 @@ impl<'a, T: Encode> Sink<'a, T> {
     /// Sends one item. Blocks while the caller has enough, at most until the call's deadline.
     /// Fails when nobody waits any more: return the failure, it ends the method.
     pub fn send(&mut self, item: &T) -> Result<(), Failure> {
-        let Running { id, link, state } = self.running;
+        let Running { link, state, .. } = self.running;
         if !state.take_credit(self.deadline) {
             return Err(if state.is_cancelled() {
                 Failure::Cancelled
@@ -40,7 +42,7 @@ impl<'a, T: Encode> Sink<'a, T> {
                 Failure::DeadlineExceeded
             });
         }
-        let pushed = self.frames.item(id, item);
+        let pushed = self.frames.item(self.id, item);
         pushed.map_err(|error| Failure::TooLarge(format!("an item: {error}")))?;
         let written = link.write(self.frames.bytes());
         self.frames.clear();

@@ -5,6 +5,7 @@ mod by_hand;
 mod calls;
 mod ends;
 mod hostile;
+mod limits;
 mod reconnect;
 mod roles;
 mod sending;

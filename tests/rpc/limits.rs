@@ -1,0 +1,182 @@
+//! What the two sides agree to, at its borders; and ends that come at a bad moment.
+
+use std::io::Write;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
+use groundwire::net::{Conn, Deadline};
+use groundwire::rpc::{
+    CallError, Client, ClientConfig, Failure, RpcHandler, ServerConfig, Service, Traits,
+};
+use groundwire::server::{Config, Server};
+use groundwire::wire::Limits;
+
+use crate::support::{eventually, eventually_blocked};
+use crate::world::*;
+
+fn refused<T: std::fmt::Debug>(result: Result<T, CallError>) -> Failure {
+    match result {
+        Err(CallError::Failed(failure)) => failure,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Lets time pass.
+fn pass(time: Duration) {
+    let (_keep, never) = channel::<()>();
+    never.recv_timeout(time).unwrap_err();
+}
+
+#[test]
+fn an_answer_beyond_what_the_client_takes_fails_its_call_and_not_the_connection() {
+    let world = world();
+    let limits = Limits {
+        message: 1000,
+        ..Limits::default()
+    };
+    let lab = LabClient(world.client_with(ClientConfig {
+        limits,
+        ..ClientConfig::default()
+    }));
+    assert!(matches!(refused(lab.bytes(2000_u32)), Failure::TooLarge(_)));
+    assert_eq!(lab.bytes(900_u32).unwrap().len(), 900);
+}
+
+#[test]
+fn a_failure_is_told_even_where_no_message_fits() {
+    let limits = Limits {
+        message: 4,
+        ..Limits::default()
+    };
+    let rpc = ServerConfig {
+        limits,
+        ..ServerConfig::default()
+    };
+    let world = world_with(rpc, Config::default());
+    let client = world.client();
+    let none = refused(client.call::<_, ()>("Lab.Nothing", &()));
+    assert_eq!(none, Failure::UnknownMethod(String::new()));
+}
+
+#[test]
+fn a_window_of_nothing_is_one_and_no_place_for_calls_is_an_overload() {
+    let rpc = ServerConfig {
+        window: 0,
+        ..ServerConfig::default()
+    };
+    let world = world_with(rpc, Config::default());
+    let numbers: Result<Vec<u64>, _> = world.lab().numbers(20_u64).unwrap().collect();
+    assert!(numbers.unwrap().into_iter().eq(0..20));
+    let rpc = ServerConfig {
+        in_flight: 0,
+        ..ServerConfig::default()
+    };
+    let world = world_with(rpc, Config::default());
+    let lab = world.lab();
+    assert!(matches!(refused(lab.echo("slow")), Failure::Overloaded(_)));
+    assert_eq!(lab.add(1, 2).unwrap(), 3);
+}
+
+#[test]
+fn a_stream_that_nobody_can_take_is_not_begun() {
+    let world = world();
+    let client = world.client();
+    client.notify("Lab.Numbers", &(100_u64,)).unwrap();
+    assert_eq!(LabClient(client).echo("behind it").unwrap(), "behind it");
+    eventually("it has failed", || {
+        let stats: Vec<groundwire::rpc::MethodCount> =
+            world.client().call("Server.Stats", &()).unwrap();
+        stats
+            .iter()
+            .any(|of| of.name == "Lab.Numbers" && of.failed == 1)
+    });
+    assert!(world.events.try_recv().is_err(), "an item was sent");
+}
+
+#[test]
+fn a_silent_client_that_waits_for_an_answer_is_not_idle() {
+    let rpc = ServerConfig {
+        idle_timeout: Some(Duration::from_millis(50)),
+        ..ServerConfig::default()
+    };
+    let world = world_with(rpc, Config::default());
+    let client = world.client();
+    let pending = client.start("Lab.Gate", &("g",), None).unwrap();
+    assert_eq!(world.told(), "began g");
+    pass(Duration::from_millis(300));
+    world.open.send(()).unwrap();
+    assert_eq!(pending.wait::<String>().unwrap(), "g");
+}
+
+#[test]
+fn a_stop_within_a_frame_lets_running_calls_finish_all_the_same() {
+    let world = world();
+    let conn = world.dial();
+    let client = Client::over(conn.clone(), ClientConfig::default()).unwrap();
+    let pending = client.start("Lab.Gate", &("g",), None).unwrap();
+    assert_eq!(world.told(), "began g");
+    // The first bytes of a frame whose rest does not come.
+    (&conn).write_all(&[100, 0, 0, 0, 1]).unwrap();
+    assert!(conn.wait_acknowledged(Deadline::after(Duration::from_secs(10))));
+    world.running.stopper().stop();
+    world.open.send(()).unwrap();
+    assert_eq!(pending.wait::<String>().unwrap(), "g");
+}
+
+/// Panics when it is dropped.
+struct Evil;
+
+impl Drop for Evil {
+    fn drop(&mut self) {
+        panic!("again, while the panic is put away");
+    }
+}
+
+#[test]
+fn a_panic_that_carries_another_one_fails_its_own_call_only() {
+    let evil = || -> Result<(), Failure> { std::panic::panic_any(Evil) };
+    let slow = Traits {
+        slow: true,
+        ..Traits::default()
+    };
+    let service = Service::new("Evil")
+        .method("Quick", Traits::default(), move |_, ()| evil())
+        .method("Slow", slow, move |_, ()| evil())
+        .method("Fine", slow, |_, ()| Ok(7_u8));
+    let rpc = ServerConfig {
+        workers: 1,
+        ..ServerConfig::default()
+    };
+    let (ours, theirs) = Conn::pair().unwrap();
+    let server = Server::new(Config::default(), RpcHandler::new(rpc, vec![service]));
+    let serving = thread::spawn(move || server.serve_conn(theirs));
+    let client = Client::over(ours, ClientConfig::default()).unwrap();
+    for _ in 0..3 {
+        assert_eq!(
+            refused(client.call::<_, ()>("Evil.Quick", &())),
+            Failure::Panicked
+        );
+        let time = Some(Duration::from_secs(5));
+        let slow = client.call_within::<_, ()>("Evil.Slow", &(), time);
+        assert_eq!(refused(slow), Failure::Panicked);
+        assert_eq!(client.call::<_, u8>("Evil.Fine", &()).unwrap(), 7);
+    }
+    drop(client);
+    serving.join().unwrap().unwrap();
+}
+
+#[test]
+fn workers_end_with_their_handler() {
+    let Some(_) = crate::support::in_own_process("limits::workers_end_with_their_handler", &[])
+    else {
+        let world = world();
+        let lab = world.lab();
+        assert_eq!(lab.echo("x").unwrap(), "x");
+        eventually_blocked("worker", 1);
+        drop(lab);
+        world.running.stop().unwrap();
+        eventually_blocked("worker", 0);
+        return;
+    };
+}
