@@ -68,7 +68,8 @@
 ///
 /// # Limits of the macro
 ///
-/// One lifetime, type parameters without bounds, no `where`; up to 8 fields in a tuple struct or
+/// One lifetime, type parameters without bounds, no comma behind the last, no `where`; no
+/// `#[cfg]` on fields and variants; up to 8 fields in a tuple struct or
 /// tuple variant; up to 256 variants. A type without bytes (`struct Marker;`) travels, but
 /// cannot be an element of a collection.
 #[macro_export]
@@ -164,7 +165,7 @@ macro_rules! wire {
     // Encode, around the body of each kind.
     (@encode [$($params:tt)*] [$self:ty] $($body:tt)*) => {
         impl<$($params)*> $crate::wire::Encode for $self {
-            const WIDTH: usize = $crate::wire!(@width $($body)*);
+            const WIDTH: ::core::primitive::usize = $crate::wire!(@width $($body)*);
 
             #[inline]
             fn encode(&self, writer: &mut $crate::wire::Writer) {
@@ -210,28 +211,32 @@ macro_rules! wire {
         $($crate::wire::Encode::encode(&$self.$field, $w);)*
         let block = $w.begin_block();
         // Absent fields at the end are left out.
-        let presence: &[bool] = &[$($self.$late.is_some()),*];
-        let present = presence.iter().rposition(|is_some| *is_some).map_or(0, |at| at + 1);
-        #[allow(unused_mut, unused_variables)]
-        let mut written = 0..present;
-        $(if written.next().is_some() { $crate::wire::Encode::encode(&$self.$late, $w); })*
+        #[allow(unused_mut)]
+        let mut present = $crate::wire::present(&[$($self.$late.is_some()),*]);
+        $(if present > 0 {
+            present -= 1;
+            $crate::wire::Encode::encode(&$self.$late, $w);
+        })*
+        let _ = present;
         $w.end_block(block);
     };
     (@write $self:ident $w:ident tuple ($($type:ty),*)) => {
         #[allow(irrefutable_let_patterns)]
         { $crate::wire!(@fields $self [Self] encode $w ($($type),*)); }
     };
+    // No value, nothing to write.
+    (@write $self:ident $w:ident closed {}) => {};
     (@write $self:ident $w:ident closed { $($variant:ident [$($tuple:tt)?] [$($named:tt)?],)* }) => {
-        #[allow(dead_code)]
+        #[allow(dead_code, non_camel_case_types, clippy::all)]
         #[repr(u8)]
-        enum Tag { $($variant),* }
+        enum __GroundwireTag { $($variant),* }
         #[allow(irrefutable_let_patterns)]
         { $($crate::wire!(@variant $self $w $variant [$($tuple)?] [$($named)?]);)* }
     };
     (@write $self:ident $w:ident open $other:ident { $($variant:ident [$($tuple:tt)?] [$($named:tt)?],)* }) => {
-        #[allow(dead_code)]
+        #[allow(dead_code, non_camel_case_types, clippy::all)]
         #[repr(u8)]
-        enum Tag { $($variant,)* $other }
+        enum __GroundwireTag { $($variant,)* $other }
         $($crate::wire!(@open_variant $self $w $variant [$($tuple)?] [$($named)?]);)*
         if let Self::$other(unknown) = $self {
             $crate::wire::Encode::encode(unknown, $w);
@@ -240,23 +245,23 @@ macro_rules! wire {
 
     // One variant: its tag and its fields, if it is the one.
     (@variant $self:ident $w:ident $variant:ident [] []) => {
-        if let Self::$variant = $self { $w.put_array([Tag::$variant as u8]); }
+        if let Self::$variant = $self { $w.put_array([__GroundwireTag::$variant as ::core::primitive::u8]); }
     };
     (@variant $self:ident $w:ident $variant:ident [($($type:ty),*)] []) => {
         if let Self::$variant(..) = $self {
-            $w.put_array([Tag::$variant as u8]);
+            $w.put_array([__GroundwireTag::$variant as ::core::primitive::u8]);
             $crate::wire!(@fields $self [Self::$variant] encode $w ($($type),*));
         }
     };
     (@variant $self:ident $w:ident $variant:ident [] [{ $($field:ident: $type:ty),* }]) => {
         if let Self::$variant { $($field),* } = $self {
-            $w.put_array([Tag::$variant as u8]);
+            $w.put_array([__GroundwireTag::$variant as ::core::primitive::u8]);
             $($crate::wire::Encode::encode($field, $w);)*
         }
     };
     (@open_variant $self:ident $w:ident $variant:ident [$($tuple:tt)?] [$($named:tt)?]) => {
         if let Self::$variant { .. } = $self {
-            $w.put_array([Tag::$variant as u8]);
+            $w.put_array([__GroundwireTag::$variant as ::core::primitive::u8]);
             let block = $w.begin_block();
             $crate::wire!(@content $self $w $variant [$($tuple)?] [$($named)?]);
             $w.end_block(block);
@@ -303,7 +308,7 @@ macro_rules! wire {
     // Decode, around the body of each kind.
     (@decode [$life:lifetime] [$($params:tt)*] [$self:ty] $($body:tt)*) => {
         impl<$life, $($params)*> $crate::wire::Decode<$life> for $self {
-            const LEAST: usize = $crate::wire!(@least $life $($body)*);
+            const LEAST: ::core::primitive::usize = $crate::wire!(@least $life $($body)*);
 
             #[inline]
             fn decode(
@@ -340,16 +345,17 @@ macro_rules! wire {
         $r.skip_block(rest);
         Self { $($field,)* $($late,)* }
     }};
-    (@read $r:ident tuple ()) => { Self };
+    (@read $r:ident tuple ()) => { Self {} };
     (@read $r:ident tuple ($($type:ty),+)) => {
         Self($(<$type as $crate::wire::Decode>::decode($r)?),+)
     };
+    (@read $r:ident closed {}) => { $crate::wire::no_variant::<Self>($r)? };
     (@read $r:ident closed { $($variant:ident [$($tuple:tt)?] [$($named:tt)?],)* }) => {{
-        #[allow(dead_code)]
+        #[allow(dead_code, non_camel_case_types, clippy::all)]
         #[repr(u8)]
-        enum Tag { $($variant),* }
-        match <u8 as $crate::wire::Decode>::decode($r)? {
-            $(tag if tag == Tag::$variant as u8 => {
+        enum __GroundwireTag { $($variant),* }
+        match <::core::primitive::u8 as $crate::wire::Decode>::decode($r)? {
+            $(tag if tag == __GroundwireTag::$variant as ::core::primitive::u8 => {
                 $crate::wire!(@value $r $variant [$($tuple)?] [$($named)?])
             })*
             tag => {
@@ -359,13 +365,13 @@ macro_rules! wire {
         }
     }};
     (@read $r:ident open $other:ident { $($variant:ident [$($tuple:tt)?] [$($named:tt)?],)* }) => {{
-        #[allow(dead_code)]
+        #[allow(dead_code, non_camel_case_types, clippy::all)]
         #[repr(u8)]
-        enum Tag { $($variant,)* $other }
-        let tag = <u8 as $crate::wire::Decode>::decode($r)?;
+        enum __GroundwireTag { $($variant,)* $other }
+        let tag = <::core::primitive::u8 as $crate::wire::Decode>::decode($r)?;
         let rest = $r.begin_block::<Self>()?;
         match tag {
-            $(tag if tag == Tag::$variant as u8 => {
+            $(tag if tag == __GroundwireTag::$variant as ::core::primitive::u8 => {
                 let value = $crate::wire!(@value $r $variant [$($tuple)?] [$($named)?]);
                 $r.end_block::<Self>(rest)?;
                 value

@@ -1,6 +1,6 @@
 //! Room for later versions: what an older reader keeps of a variant that it does not know.
 
-use super::{BlockRest, Encode, Failed, Reader, Writer};
+use super::{BlockRest, Decode, Encode, ErrorKind, Failed, Reader, Writer};
 
 /// A variant of a later version, as it came: the last variant of an enum that ends in `..`.
 ///
@@ -40,4 +40,18 @@ impl Encode for Unknown {
         writer.put_raw_text(&self.texts);
         writer.end_block(block);
     }
+}
+
+/// How many fields of a later version are written: those up to the last that is there.
+#[doc(hidden)]
+pub fn present(fields: &[bool]) -> usize {
+    let last = fields.iter().rposition(|is_some| *is_some);
+    last.map_or(0, |at| at + 1)
+}
+
+/// Refuses the tag of an enum without variants, whatever it is.
+#[doc(hidden)]
+pub fn no_variant<T>(reader: &mut Reader<'_>) -> Result<T, Failed> {
+    let tag = u8::decode(reader)?;
+    Err(reader.fail::<T>(ErrorKind::UnknownTag { tag }))
 }

@@ -73,6 +73,8 @@ mod writer;
 pub use error::{Error, ErrorKind, Failed};
 pub use frame::{FrameBuffer, FrameError, FrameReader, FrameWriter, Frames};
 pub use later::Unknown;
+#[doc(hidden)]
+pub use later::{no_variant, present};
 pub use reader::{BlockRest, Reader};
 pub use whole::{Encoder, decode, decode_within, encode, encode_within};
 #[doc(hidden)]

@@ -146,3 +146,165 @@ fn an_absent_last_field_that_is_written_out_is_refused() {
         "an old reader cannot tell"
     );
 }
+
+/// Items whose every name is one that the macro, or Rust's prelude, uses itself.
+mod names {
+    groundwire::wire! {
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct Fields {
+            /// A doc.
+            #[doc(alias = "w")]
+            pub writer: u8, pub reader: u8, pub row: u8, pub value: u8, pub(crate) block: u8,
+            pub rest: u8, pub tag: u8, pub self_: u8, pub r#type: u8, pub present: u8,
+            pub kind: String, pub a: u8, pub b: u8,
+        }
+
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct Late {
+            pub writer: u8, pub rest: u8,
+            ..
+            /// A doc.
+            pub block: Option<u8>, pub present: Option<u8>, pub r#fn: Option<u8>,
+        }
+
+        /// Used by the enums below: their own names must not hide it.
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct Tag(pub u8,);
+
+        #[derive(Clone, Debug, Default, PartialEq)]
+        pub enum Variants {
+            #[default]
+            None,
+            Some(Tag),
+            Ok(Vec<Tag>), Err(String,),
+            Option { tag: Tag, writer: String, reader: u8, value: u8, },
+            Vec { row: u8 },
+            Tag, String(), Empty {}, Result(Box<Self>), r#Self_,
+        }
+
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Open {
+            Tag(Tag),
+            Option { tag: Tag, block: u8, rest: String, },
+            Some, None(),
+            ..
+            /// What is not known.
+            Unknown,
+        }
+
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum OnlyLater { .. Unknown }
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Never {}
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct Braces {}
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct Parens();
+
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct Two<A, B> { pub a: A, pub b: Option<B> }
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct Borrowed<'wire, T>(pub &'wire str, pub T);
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Either<'a, T> { Text(&'a str), Nested { one: Box<Either<'a, T>>, two: T } }
+    }
+}
+
+/// Nothing is imported here, not even the prelude.
+mod bare {
+    #![no_implicit_prelude]
+    ::groundwire::wire! {
+        #[derive(::std::fmt::Debug, ::std::cmp::PartialEq)]
+        pub struct Fields { pub a: u8, .. pub b: ::std::option::Option<u8> }
+        #[derive(::std::fmt::Debug, ::std::cmp::PartialEq)]
+        pub enum Closed { A, B(u8, u16), C { x: u8 } }
+        #[derive(::std::fmt::Debug, ::std::cmp::PartialEq)]
+        pub enum Open { A, B(u8), .. Other }
+    }
+}
+
+#[test]
+fn names_that_the_macro_uses_itself_are_free_to_be_used() {
+    comes_back(names::Fields {
+        writer: 1,
+        reader: 2,
+        row: 3,
+        value: 4,
+        block: 5,
+        rest: 6,
+        tag: 7,
+        self_: 8,
+        r#type: 9,
+        present: 10,
+        kind: "k".into(),
+        a: 11,
+        b: 12,
+    });
+    let late = names::Late {
+        writer: 1,
+        rest: 2,
+        block: None,
+        present: Some(3),
+        r#fn: None,
+    };
+    assert_eq!(
+        decode::<names::Late>(&encode(&late).unwrap()).unwrap(),
+        late
+    );
+    let tag = || names::Tag(9);
+    for variant in [
+        names::Variants::default(),
+        names::Variants::Some(tag()),
+        names::Variants::Ok(vec![tag(), tag()]),
+        names::Variants::Err("e".into()),
+        names::Variants::Option {
+            tag: tag(),
+            writer: "w".into(),
+            reader: 1,
+            value: 2,
+        },
+        names::Variants::Vec { row: 1 },
+        names::Variants::Tag,
+        names::Variants::String(),
+        names::Variants::Empty {},
+        names::Variants::Result(Box::new(names::Variants::Tag)),
+        names::Variants::r#Self_,
+    ] {
+        comes_back(variant);
+    }
+    comes_back(names::Open::Tag(tag()));
+    comes_back(names::Open::Option {
+        tag: tag(),
+        block: 1,
+        rest: "r".into(),
+    });
+    comes_back(names::Open::Some);
+    comes_back(names::Open::None());
+    comes_back(names::Braces {});
+    comes_back(names::Parens());
+    comes_back(names::Two {
+        a: 1_u8,
+        b: Some("b".to_string()),
+    });
+    comes_back(bare::Fields { a: 1, b: Some(2) });
+    comes_back(bare::Closed::B(1, 2));
+    comes_back(bare::Open::B(1));
+    let either = names::Either::Nested {
+        one: Box::new(names::Either::Text("t")),
+        two: 5_u16,
+    };
+    let bytes = encode(&either).unwrap();
+    assert_eq!(decode::<names::Either<u16>>(&bytes).unwrap(), either);
+    let borrowed = names::Borrowed("b", 7_u8);
+    let bytes = encode(&borrowed).unwrap();
+    assert_eq!(decode::<names::Borrowed<u8>>(&bytes).unwrap(), borrowed);
+}
+
+#[test]
+fn an_enum_without_variants_has_no_message() {
+    let error = decode::<names::Never>(&[0, 0, 0, 0, 0]).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::UnknownTag { tag: 0 });
+    let event = encode(&names::Open::Some).unwrap();
+    let kept: names::OnlyLater = decode(&event).unwrap();
+    assert_eq!(encode(&kept).unwrap(), event);
+}
