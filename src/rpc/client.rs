@@ -38,7 +38,8 @@ pub struct ClientConfig {
     /// What a message may cost. Default [`Limits::default`]: 4 MiB.
     pub limits: Limits,
     /// How long a call may take, where the caller does not say. The server is told. Default 30 s;
-    /// `None`: for ever.
+    /// `None`: for ever. While the server takes no bytes, a call can outlast this by the time for
+    /// a write.
     pub time: Option<Duration>,
     /// While a caller waits and the connection is silent for so long, the server is asked whether
     /// it is there. Default 10 s.
@@ -123,9 +124,18 @@ impl Table {
 impl Client {
     /// Greets the server at the other end of a connection.
     pub fn over(conn: Conn, config: ClientConfig) -> Result<Self, CallError> {
+        Self::over_by(conn, config, Deadline::NEVER)
+    }
+
+    /// The same, until a deadline.
+    pub(super) fn over_by(
+        conn: Conn,
+        config: ClientConfig,
+        deadline: Deadline,
+    ) -> Result<Self, CallError> {
         let limit = config.limits.message.saturating_add(AROUND);
         let mut reader = FrameReader::new(conn.clone(), limit);
-        let agreed = greet(&conn, &mut reader, &config)?;
+        let agreed = greet(&conn, &mut reader, &config, deadline)?;
         conn.set_deadline(Deadline::NEVER);
         let mut sending = config.limits;
         // The server's limit, less what stands around a message.

@@ -24,12 +24,13 @@ pub(super) fn greet(
     conn: &Conn,
     reader: &mut FrameReader<Conn>,
     config: &ClientConfig,
+    deadline: Deadline,
 ) -> Result<Agreed, CallError> {
     let failed = |error: io::Error| CallError::Disconnected {
         why: format!("greeting {}: {error}", conn.peer_addr()),
         sent: false,
     };
-    conn.set_deadline(Deadline::after(config.write_timeout));
+    conn.set_deadline(deadline.earlier(Deadline::after(config.write_timeout)));
     let mine = nonce().map_err(failed)?;
     let mut out = Frames::new(Limits::default());
     out.push_raw(&MAGIC);

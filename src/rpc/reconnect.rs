@@ -52,18 +52,33 @@ pub struct Reconnecting {
     network: Network,
     address: String,
     config: ReconnectConfig,
-    clients: Vec<Mutex<Option<Client>>>,
+    places: Vec<Place>,
     turn: AtomicUsize,
+}
+
+/// One of the connections.
+#[derive(Debug, Default)]
+struct Place {
+    state: Mutex<State>,
+    /// It was dialled, or could not be.
+    dialled: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    client: Option<Client>,
+    /// Somebody dials it; others who want it wait, and share it.
+    dialling: bool,
 }
 
 impl Reconnecting {
     /// A client for a server; nothing is dialled yet.
     pub fn new(network: Network, address: &str, config: ReconnectConfig) -> Self {
-        let clients = (0..config.connections.max(1)).map(|_| Mutex::default());
+        let places = (0..config.connections.max(1)).map(|_| Place::default());
         Self {
             network,
             address: address.into(),
-            clients: clients.collect(),
+            places: places.collect(),
             config,
             turn: AtomicUsize::new(0),
         }
@@ -73,23 +88,50 @@ impl Reconnecting {
         self.config.client.time
     }
 
-    /// A connection that is thought to work; dials if there is none.
+    /// A connection that is thought to work; dials if there is none. Blocks as long as the dialer
+    /// and the greeting may take.
     pub fn client(&self) -> Result<Client, CallError> {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.clients.len().max(1);
-        let Some(place) = self.clients.get(turn) else {
+        self.client_by(Deadline::NEVER)
+    }
+
+    fn client_by(&self, deadline: Deadline) -> Result<Client, CallError> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.places.len().max(1);
+        let Some(place) = self.places.get(turn) else {
             return Err(disconnected("no connections are configured".into()));
         };
-        // Others who want this connection wait here while it is dialled, and then share it.
-        let mut place = lock(place);
-        if let Some(client) = place.as_ref().filter(|client| client.is_usable()) {
-            return Ok(client.clone());
+        let mut state = lock(&place.state);
+        loop {
+            if let Some(client) = state.client.as_ref().filter(|client| client.is_usable()) {
+                return Ok(client.clone());
+            }
+            if !state.dialling {
+                break;
+            }
+            if deadline.passed() {
+                return Err(disconnected("no connection in time".into()));
+            }
+            state = wait_until(&place.dialled, state, deadline);
         }
-        *place = None;
-        let dialled = self.config.dialer.dial(self.network, &self.address);
+        state.client = None;
+        state.dialling = true;
+        drop(state);
+        let dialled = self.dial(deadline);
+        let mut state = lock(&place.state);
+        state.dialling = false;
+        state.client = dialled.as_ref().ok().cloned();
+        place.dialled.notify_all();
+        dialled
+    }
+
+    fn dial(&self, deadline: Deadline) -> Result<Client, CallError> {
+        let mut dialer = self.config.dialer.clone();
+        dialer.timeout = match (dialer.timeout, deadline.remaining()) {
+            (Some(timeout), Some(left)) => Some(timeout.min(left)),
+            (timeout, left) => timeout.or(left),
+        };
+        let dialled = dialer.dial(self.network, &self.address);
         let conn = dialled.map_err(|error| disconnected(error.to_string()))?;
-        let client = Client::over(conn, self.config.client.clone())?;
-        *place = Some(client.clone());
-        Ok(client)
+        Client::over_by(conn, self.config.client.clone(), deadline)
     }
 
     /// Runs `call` with a client, and again with another where that is safe, within `time`.
@@ -103,7 +145,7 @@ impl Reconnecting {
         let mut tried = 0;
         loop {
             let result = self
-                .client()
+                .client_by(deadline)
                 .and_then(|client| call(&client, deadline.remaining()));
             tried += 1;
             let error = match result {

@@ -5,6 +5,7 @@ mod by_hand;
 mod calls;
 mod ends;
 mod hostile;
+mod kill;
 mod limits;
 mod reconnect;
 mod roles;

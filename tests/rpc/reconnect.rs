@@ -87,3 +87,25 @@ fn a_call_that_was_perhaps_run_is_tried_again_only_if_it_may_be() {
     drop(std::net::TcpStream::connect(&address).unwrap());
     assert_eq!(proxy.join().unwrap(), 6);
 }
+
+#[test]
+fn a_call_to_a_server_that_does_not_greet_ends_in_its_time_for_all_who_wait() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let mut config = quick();
+    config.client.time = Some(Duration::from_millis(200));
+    let lab = std::sync::Arc::new(Reconnecting::new(Network::Tcp, &address, config));
+    let begun = std::time::Instant::now();
+    let waiting: Vec<_> = (0..4)
+        .map(|_| {
+            let lab = LabClient(lab.clone());
+            std::thread::spawn(move || lab.add(1, 2).unwrap_err())
+        })
+        .collect();
+    for thread in waiting {
+        let error = thread.join().unwrap();
+        assert!(error.not_run(), "{error:?}");
+    }
+    // The greeting alone may take ten seconds.
+    assert!(begun.elapsed() < Duration::from_secs(5));
+}
