@@ -11,6 +11,7 @@ mod reconnect;
 mod roles;
 mod sending;
 mod streams;
+mod stress;
 #[path = "../support/mod.rs"]
 mod support;
 mod world;
