@@ -130,7 +130,21 @@ pub const fn width(fields: &[usize]) -> usize {
 /// (`&'a str`, `&'a [u8]`).
 pub trait Decode<'a>: Sized {
     /// The fewest bytes of body that a value of this type takes. A count of elements is compared
-    /// with the bytes that are left by this; 0 makes the type no element of a collection.
+    /// with the bytes that are left by this; 0 makes the type no element of a collection: these
+    /// do not compile, since five bytes could claim four thousand million of them.
+    ///
+    /// ```compile_fail
+    /// let _ = groundwire::wire::decode::<Vec<()>>(&[0; 8]);
+    /// ```
+    ///
+    /// ```compile_fail
+    /// groundwire::wire! { struct Marker; }
+    /// let _ = groundwire::wire::decode::<std::collections::VecDeque<Marker>>(&[0; 8]);
+    /// ```
+    ///
+    /// ```compile_fail
+    /// let _ = groundwire::wire::decode::<std::collections::BTreeMap<(), u8>>(&[0; 8]);
+    /// ```
     const LEAST: usize;
 
     /// Reads the value. What is refused is reported with [`Reader::fail`].

@@ -1,4 +1,19 @@
 //! Peers that break the protocol, stall, or flood.
+//!
+//! The hostile inputs of the protocol, and the test for each (those of the format itself are
+//! listed in `tests/wire/hostile.rs`):
+//!
+//! | input | test |
+//! |---|---|
+//! | 1 a frame that claims 4 GiB | `a_frame_that_claims_too_much_is_refused_with_a_reason` |
+//! | 21 a slow sender | `a_peer_that_sends_a_frame_slowly_is_ended_by_the_frames_deadline`, `crowds::a_thousand_slow_senders_do_not_keep_a_good_client_waiting` |
+//! | 22 a peer that stops reading | `a_peer_that_does_not_read_its_replies_is_ended`, `sending::what_others_leave_with_the_one_that_writes_is_bounded` |
+//! | 23 a reply to nobody, a repeated one, an id in use | `liars::replies_to_nobody_and_second_replies_are_ignored`, `two_calls_under_way_with_one_id_break_the_protocol` |
+//! | 24 an unknown method with a huge body | `calls::unknown_names_and_wrong_arguments_are_told_apart_and_the_connection_lives` |
+//! | 25 a million calls at once | `crowds::a_million_calls_in_a_row_stay_within_bounds`, `calls_beyond_the_connections_limit_are_refused_each_with_a_reply` |
+//! | 26 a flood of names | `crowds::a_flood_of_names_leaves_nothing_behind` |
+//! | 27 a method that panics | `calls::a_panic_fails_its_own_call_only`, `limits::a_panic_that_carries_another_one_fails_its_own_call_only` |
+//! | 28 another protocol or version | `garbage_instead_of_a_greeting_ends_within_the_first_read`, `ends::peers_of_other_protocols_are_told_apart_in_both_directions` |
 
 use std::io::{Read, Write};
 use std::time::Duration;
@@ -10,11 +25,11 @@ use groundwire::wire::{FrameBuffer, Limits};
 
 use crate::world::*;
 
-fn frame(content: &[u8]) -> Vec<u8> {
+pub fn frame(content: &[u8]) -> Vec<u8> {
     [&(content.len() as u32).to_le_bytes()[..], content].concat()
 }
 
-fn call(id: u64, name: &str, argument: &[u8]) -> Vec<u8> {
+pub fn call(id: u64, name: &str, argument: &[u8]) -> Vec<u8> {
     let parts = [
         &[1][..],
         &id.to_le_bytes(),
@@ -27,7 +42,7 @@ fn call(id: u64, name: &str, argument: &[u8]) -> Vec<u8> {
 }
 
 /// A connection that has greeted.
-fn greeted(world: &World) -> Conn {
+pub fn greeted(world: &World) -> Conn {
     let mut conn = world.dial();
     conn.set_deadline(Deadline::after(Duration::from_secs(20)));
     let hello = [vec![33, 0, 0, 0, 0, 0, 0, 16, 0], vec![7; 32], vec![0; 8]].concat();
@@ -55,7 +70,7 @@ fn rest(conn: &mut Conn) -> Vec<Vec<u8>> {
     frames
 }
 
-fn still_serves(world: &World) {
+pub fn still_serves(world: &World) {
     assert_eq!(world.lab().add(20, 22).unwrap(), 42);
 }
 

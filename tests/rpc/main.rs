@@ -3,9 +3,11 @@
 mod auth;
 mod by_hand;
 mod calls;
+mod crowds;
 mod ends;
 mod hostile;
 mod kill;
+mod liars;
 mod limits;
 mod reconnect;
 mod roles;

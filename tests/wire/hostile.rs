@@ -1,4 +1,25 @@
 //! Lengths, counts and nestings that claim more than there is.
+//!
+//! The hostile inputs of the format, and the test for each (those of the protocol are listed in
+//! `tests/rpc/hostile.rs`). "Refused vectors" are those of `docs/wire-format.md`, which
+//! `vectors::every_refused_vector_is_refused` reads.
+//!
+//! | input | test |
+//! |---|---|
+//! | 1 a frame that claims 4 GiB | `frames::a_frame_beyond_the_limit_is_refused_by_its_header_and_nothing_is_allocated_for_it`, `frames::a_claim_within_the_limit_makes_the_buffer_grow_with_what_arrives_only` |
+//! | 2-5 bytes, lists, maps that claim 2^28 to 2^32 | `a_claim_of_bytes_or_elements_that_are_not_there_allocates_nothing` (3, a length of 64 bits, cannot be written: lengths are four bytes) |
+//! | 6 many inner claims | `many_inner_claims_are_bounded_by_one_budget` |
+//! | 7 elements of no bytes | the `compile_fail` examples of `wire::Decode::LEAST` |
+//! | 8, 9 nesting | `nesting_is_bounded_in_both_directions_and_fits_a_small_stack` |
+//! | 10 trailing bytes | refused vectors |
+//! | 11 every prefix | `derived::every_kind_of_item_comes_back_as_it_went_and_no_prefix_of_it_is_a_value`, `fuzz::every_prefix_and_every_flipped_bit_is_refused_or_another_value` |
+//! | 12, 13 a bool of 2, an unknown tag | refused vectors, `derived::an_old_reader_keeps_a_later_variant_as_it_came_and_passes_it_on` |
+//! | 14 no UTF-8 | `no_text_that_is_not_utf_8_is_taken_nor_one_that_is_cut_within_a_character` |
+//! | 15, 16 repeated and unordered keys | `a_key_that_is_repeated_or_out_of_order_is_refused_by_maps_and_sets` |
+//! | 17, 18 padded and long varints | there are none: every number has its width; `derived::an_absent_last_field_that_is_written_out_is_refused` for the one thing that could be left out |
+//! | 19 NaN and -0.0 | `floats_keep_their_bits_whatever_they_are` |
+//! | 20 times, addresses, characters out of range | refused vectors, `times_at_the_ends_of_their_range_come_back` |
+//! | 21-28 | `tests/rpc/hostile.rs` |
 
 use std::collections::{BTreeMap, HashMap};
 use std::thread;
@@ -218,4 +239,68 @@ fn times_at_the_ends_of_their_range_come_back() {
         decode::<Duration>(&encode(&Duration::MAX).unwrap()).unwrap(),
         Duration::MAX
     );
+}
+
+#[test]
+fn floats_keep_their_bits_whatever_they_are() {
+    let doubles = [
+        0x8000_0000_0000_0000,
+        0x7ff8_0000_0000_0000,
+        0x7ff0_0000_0000_0001, // a signalling NaN
+        0xffff_ffff_ffff_ffff,
+        0x7ff0_0000_0000_0000,
+        1,
+    ];
+    for bits in doubles {
+        let value = f64::from_bits(bits);
+        assert_eq!(
+            decode::<f64>(&encode(&value).unwrap()).unwrap().to_bits(),
+            bits
+        );
+    }
+    for bits in [0x8000_0000, 0x7fc0_0000, 0x7f80_0001, 0xffff_ffff_u32] {
+        let values = vec![f32::from_bits(bits); 3];
+        let back: Vec<f32> = decode(&encode(&values).unwrap()).unwrap();
+        assert!(back.iter().all(|value| value.to_bits() == bits));
+    }
+}
+
+#[test]
+fn no_text_that_is_not_utf_8_is_taken_nor_one_that_is_cut_within_a_character() {
+    let text = |bytes: &[u8]| {
+        let len = (bytes.len() as u32).to_le_bytes();
+        [&len, &len, bytes].concat()
+    };
+    let bad: [&[u8]; 6] = [
+        b"\xc0\x80",         // overlong
+        b"\xed\xa0\x80",     // a surrogate
+        b"\xf4\x90\x80\x80", // beyond U+10FFFF
+        b"a\xff",
+        b"\x80",
+        b"\xe2\x82", // cut
+    ];
+    for bytes in bad {
+        let error = refused::<String>(&text(bytes));
+        assert_eq!(error.kind, ErrorKind::NotUtf8, "{bytes:x?}");
+    }
+    // UTF-8 as a whole, but the first of two texts ends within its character.
+    let two = [&[2, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0][..], "é".as_bytes()].concat();
+    let error = refused::<(String, String)>(&two);
+    assert_eq!(error.kind, ErrorKind::SplitCharacter);
+}
+
+#[test]
+fn a_key_that_is_repeated_or_out_of_order_is_refused_by_maps_and_sets() {
+    use std::collections::{BTreeSet, HashSet};
+    for keys in [[5, 5], [6, 5]] {
+        let map = message(&[&[2, 0, 0, 0], &[keys[0], 1][..], &[keys[1], 2]].concat());
+        let set = message(&[&[2, 0, 0, 0], &keys[..]].concat());
+        let kinds = [
+            decode::<BTreeMap<u8, u8>>(&map).unwrap_err().kind,
+            decode::<HashMap<u8, u8>>(&map).unwrap_err().kind,
+            decode::<BTreeSet<u8>>(&set).unwrap_err().kind,
+            decode::<HashSet<u8>>(&set).unwrap_err().kind,
+        ];
+        assert_eq!(kinds, [ErrorKind::KeyOrder; 4], "{keys:?}");
+    }
 }
