@@ -9,7 +9,7 @@ TMP     := $(or $(TMPDIR),/tmp)
 TARGET   = $(abspath $(or $(CARGO_TARGET_DIR),$(shell $(CARGO) metadata --no-deps --offline --format-version 1 2>/dev/null | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'),target))
 PROGRAMS := $(sort $(basename $(notdir $(wildcard src/bin/*.rs))) $(notdir $(patsubst %/main.rs,%,$(wildcard src/bin/*/main.rs))))
 
-.PHONY: build test test-cli check airgap bench install clean help
+.PHONY: build test test-cli check fuzz airgap bench install clean help
 
 build: ## Build the library and all programs, optimised
 	$(CARGO) build --release --locked
@@ -35,6 +35,12 @@ check: ## Formatting, clippy and rustdoc, warnings as errors
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --all-targets --manifest-path tests/cli/Cargo.toml -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
+
+# The seed is printed: GROUNDWIRE_SEED=N make fuzz is the same run again.
+fuzz: ## Try ten million mutated messages and their conversations, from a new seed
+	@seed=$${GROUNDWIRE_SEED:-$$(date +%s)}; echo "GROUNDWIRE_SEED=$$seed"; \
+	GROUNDWIRE_SEED=$$seed GROUNDWIRE_FUZZ=$${GROUNDWIRE_FUZZ:-10000000} \
+	  $(CARGO) test --release --locked --test wire --test rpc fuzz:: -- --nocapture
 
 airgap: ## Build and test a fresh clone offline with an empty Cargo home
 	@set -e; dir=$$(mktemp -d "$(TMP)/groundwire-airgap.XXXXXX"); \

@@ -5,6 +5,9 @@ mod by_hand;
 mod calls;
 mod crowds;
 mod ends;
+mod fuzz;
+#[path = "../wire/generate.rs"]
+mod generate;
 mod hostile;
 mod kill;
 mod liars;
