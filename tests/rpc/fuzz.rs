@@ -48,7 +48,7 @@ fn answers(out: &mut Frames) {
     out.item(2, &2_u64).unwrap();
     out.reply(2, &()).unwrap();
     out.failed(3, &Failure::Refused("why".into()));
-    out.bare(Message::Goodbye);
+    out.bare(Message::Goodbye { last: 3 });
 }
 
 fn hello(out: &mut Frames) {
