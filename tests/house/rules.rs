@@ -194,7 +194,7 @@ pub const SLEEPS: [&str; 9] = [
 /// Files that may say one of them: which, and why.
 pub const MAY_YIELD: [(&str, &str, &str); 3] = [
     (
-        "rpc/client.rs",
+        "rpc/sending.rs",
         "yield_now",
         "once before a write, so that callers who are ready add their frames; nothing is awaited",
     ),
