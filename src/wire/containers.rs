@@ -125,11 +125,7 @@ impl<T: Encode + ToOwned + ?Sized> Encode for Cow<'_, T> {
 impl<T: Encode> Encode for [T] {
     #[inline]
     fn encode(&self, writer: &mut Writer) {
-        // Bytes are limited by the message alone.
-        match size_of::<T>() {
-            1 => writer.put_len::<Self>(self.len()),
-            _ => writer.put_count::<Self>(self.len()),
-        }
+        writer.put_count_of::<Self, T>(self.len());
         T::encode_all(self, writer);
     }
 }
@@ -153,7 +149,7 @@ impl<'a, T: Decode<'a>> Decode<'a> for Vec<T> {
 
 impl<T: Encode> Encode for VecDeque<T> {
     fn encode(&self, writer: &mut Writer) {
-        writer.put_count::<Self>(self.len());
+        writer.put_count_of::<Self, T>(self.len());
         let (front, back) = self.as_slices();
         T::encode_all(front, writer);
         T::encode_all(back, writer);

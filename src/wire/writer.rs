@@ -195,6 +195,15 @@ impl Writer {
         self.put_len::<T>(count);
     }
 
+    /// Writes the number of elements of a sequence of `T`. Bytes are limited by the message alone.
+    #[inline]
+    pub fn put_count_of<S: ?Sized, T>(&mut self, count: usize) {
+        match size_of::<T>() {
+            1 => self.put_len::<S>(count),
+            _ => self.put_count::<S>(count),
+        }
+    }
+
     /// Goes one level down; `false` when that is deeper than the limit: then write nothing.
     /// [`leave`](Writer::leave) follows a `true`.
     #[inline]

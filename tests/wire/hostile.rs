@@ -182,6 +182,10 @@ fn limits_hold_for_the_writer_as_for_the_reader() {
     // Bytes are limited by the message alone.
     let bytes = encode_within(&vec![7_u8; 50], limits).unwrap();
     assert_eq!(decode_within::<Vec<u8>>(&bytes, limits).unwrap(), [7; 50]);
+    let ring = std::collections::VecDeque::from([7_u8; 50]);
+    let bytes = encode_within(&ring, limits).unwrap();
+    let read = decode_within::<std::collections::VecDeque<u8>>(&bytes, limits);
+    assert_eq!(read.unwrap(), ring);
     let long = "x".repeat(93);
     let too_long = ErrorKind::MessageTooLong {
         len: 101,
