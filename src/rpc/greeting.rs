@@ -7,7 +7,8 @@ use super::client::ClientConfig;
 use super::failure::{CallError, Failure};
 use super::message::{Hello, MAGIC, Message, Push, Welcome, read_failure};
 use super::nonce::nonce;
-use super::server::{AROUND, clip, invalid};
+use super::server::AROUND;
+use super::welcome::{clip, invalid};
 use crate::net::{Conn, Deadline};
 use crate::wire::{FrameReader, Frames, Limits, decode};
 
@@ -85,7 +86,7 @@ fn read(reader: &mut FrameReader<Conn>) -> io::Result<Answer> {
         Message::Failed { failure, .. } => Ok(Answer::Failed(read_failure(failure))),
         other => Err(invalid(format!(
             "a server does not begin with {}",
-            super::server::kind(&other)
+            super::message::kind(&other)
         ))),
     }
 }

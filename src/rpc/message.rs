@@ -368,6 +368,25 @@ impl Push for Frames {
     }
 }
 
+/// What a message is, for an error.
+pub fn kind(message: &Message<'_>) -> &'static str {
+    match message {
+        Message::Call { .. } => "a call",
+        Message::Notify { .. } => "a notification",
+        Message::Cancel { .. } => "a cancel",
+        Message::More { .. } => "a request for more items",
+        Message::Ping(_) => "a ping",
+        Message::Reply { .. } => "a reply",
+        Message::Failed { .. } => "a failure",
+        Message::Item { .. } => "an item",
+        Message::Pong(_) => "a pong",
+        Message::Goodbye { .. } => "a goodbye",
+        Message::Prove(_) => "a proof",
+        Message::Hello(_) => "a hello",
+        Message::Welcome(_) => "a welcome",
+    }
+}
+
 /// Reads the failure of a [`Message::Failed`].
 pub fn read_failure(message: &[u8]) -> Failure {
     decode(message)

@@ -32,7 +32,7 @@
 //! | `message` | the greeting and the messages, byte by byte (pure) |
 //! | `failure` | why a call has no result (pure) |
 //! | `service`, `sink`, `builtin` | what a server offers |
-//! | `server`, `link`, `workers` | the server's threads |
+//! | `welcome`, `server`, `link`, `workers` | the server's threads |
 //! | `greeting`, `client`, `sending`, `reading`, `slot`, `stream` | the client's |
 //! | `reconnect`, `caller`, `argument`, `derive` | what stubs stand on |
 //! | `sha256`, `auth`, `nonce` | the proof of a shared secret (pure, but for the random bytes) |
@@ -63,6 +63,7 @@ mod signed;
 mod sink;
 mod slot;
 mod stream;
+mod welcome;
 mod workers;
 
 pub use argument::Argument;

@@ -15,17 +15,17 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::auth::{Secret, Side, proof, proves};
+use super::auth::Secret;
 use super::failure::Failure;
 use super::link::{Link, NoBegin};
-use super::message::{Hello, MAGIC, Message, Push, Welcome};
-use super::nonce::nonce;
+use super::message::{MAGIC, Message, Push, kind};
 use super::service::{Answer, Call, Method, Router, Running, Service};
+use super::welcome::{invalid, welcome};
 use super::workers::Workers;
 use crate::net::{Conn, Deadline};
 use crate::server::{End, Handler, Refusal, Session};
 use crate::telemetry::{Log, Registry};
-use crate::wire::{FrameReader, Frames, Limits, decode};
+use crate::wire::{FrameReader, Frames, Limits};
 
 /// Room in a frame beside the message: kind, id, time, the longest name.
 pub(super) const AROUND: usize = 1 + 8 + 8 + 1 + super::MAX_NAME;
@@ -130,100 +130,13 @@ impl RpcHandler {
             );
         }
     }
-
-    /// Reads the client's greeting and answers it; returns the limits of what it may be sent.
-    /// `None`: the peer has left.
-    fn greet(&self, conn: &Conn, reader: &mut FrameReader<&Conn>) -> io::Result<Option<Limits>> {
-        conn.set_deadline(Deadline::after(self.config.frame_timeout));
-        if read_magic(conn, reader)?.is_none() {
-            return Ok(None);
-        }
-        let Some(frame) = reader.read().map_err(invalid)? else {
-            return Ok(None);
-        };
-        let Ok(Message::Hello(hello)) = Message::parse(frame) else {
-            return Err(invalid("the first frame is no hello"));
-        };
-        let hello: Hello = decode(hello).map_err(invalid)?;
-        let mut answers = self.config.limits;
-        let theirs = (hello.max_frame as usize).saturating_sub(AROUND);
-        answers.message = answers.message.min(theirs);
-        let mine = nonce()?;
-        let mut out = Frames::new(Limits::default());
-        out.push_raw(&MAGIC);
-        let welcome = Welcome {
-            max_frame: clip(self.config.limits.message.saturating_add(AROUND)),
-            in_flight: clip(self.config.in_flight),
-            window: self.config.window.max(1),
-            nonce: self.config.secret.is_some().then_some(mine),
-        };
-        out.welcome(&welcome).map_err(invalid)?;
-        (&*conn).write_all(out.bytes())?;
-        let Some(secret) = &self.config.secret else {
-            return Ok(Some(answers));
-        };
-        out.clear();
-        let Some(frame) = reader.read().map_err(invalid)? else {
-            return Ok(None);
-        };
-        match Message::parse(frame) {
-            Ok(Message::Prove(given))
-                if proves(given, secret, Side::Client, &hello.nonce, &mine) =>
-            {
-                let own = proof(secret, Side::Server, &hello.nonce, &mine);
-                out.bare(Message::Prove(&own));
-                (&*conn).write_all(out.bytes())?;
-                Ok(Some(answers))
-            }
-            _ => {
-                out.failed(0, &Failure::Unauthenticated);
-                (&*conn).write_all(out.bytes())?;
-                Err(io::Error::new(
-                    io::ErrorKind::PermissionDenied,
-                    "the peer does not know the secret",
-                ))
-            }
-        }
-    }
-}
-
-/// A number for a field of four bytes.
-pub(super) fn clip(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
-}
-
-pub(super) fn invalid(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, why)
-}
-
-/// The first bytes of a connection. A peer of another protocol is told so within its first read.
-fn read_magic(conn: &Conn, reader: &mut FrameReader<&Conn>) -> io::Result<Option<()>> {
-    loop {
-        let waiting = reader.buffer().waiting();
-        let first = waiting.get(..MAGIC.len()).unwrap_or(waiting);
-        if !MAGIC.starts_with(first) {
-            let shown = first.escape_ascii().to_string();
-            let text = format!("this is an RPC server (gwrpc 1); `{shown}` is not its greeting\n");
-            let _ = (&*conn).write_all(text.as_bytes());
-            return Err(invalid(format!(
-                "the peer speaks another protocol: `{shown}`"
-            )));
-        }
-        if first.len() == MAGIC.len() {
-            reader.buffer().skip(MAGIC.len());
-            return Ok(Some(()));
-        }
-        if reader.fill()? == 0 {
-            return Ok(None);
-        }
-    }
 }
 
 impl Handler for RpcHandler {
     fn serve(&self, conn: &Conn, session: &Session<'_>) -> io::Result<End> {
         let max_frame = self.config.limits.message.saturating_add(AROUND);
         let mut reader = FrameReader::new(conn, max_frame);
-        let Some(answers) = self.greet(conn, &mut reader)? else {
+        let Some(answers) = welcome(&self.config, conn, &mut reader)? else {
             return Ok(End::Peer);
         };
         conn.set_deadline(Deadline::NEVER);
@@ -488,23 +401,4 @@ impl Reading<'_> {
 
 fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// What a message is, for an error.
-pub(super) fn kind(message: &Message<'_>) -> &'static str {
-    match message {
-        Message::Call { .. } => "a call",
-        Message::Notify { .. } => "a notification",
-        Message::Cancel { .. } => "a cancel",
-        Message::More { .. } => "a request for more items",
-        Message::Ping(_) => "a ping",
-        Message::Reply { .. } => "a reply",
-        Message::Failed { .. } => "a failure",
-        Message::Item { .. } => "an item",
-        Message::Pong(_) => "a pong",
-        Message::Goodbye { .. } => "a goodbye",
-        Message::Prove(_) => "a proof",
-        Message::Hello(_) => "a hello",
-        Message::Welcome(_) => "a welcome",
-    }
 }

@@ -1,0 +1,100 @@
+//! The server's half of the greeting: is this a client, does it know the secret, what is agreed to.
+
+use std::io::{self, Write};
+
+use super::auth::{Side, proof, proves};
+use super::failure::Failure;
+use super::message::{Hello, MAGIC, Message, Push, Welcome};
+use super::nonce::nonce;
+use super::server::{AROUND, ServerConfig};
+use crate::net::{Conn, Deadline};
+use crate::wire::{FrameReader, Frames, Limits, decode};
+
+/// Reads the client's greeting and answers it; returns the limits of what it may be sent.
+/// `None`: the peer has left.
+pub(super) fn welcome(
+    config: &ServerConfig,
+    conn: &Conn,
+    reader: &mut FrameReader<&Conn>,
+) -> io::Result<Option<Limits>> {
+    conn.set_deadline(Deadline::after(config.frame_timeout));
+    if read_magic(conn, reader)?.is_none() {
+        return Ok(None);
+    }
+    let Some(frame) = reader.read().map_err(invalid)? else {
+        return Ok(None);
+    };
+    let Ok(Message::Hello(hello)) = Message::parse(frame) else {
+        return Err(invalid("the first frame is no hello"));
+    };
+    let hello: Hello = decode(hello).map_err(invalid)?;
+    let mut answers = config.limits;
+    let theirs = (hello.max_frame as usize).saturating_sub(AROUND);
+    answers.message = answers.message.min(theirs);
+    let mine = nonce()?;
+    let mut out = Frames::new(Limits::default());
+    out.push_raw(&MAGIC);
+    let welcome = Welcome {
+        max_frame: clip(config.limits.message.saturating_add(AROUND)),
+        in_flight: clip(config.in_flight),
+        window: config.window.max(1),
+        nonce: config.secret.is_some().then_some(mine),
+    };
+    out.welcome(&welcome).map_err(invalid)?;
+    (&*conn).write_all(out.bytes())?;
+    let Some(secret) = &config.secret else {
+        return Ok(Some(answers));
+    };
+    out.clear();
+    let Some(frame) = reader.read().map_err(invalid)? else {
+        return Ok(None);
+    };
+    match Message::parse(frame) {
+        Ok(Message::Prove(given)) if proves(given, secret, Side::Client, &hello.nonce, &mine) => {
+            let own = proof(secret, Side::Server, &hello.nonce, &mine);
+            out.bare(Message::Prove(&own));
+            (&*conn).write_all(out.bytes())?;
+            Ok(Some(answers))
+        }
+        _ => {
+            out.failed(0, &Failure::Unauthenticated);
+            (&*conn).write_all(out.bytes())?;
+            Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                "the peer does not know the secret",
+            ))
+        }
+    }
+}
+
+/// A number for a field of four bytes.
+pub(super) fn clip(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+pub(super) fn invalid(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
+}
+
+/// The first bytes of a connection. A peer of another protocol is told so within its first read.
+fn read_magic(conn: &Conn, reader: &mut FrameReader<&Conn>) -> io::Result<Option<()>> {
+    loop {
+        let waiting = reader.buffer().waiting();
+        let first = waiting.get(..MAGIC.len()).unwrap_or(waiting);
+        if !MAGIC.starts_with(first) {
+            let shown = first.escape_ascii().to_string();
+            let text = format!("this is an RPC server (gwrpc 1); `{shown}` is not its greeting\n");
+            let _ = (&*conn).write_all(text.as_bytes());
+            return Err(invalid(format!(
+                "the peer speaks another protocol: `{shown}`"
+            )));
+        }
+        if first.len() == MAGIC.len() {
+            reader.buffer().skip(MAGIC.len());
+            return Ok(Some(()));
+        }
+        if reader.fill()? == 0 {
+            return Ok(None);
+        }
+    }
+}
