@@ -86,7 +86,12 @@ fn sent(args: &Args) -> Result<Sent, UsageError> {
             let words = 2..args.operands().len();
             let words: Result<Vec<&str>, UsageError> =
                 words.map(|index| args.operand(index, "TEXT")).collect();
-            Ok(Sent::Text(words?.join(" ")))
+            let text = words?.join(" ");
+            if text.contains('\n') {
+                let why = "a string is one line; it has no line feed";
+                return Err(UsageError::bad_value("TEXT", &text, why));
+            }
+            Ok(Sent::Text(text))
         }
         "struct" => {
             args.at_most(2)?;

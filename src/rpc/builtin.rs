@@ -36,6 +36,8 @@ crate::wire! {
         /// The time that one call in a hundred exceeds, in nanoseconds.
         pub p99_ns: u64,
         ..
+        /// Calls that were not run: too many were under way or waited.
+        pub refused: Option<u64>,
     }
 }
 
@@ -76,6 +78,7 @@ impl About {
                     failed: method.stats.failed.get(),
                     p50_ns: method.stats.time.quantile(0.5),
                     p99_ns: method.stats.time.quantile(0.99),
+                    refused: Some(method.stats.refused.get()),
                 });
                 Ok(all.collect::<Vec<_>>())
             })

@@ -205,10 +205,12 @@ impl Client {
             slot,
             over: false,
         };
-        let micros = time.map_or(0, |time| {
-            u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1)
-        });
-        pending.shared.send(pending.deadline, |frames| {
+        let deadline = pending.deadline;
+        pending.shared.send(deadline, |frames| {
+            // What is left of the time now that it is this call's turn to be sent.
+            let micros = deadline.remaining().map_or(0, |left| {
+                u64::try_from(left.as_micros()).unwrap_or(u64::MAX).max(1)
+            });
             frames
                 .call(id, micros, method, argument)
                 .map_err(CallError::BadArgument)

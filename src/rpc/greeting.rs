@@ -5,7 +5,9 @@ use std::io::{self, Write};
 use super::auth::{Side, proof, proves};
 use super::client::ClientConfig;
 use super::failure::{CallError, Failure};
-use super::message::{Hello, MAGIC, Message, Push, Welcome, read_failure};
+use super::message::{
+    Hello, MAGIC, MAX_GREETING, MAX_WINDOW, Message, Push, Welcome, read_failure,
+};
 use super::nonce::nonce;
 use super::server::AROUND;
 use super::welcome::{clip, invalid};
@@ -41,6 +43,8 @@ pub(super) fn greet(
     };
     out.hello(&hello).map_err(CallError::BadArgument)?;
     (&*conn).write_all(out.bytes()).map_err(failed)?;
+    let max_frame = config.limits.message.saturating_add(AROUND);
+    reader.buffer().set_limit(MAX_GREETING);
     read_magic(reader).map_err(failed)?;
     let welcome = match read(reader).map_err(failed)? {
         Answer::Welcome(welcome) => welcome,
@@ -63,10 +67,11 @@ pub(super) fn greet(
         (None, Some(_)) => return Err(CallError::Failed(Failure::Unauthenticated)),
         (Some(_), None) => return Err(failed(invalid("the server does not ask for the secret"))),
     }
+    reader.buffer().set_limit(max_frame);
     Ok(Agreed {
         max_frame: welcome.max_frame as usize,
         in_flight: (welcome.in_flight as usize).max(1),
-        window: welcome.window.max(1),
+        window: welcome.window.clamp(1, MAX_WINDOW),
     })
 }
 

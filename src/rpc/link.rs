@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::server::ServerConfig;
 use crate::net::{Conn, Deadline};
 use crate::wire::Limits;
 
@@ -37,6 +38,8 @@ pub(super) fn wait_until<'a, T>(
 #[derive(Debug)]
 pub(super) struct CallState {
     cancelled: AtomicBool,
+    /// The connection is not read any more, so no more credit will come.
+    closed: AtomicBool,
     /// How many items of a stream the caller still takes.
     credit: Mutex<u32>,
     changed: Condvar,
@@ -46,6 +49,7 @@ impl CallState {
     fn new(window: u32) -> Self {
         Self {
             cancelled: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
             credit: Mutex::new(window),
             changed: Condvar::new(),
         }
@@ -57,7 +61,17 @@ impl CallState {
 
     pub(super) fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
-        // Under the lock, so that nobody misses it between looking and waiting.
+        self.tell();
+    }
+
+    /// Says that there will be no more credit.
+    fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+        self.tell();
+    }
+
+    /// Under the lock, so that nobody misses it between looking and waiting.
+    fn tell(&self) {
         let _guard = lock(&self.credit);
         self.changed.notify_all();
     }
@@ -68,18 +82,33 @@ impl CallState {
         self.changed.notify_all();
     }
 
-    /// Takes one item's credit; waits for it. `false` when cancelled or the deadline has passed.
-    pub(super) fn take_credit(&self, deadline: Deadline) -> bool {
+    /// Takes one item's credit. Waits for it, at most for `patience` and until the deadline.
+    pub(super) fn take_credit(
+        &self,
+        deadline: Deadline,
+        patience: Option<Duration>,
+    ) -> Result<(), NoCredit> {
         let mut credit = lock(&self.credit);
+        let mut given_up = None;
         loop {
-            if self.is_cancelled() || deadline.passed() {
-                return false;
+            if self.is_cancelled() {
+                return Err(NoCredit::Cancelled);
             }
-            if *credit > 0 {
-                *credit -= 1;
-                return true;
+            if deadline.passed() {
+                return Err(NoCredit::Late);
             }
-            credit = wait_until(&self.changed, credit, deadline);
+            if let Some(left) = credit.checked_sub(1) {
+                *credit = left;
+                return Ok(());
+            }
+            if self.closed.load(Ordering::Relaxed) {
+                return Err(NoCredit::Closed);
+            }
+            let given_up = *given_up.get_or_insert_with(|| Deadline::after_option(patience));
+            if given_up.passed() {
+                return Err(NoCredit::Silence);
+            }
+            credit = wait_until(&self.changed, credit, deadline.earlier(given_up));
         }
     }
 
@@ -90,6 +119,19 @@ impl CallState {
             credit = wait_until(&self.changed, credit, deadline);
         }
     }
+}
+
+/// Why an item of a stream cannot be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoCredit {
+    /// The caller took the call back, or is gone.
+    Cancelled,
+    /// The call's deadline has passed.
+    Late,
+    /// The caller has not asked for more for a long time.
+    Silence,
+    /// The server stops and reads no requests for more.
+    Closed,
 }
 
 /// Which call it is: the client's number, or our own for one that wants no reply.
@@ -126,15 +168,19 @@ pub(super) struct Link {
     pub(super) answers: Limits,
     writing: Mutex<()>,
     write_timeout: Duration,
+    /// How long a stream waits for the caller to ask for more.
+    pub(super) patience: Option<Duration>,
     calls: Mutex<Calls>,
     finished: Condvar,
 }
 
 impl Link {
-    pub(super) fn new(conn: Conn, write_timeout: Duration, answers: Limits) -> Self {
+    pub(super) fn new(conn: Conn, config: &ServerConfig, answers: Limits) -> Self {
+        let write_timeout = config.write_timeout;
         Self {
             conn,
             answers,
+            patience: config.idle_timeout,
             writing: Mutex::new(()),
             write_timeout,
             calls: Mutex::default(),
@@ -204,6 +250,13 @@ impl Link {
     /// Whether calls have not been answered yet.
     pub(super) fn is_busy(&self) -> bool {
         lock(&self.calls).unfinished > 0
+    }
+
+    /// Tells all streams that nobody reads requests for more items any longer.
+    pub(super) fn close_streams(&self) {
+        for state in lock(&self.calls).states.values() {
+            state.close();
+        }
     }
 
     /// Takes all calls back: the peer is gone.

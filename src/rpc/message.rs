@@ -38,6 +38,12 @@ use crate::wire::{Encode, Error as WireError, Frames, decode, encode};
 /// The first eight bytes of either side: the protocol and its version, readable in a capture.
 pub const MAGIC: [u8; 8] = *b"gwrpc 1\n";
 
+/// The most items of a stream that a server sends before the client has asked for more.
+pub const MAX_WINDOW: u32 = 1024;
+
+/// The longest frame of the greeting, in bytes: a stranger gets no more memory than that.
+pub const MAX_GREETING: usize = 4096;
+
 /// The longest name of a method, `Service.Method`, in bytes.
 pub const MAX_NAME: usize = 255;
 
@@ -59,7 +65,8 @@ crate::wire! {
         pub max_frame: u32,
         /// How many calls may be under way on the connection.
         pub in_flight: u32,
-        /// How many items of a stream are sent before the client has asked for more.
+        /// How many items of a stream are sent before the client has asked for more, 1 to
+        /// [`MAX_WINDOW`].
         pub window: u32,
         /// Present when the client must prove that it knows the secret: what its proof covers.
         pub nonce: Option<[u8; 32]>,

@@ -131,6 +131,14 @@ impl Shared {
             self.outgoing.written.notify_all();
         }
         written.map_err(|error| {
+            if error.kind() == io::ErrorKind::BrokenPipe {
+                self.ending.store(true, Ordering::Relaxed);
+                let mut table = lock(&self.table);
+                table.parted = true;
+                let told = || format!("writing to {}: {error}", self.conn.peer_addr());
+                let why = table.dead.clone().unwrap_or_else(told);
+                return CallError::Disconnected { why, sent: true };
+            }
             let why = self.die(format!("writing to {}: {error}", self.conn.peer_addr()));
             CallError::Disconnected { why, sent: true }
         })
@@ -155,6 +163,8 @@ impl Shared {
             };
             match written {
                 Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
+                // The server reads no more, since it stops; its answers still come.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Err(error),
                 Err(error) => {
                     // Half a frame may be out: nothing can follow it, so this comes before
                     // anybody else gets to write.

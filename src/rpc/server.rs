@@ -13,12 +13,13 @@
 
 use std::io::{self, Write};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::auth::Secret;
 use super::failure::Failure;
 use super::link::{Link, NoBegin};
-use super::message::{MAGIC, Message, Push, kind};
+use super::message::{MAGIC, MAX_WINDOW, Message, Push, kind};
 use super::service::{Answer, Call, Method, Router, Running, Service};
 use super::welcome::{invalid, welcome};
 use super::workers::Workers;
@@ -48,7 +49,11 @@ pub struct ServerConfig {
     pub workers: usize,
     /// Calls that may wait for a worker; more are refused as overloaded. Default 1,024.
     pub queue: usize,
-    /// Items of a stream that are sent before the caller has asked for more. Default 16.
+    /// Bytes of arguments that may wait for a worker or be worked on, for all connections
+    /// together; calls beyond that are refused as overloaded. Default 64 MiB.
+    pub queue_bytes: usize,
+    /// Items of a stream that are sent before the caller has asked for more, at most
+    /// [`MAX_WINDOW`](super::message::MAX_WINDOW). Default 16.
     pub window: u32,
     /// How long a connection may be silent while no call is under way. Default 10 minutes; `None`:
     /// for ever.
@@ -74,6 +79,7 @@ impl Default for ServerConfig {
             in_flight: 256,
             workers: 64,
             queue: 1024,
+            queue_bytes: 64 << 20,
             window: 16,
             idle_timeout: Some(Duration::from_secs(600)),
             frame_timeout: Duration::from_secs(30),
@@ -93,10 +99,13 @@ pub struct RpcHandler {
     config: Arc<ServerConfig>,
     router: Arc<Router>,
     workers: Workers,
+    /// Bytes of arguments that workers have or will get.
+    held: Arc<AtomicUsize>,
 }
 
 impl RpcHandler {
-    /// Offers `services`, and `Server.Methods` and `Server.Stats` beside them.
+    /// Offers `services`, and `Server.Methods` and `Server.Stats` beside them. Panics when two
+    /// methods have one name.
     pub fn new(config: ServerConfig, mut services: Vec<Service>) -> Self {
         let about = super::builtin::About::default();
         services.push(about.service());
@@ -105,6 +114,7 @@ impl RpcHandler {
         Self {
             workers: Workers::new(config.workers, config.queue, STACK_SIZE),
             config: Arc::new(config),
+            held: Arc::default(),
             router,
         }
     }
@@ -128,6 +138,13 @@ impl RpcHandler {
                 &labels,
                 count,
             );
+            let stats = method.stats.clone();
+            registry.counter_fn(
+                "groundwire_rpc_refused_total",
+                "Calls that were not run: too many were under way or waited.",
+                &labels,
+                move || stats.refused.get(),
+            );
         }
     }
 }
@@ -140,7 +157,7 @@ impl Handler for RpcHandler {
             return Ok(End::Peer);
         };
         conn.set_deadline(Deadline::NEVER);
-        let link = Arc::new(Link::new(conn.clone(), self.config.write_timeout, answers));
+        let link = Arc::new(Link::new(conn.clone(), &self.config, answers));
         let mut reading = Reading {
             handler: self,
             link: &link,
@@ -154,6 +171,7 @@ impl Handler for RpcHandler {
             let last = reading.last;
             reading.out.bare(Message::Goodbye { last });
             link.write(reading.out.bytes())?;
+            link.close_streams();
             link.wait_finished(Deadline::after(self.config.drain));
             link.cancel_all();
             // What was sent before the goodbye was read: told that it was not run.
@@ -198,7 +216,7 @@ impl Reading<'_> {
         loop {
             self.now = Instant::now();
             while let Some(frame) = reader.buffer().next_frame().map_err(|e| self.refuse(e))? {
-                self.take(frame)?;
+                self.take(frame).map_err(|error| self.explain(error))?;
                 whole_frame_by = None;
                 if self.out.len() >= WRITE_AT {
                     self.write()?;
@@ -241,6 +259,13 @@ impl Reading<'_> {
             .map_or(Deadline::NEVER, Deadline::at)
     }
 
+    /// Tells the peer that it broke the protocol, behind the answers to what came before.
+    fn explain(&mut self, error: io::Error) -> io::Error {
+        self.out.failed(0, &Failure::Refused(error.to_string()));
+        let _ = self.write();
+        error
+    }
+
     /// Tells the peer why its connection ends.
     fn refuse(&mut self, error: crate::wire::FrameError) -> io::Error {
         self.out.failed(0, &Failure::TooLarge(error.to_string()));
@@ -262,6 +287,9 @@ impl Reading<'_> {
                 method,
                 argument,
             } => {
+                if id == 0 {
+                    return Err(invalid("a call with id 0, which means the connection"));
+                }
                 self.last = self.last.max(id);
                 self.call(Some(id), micros, method, argument)
             }
@@ -343,9 +371,11 @@ impl Reading<'_> {
         argument: &[u8],
     ) -> io::Result<()> {
         let config = self.handler.config.clone();
-        let (called, state) = match self.link.begin(id, config.in_flight, config.window.max(1)) {
+        let window = config.window.clamp(1, MAX_WINDOW);
+        let (called, state) = match self.link.begin(id, config.in_flight, window) {
             Ok(begun) => begun,
             Err(NoBegin::Full) => {
+                method.stats.refused.inc();
                 let why = format!(
                     "{} calls are under way on this connection",
                     config.in_flight
@@ -355,7 +385,16 @@ impl Reading<'_> {
             }
             Err(NoBegin::SameId) => return Err(invalid("two calls under way have the same id")),
         };
-        let (link, argument) = (self.link.clone(), argument.to_vec());
+        let Some(argument) = Held::new(argument, &self.handler.held, config.queue_bytes) else {
+            method.stats.refused.inc();
+            let why = format!(
+                "arguments of {} bytes wait for a worker",
+                config.queue_bytes
+            );
+            self.fail(id, &Failure::Overloaded(why));
+            return self.link.finish(called, &[]);
+        };
+        let (link, stats) = (self.link.clone(), method.stats.clone());
         let job = Box::new(move || {
             let mut out = Frames::new(link.answers);
             let running = Running {
@@ -379,15 +418,21 @@ impl Reading<'_> {
             } else if state.is_cancelled() {
                 answer.refuse(&Failure::Cancelled);
             } else {
-                method.carry_out(&call, &argument, &mut answer, &config);
+                method.carry_out(&call, &argument.bytes, &mut answer, &config);
+                method.stats.time.record(nanos(begun.elapsed()));
             }
-            method.stats.time.record(nanos(begun.elapsed()));
+            // Its room is given back before the caller can know that it is done.
+            drop(argument);
             // An error has ended the connection already.
             let _ = link.finish(called, out.bytes());
         });
         if self.handler.workers.submit(job).is_err() {
+            stats.refused.inc();
             let mut out = Frames::new(self.link.answers);
-            let why = format!("{} calls wait for a worker", self.handler.config.queue);
+            let why = format!(
+                "the queue for workers is full ({})",
+                self.handler.config.queue
+            );
             Answer {
                 frames: &mut out,
                 id,
@@ -396,6 +441,33 @@ impl Reading<'_> {
             self.link.finish(called, out.bytes())?;
         }
         Ok(())
+    }
+}
+
+/// An argument that waits for a worker, counted among all that do.
+struct Held {
+    bytes: Vec<u8>,
+    among: Arc<AtomicUsize>,
+}
+
+impl Held {
+    /// Copies an argument; `None` when there would be more than `most` bytes of them.
+    fn new(argument: &[u8], among: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
+        let all = among.fetch_add(argument.len(), Ordering::Relaxed) + argument.len();
+        if all > most {
+            among.fetch_sub(argument.len(), Ordering::Relaxed);
+            return None;
+        }
+        Some(Self {
+            bytes: argument.to_vec(),
+            among: among.clone(),
+        })
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.among.fetch_sub(self.bytes.len(), Ordering::Relaxed);
     }
 }
 

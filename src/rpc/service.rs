@@ -55,6 +55,8 @@ pub struct MethodStats {
     pub time: Arc<Histogram>,
     /// Calls that ended in a failure.
     pub failed: Counter,
+    /// Calls that were not run: too many were under way or waited.
+    pub refused: Counter,
 }
 
 /// What a method sees of the call that it carries out.
@@ -279,7 +281,9 @@ impl Router {
         for service in services {
             router.services.push(service.name);
             for method in service.methods {
-                router.methods.insert(method.name.clone(), Arc::new(method));
+                let name = method.name.clone();
+                let before = router.methods.insert(name.clone(), Arc::new(method));
+                assert!(before.is_none(), "two methods are called {name}");
             }
         }
         router

@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 
 use super::failure::Failure;
+use super::link::NoCredit;
 use super::message::Push;
 use super::service::Running;
 use crate::net::Deadline;
@@ -31,17 +32,18 @@ impl<'a, T: Encode> Sink<'a, T> {
         }
     }
 
-    /// Sends one item. Blocks while the caller has enough, at most until the call's deadline.
-    /// Fails when nobody waits any more: return the failure, it ends the method.
+    /// Sends one item. Blocks while the caller has enough, at most until the call's deadline, and
+    /// for the server's idle time. Fails when nobody waits any more, or when the server stops and
+    /// the caller has had what it asked for: return the failure, it ends the method.
     pub fn send(&mut self, item: &T) -> Result<(), Failure> {
         let Running { link, state, .. } = self.running;
-        if !state.take_credit(self.deadline) {
-            return Err(if state.is_cancelled() {
-                Failure::Cancelled
-            } else {
-                Failure::DeadlineExceeded
-            });
-        }
+        let credit = state.take_credit(self.deadline, link.patience);
+        credit.map_err(|why| match why {
+            NoCredit::Cancelled => Failure::Cancelled,
+            NoCredit::Late => Failure::DeadlineExceeded,
+            NoCredit::Silence => Failure::Refused("nobody asked for more items in time".into()),
+            NoCredit::Closed => Failure::Refused("the server stops in the middle of it".into()),
+        })?;
         let pushed = self.frames.item(self.id, item);
         pushed.map_err(|error| Failure::TooLarge(format!("an item: {error}")))?;
         let written = link.write(self.frames.bytes());

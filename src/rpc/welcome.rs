@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::auth::{Side, proof, proves};
 use super::failure::Failure;
-use super::message::{Hello, MAGIC, Message, Push, Welcome};
+use super::message::{Hello, MAGIC, MAX_GREETING, MAX_WINDOW, Message, Push, Welcome};
 use super::nonce::nonce;
 use super::server::{AROUND, ServerConfig};
 use crate::net::{Conn, Deadline};
@@ -18,6 +18,7 @@ pub(super) fn welcome(
     reader: &mut FrameReader<&Conn>,
 ) -> io::Result<Option<Limits>> {
     conn.set_deadline(Deadline::after(config.frame_timeout));
+    reader.buffer().set_limit(MAX_GREETING);
     if read_magic(conn, reader)?.is_none() {
         return Ok(None);
     }
@@ -37,12 +38,14 @@ pub(super) fn welcome(
     let welcome = Welcome {
         max_frame: clip(config.limits.message.saturating_add(AROUND)),
         in_flight: clip(config.in_flight),
-        window: config.window.max(1),
+        window: config.window.clamp(1, MAX_WINDOW),
         nonce: config.secret.is_some().then_some(mine),
     };
     out.welcome(&welcome).map_err(invalid)?;
     (&*conn).write_all(out.bytes())?;
+    let max_frame = config.limits.message.saturating_add(AROUND);
     let Some(secret) = &config.secret else {
+        reader.buffer().set_limit(max_frame);
         return Ok(Some(answers));
     };
     out.clear();
@@ -54,6 +57,7 @@ pub(super) fn welcome(
             let own = proof(secret, Side::Server, &hello.nonce, &mine);
             out.bare(Message::Prove(&own));
             (&*conn).write_all(out.bytes())?;
+            reader.buffer().set_limit(max_frame);
             Ok(Some(answers))
         }
         _ => {

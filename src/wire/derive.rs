@@ -116,6 +116,13 @@ macro_rules! wire {
         $crate::wire! { $($more)* }
     };
 
+    ($(#[$attr:meta])* $vis:vis enum $name:ident $(<$($param:tt),+>)? {
+        $($(#[$vattr:meta])* $variant:ident $(($($type:ty),* $(,)?))? $({ $($fields:tt)* })?,)*
+        ..
+    } $($more:tt)*) => {
+        compile_error!("name the variant that holds what this version does not know: `.. Other`");
+    };
+
     // enum Name { variants, .. Unknown }
     ($(#[$attr:meta])* $vis:vis enum $name:ident $(<$($param:tt),+>)? {
         $($(#[$vattr:meta])* $variant:ident $(($($type:ty),* $(,)?))? $({

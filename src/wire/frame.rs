@@ -104,8 +104,13 @@ impl FrameBuffer {
         }
     }
 
-    /// Room to read into, never empty. It is at most as large as what has arrived already (and at
-    /// least 4 KiB), so that a header alone does not make the buffer grow to what it claims.
+    /// Another limit for the frames to come: a short one until a peer has said who it is.
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
+    /// Room to read into, never empty. The buffer has 4 KiB at first and doubles when it is full, so
+    /// that a header alone does not make it grow to what it claims.
     pub fn spare(&mut self) -> &mut [u8] {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);

@@ -233,7 +233,7 @@ fn beyond_the_limits_a_call_is_overloaded_and_was_not_run() {
     let third = gate("third").wait::<String>();
     let failed = failure(third);
     assert!(
-        matches!(&failed, Failure::Overloaded(why) if why == "1 calls wait for a worker"),
+        matches!(&failed, Failure::Overloaded(why) if why == "the queue for workers is full (1)"),
         "{failed:?}"
     );
     assert!(failed.not_run());

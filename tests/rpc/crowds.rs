@@ -101,7 +101,7 @@ fn a_flood_of_names_leaves_nothing_behind() {
     let world = world();
     let mut conn = greeted(&world);
     let before = peak();
-    let batch: Vec<u8> = (0..1000)
+    let batch: Vec<u8> = (1..=1000)
         .flat_map(|n| call(n, &format!("Lab.{n:0>200}"), &[0; 100]))
         .collect();
     assert!(pipelined(&mut conn, &batch, 100) > 100_000 * 200);

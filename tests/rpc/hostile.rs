@@ -86,10 +86,16 @@ fn what_is_no_message_ends_its_connection_only() {
             1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0xff, 0xff,
         ]),
         frame(&[3, 1]),
+        call(0, "Lab.Add", &[0; 4]),
     ] {
         let mut conn = greeted(&world);
-        conn.write_all(&bad).unwrap();
-        assert!(rest(&mut conn).is_empty(), "{bad:?}");
+        let add = [&[0; 4][..], &1_i64.to_le_bytes(), &2_i64.to_le_bytes()].concat();
+        let good = call(7, "Lab.Add", &add);
+        conn.write_all(&[&good[..], &bad].concat()).unwrap();
+        // What was asked before is answered; then it is told why the connection ends.
+        let frames = rest(&mut conn);
+        let begin: Vec<&[u8]> = frames.iter().map(|frame| &frame[..2]).collect();
+        assert_eq!(begin, [&[16, 7], &[17, 0]], "{bad:?}");
     }
     still_serves(&world);
 }
@@ -299,4 +305,38 @@ fn garbage_instead_of_a_greeting_ends_within_the_first_read() {
         );
     }
     still_serves(&world);
+}
+
+#[test]
+fn a_stranger_gets_no_more_memory_than_a_greeting_takes() {
+    let world = world();
+    let mut conn = world.dial();
+    conn.set_deadline(Deadline::after(Duration::from_secs(20)));
+    // A hello of a megabyte is within the limit of messages, and refused by its header.
+    conn.write_all(b"gwrpc 1\n").unwrap();
+    conn.write_all(&(1_u32 << 20).to_le_bytes()).unwrap();
+    let mut said = Vec::new();
+    let _ = conn.read_to_end(&mut said);
+    assert!(said.is_empty(), "{said:?}");
+    still_serves(&world);
+}
+
+#[test]
+fn arguments_that_wait_for_workers_are_bounded_in_bytes() {
+    let rpc = ServerConfig {
+        queue_bytes: 10_000,
+        ..ServerConfig::default()
+    };
+    let world = world_with(rpc, Config::default());
+    let lab = world.lab();
+    assert_eq!(lab.echo("x".repeat(9_000)).unwrap().len(), 9_000);
+    let error = lab.echo("x".repeat(11_000)).unwrap_err();
+    assert!(error.not_run());
+    let told = "the server is overloaded: arguments of 10000 bytes wait for a worker";
+    assert_eq!(error.to_string(), told);
+    assert_eq!(
+        lab.echo("x".repeat(9_000)).unwrap().len(),
+        9_000,
+        "given back"
+    );
 }

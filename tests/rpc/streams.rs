@@ -60,3 +60,39 @@ fn a_stream_asked_for_as_a_value_is_refused_and_the_other_way_round() {
     assert!(matches!(items.next(), Some(Err(CallError::Failed(_)))));
     assert!(items.next().is_none(), "it has ended");
 }
+
+#[test]
+fn a_caller_that_never_asks_for_more_does_not_hold_a_worker_for_ever() {
+    let rpc = ServerConfig {
+        window: 2,
+        workers: 1,
+        idle_timeout: Some(std::time::Duration::from_millis(50)),
+        ..ServerConfig::default()
+    };
+    let world = world_with(rpc, Config::default());
+    let lab = world.lab();
+    let held = lab
+        .0
+        .stream::<_, u64>("Lab.Numbers", &(100_u64,), None)
+        .unwrap();
+    // The only worker comes free, though the stream is neither taken nor dropped.
+    assert_eq!(lab.echo("served").unwrap(), "served");
+    drop(held);
+}
+
+#[test]
+fn a_stop_ends_a_stream_that_wants_more_requests_than_it_has_had() {
+    let rpc = ServerConfig {
+        window: 2,
+        drain: std::time::Duration::from_secs(60),
+        ..ServerConfig::default()
+    };
+    let world = world_with(rpc, Config::default());
+    let lab = world.lab();
+    let mut numbers = lab.numbers(100_u64).unwrap();
+    assert_eq!(numbers.next().unwrap().unwrap(), 0);
+    world.running.stopper().stop();
+    let error = numbers.find_map(Result::err).unwrap();
+    assert_eq!(error.to_string(), "the server stops in the middle of it");
+    assert_eq!(world.running.wait().unwrap().failed, 0);
+}

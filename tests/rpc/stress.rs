@@ -49,6 +49,7 @@ fn expected(error: &CallError) -> bool {
             | CallError::Failed(
                 Failure::DeadlineExceeded
                     | Failure::Cancelled
+                    | Failure::Refused(_) // a stream that a stop has cut
                     | Failure::ShuttingDown
                     | Failure::Overloaded(_)
             )

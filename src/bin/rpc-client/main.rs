@@ -64,6 +64,9 @@ fn run(args: Args) -> Result<(), Failure> {
     };
     let request = request::read(&args, first)?;
     let timeout = args.parse::<DurationArg>("timeout")?.get();
+    if timeout.is_zero() {
+        return Err(UsageError::bad_value("--timeout", "0", "must not be zero").into());
+    }
     let config = ReconnectConfig {
         tries: if args.flag("retry") { 5 } else { 1 },
         dialer: Dialer {

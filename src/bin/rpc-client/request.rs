@@ -52,7 +52,9 @@ pub fn read(args: &Args, first: usize) -> Result<Request, UsageError> {
         }
         "Server.Methods" => Request::List,
         "Server.Stats" => Request::Stats,
-        name if name.contains('.') => Request::Other(name.to_string()),
+        name if name.split('.').filter(|part| !part.is_empty()).count() >= 2 => {
+            Request::Other(name.to_string())
+        }
         name => {
             let why = "expected both names, as Calculator.Add";
             return Err(UsageError::bad_value("SERVICE.METHOD", name, why));
@@ -90,10 +92,11 @@ pub fn listed(method: &MethodInfo) -> String {
 pub fn counted(count: &MethodCount) -> String {
     let micros = |nanos: u64| nanos as f64 / 1e3;
     format!(
-        "{:24} calls {}, failed {}, p50 {:.1} us, p99 {:.1} us",
+        "{:24} calls {}, failed {}, refused {}, p50 {:.1} us, p99 {:.1} us",
         printable(count.name.as_bytes()),
         count.calls,
         count.failed,
+        count.refused.unwrap_or(0),
         micros(count.p50_ns),
         micros(count.p99_ns)
     )

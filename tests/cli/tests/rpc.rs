@@ -151,7 +151,10 @@ fn the_stats_count_calls_and_failures() {
         .lines()
         .find(|line| line.starts_with("Calculator.Add "))
         .unwrap();
-    assert!(add.contains(" calls 2, failed 1, p50 "), "{stats}");
+    assert!(
+        add.contains(" calls 2, failed 1, refused 0, p50 "),
+        "{stats}"
+    );
     assert_eq!(stats.lines().count(), 6);
 }
 
@@ -341,7 +344,8 @@ fn no_worker_and_no_place_in_the_queue_is_overload_and_says_so() {
     let server = server(&["--workers", "1", "--queue", "0"]);
     let mut busy = connect(&server.address);
     sleep_call(&mut busy, 30_000);
-    let why = "calling Calculator.Sleep: the server is overloaded: 0 calls wait for a worker";
+    let why =
+        "calling Calculator.Sleep: the server is overloaded: the queue for workers is full (0)";
     fails(&server.address, &["Calculator.Sleep", "1"], why);
     // Quick methods want no worker.
     printed(&server.address, &["Calculator.Add", "1", "2"]);
@@ -568,5 +572,27 @@ fn a_wrong_command_line_exits_with_2_and_connects_to_nobody() {
             .code(2)
             .stdout("")
             .stderr(says);
+    }
+}
+
+#[test]
+fn half_a_name_and_no_time_at_all_are_usage_errors() {
+    for (args, why) in [
+        (
+            &["127.0.0.1:1", "."][..],
+            "expected both names, as Calculator.Add",
+        ),
+        (
+            &["127.0.0.1:1", ".Add"],
+            "expected both names, as Calculator.Add",
+        ),
+        (
+            &["--timeout", "0", "127.0.0.1:1", "Calculator.Add", "1", "2"],
+            "must not be zero",
+        ),
+    ] {
+        let run = program("rpc-client").args(args).assert().code(2).stdout("");
+        let said = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
+        assert!(said.contains(why), "{args:?}: {said}");
     }
 }
