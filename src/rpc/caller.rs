@@ -18,10 +18,18 @@ pub struct MethodName {
     pub repeatable: bool,
 }
 
-/// Carries calls: one [`Client`], or a [`Reconnecting`] one.
+/// Carries calls: one [`Client`], a [`Reconnecting`] one, or what shares one of them.
 pub trait Caller {
-    /// Calls a method and waits for its result; `time` is the most it may take, where it is not
-    /// the configured one.
+    /// Runs `call` with a client and the time that it may take: `time`, or the configured one.
+    /// Perhaps again with another client, where that is safe.
+    fn carry<R>(
+        &self,
+        repeatable: bool,
+        time: Option<Duration>,
+        call: impl Fn(&Client, Option<Duration>) -> Result<R, CallError>,
+    ) -> Result<R, CallError>;
+
+    /// Calls a method and waits for its result.
     fn call_method<A, R>(
         &self,
         method: MethodName,
@@ -30,7 +38,12 @@ pub trait Caller {
     ) -> Result<R, CallError>
     where
         A: Encode + ?Sized,
-        R: DecodeOwned;
+        R: DecodeOwned,
+    {
+        self.carry(method.repeatable, time, |client, time| {
+            client.call_within(method.name, argument, time)
+        })
+    }
 
     /// Calls a method that answers with a stream.
     fn stream_method<A, T>(
@@ -41,68 +54,33 @@ pub trait Caller {
     ) -> Result<Stream<T>, CallError>
     where
         A: Encode + ?Sized,
-        T: DecodeOwned;
+        T: DecodeOwned,
+    {
+        self.carry(method.repeatable, time, |client, time| {
+            client.stream(method.name, argument, time)
+        })
+    }
 }
 
 impl Caller for Client {
-    fn call_method<A, R>(
+    fn carry<R>(
         &self,
-        method: MethodName,
-        argument: &A,
+        _: bool,
         time: Option<Duration>,
-    ) -> Result<R, CallError>
-    where
-        A: Encode + ?Sized,
-        R: DecodeOwned,
-    {
-        self.call_within(method.name, argument, time.or(self.default_time()))
-    }
-
-    fn stream_method<A, T>(
-        &self,
-        method: MethodName,
-        argument: &A,
-        time: Option<Duration>,
-    ) -> Result<Stream<T>, CallError>
-    where
-        A: Encode + ?Sized,
-        T: DecodeOwned,
-    {
-        self.stream(method.name, argument, time.or(self.default_time()))
+        call: impl Fn(&Client, Option<Duration>) -> Result<R, CallError>,
+    ) -> Result<R, CallError> {
+        call(self, time.or(self.default_time()))
     }
 }
 
 impl Caller for Reconnecting {
-    fn call_method<A, R>(
+    fn carry<R>(
         &self,
-        method: MethodName,
-        argument: &A,
+        repeatable: bool,
         time: Option<Duration>,
-    ) -> Result<R, CallError>
-    where
-        A: Encode + ?Sized,
-        R: DecodeOwned,
-    {
-        let time = time.or(self.default_time());
-        self.with_client(method.repeatable, time, |client, left| {
-            client.call_within(method.name, argument, left)
-        })
-    }
-
-    fn stream_method<A, T>(
-        &self,
-        method: MethodName,
-        argument: &A,
-        time: Option<Duration>,
-    ) -> Result<Stream<T>, CallError>
-    where
-        A: Encode + ?Sized,
-        T: DecodeOwned,
-    {
-        let time = time.or(self.default_time());
-        self.with_client(method.repeatable, time, |client, left| {
-            client.stream(method.name, argument, left)
-        })
+        call: impl Fn(&Client, Option<Duration>) -> Result<R, CallError>,
+    ) -> Result<R, CallError> {
+        self.with_client(repeatable, time.or(self.default_time()), call)
     }
 }
 
@@ -110,30 +88,13 @@ impl Caller for Reconnecting {
 macro_rules! shared_caller {
     ($($shared:ty)*) => { $(
         impl<C: Caller> Caller for $shared {
-            fn call_method<A, R>(
+            fn carry<R>(
                 &self,
-                method: MethodName,
-                argument: &A,
+                repeatable: bool,
                 time: Option<Duration>,
-            ) -> Result<R, CallError>
-            where
-                A: Encode + ?Sized,
-                R: DecodeOwned,
-            {
-                (**self).call_method(method, argument, time)
-            }
-
-            fn stream_method<A, T>(
-                &self,
-                method: MethodName,
-                argument: &A,
-                time: Option<Duration>,
-            ) -> Result<Stream<T>, CallError>
-            where
-                A: Encode + ?Sized,
-                T: DecodeOwned,
-            {
-                (**self).stream_method(method, argument, time)
+                call: impl Fn(&Client, Option<Duration>) -> Result<R, CallError>,
+            ) -> Result<R, CallError> {
+                (**self).carry(repeatable, time, call)
             }
         }
     )* };
