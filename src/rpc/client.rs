@@ -353,10 +353,11 @@ impl Pending {
         decode_within(bytes, self.shared.config.limits).map_err(CallError::BadReply)
     }
 
-    /// Lets the server send more items.
-    pub(super) fn more(&self, count: u32) -> Result<(), CallError> {
+    /// Lets the server send more items. If it cannot be told, what it has sent is here all the
+    /// same, and behind that stands the stream's end or the connection's.
+    pub(super) fn more(&self, count: u32) {
         let id = self.id;
-        self.shared.send_bare(Message::More { id, count })
+        let _ = self.shared.send_bare(Message::More { id, count });
     }
 }
 

@@ -74,7 +74,8 @@ pub fn config(server: &Config, args: &Args) -> Result<ServerConfig, Failure> {
         workers,
         queue: args.parse::<Count>("queue")?.as_usize(),
         idle_timeout: limit(args, "idle-timeout")?,
-        drain: args.parse::<DurationArg>("drain")?.get(),
+        // The last tenth is for the answers of those that are cancelled.
+        drain: args.parse::<DurationArg>("drain")?.get() / 10 * 9,
         secret: secret(args)?,
         ..ServerConfig::default()
     })

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::net::Shutdown;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -38,47 +38,56 @@ pub(super) fn wait_until<'a, T>(
 #[derive(Debug)]
 pub(super) struct CallState {
     cancelled: AtomicBool,
-    /// The connection is not read any more, so no more credit will come.
-    closed: AtomicBool,
-    /// How many items of a stream the caller still takes.
-    credit: Mutex<u32>,
+    /// The server stops, so that `ends` below is set.
+    stopping: AtomicBool,
+    credit: Mutex<Credit>,
     changed: Condvar,
+}
+
+#[derive(Debug)]
+struct Credit {
+    /// How many items of a stream the caller still takes.
+    items: u32,
+    /// When the server, which stops, waits for it no longer.
+    ends: Deadline,
 }
 
 impl CallState {
     fn new(window: u32) -> Self {
         Self {
             cancelled: AtomicBool::new(false),
-            closed: AtomicBool::new(false),
-            credit: Mutex::new(window),
+            stopping: AtomicBool::new(false),
+            credit: Mutex::new(Credit {
+                items: window,
+                ends: Deadline::NEVER,
+            }),
             changed: Condvar::new(),
         }
     }
 
     pub(super) fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
+            || self.stopping.load(Ordering::Relaxed) && lock(&self.credit).ends.passed()
     }
 
     pub(super) fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
-        self.tell();
-    }
-
-    /// Says that there will be no more credit.
-    fn close(&self) {
-        self.closed.store(true, Ordering::Relaxed);
-        self.tell();
-    }
-
-    /// Under the lock, so that nobody misses it between looking and waiting.
-    fn tell(&self) {
+        // Under the lock, so that nobody misses it between looking and waiting.
         let _guard = lock(&self.credit);
+        self.changed.notify_all();
+    }
+
+    /// Says that the server stops, and how long it waits for this call.
+    fn end_by(&self, deadline: Deadline) {
+        let mut credit = lock(&self.credit);
+        credit.ends = deadline;
+        self.stopping.store(true, Ordering::Relaxed);
         self.changed.notify_all();
     }
 
     pub(super) fn add_credit(&self, count: u32) {
         let mut credit = lock(&self.credit);
-        *credit = credit.saturating_add(count);
+        credit.items = credit.items.saturating_add(count);
         self.changed.notify_all();
     }
 
@@ -91,32 +100,37 @@ impl CallState {
         let mut credit = lock(&self.credit);
         let mut given_up = None;
         loop {
-            if self.is_cancelled() {
+            if self.cancelled.load(Ordering::Relaxed) {
                 return Err(NoCredit::Cancelled);
             }
             if deadline.passed() {
                 return Err(NoCredit::Late);
             }
-            if let Some(left) = credit.checked_sub(1) {
-                *credit = left;
-                return Ok(());
+            if credit.ends.passed() {
+                return Err(NoCredit::Stopped);
             }
-            if self.closed.load(Ordering::Relaxed) {
-                return Err(NoCredit::Closed);
+            if let Some(left) = credit.items.checked_sub(1) {
+                credit.items = left;
+                return Ok(());
             }
             let given_up = *given_up.get_or_insert_with(|| Deadline::after_option(patience));
             if given_up.passed() {
                 return Err(NoCredit::Silence);
             }
-            credit = wait_until(&self.changed, credit, deadline.earlier(given_up));
+            let until = deadline.earlier(given_up).earlier(credit.ends);
+            credit = wait_until(&self.changed, credit, until);
         }
     }
 
-    /// Waits until it is cancelled or the deadline has passed.
+    /// Waits until it is cancelled, or one of its deadlines has passed.
     pub(super) fn wait_cancelled(&self, deadline: Deadline) {
         let mut credit = lock(&self.credit);
-        while !self.is_cancelled() && !deadline.passed() {
-            credit = wait_until(&self.changed, credit, deadline);
+        while !self.cancelled.load(Ordering::Relaxed) {
+            let until = deadline.earlier(credit.ends);
+            if until.passed() {
+                return;
+            }
+            credit = wait_until(&self.changed, credit, until);
         }
     }
 }
@@ -130,8 +144,8 @@ pub(super) enum NoCredit {
     Late,
     /// The caller has not asked for more for a long time.
     Silence,
-    /// The server stops and reads no requests for more.
-    Closed,
+    /// The server stops, and has waited as long as it does.
+    Stopped,
 }
 
 /// Which call it is: the client's number, or our own for one that wants no reply.
@@ -149,6 +163,8 @@ struct Calls {
     unfinished: usize,
     /// Notifications so far.
     notified: u64,
+    /// The server stops: none begins any more, and the last one that ends wakes the reader.
+    stopping: bool,
 }
 
 /// Why a call cannot begin.
@@ -156,8 +172,8 @@ struct Calls {
 pub(super) enum NoBegin {
     /// As many as allowed are under way.
     Full,
-    /// A call of this id is under way: the peer breaks the protocol.
-    SameId,
+    /// The server stops.
+    Stopping,
 }
 
 /// The server's side of a connection.
@@ -170,8 +186,11 @@ pub(super) struct Link {
     write_timeout: Duration,
     /// How long a stream waits for the caller to ask for more.
     pub(super) patience: Option<Duration>,
+    /// How long calls may take after a stop.
+    drain: Duration,
     calls: Mutex<Calls>,
-    finished: Condvar,
+    /// Those in the table. Only the reader adds to it.
+    under_way: AtomicUsize,
 }
 
 impl Link {
@@ -183,8 +202,9 @@ impl Link {
             patience: config.idle_timeout,
             writing: Mutex::new(()),
             write_timeout,
+            drain: config.drain,
             calls: Mutex::default(),
-            finished: Condvar::new(),
+            under_way: AtomicUsize::new(0),
         }
     }
 
@@ -213,6 +233,9 @@ impl Link {
         window: u32,
     ) -> Result<(Called, Arc<CallState>), NoBegin> {
         let mut calls = lock(&self.calls);
+        if calls.stopping {
+            return Err(NoBegin::Stopping);
+        }
         if calls.states.len() >= most {
             return Err(NoBegin::Full);
         }
@@ -223,12 +246,10 @@ impl Link {
                 Called::Notified(calls.notified)
             }
         };
-        if calls.states.contains_key(&call) {
-            return Err(NoBegin::SameId);
-        }
         let state = Arc::new(CallState::new(window));
         calls.states.insert(call, state.clone());
         calls.unfinished += 1;
+        self.under_way.fetch_add(1, Ordering::Relaxed);
         Ok((call, state))
     }
 
@@ -236,10 +257,43 @@ impl Link {
     /// peer may use it at once.
     pub(super) fn finish(&self, call: Called, answer: &[u8]) -> io::Result<()> {
         lock(&self.calls).states.remove(&call);
+        self.under_way.fetch_sub(1, Ordering::Relaxed);
         let written = self.write(answer);
-        lock(&self.calls).unfinished -= 1;
-        self.finished.notify_all();
+        let mut calls = lock(&self.calls);
+        calls.unfinished -= 1;
+        let last = calls.stopping && calls.unfinished == 0;
+        drop(calls);
+        if last {
+            self.wake_reader();
+        }
         written
+    }
+
+    /// Says that the server stops. What runs may run on for the drain time, and is heard; what
+    /// comes is refused; and when nothing is left the reader is woken, perhaps now.
+    pub(super) fn stop(&self) {
+        let ends = Deadline::after(self.drain);
+        let mut calls = lock(&self.calls);
+        calls.stopping = true;
+        for state in calls.states.values() {
+            state.end_by(ends);
+        }
+        let idle = calls.unfinished == 0;
+        drop(calls);
+        if idle {
+            self.wake_reader();
+        }
+    }
+
+    /// The reader gets what had arrived, and then the end of the stream.
+    fn wake_reader(&self) {
+        let _ = self.conn.shutdown(Shutdown::Read); // fails when the peer is gone already
+    }
+
+    /// Whether a call of this id is under way on a worker. Nearly free while none is.
+    pub(super) fn is_under_way(&self, id: u64) -> bool {
+        self.under_way.load(Ordering::Relaxed) > 0
+            && lock(&self.calls).states.contains_key(&Called::Id(id))
     }
 
     pub(super) fn find(&self, id: u64) -> Option<Arc<CallState>> {
@@ -252,26 +306,10 @@ impl Link {
         lock(&self.calls).unfinished > 0
     }
 
-    /// Tells all streams that nobody reads requests for more items any longer.
-    pub(super) fn close_streams(&self) {
-        for state in lock(&self.calls).states.values() {
-            state.close();
-        }
-    }
-
     /// Takes all calls back: the peer is gone.
     pub(super) fn cancel_all(&self) {
         for state in lock(&self.calls).states.values() {
             state.cancel();
         }
-    }
-
-    /// Waits until all calls have been answered.
-    pub(super) fn wait_finished(&self, deadline: Deadline) -> bool {
-        let mut calls = lock(&self.calls);
-        while calls.unfinished > 0 && !deadline.passed() {
-            calls = wait_until(&self.finished, calls, deadline);
-        }
-        calls.unfinished == 0
     }
 }

@@ -25,7 +25,7 @@
 //! | 17 | Failed | `u64` id | a [`Failure`] |
 //! | 18 | Item | `u64` id | one item of a stream |
 //! | 19 | Pong | `u64` number | |
-//! | 20 | Goodbye | `u64` highest id of a call that was read, or 0 | |
+//! | 20 | Goodbye | `u64` highest id of a call that is answered, or 0 | |
 //! | 32 | Prove | 32 bytes | |
 //! | 33 | Hello | | a [`Hello`] |
 //! | 34 | Welcome | | a [`Welcome`] |
@@ -132,10 +132,10 @@ pub enum Message<'a> {
     },
     /// The answer to a ping.
     Pong(u64),
-    /// The server stops. Running calls are finished; those with a higher id were not read, so they
-    /// are certainly not run.
+    /// The server stops. Running calls are finished; those with a higher id are certainly not run,
+    /// whether each is refused or not.
     Goodbye {
-        /// The highest id of a call that was read; 0 for none.
+        /// The highest id of a call that was answered or will be; 0 for none.
         last: u64,
     },
     /// The proof that a side knows the secret.

@@ -69,6 +69,13 @@ impl Outgoing {
     }
 }
 
+/// Why frames did not leave, or not all of them.
+struct NotWritten {
+    error: io::Error,
+    /// Some of their bytes have left.
+    begun: bool,
+}
+
 impl Shared {
     /// Adds a frame and writes it, unless another thread is writing and takes it along. Waits for
     /// its turn until the deadline.
@@ -122,7 +129,7 @@ impl Shared {
                 break written;
             }
         };
-        state.round = None;
+        let rounds = state.round.take().unwrap_or_default();
         state.gathered.clear();
         state.spare = frames;
         let waiting = state.waiting > 0;
@@ -130,22 +137,25 @@ impl Shared {
         if waiting {
             self.outgoing.written.notify_all();
         }
-        written.map_err(|error| {
+        written.map_err(|NotWritten { error, begun }| {
+            let told = format!("writing to {}: {error}", self.conn.peer_addr());
             if error.kind() == io::ErrorKind::BrokenPipe {
                 self.ending.store(true, Ordering::Relaxed);
                 let mut table = lock(&self.table);
                 table.parted = true;
-                let told = || format!("writing to {}: {error}", self.conn.peer_addr());
-                let why = table.dead.clone().unwrap_or_else(told);
-                return CallError::Disconnected { why, sent: true };
+                let why = table.dead.clone().unwrap_or(told);
+                // In the first round its own frame was among those that did not leave.
+                let sent = begun || rounds > 1;
+                return CallError::Disconnected { why, sent };
             }
-            let why = self.die(format!("writing to {}: {error}", self.conn.peer_addr()));
+            let why = self.die(told);
             CallError::Disconnected { why, sent: true }
         })
     }
 
     /// Writes all bytes within the configured time, or ends the connection.
-    fn write(&self, mut bytes: &[u8]) -> io::Result<()> {
+    fn write(&self, mut bytes: &[u8]) -> Result<(), NotWritten> {
+        let mut begun = false;
         let now = Instant::now();
         let at = |time| now.checked_add(time).map_or(Deadline::NEVER, Deadline::at);
         let deadline = at(self.config.write_timeout);
@@ -162,14 +172,19 @@ impl Shared {
                 written => written,
             };
             match written {
-                Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
+                Ok(count) => {
+                    begun |= count > 0;
+                    bytes = bytes.get(count..).unwrap_or_default();
+                }
                 // The server reads no more, since it stops; its answers still come.
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Err(error),
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                    return Err(NotWritten { error, begun });
+                }
                 Err(error) => {
                     // Half a frame may be out: nothing can follow it, so this comes before
                     // anybody else gets to write.
                     let _ = self.conn.shutdown(Shutdown::Both);
-                    return Err(error);
+                    return Err(NotWritten { error, begun });
                 }
             }
         }

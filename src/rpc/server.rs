@@ -63,8 +63,9 @@ pub struct ServerConfig {
     pub frame_timeout: Duration,
     /// How long a peer may take to read what was written to it. Default 30 s.
     pub write_timeout: Duration,
-    /// How long running calls may take after a stop. Default 5 s; the server's own
-    /// [`Config::drain`](crate::server::Config::drain) should not be shorter.
+    /// How long running calls may take after a stop; then they are cancelled. Default 4.5 s. The
+    /// server's own [`Config::drain`](crate::server::Config::drain), at which connections are cut,
+    /// should be a little longer, so that their callers are told.
     pub drain: Duration,
     /// If set, both sides must prove that they know it. Default: none.
     pub secret: Option<Secret>,
@@ -84,7 +85,7 @@ impl Default for ServerConfig {
             idle_timeout: Some(Duration::from_secs(600)),
             frame_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
-            drain: Duration::from_secs(5),
+            drain: Duration::from_millis(4500),
             secret: None,
         }
     }
@@ -158,6 +159,9 @@ impl Handler for RpcHandler {
         };
         conn.set_deadline(Deadline::NEVER);
         let link = Arc::new(Link::new(conn.clone(), &self.config, answers));
+        // Streams want to hear that their callers take more, so the drain leaves the reading to us.
+        let stopping = link.clone();
+        session.at_stop(move || stopping.stop());
         let mut reading = Reading {
             handler: self,
             link: &link,
@@ -165,17 +169,12 @@ impl Handler for RpcHandler {
             session,
             now: Instant::now(),
             last: 0,
+            parted: false,
         };
         let ended = reading.serve(&mut reader);
-        if ended.is_ok() && session.is_stopping() {
-            let last = reading.last;
-            reading.out.bare(Message::Goodbye { last });
-            link.write(reading.out.bytes())?;
-            link.close_streams();
-            link.wait_finished(Deadline::after(self.config.drain));
-            link.cancel_all();
+        if ended.is_ok() && session.is_stopping() && !link.is_busy() {
+            reading.part()?;
             // What was sent before the goodbye was read: told that it was not run.
-            reading.out.clear();
             let _ = reading.serve(&mut reader);
             return Ok(End::Ours);
         }
@@ -206,10 +205,12 @@ struct Reading<'a> {
     now: Instant,
     /// The highest id of a call so far.
     last: u64,
+    /// The goodbye is said.
+    parted: bool,
 }
 
 impl Reading<'_> {
-    /// Serves until the end of the stream.
+    /// Serves until the end of the stream. In a drain that comes when the last call is finished.
     fn serve(&mut self, reader: &mut FrameReader<&Conn>) -> io::Result<()> {
         let config = &self.handler.config;
         let mut whole_frame_by = None;
@@ -221,6 +222,9 @@ impl Reading<'_> {
                 if self.out.len() >= WRITE_AT {
                     self.write()?;
                 }
+            }
+            if self.session.is_stopping() && !self.parted {
+                self.part()?;
             }
             if !self.out.is_empty() {
                 self.write()?;
@@ -250,6 +254,17 @@ impl Reading<'_> {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Says goodbye, once, behind what is there to say: what was read is answered, and what comes
+    /// from now on is not run.
+    fn part(&mut self) -> io::Result<()> {
+        if !self.parted {
+            self.parted = true;
+            let last = self.last;
+            self.out.bare(Message::Goodbye { last });
+        }
+        self.write()
     }
 
     /// `time` from now, without asking the clock again.
@@ -321,6 +336,9 @@ impl Reading<'_> {
         name: &str,
         argument: &[u8],
     ) -> io::Result<()> {
+        if id.is_some_and(|id| self.link.is_under_way(id)) {
+            return Err(invalid("two calls under way have the same id"));
+        }
         let found = match self.handler.router.find(name) {
             _ if self.session.is_stopping() => Err(Failure::ShuttingDown),
             found => found,
@@ -383,7 +401,10 @@ impl Reading<'_> {
                 self.fail(id, &Failure::Overloaded(why));
                 return Ok(());
             }
-            Err(NoBegin::SameId) => return Err(invalid("two calls under way have the same id")),
+            Err(NoBegin::Stopping) => {
+                self.fail(id, &Failure::ShuttingDown);
+                return Ok(());
+            }
         };
         let Some(argument) = Held::new(argument, &self.handler.held, config.queue_bytes) else {
             method.stats.refused.inc();

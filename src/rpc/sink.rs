@@ -34,7 +34,7 @@ impl<'a, T: Encode> Sink<'a, T> {
 
     /// Sends one item. Blocks while the caller has enough, at most until the call's deadline, and
     /// for the server's idle time. Fails when nobody waits any more, or when the server stops and
-    /// the caller has had what it asked for: return the failure, it ends the method.
+    /// its drain time is over: return the failure, it ends the method.
     pub fn send(&mut self, item: &T) -> Result<(), Failure> {
         let Running { link, state, .. } = self.running;
         let credit = state.take_credit(self.deadline, link.patience);
@@ -42,7 +42,7 @@ impl<'a, T: Encode> Sink<'a, T> {
             NoCredit::Cancelled => Failure::Cancelled,
             NoCredit::Late => Failure::DeadlineExceeded,
             NoCredit::Silence => Failure::Refused("nobody asked for more items in time".into()),
-            NoCredit::Closed => Failure::Refused("the server stops in the middle of it".into()),
+            NoCredit::Stopped => Failure::Refused("the server stops in the middle of it".into()),
         })?;
         let pushed = self.frames.item(self.id, item);
         pushed.map_err(|error| Failure::TooLarge(format!("an item: {error}")))?;

@@ -40,7 +40,7 @@ impl<T: DecodeOwned> Stream<T> {
             Event::Item(bytes) => {
                 self.taken += 1;
                 if self.taken >= self.window.div_ceil(2) {
-                    pending.more(self.taken)?;
+                    pending.more(self.taken);
                     self.taken = 0;
                 }
                 pending.read(&bytes).map(Some)

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, Shutdown};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::access::{AccessList, Unwelcome};
@@ -66,7 +67,12 @@ struct Live {
     conn: Conn,
     /// Its handler is done, and it is closing.
     leaving: bool,
+    /// Its handler reads on during the drain, and wants to be told of it.
+    notice: Option<Arc<Notice>>,
 }
+
+/// What tells a handler that the drain begins.
+type Notice = dyn Fn() + Send + Sync;
 
 /// Whether a connection whose handler is done still hears its peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,6 +130,7 @@ impl Table {
         let live = Live {
             conn: conn.clone(),
             leaving: false,
+            notice: None,
         };
         state.live.insert(id, live);
         self.stats.active.add(1);
@@ -135,17 +142,21 @@ impl Table {
     }
 
     /// Lets nobody in any more and wakes the readers: each gets what its peer had sent and then
-    /// the end of the stream.
+    /// the end of the stream. Those that read on to finish their work are told instead.
     pub(crate) fn drain(&self) {
         let live = {
             let mut state = self.lock();
             state.draining = true;
             // One that is closing listens on for the sake of its last bytes; it ends by itself.
             let staying = state.live.values().filter(|live| !live.leaving);
-            staying.map(|live| live.conn.clone()).collect::<Vec<_>>()
+            let each = staying.map(|live| (live.conn.clone(), live.notice.clone()));
+            each.collect::<Vec<_>>()
         };
-        for conn in live {
-            let _ = conn.shutdown(Shutdown::Read); // fails when the peer is gone already
+        for (conn, notice) in live {
+            let told = notice.is_some_and(|notice| tell(&*notice));
+            if !told {
+                let _ = conn.shutdown(Shutdown::Read); // fails when the peer is gone already
+            }
         }
     }
 
@@ -187,6 +198,11 @@ impl Table {
     }
 }
 
+/// Whether a notice was taken: a panic must not keep the drain from the others.
+fn tell(notice: &Notice) -> bool {
+    catch_unwind(AssertUnwindSafe(notice)).is_ok()
+}
+
 /// What counts as one peer: an IPv4 address, however it is written, or the /64 of an IPv6 address,
 /// of which every host of the subnet has 2^64 to choose from (RFC 4291 §2.5.1). The link-local
 /// prefix is everybody's, so there the whole address counts.
@@ -203,6 +219,19 @@ fn neighbour(ip: IpAddr) -> IpAddr {
 impl Seat {
     pub(crate) fn id(&self) -> u64 {
         self.id
+    }
+
+    /// Leaves a notice for the drain, or gives it at once.
+    pub(crate) fn at_stop(&self, notice: Arc<Notice>) {
+        let mut state = self.table.lock();
+        if !state.draining {
+            if let Some(live) = state.live.get_mut(&self.id) {
+                live.notice = Some(notice);
+            }
+            return;
+        }
+        drop(state);
+        notice();
     }
 
     /// Says that the handler is done and the connection is about to be closed.

@@ -19,7 +19,8 @@
 //!
 //! 1. The listener closes, which wakes the threads that wait in `accept`.
 //! 2. Each live connection is shut for reading: its handler gets what had arrived, then the end of
-//!    the stream, finishes its work and closes. Idle ones end at once.
+//!    the stream, finishes its work and closes. Idle ones end at once. A handler that has to read on
+//!    to finish its work is told instead ([`Session::at_stop`]).
 //! 3. After the drain time ([`Config::drain`]) what is left is shut down both ways and counted as cut.
 //! 4. [`Server::run`] returns the totals.
 //!
@@ -58,6 +59,7 @@ pub use stop::{Signals, Stopper};
 
 use crate::net::{Conn, Deadline, Listener};
 use crate::telemetry::Registry;
+use live::Seat;
 use scheduling::Scheduler;
 use shared::Shared;
 use threads::Crew;
@@ -69,6 +71,8 @@ const AFTER_CUT: Duration = Duration::from_secs(1);
 /// What a connection's handler sees of the server.
 pub struct Session<'a> {
     id: u64,
+    /// `None` for a connection that is served alone.
+    seat: Option<&'a Seat>,
     stopper: &'a Stopper,
     scheduler: &'a Scheduler,
 }
@@ -88,6 +92,20 @@ impl Session<'_> {
     /// Whether the server has been asked to stop: finish what was begun, begin nothing.
     pub fn is_stopping(&self) -> bool {
         self.stopper.is_stopped()
+    }
+
+    /// Asks that the drain call `notice` instead of shutting this connection for reading: for a
+    /// handler that must hear its peer to finish what was begun. Whoever asks sees to it that a
+    /// blocked reader is woken, with [`Conn::shutdown`], as soon as nothing is left to finish; at
+    /// the drain deadline the connection is cut like any other.
+    ///
+    /// The notice runs on the thread that drains, so it must not block. It comes at once when the
+    /// drain has begun already, and then the connection is shut for reading all the same. It never
+    /// comes to a connection that is served alone ([`Server::serve_conn`]).
+    pub fn at_stop(&self, notice: impl Fn() + Send + Sync + 'static) {
+        if let Some(seat) = self.seat {
+            seat.at_stop(Arc::new(notice));
+        }
     }
 
     /// Asks the whole server to stop gracefully.
@@ -218,6 +236,7 @@ impl<H: Handler + 'static> Server<H> {
     pub fn serve_conn(&self, conn: Conn) -> io::Result<()> {
         let session = Session {
             id: 0,
+            seat: None,
             stopper: &self.stopper,
             scheduler: &Scheduler::new(self.config.scheduling, self.stats.clone()),
         };
@@ -301,7 +320,7 @@ fn run_serial<H: Handler + 'static>(
     Ok(()) // its handler outlasted even the cut: leave without it
 }
 
-/// Steps 2 and 3 of the end: wake, wait, cut.
+/// Steps 2 and 3 of the end: wake or tell, wait, cut.
 fn drain<H: Handler>(shared: &Shared<H>) {
     let (config, live) = (&shared.config, shared.stats.active.get());
     if live > 0 {

@@ -147,6 +147,7 @@ impl<H: Handler> Shared<H> {
         );
         let session = Session {
             id: seat.id(),
+            seat: Some(&seat),
             stopper: &self.stopper,
             scheduler: &self.scheduler,
         };

@@ -136,15 +136,49 @@ fn an_argument_that_is_no_value_fails_its_call_and_not_the_connection() {
 #[test]
 fn two_calls_under_way_with_one_id_break_the_protocol() {
     let world = world();
-    let mut conn = greeted(&world);
-    let gate = |id| call(id, "Lab.UntilCancelled", &[0; 4]);
-    conn.write_all(&gate(5)).unwrap();
-    assert_eq!(world.told(), "waits");
-    conn.write_all(&gate(5)).unwrap();
-    // The connection ends, and the first call with it.
-    assert_eq!(world.told(), "Err(Cancelled)");
-    rest(&mut conn);
+    let add = [&[0; 4][..], &[0; 16]].concat();
+    // Whoever runs the second one: a worker, the reader, or nobody.
+    for (name, argument) in [
+        ("Lab.UntilCancelled", &[0; 4][..]),
+        ("Lab.Add", &add),
+        ("Lab.Nothing", &[0; 4]),
+    ] {
+        let mut conn = greeted(&world);
+        conn.write_all(&call(5, "Lab.UntilCancelled", &[0; 4]))
+            .unwrap();
+        assert_eq!(world.told(), "waits");
+        conn.write_all(&call(6, "Lab.Add", &add)).unwrap();
+        conn.write_all(&call(5, name, argument)).unwrap();
+        // The connection ends, and the first call with it.
+        assert_eq!(world.told(), "Err(Cancelled)");
+        let frames = rest(&mut conn);
+        assert_eq!(frames[0][..2], [16, 6], "{name}: another id is served");
+        assert_eq!(frames[1][..2], [17, 0], "{name}");
+        let why = String::from_utf8_lossy(&frames[1]);
+        assert!(why.ends_with("two calls under way have the same id"));
+    }
     still_serves(&world);
+}
+
+#[test]
+fn an_id_is_free_again_when_its_call_is_answered() {
+    let world = world();
+    let mut conn = greeted(&world);
+    let text = [&[1, 0, 0, 0][..], &1_u32.to_le_bytes(), b"x"].concat();
+    let add = [&[0; 4][..], &[0; 16]].concat();
+    for (name, argument) in [
+        ("Lab.Echo", &text),
+        ("Lab.Add", &add),
+        ("Lab.Add", &add),
+        ("Lab.Echo", &text),
+    ] {
+        conn.write_all(&call(5, name, argument)).unwrap();
+        let mut head = [0; 4];
+        conn.read_exact(&mut head).unwrap();
+        let mut reply = vec![0; u32::from_le_bytes(head) as usize];
+        conn.read_exact(&mut reply).unwrap();
+        assert_eq!(reply[..2], [16, 5], "{name}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod auth;
 mod by_hand;
 mod calls;
 mod crowds;
+mod drain;
 mod ends;
 mod fuzz;
 #[path = "../wire/generate.rs"]

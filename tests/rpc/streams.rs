@@ -79,20 +79,3 @@ fn a_caller_that_never_asks_for_more_does_not_hold_a_worker_for_ever() {
     assert_eq!(lab.echo("served").unwrap(), "served");
     drop(held);
 }
-
-#[test]
-fn a_stop_ends_a_stream_that_wants_more_requests_than_it_has_had() {
-    let rpc = ServerConfig {
-        window: 2,
-        drain: std::time::Duration::from_secs(60),
-        ..ServerConfig::default()
-    };
-    let world = world_with(rpc, Config::default());
-    let lab = world.lab();
-    let mut numbers = lab.numbers(100_u64).unwrap();
-    assert_eq!(numbers.next().unwrap().unwrap(), 0);
-    world.running.stopper().stop();
-    let error = numbers.find_map(Result::err).unwrap();
-    assert_eq!(error.to_string(), "the server stops in the middle of it");
-    assert_eq!(world.running.wait().unwrap().failed, 0);
-}

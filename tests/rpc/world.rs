@@ -45,6 +45,14 @@ pub struct TestLab {
 }
 
 impl TestLab {
+    pub fn new(told: Sender<String>, gates: Receiver<()>) -> Self {
+        Self {
+            runs: Arc::new(AtomicU64::new(0)),
+            events: Mutex::new(told),
+            gates: Mutex::new(gates),
+        }
+    }
+
     fn tell(&self, what: String) {
         let _ = self.events.lock().unwrap().send(what);
     }
@@ -111,6 +119,7 @@ impl Lab for TestLab {
 
 /// A running server and what its methods tell.
 pub struct World {
+    network: Network,
     pub address: String,
     pub running: Running,
     pub events: Receiver<String>,
@@ -129,15 +138,15 @@ pub fn world_with(rpc: ServerConfig, config: Config) -> World {
 }
 
 pub fn world_at(address: &str, rpc: ServerConfig, config: Config) -> World {
+    world_on(Network::Tcp, address, rpc, config)
+}
+
+pub fn world_on(network: Network, address: &str, rpc: ServerConfig, config: Config) -> World {
     let (told, events) = channel();
     let (open, gates) = channel();
-    let runs = Arc::new(AtomicU64::new(0));
-    let lab = TestLab {
-        runs: runs.clone(),
-        events: Mutex::new(told),
-        gates: Mutex::new(gates),
-    };
-    let listener = net::listen(Network::Tcp, address).unwrap();
+    let lab = TestLab::new(told, gates);
+    let runs = lab.runs.clone();
+    let listener = net::listen(network, address).unwrap();
     let address = listener.local_addr().to_string();
     let config = Config {
         stack_size: groundwire::rpc::STACK_SIZE,
@@ -145,6 +154,7 @@ pub fn world_at(address: &str, rpc: ServerConfig, config: Config) -> World {
     };
     let server = Server::new(config, RpcHandler::new(rpc, vec![lab.into_service()]));
     World {
+        network,
         address,
         running: server.start(listener).unwrap(),
         events,
@@ -155,7 +165,7 @@ pub fn world_at(address: &str, rpc: ServerConfig, config: Config) -> World {
 
 impl World {
     pub fn dial(&self) -> Conn {
-        net::dial(Network::Tcp, &self.address).unwrap()
+        net::dial(self.network, &self.address).unwrap()
     }
 
     pub fn client(&self) -> Client {

@@ -59,6 +59,52 @@ fn stopping_gives_idle_peers_a_clean_end_and_lets_work_finish() {
 }
 
 #[test]
+fn a_handler_that_asked_is_told_of_the_drain_and_hears_its_peer_all_through_it() {
+    let (told, notices) = mpsc::channel();
+    let handler = move |mut conn: &Conn, session: &Session<'_>| {
+        let told = told.clone();
+        session.at_stop(move || told.send(()).unwrap());
+        let mut word = [0; 5];
+        conn.read_exact(&mut word)?;
+        conn.write_all(&word)?;
+        Ok(End::Ours)
+    };
+    let (server, address) = serve(Config::default(), handler);
+    let mut peer = connect(&address);
+    eventually("it is served", || server.totals().active == 1);
+    peer.write_all(b"wo").unwrap();
+    let stopping = thread::spawn(move || server.stop());
+    notices.recv_timeout(PATIENCE).unwrap();
+    peer.write_all(b"rds").unwrap();
+    let mut heard = String::new();
+    peer.read_to_string(&mut heard).unwrap();
+    assert_eq!(heard, "words");
+    let totals = stopping.join().unwrap().unwrap();
+    assert_eq!((totals.served, totals.failed, totals.cut), (1, 0, 0));
+}
+
+#[test]
+fn a_notice_that_panics_or_comes_late_leaves_the_drain_what_it_was() {
+    let (begun, has_begun) = mpsc::sync_channel(0);
+    let (told, notices) = mpsc::channel();
+    let handler = move |mut conn: &Conn, session: &Session<'_>| {
+        session.at_stop(|| panic!("as asked"));
+        begun.send(()).unwrap();
+        // Shut for reading after all, since the notice failed.
+        let ended = conn.read(&mut [0])?;
+        let told = told.clone();
+        session.at_stop(move || told.send(ended).unwrap());
+        Ok(End::Peer)
+    };
+    let (server, address) = serve(Config::default(), handler);
+    let _peer = connect(&address);
+    has_begun.recv_timeout(PATIENCE).unwrap();
+    let totals = server.stop().unwrap();
+    assert_eq!(notices.try_recv(), Ok(0), "given at once");
+    assert_eq!((totals.served, totals.panicked, totals.cut), (1, 0, 0));
+}
+
+#[test]
 fn what_outlasts_the_drain_time_is_cut_and_counted() {
     let config = Config {
         drain: Duration::from_millis(50),

@@ -1,7 +1,7 @@
 //! rpc-server and rpc-client: calls of each kind, the secret, stops, and how calls fail.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command as StdCommand, Stdio};
 use std::thread;
@@ -395,13 +395,44 @@ fn a_signal_lets_the_running_call_finish() {
 
 #[test]
 fn the_drain_time_ends_a_call_that_takes_longer() {
-    let server = server(&["--drain", "100ms"]);
+    let server = server(&["--drain", "2s"]);
     let mut stream = connect(&server.address);
     sleep_call(&mut stream, 60_000);
     server.signal("INT");
-    let mut rest = Vec::new();
-    let _ = stream.read_to_end(&mut rest);
-    assert_eq!(server.end().code, Some(0));
+    // It is told so (7 is Cancelled) before its connection would be cut.
+    let mut frames = [read_frame(&mut stream), read_frame(&mut stream)];
+    frames.sort();
+    assert_eq!((frames[0][0], frames[0][1], frames[0][13]), (17, 7, 7));
+    assert_eq!(frames[1], [20, 7, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(stream.read(&mut [0; 16]).unwrap(), 0);
+    drop(stream);
+    let ended = server.end();
+    assert_eq!(ended.stdout, ["served 1, active 0, refused 0, failed 0"]);
+    assert_eq!(ended.code, Some(0));
+}
+
+#[test]
+fn a_stream_that_is_under_way_at_a_stop_is_printed_to_its_end() {
+    let server = server(&[]);
+    let args = [&server.address, "Calculator.Count", "1", "200000"];
+    let mut client = StdCommand::new(path("rpc-client"))
+        .args(args)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(client.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "Item (Count): 1");
+    server.signal("TERM");
+    assert_eq!(
+        lines.last().unwrap().unwrap(),
+        "Reply (Count): done",
+        "the last line"
+    );
+    assert!(client.wait().unwrap().success());
+    assert_eq!(
+        server.end().stdout,
+        ["served 1, active 0, refused 0, failed 0"]
+    );
 }
 
 #[test]
