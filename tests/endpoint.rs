@@ -533,6 +533,44 @@ fn a_peer_that_sends_nothing_meets_the_idle_deadline() {
 }
 
 #[test]
+fn the_log_says_which_time_out_it_was() {
+    let kept = Kept::default();
+    let log = Log::to_writer(Level::Warn, Format::Text, Box::new(kept.clone()));
+    let short = Some(Duration::from_millis(50));
+    let config = EndpointConfig {
+        idle_timeout: short,
+        item_timeout: short,
+        write_timeout: short,
+        ..EndpointConfig::default()
+    };
+    let server = Config {
+        log,
+        ..Config::default()
+    };
+    let commands = Commands::built_in(|_, _| ());
+    let (_server, address) = serve(server, Endpoint::new(config, commands));
+    for (says, cause) in [
+        (String::new(), "no command within 50ms"),
+        ("STR".into(), "no whole name, line or frame within 50ms"),
+        (
+            "STRING\nx".into(),
+            "no whole name, line or frame within 50ms",
+        ),
+        (
+            "STRING\nx\n".repeat(1 << 20),
+            "replies not taken within 50ms",
+        ),
+    ] {
+        let before = kept.text().len();
+        let mut conn = connect(&address);
+        let _ = conn.write_all(says.as_bytes());
+        eventually("it has failed", || kept.text().len() > before);
+        let line = kept.text()[before..].to_string();
+        assert!(line.contains(&format!("timed out: {cause}")), "{line}");
+    }
+}
+
+#[test]
 fn a_client_beyond_the_limit_is_told_so() {
     let config = Config {
         max_connections: 1,

@@ -6,12 +6,13 @@
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, Read, Write};
+use std::time::Duration;
 
 use super::EndpointConfig;
 use super::fault::{Cause, Fault, of_message};
 use super::inbox::{HEADER, Inbox, without_line_end};
 use super::name::{BadName, MAX_NAME, Name};
-use crate::net::{Addr, Conn, Deadline};
+use crate::net::{Addr, Conn, Deadline, say_which};
 use crate::wire::{self, DecodeOwned, Encode};
 
 /// Replies that are gathered before they leave, in bytes; a longer one leaves by itself.
@@ -49,7 +50,7 @@ impl Stream {
         if self.inbox.is_empty() {
             let idle = Deadline::after_option(self.config.idle_timeout);
             self.conn.set_read_deadline(idle);
-            if self.fill()? == 0 {
+            if self.fill("no command", self.config.idle_timeout)? == 0 {
                 return Ok(None);
             }
         }
@@ -84,23 +85,27 @@ impl Stream {
                 self.conn.set_read_deadline(whole);
                 waited = true;
             }
-            if self.fill()? == 0 {
+            let limit = self.config.item_timeout;
+            if self.fill("no whole name, line or frame", limit)? == 0 {
                 return Err(Cause::Cut.at(offset + self.inbox.len()));
             }
         }
     }
 
-    /// Reads once, what is there. The peer may be waiting for our replies, so they go first.
-    fn fill(&mut self) -> io::Result<usize> {
+    /// Reads once, what is there; `what` and `limit` say what a time-out means. The peer may be
+    /// waiting for our replies, so they go first.
+    fn fill(&mut self, what: &str, limit: Option<Duration>) -> io::Result<usize> {
         self.flush()?;
-        let count = (&self.conn).read(self.inbox.spare())?;
+        let count = (&self.conn).read(self.inbox.spare());
+        let count = count.map_err(|error| say_which(error, what, limit))?;
         self.inbox.filled(count);
         Ok(count)
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.arm();
-        self.replies.write_all(bytes)
+        let written = self.replies.write_all(bytes);
+        written.map_err(|error| self.untaken(error))
     }
 
     pub(super) fn flush(&mut self) -> io::Result<()> {
@@ -108,7 +113,12 @@ impl Stream {
             return Ok(());
         }
         self.arm();
-        self.replies.flush()
+        let flushed = self.replies.flush();
+        flushed.map_err(|error| self.untaken(error))
+    }
+
+    fn untaken(&self, error: io::Error) -> io::Error {
+        say_which(error, "replies not taken", self.config.write_timeout)
     }
 
     fn arm(&self) {

@@ -177,6 +177,17 @@ pub(crate) fn timed_out() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, "timed out")
 }
 
+/// Adds to a time-out what was waited for, and how long; other errors stay as they are.
+pub(crate) fn say_which(error: io::Error, what: &str, limit: Option<Duration>) -> io::Error {
+    match limit {
+        Some(limit) if error.kind() == io::ErrorKind::TimedOut => io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("timed out: {what} within {limit:?}"),
+        ),
+        _ => error,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,6 +253,19 @@ mod tests {
         assert_eq!(
             armed_by(&timer).unwrap_err().kind(),
             io::ErrorKind::TimedOut
+        );
+    }
+
+    #[test]
+    fn a_time_out_says_what_was_waited_for_and_other_errors_are_left_alone() {
+        let limit = Some(Duration::from_millis(50));
+        let named = say_which(timed_out(), "no line", limit);
+        assert_eq!(named.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(named.to_string(), "timed out: no line within 50ms");
+        let other = io::Error::from(io::ErrorKind::ConnectionReset);
+        assert_eq!(
+            say_which(other, "no line", limit).kind(),
+            io::ErrorKind::ConnectionReset
         );
     }
 

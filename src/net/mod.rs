@@ -52,6 +52,7 @@ pub use class::{Class, classify};
 pub use conn::{Addr, Conn};
 pub use datagram::{DatagramSocket, MAX_UDP_PAYLOAD, dial_datagrams, listen_datagrams};
 pub use deadline::Deadline;
+pub(crate) use deadline::say_which;
 pub use dialer::{Dialer, dial};
 pub use error::{AcceptError, Error, plain_words};
 pub use host_port::{Host, HostPort, join_host_port, split_host_port};

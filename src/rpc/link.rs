@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::server::ServerConfig;
-use crate::net::{Conn, Deadline};
+use crate::net::{Conn, Deadline, say_which};
 use crate::wire::Limits;
 
 /// A panic while a lock is held leaves counters and tables whole here: go on.
@@ -176,6 +176,9 @@ pub(super) enum NoBegin {
     Stopping,
 }
 
+/// What a time-out of a write means.
+const UNTAKEN: &str = "answers not taken";
+
 /// The server's side of a connection.
 #[derive(Debug)]
 pub(super) struct Link {
@@ -184,6 +187,8 @@ pub(super) struct Link {
     pub(super) answers: Limits,
     writing: Mutex<()>,
     write_timeout: Duration,
+    /// A write has timed out.
+    untaken: AtomicBool,
     /// How long a stream waits for the caller to ask for more.
     pub(super) patience: Option<Duration>,
     /// How long calls may take after a stop.
@@ -202,6 +207,7 @@ impl Link {
             patience: config.idle_timeout,
             writing: Mutex::new(()),
             write_timeout,
+            untaken: AtomicBool::new(false),
             drain: config.drain,
             calls: Mutex::default(),
             under_way: AtomicUsize::new(0),
@@ -218,11 +224,22 @@ impl Link {
         self.conn
             .set_write_deadline(Deadline::after(self.write_timeout));
         let written = (&self.conn).write_all(bytes);
-        if written.is_err() {
+        if let Err(error) = &written {
+            let late = error.kind() == io::ErrorKind::TimedOut;
+            self.untaken.fetch_or(late, Ordering::Relaxed);
             // Half a frame may be out: nothing can follow it. This wakes the reader as well.
             let _ = self.conn.shutdown(Shutdown::Both);
         }
-        written
+        written.map_err(|error| say_which(error, UNTAKEN, Some(self.write_timeout)))
+    }
+
+    /// Whether the connection ended since its peer did not read, on whichever thread that showed.
+    pub(super) fn check(&self) -> io::Result<()> {
+        if self.untaken.load(Ordering::Relaxed) {
+            let error = io::Error::from(io::ErrorKind::TimedOut);
+            return Err(say_which(error, UNTAKEN, Some(self.write_timeout)));
+        }
+        Ok(())
     }
 
     /// Enters a call into the table.

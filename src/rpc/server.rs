@@ -23,7 +23,7 @@ use super::message::{MAGIC, MAX_WINDOW, Message, Push, kind};
 use super::service::{Answer, Call, Method, Router, Running, Service};
 use super::welcome::{invalid, welcome};
 use super::workers::Workers;
-use crate::net::{Conn, Deadline};
+use crate::net::{Conn, Deadline, say_which};
 use crate::server::{End, Handler, Refusal, Session};
 use crate::telemetry::{Log, Registry};
 use crate::wire::{FrameReader, Frames, Limits};
@@ -154,7 +154,10 @@ impl Handler for RpcHandler {
     fn serve(&self, conn: &Conn, session: &Session<'_>) -> io::Result<End> {
         let max_frame = self.config.limits.message.saturating_add(AROUND);
         let mut reader = FrameReader::new(conn, max_frame);
-        let Some(answers) = welcome(&self.config, conn, &mut reader)? else {
+        let greeted = welcome(&self.config, conn, &mut reader);
+        let limit = Some(self.config.frame_timeout);
+        let greeted = greeted.map_err(|error| say_which(error, "no whole greeting", limit))?;
+        let Some(answers) = greeted else {
             return Ok(End::Peer);
         };
         conn.set_deadline(Deadline::NEVER);
@@ -180,7 +183,7 @@ impl Handler for RpcHandler {
         }
         // Nobody is there for the answers.
         link.cancel_all();
-        ended.map(|()| End::Peer)
+        ended.and_then(|()| link.check()).map(|()| End::Peer)
     }
 
     fn refused(&self, conn: &Conn, why: Refusal) {
@@ -251,7 +254,13 @@ impl Reading<'_> {
                     if error.kind() == io::ErrorKind::TimedOut
                         && reader.buffer().is_empty()
                         && self.link.is_busy() => {}
-                Err(error) => return Err(error),
+                Err(error) if reader.buffer().is_empty() => {
+                    return Err(say_which(error, "no message", config.idle_timeout));
+                }
+                Err(error) => {
+                    let limit = Some(config.frame_timeout);
+                    return Err(say_which(error, "no whole message", limit));
+                }
             }
         }
     }

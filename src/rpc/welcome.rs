@@ -8,7 +8,7 @@ use super::message::{Hello, MAGIC, MAX_GREETING, MAX_WINDOW, Message, Push, Welc
 use super::nonce::nonce;
 use super::server::{AROUND, ServerConfig};
 use crate::net::{Conn, Deadline};
-use crate::wire::{FrameReader, Frames, Limits, decode};
+use crate::wire::{FrameError, FrameReader, Frames, Limits, decode};
 
 /// Reads the client's greeting and answers it; returns the limits of what it may be sent.
 /// `None`: the peer has left.
@@ -22,7 +22,7 @@ pub(super) fn welcome(
     if read_magic(conn, reader)?.is_none() {
         return Ok(None);
     }
-    let Some(frame) = reader.read().map_err(invalid)? else {
+    let Some(frame) = reader.read().map_err(unread)? else {
         return Ok(None);
     };
     let Ok(Message::Hello(hello)) = Message::parse(frame) else {
@@ -49,7 +49,7 @@ pub(super) fn welcome(
         return Ok(Some(answers));
     };
     out.clear();
-    let Some(frame) = reader.read().map_err(invalid)? else {
+    let Some(frame) = reader.read().map_err(unread)? else {
         return Ok(None);
     };
     match Message::parse(frame) {
@@ -78,6 +78,14 @@ pub(super) fn clip(number: usize) -> u32 {
 
 pub(super) fn invalid(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why)
+}
+
+/// A frame that could not be read.
+fn unread(error: FrameError) -> io::Error {
+    match error {
+        FrameError::Io(error) => error,
+        other => invalid(other),
+    }
 }
 
 /// The first bytes of a connection. A peer of another protocol is told so within its first read.

@@ -10,9 +10,11 @@ use groundwire::rpc::{
     CallError, Client, ClientConfig, Failure, RpcHandler, ServerConfig, Service, Traits,
 };
 use groundwire::server::{Config, Server};
+use groundwire::telemetry::{Format, Level, Log};
 use groundwire::wire::Limits;
 
-use crate::support::{eventually, eventually_blocked};
+use crate::hostile::{call, greeted};
+use crate::support::{Kept, eventually, eventually_blocked};
 use crate::world::*;
 
 fn refused<T: std::fmt::Debug>(result: Result<T, CallError>) -> Failure {
@@ -107,6 +109,63 @@ fn a_silent_client_that_waits_for_an_answer_is_not_idle() {
     pass(Duration::from_millis(300));
     world.open.send(()).unwrap();
     assert_eq!(pending.wait::<String>().unwrap(), "g");
+}
+
+#[test]
+fn the_log_says_which_time_out_it_was() {
+    let kept = Kept::default();
+    let log = Log::to_writer(Level::Warn, Format::Text, Box::new(kept.clone()));
+    let short = Duration::from_millis(50);
+    let rpc = ServerConfig {
+        idle_timeout: Some(short),
+        frame_timeout: short,
+        write_timeout: short,
+        ..ServerConfig::default()
+    };
+    let config = Config {
+        log,
+        ..Config::default()
+    };
+    let world = world_with(rpc, config);
+    let flood = |name: &str, argument: &[u8]| {
+        let mut calls = Vec::new();
+        (1..=64).for_each(|id| calls.extend(call(id, name, argument)));
+        calls
+    };
+    let half_a_mebibyte = [&[0; 4][..], &(1_u32 << 19).to_le_bytes()].concat();
+    let text = [&[0, 0, 4, 0, 0, 0, 4, 0][..], &[b'x'; 1 << 18]].concat();
+    for (greets, says, cause) in [
+        (false, b"gwrpc".to_vec(), "no whole greeting within 50ms"),
+        (
+            false,
+            b"gwrpc 1\n\x01\0".to_vec(),
+            "no whole greeting within 50ms",
+        ),
+        (true, vec![], "no message within 50ms"),
+        (true, vec![100, 0, 0], "no whole message within 50ms"),
+        // Whoever writes: the reader, or a worker.
+        (
+            true,
+            flood("Lab.Bytes", &half_a_mebibyte),
+            "answers not taken within 50ms",
+        ),
+        (
+            true,
+            flood("Lab.Echo", &text),
+            "answers not taken within 50ms",
+        ),
+    ] {
+        let before = kept.text().len();
+        let mut conn = if greets {
+            greeted(&world)
+        } else {
+            world.dial()
+        };
+        let _ = conn.write_all(&says);
+        eventually("it has failed", || kept.text().len() > before);
+        let line = kept.text()[before..].to_string();
+        assert!(line.contains(&format!("timed out: {cause}")), "{line}");
+    }
 }
 
 #[test]
