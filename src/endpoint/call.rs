@@ -72,6 +72,7 @@ impl Stream {
         offset: usize,
         mut take: impl FnMut(&mut Inbox) -> Result<Option<T>, Cause>,
     ) -> Result<T, Fault> {
+        let limit = self.config.item_timeout;
         let mut waited = false;
         self.lost = true;
         loop {
@@ -81,11 +82,9 @@ impl Stream {
                 return Ok(item);
             }
             if !waited {
-                let whole = Deadline::after_option(self.config.item_timeout);
-                self.conn.set_read_deadline(whole);
+                self.conn.set_read_deadline(Deadline::after_option(limit));
                 waited = true;
             }
-            let limit = self.config.item_timeout;
             if self.fill("no whole name, line or frame", limit)? == 0 {
                 return Err(Cause::Cut.at(offset + self.inbox.len()));
             }
