@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::{Decode, Encode, ErrorKind, Failed, Reader, Row, Writer, width};
+use super::{Decode, Encode, ErrorKind, Failed, Reader, Row, Writer, empty, width};
 
 impl<T: Encode> Encode for Option<T> {
     #[inline]
@@ -72,6 +72,8 @@ impl<'a, T: Decode<'a>, E: Decode<'a>> Decode<'a> for Result<T, E> {
 macro_rules! owner {
     ($($owner:ident)*) => { $(
         impl<T: Encode + ?Sized> Encode for $owner<T> {
+            const EMPTY: bool = T::EMPTY;
+
             #[inline]
             fn encode(&self, writer: &mut Writer) {
                 (**self).encode(writer);
@@ -103,6 +105,7 @@ owner! { Box Rc Arc }
 
 impl<T: Encode + ?Sized> Encode for &T {
     const WIDTH: usize = T::WIDTH;
+    const EMPTY: bool = T::EMPTY;
 
     #[inline]
     fn encode(&self, writer: &mut Writer) {
@@ -116,6 +119,8 @@ impl<T: Encode + ?Sized> Encode for &T {
 }
 
 impl<T: Encode + ToOwned + ?Sized> Encode for Cow<'_, T> {
+    const EMPTY: bool = T::EMPTY;
+
     #[inline]
     fn encode(&self, writer: &mut Writer) {
         (**self).encode(writer);
@@ -166,6 +171,7 @@ impl<'a, T: Decode<'a>> Decode<'a> for VecDeque<T> {
 
 impl<T: Encode, const N: usize> Encode for [T; N] {
     const WIDTH: usize = N * T::WIDTH;
+    const EMPTY: bool = N == 0 || T::EMPTY;
 
     #[inline]
     fn encode(&self, writer: &mut Writer) {
@@ -193,6 +199,7 @@ macro_rules! tuple {
     ($($name:ident $at:tt),*) => {
         impl<$($name: Encode),*> Encode for ($($name,)*) {
             const WIDTH: usize = width(&[$($name::WIDTH),*]);
+            const EMPTY: bool = empty(&[$($name::EMPTY),*]);
 
             #[inline]
             fn encode(&self, writer: &mut Writer) {

@@ -173,6 +173,7 @@ macro_rules! wire {
     (@encode [$($params:tt)*] [$self:ty] $($body:tt)*) => {
         impl<$($params)*> $crate::wire::Encode for $self {
             const WIDTH: ::core::primitive::usize = $crate::wire!(@width $($body)*);
+            const EMPTY: ::core::primitive::bool = $crate::wire!(@empty $($body)*);
 
             #[inline]
             fn encode(&self, writer: &mut $crate::wire::Writer) {
@@ -201,6 +202,15 @@ macro_rules! wire {
         $crate::wire::width(&[$(<$type as $crate::wire::Encode>::WIDTH),*])
     };
     (@width $($body:tt)*) => { 0 };
+
+    (@empty named { $($field:ident: $type:ty,)* }) => {
+        $crate::wire::empty(&[$(<$type as $crate::wire::Encode>::EMPTY),*])
+    };
+    (@empty tuple ($($type:ty),*)) => {
+        $crate::wire::empty(&[$(<$type as $crate::wire::Encode>::EMPTY),*])
+    };
+    // A tag, or the room for later fields.
+    (@empty $($body:tt)*) => { false };
 
     (@row $self:ident $row:ident named { $($field:ident: $type:ty,)* }) => {
         $($crate::wire::Encode::encode_row(&$self.$field, $row);)*

@@ -13,6 +13,7 @@ const FEW: usize = 16;
 
 impl<K: Encode, V: Encode> Encode for BTreeMap<K, V> {
     fn encode(&self, writer: &mut Writer) {
+        keyed::<K>();
         writer.put_count::<Self>(self.len());
         if K::WIDTH > 0 && V::WIDTH > 0 {
             return writer.put_rows(K::WIDTH + V::WIDTH, self.iter(), |(key, value), row| {
@@ -50,6 +51,7 @@ impl<'a, K: Decode<'a> + Ord, V: Decode<'a>> Decode<'a> for BTreeMap<K, V> {
 
 impl<K: Encode + Ord, V: Encode, S> Encode for HashMap<K, V, S> {
     fn encode(&self, writer: &mut Writer) {
+        keyed::<K>();
         writer.put_count::<Self>(self.len());
         in_order(
             self.iter(),
@@ -89,6 +91,7 @@ where
 
 impl<K: Encode> Encode for BTreeSet<K> {
     fn encode(&self, writer: &mut Writer) {
+        keyed::<K>();
         writer.put_count::<Self>(self.len());
         for key in self {
             key.encode(writer);
@@ -107,6 +110,7 @@ impl<'a, K: Decode<'a> + Ord> Decode<'a> for BTreeSet<K> {
 
 impl<K: Encode + Ord, S> Encode for HashSet<K, S> {
     fn encode(&self, writer: &mut Writer) {
+        keyed::<K>();
         writer.put_count::<Self>(self.len());
         in_order(self.iter(), |a, b| a.cmp(b), |key| key.encode(writer));
     }
@@ -131,6 +135,11 @@ const fn least<'a, K: Decode<'a>, V: Decode<'a>>() -> usize {
         assert!(K::LEAST > 0, "a key of no bytes");
         K::LEAST + V::LEAST
     }
+}
+
+/// The same for a map that is written.
+const fn keyed<K: Encode>() {
+    const { assert!(!K::EMPTY, "a key of no bytes") }
 }
 
 /// Calls `write` for all items in order; few of them are sorted without an allocation.

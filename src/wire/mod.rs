@@ -88,6 +88,41 @@ pub trait Encode {
     #[doc(hidden)]
     const WIDTH: usize = 0;
 
+    /// Whether every value of this type is written as no bytes at all. Then it is no element of a
+    /// collection and no key of a map: what [`Decode::LEAST`] refuses to read is not written.
+    ///
+    /// ```compile_fail
+    /// let _ = groundwire::wire::encode(&vec![()]);
+    /// ```
+    ///
+    /// ```compile_fail
+    /// groundwire::wire! { struct Marker; }
+    /// let _ = groundwire::wire::encode(&std::collections::VecDeque::from([(Marker, [0_u8; 0])]));
+    /// ```
+    ///
+    /// ```compile_fail
+    /// let _ = groundwire::wire::encode(&std::collections::BTreeMap::from([((), 1_u8)]));
+    /// ```
+    ///
+    /// ```compile_fail
+    /// let _ = groundwire::wire::encode(&std::collections::HashSet::from([Box::new(())]));
+    /// ```
+    ///
+    /// One with room for later fields has the room's bytes:
+    ///
+    /// ```
+    /// groundwire::wire! {
+    ///     #[derive(Clone, Debug, PartialEq)]
+    ///     struct Roomy { .. }
+    /// }
+    /// let some = vec![Roomy {}; 3];
+    /// let message = groundwire::wire::encode(&some)?;
+    /// assert_eq!(groundwire::wire::decode::<Vec<Roomy>>(&message)?, some);
+    /// # Ok::<(), groundwire::wire::Error>(())
+    /// ```
+    #[doc(hidden)]
+    const EMPTY: bool = false;
+
     /// Writes the value. What cannot be written is reported with [`Writer::fail`].
     fn encode(&self, writer: &mut Writer);
 
@@ -124,6 +159,19 @@ pub const fn width(fields: &[usize]) -> usize {
         at += 1;
     }
     sum
+}
+
+/// Whether fields together are no bytes.
+#[doc(hidden)]
+pub const fn empty(fields: &[bool]) -> bool {
+    let mut at = 0;
+    while at < fields.len() {
+        if !fields[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
 }
 
 /// A value that can be read from a message, borrowing its texts and bytes where the type says so

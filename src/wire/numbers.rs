@@ -168,6 +168,8 @@ impl<'a> Decode<'a> for bool {
 }
 
 impl Encode for () {
+    const EMPTY: bool = true;
+
     #[inline]
     fn encode(&self, _: &mut Writer) {}
 }

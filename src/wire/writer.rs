@@ -197,7 +197,13 @@ impl Writer {
 
     /// Writes the number of elements of a sequence of `T`. Bytes are limited by the message alone.
     #[inline]
-    pub fn put_count_of<S: ?Sized, T>(&mut self, count: usize) {
+    pub fn put_count_of<S: ?Sized, T: Encode>(&mut self, count: usize) {
+        const {
+            assert!(
+                !T::EMPTY,
+                "a collection of elements of no bytes cannot be read"
+            )
+        };
         match size_of::<T>() {
             1 => self.put_len::<S>(count),
             _ => self.put_count::<S>(count),
