@@ -45,7 +45,16 @@
 /// own; see [`Traits`](crate::rpc::Traits)), `repeatable` (a client may try it again), `stream`
 /// (the result is a stream of items: the server's method gets a [`Sink`](crate::rpc::Sink), the
 /// client's gives a [`Stream`](crate::rpc::Stream)). The server's methods take
-/// [`&Call`](crate::rpc::Call) first, and return `Result<_, Failure>`. Arguments are given to the
+/// [`&Call`](crate::rpc::Call) first, and return `Result<_, Failure>`. Any other word is refused:
+///
+/// ```compile_fail
+/// groundwire::rpc_service! {
+///     pub trait Adder, client AdderClient, as "Adder" {
+///         [fast] fn add(a: u8, b: u8) -> u8, as "Add";
+///     }
+/// }
+/// ```
+/// Arguments are given to the
 /// stub as anything that is written as their type is: `&str` for a `String`.
 #[macro_export]
 macro_rules! rpc_service {
@@ -103,6 +112,7 @@ macro_rules! rpc_service {
     };
 
     (@declare [$($flag:ident)*] $(#[$attr:meta])* $method:ident ($($arg:ident: $type:ty),*) -> $result:ty) => {
+        $($crate::rpc_service!(@known $flag);)*
         $crate::rpc_service!(@if_stream [$($flag)*] {
             $(#[$attr])*
             fn $method(
@@ -171,9 +181,22 @@ macro_rules! rpc_service {
             repeatable: false,
             stream: false,
         };
-        $(traits.$flag = true;)*
+        $($crate::rpc_service!(@set traits $flag);)*
         traits
     }};
+    (@set $traits:ident slow) => { $traits.slow = true; };
+    (@set $traits:ident repeatable) => { $traits.repeatable = true; };
+    (@set $traits:ident stream) => { $traits.stream = true; };
+    (@set $traits:ident $other:ident) => {}; // told by `@known`, once
+
+    (@known slow) => {};
+    (@known repeatable) => {};
+    (@known stream) => {};
+    (@known $other:ident) => {
+        compile_error!(concat!(
+            "`[", stringify!($other), "]` before a method: only slow, repeatable and stream can stand there"
+        ));
+    };
 
     (@if_stream [stream $($flag:ident)*] { $($then:tt)* } else { $($else:tt)* }) => { $($then)* };
     (@if_stream [$other:ident $($flag:ident)*] { $($then:tt)* } else { $($else:tt)* }) => {
