@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 
 use super::{Secret, ServerConfig};
 use crate::cli::{Args, Count, DurationArg, Failure, NonZeroCount, Opt, Size, UsageError, What};
@@ -44,9 +45,11 @@ pub const IDLE_TIMEOUT: Opt = Opt::value(
 pub const SECRET_FILE: Opt = Opt::value(
     "secret-file",
     "FILE",
-    "both sides must know what stands in it, 16 bytes or more",
+    "both sides must know what stands in it, 16 bytes or more; nobody else may read it",
 );
 
+/// What the group and others may do with a file: with a secret's, nothing.
+const OTHERS: u32 = 0o077;
 /// The shortest secret, in bytes.
 const LEAST_SECRET: usize = 16;
 /// The longest, so that a wrong file is noticed and not read to its end.
@@ -82,15 +85,23 @@ pub fn config(server: &Config, args: &Args) -> Result<ServerConfig, Failure> {
 }
 
 /// The secret in the file that `--secret-file` names: all of it but a last line feed. It is never
-/// an argument itself, for everybody on a machine can see those.
+/// an argument itself, for everybody on a machine can see those; nor is it read from a file that
+/// others can open.
 pub fn secret(args: &Args) -> Result<Option<Secret>, Failure> {
     let Some(path) = args.value("secret-file") else {
         return Ok(None);
     };
     let what = format!("--secret-file {path}");
+    let file = File::open(path).what(&what)?;
+    let mode = file.metadata().what(&what)?.permissions().mode() & 0o777;
+    if mode & OTHERS != 0 {
+        return Err(
+            format!("{what}: its mode {mode:03o} lets others at it: chmod 600 {path}").into(),
+        );
+    }
     let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MOST_SECRET as u64 + 2).read_to_end(&mut bytes))
+    file.take(MOST_SECRET as u64 + 2)
+        .read_to_end(&mut bytes)
         .what(&what)?;
     if bytes.last() == Some(&b'\n') {
         bytes.pop();

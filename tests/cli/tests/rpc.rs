@@ -1,8 +1,10 @@
 //! rpc-server and rpc-client: calls of each kind, the secret, stops, and how calls fail.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::{Command as StdCommand, Stdio};
 use std::thread;
 
@@ -186,7 +188,7 @@ fn both_sides_must_know_the_secret() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
         let path = folder.path().join(name);
-        fs::write(&path, text).unwrap();
+        write_secret(&path, text.as_bytes());
         path.to_str().unwrap().to_string()
     };
     // The last line feed is no part of it.
@@ -215,9 +217,9 @@ fn both_sides_must_know_the_secret() {
 fn a_secret_is_16_bytes_or_more_and_readable() {
     let folder = tempfile::tempdir().unwrap();
     let short = folder.path().join("short");
-    fs::write(&short, "fifteen letters\n").unwrap();
+    write_secret(&short, b"fifteen letters\n");
     let long = folder.path().join("long");
-    fs::write(&long, vec![b'x'; 5000]).unwrap();
+    write_secret(&long, &[b'x'; 5000]);
     let none = folder.path().join("none");
     for (path, why) in [
         (short, "a secret of 15 bytes, at least 16 are needed"),
@@ -237,6 +239,41 @@ fn a_secret_is_16_bytes_or_more_and_readable() {
             run.code(1).stdout("").stderr(says);
         }
     }
+}
+
+#[test]
+fn a_secret_that_others_can_read_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secret");
+    write_secret(&path, b"correct horse battery");
+    for mode in [0o640, 0o604, 0o666, 0o601] {
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        for (name, args) in [
+            ("rpc-server", &["127.0.0.1:0"][..]),
+            ("rpc-client", &["127.0.0.1:1", "Server.Stats"]),
+        ] {
+            let run = program(name)
+                .args(args)
+                .arg("--secret-file")
+                .arg(&path)
+                .assert();
+            let path = path.display();
+            let says = format!(
+                "{name}: --secret-file {path}: its mode {mode:o} lets others at it: chmod 600 {path}\n"
+            );
+            run.code(1).stdout("").stderr(says);
+        }
+    }
+    fs::set_permissions(&path, Permissions::from_mode(0o400)).unwrap();
+    let path = path.to_str().unwrap();
+    let guarded = server(&["--secret-file", path]);
+    assert_eq!(printed(&guarded.address, &with(path)), "Reply (Add): 1\n");
+}
+
+/// A file that nobody else can read.
+fn write_secret(path: &Path, text: &[u8]) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
 }
 
 #[test]
