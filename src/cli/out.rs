@@ -5,6 +5,11 @@
 //! it with the right status: quietly, if the reader of a pipe has had what it
 //! wanted (`program | head -1`); with `standard output: no space left on device`
 //! if the data is lost.
+//!
+//! One loss cannot be told: a program that is started with its output closed
+//! (`program >&-`) has `/dev/null` in that place before `main` begins. std opens
+//! it, lest the next file or socket be taken for the output, and afterwards it
+//! looks like a `/dev/null` that somebody chose.
 
 use super::run::Failure;
 use super::words::plain_words;

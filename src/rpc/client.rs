@@ -74,6 +74,10 @@ impl Default for ClientConfig {
 
 /// A connection to an RPC server, shared by any number of threads. Clones are handles of the
 /// same connection; it closes with the last of them.
+///
+/// An argument is written while the way out of the connection is held. So an
+/// [`Encode`](crate::wire::Encode) of your own must not call the client that is writing it: that call would wait
+/// for itself, for ever.
 #[derive(Clone, Debug)]
 pub struct Client {
     shared: Arc<Shared>,
