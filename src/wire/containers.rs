@@ -113,6 +113,11 @@ impl<T: Encode + ?Sized> Encode for &T {
     }
 
     #[inline]
+    fn encode_whole(&self, writer: &mut Writer) {
+        (**self).encode_whole(writer);
+    }
+
+    #[inline]
     fn encode_row(&self, row: &mut Row<'_>) {
         (**self).encode_row(row);
     }
@@ -133,12 +138,27 @@ impl<T: Encode> Encode for [T] {
         writer.put_count_of::<Self, T>(self.len());
         T::encode_all(self, writer);
     }
+
+    #[inline]
+    fn encode_whole(&self, writer: &mut Writer) {
+        // What is no longer than a pointer is a number, and has no texts to be copied.
+        if T::WIDTH == 0 || size_of::<T>() <= size_of::<usize>() {
+            return self.encode(writer);
+        }
+        writer.put_count_of::<Self, T>(self.len());
+        writer.put_last_rows(T::WIDTH, self.iter(), T::encode_row);
+    }
 }
 
 impl<T: Encode> Encode for Vec<T> {
     #[inline]
     fn encode(&self, writer: &mut Writer) {
         self.as_slice().encode(writer);
+    }
+
+    #[inline]
+    fn encode_whole(&self, writer: &mut Writer) {
+        self.as_slice().encode_whole(writer);
     }
 }
 

@@ -131,6 +131,13 @@ pub trait Encode {
     #[inline]
     fn encode_row(&self, _: &mut Row<'_>) {}
 
+    /// Writes the value as all of a message: where the body ends may be known from the start.
+    #[doc(hidden)]
+    #[inline]
+    fn encode_whole(&self, writer: &mut Writer) {
+        self.encode(writer);
+    }
+
     /// Writes several values, without their number.
     #[doc(hidden)]
     #[inline]

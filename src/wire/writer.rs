@@ -28,6 +28,8 @@ pub struct Writer {
     /// Where the message under way begins.
     start: usize,
     texts: Vec<u8>,
+    /// Texts that stand behind the body already, in bytes; then the body is whole.
+    placed: usize,
     depth: u32,
     limits: Limits,
     error: Option<Error>,
@@ -46,6 +48,7 @@ impl Writer {
             bytes: Vec::new(),
             start: 0,
             texts: Vec::new(),
+            placed: 0,
             depth: 0,
             limits,
             error: None,
@@ -60,6 +63,7 @@ impl Writer {
         self.start = self.bytes.len();
         self.bytes.extend_from_slice(&[0; HEADER]);
         self.texts.clear();
+        self.placed = 0;
         self.depth = 0;
         self.error = None;
     }
@@ -72,7 +76,7 @@ impl Writer {
         if len > limit {
             self.fail::<Self>(ErrorKind::MessageTooLong { len, limit });
         }
-        let texts = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
+        let texts = u32::try_from(self.placed + self.texts.len()).unwrap_or(u32::MAX);
         if let Some(header) = self.bytes.get_mut(self.start..self.start + HEADER) {
             header.copy_from_slice(&texts.to_le_bytes());
         }
@@ -89,7 +93,7 @@ impl Writer {
     /// Writes a whole message behind what is there.
     pub(super) fn message<T: Encode + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
         self.begin();
-        value.encode(self);
+        value.encode_whole(self);
         self.finish()
     }
 
@@ -157,6 +161,46 @@ impl Writer {
             self.bytes
                 .extend_from_slice(place.get(..width).unwrap_or(&wide));
         }
+        if too_deep {
+            let limit = self.limits.depth;
+            self.fail::<I>(ErrorKind::TooDeep { limit });
+        }
+    }
+
+    /// The same for the last values of a message: where their texts will stand is known, so these
+    /// are copied there at once.
+    #[inline]
+    pub(super) fn put_last_rows<I>(
+        &mut self,
+        width: usize,
+        items: impl ExactSizeIterator<Item = I>,
+        write: impl Fn(I, &mut Row<'_>),
+    ) {
+        if width > ROW {
+            return self.put_rows(width, items, write);
+        }
+        let mut at = self.bytes.len();
+        let body = at + items.len() * width;
+        self.bytes.resize(body, 0);
+        let mut place = [0; ROW];
+        let mut too_deep = false;
+        let levels = self.limits.depth - self.depth;
+        for item in items {
+            let mut row = Row {
+                bytes: place.get_mut(..width).unwrap_or_default(),
+                texts: &mut self.bytes,
+                levels,
+                too_deep: false,
+            };
+            write(item, &mut row);
+            too_deep |= row.too_deep;
+            if let (Some(to), Some(from)) = (self.bytes.get_mut(at..at + width), place.get(..width))
+            {
+                to.copy_from_slice(from);
+            }
+            at += width;
+        }
+        self.placed = self.bytes.len() - body;
         if too_deep {
             let limit = self.limits.depth;
             self.fail::<I>(ErrorKind::TooDeep { limit });
@@ -260,7 +304,7 @@ impl Writer {
     /// Remembers why the message cannot be written; the first reason stands.
     #[cold]
     pub fn fail<T: ?Sized>(&mut self, kind: ErrorKind) {
-        let offset = self.bytes.len() - self.start;
+        let offset = self.bytes.len() - self.placed - self.start;
         let of = std::any::type_name::<T>();
         self.error.get_or_insert(Error { kind, offset, of });
     }

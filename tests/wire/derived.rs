@@ -308,3 +308,64 @@ fn an_enum_without_variants_has_no_message() {
     let kept: names::OnlyLater = decode(&event).unwrap();
     assert_eq!(encode(&kept).unwrap(), event);
 }
+
+#[test]
+fn a_list_of_rows_has_the_same_bytes_alone_and_within_another_value() {
+    groundwire::wire! {
+        #[derive(Clone, Debug, PartialEq)]
+        struct Point { x: i16, name: String }
+        #[derive(Clone, Debug, PartialEq)]
+        struct Row { n: u8, name: String, at: Point, more: [(u32, String); 2] }
+        #[derive(Clone, Debug, PartialEq)]
+        struct Wide { rows: [Row; 4] }
+    }
+    fn same<T: Encode + DecodeOwned + Clone + PartialEq + Debug>(items: &[T]) {
+        let mut kept = groundwire::wire::Encoder::default();
+        for count in [0, 1, 2, items.len(), 1, 0] {
+            let items = &items[..count];
+            let alone = encode(items).unwrap();
+            assert_eq!(encode(&(items,)).unwrap(), alone);
+            assert_eq!(encode(&items.to_vec()).unwrap(), alone);
+            assert_eq!(kept.encode(items).unwrap(), alone);
+            assert_eq!(decode::<Vec<T>>(&alone).unwrap(), items);
+        }
+    }
+    let text = |n: u32| "\u{e9}".repeat(n as usize % 7);
+    let rows: Vec<Row> = (0..300)
+        .map(|n| Row {
+            n: n as u8,
+            name: text(n),
+            at: Point {
+                x: -(n as i16),
+                name: text(n + 3),
+            },
+            more: [(n, text(n + 1)), (n + 1, text(n + 2))],
+        })
+        .collect();
+    let names: Vec<String> = rows.iter().map(|row| row.name.clone()).collect();
+    let wide = Wide {
+        rows: [&rows[1], &rows[2], &rows[3], &rows[4]].map(Row::clone),
+    };
+    same(&rows);
+    same(&names);
+    same(&vec![wide; 5]);
+    same(&(0..300_u64).collect::<Vec<_>>());
+    same(&(0..300_u128).collect::<Vec<_>>());
+    same(&[7_u8; 300]);
+}
+
+#[test]
+fn a_list_of_rows_beyond_the_limit_is_refused_and_the_next_message_is_whole() {
+    let limits = groundwire::wire::Limits {
+        message: 100,
+        ..Default::default()
+    };
+    let mut encoder = groundwire::wire::Encoder::new(limits);
+    let names = vec!["0123456789".to_string(); 10];
+    let error = encoder.encode(&names).unwrap_err();
+    let (len, limit) = (4 + 4 + 10 * 14, 100);
+    assert_eq!(error.kind, ErrorKind::MessageTooLong { len, limit });
+    assert_eq!(error.offset, 4 + 4 + 10 * 4);
+    let few = names[..3].to_vec();
+    assert_eq!(encoder.encode(&few).unwrap(), encode(&few).unwrap());
+}

@@ -3,6 +3,14 @@
 //! Every round runs every codec once, a few milliseconds each; a ratio is that of two times of
 //! the same round, the tables show medians. Every codec's result is compared with its value
 //! before anything is measured.
+//!
+//! ```text
+//! codec-bench [ROUNDS [RPC-GO]]                            the tables
+//! codec-bench only record|logs CODEC OPERATION COUNT       one of them, so often, for a profiler
+//! ```
+//!
+//! The operations are the tables' columns: 0 and 1 encode, into a new buffer and a kept one, 2 and 3
+//! decode, owned and borrowed.
 
 mod codecs;
 mod data;
@@ -17,12 +25,34 @@ use gob::Gob;
 const SLICE: Duration = Duration::from_millis(4);
 
 fn main() {
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args().skip(1).peekable();
+    if arguments.next_if(|first| first == "only").is_some() {
+        return only(arguments);
+    }
     let rounds: usize = arguments.next().map_or(21, |text| text.parse().expect("ROUNDS: a number"));
     let gob = arguments.next().map(|program| Gob::start(&program));
     println!("{rounds} rounds; the median, and ours to theirs (below 1: ours takes less time)\n");
     table("recursive record", "ns", 1.0, rounds, with_gob(codecs::for_record(), &gob, "record"));
     table("10,000 log records", "us", 1000.0, rounds, with_gob(codecs::for_logs(), &gob, "logs"));
+}
+
+/// Runs one operation of one codec.
+fn only(mut arguments: impl Iterator<Item = String>) {
+    let mut next = |what: &str| arguments.next().unwrap_or_else(|| panic!("{what} is missing"));
+    let codecs = match next("record or logs").as_str() {
+        "record" => codecs::for_record(),
+        _ => codecs::for_logs(),
+    };
+    let name = next("CODEC");
+    let mut codec = codecs.into_iter().find(|codec| codec.name == name).expect("a codec of this name");
+    let operation: usize = next("OPERATION").parse().expect("OPERATION: a number");
+    let count: u64 = next("COUNT").parse().expect("COUNT: a number");
+    let Operation::Here(run) = &mut codec.operations[operation] else {
+        panic!("{name} does not have it");
+    };
+    for _ in 0..count {
+        black_box(run());
+    }
 }
 
 /// The Go program's row, if there is one.
