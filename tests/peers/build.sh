@@ -10,6 +10,7 @@ skip() { echo "peers: $1 left out: $2"; rm -f "$out/$1"; }
 
 if command -v cc >/dev/null; then
   cc -O2 -Wall -Wextra -pthread -o "$out/echo-epoll" "$here/epoll/echo.c" && echo "peers: epoll built by $(cc --version | head -n 1)"
+  cc -O2 -Wall -Wextra -o "$out/round-trip" "$here/epoll/round-trip.c"
 else
   skip echo-epoll "no C compiler"
 fi
