@@ -60,10 +60,12 @@ fn stopping_gives_idle_peers_a_clean_end_and_lets_work_finish() {
 
 #[test]
 fn a_handler_that_asked_is_told_of_the_drain_and_hears_its_peer_all_through_it() {
+    let (begun, has_begun) = mpsc::sync_channel(0);
     let (told, notices) = mpsc::channel();
     let handler = move |mut conn: &Conn, session: &Session<'_>| {
         let told = told.clone();
         session.at_stop(move || told.send(()).unwrap());
+        begun.send(()).unwrap();
         let mut word = [0; 5];
         conn.read_exact(&mut word)?;
         conn.write_all(&word)?;
@@ -71,7 +73,7 @@ fn a_handler_that_asked_is_told_of_the_drain_and_hears_its_peer_all_through_it()
     };
     let (server, address) = serve(Config::default(), handler);
     let mut peer = connect(&address);
-    eventually("it is served", || server.totals().active == 1);
+    has_begun.recv_timeout(PATIENCE).unwrap();
     peer.write_all(b"wo").unwrap();
     let stopping = thread::spawn(move || server.stop());
     notices.recv_timeout(PATIENCE).unwrap();
