@@ -536,7 +536,7 @@ fn a_peer_that_sends_nothing_meets_the_idle_deadline() {
 fn the_log_says_which_time_out_it_was() {
     let kept = Kept::default();
     let log = Log::to_writer(Level::Warn, Format::Text, Box::new(kept.clone()));
-    let short = Some(Duration::from_millis(50));
+    let short = Some(Duration::from_millis(200));
     let config = EndpointConfig {
         idle_timeout: short,
         item_timeout: short,
@@ -550,15 +550,15 @@ fn the_log_says_which_time_out_it_was() {
     let commands = Commands::built_in(|_, _| ());
     let (_server, address) = serve(server, Endpoint::new(config, commands));
     for (says, cause) in [
-        (String::new(), "no command within 50ms"),
-        ("STR".into(), "no whole name, line or frame within 50ms"),
+        (String::new(), "no command within 200ms"),
+        ("STR".into(), "no whole name, line or frame within 200ms"),
         (
             "STRING\nx".into(),
-            "no whole name, line or frame within 50ms",
+            "no whole name, line or frame within 200ms",
         ),
         (
             "STRING\nx\n".repeat(1 << 20),
-            "replies not taken within 50ms",
+            "replies not taken within 200ms",
         ),
     ] {
         let before = kept.text().len();

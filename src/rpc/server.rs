@@ -183,7 +183,7 @@ impl Handler for RpcHandler {
         }
         // Nobody is there for the answers.
         link.cancel_all();
-        ended.and_then(|()| link.check()).map(|()| End::Peer)
+        link.check().and(ended).map(|()| End::Peer)
     }
 
     fn refused(&self, conn: &Conn, why: Refusal) {

@@ -66,7 +66,7 @@ fn a_caller_that_never_asks_for_more_does_not_hold_a_worker_for_ever() {
     let rpc = ServerConfig {
         window: 2,
         workers: 1,
-        idle_timeout: Some(std::time::Duration::from_millis(50)),
+        idle_timeout: Some(std::time::Duration::from_millis(500)),
         ..ServerConfig::default()
     };
     let world = world_with(rpc, Config::default());
