@@ -9,6 +9,7 @@
 //! | floor | room | holds |
 //! |---|---|---|
 //! | 2 | [`echo`] | the echo service and its clients, over streams and datagrams |
+//! | 2 | [`dns`] | names, records, messages: what the domain name system says |
 //! | 2 | [`endpoint`] | named commands with string and struct payloads, and their client |
 //! | 2 | [`rpc`] | calls by name: services, their server and client, deadlines, streams |
 //! | 1 | [`server`] | accept loop, threads, limits, access list, drain, metrics page |
@@ -29,6 +30,7 @@
 #![deny(unsafe_code)]
 
 pub mod cli;
+pub mod dns;
 pub mod echo;
 pub mod endpoint;
 pub mod net;

@@ -1,0 +1,116 @@
+//! Types without a form of their own here: octets, kept and written as they came (RFC 3597).
+//!
+//! Pointers in unknown RDATA mean nothing outside their message and must not be followed. The types
+//! that RFC 1035 and its neighbours defined with names in them are the exception (RFC 3597 §4):
+//! their names are expanded, so that the octets can stand in another message.
+
+use std::fmt;
+
+use super::Data;
+use crate::dns::code::{Class, RecordType};
+use crate::dns::error::{DecodeError, TextError};
+use crate::dns::reader::Reader;
+use crate::dns::text::{Fields, field, write_hex};
+
+/// The octets of a record's data.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Opaque {
+    kind: RecordType,
+    bytes: Box<[u8]>,
+}
+
+/// A part of the RDATA of an old type with names in it.
+enum Part {
+    Number,
+    Name,
+}
+
+impl Opaque {
+    /// Data of a type, at most 65,535 octets of it; `None` when there are more.
+    pub fn new(kind: RecordType, bytes: impl Into<Box<[u8]>>) -> Option<Self> {
+        let bytes = bytes.into();
+        (bytes.len() <= usize::from(u16::MAX)).then_some(Self { kind, bytes })
+    }
+
+    /// The type of the record.
+    pub fn kind(&self) -> RecordType {
+        self.kind
+    }
+
+    /// The octets.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// All octets as they are.
+    pub(super) fn rest(kind: RecordType, r: &mut Reader<'_>) -> Self {
+        let bytes = r.rest().into();
+        Self { kind, bytes }
+    }
+
+    pub(super) fn decode(kind: RecordType, r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let parts: &[Part] = match kind {
+            RecordType::MD | RecordType::MF | RecordType::MB | RecordType::MG | RecordType::MR => {
+                &[Part::Name]
+            }
+            RecordType::MINFO | RecordType::RP => &[Part::Name, Part::Name],
+            RecordType::AFSDB | RecordType::RT => &[Part::Number, Part::Name],
+            RecordType::PX => &[Part::Number, Part::Name, Part::Name],
+            _ => return Ok(Self::rest(kind, r)),
+        };
+        let mut bytes = Vec::new();
+        for part in parts {
+            match part {
+                Part::Number => bytes.extend(r.array::<2>()?),
+                Part::Name => bytes.extend(r.name()?.wire()),
+            }
+        }
+        let bytes = bytes.into();
+        Ok(Self { kind, bytes })
+    }
+
+    /// Reads `\# LENGTH HEX`; octets of a known type become that type's data.
+    pub(super) fn parse_generic(kind: RecordType, f: &mut Fields<'_>) -> Result<Data, TextError> {
+        f.token("\\#")?;
+        let length_token = f.peek().cloned();
+        let length: u16 = f.number("length of the data")?;
+        let bytes = match length {
+            0 => Vec::new(),
+            _ => f.hex("data")?,
+        };
+        f.finish()?;
+        let wrong = |why: String| match &length_token {
+            Some(token) => field("length of the data", token, why),
+            None => TextError::Missing("length of the data"),
+        };
+        if bytes.len() != usize::from(length) {
+            return Err(wrong(format!("{} octets follow", bytes.len())));
+        }
+        // No pointer can be in it: there is no message around it to point into.
+        let decoded = Data::decode(kind, Class::IN, Reader::new(&bytes));
+        decoded.map_err(|error| wrong(format!("not the data of {kind}: {error}")))
+    }
+
+    /// Says that a type can be written in the generic form only.
+    pub(super) fn needs_generic(kind: RecordType, f: &mut Fields<'_>) -> TextError {
+        match f.token("data") {
+            Ok(token) => field(
+                "data",
+                token,
+                format!("{kind} is written \\# LENGTH HEX here"),
+            ),
+            Err(missing) => missing,
+        }
+    }
+}
+
+impl fmt::Display for Opaque {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\\# {}", self.bytes.len())?;
+        if self.bytes.is_empty() {
+            return Ok(());
+        }
+        f.write_str(" ")?;
+        write_hex(f, &self.bytes)
+    }
+}

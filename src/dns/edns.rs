@@ -1,0 +1,119 @@
+//! EDNS(0): what a header of 12 octets has no room for (RFC 6891).
+//!
+//! It travels as a record of type OPT whose fields mean something else:
+//!
+//! ```text
+//!   NAME    the root
+//!   TYPE    41
+//!   CLASS   the largest UDP payload that the sender takes
+//!   TTL     8 bits: upper part of the rcode | 8: version | 1: DO | 15: Z
+//!   RDATA   options: code (16 bits), length (16), octets
+//! ```
+
+use super::code::{Class, RecordType};
+use super::error::{DecodeError, Fault};
+use super::reader::Reader;
+use super::record::RecordHead;
+use super::writer::{Full, Writer};
+
+/// The UDP payload that every host has to take (RFC 1035 §4.2.1), in octets.
+pub const CLASSIC_UDP: u16 = 512;
+/// The UDP payload that passes nearly everywhere without fragments, in octets: the minimum of IPv6,
+/// 1,280, less its header and UDP's (DNS Flag Day 2020).
+pub const SAFE_UDP: u16 = 1232;
+
+/// The OPT record of a message. The upper bits of its rcode are part of the header's here.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Edns {
+    /// The largest UDP payload that the sender takes, in octets, as it says; see [`Edns::payload`].
+    pub udp_size: u16,
+    /// The version; only 0 is defined.
+    pub version: u8,
+    /// DO: the sender wants the records of DNSSEC (RFC 3225).
+    pub dnssec_ok: bool,
+    /// The 15 bits of the flags that are reserved.
+    pub reserved: u16,
+    /// The options, in order.
+    pub options: Vec<EdnsOption>,
+}
+
+/// An option of an OPT record.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct EdnsOption {
+    /// Which.
+    pub code: u16,
+    /// Its value.
+    pub data: Box<[u8]>,
+}
+
+impl Default for Edns {
+    /// Version 0, [`SAFE_UDP`], nothing else.
+    fn default() -> Self {
+        Self {
+            udp_size: SAFE_UDP,
+            version: 0,
+            dnssec_ok: false,
+            reserved: 0,
+            options: Vec::new(),
+        }
+    }
+}
+
+impl Edns {
+    /// The largest UDP payload that the sender takes, in octets: less than 512 counts as 512 (RFC
+    /// 6891 §6.2.5).
+    pub fn payload(&self) -> u16 {
+        self.udp_size.max(CLASSIC_UDP)
+    }
+
+    /// Goes on behind the fields before RDLENGTH; also tells the upper 8 bits of the rcode.
+    pub(super) fn decode(head: &RecordHead, r: &mut Reader<'_>) -> Result<(Self, u8), DecodeError> {
+        if !head.name.is_root() {
+            return Err(r.fail(Fault::NamedOpt));
+        }
+        let length = r.u16()?;
+        let mut rdata = r.part(length.into())?;
+        let mut options = Vec::new();
+        while rdata.left() > 0 {
+            let code = rdata.u16()?;
+            let length = rdata.u16()?;
+            let data = rdata.bytes(length.into())?.into();
+            options.push(EdnsOption { code, data });
+        }
+        let [upper, version, high, low] = head.ttl.to_be_bytes();
+        let flags = u16::from_be_bytes([high, low]);
+        let edns = Self {
+            udp_size: head.class,
+            version,
+            dnssec_ok: flags >> 15 == 1,
+            reserved: flags & 0x7fff,
+            options,
+        };
+        Ok((edns, upper))
+    }
+
+    pub(super) fn encode(&self, upper: u8, w: &mut Writer) -> Result<(), Full> {
+        w.u8(0)?;
+        w.u16(RecordType::OPT.0)?;
+        w.u16(Class(self.udp_size).0)?;
+        w.u8(upper)?;
+        w.u8(self.version)?;
+        w.u16(u16::from(self.dnssec_ok) << 15 | self.reserved & 0x7fff)?;
+        let at = w.len();
+        w.u16(0)?;
+        for option in &self.options {
+            w.u16(option.code)?;
+            w.u16(u16::try_from(option.data.len()).map_err(|_| Full)?)?;
+            w.bytes(&option.data)?;
+        }
+        let length = w.len() - at - 2;
+        w.patch(at, u16::try_from(length).map_err(|_| Full)?);
+        Ok(())
+    }
+
+    /// How many octets the record takes.
+    pub(super) fn len(&self) -> usize {
+        let options = self.options.iter();
+        11 + options.map(|option| 4 + option.data.len()).sum::<usize>()
+    }
+}

@@ -1,0 +1,172 @@
+//! The header of a message: 12 octets (RFC 1035 §4.1.1, RFC 2535 §6.1 for AD and CD).
+//!
+//! ```text
+//!    0                   1
+//!    0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5
+//!   +-------------------------------+
+//!   |              ID               |
+//!   |Q| Opcode|A|T|R|R|Z|A|C| RCODE |      Q: QR, then AA TC RD RA Z AD CD
+//!   |   QDCOUNT: questions          |
+//!   |   ANCOUNT: answers            |
+//!   |   NSCOUNT: authorities        |
+//!   |   ARCOUNT: additional records |
+//!   +-------------------------------+
+//! ```
+
+use super::code::{Opcode, Rcode};
+use super::error::DecodeError;
+use super::reader::Reader;
+use super::writer::{Full, Writer};
+
+/// The header of a message, without the counts, which follow from its sections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Header {
+    /// The number by which a reply is told to belong to its query.
+    pub id: u16,
+    /// QR: a reply, not a query.
+    pub response: bool,
+    /// What is asked for, 4 bits.
+    pub opcode: Opcode,
+    /// AA: the server is an authority for the name of the question.
+    pub authoritative: bool,
+    /// TC: the message was cut; ask again over TCP.
+    pub truncated: bool,
+    /// RD: the server is to ask others.
+    pub recursion_desired: bool,
+    /// RA: the server would.
+    pub recursion_available: bool,
+    /// Z: reserved.
+    pub reserved: bool,
+    /// AD: the server has verified the data (RFC 4035 §3.2.3).
+    pub authentic_data: bool,
+    /// CD: the client verifies for itself (RFC 4035 §3.2.2).
+    pub checking_disabled: bool,
+    /// How the request ended: 4 bits here, 12 with EDNS.
+    pub rcode: Rcode,
+}
+
+/// The counts of the sections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) questions: u16,
+    pub(super) answers: u16,
+    pub(super) authorities: u16,
+    pub(super) additionals: u16,
+}
+
+/// The offset of the flags, in octets.
+pub(super) const FLAGS: usize = 2;
+/// The offset of the first count, in octets.
+pub(super) const COUNTS: usize = 4;
+
+const QR: u16 = 1 << 15;
+const AA: u16 = 1 << 10;
+const TC: u16 = 1 << 9;
+const RD: u16 = 1 << 8;
+const RA: u16 = 1 << 7;
+const Z: u16 = 1 << 6;
+const AD: u16 = 1 << 5;
+const CD: u16 = 1 << 4;
+
+impl Header {
+    /// The header of a query: all flags off.
+    pub fn query(id: u16) -> Self {
+        Self::from_words(id, 0)
+    }
+
+    /// The header of a reply: id, opcode, RD and CD are the query's (RFC 1035 §4.1.1, RFC 4035
+    /// §3.2.2), all else is off.
+    pub fn reply(&self) -> Self {
+        Self {
+            response: true,
+            opcode: self.opcode,
+            recursion_desired: self.recursion_desired,
+            checking_disabled: self.checking_disabled,
+            ..Self::query(self.id)
+        }
+    }
+
+    /// Reads the header of a message whatever follows it, as a server does to answer one that is
+    /// malformed. The rcode is that of the header alone.
+    pub fn decode(message: &[u8]) -> Result<Self, DecodeError> {
+        Self::read(&mut Reader::new(message)).map(|(header, _)| header)
+    }
+
+    pub(super) fn read(r: &mut Reader<'_>) -> Result<(Self, Counts), DecodeError> {
+        let header = Self::from_words(r.u16()?, r.u16()?);
+        let counts = Counts {
+            questions: r.u16()?,
+            answers: r.u16()?,
+            authorities: r.u16()?,
+            additionals: r.u16()?,
+        };
+        Ok((header, counts))
+    }
+
+    /// Writes the header with counts of zero.
+    pub(super) fn write(&self, w: &mut Writer) -> Result<(), Full> {
+        w.u16(self.id)?;
+        w.u16(self.flags())?;
+        w.bytes(&[0; 8])
+    }
+
+    fn from_words(id: u16, flags: u16) -> Self {
+        let is = |bit| flags & bit != 0;
+        Self {
+            id,
+            response: is(QR),
+            opcode: Opcode((flags >> 11 & 15) as u8),
+            authoritative: is(AA),
+            truncated: is(TC),
+            recursion_desired: is(RD),
+            recursion_available: is(RA),
+            reserved: is(Z),
+            authentic_data: is(AD),
+            checking_disabled: is(CD),
+            rcode: Rcode(flags & 15),
+        }
+    }
+
+    /// The flags as they stand in the message.
+    pub(super) fn flags(&self) -> u16 {
+        let bit = |on: bool, bit| if on { bit } else { 0 };
+        bit(self.response, QR)
+            | u16::from(self.opcode.0 & 15) << 11
+            | bit(self.authoritative, AA)
+            | bit(self.truncated, TC)
+            | bit(self.recursion_desired, RD)
+            | bit(self.recursion_available, RA)
+            | bit(self.reserved, Z)
+            | bit(self.authentic_data, AD)
+            | bit(self.checking_disabled, CD)
+            | self.rcode.0 & 15
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_65536_flag_words_survive_the_way_through_a_header() {
+        for flags in 0..=u16::MAX {
+            assert_eq!(Header::from_words(7, flags).flags(), flags);
+        }
+    }
+
+    #[test]
+    fn a_reply_copies_id_opcode_rd_and_cd_and_nothing_else() {
+        let query = Header::from_words(9, 0x7fff);
+        let reply = query.reply();
+        assert_eq!((reply.id, reply.opcode), (9, query.opcode));
+        assert_eq!(reply.flags(), QR | 0x7800 | RD | CD);
+    }
+
+    #[test]
+    fn a_header_of_less_than_12_octets_is_an_error() {
+        for length in 0..12 {
+            assert!(Header::decode(&[0; 12][..length]).is_err());
+        }
+        assert!(Header::decode(&[0; 12]).is_ok());
+    }
+}

@@ -1,0 +1,247 @@
+//! Messages: a header, questions, three sections of records, and EDNS (RFC 1035 §4, RFC 6891).
+//!
+//! [`Message::decode`] and [`Message::encode`] are inverses: what one writes the other reads to the
+//! same value. What a section is longer than its transport carries is cut at record sets, never
+//! inside one (RFC 2181 §9): [`Message::encode_within`].
+//!
+//! Counts are what a message says of itself; nothing is allocated by them.
+
+use super::code::{Rcode, RecordType};
+use super::edns::Edns;
+use super::error::{DecodeError, Fault};
+use super::header::{COUNTS, Counts, FLAGS, Header};
+use super::reader::Reader;
+use super::record::{Question, Record, RecordHead};
+use super::writer::{Full, Writer};
+
+/// The longest message, in octets: what the length prefix of TCP can say (RFC 1035 §4.2.2).
+pub const MAX_MESSAGE: usize = 65_535;
+
+/// A message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Flags and codes.
+    pub header: Header,
+    /// What is asked: one question, in practice.
+    pub questions: Vec<Question>,
+    /// Records that answer it.
+    pub answers: Vec<Record>,
+    /// Records that say where to ask, or why there is no answer.
+    pub authorities: Vec<Record>,
+    /// Records that the others make useful. OPT is not here but in `edns`.
+    pub additionals: Vec<Record>,
+    /// The OPT record.
+    pub edns: Option<Edns>,
+}
+
+/// A message that has more than 65,535 octets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLong;
+
+impl std::fmt::Display for TooLong {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "message longer than {MAX_MESSAGE} octets")
+    }
+}
+
+impl std::error::Error for TooLong {}
+
+impl Message {
+    /// A query of one question, with [`Edns::default`]; RD is off.
+    pub fn query(id: u16, question: Question) -> Self {
+        Self {
+            questions: vec![question],
+            edns: Some(Edns::default()),
+            ..Self::new(Header::query(id))
+        }
+    }
+
+    /// A message without anything but its header.
+    pub fn new(header: Header) -> Self {
+        Self {
+            header,
+            questions: Vec::new(),
+            answers: Vec::new(),
+            authorities: Vec::new(),
+            additionals: Vec::new(),
+            edns: None,
+        }
+    }
+
+    /// Reads a message. Octets after its end are left alone, as most tools do.
+    pub fn decode(octets: &[u8]) -> Result<Self, DecodeError> {
+        Self::decode_prefix(octets).map(|(message, _)| message)
+    }
+
+    /// Reads a message and tells how many of the octets it takes.
+    pub fn decode_prefix(octets: &[u8]) -> Result<(Self, usize), DecodeError> {
+        let r = &mut Reader::new(octets);
+        let (header, counts) = Header::read(r)?;
+        let mut message = Self::new(header);
+        message.questions = read_questions(counts, r)?;
+        message.answers = read_records(counts.answers, r)?;
+        message.authorities = read_records(counts.authorities, r)?;
+        message.read_additionals(counts.additionals, r)?;
+        Ok((message, r.offset()))
+    }
+
+    /// Reads the header and the questions and stops there: enough to see to what a reply belongs
+    /// whose rest is malformed.
+    pub fn decode_head(octets: &[u8]) -> Result<(Header, Vec<Question>), DecodeError> {
+        let r = &mut Reader::new(octets);
+        let (header, counts) = Header::read(r)?;
+        Ok((header, read_questions(counts, r)?))
+    }
+
+    fn read_additionals(&mut self, count: u16, r: &mut Reader<'_>) -> Result<(), DecodeError> {
+        for _ in 0..count {
+            let at = r.clone();
+            let head = RecordHead::decode(r)?;
+            if head.kind != RecordType::OPT {
+                self.additionals.push(Record::decode(head, r)?);
+                continue;
+            }
+            if self.edns.is_some() {
+                return Err(at.fail(Fault::TwoOpts));
+            }
+            let (edns, upper) = Edns::decode(&head, r)?;
+            self.edns = Some(edns);
+            self.header.rcode = Rcode(u16::from(upper) << 4 | self.header.rcode.0 & 15);
+        }
+        Ok(())
+    }
+
+    /// Writes the message, at most [`MAX_MESSAGE`] octets. An rcode above 15 needs `edns`, or only
+    /// its lower 4 bits are written.
+    pub fn encode(&self) -> Result<Vec<u8>, TooLong> {
+        let mut writer = Writer::new(Vec::new(), MAX_MESSAGE);
+        self.write_whole(&mut writer).map_err(|Full| TooLong)?;
+        Ok(writer.finish())
+    }
+
+    /// Writes the message behind what is in `out`, in at most `limit` octets. When it does not fit,
+    /// record sets are left out from the end and TC is set; for additional records TC is set only
+    /// when they are the glue of a referral, without which it is of no use (RFC 9471 §3.1).
+    pub fn encode_within(&self, limit: usize, out: Vec<u8>) -> Vec<u8> {
+        let limit = limit.clamp(usize::from(super::CLASSIC_UDP), MAX_MESSAGE);
+        let mut w = Writer::new(out, limit);
+        if self.write_cut(&mut w, limit).is_err() {
+            // Not even the question and OPT fit: their sum is at most some 300 octets, but for
+            // options that somebody made this long, or many questions.
+            let mut bare = Message::new(self.header);
+            bare.header.truncated = true;
+            w.back_to_start();
+            let fits = bare.write_whole(&mut w);
+            debug_assert_eq!(fits, Ok(()), "12 octets fit into 512");
+        }
+        w.finish()
+    }
+
+    fn write_whole(&self, w: &mut Writer) -> Result<(), Full> {
+        self.header.write(w)?;
+        self.questions.iter().try_for_each(|q| q.encode(w))?;
+        for section in self.sections() {
+            section.iter().try_for_each(|record| record.encode(w))?;
+        }
+        self.write_edns(w)?;
+        let [answers, authorities, additionals] = self.sections().map(<[Record]>::len);
+        self.write_counts(w, answers, authorities, additionals)
+    }
+
+    fn write_cut(&self, w: &mut Writer, limit: usize) -> Result<(), Full> {
+        self.header.write(w)?;
+        self.questions.iter().try_for_each(|q| q.encode(w))?;
+        let edns = self.edns.as_ref().map_or(0, Edns::len);
+        w.set_limit(limit.checked_sub(edns).ok_or(Full)?);
+        let mut counts = [0; 3];
+        let mut truncated = self.header.truncated;
+        for (number, section) in self.sections().into_iter().enumerate() {
+            counts[number] = write_sets(section, w);
+            if counts[number] < section.len() {
+                truncated |= number < 2 || self.is_referral();
+                break;
+            }
+        }
+        w.set_limit(limit);
+        self.write_edns(w)?;
+        let flags = Header {
+            truncated,
+            ..self.header
+        };
+        w.patch(FLAGS, flags.flags());
+        self.write_counts(w, counts[0], counts[1], counts[2])
+    }
+
+    fn write_edns(&self, w: &mut Writer) -> Result<(), Full> {
+        match &self.edns {
+            Some(edns) => edns.encode((self.header.rcode.0 >> 4) as u8, w),
+            None => Ok(()),
+        }
+    }
+
+    fn write_counts(
+        &self,
+        w: &mut Writer,
+        answers: usize,
+        authorities: usize,
+        additionals: usize,
+    ) -> Result<(), Full> {
+        let additionals = additionals + usize::from(self.edns.is_some());
+        let counts = [self.questions.len(), answers, authorities, additionals];
+        for (number, count) in counts.into_iter().enumerate() {
+            w.patch(COUNTS + 2 * number, u16::try_from(count).map_err(|_| Full)?);
+        }
+        Ok(())
+    }
+
+    fn sections(&self) -> [&[Record]; 3] {
+        [&self.answers, &self.authorities, &self.additionals]
+    }
+
+    /// Whether this sends the asker to other servers (RFC 1034 §4.3.2, step 3b).
+    pub fn is_referral(&self) -> bool {
+        self.header.rcode == Rcode::NOERROR
+            && !self.header.authoritative
+            && self.answers.is_empty()
+            && self
+                .authorities
+                .iter()
+                .any(|record| record.data.kind() == RecordType::NS)
+    }
+}
+
+/// Writes whole record sets while they fit; returns how many records that are.
+fn write_sets(section: &[Record], w: &mut Writer) -> usize {
+    let mut written = 0;
+    for set in section.chunk_by(Record::is_same_set) {
+        let mark = w.mark();
+        if set.iter().try_for_each(|record| record.encode(w)).is_err() {
+            w.back_to(mark);
+            break;
+        }
+        written += set.len();
+    }
+    written
+}
+
+fn read_questions(counts: Counts, r: &mut Reader<'_>) -> Result<Vec<Question>, DecodeError> {
+    let questions = (0..counts.questions).map(|_| Question::decode(r));
+    questions.collect()
+}
+
+fn read_records(count: u16, r: &mut Reader<'_>) -> Result<Vec<Record>, DecodeError> {
+    // A record has at least 11 octets; a count that the message cannot hold allocates nothing.
+    let mut records = Vec::with_capacity(usize::from(count).min(r.left() / 11).min(16));
+    for _ in 0..count {
+        let at = r.clone();
+        let head = RecordHead::decode(r)?;
+        if head.kind == RecordType::OPT {
+            return Err(at.fail(Fault::MisplacedOpt));
+        }
+        records.push(Record::decode(head, r)?);
+    }
+    Ok(records)
+}
+
+#[cfg(test)]
+mod tests;

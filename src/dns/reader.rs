@@ -1,0 +1,266 @@
+//! The bounds-checked cursor over a message, and names as they are compressed there.
+//!
+//! All decoding goes through [`Reader`]: there is no other place that looks at a message's octets,
+//! so there is one place to check. It never reads past its end, which is the message's or the
+//! RDATA's, and allocates nothing but names that it has read.
+//!
+//! A name ends with the root or with a pointer to an earlier place, where it goes on (RFC 1035
+//! §4.1.4):
+//!
+//! ```text
+//!   offset 12:  1 'F'  3 'I' 'S' 'I'  4 'A' 'R' 'P' 'A'  0        F.ISI.ARPA.
+//!   offset 40:  3 'F' 'O' 'O'  11000000 00001100                  FOO.F.ISI.ARPA.
+//! ```
+//!
+//! A pointer has to point before the piece of the name that it ends. So the pieces go strictly
+//! backwards, a loop cannot be written, and no count of hops is needed, which would break long
+//! chains that are legal (RFC 9267 §2).
+
+use super::error::{DecodeError, Fault, NameError};
+use super::name::{Builder, Name};
+
+/// The length of the header, in octets (RFC 1035 §4.1.1); no name lies within.
+pub(super) const HEADER: usize = 12;
+
+/// A cursor over a message.
+#[derive(Clone, Debug)]
+pub(super) struct Reader<'a> {
+    message: &'a [u8],
+    at: usize,
+    /// Nothing is read from here on but what a pointer leads to.
+    end: usize,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(message: &'a [u8]) -> Self {
+        let end = message.len();
+        Self {
+            message,
+            at: 0,
+            end,
+        }
+    }
+
+    /// The offset of the next octet.
+    pub(super) fn offset(&self) -> usize {
+        self.at
+    }
+
+    /// How many octets are left.
+    pub(super) fn left(&self) -> usize {
+        self.end - self.at
+    }
+
+    pub(super) fn fail(&self, fault: Fault) -> DecodeError {
+        let offset = self.at;
+        DecodeError { offset, fault }
+    }
+
+    pub(super) fn bytes(&mut self, count: usize) -> Result<&'a [u8], DecodeError> {
+        if count > self.left() {
+            return Err(self.fail(Fault::Short));
+        }
+        let bytes = &self.message[self.at..self.at + count];
+        self.at += count;
+        Ok(bytes)
+    }
+
+    /// Everything up to the end.
+    pub(super) fn rest(&mut self) -> &'a [u8] {
+        let bytes = &self.message[self.at..self.end];
+        self.at = self.end;
+        bytes
+    }
+
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        let mut array = [0; N];
+        array.copy_from_slice(self.bytes(N)?);
+        Ok(array)
+    }
+
+    pub(super) fn u8(&mut self) -> Result<u8, DecodeError> {
+        self.array().map(|[octet]| octet)
+    }
+
+    pub(super) fn u16(&mut self) -> Result<u16, DecodeError> {
+        self.array().map(u16::from_be_bytes)
+    }
+
+    pub(super) fn u32(&mut self) -> Result<u32, DecodeError> {
+        self.array().map(u32::from_be_bytes)
+    }
+
+    /// A length octet and that many octets (RFC 1035 §3.3, `<character-string>`).
+    pub(super) fn string(&mut self) -> Result<&'a [u8], DecodeError> {
+        let length = self.u8()?;
+        self.bytes(length.into())
+    }
+
+    /// Cuts off the next `count` octets as a reader of their own; pointers in it still see the
+    /// whole message.
+    pub(super) fn part(&mut self, count: usize) -> Result<Reader<'a>, DecodeError> {
+        let at = self.at;
+        self.bytes(count)?;
+        Ok(Reader {
+            message: self.message,
+            at,
+            end: self.at,
+        })
+    }
+
+    /// Refuses octets that no field has taken.
+    pub(super) fn finish(&self) -> Result<(), DecodeError> {
+        match self.left() {
+            0 => Ok(()),
+            left => Err(self.fail(Fault::DataTooLong(left))),
+        }
+    }
+
+    /// A name, compressed or not.
+    pub(super) fn name(&mut self) -> Result<Name, DecodeError> {
+        let mut builder = Builder::default();
+        // The first piece is read by `self`, each further one by a reader at the pointer's target.
+        let mut piece_start = self.at;
+        if let Some(mut target) = self.piece(piece_start, &mut builder)? {
+            loop {
+                piece_start = target;
+                let mut piece = Reader {
+                    message: self.message,
+                    at: target,
+                    end: self.message.len(),
+                };
+                match piece.piece(piece_start, &mut builder)? {
+                    Some(next) => target = next,
+                    None => break,
+                }
+            }
+        }
+        Ok(builder.finish())
+    }
+
+    /// Reads labels up to the root (`None`) or a pointer (its target).
+    fn piece(&mut self, start: usize, name: &mut Builder) -> Result<Option<usize>, DecodeError> {
+        loop {
+            let offset = self.at;
+            let octet = self.u8()?;
+            let fail = |fault| Err(DecodeError { offset, fault });
+            match octet >> 6 {
+                0b00 if octet == 0 => return Ok(None),
+                0b00 => match name.label(self.bytes(octet.into())?) {
+                    Ok(()) => {}
+                    Err(NameError::TooLong) => return fail(Fault::NameTooLong),
+                    Err(_) => return fail(Fault::LabelType(octet)), // not with 1 to 63 octets
+                },
+                0b11 => {
+                    let target = u16::from_be_bytes([octet & 0x3f, self.u8()?]);
+                    if usize::from(target) >= start || usize::from(target) < HEADER {
+                        return fail(Fault::Pointer(target));
+                    }
+                    return Ok(Some(target.into()));
+                }
+                _ => return fail(Fault::LabelType(octet)),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads the name at `offset` of a message with a header of zeros and these octets.
+    fn read(octets: &[u8], offset: usize) -> Result<(String, usize), DecodeError> {
+        let message = [&[0; HEADER], octets].concat();
+        let mut reader = Reader::new(&message);
+        reader.at = offset;
+        let name = reader.name()?;
+        Ok((name.to_string(), reader.offset()))
+    }
+
+    #[test]
+    fn the_example_of_rfc_1035_section_4_1_4_is_read() {
+        let mut octets = b"\x01F\x03ISI\x04ARPA\x00".to_vec(); // at 12
+        octets.extend(b"\x03FOO\xc0\x0c"); // at 24
+        octets.extend(b"\xc0\x12"); // at 30
+        octets.extend(b"\x00"); // at 32
+        assert_eq!(read(&octets, 12), Ok(("F.ISI.ARPA.".into(), 24)));
+        assert_eq!(read(&octets, 24), Ok(("FOO.F.ISI.ARPA.".into(), 30)));
+        assert_eq!(read(&octets, 30), Ok(("ARPA.".into(), 32)));
+        assert_eq!(read(&octets, 32), Ok((".".into(), 33)));
+    }
+
+    #[test]
+    fn a_pointer_that_does_not_lead_backwards_is_refused() {
+        for (octets, offset, target) in [
+            (&b"\xc0\x0c"[..], 12, 12),              // to itself
+            (b"\x01a\xc0\x0c", 12, 12),              // to the start of its own name
+            (b"\xc0\x0e\x01a\x00", 12, 14),          // forwards
+            (b"\xc0\xff", 12, 255),                  // past the end
+            (b"\xc0\x00", 12, 0),                    // into the header
+            (b"\x00\xc0\x0b", 13, 11),               // into its last octet
+            (b"\x01a\xc0\x10\x01b\xc0\x0c", 16, 16), // two that point at each other
+        ] {
+            let error = read(octets, offset).unwrap_err();
+            assert_eq!(error.fault, Fault::Pointer(target), "{octets:x?}");
+        }
+    }
+
+    #[test]
+    fn a_long_chain_of_pointers_backwards_is_legal() {
+        let mut octets = b"\x01a\x00".to_vec();
+        let mut last = HEADER;
+        for _ in 0..8000 {
+            let at = HEADER + octets.len();
+            octets.extend((0xc000 | last as u16).to_be_bytes());
+            last = at;
+        }
+        assert_eq!(read(&octets, last).unwrap().0, "a.");
+    }
+
+    #[test]
+    fn reserved_label_types_are_refused() {
+        for octet in [0x40, 0x41, 0x80, 0xbf] {
+            let error = read(&[octet, 1, 2, 3], 12).unwrap_err();
+            assert_eq!((error.offset, error.fault), (12, Fault::LabelType(octet)));
+        }
+    }
+
+    #[test]
+    fn legal_pieces_that_expand_beyond_255_octets_are_refused() {
+        // 12: a name of 253 octets; then labels in front of it.
+        let mut octets = Vec::new();
+        for length in [63, 63, 63, 59] {
+            octets.push(length);
+            octets.extend(vec![b'x'; length.into()]);
+        }
+        octets.push(0);
+        let at = HEADER + octets.len();
+        let with = |label: &[u8]| [&octets[..], label, b"\xc0\x0c"].concat();
+        let (name, _) = read(&with(b"\x01a"), at).unwrap();
+        assert_eq!(Name::parse(&name).unwrap().wire().len(), 255);
+        let error = read(&with(b"\x02ab"), at).unwrap_err();
+        assert_eq!(error.fault, Fault::NameTooLong);
+    }
+
+    #[test]
+    fn a_name_that_is_cut_anywhere_is_an_error() {
+        let whole = b"\x03www\x07example\x00";
+        for length in 0..whole.len() {
+            let error = read(&whole[..length], 12).unwrap_err();
+            assert_eq!(error.fault, Fault::Short, "{length} octets");
+        }
+        assert_eq!(read(b"\x00\xc0", 13).unwrap_err().fault, Fault::Short);
+    }
+
+    #[test]
+    fn a_name_may_point_out_of_its_rdata_but_not_end_outside() {
+        let mut message = vec![0; HEADER];
+        message.extend(b"\x01a\x00\xc0\x0c\x01b\x00");
+        let mut whole = Reader::new(&message);
+        whole.bytes(15).unwrap();
+        let mut pointer = whole.part(2).unwrap();
+        assert_eq!(pointer.name().unwrap().to_string(), "a.");
+        let mut cut = whole.part(2).unwrap();
+        assert_eq!(cut.name().unwrap_err().fault, Fault::Short);
+    }
+}
