@@ -72,14 +72,7 @@ impl Edns {
             return Err(r.fail(Fault::NamedOpt));
         }
         let length = r.u16()?;
-        let mut rdata = r.part(length.into())?;
-        let mut options = Vec::new();
-        while rdata.left() > 0 {
-            let code = rdata.u16()?;
-            let length = rdata.u16()?;
-            let data = rdata.bytes(length.into())?.into();
-            options.push(EdnsOption { code, data });
-        }
+        let options = r.within(length.into(), read_options)?;
         let [upper, version, high, low] = head.ttl.to_be_bytes();
         let flags = u16::from_be_bytes([high, low]);
         let edns = Self {
@@ -116,4 +109,15 @@ impl Edns {
         let options = self.options.iter();
         11 + options.map(|option| 4 + option.data.len()).sum::<usize>()
     }
+}
+
+fn read_options(r: &mut Reader<'_>) -> Result<Vec<EdnsOption>, DecodeError> {
+    let mut options = Vec::new();
+    while r.left() > 0 {
+        let code = r.u16()?;
+        let length = r.u16()?;
+        let data = r.bytes(length.into())?.into();
+        options.push(EdnsOption { code, data });
+    }
+    Ok(options)
 }

@@ -21,6 +21,10 @@ pub enum Fault {
     /// A compression pointer does not point strictly before the part of the name that it ends, or
     /// points into the header (RFC 1035 §4.1.4, RFC 9267 §2).
     Pointer(u16),
+    /// Pointers that lead straight to another pointer, more of them than the message has octets.
+    Hops,
+    /// A pointer in a name that has to stand in full (RFC 3597 §4).
+    Compressed,
     /// A name of more than 255 octets (RFC 1035 §2.3.4), counted as it expands.
     NameTooLong,
     /// RDATA with octets left over when its fields are read (RFC 9267 §5).
@@ -57,6 +61,8 @@ impl fmt::Display for Fault {
                     "compression pointer to {target} does not point backwards"
                 )
             }
+            Fault::Hops => f.write_str("too many pointers that lead to pointers"),
+            Fault::Compressed => f.write_str("compressed name where it has to stand in full"),
             Fault::NameTooLong => f.write_str("name longer than 255 octets"),
             Fault::DataTooLong(left) => write!(f, "{left} octets left over in the RDATA"),
             Fault::NoString => f.write_str("RDATA without a string"),

@@ -13,8 +13,10 @@
 //! ```
 //!
 //! A pointer has to point before the piece of the name that it ends. So the pieces go strictly
-//! backwards, a loop cannot be written, and no count of hops is needed, which would break long
-//! chains that are legal (RFC 9267 §2).
+//! backwards, a loop cannot be written, and no count of hops for a name is needed, which would break
+//! long chains that are legal (RFC 9267 §2). A piece with a label is paid for by the 255 octets of
+//! its name; pieces that are pointers only are counted for the whole message, or thousands of names
+//! at the end of one long chain would cost its length each.
 
 use super::error::{DecodeError, Fault, NameError};
 use super::name::{Builder, Name};
@@ -29,6 +31,10 @@ pub(super) struct Reader<'a> {
     at: usize,
     /// Nothing is read from here on but what a pointer leads to.
     end: usize,
+    /// How many more pointers may lead straight to another one: as many as there are octets.
+    hops: usize,
+    /// Whether there is a message for pointers to lead into.
+    pointers: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -38,6 +44,16 @@ impl<'a> Reader<'a> {
             message,
             at: 0,
             end,
+            hops: end,
+            pointers: true,
+        }
+    }
+
+    /// Reads RDATA that stands in no message: names in it are not compressed (RFC 3597 §5).
+    pub(super) fn alone(rdata: &'a [u8]) -> Self {
+        Self {
+            pointers: false,
+            ..Self::new(rdata)
         }
     }
 
@@ -96,16 +112,21 @@ impl<'a> Reader<'a> {
         self.bytes(length.into())
     }
 
-    /// Cuts off the next `count` octets as a reader of their own; pointers in it still see the
-    /// whole message.
-    pub(super) fn part(&mut self, count: usize) -> Result<Reader<'a>, DecodeError> {
-        let at = self.at;
-        self.bytes(count)?;
-        Ok(Reader {
-            message: self.message,
-            at,
-            end: self.at,
-        })
+    /// Lets `read` see the next `count` octets only, all of which it has to take; pointers in them
+    /// still see the whole message.
+    pub(super) fn within<T>(
+        &mut self,
+        count: usize,
+        read: impl FnOnce(&mut Self) -> Result<T, DecodeError>,
+    ) -> Result<T, DecodeError> {
+        if count > self.left() {
+            return Err(self.fail(Fault::Short));
+        }
+        let end = std::mem::replace(&mut self.end, self.at + count);
+        let value = read(self)?;
+        self.finish()?;
+        self.end = end;
+        Ok(value)
     }
 
     /// Refuses octets that no field has taken.
@@ -120,26 +141,33 @@ impl<'a> Reader<'a> {
     pub(super) fn name(&mut self) -> Result<Name, DecodeError> {
         let mut builder = Builder::default();
         // The first piece is read by `self`, each further one by a reader at the pointer's target.
-        let mut piece_start = self.at;
-        if let Some(mut target) = self.piece(piece_start, &mut builder)? {
-            loop {
-                piece_start = target;
-                let mut piece = Reader {
-                    message: self.message,
-                    at: target,
-                    end: self.message.len(),
-                };
-                match piece.piece(piece_start, &mut builder)? {
-                    Some(next) => target = next,
-                    None => break,
-                }
+        let mut pointer = self.piece(&mut builder)?;
+        while let Some(target) = pointer {
+            let mut piece = Reader {
+                at: target,
+                end: self.message.len(),
+                ..*self
+            };
+            pointer = piece.piece(&mut builder)?;
+            if pointer.is_some() && piece.at == target + 2 {
+                let hops = self.hops.checked_sub(1);
+                self.hops = hops.ok_or_else(|| self.fail(Fault::Hops))?;
             }
         }
         Ok(builder.finish())
     }
 
+    /// A name of a type that must not be compressed (RFC 3597 §4).
+    pub(super) fn name_in_full(&mut self) -> Result<Name, DecodeError> {
+        let pointers = std::mem::replace(&mut self.pointers, false);
+        let name = self.name()?;
+        self.pointers = pointers;
+        Ok(name)
+    }
+
     /// Reads labels up to the root (`None`) or a pointer (its target).
-    fn piece(&mut self, start: usize, name: &mut Builder) -> Result<Option<usize>, DecodeError> {
+    fn piece(&mut self, name: &mut Builder) -> Result<Option<usize>, DecodeError> {
+        let start = self.at;
         loop {
             let offset = self.at;
             let octet = self.u8()?;
@@ -151,6 +179,7 @@ impl<'a> Reader<'a> {
                     Err(NameError::TooLong) => return fail(Fault::NameTooLong),
                     Err(_) => return fail(Fault::LabelType(octet)), // not with 1 to 63 octets
                 },
+                0b11 if !self.pointers => return fail(Fault::Compressed),
                 0b11 => {
                     let target = u16::from_be_bytes([octet & 0x3f, self.u8()?]);
                     if usize::from(target) >= start || usize::from(target) < HEADER {
@@ -258,9 +287,46 @@ mod tests {
         message.extend(b"\x01a\x00\xc0\x0c\x01b\x00");
         let mut whole = Reader::new(&message);
         whole.bytes(15).unwrap();
-        let mut pointer = whole.part(2).unwrap();
-        assert_eq!(pointer.name().unwrap().to_string(), "a.");
-        let mut cut = whole.part(2).unwrap();
-        assert_eq!(cut.name().unwrap_err().fault, Fault::Short);
+        let pointer = whole.within(2, Reader::name).unwrap();
+        assert_eq!(pointer.to_string(), "a.");
+        let cut = whole.within(2, Reader::name).unwrap_err();
+        assert_eq!(cut.fault, Fault::Short);
+    }
+
+    #[test]
+    fn names_at_the_end_of_a_long_chain_cost_no_more_hops_than_the_message_has_octets() {
+        let mut message = vec![0; HEADER];
+        message.extend(b"\x01a\x00");
+        let mut last = HEADER;
+        while message.len() + 2 < 0x4000 {
+            let at = message.len();
+            message.extend((0xc000 | last as u16).to_be_bytes());
+            last = at;
+        }
+        let names = message.len();
+        message.extend((0xc000 | last as u16).to_be_bytes().repeat(20_000));
+        let mut reader = Reader::new(&message);
+        reader.bytes(names).unwrap();
+        let read = (0..20_000).map_while(|_| reader.name().ok()).count();
+        assert_eq!(read, message.len() / ((names - HEADER - 3) / 2));
+        assert_eq!(reader.name().unwrap_err().fault, Fault::Hops);
+        // Names without such pieces go on being read.
+        reader.at = HEADER;
+        assert_eq!(reader.name().unwrap().to_string(), "a.");
+    }
+
+    #[test]
+    fn a_name_that_must_stand_in_full_is_refused_with_a_pointer_in_it() {
+        let mut message = vec![0; HEADER];
+        message.extend(b"\x01a\x00\x01b\xc0\x0c");
+        let mut reader = Reader::new(&message);
+        reader.bytes(HEADER).unwrap();
+        assert_eq!(reader.name_in_full().unwrap().to_string(), "a.");
+        assert_eq!(reader.clone().name().unwrap().to_string(), "b.a.");
+        let error = reader.name_in_full().unwrap_err();
+        assert_eq!((error.offset, error.fault), (17, Fault::Compressed));
+        let mut alone = Reader::alone(&message);
+        alone.bytes(15).unwrap();
+        assert_eq!(alone.name().unwrap_err().fault, Fault::Compressed);
     }
 }

@@ -107,10 +107,9 @@ impl Record {
     /// Goes on behind the fields before RDLENGTH.
     pub(super) fn decode(head: RecordHead, r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let length = r.u16()?;
-        let rdata = r.part(length.into())?;
         let class = Class(head.class);
         Ok(Self {
-            data: Data::decode(head.kind, class, rdata)?,
+            data: r.within(length.into(), |r| Data::decode(head.kind, class, r))?,
             name: head.name,
             class,
             ttl: if head.ttl >> 31 == 0 { head.ttl } else { 0 },

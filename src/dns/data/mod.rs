@@ -120,21 +120,20 @@ impl Data {
         }
     }
 
-    /// Reads the data of a record; `rdata` ends where RDLENGTH says, and all of it has to be taken.
+    /// Reads the data of a record: all that `r` has left, up to where RDLENGTH says.
     pub(super) fn decode(
         kind: RecordType,
         class: Class,
-        mut rdata: Reader<'_>,
+        r: &mut Reader<'_>,
     ) -> Result<Data, DecodeError> {
-        let r = &mut rdata;
-        let data = match kind {
+        Ok(match kind {
             _ if matches!(class, Class::NONE | Class::ANY) => Data::Opaque(Opaque::rest(kind, r)),
             RecordType::A if class == Class::IN => Data::A(r.array::<4>()?.into()),
             RecordType::AAAA if class == Class::IN => Data::Aaaa(r.array::<16>()?.into()),
             RecordType::NS => Data::Ns(r.name()?),
             RecordType::CNAME => Data::Cname(r.name()?),
             RecordType::PTR => Data::Ptr(r.name()?),
-            RecordType::DNAME => Data::Dname(r.name()?),
+            RecordType::DNAME => Data::Dname(r.name_in_full()?),
             RecordType::MX => Data::Mx(Mx {
                 preference: r.u16()?,
                 exchange: r.name()?,
@@ -151,9 +150,7 @@ impl Data {
             RecordType::SVCB => Data::Svcb(Svcb::decode(r)?),
             RecordType::HTTPS => Data::Https(Svcb::decode(r)?),
             other => Data::Opaque(Opaque::decode(other, r)?),
-        };
-        rdata.finish()?;
-        Ok(data)
+        })
     }
 
     /// Writes the data, without its length.

@@ -86,8 +86,8 @@ impl Opaque {
         if bytes.len() != usize::from(length) {
             return Err(wrong(format!("{} octets follow", bytes.len())));
         }
-        // No pointer can be in it: there is no message around it to point into.
-        let decoded = Data::decode(kind, Class::IN, Reader::new(&bytes));
+        let mut rdata = Reader::alone(&bytes);
+        let decoded = rdata.within(bytes.len(), |r| Data::decode(kind, Class::IN, r));
         decoded.map_err(|error| wrong(format!("not the data of {kind}: {error}")))
     }
 

@@ -54,7 +54,7 @@ impl Svcb {
     }
 
     pub(super) fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let (priority, target) = (r.u16()?, r.name()?);
+        let (priority, target) = (r.u16()?, r.name_in_full()?);
         let mut parameters: Vec<Parameter> = Vec::new();
         while r.left() > 0 {
             let at = r.clone();
