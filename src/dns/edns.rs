@@ -11,7 +11,7 @@
 //! ```
 
 use super::code::{Class, RecordType};
-use super::error::{DecodeError, Fault};
+use super::error::{DecodeError, EncodeError, Fault};
 use super::reader::Reader;
 use super::record::RecordHead;
 use super::writer::{Full, Writer};
@@ -85,13 +85,16 @@ impl Edns {
         Ok((edns, upper))
     }
 
-    pub(super) fn encode(&self, upper: u8, w: &mut Writer) -> Result<(), Full> {
+    pub(super) fn encode(&self, upper: u8, w: &mut Writer) -> Result<(), EncodeError> {
+        if self.reserved > 0x7fff {
+            return Err(EncodeError::OutOfRange("reserved flags of EDNS"));
+        }
         w.u8(0)?;
         w.u16(RecordType::OPT.0)?;
         w.u16(Class(self.udp_size).0)?;
         w.u8(upper)?;
         w.u8(self.version)?;
-        w.u16(u16::from(self.dnssec_ok) << 15 | self.reserved & 0x7fff)?;
+        w.u16(u16::from(self.dnssec_ok) << 15 | self.reserved)?;
         let at = w.len();
         w.u16(0)?;
         for option in &self.options {

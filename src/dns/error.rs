@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use super::code::{Class, RecordType};
+use super::writer::Full;
+
 /// A message that breaks the format: where, and which rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecodeError {
@@ -78,6 +81,38 @@ impl fmt::Display for Fault {
 }
 
 impl std::error::Error for DecodeError {}
+
+/// A message that cannot be written so that it is read back as the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EncodeError {
+    /// It has more than 65,535 octets, or a part of it more than its length field can say.
+    TooLong,
+    /// A number has more bits than its field: the field's name.
+    OutOfRange(&'static str),
+    /// Data that is read as something else in this class: a [`Data`](super::Data) of another class,
+    /// or octets for which the type has a form of its own.
+    NotOfClass(RecordType, Class),
+}
+
+impl fmt::Display for EncodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EncodeError::TooLong => f.write_str("message longer than 65535 octets"),
+            EncodeError::OutOfRange(field) => write!(f, "{field} has more bits than its field"),
+            EncodeError::NotOfClass(kind, class) => {
+                write!(f, "data of type {kind} that class {class} reads as another")
+            }
+        }
+    }
+}
+
+impl std::error::Error for EncodeError {}
+
+impl From<Full> for EncodeError {
+    fn from(_: Full) -> Self {
+        EncodeError::TooLong
+    }
+}
 
 /// Text that is not a domain name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@
 //! ```
 
 use super::code::{Opcode, Rcode};
-use super::error::DecodeError;
+use super::error::{DecodeError, EncodeError};
 use super::reader::Reader;
 use super::writer::{Full, Writer};
 
@@ -103,7 +103,17 @@ impl Header {
         Ok((header, counts))
     }
 
-    /// Writes the header with counts of zero.
+    /// Whether all numbers have room in the header; with EDNS the rcode has 8 bits more.
+    pub(super) fn check(&self, has_edns: bool) -> Result<(), EncodeError> {
+        let rcodes = if has_edns { 0xfff } else { 15 };
+        match self {
+            Self { opcode, .. } if opcode.0 > 15 => Err(EncodeError::OutOfRange("opcode")),
+            Self { rcode, .. } if rcode.0 > rcodes => Err(EncodeError::OutOfRange("rcode")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes the header with counts of zero; a number beyond its bits loses the upper ones.
     pub(super) fn write(&self, w: &mut Writer) -> Result<(), Full> {
         w.u16(self.id)?;
         w.u16(self.flags())?;

@@ -1,14 +1,15 @@
 //! Messages: a header, questions, three sections of records, and EDNS (RFC 1035 §4, RFC 6891).
 //!
 //! [`Message::decode`] and [`Message::encode`] are inverses: what one writes the other reads to the
-//! same value. What a section is longer than its transport carries is cut at record sets, never
+//! same value, and what could not be read so is not written ([`EncodeError`]). Names are equal
+//! whatever their case: behind a pointer stands the case of the name that it leads to. What a section is longer than its transport carries is cut at record sets, never
 //! inside one (RFC 2181 §9): [`Message::encode_within`].
 //!
 //! Counts are what a message says of itself; nothing is allocated by them.
 
 use super::code::{Rcode, RecordType};
 use super::edns::Edns;
-use super::error::{DecodeError, Fault};
+use super::error::{DecodeError, EncodeError, Fault};
 use super::header::{COUNTS, Counts, FLAGS, Header};
 use super::reader::Reader;
 use super::record::{Question, Record, RecordHead};
@@ -33,18 +34,6 @@ pub struct Message {
     /// The OPT record.
     pub edns: Option<Edns>,
 }
-
-/// A message that has more than 65,535 octets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooLong;
-
-impl std::fmt::Display for TooLong {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "message longer than {MAX_MESSAGE} octets")
-    }
-}
-
-impl std::error::Error for TooLong {}
 
 impl Message {
     /// A query of one question, with [`Edns::default`]; RD is off.
@@ -111,17 +100,19 @@ impl Message {
         Ok(())
     }
 
-    /// Writes the message, at most [`MAX_MESSAGE`] octets. An rcode above 15 needs `edns`, or only
-    /// its lower 4 bits are written.
-    pub fn encode(&self) -> Result<Vec<u8>, TooLong> {
+    /// Writes the message, at most [`MAX_MESSAGE`] octets. An rcode above 15 needs `edns`.
+    pub fn encode(&self) -> Result<Vec<u8>, EncodeError> {
+        self.header.check(self.edns.is_some())?;
         let mut writer = Writer::new(Vec::new(), MAX_MESSAGE);
-        self.write_whole(&mut writer).map_err(|Full| TooLong)?;
+        self.write_whole(&mut writer)?;
         Ok(writer.finish())
     }
 
     /// Writes the message behind what is in `out`, in at most `limit` octets. When it does not fit,
     /// record sets are left out from the end and TC is set; for additional records TC is set only
-    /// when they are the glue of a referral, without which it is of no use (RFC 9471 §3.1).
+    /// when they are the glue of a referral, without which it is of no use (RFC 9471 §3.1). A record
+    /// that [`Message::encode`] refuses counts as one that does not fit; a number of the header
+    /// beyond its bits loses the upper ones.
     pub fn encode_within(&self, limit: usize, out: Vec<u8>) -> Vec<u8> {
         let limit = limit.clamp(usize::from(super::CLASSIC_UDP), MAX_MESSAGE);
         let mut w = Writer::new(out, limit);
@@ -137,7 +128,7 @@ impl Message {
         w.finish()
     }
 
-    fn write_whole(&self, w: &mut Writer) -> Result<(), Full> {
+    fn write_whole(&self, w: &mut Writer) -> Result<(), EncodeError> {
         self.header.write(w)?;
         self.questions.iter().try_for_each(|q| q.encode(w))?;
         for section in self.sections() {
@@ -148,7 +139,7 @@ impl Message {
         self.write_counts(w, answers, authorities, additionals)
     }
 
-    fn write_cut(&self, w: &mut Writer, limit: usize) -> Result<(), Full> {
+    fn write_cut(&self, w: &mut Writer, limit: usize) -> Result<(), EncodeError> {
         self.header.write(w)?;
         self.questions.iter().try_for_each(|q| q.encode(w))?;
         let edns = self.edns.as_ref().map_or(0, Edns::len);
@@ -172,7 +163,7 @@ impl Message {
         self.write_counts(w, counts[0], counts[1], counts[2])
     }
 
-    fn write_edns(&self, w: &mut Writer) -> Result<(), Full> {
+    fn write_edns(&self, w: &mut Writer) -> Result<(), EncodeError> {
         match &self.edns {
             Some(edns) => edns.encode((self.header.rcode.0 >> 4) as u8, w),
             None => Ok(()),
@@ -185,7 +176,7 @@ impl Message {
         answers: usize,
         authorities: usize,
         additionals: usize,
-    ) -> Result<(), Full> {
+    ) -> Result<(), EncodeError> {
         let additionals = additionals + usize::from(self.edns.is_some());
         let counts = [self.questions.len(), answers, authorities, additionals];
         for (number, count) in counts.into_iter().enumerate() {

@@ -28,7 +28,7 @@ mod writer;
 pub use code::{Class, Opcode, Rcode, RecordType};
 pub use data::Data;
 pub use edns::{CLASSIC_UDP, Edns, SAFE_UDP};
-pub use error::{DecodeError, Fault, NameError, TextError};
+pub use error::{DecodeError, EncodeError, Fault, NameError, TextError};
 pub use header::Header;
 pub use message::{MAX_MESSAGE, Message};
 pub use name::Name;

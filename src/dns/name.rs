@@ -77,8 +77,14 @@ impl Name {
         builder.finish()
     }
 
-    /// The address whose reverse name this is, if it is one.
+    /// The address whose reverse name this is, if it is one: `01.2.0.192.in-addr.arpa.` is none.
     pub fn reverse_address(&self) -> Option<IpAddr> {
+        self.reverse_numbers()
+            .filter(|address| Name::reverse(*address) == *self)
+    }
+
+    /// The address that the labels say, with leading zeros and signs, too.
+    fn reverse_numbers(&self) -> Option<IpAddr> {
         let labels: Vec<&[u8]> = self.labels().collect();
         let (numbers, zone) = labels.split_at(labels.len().checked_sub(2)?);
         if !zone[1].eq_ignore_ascii_case(b"arpa") {
@@ -347,6 +353,9 @@ mod tests {
             let reverse = Name::reverse(address);
             assert_eq!(reverse.to_string(), text);
             assert_eq!(reverse.reverse_address(), Some(address));
+        }
+        for no_address in ["01.2.0.192.in-addr.arpa", "+1.2.0.192.in-addr.arpa"] {
+            assert_eq!(name(no_address).reverse_address(), None, "{no_address}");
         }
         for no_address in ["2.0.192.in-addr.arpa", "a.b.c.d.in-addr.arpa", "arpa", "."] {
             assert_eq!(name(no_address).reverse_address(), None, "{no_address}");

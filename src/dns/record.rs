@@ -9,7 +9,7 @@ use std::fmt;
 
 use super::code::{Class, RecordType};
 use super::data::Data;
-use super::error::DecodeError;
+use super::error::{DecodeError, EncodeError};
 use super::name::Name;
 use super::reader::Reader;
 use super::writer::{Full, Writer};
@@ -116,7 +116,13 @@ impl Record {
         })
     }
 
-    pub(super) fn encode(&self, w: &mut Writer) -> Result<(), Full> {
+    pub(super) fn encode(&self, w: &mut Writer) -> Result<(), EncodeError> {
+        if self.ttl >> 31 != 0 {
+            return Err(EncodeError::OutOfRange("TTL"));
+        }
+        if !self.data.is_of(self.class) {
+            return Err(EncodeError::NotOfClass(self.data.kind(), self.class));
+        }
         w.name(&self.name)?;
         w.u16(self.data.kind().0)?;
         w.u16(self.class.0)?;

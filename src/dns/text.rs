@@ -60,16 +60,16 @@ impl<'a> Fields<'a> {
         name.map_err(|error| field(what, token, error))
     }
 
-    /// Takes a decimal number without a sign.
-    pub fn number<N: FromStr>(&mut self, what: &'static str) -> Result<N, TextError> {
+    /// Takes a decimal number of 8, 16 or 32 bits, without a sign.
+    pub fn number<N: TryFrom<u32>>(&mut self, what: &'static str) -> Result<N, TextError> {
         let token = self.token(what)?;
         // `parse` would take a plus sign.
-        if token.text.bytes().all(|octet| octet.is_ascii_digit()) {
-            if let Ok(number) = token.text.parse() {
-                return Ok(number);
-            }
+        let digits = Some(&token.text).filter(|t| t.bytes().all(|octet| octet.is_ascii_digit()));
+        let number = digits.and_then(|digits| digits.parse::<u32>().ok());
+        if let Some(number) = number.and_then(|number| N::try_from(number).ok()) {
+            return Ok(number);
         }
-        let largest = (1u64 << (8 * size_of::<N>())) - 1;
+        let largest = u32::MAX >> (32 - 8 * size_of::<N>().clamp(1, 4));
         Err(field(
             what,
             token,

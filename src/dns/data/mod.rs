@@ -42,6 +42,9 @@ use super::reader::Reader;
 use super::text::Fields;
 use super::writer::{Full, Writer};
 
+/// The longest RDATA, in octets: what RDLENGTH can say (RFC 1035 §3.2.1).
+pub const MAX_RDATA: usize = 65_535;
+
 /// The data of a record.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Data {
@@ -153,6 +156,22 @@ impl Data {
         })
     }
 
+    /// Whether data of this class is read as the same again: not so an address outside of IN, and
+    /// octets whose type has a form of its own or is no record's.
+    pub(super) fn is_of(&self, class: Class) -> bool {
+        match self {
+            Data::Opaque(data) if data.kind() == RecordType::OPT => false,
+            Data::Opaque(data) => {
+                let mut alone = Reader::alone(data.bytes());
+                let again =
+                    alone.within(data.bytes().len(), |r| Data::decode(data.kind(), class, r));
+                again.as_ref() == Ok(self)
+            }
+            Data::A(_) | Data::Aaaa(_) => class == Class::IN,
+            _ => !matches!(class, Class::NONE | Class::ANY),
+        }
+    }
+
     /// Writes the data, without its length.
     pub(super) fn encode(&self, w: &mut Writer) -> Result<(), Full> {
         match self {
@@ -180,12 +199,10 @@ impl Data {
 
     /// The octets of the data by themselves, names in full: what two equal records have in common.
     pub fn to_wire(&self) -> Vec<u8> {
-        let mut writer = Writer::uncompressed(Vec::new(), usize::from(u16::MAX));
-        match self.encode(&mut writer) {
-            Ok(()) => writer.finish(),
-            // No constructor makes data beyond 65,535 octets.
-            Err(Full) => Vec::new(),
-        }
+        let mut writer = Writer::uncompressed(Vec::new(), usize::MAX);
+        let fits = self.encode(&mut writer);
+        debug_assert_eq!(fits, Ok(()), "there is no limit");
+        writer.finish()
     }
 
     /// Reads the text of a record's data, in the form of its type or in the generic one of RFC 3597
@@ -220,7 +237,14 @@ impl Data {
             other => return Err(Opaque::needs_generic(other, f)),
         };
         fields.finish()?;
-        Ok(data)
+        match data.to_wire().len() {
+            0..=MAX_RDATA => Ok(data),
+            octets => Err(TextError::Field(
+                "data",
+                kind.to_string(),
+                format!("{octets} octets, {MAX_RDATA} are allowed"),
+            )),
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use super::Data;
+use super::{Data, MAX_RDATA};
 use crate::dns::code::{Class, RecordType};
 use crate::dns::error::{DecodeError, TextError};
 use crate::dns::reader::Reader;
@@ -21,15 +21,18 @@ pub struct Opaque {
 
 /// A part of the RDATA of an old type with names in it.
 enum Part {
-    Number,
+    Octets(usize),
     Name,
+    Rest,
 }
 
 impl Opaque {
-    /// Data of a type, at most 65,535 octets of it; `None` when there are more.
+    /// Data of a type, at most 65,535 octets of it; `None` when there are more. For a type with a
+    /// form of its own this is no way around it: a message with such a record is not written
+    /// ([`EncodeError::NotOfClass`](crate::dns::EncodeError::NotOfClass)).
     pub fn new(kind: RecordType, bytes: impl Into<Box<[u8]>>) -> Option<Self> {
         let bytes = bytes.into();
-        (bytes.len() <= usize::from(u16::MAX)).then_some(Self { kind, bytes })
+        (bytes.len() <= MAX_RDATA).then_some(Self { kind, bytes })
     }
 
     /// The type of the record.
@@ -54,15 +57,18 @@ impl Opaque {
                 &[Part::Name]
             }
             RecordType::MINFO | RecordType::RP => &[Part::Name, Part::Name],
-            RecordType::AFSDB | RecordType::RT => &[Part::Number, Part::Name],
-            RecordType::PX => &[Part::Number, Part::Name, Part::Name],
+            RecordType::AFSDB | RecordType::RT => &[Part::Octets(2), Part::Name],
+            RecordType::PX => &[Part::Octets(2), Part::Name, Part::Name],
+            RecordType::SIG => &[Part::Octets(18), Part::Name, Part::Rest],
+            RecordType::NXT => &[Part::Name, Part::Rest],
             _ => return Ok(Self::rest(kind, r)),
         };
         let mut bytes = Vec::new();
         for part in parts {
             match part {
-                Part::Number => bytes.extend(r.array::<2>()?),
+                Part::Octets(count) => bytes.extend(r.bytes(*count)?),
                 Part::Name => bytes.extend(r.name()?.wire()),
+                Part::Rest => bytes.extend(r.rest()),
             }
         }
         let bytes = bytes.into();
@@ -106,11 +112,16 @@ impl Opaque {
 
 impl fmt::Display for Opaque {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\\# {}", self.bytes.len())?;
-        if self.bytes.is_empty() {
-            return Ok(());
-        }
-        f.write_str(" ")?;
-        write_hex(f, &self.bytes)
+        write_generic(f, &self.bytes)
     }
+}
+
+/// Writes `\# LENGTH HEX`.
+pub(super) fn write_generic(f: &mut fmt::Formatter<'_>, octets: &[u8]) -> fmt::Result {
+    write!(f, "\\# {}", octets.len())?;
+    if octets.is_empty() {
+        return Ok(());
+    }
+    f.write_str(" ")?;
+    write_hex(f, octets)
 }

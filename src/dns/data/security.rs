@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::opaque::write_generic;
 use crate::dns::error::{DecodeError, Fault, TextError};
 use crate::dns::reader::Reader;
 use crate::dns::text::{Fields, MAX_STRING, field, unescaped, write_hex, write_quoted};
@@ -63,8 +64,7 @@ impl Caa {
         }
         let value = f.token("value")?;
         // The value's length is the rest of the RDATA: no limit of 255 here.
-        let octets = unescaped(&value.text).filter(|octets| octets.len() <= 60_000);
-        let octets = octets.ok_or_else(|| field("value", value, "bad escape, or too long"))?;
+        let octets = unescaped(&value.text).ok_or_else(|| field("value", value, "bad escape"))?;
         Ok(Self {
             flags,
             tag: tag.text.as_bytes().into(),
@@ -113,6 +113,11 @@ macro_rules! digest {
 
         impl fmt::Display for $record {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                if self.$octets.is_empty() {
+                    // There is no text for a field without digits.
+                    let octets = [$(&self.$field.to_be_bytes()[..]),*].concat();
+                    return write_generic(f, &octets);
+                }
                 $(write!(f, "{} ", self.$field)?;)*
                 write_hex(f, &self.$octets)
             }

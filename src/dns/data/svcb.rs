@@ -6,6 +6,7 @@
 use std::fmt::{self, Write};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use super::MAX_RDATA;
 use crate::dns::error::{DecodeError, Fault, TextError};
 use crate::dns::name::Name;
 use crate::dns::reader::Reader;
@@ -95,20 +96,16 @@ impl Svcb {
         let (priority, target) = (f.number("priority")?, f.name("target")?);
         let mut parameters: Vec<Parameter> = Vec::new();
         while f.left() > 0 {
-            let token = f.token("parameter")?;
-            let parameter = Parameter::parse(token)?;
-            if parameters.iter().any(|other| other.key == parameter.key) {
-                return Err(field("parameter", token, "stands twice"));
-            }
-            parameters.push(parameter);
+            parameters.push(Parameter::parse(f.token("parameter")?)?);
         }
         parameters.sort_by_key(|parameter| parameter.key);
+        let wrong = |key, why: &str| TextError::Field("parameter", key_name(key), why.into());
+        let twice = |pair: &&[Parameter]| pair[0].key == pair[1].key;
+        if let Some(pair) = parameters.windows(2).find(twice) {
+            return Err(wrong(pair[0].key, "stands twice"));
+        }
         match inconsistent(&parameters) {
-            Some(key) => Err(TextError::Field(
-                "parameter",
-                key_name(key),
-                "names or needs a parameter that is not there".into(),
-            )),
+            Some(key) => Err(wrong(key, "names or needs a parameter that is not there")),
             None => Ok(Self {
                 priority,
                 target,
@@ -118,10 +115,10 @@ impl Svcb {
     }
 }
 
-/// The key of a parameter that speaks of others which are not there: `mandatory` of keys that are
+/// In the order of their keys: the key of a parameter that speaks of others which are not there: `mandatory` of keys that are
 /// missing (§8), `no-default-alpn` without `alpn` (§7.1.1).
 fn inconsistent(parameters: &[Parameter]) -> Option<u16> {
-    let has = |key| parameters.iter().any(|parameter| parameter.key == key);
+    let has = |key| parameters.binary_search_by_key(&key, |p| p.key).is_ok();
     let wrong = |parameter: &&Parameter| match parameter.key {
         MANDATORY => parameter.numbers().any(|key| !has(key)),
         NO_DEFAULT_ALPN => !has(ALPN),
@@ -181,7 +178,8 @@ impl Parameter {
         }
     }
 
-    /// Reads `key=value`, `key="value"` or `key`.
+    /// Reads `key=value`, `key="value"` or `key`. Behind `keyNNNNN` stand the octets themselves,
+    /// also when the key has a name (§2.1).
     fn parse(token: &Token) -> Result<Self, TextError> {
         let wrong = |why: &str| field("parameter", token, why);
         let (name, text) = match token.text.split_once('=') {
@@ -192,10 +190,13 @@ impl Parameter {
         let text = text.unwrap_or_default();
         let inner = text.strip_prefix('"').and_then(|t| t.strip_suffix('"'));
         let octets = unescaped(inner.unwrap_or(text)).ok_or_else(|| wrong("bad escape"))?;
-        let value = parse_value(key, &octets).ok_or_else(|| wrong("malformed value"))?;
+        let value = match KEYS.contains(&name) {
+            true => parse_value(key, &octets).ok_or_else(|| wrong("malformed value"))?,
+            false => octets,
+        };
         let value = value.into();
         let parameter = Self { key, value };
-        if !parameter.is_well_formed() || parameter.value.len() > 60_000 {
+        if !parameter.is_well_formed() || parameter.value.len() > MAX_RDATA {
             return Err(wrong("malformed value"));
         }
         Ok(parameter)
@@ -455,6 +456,10 @@ mod tests {
             (
                 &["16", "foo.example.org.", "alpn=\"f\\\\\\\\oo\\\\,bar,h2\""],
                 format!("0010{org}0001000c08665c6f6f2c626172026832"),
+            ),
+            (
+                &["1", ".", "key1=\\002h2", "key3=\\000\\053"],
+                "000100000100030268320003 00020035".replace(' ', ""),
             ),
             (
                 &["16", "foo.example.org.", "alpn=f\\\\\\092oo\\092,bar,h2"],

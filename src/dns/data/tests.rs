@@ -95,6 +95,9 @@ fn text_and_octets_of_every_type_lead_to_the_same_data_and_back() {
         ("TYPE65280", "\\# 3 010203", "010203"),
         ("TYPE65280", "\\# 0", ""),
         ("RP", "\\# 6 016100016200", "016100 016200"),
+        // A digest without octets has no text but the generic one.
+        ("DS", "\\# 4 EC450501", "ec450501"),
+        ("TLSA", "\\# 3 030101", "030101"),
     ] {
         let kind: RecordType = kind.parse().unwrap();
         let data = parse(kind, text).unwrap();
@@ -118,6 +121,13 @@ fn the_generic_form_is_read_for_every_type() {
     ] {
         assert_eq!(parse(kind, generic), parse(kind, text), "{generic}");
     }
+    // Generic RDATA stands in no message: the mailbox must not point at the primary.
+    let primary = "0161 0161 0161 0161 0161 0161 0162 00";
+    let soa = format!("\\# 37 {primary} C00C {}", "00".repeat(20));
+    assert!(parse(RecordType::SOA, &soa).is_err());
+    let octets = &octets(&soa[6..]);
+    let mut r = Reader::new(octets);
+    assert!(Data::decode(RecordType::SOA, Class::IN, &mut r).is_ok());
     for bad in [
         "\\#",
         "\\# 4",
@@ -278,4 +288,18 @@ fn compressed_names_are_read_in_the_types_that_old_servers_compressed_and_no_oth
             None => assert_eq!(data.unwrap_err().fault, Fault::Compressed),
         }
     }
+}
+
+#[test]
+fn data_of_more_than_65535_octets_is_refused_as_text() {
+    let hex = |octets: usize| format!("1 1 1 {}", "00".repeat(octets));
+    assert!(parse(RecordType::TLSA, &hex(65_532)).is_ok());
+    assert!(parse(RecordType::TLSA, &hex(65_533)).is_err());
+    let value = |octets: usize| format!("0 a {}", "x".repeat(octets));
+    assert!(parse(RecordType::CAA, &value(65_532)).is_ok());
+    assert!(parse(RecordType::CAA, &value(65_533)).is_err());
+    let service = |octets: usize| format!("1 . key9={0} key10={0}", "x".repeat(octets));
+    assert!(parse(RecordType::SVCB, &service(32_762)).is_ok());
+    assert!(parse(RecordType::SVCB, &service(32_763)).is_err());
+    assert!(parse(RecordType::SVCB, &service(65_536)).is_err());
 }

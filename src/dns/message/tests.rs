@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::dns::code::{Class, Opcode};
-use crate::dns::data::{Data, Mx};
+use crate::dns::data::{Data, Mx, Opaque};
 use crate::dns::edns::EdnsOption;
 use crate::dns::name::Name;
 
@@ -198,7 +198,7 @@ fn what_fits_into_no_message_is_refused_or_cut_to_a_header() {
     message.answers = (0..5000)
         .map(|n| address("www.example.", n as u8))
         .collect();
-    assert_eq!(message.encode(), Err(TooLong));
+    assert_eq!(message.encode(), Err(EncodeError::TooLong));
     message.edns = Some(Edns {
         options: vec![EdnsOption {
             code: 1,
@@ -219,4 +219,70 @@ fn the_head_of_a_malformed_message_can_be_read() {
     assert_eq!((header.id, header.opcode), (0xbeef, Opcode::QUERY));
     assert_eq!(questions, reply().questions);
     assert_eq!(questions[0].class, Class::IN);
+}
+
+#[test]
+fn what_would_be_read_as_something_else_is_not_written() {
+    let with = |change: &dyn Fn(&mut Message)| {
+        let mut message = reply();
+        change(&mut message);
+        message.encode()
+    };
+    let record = |class, data| {
+        with(&|message| {
+            message.answers[0].class = class;
+            message.answers[0].data = Data::clone(&data);
+        })
+    };
+    let out_of_range = |field| Err(EncodeError::OutOfRange(field));
+    assert_eq!(
+        with(&|m| m.header.opcode = Opcode(16)),
+        out_of_range("opcode")
+    );
+    assert_eq!(
+        with(&|m| m.header.rcode = Rcode(0x1000)),
+        out_of_range("rcode")
+    );
+    let no_room = with(&|m| (m.header.rcode, m.edns) = (Rcode::BADVERS, None));
+    assert_eq!(no_room, out_of_range("rcode"));
+    assert_eq!(with(&|m| m.answers[0].ttl = 1 << 31), out_of_range("TTL"));
+    let reserved = with(&|m| m.edns.as_mut().unwrap().reserved = 0x8000);
+    assert_eq!(reserved, out_of_range("reserved flags of EDNS"));
+
+    let opaque = |kind, octets: &[u8]| Data::Opaque(Opaque::new(kind, octets).unwrap());
+    let address = Data::A([192, 0, 2, 1].into());
+    for (class, data) in [
+        (Class::CH, address.clone()),
+        (Class::ANY, Data::Ns(name("a."))),
+        (Class::IN, opaque(RecordType::A, &[192, 0, 2, 1])),
+        (Class::IN, opaque(RecordType::A, &[1])),
+        (Class::IN, opaque(RecordType::OPT, &[])),
+        (Class::NONE, opaque(RecordType::OPT, &[])),
+        (Class::IN, opaque(RecordType::RP, &[0])),
+        (Class::IN, opaque(RecordType::MINFO, b"\x01a\x00\xc0\x0c")),
+    ] {
+        let refused = EncodeError::NotOfClass(data.kind(), class);
+        assert_eq!(record(class, data.clone()), Err(refused), "{class} {data}");
+    }
+    for (class, data) in [
+        (Class::IN, address),
+        (Class::CH, opaque(RecordType::A, &[1])),
+        (Class::NONE, opaque(RecordType::A, &[1])),
+        (Class::ANY, opaque(RecordType::MX, &[])),
+        (Class::IN, opaque(RecordType::RP, b"\x01a\x00\x00")),
+        (Class::IN, opaque(RecordType(65280), b"\xc0\x0c")),
+    ] {
+        let octets = record(class, data.clone()).unwrap();
+        let answers = Message::decode(&octets).unwrap().answers;
+        assert_eq!((answers[0].class, &answers[0].data), (class, &data));
+    }
+}
+
+#[test]
+fn a_record_that_cannot_be_written_is_cut_as_one_that_does_not_fit() {
+    let mut message = reply();
+    message.authorities[0].ttl = u32::MAX;
+    let cut = Message::decode(&message.encode_within(512, Vec::new())).unwrap();
+    assert!(cut.header.truncated);
+    assert_eq!((cut.answers.len(), cut.authorities.len()), (2, 0));
 }
