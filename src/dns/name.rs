@@ -22,6 +22,8 @@ use super::error::NameError;
 pub const MAX_LABEL: usize = 63;
 /// The longest name in wire form, in octets, with length octets and root (RFC 1035 §2.3.4).
 pub const MAX_NAME: usize = 255;
+/// The most labels that a name has, the root not counted.
+const MAX_LABELS: usize = MAX_NAME / 2;
 
 /// An absolute domain name.
 #[derive(Clone)]
@@ -178,6 +180,30 @@ impl Name {
         self.wire.starts_with(b"\x01*")
     }
 
+    /// Where each label starts in the wire form, and how many there are: to go from the right.
+    pub(super) fn label_starts(&self) -> ([u8; MAX_LABELS], usize) {
+        let mut starts = [0; MAX_LABELS];
+        let (mut count, mut at) = (0, 0);
+        for (label, start) in self.labels().zip(&mut starts) {
+            *start = at;
+            at += 1 + label.len() as u8; // at most 254, where the root stands
+            count += 1;
+        }
+        (starts, count)
+    }
+
+    fn labels_from_right(&self) -> impl Iterator<Item = &[u8]> {
+        let (starts, mut count) = self.label_starts();
+        let mut end = self.wire.len() - 1;
+        std::iter::from_fn(move || {
+            count = count.checked_sub(1)?;
+            let start = usize::from(starts[count]);
+            let label = &self.wire[start + 1..end];
+            end = start;
+            Some(label)
+        })
+    }
+
     /// The offsets in the wire form at which a label or the root starts.
     fn suffix_starts(&self) -> impl Iterator<Item = usize> + '_ {
         let mut next = Some(0);
@@ -276,10 +302,22 @@ impl Hash for Name {
 /// before all that is below it.
 impl Ord for Name {
     fn cmp(&self, other: &Self) -> Ordering {
-        let folded = |label: &[u8]| label.to_ascii_lowercase();
-        let [mine, theirs] = [self, other].map(|name| name.labels().collect::<Vec<_>>());
-        let mine = mine.iter().rev().map(|label| folded(label));
-        mine.cmp(theirs.iter().rev().map(|label| folded(label)))
+        let (mut mine, mut theirs) = (self.labels_from_right(), other.labels_from_right());
+        loop {
+            let order = match (mine.next(), theirs.next()) {
+                (None, None) => return Ordering::Equal,
+                (None, Some(_)) => Ordering::Less,
+                (Some(_), None) => Ordering::Greater,
+                (Some(mine), Some(theirs)) => {
+                    let [mine, theirs] = [mine, theirs].map(|label| label.iter());
+                    let mine = mine.map(u8::to_ascii_lowercase);
+                    mine.cmp(theirs.map(u8::to_ascii_lowercase))
+                }
+            };
+            if order.is_ne() {
+                return order;
+            }
+        }
     }
 }
 

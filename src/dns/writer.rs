@@ -1,9 +1,10 @@
 //! A message under construction: octets up to a limit, and the names to which later ones can point.
 //!
-//! Names are compressed by a table of the suffixes that were written: a hash of each, and where it
-//! stands. To find a suffix costs one look at the table for each label, however many names there
-//! are (a scan over all earlier names is quadratic, and was a way to attack servers:
-//! RUSTSEC-2026-0119). Only offsets below 16,384 fit into a pointer (RFC 1035 §4.1.4).
+//! Names are compressed by a table of the suffixes that were written. A suffix is known by its first
+//! label and by where the rest of it stands, so a name is looked up from the right, and costs one look
+//! at the table and one comparison for each label, however many names there are (a scan over all
+//! earlier names is quadratic, and was a way to attack servers: RUSTSEC-2026-0119). Only offsets
+//! below 16,384 fit into a pointer (RFC 1035 §4.1.4).
 //!
 //! What does not fit leaves the message as it was: [`Writer::mark`] and [`Writer::back_to`] take
 //! half a record set out again.
@@ -11,10 +12,13 @@
 use super::name::Name;
 
 /// The offsets that a pointer can hold: 14 bits.
-const POINTERS: usize = 0x4000;
+const POINTERS: u16 = 0x4000;
+/// Stands for the place of the root, which is never pointed to.
+const ROOT: u16 = 0;
 /// How far from its place a suffix is looked for. Beyond that it is written in full, so that names
 /// chosen to collide cost octets and not time.
 const PROBES: usize = 8;
+const FNV_PRIME: u32 = 0x0100_0193;
 
 /// The message is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,91 +127,98 @@ impl Writer {
         let Some(suffixes) = &mut self.suffixes else {
             return self.bytes(wire);
         };
-        let mut starts = [0u8; 128];
-        let mut count = 0;
-        let mut at = 0;
-        for label in name.labels() {
-            starts[count] = at as u8; // at most 254
-            count += 1;
-            at += 1 + label.len();
-        }
-        // From the right: each suffix's hash goes on from the shorter one's.
-        let mut hashes = [0u32; 128];
-        let mut hash = 0;
-        let mut end = at;
-        for (place, start) in hashes[..count].iter_mut().zip(&starts[..count]).rev() {
-            hash = fold(hash, &wire[usize::from(*start)..end]);
-            end = usize::from(*start);
-            *place = hash;
-        }
-        let mut known = None;
-        let mut fresh = count;
-        for (index, start) in starts[..count].iter().enumerate() {
-            let suffix = &wire[usize::from(*start)..];
-            let message = &self.out[self.start..];
-            known = suffixes.find(hashes[index], suffix, message);
-            if known.is_some() {
-                fresh = index;
+        let (starts, mut fresh) = name.label_starts();
+        let message = &self.out[self.start..];
+        // From the right, as long as the suffix is known with one label more.
+        let (mut known, mut end) = (ROOT, wire.len() - 1);
+        while let Some(start) = starts[..fresh].last().map(|start| usize::from(*start)) {
+            let Some(longer) = suffixes.find(known, &wire[start..end], message) else {
                 break;
-            }
+            };
+            (known, end) = (longer, start);
+            fresh -= 1;
         }
-        let here = self.out.len() - self.start;
         let (head, tail) = match known {
-            Some(offset) => (usize::from(starts[fresh]), Some(0xc000 | offset)),
-            None => (wire.len(), None),
+            ROOT => (wire.len(), None),
+            offset => (end, Some(0xc000 | offset)),
         };
         // Asked before anything is written, so that a name is never half there.
+        let here = message.len();
         if head + tail.map_or(0, |_| 2) > self.limit.saturating_sub(here) {
             return Err(Full);
         }
-        for (start, hash) in starts[..fresh].iter().zip(hashes) {
-            suffixes.add(hash, here + usize::from(*start));
+        for start in starts[..fresh]
+            .iter()
+            .rev()
+            .map(|start| usize::from(*start))
+        {
+            let Some(added) = suffixes.add(known, &wire[start..end], here + start) else {
+                break; // Longer suffixes are not found without this one.
+            };
+            (known, end) = (added, start);
         }
         self.bytes(&wire[..head])?;
         tail.map_or(Ok(()), |pointer| self.u16(pointer))
     }
 }
 
-/// A step of FNV-1a over a label with its length octet, without case.
-fn fold(hash: u32, label: &[u8]) -> u32 {
-    label.iter().fold(hash ^ 0x811c_9dc5, |hash, octet| {
-        (hash ^ u32::from(octet.to_ascii_lowercase())).wrapping_mul(0x0100_0193)
-    })
-}
-
 /// Where each suffix stands: a table with open addressing, sized by powers of two.
 #[derive(Default)]
 struct Suffixes {
-    /// Hash and offset; an offset of 0, in the header, is a free place.
-    slots: Vec<(u32, u16)>,
+    slots: Vec<Slot>,
     used: usize,
 }
 
+/// A suffix: a label and the suffix behind it.
+#[derive(Clone, Copy, Default)]
+struct Slot {
+    hash: u32,
+    /// Where the label stands; 0, in the header, is a free place.
+    offset: u16,
+    /// Where the suffix behind it stands.
+    behind: u16,
+}
+
 impl Suffixes {
-    fn find(&self, hash: u32, suffix: &[u8], message: &[u8]) -> Option<u16> {
-        for place in self.places(hash) {
-            match self.slots[place] {
-                (_, 0) => return None,
-                (other, offset) if other == hash && stands_at(message, offset, suffix) => {
-                    return Some(offset);
-                }
-                _ => {}
-            }
-        }
-        None
+    /// Where `label` (with its length octet) stands before the suffix at `behind`.
+    fn find(&self, behind: u16, label: &[u8], message: &[u8]) -> Option<u16> {
+        let hash = hash(behind, label);
+        let row = self.places(hash).map(|place| self.slots[place]);
+        let mut row = row.take_while(|slot| slot.offset != 0);
+        let slot = row.find(|slot| {
+            let there = message.get(usize::from(slot.offset)..);
+            let there = there.and_then(|there| there.get(..label.len()));
+            (slot.hash, slot.behind) == (hash, behind)
+                && there.is_some_and(|there| there.eq_ignore_ascii_case(label))
+        });
+        slot.map(|slot| slot.offset)
     }
 
-    fn add(&mut self, hash: u32, offset: usize) {
-        if offset >= POINTERS {
-            return;
-        }
+    /// Remembers a label at an offset; `None` when there is no place for it, or no pointer.
+    fn add(&mut self, behind: u16, label: &[u8], offset: usize) -> Option<u16> {
+        let offset = u16::try_from(offset).ok().filter(|o| *o < POINTERS)?;
         if self.used * 2 >= self.slots.len() {
-            self.grow();
+            let size = (self.slots.len() * 2).max(64);
+            self.remake(size, POINTERS);
         }
-        if let Some(free) = self.places(hash).find(|place| self.slots[*place].1 == 0) {
-            self.slots[free] = (hash, offset as u16); // below POINTERS
+        let hash = hash(behind, label);
+        let slot = Slot {
+            hash,
+            offset,
+            behind,
+        };
+        self.put(slot).then_some(offset)
+    }
+
+    fn put(&mut self, slot: Slot) -> bool {
+        let free = self
+            .places(slot.hash)
+            .find(|place| self.slots[*place].offset == 0);
+        if let Some(free) = free {
+            self.slots[free] = slot;
             self.used += 1;
         }
+        free.is_some()
     }
 
     /// The places where a hash may stand: none while the table is empty.
@@ -216,58 +227,34 @@ impl Suffixes {
         // The upper bits of FNV are its better ones.
         let first = (hash ^ hash >> 15) as usize;
         let count = if self.slots.is_empty() { 0 } else { PROBES };
-        (0..count).map(move |step| (first + step) & mask)
-    }
-
-    fn grow(&mut self) {
-        let size = (self.slots.len() * 2).max(64);
-        let old = std::mem::replace(&mut self.slots, vec![(0, 0); size]);
-        self.used = 0;
-        for (hash, offset) in old {
-            if offset != 0 {
-                self.add(hash, offset.into());
-            }
-        }
+        (0..count).map(move |step| first.wrapping_add(step) & mask)
     }
 
     /// Forgets what stands at or after an offset. The table is made anew, since a free place in
     /// the middle of a row would hide what comes after it.
     fn forget_from(&mut self, end: usize) {
-        let size = self.slots.len();
-        let old = std::mem::replace(&mut self.slots, vec![(0, 0); size]);
+        let end = u16::try_from(end).unwrap_or(POINTERS);
+        self.remake(self.slots.len(), end);
+    }
+
+    /// Makes the table anew, of another size, with what stands before `end`.
+    fn remake(&mut self, size: usize, end: u16) {
+        let old = std::mem::replace(&mut self.slots, vec![Slot::default(); size]);
         self.used = 0;
-        for (hash, offset) in old {
-            if offset != 0 && usize::from(offset) < end {
-                self.add(hash, offset.into());
+        for slot in old {
+            if slot.offset != 0 && slot.offset < end {
+                self.put(slot);
             }
         }
     }
 }
 
-/// Whether a name of our own message, at this offset, is this suffix.
-fn stands_at(message: &[u8], offset: u16, mut suffix: &[u8]) -> bool {
-    let mut rest = message.get(usize::from(offset)..).unwrap_or_default();
-    loop {
-        match rest {
-            [high @ 0xc0..=0xff, low, ..] => {
-                let target = u16::from_be_bytes([high & 0x3f, *low]);
-                rest = message.get(usize::from(target)..).unwrap_or_default();
-            }
-            [0, ..] => return suffix == [0],
-            [length, ..] => {
-                let size = 1 + usize::from(*length);
-                let (Some(here), Some(there)) = (rest.get(..size), suffix.get(..size)) else {
-                    return false;
-                };
-                if !here.eq_ignore_ascii_case(there) {
-                    return false;
-                }
-                rest = &rest[size..];
-                suffix = &suffix[size..];
-            }
-            [] => return false,
-        }
-    }
+/// FNV-1a over a label with its length octet, without case, begun with what is behind it.
+fn hash(behind: u16, label: &[u8]) -> u32 {
+    let begin = (u32::from(behind) ^ 0x811c_9dc5).wrapping_mul(FNV_PRIME);
+    label.iter().fold(begin, |hash, octet| {
+        (hash ^ u32::from(octet.to_ascii_lowercase())).wrapping_mul(FNV_PRIME)
+    })
 }
 
 #[cfg(test)]
@@ -336,6 +323,35 @@ mod tests {
         assert_eq!(writer.len(), before);
         assert_eq!(writer.name(&name("b")), Err(Full));
         assert_eq!(writer.len(), before);
+    }
+
+    #[test]
+    fn names_chosen_to_collide_cost_octets_and_not_time() {
+        // Labels before `x.` whose hashes fall on one place of the table, up to 4096 places.
+        let behind = HEADER as u16;
+        let labels = (0..400_000).map(|n| format!("{n:06x}"));
+        let colliding = labels.filter(|label| {
+            let hash = hash(behind, &[b"\x06", label.as_bytes()].concat());
+            (hash ^ hash >> 15) & 0xfff == 0
+        });
+        let names: Vec<Name> = colliding.map(|label| name(&format!("{label}.x"))).collect();
+        assert!(names.len() > 50, "{}", names.len());
+
+        let mut writer = writer(65535);
+        writer.name(&name("x")).unwrap();
+        let mut known = 0;
+        for name in names.iter().chain(&names) {
+            let before = writer.len();
+            writer.name(name).unwrap();
+            known += usize::from(writer.len() == before + 2);
+        }
+        assert_eq!(known, PROBES);
+        let octets = writer.finish();
+        let mut reader = Reader::new(&octets);
+        reader.bytes(HEADER + 3).unwrap();
+        for name in names.iter().chain(&names) {
+            assert_eq!(&reader.name().unwrap(), name);
+        }
     }
 
     #[test]
