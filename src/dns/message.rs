@@ -216,13 +216,18 @@ fn write_sets(section: &[Record], w: &mut Writer) -> usize {
 }
 
 fn read_questions(counts: Counts, r: &mut Reader<'_>) -> Result<Vec<Question>, DecodeError> {
-    let questions = (0..counts.questions).map(|_| Question::decode(r));
-    questions.collect()
+    // A question has at least 5.
+    let count = usize::from(counts.questions).min(r.left() / 5);
+    let mut questions = Vec::with_capacity(count);
+    for _ in 0..counts.questions {
+        questions.push(Question::decode(r)?);
+    }
+    Ok(questions)
 }
 
 fn read_records(count: u16, r: &mut Reader<'_>) -> Result<Vec<Record>, DecodeError> {
-    // A record has at least 11 octets; a count that the message cannot hold allocates nothing.
-    let mut records = Vec::with_capacity(usize::from(count).min(r.left() / 11).min(16));
+    // A record has at least 11 octets: what is allocated follows the message's length, not a count.
+    let mut records = Vec::with_capacity(usize::from(count).min(r.left() / 11));
     for _ in 0..count {
         let at = r.clone();
         let head = RecordHead::decode(r)?;

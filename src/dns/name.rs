@@ -51,6 +51,11 @@ impl Name {
         Ok(builder.finish())
     }
 
+    /// A name from its wire form, in which the reader has found labels and the root within the limits.
+    pub(super) fn from_wire(wire: Box<[u8]>) -> Self {
+        Self { wire }
+    }
+
     /// The name under which an address has its PTR record: `1.2.0.192.in-addr.arpa.` (RFC 1035
     /// §3.5), 32 nibbles under `ip6.arpa.` (RFC 3596 §2.5).
     pub fn reverse(address: IpAddr) -> Self {

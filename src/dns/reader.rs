@@ -18,8 +18,8 @@
 //! its name; pieces that are pointers only are counted for the whole message, or thousands of names
 //! at the end of one long chain would cost its length each.
 
-use super::error::{DecodeError, Fault, NameError};
-use super::name::{Builder, Name};
+use super::error::{DecodeError, Fault};
+use super::name::{MAX_NAME, Name};
 
 /// The length of the header, in octets (RFC 1035 §4.1.1); no name lies within.
 pub(super) const HEADER: usize = 12;
@@ -114,6 +114,7 @@ impl<'a> Reader<'a> {
 
     /// Lets `read` see the next `count` octets only, all of which it has to take; pointers in them
     /// still see the whole message.
+    #[inline(always)]
     pub(super) fn within<T>(
         &mut self,
         count: usize,
@@ -139,22 +140,25 @@ impl<'a> Reader<'a> {
 
     /// A name, compressed or not.
     pub(super) fn name(&mut self) -> Result<Name, DecodeError> {
-        let mut builder = Builder::default();
         // The first piece is read by `self`, each further one by a reader at the pointer's target.
-        let mut pointer = self.piece(&mut builder)?;
+        let (first, pointer) = self.piece(0)?;
+        let Some(target) = pointer else {
+            return Ok(Name::from_wire(first.into()));
+        };
+        let (mut piece, mut pointer) = self.piece_at(target, first.len())?;
+        // Nearly always these two are the whole name, and this is its size.
+        let mut wire = Vec::with_capacity(first.len() + piece.len());
+        wire.extend_from_slice(first);
+        wire.extend_from_slice(piece);
         while let Some(target) = pointer {
-            let mut piece = Reader {
-                at: target,
-                end: self.message.len(),
-                ..*self
-            };
-            pointer = piece.piece(&mut builder)?;
-            if pointer.is_some() && piece.at == target + 2 {
+            if piece.is_empty() {
                 let hops = self.hops.checked_sub(1);
                 self.hops = hops.ok_or_else(|| self.fail(Fault::Hops))?;
             }
+            (piece, pointer) = self.piece_at(target, wire.len())?;
+            wire.extend_from_slice(piece);
         }
-        Ok(builder.finish())
+        Ok(Name::from_wire(wire.into()))
     }
 
     /// A name of a type that must not be compressed (RFC 3597 §4).
@@ -165,31 +169,50 @@ impl<'a> Reader<'a> {
         Ok(name)
     }
 
-    /// Reads labels up to the root (`None`) or a pointer (its target).
-    fn piece(&mut self, name: &mut Builder) -> Result<Option<usize>, DecodeError> {
+    /// Takes labels up to the root, which is one of them (`None`), or up to a pointer (its target).
+    /// `before` is how many octets of the name come before them.
+    fn piece(&mut self, before: usize) -> Result<(&'a [u8], Option<usize>), DecodeError> {
         let start = self.at;
         loop {
             let offset = self.at;
             let octet = self.u8()?;
             let fail = |fault| Err(DecodeError { offset, fault });
             match octet >> 6 {
-                0b00 if octet == 0 => return Ok(None),
-                0b00 => match name.label(self.bytes(octet.into())?) {
-                    Ok(()) => {}
-                    Err(NameError::TooLong) => return fail(Fault::NameTooLong),
-                    Err(_) => return fail(Fault::LabelType(octet)), // not with 1 to 63 octets
-                },
+                0b00 if usize::from(octet) > self.left() => return Err(self.fail(Fault::Short)),
+                0b00 => {
+                    self.at += usize::from(octet);
+                    let length = before + self.at - start;
+                    if octet == 0 {
+                        return Ok((&self.message[start..self.at], None));
+                    }
+                    if length >= MAX_NAME {
+                        return fail(Fault::NameTooLong); // there is no room for the root
+                    }
+                }
                 0b11 if !self.pointers => return fail(Fault::Compressed),
                 0b11 => {
                     let target = u16::from_be_bytes([octet & 0x3f, self.u8()?]);
                     if usize::from(target) >= start || usize::from(target) < HEADER {
                         return fail(Fault::Pointer(target));
                     }
-                    return Ok(Some(target.into()));
+                    return Ok((&self.message[start..offset], Some(target.into())));
                 }
                 _ => return fail(Fault::LabelType(octet)),
             }
         }
+    }
+
+    fn piece_at(
+        &self,
+        target: usize,
+        before: usize,
+    ) -> Result<(&'a [u8], Option<usize>), DecodeError> {
+        let mut there = Reader {
+            at: target,
+            end: self.message.len(),
+            ..*self
+        };
+        there.piece(before)
     }
 }
 

@@ -76,6 +76,7 @@ impl fmt::Display for Question {
 }
 
 impl RecordHead {
+    #[inline(always)]
     pub(super) fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             name: r.name()?,
@@ -105,6 +106,8 @@ impl Record {
     }
 
     /// Goes on behind the fields before RDLENGTH.
+    // Built where it will lie: moving 104 octets from result to result took a third of the time.
+    #[inline(always)]
     pub(super) fn decode(head: RecordHead, r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let length = r.u16()?;
         let class = Class(head.class);
