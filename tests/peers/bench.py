@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures ours beside the peers, in one run, and prints ratios: echo, calls by name, the codec.
+"""Measures ours beside the peers, in one run, and prints ratios: echo, calls by name, the codecs.
 
 Every case starts all contestants, then goes round them several times: one short run of `loadgen`
 each, always in a new order. A ratio compares two runs of the same round, since machines have fast
@@ -52,6 +52,8 @@ RPC_PEERS = {
 }
 # The wire format beside other codecs: prints tables of its own.
 CODEC = "codec"
+# DNS messages beside hickory-proto: the same.
+DNS_CODEC = "dns-codec"
 
 
 class Server:
@@ -193,6 +195,14 @@ def codec(rounds):
     subprocess.run([program, str(3 * rounds), *gob], check=True)
 
 
+def dns_codec(rounds):
+    program = os.path.join(HERE, "build/dns-bench")
+    if not os.access(program, os.X_OK):
+        return print("bench: dns-codec left out: build/dns-bench was not built", file=sys.stderr)
+    print("\nDNS messages: ", end="", flush=True)
+    subprocess.run([program, str(6 * rounds)], check=True)
+
+
 def memory(contestants, count=10_000):
     """Resident memory of a server that holds idle connections, each of which has asked once."""
     for name in contestants:
@@ -220,7 +230,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
-    names = [*CASES, MEMORY, *RPC_CASES, CODEC]
+    names = [*CASES, MEMORY, *RPC_CASES, CODEC, DNS_CODEC]
     if options.list:
         return print("\n".join(names))
     unknown = [case for case in options.cases if case not in names]
@@ -243,6 +253,8 @@ def main():
             memory(contestants)
         elif case == CODEC:
             codec(options.rounds)
+        elif case == DNS_CODEC:
+            dns_codec(options.rounds)
         elif case in RPC_CASES:
             measure_rpc(case, options.rounds, options.seconds)
         else:

@@ -22,9 +22,9 @@ else
   skip echo-tokio "its packages are not here and no registry answers"
 fi
 
-# These two have ours in them, too; without their packages there is nothing to compare with.
-for name in codec rpc; do
-  program=$([ $name = rpc ] && echo rpc-peers || echo codec-bench)
+# These have ours in them, too; without their packages there is nothing to compare with.
+for name in codec dns rpc; do
+  program=$([ $name = rpc ] && echo rpc-peers || echo $name-bench)
   if CARGO_TARGET_DIR=$out/$name-target cargo build --quiet --release --locked --manifest-path "$here/$name/Cargo.toml"; then
     cp "$out/$name-target/release/$program" "$out/"
     echo "peers: $program built by $(rustc --version)"
