@@ -5,7 +5,7 @@ mod fuzz;
 #[path = "../wire/generate.rs"]
 mod generate;
 mod hostile;
-
+mod peers;
 mod samples;
 
 #[global_allocator]
