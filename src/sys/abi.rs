@@ -27,10 +27,12 @@ use std::ffi::{c_char, c_int, c_short, c_uint, c_ulong, c_void};
 pub const AF_UNIX: c_int = 1;
 pub const AF_INET: c_int = 2;
 pub const AF_INET6: c_int = 10;
+pub const AF_NETLINK: c_int = 16;
 
 /// Socket types (`bits/socket_type.h`).
 pub const SOCK_STREAM: c_int = 1;
 pub const SOCK_DGRAM: c_int = 2;
+pub const SOCK_RAW: c_int = 3;
 pub const SOCK_SEQPACKET: c_int = 5;
 pub const SOCK_CLOEXEC: c_int = 0o2_000_000;
 
@@ -51,13 +53,34 @@ pub const IPPROTO_IPV6: c_int = 41;
 pub const IPV6_V6ONLY: c_int = 26;
 pub const IPV6_RECVPKTINFO: c_int = 49;
 pub const IPV6_PKTINFO: c_int = 50;
+pub const IPV6_UNICAST_HOPS: c_int = 16;
+pub const IPV6_MULTICAST_HOPS: c_int = 18;
+pub const IPV6_RECVERR: c_int = 25;
+pub const IPV6_RECVHOPLIMIT: c_int = 51;
+pub const IPV6_HOPLIMIT: c_int = 52;
 pub const IPPROTO_IP: c_int = 0;
+pub const IP_TTL: c_int = 2;
 pub const IP_PKTINFO: c_int = 8;
+pub const IP_RECVERR: c_int = 11;
+pub const IP_RECVTTL: c_int = 12;
+pub const IP_MULTICAST_TTL: c_int = 33;
+pub const IPPROTO_ICMP: c_int = 1;
+pub const IPPROTO_ICMPV6: c_int = 58;
+/// Filters of raw ICMP sockets (`linux/icmp.h`, `linux/icmpv6.h`), and the level of the first.
+pub const SOL_RAW: c_int = 255;
+pub const ICMP_FILTER: c_int = 1;
+pub const ICMPV6_FILTER: c_int = 1;
+/// `protocol` of a netlink socket: links, addresses, routes (`linux/netlink.h`).
+pub const NETLINK_ROUTE: c_int = 0;
+/// Who found an error of the error queue (`linux/errqueue.h`).
+pub const SO_EE_ORIGIN_ICMP: u8 = 2;
+pub const SO_EE_ORIGIN_ICMP6: u8 = 3;
 
 /// Flags of `send` and `recv` (`linux/socket.h`).
 pub const MSG_PEEK: c_int = 0x2;
 pub const MSG_TRUNC: c_int = 0x20;
 pub const MSG_DONTWAIT: c_int = 0x40;
+pub const MSG_ERRQUEUE: c_int = 0x2000;
 pub const MSG_NOSIGNAL: c_int = 0x4000;
 pub const MSG_WAITFORONE: c_int = 0x10000;
 
@@ -122,6 +145,7 @@ pub struct PollFd {
 }
 
 /// `struct linger`.
+#[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Linger {
     pub on: c_int,
@@ -192,6 +216,7 @@ unsafe extern "C" {
         len: *mut c_uint,
     ) -> c_int;
     pub fn recv(fd: c_int, buffer: *mut c_void, len: usize, flags: c_int) -> isize;
+    pub fn recvmsg(fd: c_int, message: *mut MsgHdr, flags: c_int) -> isize;
     pub fn sendto(
         fd: c_int,
         buffer: *const c_void,
@@ -223,4 +248,5 @@ unsafe extern "C" {
     pub fn sched_setscheduler(pid: c_int, policy: c_int, param: *const SchedParam) -> c_int;
     pub fn flock(fd: c_int, operation: c_int) -> c_int;
     pub fn if_nametoindex(name: *const c_char) -> c_uint;
+    pub fn if_indextoname(index: c_uint, name: *mut c_char) -> *mut c_char;
 }

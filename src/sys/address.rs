@@ -1,4 +1,4 @@
-//! Socket addresses as the bytes the kernel reads and writes (`sockaddr_in`, `_in6`, `_un`).
+//! Socket addresses as the bytes the kernel reads and writes (`sockaddr_in`, `_in6`, `_un`, `_nl`).
 //!
 //! Safe code: the layouts are written and read byte by byte, so no C struct is cast. The family
 //! comes first, two bytes in the machine's order; what follows depends on it:
@@ -8,16 +8,17 @@
 //! in      family   port    address      (8 zero bytes)          .
 //! in6     family   port    flow info    address (16)            scope id   .
 //! un      family   path (108 bytes, ended by NUL; abstract names begin with NUL)
+//! nl      family   zero    port id      groups (4): all zero is the kernel
 //! ```
 //!
-//! Port and address are in network byte order (`ip(7)`, `ipv6(7)`, `unix(7)`).
+//! Port and address are in network byte order (`ip(7)`, `ipv6(7)`, `unix(7)`, `netlink(7)`).
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::abi::{AF_INET, AF_INET6, AF_UNIX};
+use super::abi::{AF_INET, AF_INET6, AF_NETLINK, AF_UNIX};
 
 /// The longest path of a Unix socket, in bytes: `sun_path` has 108 with the closing NUL.
 pub const UNIX_PATH_MAX: usize = 107;
@@ -95,9 +96,20 @@ impl RawAddress {
         Ok(raw)
     }
 
+    /// The kernel's end of a netlink socket.
+    pub(crate) fn kernel() -> Self {
+        let mut raw = Self {
+            bytes: [0; CAPACITY],
+            len: 0,
+        };
+        raw.push(&(AF_NETLINK as u16).to_ne_bytes());
+        raw.push(&[0; 10]);
+        raw
+    }
+
     /// Whether it is an IPv4 or IPv6 address, and no Unix one.
     pub fn is_ip(&self) -> bool {
-        self.family() != AF_UNIX
+        matches!(self.family(), AF_INET | AF_INET6)
     }
 
     /// The address family, as `socket` wants it.

@@ -23,15 +23,19 @@
 //! | [`socket`] | `socket` `bind` `listen` `connect` `poll` `shutdown` `setsockopt` `getsockopt` `recv` `send` `sendto` | backlog, reuse-port, IPv6-only, sequenced packets, keep-alive, closing a listener that blocks |
 //! | [`batch`] | `recvmmsg` `sendmmsg` `setsockopt` | many datagrams for one call, and which of our addresses each was sent to |
 //! | [`unsent`] | `ioctl` `poll` | what the peer has not acknowledged; waiting for a reset without reading |
+//! | [`icmp`] | `recvmsg` | ICMP sockets, time to live on arrival, the error queue |
+//! | [`netlink`] | none: safe code | asking the kernel about interfaces and addresses |
 //! | [`lock`] | `flock` | a lock that goes with its holder (std has it from 1.89 on) |
 //! | [`signal`] | `pthread_sigmask` `sigwait` | std has no signals |
-//! | [`process`] | `getrlimit` `setrlimit` `prctl` `sched_setscheduler` `if_nametoindex` | limits, names and scheduling of threads, interface numbers |
+//! | [`process`] | `getrlimit` `setrlimit` `prctl` `sched_setscheduler` `if_nametoindex` `if_indextoname` | limits, names and scheduling of threads, interface numbers |
 
 pub(crate) mod abi;
 pub mod address;
 pub mod batch;
 pub mod counting;
+pub mod icmp;
 pub mod lock;
+pub mod netlink;
 pub mod process;
 pub mod signal;
 pub mod socket;

@@ -86,6 +86,19 @@ pub fn interface_index(name: &str) -> io::Result<u32> {
     }
 }
 
+/// The name of the interface with this number.
+pub fn interface_name(index: u32) -> io::Result<String> {
+    let mut name = [0u8; 16]; // IFNAMSIZ of `<net/if.h>`, the final NUL included
+    // SAFETY: `name` is live, writable, and has the IFNAMSIZ bytes that the call may write.
+    let found = unsafe { abi::if_indextoname(index, name.as_mut_ptr().cast()) };
+    if found.is_null() {
+        return Err(io::Error::last_os_error());
+    }
+    let end = name.iter().position(|&byte| byte == 0);
+    let text = name.get(..end.unwrap_or(name.len())).unwrap_or_default();
+    Ok(String::from_utf8_lossy(text).into_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,5 +140,8 @@ mod tests {
         assert!(interface_index("lo").unwrap() > 0);
         assert!(interface_index("no-such-if0").is_err());
         assert!(interface_index("a\0b").is_err());
+        let index = interface_index("lo").unwrap();
+        assert_eq!(interface_name(index).unwrap(), "lo");
+        assert!(interface_name(u32::MAX).is_err());
     }
 }

@@ -43,6 +43,22 @@ pub enum Opt {
     KeepAliveInterval,
     /// Unanswered probes before the connection is dead.
     KeepAliveCount,
+    /// Routers that an IPv4 packet may pass (`ip(7)` IP_TTL).
+    Ttl,
+    /// The same for what is sent to a group (IP_MULTICAST_TTL, 1 by default).
+    MulticastTtl,
+    /// The same for IPv6 (`ipv6(7)` IPV6_UNICAST_HOPS).
+    HopLimit,
+    /// The same for IPv6 and groups (IPV6_MULTICAST_HOPS).
+    MulticastHopLimit,
+    /// Tell the time to live of each IPv4 packet received (`ip(7)` IP_RECVTTL).
+    ReceiveTtl,
+    /// The same for IPv6 (`ipv6(7)` IPV6_RECVHOPLIMIT).
+    ReceiveHopLimit,
+    /// Queue what ICMP reports about packets sent (`ip(7)` IP_RECVERR).
+    QueueErrors,
+    /// The same for IPv6 (IPV6_RECVERR).
+    QueueErrors6,
 }
 
 impl Opt {
@@ -56,6 +72,14 @@ impl Opt {
             Opt::KeepAliveIdle => (abi::IPPROTO_TCP, abi::TCP_KEEPIDLE),
             Opt::KeepAliveInterval => (abi::IPPROTO_TCP, abi::TCP_KEEPINTVL),
             Opt::KeepAliveCount => (abi::IPPROTO_TCP, abi::TCP_KEEPCNT),
+            Opt::Ttl => (abi::IPPROTO_IP, abi::IP_TTL),
+            Opt::MulticastTtl => (abi::IPPROTO_IP, abi::IP_MULTICAST_TTL),
+            Opt::HopLimit => (abi::IPPROTO_IPV6, abi::IPV6_UNICAST_HOPS),
+            Opt::MulticastHopLimit => (abi::IPPROTO_IPV6, abi::IPV6_MULTICAST_HOPS),
+            Opt::ReceiveTtl => (abi::IPPROTO_IP, abi::IP_RECVTTL),
+            Opt::ReceiveHopLimit => (abi::IPPROTO_IPV6, abi::IPV6_RECVHOPLIMIT),
+            Opt::QueueErrors => (abi::IPPROTO_IP, abi::IP_RECVERR),
+            Opt::QueueErrors6 => (abi::IPPROTO_IPV6, abi::IPV6_RECVERR),
         }
     }
 }
@@ -78,8 +102,13 @@ pub fn new(address: &RawAddress, kind: Kind) -> io::Result<OwnedFd> {
         Kind::Datagram => abi::SOCK_DGRAM,
         Kind::SequencedPacket => abi::SOCK_SEQPACKET,
     };
+    with_protocol(address.family(), kind, 0)
+}
+
+/// Makes a socket by numbers: family, type, protocol.
+pub(super) fn with_protocol(family: c_int, kind: c_int, protocol: c_int) -> io::Result<OwnedFd> {
     // SAFETY: the call takes three integers and touches no memory of ours.
-    let fd = check(unsafe { abi::socket(address.family(), kind | abi::SOCK_CLOEXEC, 0) })?;
+    let fd = check(unsafe { abi::socket(family, kind | abi::SOCK_CLOEXEC, protocol) })?;
     // SAFETY: the kernel has just made this descriptor, so nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
@@ -186,9 +215,16 @@ pub fn set_linger(fd: BorrowedFd<'_>, seconds: Option<u16>) -> io::Result<()> {
     set_raw(fd, abi::SOL_SOCKET, abi::SO_LINGER, &value)
 }
 
-fn set_raw<T>(fd: BorrowedFd<'_>, level: c_int, name: c_int, value: &T) -> io::Result<()> {
-    // SAFETY: `value` is a live `#[repr(C)]` value or integer of exactly the size given; the
-    // kernel only reads it.
+/// Sets an option whose value is an integer, an array of them, or a `#[repr(C)]` struct without
+/// padding.
+pub(super) fn set_raw<T: Copy>(
+    fd: BorrowedFd<'_>,
+    level: c_int,
+    name: c_int,
+    value: &T,
+) -> io::Result<()> {
+    // SAFETY: `value` is a live `#[repr(C)]` value, integer or array of exactly the size
+    // given; the kernel only reads it.
     check(unsafe {
         abi::setsockopt(
             fd.as_raw_fd(),

@@ -1,0 +1,273 @@
+//! ICMP sockets: the two kinds, what they let pass, and the messages they receive.
+//!
+//! Linux has two. A *datagram* socket (`icmp(7)`, `net.ipv4.ping_group_range`) sends echo requests
+//! only, gives them an id of its own and receives the replies with that id; whatever else ICMP says
+//! about them is in its error queue. A *raw* socket (`raw(7)`, CAP_NET_RAW) sends and receives all of
+//! ICMP, for IPv4 with the IP header in front.
+//!
+//! The time to live and the queued errors come as control messages (`cmsg(3)`), which are read here
+//! byte by byte:
+//!
+//! ```text
+//! offset  0        8       12     16
+//! TTL     length   level   type   value (4)
+//! error   length   level   type   errno (4) | origin type code pad | info (4) | data (4) | offender
+//! ```
+#![allow(unsafe_code)]
+
+use std::ffi::{c_int, c_uint};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use super::abi::{self, IoVec, MsgHdr};
+use super::address::{self, CAPACITY};
+use super::check_len;
+use super::socket::{self, Opt};
+
+/// The kind of an ICMP socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Echo requests and their replies, for the groups of `net.ipv4.ping_group_range`.
+    Datagram,
+    /// All of ICMP, for the capability CAP_NET_RAW.
+    Raw,
+}
+
+/// Room for the control messages of one receive: a TTL (24 bytes) and an error with an IPv6 offender
+/// (16 + 16 + 28, in whole words 64).
+const CONTROL: usize = 128;
+
+/// Control messages, aligned as `cmsg(3)` wants them.
+#[repr(align(8))]
+struct Control([u8; CONTROL]);
+
+/// What came with a message, beside its bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Received {
+    /// How many bytes of the buffer it fills.
+    pub len: usize,
+    /// Whether it was longer than the buffer.
+    pub truncated: bool,
+    /// Its sender (for a queued error, whom the packet was sent to).
+    pub peer: Option<SocketAddr>,
+    /// Its time to live on arrival, when the kernel tells.
+    pub ttl: Option<u8>,
+    /// What was reported, on the error queue.
+    pub report: Option<Report>,
+}
+
+/// What ICMP has said about a packet of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The ICMP type.
+    pub kind: u8,
+    /// The ICMP code.
+    pub code: u8,
+    /// The next hop's MTU, or where the problem is, by type.
+    pub info: u32,
+    /// Who said it.
+    pub offender: Option<SocketAddr>,
+}
+
+/// Makes an ICMP socket of the family of `local`, which tells the time to live of what it
+/// receives. A datagram socket also queues what is reported about its packets.
+pub fn open(local: IpAddr, kind: Kind) -> io::Result<OwnedFd> {
+    let number = match kind {
+        Kind::Datagram => abi::SOCK_DGRAM,
+        Kind::Raw => abi::SOCK_RAW,
+    };
+    let (family, protocol, ttl, errors) = match local {
+        IpAddr::V4(_) => (
+            abi::AF_INET,
+            abi::IPPROTO_ICMP,
+            Opt::ReceiveTtl,
+            Opt::QueueErrors,
+        ),
+        IpAddr::V6(_) => (
+            abi::AF_INET6,
+            abi::IPPROTO_ICMPV6,
+            Opt::ReceiveHopLimit,
+            Opt::QueueErrors6,
+        ),
+    };
+    let fd = socket::with_protocol(family, number, protocol)?;
+    socket::set(fd.as_fd(), ttl, 1)?;
+    if kind == Kind::Datagram {
+        socket::set(fd.as_fd(), errors, 1)?;
+    }
+    Ok(fd)
+}
+
+/// Lets a raw socket of the family of `local` receive these ICMP types only. (IPv4's filter knows
+/// types below 32; the others always pass.)
+pub fn let_pass(fd: BorrowedFd<'_>, local: IpAddr, types: &[u8]) -> io::Result<()> {
+    // In both filters a bit that is set blocks its type.
+    let mut blocked = [u32::MAX; 8];
+    for &kind in types {
+        if let Some(word) = blocked.get_mut(usize::from(kind / 32)) {
+            *word &= !(1 << (kind % 32));
+        }
+    }
+    match local {
+        IpAddr::V4(_) => socket::set_raw(fd, abi::SOL_RAW, abi::ICMP_FILTER, &blocked[0]),
+        IpAddr::V6(_) => socket::set_raw(fd, abi::IPPROTO_ICMPV6, abi::ICMPV6_FILTER, &blocked),
+    }
+}
+
+/// Blocks for one message, as long as the socket's read time-out allows.
+pub fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Received> {
+    receive_with(fd, buffer, 0)
+}
+
+/// Takes one report off the error queue, with as much of the packet it is about as was quoted;
+/// `WouldBlock` when the queue is empty.
+pub fn receive_error(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Received> {
+    receive_with(fd, buffer, abi::MSG_ERRQUEUE | abi::MSG_DONTWAIT)
+}
+
+fn receive_with(fd: BorrowedFd<'_>, buffer: &mut [u8], flags: c_int) -> io::Result<Received> {
+    let mut name = [0u8; CAPACITY];
+    let mut control = Control([0; CONTROL]);
+    let mut iov = IoVec {
+        base: buffer.as_mut_ptr().cast(),
+        len: buffer.len(),
+    };
+    let mut header = MsgHdr {
+        name: name.as_mut_ptr().cast(),
+        namelen: CAPACITY as c_uint,
+        iov: &raw mut iov,
+        iovlen: 1,
+        control: control.0.as_mut_ptr().cast(),
+        controllen: CONTROL,
+        flags: 0,
+    };
+    // SAFETY: the header points at one iovec, one address array and one control array, the iovec at
+    // `buffer`, all with their true lengths; all of them are live, writable and outlive the call.
+    let len = check_len(unsafe { abi::recvmsg(fd.as_raw_fd(), &raw mut header, flags) })?;
+    let (namelen, controllen) = (header.namelen as usize, header.controllen);
+    let (ttl, report) = read_control(control.0.get(..controllen).unwrap_or(&[]));
+    Ok(Received {
+        len: len.min(buffer.len()),
+        truncated: header.flags & abi::MSG_TRUNC != 0,
+        peer: name.get(..namelen).and_then(address::read_ip),
+        ttl,
+        report,
+    })
+}
+
+/// Reads the control messages: each a length (of 8 bytes, its head of 16 included), a level, a type
+/// and data, padded to whole words.
+fn read_control(mut bytes: &[u8]) -> (Option<u8>, Option<Report>) {
+    let (mut ttl, mut report) = (None, None);
+    while let Some((level, kind, data, rest)) = next_control(bytes) {
+        match (level, kind) {
+            (abi::IPPROTO_IP, abi::IP_TTL) | (abi::IPPROTO_IPV6, abi::IPV6_HOPLIMIT) => {
+                ttl = number(data, 0).and_then(|hops| u8::try_from(hops).ok());
+            }
+            (abi::IPPROTO_IP, abi::IP_RECVERR) | (abi::IPPROTO_IPV6, abi::IPV6_RECVERR) => {
+                report = read_report(data);
+            }
+            _ => {}
+        }
+        bytes = rest;
+    }
+    (ttl, report)
+}
+
+fn next_control(bytes: &[u8]) -> Option<(c_int, c_int, &[u8], &[u8])> {
+    let len = usize::from_ne_bytes(bytes.get(..8)?.try_into().ok()?);
+    let (level, kind) = (number(bytes, 8)?, number(bytes, 12)?);
+    let data = bytes.get(16..len)?;
+    let rest = bytes.get(len.checked_next_multiple_of(8)?..);
+    Some((level, kind, data, rest.unwrap_or(&[])))
+}
+
+/// A report of ICMP; `None` when it is of another origin, as an MTU that the host itself has found.
+fn read_report(data: &[u8]) -> Option<Report> {
+    let origin = *data.get(4)?;
+    matches!(origin, abi::SO_EE_ORIGIN_ICMP | abi::SO_EE_ORIGIN_ICMP6).then_some(())?;
+    Some(Report {
+        kind: *data.get(5)?,
+        code: *data.get(6)?,
+        info: number(data, 8)? as u32,
+        offender: data.get(16..).and_then(address::read_ip),
+    })
+}
+
+fn number(bytes: &[u8], at: usize) -> Option<c_int> {
+    let field = bytes.get(at..at + 4)?.try_into().ok()?;
+    Some(c_int::from_ne_bytes(field))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::address::RawAddress;
+    use super::*;
+
+    /// A control message as the kernel writes it.
+    fn message(level: c_int, kind: c_int, data: &[u8]) -> Vec<u8> {
+        let mut bytes = (16 + data.len()).to_ne_bytes().to_vec();
+        bytes.extend(level.to_ne_bytes());
+        bytes.extend(kind.to_ne_bytes());
+        bytes.extend(data);
+        bytes.resize(bytes.len().next_multiple_of(8), 0);
+        bytes
+    }
+
+    fn error(origin: u8, offender: &str) -> Vec<u8> {
+        let mut data = 113_i32.to_ne_bytes().to_vec();
+        data.extend([origin, 3, 1, 0]);
+        data.extend(1_400_u32.to_ne_bytes());
+        data.extend([0; 4]);
+        let offender: SocketAddr = offender.parse().unwrap();
+        data.extend(RawAddress::ip(&offender).as_bytes());
+        data
+    }
+
+    #[test]
+    fn a_time_to_live_and_a_report_are_found_in_either_order() {
+        let ttl = message(abi::IPPROTO_IP, abi::IP_TTL, &64_i32.to_ne_bytes());
+        let error = message(abi::IPPROTO_IP, abi::IP_RECVERR, &error(2, "10.0.0.1:0"));
+        let other = message(1, 2, b"abc");
+        let expected = Report {
+            kind: 3,
+            code: 1,
+            info: 1_400,
+            offender: Some("10.0.0.1:0".parse().unwrap()),
+        };
+        for bytes in [
+            [&ttl[..], &error, &other].concat(),
+            [&other[..], &error, &ttl].concat(),
+        ] {
+            assert_eq!(read_control(&bytes), (Some(64), Some(expected)));
+        }
+        let hops = message(
+            abi::IPPROTO_IPV6,
+            abi::IPV6_HOPLIMIT,
+            &255_i32.to_ne_bytes(),
+        );
+        assert_eq!(read_control(&hops), (Some(255), None));
+    }
+
+    #[test]
+    fn a_report_of_the_hosts_own_is_none_of_icmps() {
+        let local = message(abi::IPPROTO_IP, abi::IP_RECVERR, &error(1, "10.0.0.1:0"));
+        assert_eq!(read_control(&local), (None, None));
+    }
+
+    #[test]
+    fn cut_and_lying_control_messages_are_passed_over() {
+        let whole = message(abi::IPPROTO_IPV6, abi::IPV6_RECVERR, &error(3, "[::1]:0"));
+        // The last 4 bytes only fill the last word.
+        for len in 0..whole.len() - 4 {
+            let (ttl, report) = read_control(&whole[..len]);
+            assert_eq!((ttl, report), (None, None), "{len} bytes");
+        }
+        for length in [0, 1, 15, 17, usize::MAX - 3, usize::MAX] {
+            let mut lying = whole.clone();
+            lying[..8].copy_from_slice(&length.to_ne_bytes());
+            read_control(&lying);
+        }
+    }
+}
