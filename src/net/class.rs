@@ -180,12 +180,16 @@ pub fn is_global(ip: IpAddr) -> bool {
     classify(ip) == Class::Global
 }
 
-fn listed(ip: IpAddr) -> Class {
+/// The row of [`TABLE`] that an address falls under: the longest prefix that contains it.
+pub fn row(ip: IpAddr) -> Option<&'static (Prefix, Class, &'static str)> {
     let ip = canonical(ip);
     let rows = TABLE.iter().filter(|(prefix, _, _)| prefix.contains(ip));
-    let longest = rows.max_by_key(|(prefix, _, _)| prefix.len());
+    rows.max_by_key(|(prefix, _, _)| prefix.len())
+}
+
+fn listed(ip: IpAddr) -> Class {
     // The table has a /0 for each family, so there always is one.
-    longest.map_or(Class::Reserved, |(_, class, _)| *class)
+    row(ip).map_or(Class::Reserved, |(_, class, _)| *class)
 }
 
 fn nat64_inside(ip: IpAddr) -> Option<Ipv4Addr> {

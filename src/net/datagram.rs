@@ -90,11 +90,7 @@ pub fn dial_datagrams(
             let (socket, file) = dial_unixgram(path).map_err(failed)?;
             Ok(DatagramSocket::new(Socket::Unix(socket), network, file))
         }
-        _ => Err(Error::WrongNetwork {
-            verb: "connect",
-            network,
-            instead: "dial",
-        }),
+        _ => Err(Error::wrong("connect", network, "dial")),
     }
 }
 
@@ -135,11 +131,7 @@ impl ListenConfig {
                     .map_err(Error::failed("listen", network, &address))?;
                 Ok(DatagramSocket::new(Socket::Unix(socket), network, file))
             }
-            _ => Err(Error::WrongNetwork {
-                verb: "listen",
-                network,
-                instead: "listen",
-            }),
+            _ => Err(Error::wrong("listen", network, "listen")),
         }
     }
 

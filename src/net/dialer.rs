@@ -96,14 +96,7 @@ impl Dialer {
                 let failed = Error::failed("connect", network, &address);
                 dial_unix(network, path, deadline).map_err(failed)
             }
-            _ => {
-                let instead = "dial_datagrams";
-                Err(Error::WrongNetwork {
-                    verb: "connect",
-                    network,
-                    instead,
-                })
-            }
+            _ => Err(Error::wrong("connect", network, "dial_datagrams")),
         }
     }
 

@@ -40,6 +40,17 @@ pub enum Error {
         /// Why it failed.
         source: io::Error,
     },
+    /// The system does not let this user have the socket.
+    Forbidden {
+        /// The network that was asked for.
+        network: Network,
+        /// What would allow it.
+        remedy: String,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The kernel did not tell the interfaces of this machine.
+    Interfaces(io::Error),
     /// A name with several addresses, and each attempt failed (in the order of the attempts).
     AllFailed {
         /// The network.
@@ -56,10 +67,28 @@ impl Error {
     pub fn kind(&self) -> io::ErrorKind {
         match self {
             Error::Address(_) | Error::WrongNetwork { .. } => io::ErrorKind::InvalidInput,
-            Error::Resolve { source, .. } | Error::Failed { source, .. } => source.kind(),
+            Error::Resolve { source, .. }
+            | Error::Failed { source, .. }
+            | Error::Forbidden { source, .. }
+            | Error::Interfaces(source) => source.kind(),
             Error::AllFailed { attempts, .. } => attempts
                 .first()
                 .map_or(io::ErrorKind::Other, |(_, source)| source.kind()),
+        }
+    }
+
+    /// `instead` is what there is for the networks with connections, or for those without; ICMP has
+    /// a socket of its own.
+    pub(crate) fn wrong(verb: &'static str, network: Network, instead: &'static str) -> Error {
+        let instead = if network.is_icmp() {
+            "IcmpSocket"
+        } else {
+            instead
+        };
+        Error::WrongNetwork {
+            verb,
+            network,
+            instead,
         }
     }
 
@@ -103,6 +132,14 @@ impl fmt::Display for Error {
             } => {
                 write!(f, "{verb} {network} {address}: {}", plain_words(source))
             }
+            Error::Forbidden {
+                network,
+                remedy,
+                source,
+            } => {
+                write!(f, "open {network}: {}; {remedy}", plain_words(source))
+            }
+            Error::Interfaces(source) => write!(f, "list interfaces: {}", plain_words(source)),
             Error::AllFailed {
                 network,
                 address,
@@ -123,7 +160,10 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Error::Address(error) => Some(error),
-            Error::Resolve { source, .. } | Error::Failed { source, .. } => Some(source),
+            Error::Resolve { source, .. }
+            | Error::Failed { source, .. }
+            | Error::Forbidden { source, .. }
+            | Error::Interfaces(source) => Some(source),
             Error::AllFailed { attempts, .. } => attempts.first().map(|(_, e)| e as _),
             Error::WrongNetwork { .. } => None,
         }

@@ -104,12 +104,7 @@ impl ListenConfig {
                 (Socket::Unix(fd.into()), file)
             }
             _ => {
-                let instead = "listen_datagrams";
-                return Err(Error::WrongNetwork {
-                    verb: "listen",
-                    network,
-                    instead,
-                });
+                return Err(Error::wrong("listen", network, "listen_datagrams"));
             }
         };
         let local = socket

@@ -16,9 +16,15 @@
 //! unix         (local)     -      -      yes
 //! unixgram     (local)     -      -      no
 //! unixpacket   (local)     -      -      yes
+//! ip4:icmp     (ICMP)      yes    no     no
+//! ip6:icmp     (ICMP)      no     yes    no
 //! ```
 //!
-//! To add a network (`ip4:icmp` and `ip6:icmp` will be the next):
+//! The last two are IP itself with one protocol inside, written as `ip4:PROTOCOL`. The protocol may
+//! also be given by its number, as in Go: `ip4:1`, `ip6:58`, and `ip6:ipv6-icmp` by its other name.
+//! There are no ports, and what a packet means is for [`icmp`](super::icmp) to say.
+//!
+//! To add a network:
 //! 1. add a variant to [`Network`] and to [`Network::ALL`], and its name to [`Network::name`];
 //! 2. answer the questions below for it (the compiler finds the `match`es);
 //! 3. add its row to the table above and to the table in the tests;
@@ -79,11 +85,22 @@ pub enum Network {
     Unixgram,
     /// A Unix-domain socket with connections and message borders (`SOCK_SEQPACKET`).
     Unixpacket,
+    /// ICMP over IPv4 (RFC 792).
+    Ip4Icmp,
+    /// ICMPv6 (RFC 4443).
+    Ip6Icmp,
 }
+
+/// Other ways to write a network.
+const ALIASES: [(&str, Network); 3] = [
+    ("ip4:1", Network::Ip4Icmp),
+    ("ip6:58", Network::Ip6Icmp),
+    ("ip6:ipv6-icmp", Network::Ip6Icmp),
+];
 
 impl Network {
     /// Every network, in the order in which messages list them.
-    pub const ALL: [Network; 9] = [
+    pub const ALL: [Network; 11] = [
         Network::Tcp,
         Network::Tcp4,
         Network::Tcp6,
@@ -93,6 +110,8 @@ impl Network {
         Network::Unix,
         Network::Unixgram,
         Network::Unixpacket,
+        Network::Ip4Icmp,
+        Network::Ip6Icmp,
     ];
 
     /// The name, as `FromStr` reads it and `Display` prints it.
@@ -107,21 +126,33 @@ impl Network {
             Network::Unix => "unix",
             Network::Unixgram => "unixgram",
             Network::Unixpacket => "unixpacket",
+            Network::Ip4Icmp => "ip4:icmp",
+            Network::Ip6Icmp => "ip6:icmp",
         }
     }
 
-    /// The transport above IP; none for the Unix-domain networks, which have no ports.
+    /// The transport above IP; none for the Unix-domain networks and for ICMP, which have no ports.
     pub fn transport(self) -> Option<Transport> {
         match self {
             Network::Tcp | Network::Tcp4 | Network::Tcp6 => Some(Transport::Tcp),
             Network::Udp | Network::Udp4 | Network::Udp6 => Some(Transport::Udp),
             Network::Unix | Network::Unixgram | Network::Unixpacket => None,
+            Network::Ip4Icmp | Network::Ip6Icmp => None,
         }
     }
 
     /// Whether its addresses are paths in the file system instead of `host:port`.
     pub fn is_unix(self) -> bool {
-        self.transport().is_none()
+        matches!(
+            self,
+            Network::Unix | Network::Unixgram | Network::Unixpacket
+        )
+    }
+
+    /// Whether it is ICMP: an address is a host alone, and the socket an
+    /// [`IcmpSocket`](super::IcmpSocket).
+    pub fn is_icmp(self) -> bool {
+        matches!(self, Network::Ip4Icmp | Network::Ip6Icmp)
     }
 
     /// Whether it is connection-oriented: a server accepts, and a peer can hang up.
@@ -133,7 +164,7 @@ impl Network {
             Network::Tcp | Network::Tcp4 | Network::Tcp6 => true,
             Network::Udp | Network::Udp4 | Network::Udp6 => false,
             Network::Unix | Network::Unixpacket => true,
-            Network::Unixgram => false,
+            Network::Unixgram | Network::Ip4Icmp | Network::Ip6Icmp => false,
         }
     }
 
@@ -144,8 +175,8 @@ impl Network {
         let ip = canonical(ip);
         match self {
             Network::Tcp | Network::Udp => true,
-            Network::Tcp4 | Network::Udp4 => ip.is_ipv4(),
-            Network::Tcp6 | Network::Udp6 => ip.is_ipv6(),
+            Network::Tcp4 | Network::Udp4 | Network::Ip4Icmp => ip.is_ipv4(),
+            Network::Tcp6 | Network::Udp6 | Network::Ip6Icmp => ip.is_ipv6(),
             Network::Unix | Network::Unixgram | Network::Unixpacket => false,
         }
     }
@@ -160,9 +191,11 @@ impl fmt::Display for Network {
 impl FromStr for Network {
     type Err = AddressError;
 
-    /// Reads a name exactly as listed: lower case, no spaces.
+    /// Reads a name exactly as listed, or one of the other ways to write it: lower case, no spaces.
     fn from_str(text: &str) -> Result<Network, AddressError> {
-        let found = Network::ALL.into_iter().find(|n| n.name() == text);
+        let names = Network::ALL.into_iter().map(|n| (n.name(), n));
+        let mut known = names.chain(ALIASES);
+        let found = known.find_map(|(name, n)| (name == text).then_some(n));
         found.ok_or_else(|| AddressError::network(text, Rule::UnknownNetwork))
     }
 }
@@ -185,6 +218,8 @@ mod tests {
             ("unix", None, false, false, true),
             ("unixgram", None, false, false, false),
             ("unixpacket", None, false, false, true),
+            ("ip4:icmp", None, true, false, false),
+            ("ip6:icmp", None, false, true, false),
         ];
         assert_eq!(table.len(), Network::ALL.len());
         for ((name, transport, v4, v6, stream), listed) in table.into_iter().zip(Network::ALL) {
@@ -192,7 +227,8 @@ mod tests {
             assert_eq!(network, listed, "{name}");
             assert_eq!(network.to_string(), name);
             assert_eq!(network.transport(), transport, "{name}");
-            assert_eq!(network.is_unix(), transport.is_none(), "{name}");
+            assert_eq!(network.is_unix(), name.starts_with("unix"), "{name}");
+            assert_eq!(network.is_icmp(), name.ends_with(":icmp"), "{name}");
             assert_eq!(network.allows("192.0.2.1".parse().unwrap()), v4, "{name}");
             assert_eq!(
                 network.allows("::ffff:192.0.2.1".parse().unwrap()),
@@ -205,10 +241,22 @@ mod tests {
     }
 
     #[test]
+    fn a_protocol_may_be_written_by_its_number_or_its_other_name() {
+        for (text, name) in [
+            ("ip4:1", "ip4:icmp"),
+            ("ip6:58", "ip6:icmp"),
+            ("ip6:ipv6-icmp", "ip6:icmp"),
+        ] {
+            assert_eq!(text.parse::<Network>().unwrap().to_string(), name);
+        }
+    }
+
+    #[test]
     fn an_unknown_network_is_told_the_known_ones() {
         let known = "unknown network, the known ones are \
-                     tcp, tcp4, tcp6, udp, udp4, udp6, unix, unixgram, unixpacket";
-        for text in ["tcp5", "TCP", " tcp", "ip4:icmp", "tcp\n"] {
+                     tcp, tcp4, tcp6, udp, udp4, udp6, unix, unixgram, unixpacket, \
+                     ip4:icmp, ip6:icmp";
+        for text in ["tcp5", "TCP", " tcp", "ip:icmp", "ip4:6", "ip6:1", "tcp\n"] {
             let message = text.parse::<Network>().unwrap_err().to_string();
             let shown = text.escape_debug();
             assert_eq!(message, format!("network {shown}: {known}"));

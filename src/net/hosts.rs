@@ -1,0 +1,239 @@
+//! The addresses in a prefix: how many, the first and the last, and which of them are for hosts.
+//!
+//! In an IPv4 network the first address stands for the network and the last one is the broadcast
+//! address, so hosts have what is between (RFC 919 §7, RFC 950 §2.1). A link with two ends has no use
+//! for either: in a /31 both addresses are hosts (RFC 3021), and a /32 is one host. IPv6 has no
+//! broadcast, and its first address is a router's anycast (RFC 4291 §2.6.1) which this arithmetic
+//! leaves out of the count no more than Linux does.
+//!
+//! ```text
+//! 192.0.2.0/29      .0         .1 ... .6       .7
+//!                   network    6 hosts         broadcast
+//! ```
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::prefix::Prefix;
+
+/// A number of addresses. A /0 of IPv6 has one more than 128 bits can say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AddressCount {
+    /// The bits that are free to choose.
+    host_bits: u8,
+    /// How many of the addresses do not count.
+    without: u8,
+}
+
+impl AddressCount {
+    /// The number; `None` for 2^128, which no integer holds.
+    pub fn get(self) -> Option<u128> {
+        let all = 1_u128.checked_shl(u32::from(self.host_bits))?;
+        Some(all - u128::from(self.without))
+    }
+}
+
+impl fmt::Display for AddressCount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.get() {
+            Some(count) => count.fmt(f),
+            None => f.write_str("340282366920938463463374607431768211456"),
+        }
+    }
+}
+
+impl Prefix {
+    /// The prefix of this length that the address lies in: of `10.1.2.3` and 8, `10.0.0.0/8`. `None`
+    /// when the length is above 32 or 128.
+    pub fn around(ip: IpAddr, len: u8) -> Option<Prefix> {
+        let masked = match ip {
+            IpAddr::V4(v4) => {
+                let mask = u32::MAX.checked_shl(32_u32.checked_sub(u32::from(len))?);
+                IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & mask.unwrap_or(0)))
+            }
+            IpAddr::V6(v6) => {
+                let mask = u128::MAX.checked_shl(128_u32.checked_sub(u32::from(len))?);
+                IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & mask.unwrap_or(0)))
+            }
+        };
+        Prefix::new(masked, len).ok()
+    }
+
+    /// The bits behind the prefix: 0 to 32, or to 128.
+    fn host_bits(&self) -> u8 {
+        match self.network() {
+            IpAddr::V4(_) => 32 - self.len(),
+            IpAddr::V6(_) => 128 - self.len(),
+        }
+    }
+
+    /// The last address; all its host bits are one.
+    pub fn last(&self) -> IpAddr {
+        let bits = u32::from(self.host_bits());
+        match self.network() {
+            IpAddr::V4(v4) => {
+                let ones = !u32::MAX.checked_shl(bits).unwrap_or(0);
+                IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() | ones))
+            }
+            IpAddr::V6(v6) => {
+                let ones = !u128::MAX.checked_shl(bits).unwrap_or(0);
+                IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() | ones))
+            }
+        }
+    }
+
+    /// The length as an IPv4 mask (`255.255.255.0`); `None` for IPv6, which has none.
+    pub fn mask(&self) -> Option<Ipv4Addr> {
+        let mask = u32::MAX.checked_shl(u32::from(self.host_bits()));
+        let is_v4 = self.network().is_ipv4();
+        is_v4.then(|| Ipv4Addr::from_bits(mask.unwrap_or(0)))
+    }
+
+    /// The broadcast address; `None` for IPv6, and for a /31 and a /32.
+    pub fn broadcast(&self) -> Option<IpAddr> {
+        self.has_broadcast().then(|| self.last())
+    }
+
+    fn has_broadcast(&self) -> bool {
+        self.network().is_ipv4() && self.len() <= 30
+    }
+
+    /// The first and the last address that a host may have.
+    pub fn hosts(&self) -> (IpAddr, IpAddr) {
+        match (self.network(), self.last()) {
+            // At least four addresses, so neither leaves the prefix.
+            (IpAddr::V4(first), IpAddr::V4(last)) if self.has_broadcast() => (
+                IpAddr::V4(Ipv4Addr::from_bits(first.to_bits() + 1)),
+                IpAddr::V4(Ipv4Addr::from_bits(last.to_bits() - 1)),
+            ),
+            ends => ends,
+        }
+    }
+
+    /// How many addresses [`hosts`](Prefix::hosts) has from end to end.
+    pub fn host_count(&self) -> AddressCount {
+        AddressCount {
+            host_bits: self.host_bits(),
+            without: if self.has_broadcast() { 2 } else { 0 },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::generate::Seeded;
+    use super::super::ip::canonical;
+    use super::*;
+
+    #[test]
+    fn networks_of_every_kind_have_the_hosts_of_the_rfcs() {
+        // prefix, mask, broadcast, first host, last host, how many
+        let table = [
+            (
+                "192.0.2.0/24",
+                "255.255.255.0",
+                "192.0.2.255",
+                "192.0.2.1",
+                "192.0.2.254",
+                "254",
+            ),
+            (
+                "192.0.2.0/29",
+                "255.255.255.248",
+                "192.0.2.7",
+                "192.0.2.1",
+                "192.0.2.6",
+                "6",
+            ),
+            (
+                "192.0.2.4/30",
+                "255.255.255.252",
+                "192.0.2.7",
+                "192.0.2.5",
+                "192.0.2.6",
+                "2",
+            ),
+            (
+                "192.0.2.6/31",
+                "255.255.255.254",
+                "",
+                "192.0.2.6",
+                "192.0.2.7",
+                "2",
+            ),
+            (
+                "192.0.2.6/32",
+                "255.255.255.255",
+                "",
+                "192.0.2.6",
+                "192.0.2.6",
+                "1",
+            ),
+            (
+                "0.0.0.0/0",
+                "0.0.0.0",
+                "255.255.255.255",
+                "0.0.0.1",
+                "255.255.255.254",
+                "4294967294",
+            ),
+            (
+                "2001:db8::/64",
+                "",
+                "",
+                "2001:db8::",
+                "2001:db8::ffff:ffff:ffff:ffff",
+                "18446744073709551616",
+            ),
+            ("2001:db8::/127", "", "", "2001:db8::", "2001:db8::1", "2"),
+            ("2001:db8::5/128", "", "", "2001:db8::5", "2001:db8::5", "1"),
+            (
+                "::/0",
+                "",
+                "",
+                "::",
+                "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+                "340282366920938463463374607431768211456",
+            ),
+        ];
+        for (text, mask, broadcast, first, last, count) in table {
+            let prefix: Prefix = text.parse().unwrap();
+            let shown = |ip: Option<IpAddr>| ip.map_or(String::new(), |ip| ip.to_string());
+            assert_eq!(shown(prefix.mask().map(IpAddr::V4)), mask, "{text}");
+            assert_eq!(shown(prefix.broadcast()), broadcast, "{text}");
+            let hosts = prefix.hosts();
+            assert_eq!(
+                (hosts.0.to_string(), hosts.1.to_string()),
+                (first.into(), last.into()),
+                "{text}"
+            );
+            assert_eq!(prefix.host_count().to_string(), count, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_lies_in_the_prefix_around_it_and_so_do_both_ends() {
+        let mut random = Seeded::new(4_632);
+        for _ in 0..2_000 {
+            let ip = canonical(random.ip());
+            let bits = if ip.is_ipv4() { 32 } else { 128 };
+            let len = random.below(bits + 1) as u8;
+            let prefix = Prefix::around(ip, len).unwrap();
+            assert!(prefix.contains(ip), "{ip} {prefix}");
+            assert!(prefix.contains(prefix.last()), "{prefix}");
+            let (first, last) = prefix.hosts();
+            assert!(
+                first <= last && prefix.contains(first) && prefix.contains(last),
+                "{prefix}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_length_beyond_the_address_has_no_prefix() {
+        assert_eq!(Prefix::around("10.0.0.1".parse().unwrap(), 33), None);
+        assert_eq!(Prefix::around("::1".parse().unwrap(), 129), None);
+        let all = Prefix::around("10.0.0.1".parse().unwrap(), 0).unwrap();
+        assert_eq!(all.to_string(), "0.0.0.0/0");
+    }
+}

@@ -1,0 +1,369 @@
+//! ICMP messages as bytes: echo requests and replies, and the outside of error messages.
+//!
+//! What this file decodes borrows from the bytes it was given. An error message carries the beginning
+//! of the packet that caused it; [`packet`](super::packet) reads that.
+//!
+//! To add a message: 1. a variant of [`Message`]; 2. its type in both families in `types`; 3. its arm
+//! in [`decode`]; 4. its vector in the tests.
+
+use std::error::Error;
+use std::fmt;
+
+use super::checksum::checksum;
+use super::problem::Problem;
+
+/// The bytes of an ICMP message before its payload or quote.
+pub const HEADER: usize = 8;
+
+/// The largest payload of an echo request over IPv4: 65,535 less the 20 of the IP header and the 8
+/// of ICMP's. (Over IPv6 it is 20 more, which nobody misses.)
+pub const MAX_PAYLOAD: usize = 65_535 - 20 - HEADER;
+
+/// Which ICMP: the two differ in the numbers of their types, and in who does the checksum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// ICMP (RFC 792).
+    V4,
+    /// ICMPv6 (RFC 4443).
+    V6,
+}
+
+/// The types of the messages that are known here.
+pub mod types {
+    use super::Family;
+
+    /// Asks to be answered.
+    pub const fn echo_request(family: Family) -> u8 {
+        match family {
+            Family::V4 => 8,
+            Family::V6 => 128,
+        }
+    }
+
+    /// The answer.
+    pub const fn echo_reply(family: Family) -> u8 {
+        match family {
+            Family::V4 => 0,
+            Family::V6 => 129,
+        }
+    }
+
+    /// The error messages that end a packet.
+    pub const fn problems(family: Family) -> &'static [u8] {
+        match family {
+            Family::V4 => &[3, 11, 12],
+            Family::V6 => &[1, 2, 3, 4],
+        }
+    }
+}
+
+/// What an echo request and its reply have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Echo<'a> {
+    /// Tells one sender's requests from another's.
+    pub id: u16,
+    /// Counts a sender's requests.
+    pub sequence: u16,
+    /// Comes back as it was sent.
+    pub payload: &'a [u8],
+}
+
+/// A decoded message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Message<'a> {
+    /// Asks for an echo.
+    EchoRequest(Echo<'a>),
+    /// Is one.
+    EchoReply(Echo<'a>),
+    /// Says that a packet could not be delivered, and quotes it.
+    Problem {
+        /// Why.
+        problem: Problem,
+        /// The packet from its IP header on, most likely cut.
+        quoted: &'a [u8],
+    },
+    /// Anything else: redirects, neighbours, routers.
+    Other {
+        /// Its type.
+        kind: u8,
+        /// Its code.
+        code: u8,
+    },
+}
+
+/// Why bytes are no ICMP message, or no IP packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IcmpError {
+    /// It ends too early.
+    Cut {
+        /// What ends.
+        what: &'static str,
+        /// How many bytes it needs at least.
+        needed: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// The checksum is not that of the bytes.
+    Checksum,
+    /// No IP version that is known here.
+    Version(u8),
+    /// A header length that cannot be.
+    HeaderLength(usize),
+    /// A later fragment: what is inside has no beginning.
+    Fragment,
+}
+
+impl fmt::Display for IcmpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            IcmpError::Cut {
+                what,
+                needed,
+                found,
+            } => write!(f, "{what} needs {needed} bytes, there are {found}"),
+            IcmpError::Checksum => f.write_str("the checksum is wrong"),
+            IcmpError::Version(version) => write!(f, "there is no IP version {version}"),
+            IcmpError::HeaderLength(len) => write!(f, "an IP header has no length of {len} bytes"),
+            IcmpError::Fragment => f.write_str("it is a later fragment of a packet"),
+        }
+    }
+}
+
+impl Error for IcmpError {}
+
+/// The `N` bytes at an offset.
+pub(super) fn field<const N: usize>(
+    bytes: &[u8],
+    at: usize,
+    what: &'static str,
+) -> Result<[u8; N], IcmpError> {
+    let found = bytes.get(at..at + N).and_then(|part| part.try_into().ok());
+    found.ok_or(IcmpError::Cut {
+        what,
+        needed: at + N,
+        found: bytes.len(),
+    })
+}
+
+/// An echo request, ready to be sent.
+///
+/// ```
+/// use groundwire::net::icmp::message::{Echo, Family, encode_request};
+///
+/// let echo = Echo { id: 0x1234, sequence: 1, payload: b"hi" };
+/// assert_eq!(
+///     encode_request(Family::V4, &echo),
+///     [8, 0, 0x7d, 0x61, 0x12, 0x34, 0, 1, b'h', b'i']
+/// );
+/// ```
+pub fn encode_request(family: Family, echo: &Echo<'_>) -> Vec<u8> {
+    encode(family, types::echo_request(family), echo)
+}
+
+/// An echo reply.
+pub fn encode_reply(family: Family, echo: &Echo<'_>) -> Vec<u8> {
+    encode(family, types::echo_reply(family), echo)
+}
+
+/// ICMPv6's checksum also covers the addresses (RFC 4443 §2.3), which the kernel chooses; so it
+/// computes it, and here it stays 0.
+fn encode(family: Family, kind: u8, echo: &Echo<'_>) -> Vec<u8> {
+    let mut bytes = vec![kind, 0, 0, 0];
+    bytes.extend(echo.id.to_be_bytes());
+    bytes.extend(echo.sequence.to_be_bytes());
+    bytes.extend(echo.payload);
+    if family == Family::V4 {
+        let sum = checksum(&bytes);
+        bytes[2..4].copy_from_slice(&sum.to_be_bytes());
+    }
+    bytes
+}
+
+/// Reads a message. ICMP's checksum is verified; ICMPv6's has been, by the kernel.
+pub fn decode(family: Family, bytes: &[u8]) -> Result<Message<'_>, IcmpError> {
+    let [kind, code, _, _] = field(bytes, 0, "an ICMP message")?;
+    let info: [u8; 4] = field(bytes, 4, "an ICMP message")?;
+    if family == Family::V4 && checksum(bytes) != 0 {
+        return Err(IcmpError::Checksum);
+    }
+    let rest = bytes.get(HEADER..).unwrap_or(&[]);
+    if let Some(problem) = Problem::new(family, kind, code, u32::from_be_bytes(info)) {
+        return Ok(Message::Problem {
+            problem,
+            quoted: rest,
+        });
+    }
+    match (kind, code) {
+        (kind, 0) if kind == types::echo_request(family) => Ok(Message::EchoRequest(echo(bytes)?)),
+        (kind, 0) if kind == types::echo_reply(family) => Ok(Message::EchoReply(echo(bytes)?)),
+        _ => Ok(Message::Other { kind, code }),
+    }
+}
+
+/// The echo in a message that is known to be one.
+fn echo(bytes: &[u8]) -> Result<Echo<'_>, IcmpError> {
+    Ok(Echo {
+        id: u16::from_be_bytes(field(bytes, 4, "an echo")?),
+        sequence: u16::from_be_bytes(field(bytes, 6, "an echo")?),
+        payload: bytes.get(HEADER..).unwrap_or(&[]),
+    })
+}
+
+/// The echo request at the beginning of what an error message quotes: its checksum cannot be
+/// verified, because its end is missing.
+pub fn quoted_request(family: Family, bytes: &[u8]) -> Result<Option<Echo<'_>>, IcmpError> {
+    let [kind, code, _, _] = field(bytes, 0, "a quoted ICMP message")?;
+    let found = echo(bytes)?;
+    Ok((kind == types::echo_request(family) && code == 0).then_some(found))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOTH: [Family; 2] = [Family::V4, Family::V6];
+
+    /// As iputils' ping sent it over loopback: 16 bytes of payload.
+    const REQUEST: [u8; 24] = [
+        0x08, 0x00, 0xd9, 0xd2, 0x05, 0xcd, 0x00, 0x01, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16,
+        0x17, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f,
+    ];
+
+    #[test]
+    fn a_request_has_the_bytes_of_rfc_792() {
+        let payload: Vec<u8> = (0x10..0x20).collect();
+        let echo = Echo {
+            id: 0x05cd,
+            sequence: 1,
+            payload: &payload,
+        };
+        let bytes = encode_request(Family::V4, &echo);
+        assert_eq!(checksum(&bytes), 0);
+        assert_eq!(bytes[..2], REQUEST[..2]);
+        assert_eq!(bytes[4..], REQUEST[4..]);
+        assert_eq!(decode(Family::V4, &bytes), Ok(Message::EchoRequest(echo)));
+    }
+
+    #[test]
+    fn icmpv6_has_its_own_types_and_leaves_the_checksum_to_the_kernel() {
+        let echo = Echo {
+            id: 1,
+            sequence: 2,
+            payload: b"x",
+        };
+        assert_eq!(
+            encode_request(Family::V6, &echo),
+            [128, 0, 0, 0, 0, 1, 0, 2, b'x']
+        );
+        assert_eq!(
+            encode_reply(Family::V6, &echo),
+            [129, 0, 0, 0, 0, 1, 0, 2, b'x']
+        );
+    }
+
+    #[test]
+    fn requests_and_replies_survive_the_round_trip_whatever_their_size() {
+        let bytes = vec![0xa5; 3_000];
+        for family in BOTH {
+            for size in [0, 1, 2, 55, 56, 1_473, 3_000] {
+                let echo = Echo {
+                    id: 0xffff,
+                    sequence: 0x8000,
+                    payload: &bytes[..size],
+                };
+                let request = encode_request(family, &echo);
+                assert_eq!(decode(family, &request), Ok(Message::EchoRequest(echo)));
+                let reply = encode_reply(family, &echo);
+                assert_eq!(decode(family, &reply), Ok(Message::EchoReply(echo)));
+            }
+        }
+    }
+
+    #[test]
+    fn every_cut_of_a_message_is_an_error() {
+        let echo = Echo {
+            id: 7,
+            sequence: 9,
+            payload: b"abcdef",
+        };
+        let v4 = encode_request(Family::V4, &echo);
+        for len in 0..v4.len() {
+            let error = decode(Family::V4, &v4[..len]).unwrap_err();
+            match len {
+                0..HEADER => assert!(matches!(error, IcmpError::Cut { .. }), "{len}: {error}"),
+                _ => assert_eq!(error, IcmpError::Checksum, "{len}"),
+            }
+        }
+        // ICMPv6 is cut by the kernel, with a checksum that is wrong, or not at all.
+        let v6 = encode_request(Family::V6, &echo);
+        for len in 0..HEADER {
+            assert!(decode(Family::V6, &v6[..len]).is_err(), "{len}");
+            assert!(quoted_request(Family::V6, &v6[..len]).is_err(), "{len}");
+        }
+    }
+
+    #[test]
+    fn a_changed_bit_is_a_wrong_checksum() {
+        let echo = Echo {
+            id: 7,
+            sequence: 9,
+            payload: b"abc",
+        };
+        let good = encode_request(Family::V4, &echo);
+        for bit in 0..good.len() * 8 {
+            let mut bytes = good.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(decode(Family::V4, &bytes), Err(IcmpError::Checksum));
+        }
+    }
+
+    #[test]
+    fn an_error_message_hands_out_what_it_quotes() {
+        let mut bytes = vec![3, 1, 0, 0, 0, 0, 0, 0, 0x45, 1, 2];
+        let sum = checksum(&bytes);
+        bytes[2..4].copy_from_slice(&sum.to_be_bytes());
+        let Ok(Message::Problem { problem, quoted }) = decode(Family::V4, &bytes) else {
+            panic!("not a problem");
+        };
+        assert_eq!(problem.to_string(), "Destination Host Unreachable");
+        assert_eq!(quoted, [0x45, 1, 2]);
+    }
+
+    #[test]
+    fn other_types_and_codes_are_neither_echo_nor_error() {
+        for family in BOTH {
+            for (kind, code) in [
+                (5, 0),
+                (13, 0),
+                (8, 1),
+                (0, 1),
+                (128, 9),
+                (135, 0),
+                (255, 255),
+            ] {
+                let mut bytes = vec![kind, code, 0, 0, 0, 0, 0, 0];
+                let sum = checksum(&bytes);
+                bytes[2..4].copy_from_slice(&sum.to_be_bytes());
+                assert_eq!(decode(family, &bytes), Ok(Message::Other { kind, code }));
+            }
+        }
+    }
+
+    #[test]
+    fn a_quoted_request_may_have_lost_its_end_but_not_its_head() {
+        let quoted = quoted_request(Family::V4, &REQUEST[..12]).unwrap().unwrap();
+        assert_eq!((quoted.id, quoted.sequence), (0x05cd, 1));
+        assert_eq!(quoted.payload, &REQUEST[8..12]);
+        let reply = [0, 0, 0, 0, 0, 1, 0, 1];
+        assert_eq!(quoted_request(Family::V4, &reply), Ok(None));
+    }
+
+    #[test]
+    fn errors_say_what_is_missing() {
+        let cut = decode(Family::V4, &[8, 0]).unwrap_err();
+        assert_eq!(
+            cut.to_string(),
+            "an ICMP message needs 4 bytes, there are 2"
+        );
+    }
+}
