@@ -4,10 +4,13 @@
 //!
 //! - *Pure*: text to values and back. [`ip`] (IPv4 and IPv6 literals), [`zone`] (`%eth0`), [`class`] (what kind of
 //!   address it is), [`prefix`] (`10.0.0.0/8`), [`host_port`] (`host:port`), [`services`]
-//!   (`/etc/services`), [`network`] (`tcp`, `udp4`, `unix` ...), `lines` (bounded lines).
+//!   (`/etc/services`), [`network`] (`tcp`, `udp4`, `unix` ...), `lines` (bounded lines), [`hosts`]
+//!   (the addresses in a prefix), [`reverse`] (an address as a name), [`interface`] and [`netlink`]
+//!   (interfaces, and how the kernel tells of them), [`icmp`] (echo and errors).
 //! - *Shell*: [`dial`] and [`Dialer`] make connections, [`listen`] and [`Listener`] accept them,
 //!   both as a [`Conn`]; [`DatagramSocket`] is the same for datagrams; [`ConnPool`] keeps idle
-//!   connections; a [`Deadline`] bounds every blocking call.
+//!   connections; an [`IcmpSocket`] pings; [`interfaces`] asks the kernel for its interfaces; a
+//!   [`Deadline`] bounds every blocking call.
 //!
 //! ```text
 //!   "tcp", "localhost:http"
@@ -35,13 +38,19 @@ mod error;
 #[cfg(test)]
 mod generate;
 pub mod host_port;
+pub mod hosts;
+pub mod icmp;
+pub mod interface;
+mod interfaces;
 pub mod ip;
 mod lines;
 mod listener;
+pub mod netlink;
 pub mod network;
 mod pool;
 pub mod prefix;
 mod resolve;
+pub mod reverse;
 pub mod services;
 mod start_lock;
 mod unix_file;
@@ -56,12 +65,17 @@ pub(crate) use deadline::say_which;
 pub use dialer::{Dialer, dial};
 pub use error::{AcceptError, Error, plain_words};
 pub use host_port::{Host, HostPort, join_host_port, split_host_port};
+pub use icmp::socket::IcmpSocket;
+pub use interface::Interface;
+pub use interfaces::interfaces;
 pub use ip::parse_ip;
 pub use lines::{LineBuffer, LineTooLong};
 pub use listener::{ListenConfig, Listener, listen};
 pub use network::{Network, Transport};
 pub use pool::{ConnPool, PoolConfig, PoolStats, Pooled};
 pub use prefix::Prefix;
+pub use resolve::{host_addresses, services as system_services};
+pub use reverse::reverse_name;
 pub use services::Services;
 pub use zone::{Zone, ZonedIp};
 

@@ -15,7 +15,7 @@ use std::thread;
 
 use super::deadline::{Deadline, timed_out};
 use super::error::Error;
-use super::{Host, HostPort, Network, Services, Transport, ZonedIp};
+use super::{AddressError, Host, HostPort, Network, Rule, Services, Transport, ZonedIp};
 use crate::sys::process::interface_index;
 
 /// Takes `host:port` apart; a service name is looked up in `/etc/services`.
@@ -34,8 +34,9 @@ pub(crate) fn both<T: AsRef<OsStr> + ?Sized>(address: &T) -> (&Path, Cow<'_, str
 /// The longest `/etc/services` that is read, in bytes; Debian's has 13 KB.
 const SERVICES_LIMIT: u64 = 1024 * 1024;
 
-/// The machine's services, read once; the small table that every machine has otherwise.
-fn services() -> &'static Services {
+/// The machine's services (`/etc/services`), read once; the small table that every machine has
+/// otherwise.
+pub fn services() -> &'static Services {
     static SERVICES: OnceLock<Services> = OnceLock::new();
     SERVICES.get_or_init(|| {
         let file = File::open("/etc/services");
@@ -90,6 +91,27 @@ pub(crate) fn addresses(
         )));
     }
     Ok(kept)
+}
+
+/// The addresses of a host: of a literal itself, of a name what the system's resolver knows, in its
+/// order and at least one. A link-local literal keeps its zone. Blocks for as long as the resolver
+/// does.
+///
+/// ```
+/// let found = groundwire::net::host_addresses("127.0.0.1").unwrap();
+/// assert_eq!(found, ["127.0.0.1:0".parse().unwrap()]);
+/// assert!(groundwire::net::host_addresses("127.1").is_err());
+/// ```
+pub fn host_addresses(host: &str) -> Result<Vec<SocketAddr>, Error> {
+    if host.is_empty() {
+        return Err(AddressError::address(host, Rule::Empty).into());
+    }
+    let target = HostPort {
+        host: host.parse()?,
+        port: 0,
+    };
+    // Any network that uses both families.
+    addresses(Network::Udp, host, &target)
 }
 
 /// [`addresses`], given up when the deadline passes.
