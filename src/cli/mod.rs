@@ -82,7 +82,7 @@
 //! `spec` (what a program declares), `help` (the page made of it), `parse`
 //! (argv to [`Args`]), `args` (asking for what was given), `value` (durations,
 //! sizes, counts), `error` (how a command line can be wrong), `words` (errors in
-//! plain words). All of these are pure. The shell is `out` (standard output)
+//! plain words), `json` (what `--json` prints). All of these are pure. The shell is `out` (standard output)
 //! and `run` (from `main` to the exit status).
 //!
 //! Not here, on purpose: subcommands, abbreviated options, options read from
@@ -91,6 +91,7 @@
 mod args;
 mod error;
 mod help;
+pub mod json;
 mod out;
 mod parse;
 mod run;
