@@ -21,15 +21,24 @@ pub const FLOORS: [(&str, u8); 15] = [
 pub const ALSO: [(&str, &str); 1] = [("net", "sys")];
 
 /// Files of protocol logic and text: bytes and values in, values out.
-pub const PURE: [&str; 62] = [
+pub const PURE: [&str; 72] = [
     "net/address_error.rs",
     "net/class.rs",
     "net/error.rs",
     "net/host_port.rs",
+    "net/hosts.rs",
+    "net/icmp/checksum.rs",
+    "net/icmp/message.rs",
+    "net/icmp/packet.rs",
+    "net/icmp/problem.rs",
+    "net/icmp/tally.rs",
+    "net/interface.rs",
     "net/ip.rs",
     "net/lines.rs",
+    "net/netlink.rs",
     "net/network.rs",
     "net/prefix.rs",
+    "net/reverse.rs",
     "net/services.rs",
     "net/zone.rs",
     "telemetry/exposition.rs",
@@ -38,6 +47,7 @@ pub const PURE: [&str; 62] = [
     "cli/args.rs",
     "cli/error.rs",
     "cli/help.rs",
+    "cli/json.rs",
     "cli/parse.rs",
     "cli/spec.rs",
     "cli/value.rs",

@@ -1,0 +1,198 @@
+//! The loop: send when it is time, else wait for what comes, at most until it is time.
+//!
+//! There is one thread and one blocking call. Its deadline is the moment at which the loop has
+//! something else to do: the next request, the end of the wait, the end of everything. A signal
+//! closes the socket, which ends the call as well.
+
+use std::io::ErrorKind;
+use std::time::{Duration, Instant};
+
+use groundwire::cli::{self, Failure, Out};
+use groundwire::net::icmp::message::Echo;
+use groundwire::net::icmp::socket::Incoming;
+use groundwire::net::icmp::tally::Tally;
+use groundwire::net::{Deadline, Error, IcmpSocket};
+
+use super::SPEC;
+use super::plan::{Plan, Target};
+use super::report::Report;
+
+/// Room for a packet's headers, and for one byte more than was sent.
+const HEADERS: usize = 128;
+
+pub struct Run<'a> {
+    plan: &'a Plan,
+    target: &'a Target,
+    socket: &'a IcmpSocket,
+    report: Report<'a>,
+    tally: Tally,
+    begun: Instant,
+    /// When the next request is due, and when the last one was.
+    due: Duration,
+    last_sent: Duration,
+    /// Whether any request could be sent.
+    has_sent: bool,
+}
+
+impl<'a> Run<'a> {
+    pub fn new(
+        plan: &'a Plan,
+        target: &'a Target,
+        socket: &'a IcmpSocket,
+        out: &'a Out,
+    ) -> Result<Self, Failure> {
+        let report = Report::new(plan, target, out);
+        report.head()?;
+        Ok(Run {
+            plan,
+            target,
+            socket,
+            report,
+            tally: Tally::new(socket.id(), secret(), plan.size),
+            begun: Instant::now(),
+            due: Duration::ZERO,
+            last_sent: Duration::ZERO,
+            has_sent: false,
+        })
+    }
+
+    /// Pings until the count, the deadline or a signal ends it; then says what came of it.
+    pub fn finish(mut self) -> Result<(), Failure> {
+        let ended = self.ping();
+        if self.has_sent {
+            let statistics = self.tally.statistics();
+            self.report.summary(statistics, self.last_sent)?;
+        }
+        ended?;
+        let statistics = self.tally.statistics();
+        let wanted = match (self.plan.count, self.plan.deadline) {
+            (Some(count), Some(_)) => count,
+            _ => 1,
+        };
+        match statistics.received >= wanted {
+            true => Ok(()),
+            false => Err(Failure::Quiet(1)),
+        }
+    }
+
+    fn ping(&mut self) -> Result<(), Failure> {
+        let mut buffer = vec![0; self.plan.size + HEADERS];
+        while !self.is_over() {
+            if self.is_sending() && self.now() >= self.due {
+                self.send()?;
+            }
+            self.socket
+                .set_read_deadline(Deadline::at(self.begun + self.next_event()));
+            let received = self.socket.recv_from(&mut buffer);
+            let now = self.now();
+            match received {
+                Ok(incoming) => self.take(&incoming, now)?,
+                Err(error) if error.kind() == ErrorKind::TimedOut => {}
+                // Closed: a signal.
+                Err(error) if error.kind() == ErrorKind::NotConnected => return Ok(()),
+                Err(error) => return Err(Failure::of(error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn now(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    /// Whether there are requests left. With a deadline the count is one of replies.
+    fn is_sending(&self) -> bool {
+        let done = match self.plan.deadline {
+            None => self.tally.statistics().transmitted,
+            Some(_) => self.tally.statistics().received,
+        };
+        self.plan.count.is_none_or(|count| done < count)
+    }
+
+    fn is_over(&self) -> bool {
+        let now = self.now();
+        if self.plan.deadline.is_some_and(|deadline| now >= deadline) {
+            return true;
+        }
+        !self.is_sending() && (self.is_settled() || now >= self.last_sent + self.patience())
+    }
+
+    /// Whether word of every request has come.
+    fn is_settled(&self) -> bool {
+        let statistics = self.tally.statistics();
+        statistics.received + statistics.errors >= statistics.transmitted
+    }
+
+    /// How long to wait for replies after the last request.
+    fn patience(&self) -> Duration {
+        match self.tally.statistics().round_trips() {
+            Some([_, _, longest, _]) => (longest * 2).max(self.plan.interval),
+            None => self.plan.timeout,
+        }
+    }
+
+    /// When the loop has something to do, if nothing comes.
+    fn next_event(&self) -> Duration {
+        let next = match self.is_sending() {
+            true => self.due,
+            false => self.last_sent + self.patience(),
+        };
+        self.plan
+            .deadline
+            .map_or(next, |deadline| next.min(deadline))
+    }
+
+    fn send(&mut self) -> Result<(), Failure> {
+        let now = self.now();
+        let (sequence, payload) = self.tally.request(now);
+        let echo = Echo {
+            id: self.socket.id(),
+            sequence,
+            payload: &payload,
+        };
+        self.last_sent = now;
+        // Late by more than an interval (a stopped process): the missed ones are not made up for.
+        self.due = (self.due + self.plan.interval).max(now);
+        match self.socket.send_to(&echo, &self.target.address) {
+            Ok(()) => {
+                self.has_sent = true;
+                Ok(())
+            }
+            Err(error) => self.not_sent(error),
+        }
+    }
+
+    /// A request that cannot leave. The first one says that none can; a later one may be a full queue
+    /// or a cable that was pulled, and the next may leave.
+    fn not_sent(&mut self, error: Error) -> Result<(), Failure> {
+        if !self.has_sent {
+            return Err(Failure::of(error));
+        }
+        self.tally.failed();
+        cli::complain(&SPEC, error);
+        Ok(())
+    }
+
+    fn take(&mut self, incoming: &Incoming<'_>, now: Duration) -> Result<(), Failure> {
+        match *incoming {
+            Incoming::Reply { from, ttl, echo } => match self.tally.reply(&echo, now) {
+                Some(arrival) => self.report.reply(from, &echo, ttl, &arrival),
+                None => Ok(()),
+            },
+            Incoming::Problem {
+                from,
+                problem,
+                request,
+            } => match self.tally.problem(&request) {
+                true => self.report.problem(from, request.sequence, &problem),
+                false => Ok(()),
+            },
+        }
+    }
+}
+
+/// A number that other hosts cannot guess: the seed that std takes from the kernel for its maps.
+fn secret() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::hash::RandomState::new().build_hasher().finish()
+}
