@@ -3,6 +3,8 @@
 mod conn;
 mod datagram;
 mod dial;
+mod icmp;
+mod interfaces;
 mod listen;
 mod pool;
 #[path = "../support/mod.rs"]

@@ -6,12 +6,14 @@
 //! - [`path`], [`program`]: a built program; the second is ready to be given arguments.
 //! - [`Server`]: a program that announces `listening on NETWORK ADDRESS` and serves until a signal.
 //! - [`connect`], [`ask`]: the least of a client, over std.
+//! - [`namespace`]: hosts and routers of a test's own, where the machine allows that.
 //! - [`json`]: as much of RFC 8259 as it takes to check a line and look into it.
 //!
 //! Waiting has no sleeps: a test waits for a line, a connection, an exit. [`PATIENCE`] ends a
 //! broken test, and no passing test waits for it.
 
 pub mod json;
+pub mod namespace;
 
 use std::env;
 use std::io::{BufRead, BufReader, Read, Write};

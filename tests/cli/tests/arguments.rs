@@ -34,6 +34,35 @@ struct Program {
 
 const PROGRAMS: &[Program] = &[
     Program {
+        name: "address",
+        serves: false,
+        options: &["-j, --json"],
+        extra: &[],
+    },
+    Program {
+        name: "interfaces",
+        serves: false,
+        options: &["-j, --json"],
+        extra: &["lo", "surplus"],
+    },
+    Program {
+        name: "ping",
+        serves: false,
+        options: &[
+            "-4, --ipv4",
+            "-6, --ipv6",
+            "-c, --count",
+            "-i, --interval",
+            "-W, --timeout",
+            "-w, --deadline",
+            "-s, --size",
+            "-t, --ttl",
+            "-q, --quiet",
+            "-n, --numeric",
+        ],
+        extra: &["localhost", "surplus"],
+    },
+    Program {
         name: "tcp-echo-server",
         serves: true,
         options: &["--reuse-port", "--max-per-peer", "--allow", "--deny"],
@@ -275,6 +304,8 @@ fn operands_too_many_and_too_few_are_refused() {
         ("message-client", "HOST:PORT"),
         ("rpc-client", "HOST:PORT"),
         ("loadgen", "NETWORK"),
+        ("address", "VALUE"),
+        ("ping", "HOST"),
     ];
     for (name, operand) in missing {
         is_a_usage_error(name, &[], &format!("{operand}: missing operand"));
@@ -315,6 +346,12 @@ fn a_bad_value_is_told_why_before_anything_happens() {
             "prefix 300.0.0.0/8: octet 300 is above 255",
         ),
         ("udp-echo-server", &["--sockets", "0"], "must not be zero"),
+        ("ping", &["--count", "0", "::1"], "must be 1 or more"),
+        ("ping", &["--size", "65508", "::1"], "must be 0 to 65507"),
+        ("ping", &["--ttl", "0", "::1"], "must be 1 to 255"),
+        ("ping", &["--ttl", "256", "::1"], "must be 1 to 255"),
+        ("ping", &["--interval", "0", "::1"], "must be 2ms or more"),
+        ("ping", &["--timeout", "soon", "::1"], time),
         (
             "unix-echo-server",
             &["--permissions", "888", "p"],
