@@ -13,7 +13,7 @@
 //! Every length is compared with what is there before it is used. An attribute of unknown type is
 //! passed over, as is one whose value has another size than it should: newer kernels add both.
 //!
-//! To read one more attribute: 1. its number below; 2. its arm in [`link`] or [`address`]; 3. a field
+//! To read one more attribute: 1. its number below; 2. its arm in `link` or `address`; 3. a field
 //! of [`Interface`]; 4. a row in the tests.
 
 use std::error::Error;

@@ -8,6 +8,7 @@
 
 mod calls;
 mod commands;
+mod packets;
 mod stops;
 
 use std::process::ExitCode;

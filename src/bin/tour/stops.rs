@@ -15,7 +15,7 @@ use groundwire::net::{self, Conn, Deadline, MAX_UDP_PAYLOAD, Network};
 use groundwire::server::{Config, DatagramConfig, DatagramServer, Running, Server, Stopper};
 use groundwire::telemetry::Histogram;
 
-use super::{calls, commands};
+use super::{calls, commands, packets};
 
 /// How long anything here may take; loopback answers in microseconds.
 pub const PATIENCE: Duration = Duration::from_secs(3);
@@ -41,6 +41,16 @@ pub const STOPS: &[Stop] = &[
         name: "addresses",
         about: "what an address is, and what is none",
         visit: addresses,
+    },
+    Stop {
+        name: "interfaces",
+        about: "where this machine is on its networks",
+        visit: packets::interfaces,
+    },
+    Stop {
+        name: "ping",
+        about: "an echo from this machine to itself",
+        visit: packets::ping,
     },
     Stop {
         name: "tcp",
@@ -107,9 +117,14 @@ fn addresses() -> Result<Told> {
     let inside = prefix.contains(net::parse_ip("::ffff:10.1.2.3")?);
     ensure(inside, "a v4-mapped address was not matched as IPv4")?;
     lines.push("10.0.0.0/8 contains 10.1.2.3, and ::ffff:10.1.2.3 as well".into());
+    let (first, last) = prefix.hosts();
+    let count = prefix.host_count();
+    lines.push(format!("{prefix} has {count} hosts, {first} to {last}"));
+    let name = net::reverse_name(first);
+    lines.push(format!("the DNS knows {first} as {name}"));
     Ok(Told {
         lines,
-        read: "src/net/ip.rs, class.rs, prefix.rs, host_port.rs; docs/addresses.md",
+        read: "src/net/ip.rs, class.rs, prefix.rs, hosts.rs, host_port.rs; docs/addresses.md",
     })
 }
 
