@@ -14,7 +14,7 @@
 //! | 2 | [`rpc`] | calls by name: services, their server and client, deadlines, streams |
 //! | 1 | [`server`] | accept loop, threads, limits, access list, drain, metrics page |
 //! | 1 | [`wire`](mod@wire) | values as bytes: the format, the macro for your types, frames, limits |
-//! | 0 | [`net`] | addresses, network names, `Dialer`, `Listener`, `Conn`, deadlines, pool |
+//! | 0 | [`net`] | addresses, interfaces, `Dialer`, `Listener`, `Conn`, ICMP, deadlines, pool |
 //! | 0 | [`telemetry`] | log lines, counters, histograms, their text exposition |
 //! | 0 | [`cli`] | arguments, usage text, exit status for the programs |
 //! | 0 | [`sys`] | every `unsafe` block: hand-declared calls of the C library |

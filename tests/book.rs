@@ -27,6 +27,9 @@ use std::time::{Duration, Instant};
 /// How long a command of the book may take to print what it should.
 const PATIENCE: Duration = Duration::from_secs(30);
 const LANGUAGES: [&str; 6] = ["console", "text", "rust", "toml", "json", "ini"];
+/// What asks for an ICMP socket, which a machine may not allow; a session that does is then left out,
+/// and that is said.
+const PINGS: &str = "ping";
 /// Tools that a machine may lack; a session that uses one is then left out, and that is said.
 const OPTIONAL: [&str; 6] = ["curl", "nc", "socat", "strace", "tshark", "python3"];
 /// Sites that may be linked to; they are not fetched.
@@ -394,14 +397,30 @@ fn private_network() -> bool {
     tried.is_ok_and(|status| status.success())
 }
 
+/// Whether a command of the session has this word.
+fn uses(steps: &[Step], tool: &str) -> bool {
+    let mut words = steps
+        .iter()
+        .flat_map(|step| step.command.split([' ', '(', '|']));
+    words.any(|word| word == tool)
+}
+
+/// Why the session may not ping, if it would: in a network of its own it is root and may.
+fn may_not_ping(steps: &[Step]) -> Option<String> {
+    if !uses(steps, PINGS) || private_network() {
+        return None;
+    }
+    let ping = Path::new(env!("CARGO_BIN_EXE_ping"));
+    let tried = Command::new(ping)
+        .args(["-c1", "127.0.0.1"])
+        .output()
+        .unwrap();
+    let refused = tried.status.code() == Some(2);
+    refused.then(|| String::from_utf8_lossy(&tried.stderr).trim().to_string())
+}
+
 /// A tool that the session needs and this machine lacks.
 fn missing_tool(steps: &[Step]) -> Option<&'static str> {
-    let uses = |tool: &&&str| {
-        let mut words = steps
-            .iter()
-            .flat_map(|step| step.command.split([' ', '(', '|']));
-        words.any(|word| word == **tool)
-    };
     let absent = |tool: &&&str| {
         let script = format!("command -v {tool}");
         let found = Command::new("sh")
@@ -410,13 +429,18 @@ fn missing_tool(steps: &[Step]) -> Option<&'static str> {
             .status();
         !found.is_ok_and(|status| status.success())
     };
-    OPTIONAL.iter().filter(uses).find(absent).copied()
+    let used = OPTIONAL.iter().filter(|tool| uses(steps, tool));
+    used.into_iter().find(absent).copied()
 }
 
 fn run_session(body: &[String], number: usize) -> Result<(), String> {
     let steps = steps(body);
     if let Some(tool) = missing_tool(&steps) {
         println!("skipped: {tool} is not installed");
+        return Ok(());
+    }
+    if let Some(why) = may_not_ping(&steps) {
+        println!("skipped: {why}");
         return Ok(());
     }
     let mut session = Session::start(number);

@@ -219,29 +219,48 @@ pub fn quoted_request(family: Family, bytes: &[u8]) -> Result<Option<Echo<'_>>, 
 
 #[cfg(test)]
 mod tests {
+    use super::super::packet::Packet;
     use super::*;
 
     const BOTH: [Family; 2] = [Family::V4, Family::V6];
 
-    /// As iputils' ping sent it over loopback: 16 bytes of payload.
-    const REQUEST: [u8; 24] = [
-        0x08, 0x00, 0xd9, 0xd2, 0x05, 0xcd, 0x00, 0x01, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16,
-        0x17, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f,
+    /// A request as it crossed a cable, captured: 12 bytes of payload.
+    const REQUEST: [u8; 20] = [
+        0x08, 0x00, 0xd0, 0x89, 0xb8, 0x90, 0x00, 0x01, // head
+        0x7e, 0x9d, 0x27, 0x13, 0x22, 0x44, 0x94, 0xdb, 0x08, 0x09, 0x0a, 0x0b,
+    ];
+
+    /// What a router said about another one whose TTL was 1: head, then IP header and request.
+    const TIME_EXCEEDED: [u8; 48] = [
+        0x0b, 0x00, 0xf4, 0xff, 0x00, 0x00, 0x00, 0x00, // head
+        0x45, 0x00, 0x00, 0x28, 0xb8, 0xc9, 0x40, 0x00, 0x01, 0x01, 0xa9, 0xf6, // IP
+        0x0a, 0x09, 0x01, 0x02, 0x0a, 0x09, 0x02, 0x02, // from 10.9.1.2 to 10.9.2.2
+        0x08, 0x00, 0xf2, 0xa9, 0x08, 0x68, 0x00, 0x01, // the request's head
+        0xd6, 0xbf, 0x70, 0x1b, 0xab, 0xbb, 0xf8, 0x41, 0x08, 0x09, 0x0a, 0x0b,
     ];
 
     #[test]
-    fn a_request_has_the_bytes_of_rfc_792() {
-        let payload: Vec<u8> = (0x10..0x20).collect();
+    fn a_request_has_the_bytes_that_were_captured() {
         let echo = Echo {
-            id: 0x05cd,
+            id: 0xb890,
             sequence: 1,
-            payload: &payload,
+            payload: &REQUEST[8..],
         };
-        let bytes = encode_request(Family::V4, &echo);
-        assert_eq!(checksum(&bytes), 0);
-        assert_eq!(bytes[..2], REQUEST[..2]);
-        assert_eq!(bytes[4..], REQUEST[4..]);
-        assert_eq!(decode(Family::V4, &bytes), Ok(Message::EchoRequest(echo)));
+        assert_eq!(encode_request(Family::V4, &echo), REQUEST);
+        assert_eq!(decode(Family::V4, &REQUEST), Ok(Message::EchoRequest(echo)));
+    }
+
+    #[test]
+    fn a_routers_error_message_leads_back_to_the_request() {
+        let Ok(Message::Problem { problem, quoted }) = decode(Family::V4, &TIME_EXCEEDED) else {
+            panic!("not a problem");
+        };
+        assert!(problem.is_out_of_hops());
+        let packet = Packet::parse(quoted).unwrap();
+        assert_eq!(packet.destination.to_string(), "10.9.2.2");
+        let request = packet.echo_request().unwrap();
+        assert_eq!((request.id, request.sequence), (0x0868, 1));
+        assert_eq!(request.payload, &TIME_EXCEEDED[36..]);
     }
 
     #[test]
@@ -352,7 +371,7 @@ mod tests {
     #[test]
     fn a_quoted_request_may_have_lost_its_end_but_not_its_head() {
         let quoted = quoted_request(Family::V4, &REQUEST[..12]).unwrap().unwrap();
-        assert_eq!((quoted.id, quoted.sequence), (0x05cd, 1));
+        assert_eq!((quoted.id, quoted.sequence), (0xb890, 1));
         assert_eq!(quoted.payload, &REQUEST[8..12]);
         let reply = [0, 0, 0, 0, 0, 1, 0, 1];
         assert_eq!(quoted_request(Family::V4, &reply), Ok(None));
