@@ -49,6 +49,8 @@ fn paragraph(interface: &Interface) -> String {
         mtu,
         ..
     } = interface;
+    // The kernel allows nearly any byte in a name, those that steer a terminal included.
+    let name = name.escape_debug();
     let mut lines = vec![format!("{index}: {name}: <{flags}> mtu {mtu}")];
     if let Some(hardware) = &interface.hardware {
         lines.push(format!("    mac {hardware}"));

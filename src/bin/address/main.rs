@@ -26,7 +26,7 @@ const SPEC: Spec = Spec {
     epilogue: "Nothing is looked up: a name is only told to be one. With a value that is no\n\
                address the status is 1, and the others are printed all the same.\n\n\
                Examples:\n  address 10.1.2.3/8 fe80::1%eth0 [::1]:http\n\
-               \x20 interfaces --json | grep -o '[0-9.]*/[0-9]*' | address -",
+               \x20 interfaces | grep -o '[^ ]*/[0-9]*' | address -",
 };
 
 /// The longest line of standard input, in bytes; no address comes near.

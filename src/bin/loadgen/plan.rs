@@ -146,7 +146,13 @@ fn network(args: &Args) -> Result<Network, UsageError> {
         "stream" => Ok(Network::Unix),
         "datagram" => Ok(Network::Unixgram),
         "seqpacket" => Ok(Network::Unixpacket),
-        _ => args.parse_operand(0, "NETWORK"),
+        _ => match args.parse_operand::<Network>(0, "NETWORK")? {
+            icmp if icmp.is_icmp() => {
+                let why = "has no echo server, use ping";
+                Err(UsageError::bad_value("NETWORK", icmp, why))
+            }
+            network => Ok(network),
+        },
     }
 }
 

@@ -413,6 +413,11 @@ fn a_bad_value_is_told_why_before_anything_happens() {
     }
     is_a_usage_error(
         "loadgen",
+        &["ip4:1", "127.0.0.1"],
+        "NETWORK ip4:icmp: has no echo server, use ping",
+    );
+    is_a_usage_error(
+        "loadgen",
         &["--churn", "udp", "127.0.0.1:1"],
         "--churn: udp has no connections",
     );

@@ -180,7 +180,8 @@ fn with_a_deadline_the_count_is_one_of_replies() {
     assert!((1..=3).contains(&sent(&out)), "{out}");
     assert_eq!(code, Some(0));
     let (out, _, code) = ping(&["-c", "2", "-w", "20", "-i", "0.01", "127.0.0.1"]);
-    assert_eq!((sent(&out), code), (2, Some(0)), "{out}");
+    assert!(out.contains(", 2 received, "), "{out}");
+    assert_eq!(code, Some(0));
     let (out, _, code) = ping(&["-c", "5", "-w", "0.25", "-i", "0.1", "127.0.0.1"]);
     assert!((1..=3).contains(&sent(&out)), "{out}");
     assert_eq!(code, Some(1));
