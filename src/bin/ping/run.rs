@@ -111,7 +111,13 @@ impl<'a> Run<'a> {
 
     fn is_over(&self) -> bool {
         let now = self.now();
-        if self.plan.deadline.is_some_and(|deadline| now >= deadline) {
+        // As iputils has it: whoever sets a deadline waits for word, and an error is word.
+        let has_word = self.tally.statistics().errors > 0;
+        if self
+            .plan
+            .deadline
+            .is_some_and(|deadline| now >= deadline || has_word)
+        {
             return true;
         }
         !self.is_sending() && (self.is_settled() || now >= self.last_sent + self.patience())

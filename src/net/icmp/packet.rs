@@ -134,6 +134,8 @@ fn after_extensions(mut next: u8, mut body: &[u8]) -> Result<(u8, &[u8]), IcmpEr
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::generate::Seeded;
+    use super::super::message::decode;
     use super::*;
 
     /// An echo request from 10.0.0.2 to 192.0.2.9, as an error message quotes it.
@@ -241,6 +243,30 @@ mod tests {
             Packet::parse(&long),
             Err(IcmpError::Cut { needed: 2_048, .. })
         ));
+    }
+
+    #[test]
+    fn random_changes_never_panic_and_never_make_more_than_there_is() {
+        let mut random = Seeded::new(8_200);
+        let mut body = vec![43, 0, 1, 4, 0, 0, 0, 0];
+        body.extend([58, 0, 0, 1, 0, 0, 0, 1]);
+        body.extend(ECHO);
+        let good = [V4.to_vec(), v6(58, &ECHO), v6(0, &body)];
+        for _ in 0..20_000 {
+            let mut bytes = good[random.below(good.len())].clone();
+            for _ in 0..1 + random.below(4) {
+                let at = random.below(bytes.len());
+                bytes[at] = random.next() as u8;
+            }
+            bytes.truncate(random.below(bytes.len()) + 1);
+            if let Ok(packet) = Packet::parse(&bytes) {
+                assert!(packet.body.len() < bytes.len());
+                let _ = packet.echo_request();
+            }
+            for family in [Family::V4, Family::V6] {
+                let _ = decode(family, &bytes);
+            }
+        }
     }
 
     #[test]

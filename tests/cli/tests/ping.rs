@@ -195,6 +195,7 @@ go -c1 fd09:2::2
 go -c1 -t1 10.9.2.2
 go -c1 -t1 fd09:2::2
 go -c1 10.77.0.1
+go -w20 -i 0.05 10.77.0.1
 ip netns exec s sysctl -qw net.ipv4.icmp_echo_ignore_all=1
 go -c2 -i 0.05 -W 0.3 10.9.2.2
 go -c1 -s 3000 -t1 10.9.2.2
@@ -204,11 +205,12 @@ timeout --preserve-status -s INT 0.3 $AS ping 10.9.2.2; echo \"status $?\"
 ";
 
 /// What [`ACROSS`] prints, apart from the heads and the numbers that vary.
-const SEEN: [&str; 10] = [
+const SEEN: [&str; 11] = [
     "64 bytes from 10.9.2.2: icmp_seq=1 ttl=63 time=N ms|1 packets transmitted, 1 received, 0% packet loss, time Nms|rtt min/avg/max/mdev = N ms|status 0",
     "64 bytes from fd09:2::2: icmp_seq=1 ttl=63 time=N ms|1 packets transmitted, 1 received, 0% packet loss, time Nms|rtt min/avg/max/mdev = N ms|status 0",
     "From 10.9.1.1 icmp_seq=1 Time to live exceeded|1 packets transmitted, 0 received, +1 errors, 100% packet loss, time Nms|status 1",
     "From fd09:1::1 icmp_seq=1 Time exceeded: Hop limit|1 packets transmitted, 0 received, +1 errors, 100% packet loss, time Nms|status 1",
+    "From 10.9.1.1 icmp_seq=1 Destination Net Unreachable|1 packets transmitted, 0 received, +1 errors, 100% packet loss, time Nms|status 1",
     "From 10.9.1.1 icmp_seq=1 Destination Net Unreachable|1 packets transmitted, 0 received, +1 errors, 100% packet loss, time Nms|status 1",
     "2 packets transmitted, 0 received, 100% packet loss, time Nms|status 1",
     "From 10.9.1.1 icmp_seq=1 Time to live exceeded|1 packets transmitted, 0 received, +1 errors, 100% packet loss, time Nms|status 1",
