@@ -20,6 +20,10 @@ use super::report::Report;
 /// Room for a packet's headers, and for one byte more than was sent.
 const HEADERS: usize = 128;
 
+/// How long the last look into the socket takes when a reply is missing.
+const LAST_LOOK: Duration = Duration::from_millis(20);
+
+/// A ping under way.
 pub struct Run<'a> {
     plan: &'a Plan,
     target: &'a Target,
@@ -93,6 +97,19 @@ impl<'a> Run<'a> {
                 Err(error) => return Err(Failure::of(error)),
             }
         }
+        self.last_look(&mut buffer)
+    }
+
+    /// Takes what had arrived when the time was over: on a busy machine a reply may wait in the
+    /// socket while this process waits for its turn, and is not lost.
+    fn last_look(&mut self, buffer: &mut [u8]) -> Result<(), Failure> {
+        self.socket.set_read_deadline(Deadline::after(LAST_LOOK));
+        while !self.is_settled() {
+            let Ok(incoming) = self.socket.recv_from(buffer) else {
+                break;
+            };
+            self.take(&incoming, self.now())?;
+        }
         Ok(())
     }
 
@@ -157,8 +174,14 @@ impl<'a> Run<'a> {
             payload: &payload,
         };
         self.last_sent = now;
-        // Late by more than an interval (a stopped process): the missed ones are not made up for.
-        self.due = (self.due + self.plan.interval).max(now);
+        // Late by an interval (a stopped process, a busy machine): the missed ones are not made up
+        // for. A request that was due at once would also leave no time to read what has arrived.
+        let next = self.due + self.plan.interval;
+        self.due = if next > now {
+            next
+        } else {
+            now + self.plan.interval
+        };
         match self.socket.send_to(&echo, &self.target.address) {
             Ok(()) => {
                 self.has_sent = true;
