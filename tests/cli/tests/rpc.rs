@@ -450,8 +450,9 @@ fn the_drain_time_ends_a_call_that_takes_longer() {
 
 #[test]
 fn a_stream_that_is_under_way_at_a_stop_is_printed_to_its_end() {
-    let server = server(&[]);
-    let args = [&server.address, "Calculator.Count", "1", "200000"];
+    let server = server(&["--drain", "60s"]);
+    // Ten times what a pipe holds: the client cannot be done before its lines are read.
+    let args = [&server.address, "Calculator.Count", "1", "30000"];
     let mut client = StdCommand::new(path("rpc-client"))
         .args(args)
         .stdout(Stdio::piped())
