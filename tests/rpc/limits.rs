@@ -175,7 +175,9 @@ fn a_stop_within_a_frame_lets_running_calls_finish_all_the_same() {
     let client = Client::over(conn.clone(), ClientConfig::default()).unwrap();
     let pending = client.start("Lab.Gate", &("g",), None).unwrap();
     assert_eq!(world.told(), "began g");
-    // The first bytes of a frame whose rest does not come.
+    // The first bytes of a frame whose rest does not come. The connection has the deadline of the
+    // client's own last write still.
+    conn.set_write_deadline(Deadline::after(Duration::from_secs(10)));
     (&conn).write_all(&[100, 0, 0, 0, 1]).unwrap();
     assert!(conn.wait_acknowledged(Deadline::after(Duration::from_secs(10))));
     world.running.stopper().stop();
