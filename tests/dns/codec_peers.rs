@@ -24,7 +24,7 @@ fn sections(message: &Message) -> [&[Record]; 3] {
     [&message.answers, &message.authorities, &message.additionals]
 }
 
-/// What `peer.py` says of a message, said by us.
+/// What `codec_peer.py` says of a message, said by us.
 fn lines(message: &Message) -> Vec<String> {
     let header = &message.header;
     let mut lines = vec![match &message.edns {
@@ -50,9 +50,9 @@ fn lines(message: &Message) -> Vec<String> {
     lines
 }
 
-/// Runs `peer.py` with the first Python that has dnspython.
+/// Runs `codec_peer.py` with the first Python that has dnspython.
 fn dnspython(input: &str) -> Option<String> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dns/peer.py");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dns/codec_peer.py");
     for python in ["python3", "/usr/bin/python3"] {
         let mut command = Command::new(python);
         command.arg(script).stdin(Stdio::piped());
