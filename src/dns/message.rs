@@ -2,8 +2,10 @@
 //!
 //! [`Message::decode`] and [`Message::encode`] are inverses: what one writes the other reads to the
 //! same value, and what could not be read so is not written ([`EncodeError`]). Names are equal
-//! whatever their case: behind a pointer stands the case of the name that it leads to. What a section is longer than its transport carries is cut at record sets, never
-//! inside one (RFC 2181 §9): [`Message::encode_within`].
+//! whatever their case: behind a pointer stands the case of the name that it leads to.
+//!
+//! What a section is longer than its transport carries is cut at record sets, never inside one (RFC
+//! 2181 §9): [`Message::encode_within`].
 //!
 //! Counts are what a message says of itself; nothing is allocated by them.
 

@@ -105,7 +105,7 @@ pub fn record(owner: &str, kind: &str, text: &str) -> Record {
     Record::new(name(owner), 300, parse(kind, text).unwrap())
 }
 
-/// A reply with this many questions for `owner`'s records, and nothing in it yet.
+/// A reply to the question for `owner`'s records, with nothing in it yet.
 pub fn reply(owner: &str, kind: RecordType) -> Message {
     let query = Message::query(0xbeef, Question::new(name(owner), kind));
     let mut reply = Message::new(query.header.reply());
