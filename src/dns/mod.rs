@@ -9,27 +9,55 @@
 //! - [`record`], [`edns`], [`header`], [`message`]: what these make together.
 //! - [`text`]: the fields of a record as text.
 //!
+//! Looking names up, pure up to the last line:
+//!
+//! - [`hosts`], [`resolv_conf`]: the machine's files, and the search list.
+//! - [`exchange`]: one question, its servers and its reply. [`answer`]: what the reply says.
+//!   [`lookup`]: both together, along aliases. [`cache`], `local`, [`order`]: what needs no asking,
+//!   and whom to try first.
+//! - `link`, [`Resolver`]: sockets, threads, the clock; `verbs`: what programs ask for.
+//!
 //! Sources: RFC 1034 and 1035, as 2181, 2308, 3597, 4343, 6891 and 9267 amend them; each file names
 //! its own.
 
+pub mod answer;
+pub mod cache;
 pub mod code;
 pub mod data;
 pub mod edns;
 mod error;
+pub mod exchange;
+mod failure;
 pub mod header;
+pub mod hosts;
+mod link;
+mod local;
+pub mod lookup;
 pub mod message;
 pub mod name;
 mod name_text;
+pub mod order;
 mod reader;
 pub mod record;
+pub mod resolv_conf;
+mod resolver;
 pub mod text;
+mod verbs;
 mod writer;
 
+pub use answer::{Answer, Ending};
 pub use code::{Class, Opcode, Rcode, RecordType};
 pub use data::Data;
 pub use edns::{CLASSIC_UDP, Edns, SAFE_UDP};
 pub use error::{DecodeError, EncodeError, Fault, NameError, TextError};
+pub use exchange::Reply;
+pub use failure::LookupError;
 pub use header::Header;
+pub use hosts::Hosts;
+pub use lookup::Failure;
 pub use message::{MAX_MESSAGE, Message};
 pub use name::Name;
 pub use record::{Question, Record};
+pub use resolv_conf::ResolvConf;
+pub use resolver::{Config, PORT, Resolver, socket_address};
+pub use verbs::{System, is_host_name};

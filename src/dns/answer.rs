@@ -1,0 +1,204 @@
+//! What a reply says about its question: the records, or that there are none, or whom to ask about
+//! next.
+//!
+//! ```text
+//!   question  www.example. A
+//!   answer    www.example.   CNAME  web.example.      followed by owner, in whatever order
+//!             web.example.   A      192.0.2.1         the end of the chain: found
+//!             other.example. A      6.6.6.6           nobody asked: not used (RFC 2181 §5.4.1)
+//! ```
+//!
+//! NXDOMAIN means that the name at the end of the chain does not exist, for any type (RFC 2308
+//! §2.1, RFC 6604). NOERROR without a record of the type means that this one does, with other types
+//! (NODATA, §2.2).
+
+use std::net::SocketAddr;
+
+use super::code::{Rcode, RecordType};
+use super::data::Data;
+use super::message::Message;
+use super::name::Name;
+use super::record::{Question, Record};
+
+/// How many aliases are followed from a name. Real chains have two or three.
+pub const MAX_ALIASES: usize = 16;
+
+/// What became of a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// What was asked.
+    pub question: Question,
+    /// The name at the end of the chain of aliases: the question's own when there is none.
+    pub name: Name,
+    /// The chain: CNAME and DNAME records, in the order in which they lead there.
+    pub aliases: Vec<Record>,
+    /// What is there.
+    pub ending: Ending,
+    /// The server that said so last; `None` for what this machine knows by itself.
+    pub server: Option<SocketAddr>,
+}
+
+/// What stands at the end of the chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Records of the type asked for, one at least.
+    Records(Vec<Record>),
+    /// The name does not exist (NXDOMAIN).
+    NoSuchName {
+        /// For how many seconds that may be believed, if the reply says (RFC 2308 §5).
+        ttl: Option<u32>,
+    },
+    /// The name exists, and has no record of the type (NODATA).
+    NoSuchRecord {
+        /// For how many seconds that may be believed, if the reply says.
+        ttl: Option<u32>,
+    },
+}
+
+impl Answer {
+    /// The records; none when there are none.
+    pub fn records(&self) -> &[Record] {
+        match &self.ending {
+            Ending::Records(records) => records,
+            _ => &[],
+        }
+    }
+
+    /// For how many seconds the answer may be kept: the shortest of all TTLs in it. `None` for a
+    /// negative one without SOA, which is not to be kept (RFC 2308 §5).
+    pub fn ttl(&self) -> Option<u32> {
+        let ending = match &self.ending {
+            Ending::Records(records) => records.iter().map(|record| record.ttl).min(),
+            Ending::NoSuchName { ttl } | Ending::NoSuchRecord { ttl } => *ttl,
+        };
+        let aliases = self.aliases.iter().map(|record| record.ttl);
+        ending.map(|ttl| aliases.fold(ttl, u32::min))
+    }
+
+    /// Takes `seconds` off all TTLs.
+    pub(super) fn age(&mut self, seconds: u32) {
+        let ending = match &mut self.ending {
+            Ending::Records(records) => {
+                for record in records {
+                    record.ttl = record.ttl.saturating_sub(seconds);
+                }
+                None
+            }
+            Ending::NoSuchName { ttl } | Ending::NoSuchRecord { ttl } => ttl.as_mut(),
+        };
+        let aliases = self.aliases.iter_mut().map(|record| &mut record.ttl);
+        for ttl in aliases.chain(ending) {
+            *ttl = ttl.saturating_sub(seconds);
+        }
+    }
+}
+
+/// What one reply says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    /// The end of the chain.
+    Ending(Ending),
+    /// The chain leads out of this reply: its last name has to be asked for.
+    AskAgain,
+    /// The chain leads back to a name that it came from, or has more than [`MAX_ALIASES`] links.
+    Endless,
+}
+
+/// A chain of aliases as it is followed, through one reply or several.
+#[derive(Clone, Debug)]
+pub(super) struct Chain {
+    /// The name reached.
+    pub(super) name: Name,
+    pub(super) aliases: Vec<Record>,
+    seen: Vec<Name>,
+}
+
+impl Chain {
+    pub(super) fn new(name: Name) -> Self {
+        Self {
+            seen: vec![name.clone()],
+            name,
+            aliases: Vec::new(),
+        }
+    }
+
+    /// Follows the chain through a reply to the question, asked for the name reached.
+    pub(super) fn follow(&mut self, question: &Question, message: &Message) -> Said {
+        let start = self.aliases.len();
+        loop {
+            let found = self.records(question, message);
+            if !found.is_empty() {
+                return Said::Ending(Ending::Records(found));
+            }
+            let Some((alias, target)) = self.alias(message) else {
+                break;
+            };
+            self.aliases.push(alias);
+            self.name = target;
+            if self.seen.contains(&self.name) || self.aliases.len() > MAX_ALIASES {
+                return Said::Endless;
+            }
+            self.seen.push(self.name.clone());
+        }
+        let ttl = self.negative_ttl(message);
+        if message.header.rcode == Rcode::NXDOMAIN {
+            return Said::Ending(Ending::NoSuchName { ttl });
+        }
+        // A server that follows an alias out of its zone has nothing more to say there, and no SOA
+        // to say it with: that is no NODATA (RFC 1034 §5.2.2).
+        if self.aliases.len() > start && ttl.is_none() {
+            return Said::AskAgain;
+        }
+        Said::Ending(Ending::NoSuchRecord { ttl })
+    }
+
+    fn records(&self, question: &Question, message: &Message) -> Vec<Record> {
+        let wanted = |record: &&Record| {
+            let kind = question.kind == RecordType::ANY || record.data.kind() == question.kind;
+            kind && record.class == question.class && record.name == self.name
+        };
+        message.answers.iter().filter(wanted).cloned().collect()
+    }
+
+    /// The alias that stands at the name reached, or above it, and where it leads.
+    fn alias(&self, message: &Message) -> Option<(Record, Name)> {
+        let at_name = message
+            .answers
+            .iter()
+            .find_map(|record| match &record.data {
+                Data::Cname(target) if record.name == self.name => Some((record, target.clone())),
+                _ => None,
+            });
+        let above = || {
+            message
+                .answers
+                .iter()
+                .find_map(|record| match &record.data {
+                    Data::Dname(target) => {
+                        let moved = self.name.with_suffix(&record.name, target)?;
+                        Some((record, moved.ok()?))
+                    }
+                    _ => None,
+                })
+        };
+        let (record, target) = at_name.or_else(above)?;
+        Some((record.clone(), target))
+    }
+
+    /// The lesser of the SOA's TTL and its minimum (RFC 2308 §5); only an SOA of a zone that the
+    /// name is in counts.
+    fn negative_ttl(&self, message: &Message) -> Option<u32> {
+        message
+            .authorities
+            .iter()
+            .find_map(|record| match &record.data {
+                Data::Soa(soa) if self.name.is_within(&record.name) => {
+                    Some(record.ttl.min(soa.minimum))
+                }
+                _ => None,
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,369 @@
+//! One question and its way to a usable reply: which server, which transport, how often.
+//!
+//! ```text
+//!             poll: Send                 received, matches
+//!   Next  ------------------> Waiting ------------------------> Done(reply)
+//!    ^                           |  |  matches nothing we asked: stay, same deadline
+//!    |   next server, or the     |  |  TC over UDP: the same server over TCP
+//!    +---------------------------+  |  FORMERR, NOTIMP: the same server without EDNS, once
+//!        same one otherwise         |
+//!                                   +--> nobody left to ask, or the deadline: Done(tries)
+//! ```
+//!
+//! Pure: the time is an argument, counted from any fixed moment, and so is the random id. The shell
+//! that sends and waits is `resolver.rs`.
+//!
+//! A reply counts when it comes from the address that was asked and has our id, QR, opcode and
+//! question (RFC 5452 §9.1). Anything else may be a forgery that races the real reply, so it is
+//! passed over and waiting goes on; who sends much of it wins nothing, since the deadline stays.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::code::{Opcode, Rcode};
+use super::edns::{Edns, SAFE_UDP};
+use super::error::DecodeError;
+use super::header::Header;
+use super::message::Message;
+use super::record::Question;
+use crate::net::Transport;
+
+/// What the caller has to do now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step<T> {
+    /// Send this message, from a fresh socket, and forget the one before.
+    Send {
+        /// To whom.
+        server: SocketAddr,
+        /// Over what. With TCP the length has to be put before it.
+        transport: Transport,
+        /// The message.
+        octets: Vec<u8>,
+        /// By when, connecting included; and until when to wait for the reply.
+        until: Duration,
+    },
+    /// Wait for a message, but not longer than to this time; then poll again.
+    Wait(Duration),
+    /// It is over.
+    Done(T),
+}
+
+/// How to ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asking {
+    /// The servers, in the order in which they are tried.
+    pub servers: Vec<SocketAddr>,
+    /// How long to wait for each reply.
+    pub timeout: Duration,
+    /// How many times to ask each server.
+    pub attempts: u32,
+    /// The UDP payload to offer by EDNS, in octets; `None` for no EDNS.
+    pub edns: Option<u16>,
+    /// Over TCP from the start.
+    pub use_tcp: bool,
+    /// RD: the servers are to ask others. Without it, a referral is a reply to be used.
+    pub recursion: bool,
+}
+
+impl Default for Asking {
+    /// No server; 5 s, twice, [`SAFE_UDP`], UDP first, with recursion.
+    fn default() -> Self {
+        Self {
+            servers: Vec::new(),
+            timeout: Duration::from_secs(5),
+            attempts: 2,
+            edns: Some(SAFE_UDP),
+            use_tcp: false,
+            recursion: true,
+        }
+    }
+}
+
+/// A reply, and how it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The message.
+    pub message: Message,
+    /// Who sent it.
+    pub server: SocketAddr,
+    /// Over what.
+    pub transport: Transport,
+    /// Its length, in octets.
+    pub size: usize,
+}
+
+/// A try that led to nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Try {
+    /// Who was asked.
+    pub server: SocketAddr,
+    /// Over what.
+    pub transport: Transport,
+    /// What went wrong.
+    pub trouble: Trouble,
+}
+
+/// Why a try led to nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// No reply that belongs to the query came in time.
+    Timeout,
+    /// The network or its other end refused: in plain words.
+    Unreachable(String),
+    /// The server will not or cannot answer.
+    Refused(Rcode),
+    /// Neither an answer nor the offer to look for one (a lame server).
+    Lame,
+    /// The reply is malformed.
+    Malformed(DecodeError),
+}
+
+impl fmt::Display for Try {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", self.transport, self.server, self.trouble)
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Trouble::Timeout => f.write_str("no reply in time"),
+            Trouble::Unreachable(why) => f.write_str(why),
+            Trouble::Refused(rcode) => rcode.fmt(f),
+            Trouble::Lame => f.write_str("neither an answer nor recursion"),
+            Trouble::Malformed(error) => write!(f, "malformed reply: {error}"),
+        }
+    }
+}
+
+/// One question on its way.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    question: Question,
+    asking: Asking,
+    /// When to give up, whatever is left to try.
+    deadline: Duration,
+    servers: Vec<Server>,
+    /// The tries begun, over all servers: number `n` goes to server `n % servers`.
+    turn: usize,
+    state: State,
+    tries: Vec<Try>,
+}
+
+/// What is known about a server so far.
+#[derive(Clone, Copy, Debug)]
+struct Server {
+    edns: bool,
+    /// It said something that it will say again: not asked any more.
+    spent: bool,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    /// Send to the server whose turn it is.
+    Next(Transport),
+    Waiting(Sent),
+    Over(Option<Reply>),
+}
+
+/// A query that waits for its reply.
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    id: u16,
+    server: SocketAddr,
+    transport: Transport,
+    with_edns: bool,
+    until: Duration,
+}
+
+impl Exchange {
+    /// Asks `question`; gives up at `deadline`.
+    pub fn new(question: Question, asking: Asking, deadline: Duration) -> Self {
+        let fresh = Server {
+            edns: asking.edns.is_some(),
+            spent: false,
+        };
+        let mut exchange = Self {
+            question,
+            deadline,
+            servers: vec![fresh; asking.servers.len()],
+            turn: 0,
+            state: State::Next(first_transport(&asking)),
+            tries: Vec::new(),
+            asking,
+        };
+        if exchange.servers.is_empty() || exchange.asking.attempts == 0 {
+            exchange.state = State::Over(None);
+        }
+        exchange
+    }
+
+    /// What is asked.
+    pub fn question(&self) -> &Question {
+        &self.question
+    }
+
+    /// What to do at the time `now`. `id` is a random number that nobody can guess; it is used when
+    /// this step sends. `Done` hands over the reply, or all the tries that failed; once.
+    pub fn poll(&mut self, now: Duration, id: u16) -> Step<Result<Reply, Vec<Try>>> {
+        loop {
+            match &mut self.state {
+                State::Over(reply) => {
+                    let tries = std::mem::take(&mut self.tries);
+                    return Step::Done(reply.take().ok_or(tries));
+                }
+                State::Waiting(sent) if now < sent.until => return Step::Wait(sent.until),
+                State::Waiting(_) => self.failed(Trouble::Timeout),
+                State::Next(_) if now >= self.deadline => self.state = State::Over(None),
+                State::Next(transport) => {
+                    let transport = *transport;
+                    return self.send(now, id, transport);
+                }
+            }
+        }
+    }
+
+    fn send<T>(&mut self, now: Duration, id: u16, transport: Transport) -> Step<T> {
+        let place = self.turn % self.servers.len();
+        let (server, known) = (self.asking.servers[place], self.servers[place]);
+        let until = self.deadline.min(now.saturating_add(self.asking.timeout));
+        self.state = State::Waiting(Sent {
+            id,
+            server,
+            transport,
+            with_edns: known.edns,
+            until,
+        });
+        let octets = self.query(id, known.edns);
+        Step::Send {
+            server,
+            transport,
+            octets,
+            until,
+        }
+    }
+
+    fn query(&self, id: u16, with_edns: bool) -> Vec<u8> {
+        let header = Header {
+            recursion_desired: self.asking.recursion,
+            ..Header::query(id)
+        };
+        let mut message = Message::new(header);
+        message.questions.push(self.question.clone());
+        message.edns = with_edns.then(|| Edns {
+            udp_size: self.asking.edns.unwrap_or(SAFE_UDP),
+            ..Edns::default()
+        });
+        // A header, a question and an empty OPT take 286 octets at most: nothing is cut.
+        message.encode_within(usize::from(SAFE_UDP), Vec::new())
+    }
+
+    /// The server could not be reached, or its connection ended.
+    pub fn unreachable(&mut self, why: impl Into<String>) {
+        self.failed(Trouble::Unreachable(why.into()));
+    }
+
+    /// A message came from this address. What does not belong to the query changes nothing.
+    pub fn received(&mut self, from: SocketAddr, octets: &[u8]) {
+        let State::Waiting(sent) = self.state else {
+            return;
+        };
+        if from != sent.server {
+            return;
+        }
+        let Some(header) = self.matching(&sent, octets) else {
+            return;
+        };
+        if header.truncated && sent.transport == Transport::Udp {
+            // The part that came is not used, whatever it says (RFC 2181 §9).
+            self.state = State::Next(Transport::Tcp);
+            return;
+        }
+        match Message::decode(octets) {
+            Err(error) => self.failed(Trouble::Malformed(error)),
+            Ok(message) => self.judge(&sent, message, octets.len()),
+        }
+    }
+
+    /// The header of a message that belongs to the query (RFC 5452 §9.1).
+    fn matching(&self, sent: &Sent, octets: &[u8]) -> Option<Header> {
+        let (header, questions) = Message::decode_head(octets).ok()?;
+        if header.id != sent.id || !header.response || header.opcode != Opcode::QUERY {
+            return None;
+        }
+        // A server that could not read the query, or would not, may leave the question out.
+        let without_question = matches!(
+            header.rcode,
+            Rcode::FORMERR | Rcode::SERVFAIL | Rcode::NOTIMP | Rcode::REFUSED
+        );
+        match questions.as_slice() {
+            [question] if *question == self.question => Some(header),
+            [] if without_question => Some(header),
+            _ => None,
+        }
+    }
+
+    fn judge(&mut self, sent: &Sent, message: Message, size: usize) {
+        match message.header.rcode {
+            Rcode::NOERROR if self.asking.recursion && is_lame(&message) => {
+                self.failed(Trouble::Lame);
+            }
+            Rcode::NOERROR | Rcode::NXDOMAIN => {
+                self.state = State::Over(Some(Reply {
+                    message,
+                    server: sent.server,
+                    transport: sent.transport,
+                    size,
+                }));
+            }
+            // A server older than EDNS (RFC 6891 §7).
+            Rcode::FORMERR | Rcode::NOTIMP if sent.with_edns => {
+                let place = self.turn % self.servers.len();
+                self.servers[place].edns = false;
+                self.state = State::Next(sent.transport);
+            }
+            rcode => self.failed(Trouble::Refused(rcode)),
+        }
+    }
+
+    /// Notes what went wrong and goes on to the next server that may still help.
+    fn failed(&mut self, trouble: Trouble) {
+        let State::Waiting(sent) = self.state else {
+            return;
+        };
+        let count = self.servers.len();
+        self.servers[self.turn % count].spent =
+            matches!(trouble, Trouble::Refused(_) | Trouble::Lame);
+        self.tries.push(Try {
+            server: sent.server,
+            transport: sent.transport,
+            trouble,
+        });
+        let all = count.saturating_mul(self.asking.attempts as usize);
+        let next = (self.turn + 1..all).find(|turn| !self.servers[turn % count].spent);
+        self.state = match next {
+            Some(turn) => {
+                self.turn = turn;
+                State::Next(first_transport(&self.asking))
+            }
+            None => State::Over(None),
+        };
+    }
+}
+
+fn first_transport(asking: &Asking) -> Transport {
+    match asking.use_tcp {
+        true => Transport::Tcp,
+        false => Transport::Udp,
+    }
+}
+
+/// Whether a server has nothing to say about the question and does not offer to find out.
+fn is_lame(message: &Message) -> bool {
+    let header = &message.header;
+    !header.authoritative && !header.recursion_available && message.answers.is_empty()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! The shell around [`Exchange`] and [`Lookup`]: sends what they want sent, waits as long as they
+//! say, and knows nothing of what it carries.
+//!
+//! Each query has a socket of its own, so that its source port is a fresh one of the kernel's
+//! choice, and its id is 16 random bits: together some 30 bits that a forger who cannot see the
+//! query has to guess (RFC 5452 §9.2). The socket is connected, so the kernel drops what comes from
+//! other addresses.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
+use std::time::{Duration, Instant};
+
+use super::answer::Answer;
+use super::exchange::{Exchange, Reply, Step, Try};
+use super::lookup::{Failure, Lookup};
+use super::message::MAX_MESSAGE;
+use crate::net::{Conn, Deadline, Transport, plain_words};
+
+/// What can be carried: says what to send and how long to wait, until it is over.
+pub(super) trait Carried {
+    type Outcome;
+    fn poll(&mut self, now: Duration, id: u16) -> Step<Self::Outcome>;
+    fn received(&mut self, from: SocketAddr, octets: &[u8]);
+    fn unreachable(&mut self, why: String);
+}
+
+impl Carried for Exchange {
+    type Outcome = Result<Reply, Vec<Try>>;
+
+    fn poll(&mut self, now: Duration, id: u16) -> Step<Self::Outcome> {
+        Exchange::poll(self, now, id)
+    }
+
+    fn received(&mut self, from: SocketAddr, octets: &[u8]) {
+        Exchange::received(self, from, octets);
+    }
+
+    fn unreachable(&mut self, why: String) {
+        Exchange::unreachable(self, why);
+    }
+}
+
+impl Carried for Lookup {
+    type Outcome = Result<Answer, Failure>;
+
+    fn poll(&mut self, now: Duration, id: u16) -> Step<Self::Outcome> {
+        Lookup::poll(self, now, id)
+    }
+
+    fn received(&mut self, from: SocketAddr, octets: &[u8]) {
+        Lookup::received(self, from, octets);
+    }
+
+    fn unreachable(&mut self, why: String) {
+        Lookup::unreachable(self, why);
+    }
+}
+
+/// Carries a look-up to its end; its clock starts with `epoch`.
+pub(super) fn carry<C: Carried>(mut carried: C, epoch: Instant) -> C::Outcome {
+    let mut link: Option<Link> = None;
+    let mut buffer = vec![0; MAX_MESSAGE];
+    // Each step sends (a bounded number of times), waits (until a point in time), or ends.
+    loop {
+        match carried.poll(epoch.elapsed(), unguessable() as u16) {
+            Step::Done(outcome) => return outcome,
+            Step::Send {
+                server,
+                transport,
+                octets,
+                until,
+            } => match Link::open(server, transport, &octets, epoch + until) {
+                Ok(opened) => link = Some(opened),
+                Err(error) => {
+                    link = None;
+                    unless_late(&mut carried, &error);
+                }
+            },
+            Step::Wait(until) => {
+                let Some(link) = &mut link else {
+                    carried.unreachable("no connection".into());
+                    continue;
+                };
+                match link.receive(&mut buffer, epoch + until) {
+                    Ok(octets) => carried.received(link.server, octets),
+                    Err(error) => unless_late(&mut carried, &error),
+                }
+            }
+        }
+    }
+}
+
+/// Tells of a failure; but that time is over, the next poll sees for itself.
+fn unless_late(carried: &mut impl Carried, error: &io::Error) {
+    match error.kind() {
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => {}
+        ErrorKind::UnexpectedEof => carried.unreachable("connection closed early".into()),
+        _ => carried.unreachable(plain_words(error)),
+    }
+}
+
+/// 64 bits that nobody outside can guess: SipHash of nothing under a key that std draws from the
+/// kernel's random source, another one for each call. A read of `/dev/urandom` would give the same,
+/// and could fail: in a chroot, or with all descriptors in use.
+pub(super) fn unguessable() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+/// The socket of one query.
+struct Link {
+    server: SocketAddr,
+    socket: Socket,
+}
+
+enum Socket {
+    Udp(UdpSocket),
+    Tcp(Conn),
+}
+
+impl Link {
+    fn open(
+        server: SocketAddr,
+        transport: Transport,
+        octets: &[u8],
+        until: Instant,
+    ) -> io::Result<Self> {
+        let socket = match transport {
+            Transport::Udp => {
+                let any: SocketAddr = match server {
+                    SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+                    SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+                };
+                let socket = UdpSocket::bind(any)?;
+                socket.connect(server)?;
+                socket.send(octets)?;
+                Socket::Udp(socket)
+            }
+            Transport::Tcp => {
+                let stream = TcpStream::connect_timeout(&server, left(until)?)?;
+                stream.set_nodelay(true)?;
+                let mut conn = Conn::from_tcp(stream)?;
+                conn.set_deadline(Deadline::at(until));
+                // In one write: some servers take the first segment for the whole (RFC 7766 §8).
+                let length = u16::try_from(octets.len()).unwrap_or(u16::MAX);
+                conn.write_all(&[&length.to_be_bytes(), octets].concat())?;
+                Socket::Tcp(conn)
+            }
+        };
+        Ok(Self { server, socket })
+    }
+
+    /// The next message, at most until the given moment.
+    fn receive<'a>(&mut self, buffer: &'a mut [u8], until: Instant) -> io::Result<&'a [u8]> {
+        match &mut self.socket {
+            Socket::Udp(socket) => {
+                socket.set_read_timeout(Some(left(until)?))?;
+                let length = socket.recv(buffer)?;
+                Ok(buffer.get(..length).unwrap_or_default())
+            }
+            Socket::Tcp(conn) => {
+                let mut length = [0; 2];
+                conn.read_exact(&mut length)?;
+                let length = usize::from(u16::from_be_bytes(length));
+                // The buffer has room for all that two octets can say.
+                let message = buffer.get_mut(..length).unwrap_or_default();
+                conn.read_exact(message)?;
+                Ok(message)
+            }
+        }
+    }
+}
+
+/// The time that is left, never zero: for a socket that would mean no limit.
+fn left(until: Instant) -> io::Result<Duration> {
+    match until.saturating_duration_since(Instant::now()) {
+        Duration::ZERO => Err(ErrorKind::TimedOut.into()),
+        left => Ok(left.max(Duration::from_millis(1))),
+    }
+}

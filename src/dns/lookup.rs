@@ -1,0 +1,148 @@
+//! A look-up: a question, the aliases on the way, and the answer at their end.
+//!
+//! An [`Exchange`] brings a reply, `answer.rs` reads it; when its chain of aliases leads out of it, the
+//! next exchange asks for the name reached. Names are not visited twice and aliases are counted over
+//! all replies together, so servers cannot send each other's clients in circles. Pure, like both.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::answer::{Answer, Chain, MAX_ALIASES, Said};
+use super::exchange::{Asking, Exchange, Step, Try};
+use super::name::Name;
+use super::record::{Question, Record};
+
+/// Why a look-up has no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Nobody who was asked had a usable reply.
+    NoAnswer {
+        /// What was asked for last: at the end of the aliases.
+        question: Question,
+        /// The aliases that lead there.
+        aliases: Vec<Record>,
+        /// What was tried.
+        tries: Vec<Try>,
+    },
+    /// The aliases lead in a circle, or through more than [`MAX_ALIASES`] names.
+    Endless {
+        /// The name where following them ended.
+        name: Name,
+    },
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::NoAnswer {
+                question, tries, ..
+            } => {
+                write!(f, "{} {}: ", question.name, question.kind)?;
+                if tries.is_empty() {
+                    return f.write_str("there is no server to ask");
+                }
+                f.write_str("no server answered")?;
+                tries.iter().try_for_each(|one| write!(f, "; {one}"))
+            }
+            Failure::Endless { name } => {
+                write!(
+                    f,
+                    "{name}: an alias in a circle, or one of more than {MAX_ALIASES}"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// A look-up on its way.
+#[derive(Clone, Debug)]
+pub struct Lookup {
+    question: Question,
+    asking: Asking,
+    deadline: Duration,
+    chain: Chain,
+    exchange: Exchange,
+}
+
+impl Lookup {
+    /// Looks `question` up; gives up at `deadline`.
+    pub fn new(question: Question, asking: Asking, deadline: Duration) -> Self {
+        Self {
+            chain: Chain::new(question.name.clone()),
+            exchange: Exchange::new(question.clone(), asking.clone(), deadline),
+            question,
+            asking,
+            deadline,
+        }
+    }
+
+    /// What to do at the time `now`; see [`Exchange::poll`].
+    pub fn poll(&mut self, now: Duration, id: u16) -> Step<Result<Answer, Failure>> {
+        loop {
+            let reply = match self.exchange.poll(now, id) {
+                Step::Done(Ok(reply)) => reply,
+                Step::Done(Err(tries)) => return Step::Done(Err(self.no_answer(tries))),
+                Step::Wait(until) => return Step::Wait(until),
+                Step::Send {
+                    server,
+                    transport,
+                    octets,
+                    until,
+                } => {
+                    return Step::Send {
+                        server,
+                        transport,
+                        octets,
+                        until,
+                    };
+                }
+            };
+            match self.chain.follow(&self.question, &reply.message) {
+                Said::Ending(ending) => {
+                    return Step::Done(Ok(Answer {
+                        question: self.question.clone(),
+                        name: self.chain.name.clone(),
+                        aliases: self.chain.aliases.clone(),
+                        ending,
+                        server: Some(reply.server),
+                    }));
+                }
+                Said::Endless => {
+                    let name = self.chain.name.clone();
+                    return Step::Done(Err(Failure::Endless { name }));
+                }
+                Said::AskAgain => {
+                    let question = Question {
+                        name: self.chain.name.clone(),
+                        ..self.question.clone()
+                    };
+                    self.exchange = Exchange::new(question, self.asking.clone(), self.deadline);
+                }
+            }
+        }
+    }
+
+    /// See [`Exchange::received`].
+    pub fn received(&mut self, from: SocketAddr, octets: &[u8]) {
+        self.exchange.received(from, octets);
+    }
+
+    /// See [`Exchange::unreachable`].
+    pub fn unreachable(&mut self, why: impl Into<String>) {
+        self.exchange.unreachable(why);
+    }
+
+    fn no_answer(&self, tries: Vec<Try>) -> Failure {
+        Failure::NoAnswer {
+            question: self.exchange.question().clone(),
+            aliases: self.chain.aliases.clone(),
+            tries,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

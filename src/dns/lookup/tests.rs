@@ -1,0 +1,141 @@
+//! Look-ups through several replies: aliases that lead from one to the next.
+
+use super::*;
+use crate::dns::exchange::Trouble;
+use crate::dns::{Class, Data, Ending, Message, Rcode, Record, RecordType};
+
+fn name(text: &str) -> Name {
+    Name::parse(text).unwrap()
+}
+
+fn lookup() -> Lookup {
+    let question = Question {
+        name: name("n0.example"),
+        kind: RecordType::A,
+        class: Class::IN,
+    };
+    let asking = Asking {
+        servers: vec!["192.0.2.1:53".parse().unwrap()],
+        ..Asking::default()
+    };
+    Lookup::new(question, asking, Duration::from_secs(30))
+}
+
+/// Runs a look-up to its end against a server; returns what it asked for, too.
+fn run(
+    mut lookup: Lookup,
+    mut serve: impl FnMut(&mut Message),
+) -> (Vec<String>, Result<Answer, Failure>) {
+    let mut asked = Vec::new();
+    loop {
+        match lookup.poll(Duration::ZERO, asked.len() as u16) {
+            Step::Done(outcome) => return (asked, outcome),
+            Step::Wait(_) => panic!("the reply was passed over"),
+            Step::Send { server, octets, .. } => {
+                let query = Message::decode(&octets).unwrap();
+                asked.push(query.questions[0].name.to_string());
+                let mut reply = Message::new(query.header.reply());
+                reply.questions = query.questions;
+                reply.header.authoritative = true;
+                serve(&mut reply);
+                lookup.received(server, &reply.encode().unwrap());
+            }
+        }
+    }
+}
+
+fn alias(reply: &mut Message, to: &str) {
+    let owner = reply.questions[0].name.clone();
+    reply
+        .answers
+        .push(Record::new(owner, 60, Data::Cname(name(to))));
+}
+
+fn number(reply: &Message) -> usize {
+    let label = reply.questions[0].name.labels().next().unwrap().to_vec();
+    String::from_utf8(label[1..].to_vec())
+        .unwrap()
+        .parse()
+        .unwrap()
+}
+
+#[test]
+fn an_alias_without_its_target_is_asked_for_again() {
+    let (asked, outcome) = run(lookup(), |reply| match number(reply) {
+        0 => alias(reply, "n1.example"),
+        _ => {
+            let data = Data::A("192.0.2.9".parse().unwrap());
+            reply
+                .answers
+                .push(Record::new(name("n1.example"), 60, data));
+        }
+    });
+    assert_eq!(asked, ["n0.example.", "n1.example."]);
+    let answer = outcome.unwrap();
+    assert_eq!(answer.name, name("n1.example"));
+    assert_eq!((answer.aliases.len(), answer.records().len()), (1, 1));
+}
+
+#[test]
+fn aliases_in_a_circle_across_servers_end() {
+    let (asked, outcome) = run(lookup(), |reply| match number(reply) {
+        0 => alias(reply, "n1.example"),
+        1 => alias(reply, "n2.example"),
+        _ => alias(reply, "n0.example"),
+    });
+    assert_eq!(asked.len(), 3);
+    assert!(matches!(outcome, Err(Failure::Endless { name: end }) if end == name("n0.example")));
+}
+
+#[test]
+fn an_endless_chain_across_servers_ends_after_sixteen_aliases() {
+    let (asked, outcome) = run(lookup(), |reply| {
+        let next = format!("n{}.example", number(reply) + 1);
+        alias(reply, &next);
+    });
+    assert_eq!(asked.len(), MAX_ALIASES + 1);
+    assert!(matches!(outcome, Err(Failure::Endless { .. })));
+}
+
+#[test]
+fn when_nobody_knows_the_target_the_failure_has_the_aliases_that_lead_there() {
+    let (_, outcome) = run(lookup(), |reply| match number(reply) {
+        0 => alias(reply, "n1.example"),
+        _ => reply.header.rcode = Rcode::REFUSED,
+    });
+    let Err(Failure::NoAnswer {
+        question,
+        aliases,
+        tries,
+    }) = outcome
+    else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(question.name, name("n1.example"));
+    assert_eq!(aliases.len(), 1);
+    assert_eq!(tries[0].trouble, Trouble::Refused(Rcode::REFUSED));
+}
+
+#[test]
+fn a_negative_answer_is_an_answer() {
+    let (_, outcome) = run(lookup(), |reply| reply.header.rcode = Rcode::NXDOMAIN);
+    assert_eq!(outcome.unwrap().ending, Ending::NoSuchName { ttl: None });
+}
+
+#[test]
+fn a_failure_says_what_was_asked_of_whom_and_why_it_failed() {
+    let (_, outcome) = run(lookup(), |reply| reply.header.rcode = Rcode::SERVFAIL);
+    assert_eq!(
+        outcome.unwrap_err().to_string(),
+        "n0.example. A: no server answered; udp 192.0.2.1:53: SERVFAIL"
+    );
+    let question = lookup().question;
+    let mut alone = Lookup::new(question, Asking::default(), Duration::from_secs(1));
+    let Step::Done(Err(failure)) = alone.poll(Duration::ZERO, 0) else {
+        panic!("there is nobody to ask");
+    };
+    assert_eq!(
+        failure.to_string(),
+        "n0.example. A: there is no server to ask"
+    );
+}

@@ -1,0 +1,343 @@
+//! The resolver: a configuration, a cache, and the verbs that programs use.
+//!
+//! ```text
+//!   lookup_host("www")
+//!     literal address?            192.0.2.1 is its own answer; 127.1 is an error
+//!     candidates                  www.corp.example., www.    (resolv_conf.rs)
+//!       A and AAAA at once        a thread each
+//!         local                   hosts file, localhost      (local.rs)
+//!         cache                                              (cache.rs)
+//!         Lookup over sockets                                (lookup.rs, link.rs)
+//! ```
+//!
+//! Everything that a verb does ends by one deadline, [`Config::deadline`], however many servers,
+//! attempts, aliases and candidates there are.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::answer::{Answer, Ending};
+use super::cache::Cache;
+use super::code::{Class, RecordType};
+use super::edns::SAFE_UDP;
+use super::exchange::{Asking, Exchange, Reply};
+use super::failure::LookupError;
+use super::hosts::Hosts;
+use super::link::{carry, unguessable};
+use super::local;
+use super::lookup::{Failure, Lookup};
+use super::name::Name;
+use super::order::Sequence;
+use super::record::Question;
+use super::resolv_conf::{ResolvConf, candidates};
+use crate::net::ip::looks_like_ip;
+use crate::net::{ZonedIp, parse_ip};
+use crate::sys::process::interface_index;
+
+/// The port of name servers (RFC 1035 §4.2).
+pub const PORT: u16 = 53;
+/// The most of a configuration file that is read, in octets.
+const FILE_LIMIT: u64 = 4 * 1024 * 1024;
+
+/// Whom a [`Resolver`] asks, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The name servers. Default none; [`Config::from_system`] has the machine's.
+    pub servers: Vec<SocketAddr>,
+    /// How long to wait for each reply. Default 5 s.
+    pub timeout: Duration,
+    /// How many times to ask each server. Default 2.
+    pub attempts: u32,
+    /// How long everything together may take. Default 30 s.
+    pub deadline: Duration,
+    /// Begin with another server each time. Default off.
+    pub rotate: bool,
+    /// The names that short names are completed by. Default none.
+    pub search: Vec<Name>,
+    /// A name with this many dots is asked for as it is first. Default 1.
+    pub ndots: usize,
+    /// The UDP payload to offer by EDNS, in octets; `None` for no EDNS. Default [`SAFE_UDP`].
+    pub edns_size: Option<u16>,
+    /// Ask over TCP only. Default off.
+    pub use_tcp: bool,
+    /// What is known without asking: the hosts file, and with it `localhost` and its like (see
+    /// `local.rs`). `None` to ask servers about every name. Default: an empty file.
+    pub local: Option<Hosts>,
+    /// How many answers to keep. Default 1,024; zero for none.
+    pub cache_entries: usize,
+    /// How many octets they may take together. Default 1 MiB.
+    pub cache_octets: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            servers: Vec::new(),
+            timeout: Duration::from_secs(5),
+            attempts: 2,
+            deadline: Duration::from_secs(30),
+            rotate: false,
+            search: Vec::new(),
+            ndots: 1,
+            edns_size: Some(SAFE_UDP),
+            use_tcp: false,
+            local: Some(Hosts::default()),
+            cache_entries: 1_024,
+            cache_octets: 1024 * 1024,
+        }
+    }
+}
+
+impl Config {
+    /// The configuration of this machine: `/etc/resolv.conf` and `/etc/hosts`. A file that cannot
+    /// be read counts as empty, and without a name server the one on this machine is asked, both as
+    /// resolv.conf(5) has it.
+    pub fn from_system() -> Self {
+        let conf = ResolvConf::parse(&read("/etc/resolv.conf"));
+        let hosts = Hosts::parse(&read("/etc/hosts"));
+        Self {
+            local: Some(hosts),
+            ..Self::of(&conf)
+        }
+    }
+
+    /// The configuration that a resolv.conf says.
+    pub fn of(conf: &ResolvConf) -> Self {
+        let mut servers: Vec<SocketAddr> = conf
+            .servers
+            .iter()
+            .filter_map(|server| socket_address(server, PORT).ok())
+            .collect();
+        if conf.servers.is_empty() {
+            servers.push((IpAddr::from([127, 0, 0, 1]), PORT).into());
+        }
+        Self {
+            servers,
+            timeout: conf.timeout,
+            attempts: conf.attempts,
+            rotate: conf.rotate,
+            search: conf.search.clone(),
+            ndots: conf.ndots,
+            use_tcp: conf.use_tcp,
+            ..Self::default()
+        }
+    }
+}
+
+/// Where a server listens; the zone of a link-local address becomes the number of its interface.
+pub fn socket_address(server: &ZonedIp, port: u16) -> io::Result<SocketAddr> {
+    let (IpAddr::V6(ip), Some(zone)) = (server.ip(), server.zone()) else {
+        return Ok((server.ip(), port).into());
+    };
+    let index = match zone.index() {
+        Some(index) => index,
+        None => interface_index(zone.as_str())?,
+    };
+    Ok(SocketAddrV6::new(ip, port, 0, index).into())
+}
+
+/// A file's text; empty when there is none. An octet that is no UTF-8 spoils its own word only.
+fn read(path: &str) -> String {
+    let mut octets = Vec::new();
+    let file = File::open(path);
+    // What was read before an error is used, as everybody does.
+    let _ = file.and_then(|file| file.take(FILE_LIMIT).read_to_end(&mut octets));
+    String::from_utf8_lossy(&octets).into_owned()
+}
+
+/// Looks names up. Share one between threads: they share its cache.
+///
+/// ```
+/// use groundwire::dns::{Config, Resolver};
+///
+/// let resolver = Resolver::new(Config::default());
+/// let addresses = resolver.lookup_host("localhost")?;
+/// assert_eq!(addresses[0].to_string(), "127.0.0.1");
+/// assert!(resolver.lookup_host("127.1").is_err());
+/// # Ok::<(), groundwire::dns::LookupError>(())
+/// ```
+#[derive(Debug)]
+pub struct Resolver {
+    config: Config,
+    cache: Mutex<Cache>,
+    /// The zero of the cache's clock.
+    started: Instant,
+    /// How many look-ups there were, for `rotate`.
+    turn: AtomicUsize,
+}
+
+impl Resolver {
+    /// A resolver with an empty cache.
+    pub fn new(config: Config) -> Self {
+        Self {
+            cache: Mutex::new(Cache::new(config.cache_entries, config.cache_octets)),
+            config,
+            started: Instant::now(),
+            turn: AtomicUsize::new(0),
+        }
+    }
+
+    /// A resolver that asks as this machine is set up to. The files are read once, now.
+    pub fn from_system() -> Self {
+        Self::new(Config::from_system())
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Asks servers one question and hands over the first usable reply as it is: nothing of it is
+    /// read, aliases are not followed, the cache plays no part. Blocks for [`Config::deadline`] at
+    /// most.
+    pub fn query(&self, question: &Question) -> Result<Reply, Failure> {
+        self.query_with(question, self.asking())
+    }
+
+    /// The same with servers and manners of its own: how a resolver that starts at the root asks.
+    pub fn query_with(&self, question: &Question, asking: Asking) -> Result<Reply, Failure> {
+        let exchange = Exchange::new(question.clone(), asking, self.config.deadline);
+        carry(exchange, Instant::now()).map_err(|tries| Failure::NoAnswer {
+            question: question.clone(),
+            aliases: Vec::new(),
+            tries,
+        })
+    }
+
+    /// Looks up one question for exactly this name: what this machine knows, else the cache, else
+    /// the servers. That there is no such name or record is an answer. Blocks for
+    /// [`Config::deadline`] at most.
+    pub fn lookup(&self, question: &Question) -> Result<Answer, Failure> {
+        self.lookup_by(question, Instant::now() + self.config.deadline)
+    }
+
+    fn lookup_by(&self, question: &Question, deadline: Instant) -> Result<Answer, Failure> {
+        let hosts = self.config.local.as_ref();
+        if let Some(answer) = hosts.and_then(|hosts| local::answer(question, hosts)) {
+            return Ok(answer);
+        }
+        let kept = self.cache().get(question, self.started.elapsed());
+        if let Some(answer) = kept {
+            return Ok(answer);
+        }
+        let begun = Instant::now();
+        let left = deadline.saturating_duration_since(begun);
+        let answer = carry(Lookup::new(question.clone(), self.asking(), left), begun)?;
+        self.cache().put(&answer, self.started.elapsed());
+        Ok(answer)
+    }
+
+    /// Looks up records of these types for a name as a user writes it, by the search list; one
+    /// answer a type, in order. They are of the first candidate that has any of the records. When
+    /// none has, the answers are negative: of a candidate that exists, else of the name as written.
+    pub fn search(&self, text: &str, kinds: &[RecordType]) -> Result<Vec<Answer>, LookupError> {
+        let name = parse_name(text)?;
+        let deadline = Instant::now() + self.config.deadline;
+        let mut negative: Option<Vec<Answer>> = None;
+        for candidate in candidates(text, &name, &self.config.search, self.config.ndots) {
+            let answers = self.ask_all(&candidate, kinds, deadline)?;
+            if answers.iter().any(|answer| !answer.records().is_empty()) {
+                return Ok(answers);
+            }
+            let exists = |answers: &[Answer]| {
+                let mut endings = answers.iter().map(|answer| &answer.ending);
+                endings.any(|ending| matches!(ending, Ending::NoSuchRecord { .. }))
+            };
+            let better = match &negative {
+                None => true,
+                Some(before) => !exists(before) && (exists(&answers) || candidate == name),
+            };
+            if better {
+                negative = Some(answers);
+            }
+        }
+        Ok(negative.unwrap_or_default())
+    }
+
+    /// Asks for all types at once. A failure counts when nothing else has a record.
+    fn ask_all(
+        &self,
+        name: &Name,
+        kinds: &[RecordType],
+        deadline: Instant,
+    ) -> Result<Vec<Answer>, LookupError> {
+        let ask = |kind: RecordType| {
+            let question = Question {
+                name: name.clone(),
+                kind,
+                class: Class::IN,
+            };
+            self.lookup_by(&question, deadline)
+        };
+        let Some((&first, others)) = kinds.split_first() else {
+            return Ok(Vec::new());
+        };
+        let outcomes = thread::scope(|scope| {
+            let running: Vec<_> = others
+                .iter()
+                .map(|&kind| {
+                    let named = thread::Builder::new().name(format!("lookup {kind}"));
+                    (kind, named.spawn_scoped(scope, move || ask(kind)))
+                })
+                .collect();
+            let mut outcomes = vec![ask(first)];
+            for (kind, thread) in running {
+                // No thread to be had, or one that panicked: ask here.
+                let joined = thread.ok().and_then(|thread| thread.join().ok());
+                outcomes.push(joined.unwrap_or_else(|| ask(kind)));
+            }
+            outcomes
+        });
+        let (answers, failures): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
+        let answers: Vec<Answer> = answers.into_iter().flatten().collect();
+        let found = answers.iter().any(|answer| !answer.records().is_empty());
+        match failures.into_iter().find_map(Result::err) {
+            Some(failure) if !found => Err(failure.into()),
+            _ => Ok(answers),
+        }
+    }
+
+    fn asking(&self) -> Asking {
+        let config = &self.config;
+        let mut servers = config.servers.clone();
+        if config.rotate && !servers.is_empty() {
+            let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+            let first = turn % servers.len();
+            servers.rotate_left(first);
+        }
+        Asking {
+            servers,
+            timeout: config.timeout,
+            attempts: config.attempts,
+            edns: config.edns_size,
+            use_tcp: config.use_tcp,
+            recursion: true,
+        }
+    }
+
+    pub(super) fn random(&self) -> Sequence {
+        Sequence::new(unguessable())
+    }
+
+    /// A thread that panicked with the lock left a cache that is whole: each change of it is one
+    /// call.
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads a name that a user wrote. What looks like an IP address is refused: as a name it would be
+/// sent to servers, and what they say about it means nothing.
+pub(super) fn parse_name(text: &str) -> Result<Name, LookupError> {
+    if looks_like_ip(text) {
+        if let Err(error) = parse_ip(text) {
+            return Err(LookupError::Address(error));
+        }
+    }
+    Name::parse(text).map_err(|why| LookupError::Name(text.to_string(), why))
+}

@@ -1,0 +1,225 @@
+//! The verbs of a [`Resolver`]: what most programs want to know about a name.
+//!
+//! They return values, not records, and only what is safe to hand on: a name that somebody else's
+//! server sent is checked to be a host name before it gets into a command line, a log or a page
+//! (CVE-2021-33195 was Go without this check). [`Resolver::search`] and [`Resolver::query`] show
+//! everything.
+
+use std::net::{IpAddr, ToSocketAddrs};
+
+use super::Class;
+use super::answer::{Answer, Ending};
+use super::code::RecordType;
+use super::data::{Data, Mx, Srv};
+use super::failure::LookupError;
+use super::name::Name;
+use super::order::{sort_mx, sort_srv};
+use super::record::{Question, Record};
+use super::resolver::Resolver;
+use crate::net::parse_ip;
+
+impl Resolver {
+    /// The addresses of a host, IPv4 ones first, at least one. An address is its own answer.
+    pub fn lookup_host(&self, host: &str) -> Result<Vec<IpAddr>, LookupError> {
+        if let Ok(address) = parse_ip(host) {
+            return Ok(vec![address]);
+        }
+        let answers = self.search(host, &[RecordType::A, RecordType::AAAA])?;
+        let records = answers.iter().flat_map(Answer::records);
+        let addresses: Vec<IpAddr> = records.filter_map(address).collect();
+        match answers.into_iter().next() {
+            Some(answer) if addresses.is_empty() => Err(negative(answer)),
+            _ => Ok(addresses),
+        }
+    }
+
+    /// The names of an address, at least one: its PTR records, following aliases (RFC 2317).
+    pub fn lookup_addr(&self, address: IpAddr) -> Result<Vec<Name>, LookupError> {
+        let question = Question {
+            name: Name::reverse(address),
+            kind: RecordType::PTR,
+            class: Class::IN,
+        };
+        let answer = self.lookup(&question)?;
+        host_names(answer, |data| match data {
+            Data::Ptr(name) => Some(name.clone()),
+            _ => None,
+        })
+    }
+
+    /// The name servers of a zone, at least one.
+    pub fn lookup_ns(&self, zone: &str) -> Result<Vec<Name>, LookupError> {
+        let answer = self.one(zone, RecordType::NS)?;
+        host_names(answer, |data| match data {
+            Data::Ns(name) => Some(name.clone()),
+            _ => None,
+        })
+    }
+
+    /// The mail exchangers of a domain, at least one, in the order in which to try them. A domain
+    /// that takes no mail is [`LookupError::NotOffered`].
+    pub fn lookup_mx(&self, domain: &str) -> Result<Vec<Mx>, LookupError> {
+        let answer = self.one(domain, RecordType::MX)?;
+        let name = answer.name.clone();
+        let mut exchangers = records(answer, |data| match data {
+            Data::Mx(mx) => Some(mx.clone()),
+            _ => None,
+        })?;
+        // `0 .` stands alone; beside others it is a mistake that is left out (RFC 7505 §3).
+        exchangers.retain(|mx| !mx.exchange.is_root());
+        if exchangers.is_empty() {
+            let kind = RecordType::MX;
+            return Err(LookupError::NotOffered { name, kind });
+        }
+        let exchangers = checked(&name, exchangers, |mx| &mx.exchange)?;
+        let mut exchangers = exchangers;
+        sort_mx(&mut exchangers, &mut self.random());
+        Ok(exchangers)
+    }
+
+    /// The hosts of a service (`_ldap._tcp.example.com`), at least one, in the order in which to
+    /// try them (RFC 2782). A service that is not there is [`LookupError::NotOffered`].
+    pub fn lookup_srv(&self, service: &str) -> Result<Vec<Srv>, LookupError> {
+        let answer = self.one(service, RecordType::SRV)?;
+        let name = answer.name.clone();
+        let mut hosts = records(answer, |data| match data {
+            Data::Srv(srv) => Some(srv.clone()),
+            _ => None,
+        })?;
+        hosts.retain(|srv| !srv.target.is_root());
+        if hosts.is_empty() {
+            let kind = RecordType::SRV;
+            return Err(LookupError::NotOffered { name, kind });
+        }
+        let mut hosts = checked(&name, hosts, |srv| &srv.target)?;
+        sort_srv(&mut hosts, &mut self.random());
+        Ok(hosts)
+    }
+
+    /// The name that a host's aliases lead to: its own when it has none.
+    pub fn lookup_cname(&self, host: &str) -> Result<Name, LookupError> {
+        let answers = self.search(host, &[RecordType::A])?;
+        let answer = answers
+            .into_iter()
+            .next()
+            .ok_or_else(|| no_question(host))?;
+        match answer.ending {
+            Ending::NoSuchName { .. } => Err(negative(answer)),
+            _ => {
+                let found = checked(&answer.question.name, vec![answer.name], |name| name)?;
+                found.into_iter().next().ok_or_else(|| no_question(host))
+            }
+        }
+    }
+
+    /// The texts of a name, at least one, each with its strings joined. They may hold any octets.
+    pub fn lookup_txt(&self, name: &str) -> Result<Vec<Vec<u8>>, LookupError> {
+        let answer = self.one(name, RecordType::TXT)?;
+        records(answer, |data| match data {
+            Data::Txt(strings) => Some(strings.joined()),
+            _ => None,
+        })
+    }
+
+    fn one(&self, text: &str, kind: RecordType) -> Result<Answer, LookupError> {
+        let answers = self.search(text, &[kind])?;
+        answers.into_iter().next().ok_or_else(|| no_question(text))
+    }
+}
+
+/// The resolver of the system, `getaddrinfo(3)`, beside ours: it knows what the machine's
+/// `/etc/nsswitch.conf` names, such as LDAP or mDNS, and blocks for as long as it likes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct System;
+
+impl System {
+    /// The addresses of a host, in the system's order, at least one. An address is its own answer.
+    pub fn lookup_host(&self, host: &str) -> Result<Vec<IpAddr>, LookupError> {
+        if let Ok(address) = parse_ip(host) {
+            return Ok(vec![address]);
+        }
+        super::resolver::parse_name(host)?;
+        let failed = |error| LookupError::System(host.to_string(), error);
+        let mut addresses = Vec::new();
+        for address in (host, 0).to_socket_addrs().map_err(failed)? {
+            if !addresses.contains(&address.ip()) {
+                addresses.push(address.ip());
+            }
+        }
+        Ok(addresses)
+    }
+}
+
+/// Whether a name can be a host's: letters, digits, hyphens and underscores, no hyphen at the start
+/// of a label, where a program would take it for an option (RFC 1123 §2.1, and the underscore that
+/// real names have).
+pub fn is_host_name(name: &Name) -> bool {
+    let good = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
+    name.labels()
+        .all(|label| !label.starts_with(b"-") && label.iter().all(good))
+}
+
+fn address(record: &Record) -> Option<IpAddr> {
+    match record.data {
+        Data::A(address) => Some(address.into()),
+        Data::Aaaa(address) => Some(address.into()),
+        _ => None,
+    }
+}
+
+/// The values of an answer's records; its own error when there are none.
+fn records<T>(answer: Answer, value: impl Fn(&Data) -> Option<T>) -> Result<Vec<T>, LookupError> {
+    let found = answer.records().iter();
+    let values: Vec<T> = found.filter_map(|record| value(&record.data)).collect();
+    match values.is_empty() {
+        true => Err(negative(answer)),
+        false => Ok(values),
+    }
+}
+
+fn host_names(
+    answer: Answer,
+    value: impl Fn(&Data) -> Option<Name>,
+) -> Result<Vec<Name>, LookupError> {
+    let name = answer.name.clone();
+    checked(&name, records(answer, value)?, |name| name)
+}
+
+/// Leaves out what is no host name; an error when nothing is left.
+fn checked<T>(
+    asked: &Name,
+    values: Vec<T>,
+    name: impl Fn(&T) -> &Name,
+) -> Result<Vec<T>, LookupError> {
+    let bad = values.iter().map(&name).find(|name| !is_host_name(name));
+    let bad = bad.cloned();
+    let good: Vec<T> = values
+        .into_iter()
+        .filter(|value| is_host_name(name(value)))
+        .collect();
+    match bad {
+        Some(found) if good.is_empty() => Err(LookupError::NoHostName {
+            name: asked.clone(),
+            found,
+        }),
+        _ => Ok(good),
+    }
+}
+
+/// The error that a negative answer is to who wants a record.
+fn negative(answer: Answer) -> LookupError {
+    let (name, server) = (answer.name, answer.server);
+    match answer.ending {
+        Ending::NoSuchName { .. } => LookupError::NoSuchName { name, server },
+        _ => LookupError::NoSuchRecord {
+            name,
+            kind: answer.question.kind,
+            server,
+        },
+    }
+}
+
+/// `search` has an answer for each type that it was given, so this is never returned.
+fn no_question(text: &str) -> LookupError {
+    LookupError::Name(text.to_string(), super::NameError::Empty)
+}
