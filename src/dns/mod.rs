@@ -15,6 +15,7 @@
 //! - [`exchange`]: one question, its servers and its reply. [`answer`]: what the reply says.
 //!   [`lookup`]: both together, along aliases. [`cache`], `local`, [`order`]: what needs no asking,
 //!   and whom to try first.
+//! - [`walk`]: referrals, for the way down from the root.
 //! - `link`, [`Resolver`]: sockets, threads, the clock; `verbs`: what programs ask for.
 //!
 //! Sources: RFC 1034 and 1035, as 2181, 2308, 3597, 4343, 6891 and 9267 amend them; each file names
@@ -43,6 +44,7 @@ pub mod resolv_conf;
 mod resolver;
 pub mod text;
 mod verbs;
+pub mod walk;
 mod writer;
 
 pub use answer::{Answer, Ending};
@@ -59,5 +61,5 @@ pub use message::{MAX_MESSAGE, Message};
 pub use name::Name;
 pub use record::{Question, Record};
 pub use resolv_conf::ResolvConf;
-pub use resolver::{Config, PORT, Resolver, socket_address};
+pub use resolver::{PORT, Resolver, ResolverConfig, socket_address};
 pub use verbs::{System, is_host_name};

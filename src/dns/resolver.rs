@@ -10,7 +10,7 @@
 //!         Lookup over sockets                                (lookup.rs, link.rs)
 //! ```
 //!
-//! Everything that a verb does ends by one deadline, [`Config::deadline`], however many servers,
+//! Everything that a verb does ends by one deadline, [`ResolverConfig::deadline`], however many servers,
 //! attempts, aliases and candidates there are.
 
 use std::fs::File;
@@ -46,8 +46,8 @@ const FILE_LIMIT: u64 = 4 * 1024 * 1024;
 
 /// Whom a [`Resolver`] asks, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Config {
-    /// The name servers. Default none; [`Config::from_system`] has the machine's.
+pub struct ResolverConfig {
+    /// The name servers. Default none; [`ResolverConfig::from_system`] has the machine's.
     pub servers: Vec<SocketAddr>,
     /// How long to wait for each reply. Default 5 s.
     pub timeout: Duration,
@@ -74,7 +74,7 @@ pub struct Config {
     pub cache_octets: usize,
 }
 
-impl Default for Config {
+impl Default for ResolverConfig {
     fn default() -> Self {
         Self {
             servers: Vec::new(),
@@ -93,7 +93,7 @@ impl Default for Config {
     }
 }
 
-impl Config {
+impl ResolverConfig {
     /// The configuration of this machine: `/etc/resolv.conf` and `/etc/hosts`. A file that cannot
     /// be read counts as empty, and without a name server the one on this machine is asked, both as
     /// resolv.conf(5) has it.
@@ -153,9 +153,9 @@ fn read(path: &str) -> String {
 /// Looks names up. Share one between threads: they share its cache.
 ///
 /// ```
-/// use groundwire::dns::{Config, Resolver};
+/// use groundwire::dns::{ResolverConfig, Resolver};
 ///
-/// let resolver = Resolver::new(Config::default());
+/// let resolver = Resolver::new(ResolverConfig::default());
 /// let addresses = resolver.lookup_host("localhost")?;
 /// assert_eq!(addresses[0].to_string(), "127.0.0.1");
 /// assert!(resolver.lookup_host("127.1").is_err());
@@ -163,7 +163,7 @@ fn read(path: &str) -> String {
 /// ```
 #[derive(Debug)]
 pub struct Resolver {
-    config: Config,
+    config: ResolverConfig,
     cache: Mutex<Cache>,
     /// The zero of the cache's clock.
     started: Instant,
@@ -173,7 +173,7 @@ pub struct Resolver {
 
 impl Resolver {
     /// A resolver with an empty cache.
-    pub fn new(config: Config) -> Self {
+    pub fn new(config: ResolverConfig) -> Self {
         Self {
             cache: Mutex::new(Cache::new(config.cache_entries, config.cache_octets)),
             config,
@@ -184,16 +184,16 @@ impl Resolver {
 
     /// A resolver that asks as this machine is set up to. The files are read once, now.
     pub fn from_system() -> Self {
-        Self::new(Config::from_system())
+        Self::new(ResolverConfig::from_system())
     }
 
     /// Its configuration.
-    pub fn config(&self) -> &Config {
+    pub fn config(&self) -> &ResolverConfig {
         &self.config
     }
 
     /// Asks servers one question and hands over the first usable reply as it is: nothing of it is
-    /// read, aliases are not followed, the cache plays no part. Blocks for [`Config::deadline`] at
+    /// read, aliases are not followed, the cache plays no part. Blocks for [`ResolverConfig::deadline`] at
     /// most.
     pub fn query(&self, question: &Question) -> Result<Reply, Failure> {
         self.query_with(question, self.asking())
@@ -211,7 +211,7 @@ impl Resolver {
 
     /// Looks up one question for exactly this name: what this machine knows, else the cache, else
     /// the servers. That there is no such name or record is an answer. Blocks for
-    /// [`Config::deadline`] at most.
+    /// [`ResolverConfig::deadline`] at most.
     pub fn lookup(&self, question: &Question) -> Result<Answer, Failure> {
         self.lookup_by(question, Instant::now() + self.config.deadline)
     }

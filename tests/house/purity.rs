@@ -81,12 +81,10 @@ fn definition(rooted: &[&str], all: &[(String, String)], hops: u8) -> Option<(St
     if source.parts[0] == STD {
         return Some((STD.into(), source.parts.join("::")));
     }
-    // `pub use child::Item` in a room's file means its own child.
+    // `pub use child::Item` in a folder's file means its own child.
     let rooted = from_root(file, source).unwrap_or_else(|| {
-        let room = file.split('/').next();
-        room.into_iter()
-            .chain(source.parts.iter().copied())
-            .collect()
+        let folder = file.trim_end_matches("/mod.rs").split('/');
+        folder.chain(source.parts.iter().copied()).collect()
     });
     definition(&rooted, all, hops + 1)
 }

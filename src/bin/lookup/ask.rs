@@ -1,0 +1,154 @@
+//! What to ask for an operand, whom, and in which form to tell the answer.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use groundwire::cli::{self, Failure, Out, UsageError};
+use groundwire::dns::{
+    self, Class, Ending, LookupError, Name, Question, Rcode, RecordType, Resolver, System,
+};
+
+use crate::{SPEC, json, operand_address, sections, words};
+
+/// The form of the output.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    Words,
+    Short,
+    Json,
+    Sections,
+    Trace,
+}
+
+/// The exit status of "there is no such name, or no such record".
+pub const NOT_FOUND: u8 = 1;
+/// The exit status of "no server answered".
+pub const NO_ANSWER: u8 = 3;
+
+/// An operand, read.
+pub struct Asked {
+    /// As it is given to the resolver: an address has become its reverse name.
+    pub text: String,
+    pub name: Name,
+    pub kinds: Vec<RecordType>,
+    address: Option<IpAddr>,
+}
+
+impl Asked {
+    /// Reads an operand; `must` be an address with `-x`.
+    pub fn new(text: &str, kinds: &[RecordType], must: bool) -> Result<Self, UsageError> {
+        let address = operand_address(text, must)?;
+        let name = match address {
+            Some(address) => Name::reverse(address),
+            None => Name::parse(text).map_err(|why| UsageError::bad_value("NAME", text, why))?,
+        };
+        let usual: &[RecordType] = match address {
+            Some(_) => &[RecordType::PTR],
+            None => &[RecordType::A, RecordType::AAAA],
+        };
+        Ok(Self {
+            text: address.map_or(text.to_string(), |_| name.to_string()),
+            kinds: if kinds.is_empty() { usual } else { kinds }.to_vec(),
+            name,
+            address,
+        })
+    }
+
+    pub fn questions(&self) -> impl Iterator<Item = Question> {
+        self.kinds.iter().map(|&kind| Question {
+            name: self.name.clone(),
+            kind,
+            class: Class::IN,
+        })
+    }
+}
+
+/// Tells the answers about an operand; returns the exit status.
+pub fn answers(asked: &Asked, resolver: &Resolver, style: Style, out: &Out) -> Result<u8, Failure> {
+    let answers = match resolver.search(&asked.text, &asked.kinds) {
+        Ok(answers) => answers,
+        Err(error) => return failed(asked, &error, style, out),
+    };
+    for line in match style {
+        Style::Json => answers.iter().map(json::answer).collect(),
+        Style::Short => words::short(&answers),
+        _ => words::host(&answers),
+    } {
+        out.line(line)?;
+    }
+    Ok(status(answers.iter().map(|answer| &answer.ending)))
+}
+
+/// Found is what has any record: a host with an IPv4 address only is no failure.
+fn status<'a>(mut endings: impl Iterator<Item = &'a Ending>) -> u8 {
+    match endings.any(|ending| matches!(ending, Ending::Records(_))) {
+        true => 0,
+        false => NOT_FOUND,
+    }
+}
+
+fn failed(asked: &Asked, error: &LookupError, style: Style, out: &Out) -> Result<u8, Failure> {
+    match (style, error) {
+        (Style::Json, _) => out.line(json::failure(&asked.text, error))?,
+        (_, LookupError::Failed(dns::Failure::NoAnswer { aliases, .. })) => {
+            let lines = match style {
+                Style::Short => aliases.iter().map(|alias| alias.data.to_string()).collect(),
+                _ => words::aliases(aliases),
+            };
+            lines
+                .into_iter()
+                .try_for_each(|line: String| out.line(line))?;
+        }
+        _ => {}
+    }
+    cli::complain(&SPEC, error);
+    Ok(NO_ANSWER)
+}
+
+/// Tells whole replies, one for each type; returns the exit status.
+pub fn messages(asked: &Asked, resolver: &Resolver, out: &Out) -> Result<u8, Failure> {
+    let mut status = NOT_FOUND;
+    for question in asked.questions() {
+        let begun = Instant::now();
+        let reply = match resolver.query(&question) {
+            Ok(reply) => reply,
+            Err(failure) => {
+                cli::complain(&SPEC, failure);
+                status = NO_ANSWER;
+                continue;
+            }
+        };
+        out.line(sections::reply(&reply, begun.elapsed()))?;
+        let message = &reply.message;
+        let found = message.header.rcode == Rcode::NOERROR && !message.answers.is_empty();
+        if found && status == NOT_FOUND {
+            status = 0;
+        }
+    }
+    Ok(status)
+}
+
+/// Tells what the system's own resolver finds.
+pub fn system(asked: &Asked, style: Style, out: &Out) -> Result<u8, Failure> {
+    if asked.address.is_some() {
+        let why = "--system finds addresses of names, not names of addresses";
+        return Err(UsageError::rule(why).into());
+    }
+    match System.lookup_host(&asked.text) {
+        Ok(addresses) => {
+            for address in &addresses {
+                match style {
+                    Style::Short => out.line(address)?,
+                    Style::Json => out.line(json::address(&asked.name, *address))?,
+                    _ => out.line(words::address(&asked.name, *address))?,
+                }
+            }
+            Ok(0)
+        }
+        Err(error) => {
+            // getaddrinfo does not tell "no such name" from "no server" reliably.
+            cli::complain(&SPEC, cli::explain(&error));
+            Ok(NOT_FOUND)
+        }
+    }
+}

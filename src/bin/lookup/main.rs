@@ -1,0 +1,294 @@
+//! Asks name servers what is known of a name. The lesson: a name is a question, and who answers it.
+#![forbid(unsafe_code)]
+
+mod ask;
+mod json;
+mod sections;
+mod trace;
+mod words;
+
+use std::fs;
+use std::io::Read;
+use std::net::{IpAddr, SocketAddr};
+use std::process::ExitCode;
+
+use groundwire::cli::{self, Args, Count, DurationArg, Failure, Opt, Out, Spec, UsageError, What};
+use groundwire::dns::walk::{ROOT_HINTS, root_addresses};
+use groundwire::dns::{
+    LookupError, Name, PORT, RecordType, Resolver, ResolverConfig, socket_address,
+};
+use groundwire::net::ip::looks_like_ip;
+use groundwire::net::{ZonedIp, parse_ip, split_host_port};
+
+use ask::{Asked, Style};
+
+const SPEC: Spec = Spec {
+    name: "lookup",
+    about: "Look up names and addresses in the domain name system.",
+    usage: &["[OPTION]... [@SERVER[:PORT]]... NAME|ADDRESS..."],
+    operands: &[
+        (
+            "NAME",
+            "a name, completed by the search list when it has few dots",
+        ),
+        ("ADDRESS", "an IP address, whose names are wanted"),
+        (
+            "@SERVER",
+            "ask this server, by address or name [those of /etc/resolv.conf]",
+        ),
+    ],
+    options: &[
+        Opt::value(
+            "type",
+            "TYPE",
+            "records to ask for: mx, txt, TYPE65280 ... [a and aaaa]",
+        )
+        .short('t')
+        .many(),
+        Opt::flag("reverse", "operands are addresses, nothing else").short('x'),
+        Opt::value("port", "PORT", "the port of servers named without one")
+            .short('p')
+            .default("53"),
+        Opt::flag("tcp", "ask over TCP only"),
+        Opt::value(
+            "timeout",
+            "TIME",
+            "wait this long for each reply [resolv.conf, or 5s]",
+        ),
+        Opt::value(
+            "attempts",
+            "N",
+            "ask each server this often [resolv.conf, or 2]",
+        ),
+        Opt::flag(
+            "no-search",
+            "take names as they are, without the search list",
+        ),
+        Opt::flag("system", "ask the system's own resolver, for addresses"),
+        Opt::flag("short", "print the data of the records only"),
+        Opt::flag("json", "print an object a line"),
+        Opt::flag("verbose", "print whole replies").short('v'),
+        Opt::flag("trace", "walk down from the root instead, and show the way"),
+        Opt::value("root", "ADDRESS", "where the root is, for --trace in a lab").many(),
+        Opt::value("root-hints", "FILE", "the same from a file [IANA's list]"),
+    ],
+    epilogue: "Status: 0 found, 1 no such name or no such record, 2 called wrongly, 3 no server\n\
+               answered. Without @SERVER, /etc/hosts is looked into first, and localhost is\n\
+               never asked for.\n\n\
+               Examples:\n  lookup localhost\n  lookup -t mx @127.0.0.1:5353 example.com\n  \
+               lookup --short 192.0.2.1",
+};
+
+fn main() -> ExitCode {
+    cli::run(&SPEC, lookup)
+}
+
+fn lookup(args: Args) -> Result<(), Failure> {
+    let port: u16 = args.parse("port")?;
+    let kinds: Vec<RecordType> = args.parse_all("type")?;
+    let (servers, operands) = operands(&args)?;
+    let style = style(&args, !servers.is_empty(), !kinds.is_empty())?;
+    let wanted = operands
+        .iter()
+        .map(|text| Asked::new(text, &kinds, args.flag("reverse")));
+    let wanted: Vec<Asked> = wanted.collect::<Result<_, _>>()?;
+    let out = Out::lines();
+    let mut status = 0;
+    if args.flag("system") {
+        for asked in &wanted {
+            status = status.max(ask::system(asked, style, &out)?);
+        }
+    } else {
+        let resolver = Resolver::new(config(&args, &servers, port)?);
+        let roots = if style == Style::Trace {
+            roots(&args, port)?
+        } else {
+            Vec::new()
+        };
+        for asked in &wanted {
+            status = status.max(match style {
+                Style::Trace => trace::walk(asked, &resolver, &roots, port, &out)?,
+                Style::Sections => ask::messages(asked, &resolver, &out)?,
+                _ => ask::answers(asked, &resolver, style, &out)?,
+            });
+        }
+    }
+    match status {
+        0 => Ok(()),
+        status => Err(Failure::Quiet(status)),
+    }
+}
+
+/// The servers, without their `@`, and what to look up.
+fn operands(args: &Args) -> Result<(Vec<&str>, Vec<&str>), UsageError> {
+    let (mut servers, mut names) = (Vec::new(), Vec::new());
+    for index in 0..args.operands().len() {
+        let text = args.operand(index, "NAME")?;
+        match text.strip_prefix('@') {
+            Some(server) => servers.push(server),
+            None => names.push(text),
+        }
+    }
+    match names.is_empty() {
+        true => Err(UsageError::MissingOperand {
+            name: "NAME".into(),
+        }),
+        false => Ok((servers, names)),
+    }
+}
+
+fn style(args: &Args, servers: bool, kinds: bool) -> Result<Style, UsageError> {
+    let styles = [
+        ("short", Style::Short),
+        ("json", Style::Json),
+        ("verbose", Style::Sections),
+        ("trace", Style::Trace),
+    ];
+    let mut given = styles.iter().filter(|(name, _)| args.flag(name));
+    let style = match (given.next(), given.next()) {
+        (Some((one, _)), Some((other, _))) => {
+            return Err(UsageError::rule(format!(
+                "--{one} and --{other} exclude each other"
+            )));
+        }
+        (Some((_, style)), None) => *style,
+        _ => Style::Words,
+    };
+    if style != Style::Trace && (args.given("root") || args.given("root-hints")) {
+        return Err(UsageError::rule("--root and --root-hints are for --trace"));
+    }
+    if style == Style::Trace && servers {
+        return Err(UsageError::rule("--trace begins at --root, not at @SERVER"));
+    }
+    let by_hand = servers || kinds || matches!(style, Style::Sections | Style::Trace);
+    if args.flag("system") && (by_hand || args.flag("reverse")) {
+        let text = "--system finds addresses of names: no @SERVER, -t, -x, -v, --trace";
+        return Err(UsageError::rule(text));
+    }
+    Ok(style)
+}
+
+fn config(args: &Args, servers: &[&str], port: u16) -> Result<ResolverConfig, Failure> {
+    let mut config = ResolverConfig::from_system();
+    config.use_tcp |= args.flag("tcp");
+    if let Some(timeout) = args.parse_opt::<DurationArg>("timeout")? {
+        config.timeout = timeout.get();
+    }
+    if let Some(attempts) = args.parse_opt::<Count>("attempts")? {
+        config.attempts = u32::try_from(attempts.get()).unwrap_or(u32::MAX);
+    }
+    if args.flag("no-search") {
+        config.search.clear();
+    }
+    if !servers.is_empty() {
+        // Who names a server wants to know what that one says, of `localhost` as well.
+        let mut named = Vec::new();
+        for server in servers {
+            named.extend(addresses(server, port)?);
+        }
+        config.servers = named;
+        config.local = None;
+    } else if port != PORT {
+        config
+            .servers
+            .iter_mut()
+            .for_each(|server| server.set_port(port));
+    }
+    Ok(config)
+}
+
+/// Where a server listens: `ADDRESS`, `ADDRESS:PORT`, `[IPv6]:PORT`, `NAME`, `NAME:PORT`.
+fn addresses(server: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
+    let usage = |why: String| Failure::from(UsageError::bad_value("@SERVER", server, why));
+    let bare = server
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let whole = bare.unwrap_or(server);
+    let (host, port) = match split_host_port(server) {
+        _ if whole.parse::<ZonedIp>().is_ok() => (whole, port),
+        Ok((host, digits)) => (
+            host,
+            digits.parse().map_err(|_| usage("not a port".into()))?,
+        ),
+        Err(_) => (server, port),
+    };
+    if let Ok(address) = host.parse::<ZonedIp>() {
+        let address = socket_address(&address, port).what(format_args!("@{server}"))?;
+        return Ok(vec![address]);
+    }
+    if looks_like_ip(host) {
+        return Err(usage("not a valid IP address".into()));
+    }
+    let found = Resolver::from_system().lookup_host(host);
+    let found = found.map_err(|error| match error {
+        LookupError::Name(_, why) => usage(why.to_string()),
+        error => Failure::of(error),
+    })?;
+    Ok(found
+        .into_iter()
+        .map(|address| (address, port).into())
+        .collect())
+}
+
+/// The longest file of root hints, in octets; IANA's has 3 KB.
+const HINTS_LIMIT: u64 = 1024 * 1024;
+
+fn roots(args: &Args, port: u16) -> Result<Vec<SocketAddr>, Failure> {
+    let mut roots = Vec::new();
+    for root in args.values("root") {
+        roots.extend(addresses(root, port)?);
+    }
+    if let Some(path) = args.value("root-hints") {
+        let reading = format!("reading {path}");
+        let mut octets = Vec::new();
+        let file = fs::File::open(path).what(&reading)?;
+        file.take(HINTS_LIMIT)
+            .read_to_end(&mut octets)
+            .what(&reading)?;
+        let found = root_addresses(&String::from_utf8_lossy(&octets));
+        if found.is_empty() {
+            return Err(Failure::from(format!("{path}: there is no address in it")));
+        }
+        roots.extend(
+            found
+                .into_iter()
+                .map(|address| SocketAddr::new(address, port)),
+        );
+    }
+    if roots.is_empty() {
+        let known = root_addresses(ROOT_HINTS);
+        roots.extend(
+            known
+                .into_iter()
+                .map(|address| SocketAddr::new(address, port)),
+        );
+    }
+    Ok(roots)
+}
+
+/// The address that an operand is, an error when it looks like one and is none, else nothing.
+fn operand_address(text: &str, must: bool) -> Result<Option<IpAddr>, UsageError> {
+    match parse_ip(text) {
+        Ok(address) => Ok(Some(address)),
+        Err(error) if must || looks_like_ip(text) => Err(UsageError::rule(format!(
+            "{} is not a valid IP address: {}",
+            groundwire::net::Excerpt::new(text),
+            error.rule()
+        ))),
+        Err(_) => Ok(None),
+    }
+}
+
+/// The name without the dot at its end, as host(1) writes what was asked for.
+fn plain(name: &Name) -> String {
+    let text = name.to_string();
+    match text.strip_suffix('.') {
+        Some(rest) if !rest.is_empty() => rest.to_string(),
+        _ => text,
+    }
+}
+
+#[test]
+fn the_options_are_declared_well() {
+    assert_eq!(SPEC.check(), Ok(()));
+}

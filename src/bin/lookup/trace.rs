@@ -1,0 +1,176 @@
+//! From the root down to the answer, one referral after the other, without anybody's help.
+
+use std::cell::Cell;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use groundwire::cli::{self, Failure, Out};
+use groundwire::dns::exchange::Asking;
+use groundwire::dns::walk::Referral;
+use groundwire::dns::{Class, Data, Name, Question, Rcode, RecordType, Reply, Resolver};
+
+use crate::ask::{Asked, NO_ANSWER, NOT_FOUND};
+use crate::{SPEC, plain};
+
+/// How many name servers without an address are looked up inside of each other. Names such as
+/// `ns.b.test` for `a.test` and the other way round have no end.
+const MAX_DEPTH: usize = 4;
+/// How many queries a walk may take, all together. A zone can name hundreds of servers without an
+/// address, each a walk of its own (the NXNS attack, CVE-2020-8616).
+const MAX_QUERIES: u32 = 100;
+
+/// Shows the way to each of the records asked for; returns the exit status.
+pub fn walk(
+    asked: &Asked,
+    resolver: &Resolver,
+    roots: &[SocketAddr],
+    port: u16,
+    out: &Out,
+) -> Result<u8, Failure> {
+    let mut worst = 0;
+    for question in asked.questions() {
+        let walker = Walker {
+            resolver,
+            roots,
+            port,
+            queries: Cell::new(MAX_QUERIES),
+        };
+        let status = match walker.down(&question, 0, &mut |line| out.line(line)) {
+            Ok(reply) => tell(&question, &reply, out)?,
+            Err(Ended::Output(failure)) => return Err(failure),
+            Err(Ended::Lost(why)) => {
+                cli::complain(
+                    &SPEC,
+                    format_args!("{} {}: {why}", question.name, question.kind),
+                );
+                NO_ANSWER
+            }
+        };
+        worst = worst.max(status);
+    }
+    Ok(worst)
+}
+
+fn tell(question: &Question, reply: &Reply, out: &Out) -> Result<u8, Failure> {
+    let message = &reply.message;
+    for record in &message.answers {
+        out.line(record)?;
+    }
+    let name = plain(&question.name);
+    if message.header.rcode == Rcode::NXDOMAIN {
+        out.line(format_args!("Host {name} not found: 3(NXDOMAIN)"))?;
+    } else if message.answers.is_empty() {
+        out.line(format_args!("{name} has no {} record", question.kind))?;
+    } else {
+        return Ok(0);
+    }
+    Ok(NOT_FOUND)
+}
+
+/// Why a walk did not arrive.
+enum Ended {
+    Lost(String),
+    Output(Failure),
+}
+
+struct Walker<'a> {
+    resolver: &'a Resolver,
+    roots: &'a [SocketAddr],
+    port: u16,
+    /// How many are left.
+    queries: Cell<u32>,
+}
+
+impl Walker<'_> {
+    /// The reply of a server that is in charge. `say` is given a line for each step.
+    fn down(
+        &self,
+        question: &Question,
+        depth: usize,
+        say: &mut dyn FnMut(String) -> Result<(), Failure>,
+    ) -> Result<Reply, Ended> {
+        let (mut zone, mut servers) = (Name::root(), self.roots.to_vec());
+        loop {
+            let begun = Instant::now();
+            let reply = self.ask(question, servers)?;
+            let millis = begun.elapsed().as_secs_f64() * 1e3;
+            let referral = Referral::read(&reply.message, &question.name, &zone);
+            let said = match &referral {
+                Some(referral) => format!("refers to {}", names(referral)),
+                None if reply.message.is_referral() => {
+                    return Err(Ended::Lost(format!(
+                        "{} refers to nowhere below {zone}",
+                        reply.server
+                    )));
+                }
+                None => format!("{}", reply.message.header.rcode),
+            };
+            say(format!(
+                "; {zone} at {} ({millis:.1} msec): {said}",
+                reply.server
+            ))
+            .map_err(Ended::Output)?;
+            let Some(referral) = referral else {
+                return Ok(reply);
+            };
+            servers = self.servers(&referral, depth)?;
+            zone = referral.zone;
+        }
+    }
+
+    fn ask(&self, question: &Question, servers: Vec<SocketAddr>) -> Result<Reply, Ended> {
+        let Some(left) = self.queries.get().checked_sub(1) else {
+            return Err(Ended::Lost(format!("not found with {MAX_QUERIES} queries")));
+        };
+        self.queries.set(left);
+        let config = self.resolver.config();
+        let asking = Asking {
+            servers,
+            timeout: config.timeout,
+            attempts: config.attempts,
+            use_tcp: config.use_tcp,
+            recursion: false,
+            ..Asking::default()
+        };
+        let reply = self.resolver.query_with(question, asking);
+        reply.map_err(|failure| Ended::Lost(failure.to_string()))
+    }
+
+    /// Where the servers of a referral are: as the glue says, else what a walk of their own finds.
+    fn servers(&self, referral: &Referral, depth: usize) -> Result<Vec<SocketAddr>, Ended> {
+        let mut addresses = referral.addresses();
+        let mut unknown = referral.servers.iter().map(|(name, _)| name);
+        while let (true, Some(name)) = (addresses.is_empty() && depth < MAX_DEPTH, unknown.next()) {
+            let question = Question {
+                name: name.clone(),
+                kind: RecordType::A,
+                class: Class::IN,
+            };
+            // A server that cannot be found is no reason to give up the others.
+            if let Ok(reply) = self.down(&question, depth + 1, &mut |_| Ok(())) {
+                let records = reply.message.answers.iter();
+                addresses.extend(records.filter(|r| r.name == *name).filter_map(|record| {
+                    match record.data {
+                        Data::A(address) => Some(IpAddr::V4(address)),
+                        _ => None,
+                    }
+                }));
+            }
+        }
+        if addresses.is_empty() {
+            let servers = names(referral);
+            return Err(Ended::Lost(format!("no address is known of {servers}")));
+        }
+        let at_port = |address| SocketAddr::new(address, self.port);
+        Ok(addresses.into_iter().map(at_port).collect())
+    }
+}
+
+fn names(referral: &Referral) -> String {
+    let names: Vec<String> = referral
+        .servers
+        .iter()
+        .map(|(name, _)| name.to_string())
+        .collect();
+    format!("{} ({})", referral.zone, names.join(", "))
+}
