@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use super::answer::{Answer, Ending};
 use super::cache::Cache;
-use super::code::{Class, RecordType};
+use super::code::RecordType;
 use super::edns::SAFE_UDP;
 use super::exchange::{Asking, Exchange, Reply};
 use super::failure::LookupError;
@@ -267,11 +267,7 @@ impl Resolver {
         deadline: Instant,
     ) -> Result<Vec<Answer>, LookupError> {
         let ask = |kind: RecordType| {
-            let question = Question {
-                name: name.clone(),
-                kind,
-                class: Class::IN,
-            };
+            let question = Question::new(name.clone(), kind);
             self.lookup_by(&question, deadline)
         };
         let Some((&first, others)) = kinds.split_first() else {

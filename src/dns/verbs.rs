@@ -7,7 +7,6 @@
 
 use std::net::{IpAddr, ToSocketAddrs};
 
-use super::Class;
 use super::answer::{Answer, Ending};
 use super::code::RecordType;
 use super::data::{Data, Mx, Srv};
@@ -35,11 +34,7 @@ impl Resolver {
 
     /// The names of an address, at least one: its PTR records, following aliases (RFC 2317).
     pub fn lookup_addr(&self, address: IpAddr) -> Result<Vec<Name>, LookupError> {
-        let question = Question {
-            name: Name::reverse(address),
-            kind: RecordType::PTR,
-            class: Class::IN,
-        };
+        let question = Question::new(Name::reverse(address), RecordType::PTR);
         let answer = self.lookup(&question)?;
         host_names(answer, |data| match data {
             Data::Ptr(name) => Some(name.clone()),

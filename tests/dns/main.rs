@@ -1,12 +1,21 @@
-//! Names from outside: the codec, its corner cases and hostile octets, other implementations.
+//! Names from outside: the codec, its corner cases and hostile octets, the resolver, other
+//! implementations.
 
 mod codec;
 mod codec_peers;
+mod daemons;
 mod fuzz;
 #[path = "../wire/generate.rs"]
 mod generate;
 mod hostile;
+mod peers;
+mod resolver;
+mod resolver_peers;
 mod samples;
+mod scripted;
+#[path = "../support/mod.rs"]
+mod support;
+mod trace;
 
 #[global_allocator]
 static ALLOCATOR: groundwire::sys::counting::Counting = groundwire::sys::counting::Counting;

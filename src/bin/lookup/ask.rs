@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use groundwire::cli::{self, Failure, Out, UsageError};
 use groundwire::dns::{
-    self, Class, Ending, LookupError, Name, Question, Rcode, RecordType, Resolver, System,
+    self, Ending, LookupError, Name, Question, Rcode, RecordType, Resolver, System,
 };
 
 use crate::{SPEC, json, operand_address, sections, words};
@@ -55,11 +55,9 @@ impl Asked {
     }
 
     pub fn questions(&self) -> impl Iterator<Item = Question> {
-        self.kinds.iter().map(|&kind| Question {
-            name: self.name.clone(),
-            kind,
-            class: Class::IN,
-        })
+        self.kinds
+            .iter()
+            .map(|&kind| Question::new(self.name.clone(), kind))
     }
 }
 

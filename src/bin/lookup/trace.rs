@@ -7,7 +7,7 @@ use std::time::Instant;
 use groundwire::cli::{self, Failure, Out};
 use groundwire::dns::exchange::Asking;
 use groundwire::dns::walk::Referral;
-use groundwire::dns::{Class, Data, Name, Question, Rcode, RecordType, Reply, Resolver};
+use groundwire::dns::{Data, Name, Question, Rcode, RecordType, Reply, Resolver};
 
 use crate::ask::{Asked, NO_ANSWER, NOT_FOUND};
 use crate::{SPEC, plain};
@@ -141,11 +141,7 @@ impl Walker<'_> {
         let mut addresses = referral.addresses();
         let mut unknown = referral.servers.iter().map(|(name, _)| name);
         while let (true, Some(name)) = (addresses.is_empty() && depth < MAX_DEPTH, unknown.next()) {
-            let question = Question {
-                name: name.clone(),
-                kind: RecordType::A,
-                class: Class::IN,
-            };
+            let question = Question::new(name.clone(), RecordType::A);
             // A server that cannot be found is no reason to give up the others.
             if let Ok(reply) = self.down(&question, depth + 1, &mut |_| Ok(())) {
                 let records = reply.message.answers.iter();

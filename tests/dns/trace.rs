@@ -1,0 +1,181 @@
+//! `lookup --trace` walks a tree of servers in a lab: one address each, all at one port.
+
+use std::net::{Ipv4Addr, UdpSocket};
+use std::process::{Command, Output};
+
+use groundwire::dns::{Data, Message, Name, Rcode, Record};
+
+use crate::scripted::{GOOD, name, octets, on, reply};
+
+/// Sockets at this many addresses of the machine, 127.0.0.1 and on, with one port.
+fn sockets(count: u8) -> Vec<UdpSocket> {
+    for _ in 0..100 {
+        let first = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = first.local_addr().unwrap().port();
+        let others = (2..=count).map(|n| UdpSocket::bind((Ipv4Addr::new(127, 0, 0, n), port)).ok());
+        if let Some(others) = others.collect::<Option<Vec<_>>>() {
+            return std::iter::once(first).chain(others).collect();
+        }
+    }
+    panic!("no port is free at all addresses");
+}
+
+/// A referral to `zone`, whose server has this name and, if it is known, this address.
+fn referral(query: &Message, zone: &str, server: &str, glue: Option<&str>) -> Message {
+    let mut said = reply(query, GOOD);
+    said.answers.clear();
+    said.header.recursion_available = false;
+    said.authorities
+        .push(Record::new(name(zone), 60, Data::Ns(name(server))));
+    let address = glue.map(|text| Data::A(text.parse().unwrap()));
+    said.additionals
+        .extend(address.map(|data| Record::new(name(server), 60, data)));
+    said
+}
+
+fn authoritative(query: &Message) -> Message {
+    let mut said = reply(query, GOOD);
+    said.header.authoritative = true;
+    said
+}
+
+fn walk(port: u16, asked: &str) -> Output {
+    let port = port.to_string();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lookup"));
+    command.args([
+        "--trace",
+        "--root",
+        "127.0.0.1",
+        "-p",
+        &port,
+        "-t",
+        "a",
+        asked,
+    ]);
+    command.args(["--timeout", "10s"]).output().unwrap()
+}
+
+fn printed(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn asked(query: &Message) -> &Name {
+    assert!(
+        !query.header.recursion_desired,
+        "nobody is asked to ask others"
+    );
+    &query.questions[0].name
+}
+
+#[test]
+fn the_way_leads_from_the_root_down_to_who_is_in_charge() {
+    let [root, child]: [UdpSocket; 2] = sockets(2).try_into().unwrap();
+    let port = root.local_addr().unwrap().port();
+    on(root, |query, send| {
+        asked(query);
+        send(&octets(&referral(
+            query,
+            "example",
+            "ns.example",
+            Some("127.0.0.2"),
+        )));
+    });
+    on(child, |query, send| {
+        let mut said = authoritative(query);
+        if *asked(query) == name("gone.example") {
+            said.answers.clear();
+            said.header.rcode = Rcode::NXDOMAIN;
+        }
+        send(&octets(&said));
+    });
+    let found = walk(port, "www.example");
+    let text = printed(&found);
+    let steps: Vec<&str> = text.lines().collect();
+    assert_eq!(found.status.code(), Some(0));
+    assert!(
+        steps[0].starts_with(&format!("; . at 127.0.0.1:{port} (")),
+        "{text}"
+    );
+    assert!(
+        steps[0].ends_with("refers to example. (ns.example.)"),
+        "{text}"
+    );
+    assert!(
+        steps[1].starts_with(&format!("; example. at 127.0.0.2:{port} (")),
+        "{text}"
+    );
+    assert_eq!(steps[2], format!("www.example.\t60\tIN\tA\t{GOOD}"));
+    let gone = walk(port, "gone.example");
+    assert_eq!(gone.status.code(), Some(1));
+    assert!(printed(&gone).ends_with("Host gone.example not found: 3(NXDOMAIN)\n"));
+}
+
+#[test]
+fn a_name_server_without_an_address_is_looked_up_by_a_walk_of_its_own() {
+    let [root, child, other]: [UdpSocket; 3] = sockets(3).try_into().unwrap();
+    let port = root.local_addr().unwrap().port();
+    on(root, |query, send| {
+        let said = match asked(query).is_within(&name("test")) {
+            true => referral(query, "test", "ns.test", Some("127.0.0.3")),
+            false => referral(query, "example", "ns.test", None),
+        };
+        send(&octets(&said));
+    });
+    on(child, |query, send| send(&octets(&authoritative(query))));
+    on(other, |query, send| {
+        let mut said = authoritative(query);
+        said.answers[0].data = Data::A("127.0.0.2".parse().unwrap());
+        send(&octets(&said));
+    });
+    let found = walk(port, "www.example");
+    assert_eq!(found.status.code(), Some(0), "{}", printed(&found));
+    assert!(printed(&found).contains(&format!("; example. at 127.0.0.2:{port}")));
+}
+
+#[test]
+fn a_referral_upwards_sideways_or_in_a_circle_ends_the_walk() {
+    for zone in [".", "test", "example"] {
+        let [root, child]: [UdpSocket; 2] = sockets(2).try_into().unwrap();
+        let port = root.local_addr().unwrap().port();
+        on(root, |query, send| {
+            send(&octets(&referral(
+                query,
+                "example",
+                "ns.example",
+                Some("127.0.0.2"),
+            )));
+        });
+        on(child, move |query, send| {
+            send(&octets(&referral(
+                query,
+                zone,
+                "ns.example",
+                Some("127.0.0.1"),
+            )));
+        });
+        let lost = walk(port, "www.example");
+        let said = String::from_utf8_lossy(&lost.stderr).into_owned();
+        assert_eq!(lost.status.code(), Some(3), "{zone}");
+        assert!(said.contains("refers to nowhere below example."), "{said}");
+    }
+}
+
+#[test]
+fn name_servers_that_need_each_other_to_be_found_end_the_walk() {
+    let [root]: [UdpSocket; 1] = sockets(1).try_into().unwrap();
+    let port = root.local_addr().unwrap().port();
+    on(root, |query, send| {
+        let (zone, server) = match asked(query).is_within(&name("test")) {
+            true => ("test", "ns.example"),
+            false => ("example", "ns.test"),
+        };
+        send(&octets(&referral(query, zone, server, None)));
+    });
+    let lost = walk(port, "www.example");
+    let said = String::from_utf8_lossy(&lost.stderr).into_owned();
+    assert_eq!(lost.status.code(), Some(3));
+    assert!(
+        said.contains("no address is known of example. (ns.test.)"),
+        "{said}"
+    );
+}
