@@ -144,10 +144,6 @@ fn over_tcp(server: SocketAddr) -> ResolverConfig {
     }
 }
 
-fn any() -> SocketAddr {
-    "127.0.0.1:0".parse().unwrap()
-}
-
 #[test]
 fn a_reply_that_dribbles_in_byte_by_byte_is_put_together() {
     let server = tcp(any(), |query, stream| {

@@ -39,10 +39,9 @@ pub fn on(
 
 /// A server over TCP: `serve` gets each connection's first query and the connection.
 pub fn tcp(
-    address: SocketAddr,
+    listener: TcpListener,
     mut serve: impl FnMut(&Message, &mut TcpStream) + Send + 'static,
 ) -> SocketAddr {
-    let listener = TcpListener::bind(address).unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
         for stream in listener.incoming() {
@@ -64,8 +63,19 @@ pub fn both(
     over_udp: impl FnMut(&Message, &mut dyn FnMut(&[u8])) + Send + 'static,
     over_tcp: impl FnMut(&Message, &mut TcpStream) + Send + 'static,
 ) -> SocketAddr {
-    let address = udp(over_udp);
-    tcp(address, over_tcp)
+    for _ in 0..100 {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        if let Ok(listener) = TcpListener::bind(socket.local_addr().unwrap()) {
+            tcp(listener, over_tcp);
+            return on(socket, over_udp);
+        }
+    }
+    panic!("no port is free for both UDP and TCP");
+}
+
+/// A listener for [`tcp`].
+pub fn any() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").unwrap()
 }
 
 /// A message with its length before it.

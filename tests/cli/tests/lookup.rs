@@ -1,0 +1,257 @@
+//! lookup, against a small name server in the test: its words, its forms, its exit status.
+
+use std::net::UdpSocket;
+use std::thread;
+
+use assert_cmd::assert::Assert;
+use groundwire_cli_tests::{json, program};
+
+/// Where the data of a record stand in the replies of [`server`].
+enum Reply {
+    /// Records of a type for the name asked, each the octets of its RDATA.
+    Records(u16, Vec<Vec<u8>>),
+    /// Only an rcode.
+    Rcode(u8),
+}
+
+/// A name server that answers each query by its name (as text, lower case) and type.
+fn server(answer: fn(&str, u16) -> Reply) -> String {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        let mut buffer = [0; 2048];
+        loop {
+            let (_, peer) = socket.recv_from(&mut buffer).unwrap();
+            let (mut at, mut name) = (12, String::new());
+            while buffer[at] > 0 {
+                let end = at + 1 + usize::from(buffer[at]);
+                name += &String::from_utf8_lossy(&buffer[at + 1..end]);
+                name.push('.');
+                at = end;
+            }
+            let kind = u16::from_be_bytes([buffer[at + 1], buffer[at + 2]]);
+            let question = &buffer[12..at + 5];
+            let mut reply = [
+                &buffer[..2],
+                &[0x85, 0x80, 0, 1, 0, 0, 0, 0, 0, 0],
+                question,
+            ]
+            .concat();
+            match answer(&name.to_lowercase(), kind) {
+                Reply::Rcode(rcode) => reply[3] |= rcode,
+                Reply::Records(kind, records) => {
+                    reply[7] = u8::try_from(records.len()).unwrap();
+                    for rdata in records {
+                        reply.extend([0xc0, 12]);
+                        reply.extend(kind.to_be_bytes());
+                        reply.extend([0, 1, 0, 0, 0, 60]);
+                        reply.extend(u16::try_from(rdata.len()).unwrap().to_be_bytes());
+                        reply.extend(rdata);
+                    }
+                }
+            }
+            socket.send_to(&reply, peer).unwrap();
+        }
+    });
+    format!("@{address}")
+}
+
+const A: u16 = 1;
+const PTR: u16 = 12;
+const MX: u16 = 15;
+const TXT: u16 = 16;
+const AAAA: u16 = 28;
+
+/// The lab: www has addresses, example has mail and a nasty text, 192.0.2.1 a name.
+fn lab() -> String {
+    server(|name, kind| match (name, kind) {
+        ("www.example.", A) => Reply::Records(A, vec![vec![192, 0, 2, 1], vec![192, 0, 2, 2]]),
+        ("www.example.", AAAA) => Reply::Records(
+            AAAA,
+            vec![vec![0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]],
+        ),
+        ("www.example.", _) => Reply::Records(kind, vec![]),
+        ("example.", MX) => Reply::Records(MX, vec![b"\x00\x0a\x02mx\xc0\x0c".to_vec()]),
+        ("example.", TXT) => Reply::Records(TXT, vec![b"\x09\x1b[31m\n\r\"\\".to_vec()]),
+        ("1.2.0.192.in-addr.arpa.", PTR) => {
+            Reply::Records(PTR, vec![b"\x08\x1b]0;x\x07\nz\x00".to_vec()])
+        }
+        ("refused.example.", _) => Reply::Rcode(5),
+        _ => Reply::Rcode(3),
+    })
+}
+
+fn lookup(arguments: &[&str]) -> Assert {
+    program("lookup").args(arguments).assert()
+}
+
+fn stdout(run: &Assert) -> String {
+    String::from_utf8(run.get_output().stdout.clone()).unwrap()
+}
+
+#[test]
+fn addresses_and_mail_are_told_in_the_words_of_host() {
+    let lab = lab();
+    lookup(&[&lab, "www.example"]).success().stderr("").stdout(
+        "www.example has address 192.0.2.1\n\
+         www.example has address 192.0.2.2\n\
+         www.example has IPv6 address 2001:db8::1\n",
+    );
+    let mail = lookup(&[&lab, "-t", "mx", "example"]);
+    mail.success()
+        .stdout("example mail is handled by 10 mx.example.\n");
+    let short = lookup(&["--short", "-t", "A", &lab, "www.example"]);
+    short.success().stdout("192.0.2.1\n192.0.2.2\n");
+}
+
+#[test]
+fn no_such_name_and_no_such_record_are_told_apart_with_status_1() {
+    let lab = lab();
+    let gone = lookup(&[&lab, "gone.example"]);
+    gone.code(1)
+        .stdout("Host gone.example not found: 3(NXDOMAIN)\n")
+        .stderr("");
+    let none = lookup(&[&lab, "-t", "mx", "www.example"]);
+    none.code(1)
+        .stdout("www.example has no MX record\n")
+        .stderr("");
+    let short = lookup(&[&lab, "--short", "gone.example"]);
+    short.code(1).stdout("").stderr("");
+}
+
+#[test]
+fn of_several_names_the_worst_status_counts() {
+    let lab = lab();
+    let run = lookup(&[&lab, "gone.example", "www.example", "-t", "a"]).code(1);
+    assert_eq!(stdout(&run).lines().count(), 3);
+    lookup(&[&lab, "gone.example", "refused.example", "www.example"]).code(3);
+}
+
+#[test]
+fn when_no_server_answers_the_status_is_3_and_each_failure_is_told() {
+    let lab = lab();
+    let run = lookup(&[&lab, "-t", "a", "refused.example"])
+        .code(3)
+        .stdout("");
+    let text = format!(
+        "lookup: refused.example. A: no server answered; udp {}: REFUSED\n",
+        &lab[1..]
+    );
+    run.stderr(text);
+    let nobody = lookup(&["@127.0.0.1:1", "--attempts", "1", "-t", "a", "x.example"]).code(3);
+    nobody
+        .stderr("lookup: x.example. A: no server answered; udp 127.0.0.1:1: connection refused\n");
+}
+
+#[test]
+fn what_is_no_address_is_said_to_be_none_and_nobody_is_asked() {
+    for (text, why) in [
+        ("288.8.8.8", "octet 288 is above 255"),
+        ("127.1", "an IPv4 address has four octets, this has 2"),
+    ] {
+        let run = lookup(&["@127.0.0.1:1", text]).code(2).stdout("");
+        let first = format!("lookup: {text} is not a valid IP address: {why}");
+        let said = String::from_utf8(run.get_output().stderr.clone()).unwrap();
+        assert!(said.starts_with(&first), "{said}");
+    }
+    lookup(&["-x", "www.example"]).code(2);
+    lookup(&["a..b"]).code(2);
+    lookup(&[]).code(2);
+    lookup(&["-t", "nonsense", "x"]).code(2);
+    lookup(&["--short", "--json", "x"]).code(2);
+    lookup(&["--system", "-t", "mx", "x"]).code(2);
+    lookup(&["@127.1", "x"]).code(2);
+    lookup(&["@127.0.0.1:99999", "x"]).code(2);
+    lookup(&["--root", "127.0.0.1", "x"]).code(2);
+}
+
+#[test]
+fn control_bytes_from_the_network_never_reach_the_terminal() {
+    let lab = lab();
+    for arguments in [
+        &["192.0.2.1"][..],
+        &["-x", "192.0.2.1", "--short"],
+        &["-v", "192.0.2.1"],
+        &["--json", "192.0.2.1"],
+        &["-t", "txt", "example"],
+        &["-t", "txt", "--short", "example"],
+        &["-t", "txt", "-v", "example"],
+        &["-t", "txt", "--json", "example"],
+    ] {
+        let run = lookup(&[&[lab.as_str()], arguments].concat()).success();
+        let printed = stdout(&run);
+        let steers = |letter: char| letter.is_control() && letter != '\n' && letter != '\t';
+        assert!(!printed.contains(steers), "{arguments:?}: {printed:?}");
+    }
+    let run = lookup(&[&lab, "192.0.2.1"]).success();
+    let pointer = "1.2.0.192.in-addr.arpa domain name pointer \\027]0\\;x\\007\\010z.\n";
+    assert_eq!(stdout(&run), pointer);
+}
+
+#[test]
+fn json_is_an_object_a_line() {
+    let lab = lab();
+    let run = lookup(&["--json", &lab, "www.example", "gone.example"]).code(1);
+    let printed = stdout(&run);
+    let objects: Vec<json::Value> = printed.lines().map(|l| json::parse(l).unwrap()).collect();
+    assert_eq!(objects.len(), 4);
+    assert_eq!(objects[0].get("status").text(), "NOERROR");
+    assert_eq!(objects[0].get("server").text(), &lab[1..]);
+    let json::Value::List(records) = objects[0].get("records") else {
+        panic!("{printed}");
+    };
+    assert_eq!(records[1].get("data").text(), "192.0.2.2");
+    assert_eq!(records[1].get("ttl").number(), 60.0);
+    assert_eq!(objects[2].get("status").text(), "NXDOMAIN");
+    let none = lookup(&["--json", &lab, "-t", "mx", "www.example"]).code(1);
+    assert_eq!(
+        json::parse(&stdout(&none)).unwrap().get("status").text(),
+        "NODATA"
+    );
+    let lost = lookup(&["--json", &lab, "refused.example"]).code(3);
+    assert_eq!(
+        json::parse(&stdout(&lost)).unwrap().get("status").text(),
+        "NOANSWER"
+    );
+}
+
+#[test]
+fn verbose_shows_the_reply_section_by_section() {
+    let run = lookup(&[&lab(), "-v", "-t", "a", "www.example"]).success();
+    let printed = stdout(&run);
+    for part in [
+        ";; ->>HEADER<<- opcode: QUERY, status: NOERROR, id: ",
+        ";; flags: qr aa rd ra; QUERY: 1, ANSWER: 2, AUTHORITY: 0, ADDITIONAL: 0\n",
+        ";; QUESTION SECTION:\n;www.example.\t\tIN\tA\n",
+        ";; ANSWER SECTION:\nwww.example.\t60\tIN\tA\t192.0.2.1\n",
+        ";; Query time: ",
+        "(UDP)\n;; MSG SIZE  rcvd: 61\n",
+    ] {
+        assert!(printed.contains(part), "{part:?} is not in\n{printed}");
+    }
+    lookup(&[&lab(), "-v", "gone.example"]).code(1);
+}
+
+#[test]
+fn servers_are_named_by_address_port_brackets_or_name() {
+    let lab = lab();
+    let port = lab.rsplit(':').next().unwrap();
+    for server in ["@127.0.0.1", "@localhost", "@[127.0.0.1]"] {
+        lookup(&[server, "-p", port, "-t", "a", "--short", "www.example"]).success();
+    }
+    let with_port = format!("@localhost:{port}");
+    lookup(&[&with_port, "-t", "a", "www.example"]).success();
+    let v6 = lookup(&["@[::1]:1", "--attempts", "1", "-t", "a", "x.example"]).code(3);
+    let said = String::from_utf8(v6.get_output().stderr.clone()).unwrap();
+    assert!(said.contains("udp [::1]:1: "), "{said}");
+}
+
+#[test]
+fn without_a_server_localhost_is_known_and_invalid_is_not() {
+    let known = lookup(&["localhost"]).success();
+    known.stdout("localhost has address 127.0.0.1\nlocalhost has IPv6 address ::1\n");
+    let gone = lookup(&["x.invalid"]).code(1);
+    gone.stdout("Host x.invalid not found: 3(NXDOMAIN)\n");
+    let system = lookup(&["--system", "localhost"]).success();
+    assert!(stdout(&system).contains("localhost has address 127.0.0.1\n"));
+}
