@@ -8,6 +8,7 @@
 
 mod calls;
 mod commands;
+mod names;
 mod packets;
 mod stops;
 

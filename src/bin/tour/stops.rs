@@ -15,7 +15,7 @@ use groundwire::net::{self, Conn, Deadline, MAX_UDP_PAYLOAD, Network};
 use groundwire::server::{Config, DatagramConfig, DatagramServer, Running, Server, Stopper};
 use groundwire::telemetry::Histogram;
 
-use super::{calls, commands, packets};
+use super::{calls, commands, names, packets};
 
 /// How long anything here may take; loopback answers in microseconds.
 pub const PATIENCE: Duration = Duration::from_secs(3);
@@ -81,6 +81,11 @@ pub const STOPS: &[Stop] = &[
         name: "rpc",
         about: "calls by name: quick, slow, streamed, unknown",
         visit: calls::rpc,
+    },
+    Stop {
+        name: "lookup",
+        about: "a name, its alias, its address, and a name that is not there",
+        visit: names::lookup,
     },
     Stop {
         name: "deadline",

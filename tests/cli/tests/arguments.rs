@@ -162,6 +162,27 @@ const PROGRAMS: &[Program] = &[
         extra: &["127.0.0.1:1", "struct", "surplus"],
     },
     Program {
+        name: "lookup",
+        serves: false,
+        options: &[
+            "-t, --type",
+            "-x, --reverse",
+            "-p, --port",
+            "--tcp",
+            "--timeout",
+            "--attempts",
+            "--no-search",
+            "--system",
+            "--short",
+            "--json",
+            "-v, --verbose",
+            "--trace",
+            "--root",
+            "--root-hints",
+        ],
+        extra: &[],
+    },
+    Program {
         name: "rpc-server",
         serves: false,
         options: &[
