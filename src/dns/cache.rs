@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::answer::{Answer, Ending};
+use super::chain::{Answer, Ending};
 use super::code::{Class, RecordType};
 use super::name::Name;
 use super::record::{Question, Record};

@@ -12,7 +12,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-use super::answer::Answer;
+use super::chain::Answer;
 use super::exchange::{Exchange, Reply, Step, Try};
 use super::lookup::{Failure, Lookup};
 use super::message::MAX_MESSAGE;

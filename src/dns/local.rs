@@ -9,7 +9,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::answer::{Answer, Ending};
+use super::chain::{Answer, Ending};
 use super::code::{Class, RecordType};
 use super::data::Data;
 use super::hosts::Hosts;

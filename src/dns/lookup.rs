@@ -1,6 +1,6 @@
 //! A look-up: a question, the aliases on the way, and the answer at their end.
 //!
-//! An [`Exchange`] brings a reply, `answer.rs` reads it; when its chain of aliases leads out of it, the
+//! An [`Exchange`] brings a reply, `chain.rs` reads it; when its chain of aliases leads out of it, the
 //! next exchange asks for the name reached. Names are not visited twice and aliases are counted over
 //! all replies together, so servers cannot send each other's clients in circles. Pure, like both.
 
@@ -8,7 +8,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::answer::{Answer, Chain, MAX_ALIASES, Said};
+use super::chain::{Answer, Chain, MAX_ALIASES, Said};
 use super::exchange::{Asking, Exchange, Step, Try};
 use super::name::Name;
 use super::record::{Question, Record};

@@ -12,7 +12,7 @@
 //! Looking names up, pure up to the last line:
 //!
 //! - [`hosts`], [`resolv_conf`]: the machine's files, and the search list.
-//! - [`exchange`]: one question, its servers and its reply. [`answer`]: what the reply says.
+//! - [`exchange`]: one question, its servers and its reply. [`chain`]: what the reply says.
 //!   [`lookup`]: both together, along aliases. [`cache`], `local`, [`order`]: what needs no asking,
 //!   and whom to try first.
 //! - [`walk`]: referrals, for the way down from the root.
@@ -21,8 +21,8 @@
 //! Sources: RFC 1034 and 1035, as 2181, 2308, 3597, 4343, 6891 and 9267 amend them; each file names
 //! its own.
 
-pub mod answer;
 pub mod cache;
+pub mod chain;
 pub mod code;
 pub mod data;
 pub mod edns;
@@ -47,7 +47,7 @@ mod verbs;
 pub mod walk;
 mod writer;
 
-pub use answer::{Answer, Ending};
+pub use chain::{Answer, Ending};
 pub use code::{Class, Opcode, Rcode, RecordType};
 pub use data::Data;
 pub use edns::{CLASSIC_UDP, Edns, SAFE_UDP};

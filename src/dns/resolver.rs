@@ -21,8 +21,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::answer::{Answer, Ending};
 use super::cache::Cache;
+use super::chain::{Answer, Ending};
 use super::code::RecordType;
 use super::edns::SAFE_UDP;
 use super::exchange::{Asking, Exchange, Reply};

@@ -7,7 +7,7 @@
 
 use std::net::{IpAddr, ToSocketAddrs};
 
-use super::answer::{Answer, Ending};
+use super::chain::{Answer, Ending};
 use super::code::RecordType;
 use super::data::{Data, Mx, Srv};
 use super::failure::LookupError;

@@ -58,7 +58,7 @@ pub fn lookup() -> Result<Told> {
     lines.push(refused);
     Ok(Told {
         lines,
-        read: "src/dns/exchange.rs, answer.rs, cache.rs, resolver.rs; docs/names.md",
+        read: "src/dns/exchange.rs, chain.rs, cache.rs, resolver.rs; docs/names.md",
     })
 }
 
