@@ -48,7 +48,7 @@ impl fmt::Display for Failure {
             Failure::Endless { name } => {
                 write!(
                     f,
-                    "{name}: an alias in a circle, or one of more than {MAX_ALIASES}"
+                    "{name}: the aliases lead in a circle, or are more than {MAX_ALIASES}"
                 )
             }
         }

@@ -13,7 +13,7 @@ the server spent on a request.
 The programs come from target/release (`make build`), the peers from tests/peers/build
 (tests/peers/build.sh); a peer that was not built is left out and said so.
 """
-import argparse, json, os, platform, random, resource, statistics, subprocess, sys, tempfile, time
+import argparse, json, os, platform, random, resource, shutil, socket, statistics, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 OURS = os.path.join(os.environ.get("CARGO_TARGET_DIR", os.path.join(HERE, "../../target")), "release")
@@ -54,6 +54,9 @@ RPC_PEERS = {
 CODEC = "codec"
 # DNS messages beside hickory-proto: the same.
 DNS_CODEC = "dns-codec"
+# A program that looks one name up, from its start to its end, beside others that do the same.
+LOOKUP = "lookup"
+LOOKUP_GOALS = {"dig": 1.0, "host": 1.0}
 
 
 class Server:
@@ -203,6 +206,54 @@ def dns_codec(rounds):
     subprocess.run([program, str(6 * rounds)], check=True)
 
 
+def free_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def lookup(rounds, runs=50):
+    """The whole time of a process that asks a local NSD for an address and prints it."""
+    tools = {name: shutil.which(name) for name in LOOKUP_GOALS}
+    nsd = shutil.which("nsd", path=os.environ["PATH"] + ":/usr/sbin")
+    if not nsd:
+        return print("bench: lookup left out: nsd is not installed", file=sys.stderr)
+    port = free_port()
+    commands = {
+        "groundwire": [os.path.join(OURS, "lookup"), "--short", "-t", "a", f"@127.0.0.1:{port}", "www.lab.test"],
+        "dig": [tools["dig"], "+short", "-p", str(port), "@127.0.0.1", "www.lab.test"],
+        "host": [tools["host"], "-t", "a", "-p", str(port), "www.lab.test", "127.0.0.1"],
+    }
+    commands = {name: command for name, command in commands.items() if command[0]}
+    with tempfile.TemporaryDirectory() as folder:
+        with open(f"{folder}/zone", "w") as zone:
+            zone.write("$TTL 60\n@ SOA ns who 1 2 3 4 5\n@ NS ns\nns A 127.0.0.1\nwww A 192.0.2.1\n")
+        with open(f"{folder}/conf", "w") as conf:
+            conf.write(f'server:\n ip-address: 127.0.0.1\n port: {port}\n username: ""\n zonesdir: "{folder}"\n'
+                       f' database: ""\n pidfile: "{folder}/pid"\n xfrdfile: ""\n zonelistfile: "{folder}/list"\n'
+                       f'remote-control:\n control-enable: no\nzone:\n name: lab.test\n zonefile: zone\n')
+        server = subprocess.Popen([nsd, "-d", "-c", f"{folder}/conf"], stderr=subprocess.DEVNULL)
+        try:
+            while subprocess.run(commands["groundwire"], capture_output=True).returncode:
+                if server.poll() is not None:
+                    return print("bench: lookup left out: nsd has ended", file=sys.stderr)
+            times = {name: [] for name in commands}
+            for _ in range(rounds):
+                for name in random.sample(list(commands), len(commands)):
+                    begun = time.monotonic()
+                    for _ in range(runs):
+                        subprocess.run(commands[name], stdout=subprocess.DEVNULL, check=True)
+                    times[name].append((time.monotonic() - begun) / runs * 1e3)
+        finally:
+            server.terminate()
+            server.wait()
+    for name, own in times.items():
+        ratios = [theirs / ours for theirs, ours in zip(own, times["groundwire"])]
+        ratio = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+        ratio, goal = ("", "") if name == "groundwire" else (ratio, LOOKUP_GOALS[name])
+        print(f"| {LOOKUP} | {name} | {statistics.median(own):.2f} ms each | | | {ratio} | {goal} |", flush=True)
+
+
 def memory(contestants, count=10_000):
     """Resident memory of a server that holds idle connections, each of which has asked once."""
     for name in contestants:
@@ -230,7 +281,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
-    names = [*CASES, MEMORY, *RPC_CASES, CODEC, DNS_CODEC]
+    names = [*CASES, MEMORY, *RPC_CASES, CODEC, DNS_CODEC, LOOKUP]
     if options.list:
         return print("\n".join(names))
     unknown = [case for case in options.cases if case not in names]
@@ -255,6 +306,8 @@ def main():
             codec(options.rounds)
         elif case == DNS_CODEC:
             dns_codec(options.rounds)
+        elif case == LOOKUP:
+            lookup(options.rounds)
         elif case in RPC_CASES:
             measure_rpc(case, options.rounds, options.seconds)
         else:
