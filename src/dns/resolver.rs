@@ -49,6 +49,8 @@ const FILE_LIMIT: u64 = 4 * 1024 * 1024;
 pub struct ResolverConfig {
     /// The name servers. Default none; [`ResolverConfig::from_system`] has the machine's.
     pub servers: Vec<SocketAddr>,
+    /// How many more the machine's resolv.conf names, which are not used. Default 0.
+    pub unused_servers: usize,
     /// How long to wait for each reply. Default 5 s.
     pub timeout: Duration,
     /// How many times to ask each server. Default 2.
@@ -78,6 +80,7 @@ impl Default for ResolverConfig {
     fn default() -> Self {
         Self {
             servers: Vec::new(),
+            unused_servers: 0,
             timeout: Duration::from_secs(5),
             attempts: 2,
             deadline: Duration::from_secs(30),
@@ -118,6 +121,7 @@ impl ResolverConfig {
         }
         Self {
             servers,
+            unused_servers: conf.unused,
             timeout: conf.timeout,
             attempts: conf.attempts,
             rotate: conf.rotate,

@@ -52,8 +52,14 @@ fn forged_replies_alone_end_with_the_deadline_and_not_later() {
             send(&octets(&forged));
         }
     });
-    let said = ask(impatient(&[server])).unwrap_err();
+    let config = ResolverConfig {
+        timeout: Duration::from_millis(150),
+        ..config(&[server])
+    };
+    let begun = Instant::now();
+    let said = ask(config).unwrap_err();
     assert!(said.ends_with("no reply in time"), "{said}");
+    assert!(begun.elapsed() < PATIENCE / 2);
 }
 
 #[test]
@@ -265,7 +271,7 @@ fn a_silent_server_is_left_for_the_next_and_a_closed_port_at_once() {
     let (silent, heard) = silent();
     let good = udp(|query, send| send(&good(query)));
     good_answer(impatient(&[silent, good]));
-    assert_eq!(heard.try_iter().count(), 1);
+    assert!(heard.try_iter().count() >= 1);
     let closed = UdpSocket::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -284,7 +290,7 @@ fn when_nobody_answers_each_servers_failure_is_told_and_the_attempts_are_counted
     });
     let config = ResolverConfig {
         attempts: 3,
-        timeout: Duration::from_millis(50),
+        timeout: Duration::from_millis(400),
         ..config(&[first, second])
     };
     let said = ask(config).unwrap_err();
@@ -612,6 +618,21 @@ fn a_service_at_the_root_is_not_available_and_others_come_by_priority() {
     let resolver = says(vec![srv(2, "b"), srv(1, "a")]);
     let found = resolver.lookup_srv("_sip._tcp.example").unwrap();
     assert_eq!(found[0].target, name("a"));
+}
+
+#[test]
+fn a_reverse_name_that_is_an_alias_is_followed() {
+    // As RFC 2317 does it for networks smaller than a /24.
+    let server = udp(|query, send| {
+        let mut said = reply(query, GOOD);
+        let target = name("1.0-25.2.0.192.in-addr.arpa");
+        said.answers[0].data = Data::Cname(target.clone());
+        let pointer = Data::Ptr(name("host.example"));
+        said.answers.push(Record::new(target, 60, pointer));
+        send(&octets(&said));
+    });
+    let names = Resolver::new(config(&[server])).lookup_addr("192.0.2.1".parse().unwrap());
+    assert_eq!(names.unwrap(), [name("host.example")]);
 }
 
 #[test]

@@ -188,7 +188,14 @@ fn config(args: &Args, servers: &[&str], port: u16) -> Result<ResolverConfig, Fa
         }
         config.servers = named;
         config.local = None;
-    } else if port != PORT {
+    } else if config.unused_servers > 0 && args.flag("verbose") {
+        let (used, more) = (config.servers.len(), config.unused_servers);
+        let text = format!(
+            "/etc/resolv.conf: the first {used} name servers are used, {more} more are not"
+        );
+        cli::complain(&SPEC, text);
+    }
+    if servers.is_empty() && port != PORT {
         config
             .servers
             .iter_mut()

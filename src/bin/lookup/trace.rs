@@ -34,6 +34,7 @@ pub fn walk(
             roots,
             port,
             queries: Cell::new(MAX_QUERIES),
+            begun: Instant::now(),
         };
         let status = match walker.down(&question, 0, &mut |line| out.line(line)) {
             Ok(reply) => tell(&question, &reply, out)?,
@@ -79,6 +80,7 @@ struct Walker<'a> {
     port: u16,
     /// How many are left.
     queries: Cell<u32>,
+    begun: Instant,
 }
 
 impl Walker<'_> {
@@ -124,6 +126,10 @@ impl Walker<'_> {
         };
         self.queries.set(left);
         let config = self.resolver.config();
+        if self.begun.elapsed() > config.deadline {
+            let seconds = config.deadline.as_secs();
+            return Err(Ended::Lost(format!("not found within {seconds} s")));
+        }
         let asking = Asking {
             servers,
             timeout: config.timeout,

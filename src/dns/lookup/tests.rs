@@ -139,3 +139,45 @@ fn a_failure_says_what_was_asked_of_whom_and_why_it_failed() {
         "n0.example. A: there is no server to ask"
     );
 }
+
+#[test]
+fn whatever_a_reply_is_made_of_the_lookup_ends() {
+    const SEED: u64 = 0x6e61_6d65;
+    println!("seed {SEED:#x}");
+    let mut state = SEED;
+    // A linear congruential generator (Knuth's constants): its upper bits are good enough here.
+    let mut random = move |below: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    for round in 0..5_000 {
+        let mut lookup = lookup();
+        let (mut now, mut sends) = (Duration::ZERO, 0);
+        loop {
+            match lookup.poll(now, round) {
+                Step::Done(_) => break,
+                Step::Wait(until) => now = until,
+                Step::Send { server, octets, .. } => {
+                    sends += 1;
+                    assert!(sends <= 4 * (MAX_ALIASES + 1), "round {round}");
+                    let query = Message::decode(&octets).unwrap();
+                    let mut reply = Message::new(query.header.reply());
+                    reply.questions = query.questions;
+                    reply.header.authoritative = true;
+                    for _ in 0..random(4) {
+                        alias(&mut reply, &format!("n{}.example", random(9)));
+                    }
+                    let mut octets = reply.encode().unwrap();
+                    for _ in 0..random(4) {
+                        let place = random(octets.len());
+                        octets[place] = random(256) as u8;
+                    }
+                    octets.truncate(octets.len() - random(2) * random(20));
+                    lookup.received(server, &octets);
+                }
+            }
+        }
+    }
+}
