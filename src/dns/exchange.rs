@@ -29,6 +29,10 @@ use super::message::Message;
 use super::record::Question;
 use crate::net::Transport;
 
+/// How many times each server is asked at most, whatever the configuration says: where a port is
+/// closed, each try fails at once.
+pub const MAX_ATTEMPTS: u32 = 100;
+
 /// What the caller has to do now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step<T> {
@@ -56,7 +60,7 @@ pub struct Asking {
     pub servers: Vec<SocketAddr>,
     /// How long to wait for each reply.
     pub timeout: Duration,
-    /// How many times to ask each server.
+    /// How many times to ask each server, [`MAX_ATTEMPTS`] at most.
     pub attempts: u32,
     /// The UDP payload to offer by EDNS, in octets; `None` for no EDNS.
     pub edns: Option<u16>,
@@ -340,7 +344,7 @@ impl Exchange {
             transport: sent.transport,
             trouble,
         });
-        let all = count.saturating_mul(self.asking.attempts as usize);
+        let all = count.saturating_mul(self.asking.attempts.min(MAX_ATTEMPTS) as usize);
         let next = (self.turn + 1..all).find(|turn| !self.servers[turn % count].spent);
         self.state = match next {
             Some(turn) => {

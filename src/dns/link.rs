@@ -80,7 +80,7 @@ pub(super) fn carry<C: Carried>(mut carried: C, epoch: Instant) -> C::Outcome {
             },
             Step::Wait(until) => {
                 let Some(link) = &mut link else {
-                    carried.unreachable("no connection".into());
+                    carried.unreachable("connection timed out".into());
                     continue;
                 };
                 match link.receive(&mut buffer, epoch + until) {

@@ -41,6 +41,8 @@ use crate::sys::process::interface_index;
 
 /// The port of name servers (RFC 1035 §4.2).
 pub const PORT: u16 = 53;
+/// The most that a deadline can be set to: a moment that the clock can hold.
+const LONGEST: Duration = Duration::from_secs(86_400);
 /// The most of a configuration file that is read, in octets.
 const FILE_LIMIT: u64 = 4 * 1024 * 1024;
 
@@ -53,9 +55,9 @@ pub struct ResolverConfig {
     pub unused_servers: usize,
     /// How long to wait for each reply. Default 5 s.
     pub timeout: Duration,
-    /// How many times to ask each server. Default 2.
+    /// How many times to ask each server, 100 at most. Default 2.
     pub attempts: u32,
-    /// How long everything together may take. Default 30 s.
+    /// How long everything together may take, a day at most. Default 30 s.
     pub deadline: Duration,
     /// Begin with another server each time. Default off.
     pub rotate: bool,
@@ -177,7 +179,8 @@ pub struct Resolver {
 
 impl Resolver {
     /// A resolver with an empty cache.
-    pub fn new(config: ResolverConfig) -> Self {
+    pub fn new(mut config: ResolverConfig) -> Self {
+        config.deadline = config.deadline.min(LONGEST);
         Self {
             cache: Mutex::new(Cache::new(config.cache_entries, config.cache_octets)),
             config,

@@ -56,7 +56,7 @@ mod start_lock;
 mod unix_file;
 pub mod zone;
 
-pub use address_error::{AddressError, Excerpt, Rule};
+pub use address_error::{AddressError, Rule};
 pub use class::{Class, classify};
 pub use conn::{Addr, Conn};
 pub use datagram::{DatagramSocket, MAX_UDP_PAYLOAD, dial_datagrams, listen_datagrams};

@@ -10,6 +10,7 @@ mod generate;
 mod hostile;
 mod peers;
 mod resolver;
+mod resolver_names;
 mod resolver_peers;
 mod samples;
 mod scripted;

@@ -87,7 +87,7 @@ fn status<'a>(mut endings: impl Iterator<Item = &'a Ending>) -> u8 {
 
 fn failed(asked: &Asked, error: &LookupError, style: Style, out: &Out) -> Result<u8, Failure> {
     match (style, error) {
-        (Style::Json, _) => out.line(json::failure(&asked.text, error))?,
+        (Style::Json, _) => out.line(json::failure(&asked.name, error))?,
         (_, LookupError::Failed(dns::Failure::NoAnswer { aliases, .. })) => {
             let lines = match style {
                 Style::Short => aliases.iter().map(|alias| alias.data.to_string()).collect(),

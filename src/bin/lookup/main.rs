@@ -279,7 +279,7 @@ fn operand_address(text: &str, must: bool) -> Result<Option<IpAddr>, UsageError>
         Ok(address) => Ok(Some(address)),
         Err(error) if must || looks_like_ip(text) => Err(UsageError::rule(format!(
             "{} is not a valid IP address: {}",
-            groundwire::net::Excerpt::new(text),
+            text.escape_debug(),
             error.rule()
         ))),
         Err(_) => Ok(None),

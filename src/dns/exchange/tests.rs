@@ -163,6 +163,24 @@ fn the_deadline_ends_everything_whatever_is_left_to_try() {
 }
 
 #[test]
+fn a_server_whose_port_is_closed_is_not_tried_for_ever() {
+    let asking = Asking {
+        servers: vec![address(A)],
+        attempts: u32::MAX,
+        ..Asking::default()
+    };
+    let mut exchange = Exchange::new(question(), asking, seconds(30));
+    for _ in 0..MAX_ATTEMPTS {
+        sent(&mut exchange, 0, 1);
+        exchange.unreachable("connection refused");
+    }
+    assert_eq!(
+        done(&mut exchange).unwrap_err().len(),
+        MAX_ATTEMPTS as usize
+    );
+}
+
+#[test]
 fn without_a_server_or_an_attempt_it_is_over_at_once() {
     assert_eq!(done(&mut exchange(&[])), Err(Vec::new()));
     let asking = Asking {
