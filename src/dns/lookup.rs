@@ -40,7 +40,7 @@ impl fmt::Display for Failure {
             } => {
                 write!(f, "{} {}: ", question.name, question.kind)?;
                 if tries.is_empty() {
-                    return f.write_str("there is no server to ask");
+                    return f.write_str("there is no server to ask, or no time left");
                 }
                 f.write_str("no server answered")?;
                 tries.iter().try_for_each(|one| write!(f, "; {one}"))

@@ -86,6 +86,12 @@ fn main() -> ExitCode {
 fn lookup(args: Args) -> Result<(), Failure> {
     let port: u16 = args.parse("port")?;
     let kinds: Vec<RecordType> = args.parse_all("type")?;
+    // ANY is a question that servers answer; a zone transfer is a conversation of another kind.
+    let mut metas = kinds.iter().filter(|kind| kind.is_meta());
+    if let Some(kind) = metas.find(|kind| **kind != RecordType::ANY) {
+        let why = "there are no records of this type to look up";
+        return Err(UsageError::bad_value("--type", kind, why).into());
+    }
     let (servers, operands) = operands(&args)?;
     let style = style(&args, !servers.is_empty(), !kinds.is_empty())?;
     let wanted = operands

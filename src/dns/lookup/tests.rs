@@ -136,7 +136,7 @@ fn a_failure_says_what_was_asked_of_whom_and_why_it_failed() {
     };
     assert_eq!(
         failure.to_string(),
-        "n0.example. A: there is no server to ask"
+        "n0.example. A: there is no server to ask, or no time left"
     );
 }
 
