@@ -12,7 +12,9 @@ use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 
-use groundwire::cli::{self, Args, Count, DurationArg, Failure, Opt, Out, Spec, UsageError, What};
+use groundwire::cli::{
+    self, Args, DurationArg, Failure, NonZeroCount, Opt, Out, Spec, UsageError, What,
+};
 use groundwire::dns::walk::{ROOT_HINTS, root_addresses};
 use groundwire::dns::{
     LookupError, Name, PORT, RecordType, Resolver, ResolverConfig, socket_address,
@@ -178,9 +180,13 @@ fn config(args: &Args, servers: &[&str], port: u16) -> Result<ResolverConfig, Fa
     let mut config = ResolverConfig::from_system();
     config.use_tcp |= args.flag("tcp");
     if let Some(timeout) = args.parse_opt::<DurationArg>("timeout")? {
+        if timeout.get().is_zero() {
+            let why = "must not be zero";
+            return Err(UsageError::bad_value("--timeout", "0", why).into());
+        }
         config.timeout = timeout.get();
     }
-    if let Some(attempts) = args.parse_opt::<Count>("attempts")? {
+    if let Some(attempts) = args.parse_opt::<NonZeroCount>("attempts")? {
         config.attempts = u32::try_from(attempts.get()).unwrap_or(u32::MAX);
     }
     if args.flag("no-search") {

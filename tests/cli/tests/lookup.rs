@@ -159,6 +159,8 @@ fn what_is_no_address_is_said_to_be_none_and_nobody_is_asked() {
     lookup(&[]).code(2);
     lookup(&["-t", "nonsense", "x"]).code(2);
     lookup(&["-t", "axfr", "x"]).code(2);
+    lookup(&["--attempts", "0", "x"]).code(2);
+    lookup(&["--timeout", "0", "x"]).code(2);
     lookup(&["-t", "opt", "x"]).code(2);
     lookup(&["--short", "--json", "x"]).code(2);
     lookup(&["--system", "-t", "mx", "x"]).code(2);
