@@ -8,7 +8,6 @@ mod fuzz;
 #[path = "../wire/generate.rs"]
 mod generate;
 mod hostile;
-mod peers;
 mod resolver;
 mod resolver_names;
 mod resolver_peers;
