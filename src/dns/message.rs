@@ -136,9 +136,21 @@ impl Message {
         for section in self.sections() {
             section.iter().try_for_each(|record| record.encode(w))?;
         }
+        self.write_end(w, self.sections().map(<[Record]>::len))
+    }
+
+    /// Writes what comes when the sections are there: the OPT record, and the counts.
+    pub(super) fn write_end(&self, w: &mut Writer, counts: [usize; 3]) -> Result<(), EncodeError> {
         self.write_edns(w)?;
-        let [answers, authorities, additionals] = self.sections().map(<[Record]>::len);
+        let [answers, authorities, additionals] = counts;
         self.write_counts(w, answers, authorities, additionals)
+    }
+
+    /// Writes the message and tells where in it there are compression pointers.
+    pub(super) fn encode_traced(&self) -> Result<(Vec<u8>, Vec<usize>), EncodeError> {
+        let mut writer = Writer::tracing(MAX_MESSAGE);
+        self.write_whole(&mut writer)?;
+        Ok(writer.finish_traced())
     }
 
     fn write_cut(&self, w: &mut Writer, limit: usize) -> Result<(), EncodeError> {

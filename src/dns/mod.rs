@@ -8,6 +8,8 @@
 //! - [`code`], [`data`]: the numbers with names, and a record's data, type by type.
 //! - [`record`], [`edns`], [`header`], [`message`]: what these make together.
 //! - [`text`]: the fields of a record as text.
+//! - [`zone`]: zone files, and the structure that names are looked up in; its `load.rs` reads files.
+//! - [`answer`]: what a server says of its zones.
 //!
 //! Looking names up, pure up to the last line:
 //!
@@ -21,6 +23,7 @@
 //! Sources: RFC 1034 and 1035, as 2181, 2308, 3597, 4343, 6891 and 9267 amend them; each file names
 //! its own.
 
+pub mod answer;
 pub mod cache;
 pub mod chain;
 pub mod code;
@@ -46,7 +49,9 @@ pub mod text;
 mod verbs;
 pub mod walk;
 mod writer;
+pub mod zone;
 
+pub use answer::{Outcome, Transport, Zones};
 pub use chain::{Answer, Ending};
 pub use code::{Class, Opcode, Rcode, RecordType};
 pub use data::Data;
@@ -63,3 +68,4 @@ pub use record::{Question, Record};
 pub use resolv_conf::ResolvConf;
 pub use resolver::{PORT, Resolver, ResolverConfig, socket_address};
 pub use verbs::{System, is_host_name};
+pub use zone::Zone;

@@ -32,6 +32,8 @@ pub(super) struct Writer {
     limit: usize,
     /// None where names are written in full.
     suffixes: Option<Suffixes>,
+    /// The offsets of the pointers that were written, where somebody wants to know.
+    pointers: Option<Vec<usize>>,
 }
 
 /// A point to which a message can be taken back.
@@ -46,6 +48,16 @@ impl Writer {
             out,
             limit,
             suffixes: Some(Suffixes::default()),
+            pointers: None,
+        }
+    }
+
+    /// The same, and keeps the offsets of all pointers for [`Writer::finish_traced`]; not to be
+    /// taken back.
+    pub(super) fn tracing(limit: usize) -> Self {
+        Self {
+            pointers: Some(Vec::new()),
+            ..Self::new(Vec::new(), limit)
         }
     }
 
@@ -64,6 +76,10 @@ impl Writer {
 
     pub(super) fn finish(self) -> Vec<u8> {
         self.out
+    }
+
+    pub(super) fn finish_traced(self) -> (Vec<u8>, Vec<usize>) {
+        (self.out, self.pointers.unwrap_or_default())
     }
 
     /// Changes the limit: to keep room for what has to come last, and to give it free.
@@ -158,7 +174,11 @@ impl Writer {
             (known, end) = (added, start);
         }
         self.bytes(&wire[..head])?;
-        tail.map_or(Ok(()), |pointer| self.u16(pointer))
+        let Some(pointer) = tail else { return Ok(()) };
+        if let Some(pointers) = &mut self.pointers {
+            pointers.push(here + head);
+        }
+        self.u16(pointer)
     }
 }
 

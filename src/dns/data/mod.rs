@@ -123,6 +123,19 @@ impl Data {
         }
     }
 
+    /// The host that this leads to, whose addresses are asked for next: of NS, MX, SRV, SVCB and
+    /// HTTPS; `.` is none.
+    pub fn host(&self) -> Option<&Name> {
+        let host = match self {
+            Data::Ns(host) => host,
+            Data::Mx(mx) => &mx.exchange,
+            Data::Srv(srv) => &srv.target,
+            Data::Svcb(svcb) | Data::Https(svcb) => &svcb.target,
+            _ => return None,
+        };
+        Some(host).filter(|host| !host.is_root())
+    }
+
     /// Reads the data of a record: all that `r` has left, up to where RDLENGTH says.
     pub(super) fn decode(
         kind: RecordType,

@@ -1,0 +1,244 @@
+//! Answers: what a server says of its zones, by the algorithm of RFC 1034 §4.3.2.
+//!
+//! ```text
+//!   octets ──> reply ──> in a hurry: `prepared`, the octets of answers made beforehand
+//!                  └──> Message ──> Zones::answer: the algorithm, in values ──> octets
+//! ```
+//!
+//! The two ways say the same; a test compares them over whole zones. The algorithm, in short: find
+//! the zone that the name is in, and what the name means there; follow aliases and begin again; at
+//! the end there is data, no data, no name, or a referral to other servers.
+//!
+//! | the name | answer | authority | AA | rcode |
+//! |---|---|---|---|---|
+//! | has the type | its set | | yes | NOERROR |
+//! | is an alias | the CNAME record, then what the target is | | yes | the target's (RFC 6604) |
+//! | exists without it (NODATA) | | SOA | yes | NOERROR |
+//! | does not exist | | SOA | yes | NXDOMAIN |
+//! | is delegated | | NS of the cut | no | NOERROR |
+//! | is in no zone | | | no | REFUSED |
+//!
+//! *Negative answers* may be kept for the smaller of the SOA's TTL and its `minimum`, so that is the
+//! TTL they have (RFC 2308 §3). *Additional* addresses come with NS, MX, SRV, SVCB and HTTPS records;
+//! glue with NS only. *ANY* gets one record set of those that there are (RFC 8482 §4.1): true
+//! records, which a HINFO record in their place is not, and too small to be worth reflecting at a
+//! victim. *Positive answers* have no NS records in the authority section: nothing asks for them, and
+//! they make the message longer.
+//!
+//! Sources: RFC 1034, 1035, 2308, 4592, 6604, 6672, 6891, 8482; each rule says its own.
+
+mod octets;
+mod prepared;
+mod zones;
+
+pub use octets::{Answered, Outcome, Transport, refuse, reply};
+pub use zones::{SameApex, Zones};
+
+use super::code::{Class, Opcode, Rcode, RecordType};
+use super::data::Data;
+use super::edns::Edns;
+use super::message::Message;
+use super::name::Name;
+use super::record::{Question, Record};
+use super::zone::{Key, Lookup, Node, RecordSet, Zone};
+
+/// How many aliases an answer follows.
+const MAX_ALIASES: usize = 16;
+
+impl Zones {
+    /// Answers a query. Transfers are not answered here but by [`Zone::transfer`], over TCP only;
+    /// and whether a message is a query at all was asked before ([`reply`]).
+    ///
+    /// The answer is whole: what is too long for the transport is cut when it is encoded.
+    pub fn answer(&self, query: &Message) -> Message {
+        let mut reply = Message::new(query.header.reply());
+        reply.questions = query.questions.clone();
+        // One OPT record for one (RFC 6891 §6.1.1), DO as it came (RFC 3225 §3).
+        reply.edns = query.edns.as_ref().map(|edns| Edns {
+            dnssec_ok: edns.dnssec_ok,
+            ..Edns::default()
+        });
+        let refusal = match (&query.questions[..], &query.edns) {
+            _ if query.header.opcode != Opcode::QUERY => Rcode::NOTIMP,
+            (_, Some(edns)) if edns.version != 0 => Rcode::BADVERS,
+            ([question], _) => return self.answer_question(question, reply),
+            // RFC 9619 §4.
+            _ => {
+                reply.questions.clear();
+                Rcode::FORMERR
+            }
+        };
+        reply.header.rcode = refusal;
+        reply
+    }
+
+    fn answer_question(&self, question: &Question, mut reply: Message) -> Message {
+        let refusal = match question.kind {
+            _ if question.class != Class::IN => Rcode::REFUSED,
+            RecordType::AXFR => Rcode::NOTIMP,
+            RecordType::IXFR => Rcode::FORMERR,
+            RecordType::ANY => Rcode::NOERROR,
+            // Questions of old (MAILA, MAILB), and records that are never data.
+            kind if kind.is_meta() => Rcode::NOTIMP,
+            _ => Rcode::NOERROR,
+        };
+        if refusal != Rcode::NOERROR {
+            reply.header.rcode = refusal;
+            return reply;
+        }
+        let mut search = Search {
+            zones: self,
+            kind: question.kind,
+            reply,
+        };
+        search.follow(&question.name);
+        search.reply
+    }
+}
+
+/// A question on its way through the zones.
+struct Search<'z> {
+    zones: &'z Zones,
+    kind: RecordType,
+    reply: Message,
+}
+
+impl<'z> Search<'z> {
+    /// Looks a name up, and the names that it is an alias for (RFC 1034 §4.3.2).
+    fn follow(&mut self, asked: &Name) {
+        let mut name = asked.clone();
+        for aliases in 0..=MAX_ALIASES {
+            let key = Key::new(&name);
+            let Some((zone, _)) = self.zones.of(&key, self.kind) else {
+                // An alias leads out of what is known here; its target's rcode is not ours to say.
+                if aliases == 0 {
+                    self.reply.header.rcode = Rcode::REFUSED;
+                }
+                return;
+            };
+            let Some(target) = self.step(zone, &name, &key) else {
+                return;
+            };
+            // An alias that leads back: the records say so, and there is nothing to add.
+            if self.has(RecordType::CNAME, &target) {
+                return;
+            }
+            name = target;
+        }
+    }
+
+    /// Does what a name's meaning asks for; tells the name to go on with.
+    fn step(&mut self, zone: &'z Zone, name: &Name, key: &Key) -> Option<Name> {
+        let node = |index: usize| zone.nodes.get(index);
+        let meaning = zone.look_up(key);
+        // What stands at the cut itself about the zone below is the parent's (RFC 4035 §3.1.4.1).
+        let is_for_parent = self.kind == RecordType::DS;
+        match meaning {
+            Lookup::Cut { cut, is_exact } if !(is_exact && is_for_parent) => {
+                self.refer(zone, node(cut)?);
+                return None;
+            }
+            _ => {}
+        }
+        // AA is about the first name (RFC 1035 §4.1.1): a referral behind an alias leaves it on.
+        self.reply.header.authoritative = true;
+        match meaning {
+            Lookup::Node(index) | Lookup::Wildcard(index) | Lookup::Cut { cut: index, .. } => {
+                self.take(zone, node(index)?, name)
+            }
+            Lookup::Dname(index) => self.rename(node(index)?, name),
+            Lookup::Nothing => {
+                self.reply.header.rcode = Rcode::NXDOMAIN;
+                deny(&mut self.reply, zone);
+                None
+            }
+        }
+    }
+
+    /// Takes from a node, which may be a wildcard, what was asked, under the name that was asked.
+    fn take(&mut self, zone: &'z Zone, node: &'z Node, name: &Name) -> Option<Name> {
+        let wanted = match self.kind {
+            RecordType::ANY => node.sets.iter().min_by_key(|set| set.kind),
+            kind => node.set(kind),
+        };
+        if let Some(set) = wanted {
+            self.reply.answers.extend(set.records(name));
+            self.add_addresses(zone, set);
+            return None;
+        }
+        let Some(alias) = node.set(RecordType::CNAME) else {
+            deny(&mut self.reply, zone);
+            return None;
+        };
+        self.reply.answers.extend(alias.records(name));
+        match alias.data.first() {
+            Some(Data::Cname(target)) => Some(target.clone()),
+            _ => None,
+        }
+    }
+
+    /// Answers below a DNAME record: the record, and a CNAME record made from it, with its TTL (RFC
+    /// 6672 §3.1, §3.2). A name that gets too long is YXDOMAIN.
+    fn rename(&mut self, node: &'z Node, name: &Name) -> Option<Name> {
+        let set = node.set(RecordType::DNAME)?;
+        let Some(Data::Dname(target)) = set.data.first() else {
+            return None;
+        };
+        // It may be met twice on the way.
+        if !self.has(RecordType::DNAME, &node.name) {
+            self.reply.answers.extend(set.records(&node.name));
+        }
+        let Ok(renamed) = name.with_suffix(&node.name, target)? else {
+            self.reply.header.rcode = Rcode::YXDOMAIN;
+            return None;
+        };
+        let alias = Data::Cname(renamed.clone());
+        self.reply
+            .answers
+            .push(Record::new(name.clone(), set.ttl, alias));
+        Some(renamed)
+    }
+
+    /// Whether the answer has such a record already.
+    fn has(&self, kind: RecordType, owner: &Name) -> bool {
+        let mut answers = self.reply.answers.iter();
+        answers.any(|record| record.data.kind() == kind && record.name == *owner)
+    }
+
+    /// Sends to the servers of a zone below (RFC 1034 §4.3.2, step 3b).
+    fn refer(&mut self, zone: &'z Zone, cut: &'z Node) {
+        if let Some(servers) = cut.set(RecordType::NS) {
+            self.reply.authorities.extend(servers.records(&cut.name));
+            self.add_addresses(zone, servers);
+        }
+    }
+
+    /// Adds the addresses of the hosts that a set names, when they are known here (RFC 1034 §4.3.2,
+    /// step 6).
+    fn add_addresses(&mut self, zone: &'z Zone, set: &'z RecordSet) {
+        let with_glue = set.kind == RecordType::NS;
+        for host in set.data.iter().filter_map(Data::host) {
+            if !host.is_within(zone.apex()) {
+                continue;
+            }
+            for record in zone.addresses(host, with_glue) {
+                let reply = &mut self.reply;
+                let is_there = |records: &[Record]| records.contains(&record);
+                if !is_there(&reply.answers) && !is_there(&reply.additionals) {
+                    reply.additionals.push(record);
+                }
+            }
+        }
+    }
+}
+
+/// Says that there is nothing, with the SOA record (RFC 2308 §2, §3).
+fn deny(reply: &mut Message, zone: &Zone) {
+    if let (Some(mut record), Some((soa, ttl))) = (zone.soa_record(), zone.soa()) {
+        record.ttl = ttl.min(soa.minimum);
+        reply.authorities.push(record);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! Several zones, and which of them a name is in.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::prepared::Prepared;
+use crate::dns::code::RecordType;
+use crate::dns::name::Name;
+use crate::dns::zone::{Key, Table, Zone};
+
+/// The zones of a server. They do not change: a server that reloads a zone makes new ones, in which
+/// the zones that stay are shared.
+#[derive(Debug, Default)]
+pub struct Zones {
+    zones: Vec<Arc<Zone>>,
+    apexes: Table,
+    /// How many labels the longest apex has: longer names are looked for from there.
+    deepest: usize,
+    /// What each zone answers often.
+    prepared: Vec<Prepared>,
+}
+
+/// Two zones begin at this name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SameApex(pub Name);
+
+impl fmt::Display for SameApex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "two zones begin at {}", self.0)
+    }
+}
+
+impl std::error::Error for SameApex {}
+
+impl Zones {
+    /// Puts zones together and prepares their answers, which takes time and memory in proportion to
+    /// their records.
+    pub fn new(zones: impl IntoIterator<Item = Arc<Zone>>) -> Result<Self, SameApex> {
+        let mut all = Self::default();
+        for zone in zones {
+            let key = Key::new(zone.apex());
+            if all.find(&key, 0).is_some() {
+                return Err(SameApex(zone.apex().clone()));
+            }
+            all.apexes.add(&key, 0, all.zones.len());
+            all.deepest = all.deepest.max(key.labels());
+            all.zones.push(zone);
+        }
+        // Aliases lead from zone to zone, so all have to be there.
+        all.prepared = all
+            .zones
+            .iter()
+            .map(|zone| Prepared::new(zone, &all))
+            .collect();
+        Ok(all)
+    }
+
+    /// The zones, in the order in which they came.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Zone>> {
+        self.zones.iter()
+    }
+
+    /// The zone that begins at this name.
+    pub fn at(&self, apex: &Name) -> Option<&Arc<Zone>> {
+        self.zones.get(self.find(&Key::new(apex), 0)?)
+    }
+
+    /// The zone that answers for a name and type: the longest that the name is in. What is asked of
+    /// a delegation is asked of the zone above, when it is here (RFC 4035 §3.1.4.1).
+    pub(super) fn of(&self, key: &Key, kind: RecordType) -> Option<(&Zone, Option<&Prepared>)> {
+        let longest = |start: usize| {
+            let start = start.max(key.labels().saturating_sub(self.deepest));
+            (start..=key.labels()).find_map(|without| self.find(key, without))
+        };
+        let above = match kind {
+            RecordType::DS => longest(1),
+            _ => None,
+        };
+        let number = above.or_else(|| longest(0))?;
+        Some((self.zones.get(number)?, self.prepared.get(number)))
+    }
+
+    fn find(&self, key: &Key, without: usize) -> Option<usize> {
+        let apex = |number| self.zones.get(number).map(|zone: &Arc<Zone>| zone.apex());
+        self.apexes.find(key, without, apex)
+    }
+}

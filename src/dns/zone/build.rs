@@ -1,0 +1,221 @@
+//! Records to a zone, and the rules that they have to keep together.
+//!
+//! What makes a zone's answers contradict each other is an error, and the zone is not served:
+//!
+//! | rule | source |
+//! |---|---|
+//! | one SOA record; the zone begins at its owner, where NS records are, too | RFC 1035 §5.2 |
+//! | no record outside the zone | RFC 1035 §5.2 |
+//! | a CNAME record alone at its name (but for RRSIG and NSEC) | RFC 1034 §3.6.2, RFC 2181 §10.1 |
+//! | one DNAME record at a name, nothing below it, no NS beside it but at the apex | RFC 6672 §2.4 |
+//! | no NS or DNAME record at a wildcard | RFC 4592 §4.2, §4.4 |
+//!
+//! What others live with is a warning: TTLs that differ inside a set (the smallest counts, RFC 2181
+//! §5.2), records that are there twice, servers without an address, hosts that are aliases (RFC 2181
+//! §10.3), data that a delegation hides.
+
+use super::parser::Placed;
+use super::problem::{Place, Report};
+use super::table::Key;
+use super::{Lookup, Node, RecordSet, Zone};
+use crate::dns::code::RecordType;
+use crate::dns::data::Data;
+use crate::dns::name::Name;
+
+/// The most octets of a record set: what a message has beside header, question and OPT.
+const MAX_SET: usize = 65_535 - 12 - 255 - 4 - 11;
+/// Octets of a record before its data, its owner being a pointer.
+const MIN_RECORD: usize = 12;
+
+/// Builds the zone of these records; `None` when there is no place at which it begins.
+pub(super) fn zone(records: Vec<Placed>, report: &mut Report) -> Option<Zone> {
+    let is_soa = |placed: &&Placed| matches!(placed.record.data, Data::Soa(_));
+    let start = Place {
+        file: 0,
+        line: 1,
+        column: 1,
+    };
+    let Some(soa) = records.iter().find(is_soa) else {
+        report.error(start, "no SOA record");
+        return None;
+    };
+    let mut zone = Zone::empty(soa.record.name.clone());
+    let soa_place = soa.place;
+    // What the rules between sets are checked with: where the first record of each stands.
+    let mut firsts = Vec::new();
+    for Placed { record, place } in records {
+        if !record.name.is_within(zone.apex()) {
+            let what = format!("{} is outside of the zone {}", record.name, zone.apex());
+            report.error(place, what);
+            continue;
+        }
+        let kind = record.data.kind();
+        let node = zone.grow(&record.name);
+        match add(
+            &mut zone.nodes[node],
+            record.ttl,
+            record.data,
+            place,
+            report,
+        ) {
+            Added::NewSet => firsts.push((node, kind, place)),
+            Added::ToSet => {}
+        }
+    }
+    zone.connect();
+    for (node, kind, place) in firsts {
+        check_set(&zone, node, kind, place, report);
+    }
+    if zone.apex_node().set(RecordType::NS).is_none() {
+        report.error(soa_place, format!("{} has no NS record", zone.apex()));
+    }
+    Some(zone)
+}
+
+/// Where a record went.
+enum Added {
+    NewSet,
+    ToSet,
+}
+
+fn add(node: &mut Node, ttl: u32, data: Data, place: Place, report: &mut Report) -> Added {
+    let kind = data.kind();
+    let name = &node.name;
+    let Some(set) = node.sets.iter_mut().find(|set| set.kind == kind) else {
+        node.sets.push(RecordSet {
+            kind,
+            ttl,
+            data: vec![data],
+        });
+        return Added::NewSet;
+    };
+    if set.data.len() * MIN_RECORD > MAX_SET {
+        // Said before it costs: each record is compared with all of its set.
+        report.error(
+            place,
+            format!("{name} {kind} has more records than a message can hold"),
+        );
+    } else if set.data.contains(&data) {
+        report.warning(place, format!("{name} {kind} {data} is there twice"));
+    } else if matches!(
+        kind,
+        RecordType::SOA | RecordType::CNAME | RecordType::DNAME
+    ) {
+        report.error(place, format!("a second {kind} record at {name}"));
+    } else {
+        set.data.push(data);
+    }
+    if set.ttl != ttl {
+        let least = set.ttl.min(ttl);
+        let what = format!("TTLs of {name} {kind} differ: {least}, the smallest, counts");
+        report.warning(place, what);
+        set.ttl = least;
+    }
+    Added::ToSet
+}
+
+/// Checks a set against its neighbours.
+fn check_set(zone: &Zone, index: usize, kind: RecordType, place: Place, report: &mut Report) {
+    let node = &zone.nodes[index];
+    let (name, is_apex) = (&node.name, index == 0);
+    let Some(set) = node.set(kind) else { return };
+    let octets: usize = set
+        .data
+        .iter()
+        .map(|data| MIN_RECORD + data.to_wire().len())
+        .sum();
+    if octets > MAX_SET {
+        let what = format!("{name} {kind} has {octets} octets, more than a message can hold");
+        report.error(place, what);
+    }
+    match kind {
+        RecordType::SOA if !is_apex => {
+            let what = format!("a second SOA record; the zone begins at {}", zone.apex());
+            report.error(place, what);
+        }
+        RecordType::CNAME if is_apex => {
+            report.error(
+                place,
+                format!("CNAME record at {name}, where the zone begins"),
+            );
+        }
+        RecordType::CNAME => {
+            let allowed = [kind, RecordType::RRSIG, RecordType::NSEC];
+            let mut others = node.sets.iter().map(|set| set.kind);
+            if let Some(other) = others.find(|other| !allowed.contains(other)) {
+                report.error(place, format!("{name} has a CNAME record and {other}"));
+            }
+        }
+        RecordType::DNAME if node.set(RecordType::NS).is_some() && !is_apex => {
+            report.error(place, format!("{name} has a DNAME record and NS"));
+        }
+        RecordType::DNAME | RecordType::NS if name.is_wildcard() => {
+            report.error(place, format!("{kind} record at the wildcard {name}"));
+        }
+        RecordType::NS | RecordType::MX | RecordType::SRV => {
+            let hosts = set.data.iter().filter_map(Data::host);
+            hosts.for_each(|host| check_host(zone, name, kind, host, place, report));
+        }
+        _ => {}
+    }
+    let above = node.parent.and_then(|parent| zone.nodes.get(parent));
+    if let Some(dname) = above.and_then(|above| above.dname.map(|dname| &zone.nodes[dname])) {
+        report.error(
+            place,
+            format!("{name} is below the DNAME record at {}", dname.name),
+        );
+    }
+    let is_address = matches!(kind, RecordType::A | RecordType::AAAA);
+    match node.cut.map(|cut| (cut == index, &zone.nodes[cut].name)) {
+        Some((false, cut)) if !is_address => {
+            let what = format!("{name} {kind} is not served: {cut} is delegated");
+            report.warning(place, what);
+        }
+        _ => {}
+    }
+}
+
+/// Checks the host that a record names, when it is one of this zone.
+fn check_host(
+    zone: &Zone,
+    name: &Name,
+    kind: RecordType,
+    host: &Name,
+    place: Place,
+    report: &mut Report,
+) {
+    if !host.is_within(zone.apex()) || host.is_root() {
+        return;
+    }
+    let has = |index: usize, kind| zone.nodes[index].set(kind).is_some();
+    let has_address = |index| has(index, RecordType::A) || has(index, RecordType::AAAA);
+    let key = Key::new(host);
+    let place_of_host = match zone.look_up(&key) {
+        Lookup::Node(index) | Lookup::Wildcard(index) => Some(index),
+        Lookup::Cut { .. } => zone
+            .closest(&key)
+            .filter(|found| found.1)
+            .map(|found| found.0),
+        // Where the alias leads is not for this zone to say.
+        Lookup::Dname(_) => return,
+        Lookup::Nothing => None,
+    };
+    match place_of_host {
+        Some(index) if has(index, RecordType::CNAME) => {
+            let what = format!("{name} {kind} leads to {host}, which is an alias (RFC 2181 §10.3)");
+            report.warning(place, what);
+        }
+        Some(index) if has_address(index) => {}
+        // A server below another delegation has its address there.
+        _ if kind == RecordType::NS && is_in_other_cut(zone, name, &key) => {}
+        _ => report.warning(
+            place,
+            format!("{name} {kind} leads to {host}, which has no address"),
+        ),
+    }
+}
+
+/// Whether a host is below a delegation that is not the one at `name`.
+fn is_in_other_cut(zone: &Zone, name: &Name, host: &Key) -> bool {
+    matches!(zone.look_up(host), Lookup::Cut { cut, .. } if zone.nodes[cut].name != *name)
+}

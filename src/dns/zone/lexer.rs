@@ -1,0 +1,224 @@
+//! The text of a zone file, cut into entries of tokens (RFC 1035 §5.1).
+//!
+//! ```text
+//!   www  IN  TXT  ( "one string" ; a comment
+//!                   two )
+//!   |    |   |      |            |
+//!   tokens; the entry goes on over the line's end while a parenthesis is open
+//! ```
+//!
+//! An entry that begins with white space has no owner of its own. A quoted string ends in its line:
+//! RFC 1035 does not say so, but a mark that was forgotten would else swallow the rest of the file.
+//! A quotation mark within a word (`alpn="h2,h3"`) stays in the token, and so do escapes: what they
+//! mean depends on the field. After an error reading goes on with the next line.
+
+use std::iter::Peekable;
+use std::str::Chars;
+
+use super::problem::Place;
+use crate::dns::text::Token;
+
+/// The longest token, in octets: 65,535 octets of RDATA in hexadecimal digits.
+const MAX_TOKEN: usize = 2 * 65_535;
+
+/// A directive or a record.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// Whether it begins with white space: the owner is that of the record before.
+    pub(super) is_indented: bool,
+    /// Its tokens, at least one.
+    pub(super) tokens: Vec<Token>,
+    /// Where each begins.
+    pub(super) places: Vec<Place>,
+}
+
+/// Text that cannot be cut: where, and why.
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub(super) place: Place,
+    pub(super) what: String,
+}
+
+impl Fault {
+    pub(super) fn new(place: Place, what: impl Into<String>) -> Self {
+        let what = what.into();
+        Self { place, what }
+    }
+}
+
+/// Cuts a text into entries.
+pub(super) struct Lexer<'t> {
+    rest: Peekable<Chars<'t>>,
+    here: Place,
+    /// Where the parentheses began that are open.
+    open: Vec<Place>,
+}
+
+impl<'t> Lexer<'t> {
+    pub(super) fn new(file: usize, text: &'t str) -> Self {
+        // Some editors begin a file with the mark of its byte order, which is no character of it.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        Self {
+            rest: text.chars().peekable(),
+            here: Place {
+                file,
+                line: 1,
+                column: 1,
+            },
+            open: Vec::new(),
+        }
+    }
+
+    fn take(&mut self) -> Option<char> {
+        let letter = self.rest.next()?;
+        if letter == '\n' {
+            self.here.line += 1;
+            self.here.column = 1;
+        } else {
+            self.here.column += 1;
+        }
+        Some(letter)
+    }
+
+    /// Reads the tokens of one entry: none on an empty line.
+    fn entry(&mut self) -> Result<Entry, Fault> {
+        let mut entry = Entry {
+            is_indented: matches!(self.rest.peek(), Some(' ' | '\t')),
+            tokens: Vec::new(),
+            places: Vec::new(),
+        };
+        loop {
+            let place = self.here;
+            let token = match self.take() {
+                None if self.open.is_empty() => return Ok(entry),
+                None => return Err(self.never_closed()),
+                Some('\n') if self.open.is_empty() => return Ok(entry),
+                Some(' ' | '\t' | '\r' | '\n') => continue,
+                Some(';') => {
+                    self.skip_line();
+                    continue;
+                }
+                Some('(') => {
+                    self.open.push(place);
+                    continue;
+                }
+                Some(')') => {
+                    if self.open.pop().is_none() {
+                        return Err(Fault::new(place, "\")\" closes nothing"));
+                    }
+                    continue;
+                }
+                Some('"') => self.quoted(place)?,
+                Some(first) => self.word(place, first)?,
+            };
+            entry.tokens.push(token);
+            entry.places.push(place);
+        }
+    }
+
+    fn never_closed(&mut self) -> Fault {
+        let place = self.open.first().copied().unwrap_or(self.here);
+        self.open.clear();
+        Fault::new(place, "\"(\" is never closed")
+    }
+
+    /// Goes to the end of the line, which stays.
+    fn skip_line(&mut self) {
+        while self.rest.peek().is_some_and(|letter| *letter != '\n') {
+            self.take();
+        }
+    }
+
+    /// Reads a string behind its first quotation mark.
+    fn quoted(&mut self, place: Place) -> Result<Token, Fault> {
+        let mut text = String::new();
+        self.string(place, &mut text)?;
+        text.pop(); // the mark at its end
+        Ok(Token { text, quoted: true })
+    }
+
+    /// Takes everything up to the next quotation mark, the mark included.
+    fn string(&mut self, place: Place, text: &mut String) -> Result<(), Fault> {
+        loop {
+            match self.letter(place, text)? {
+                Some('"') => return Ok(()),
+                Some(_) => {}
+                None => return Err(Fault::new(place, "string does not end in its line")),
+            }
+        }
+    }
+
+    fn word(&mut self, place: Place, first: char) -> Result<Token, Fault> {
+        let mut text = String::new();
+        if first == '\\' {
+            text.push(first);
+            self.escaped(place, &mut text)?;
+        } else {
+            text.push(first);
+        }
+        while let Some(next) = self.rest.peek() {
+            if matches!(next, ' ' | '\t' | '\r' | '\n' | ';' | '(' | ')') {
+                break;
+            }
+            if self.letter(place, &mut text)? == Some('"') {
+                self.string(place, &mut text)?;
+            }
+        }
+        Ok(Token {
+            text,
+            quoted: false,
+        })
+    }
+
+    /// Takes a letter, with its backslash when it is escaped (it is `\\` then); `None` at the
+    /// line's end, which stays.
+    fn letter(&mut self, place: Place, text: &mut String) -> Result<Option<char>, Fault> {
+        if text.len() >= MAX_TOKEN {
+            return Err(Fault::new(
+                place,
+                format!("word of more than {MAX_TOKEN} octets"),
+            ));
+        }
+        match self.rest.peek() {
+            None | Some('\n') => return Ok(None),
+            Some(_) => {}
+        }
+        let letter = self.take();
+        text.extend(letter);
+        if letter == Some('\\') {
+            self.escaped(place, text)?;
+        }
+        Ok(letter)
+    }
+
+    /// Takes what stands behind a backslash; of `\DDD` the first digit, as the others need no care.
+    fn escaped(&mut self, place: Place, text: &mut String) -> Result<(), Fault> {
+        match self.rest.peek() {
+            None | Some('\n' | '\r') => Err(Fault::new(place, "backslash at the end of a line")),
+            Some(_) => {
+                text.extend(self.take());
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Iterator for Lexer<'_> {
+    type Item = Result<Entry, Fault>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.rest.peek().is_some() {
+            match self.entry() {
+                Ok(entry) if entry.tokens.is_empty() => {}
+                Ok(entry) => return Some(Ok(entry)),
+                Err(fault) => {
+                    self.open.clear();
+                    self.skip_line();
+                    self.take();
+                    return Some(Err(fault));
+                }
+            }
+        }
+        None
+    }
+}

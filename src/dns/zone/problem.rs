@@ -1,0 +1,85 @@
+//! What is wrong with a zone, and where: `file:line:column: what`, as editors take it.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// After how many errors reading stops: one mistake often makes many.
+pub const MAX_ERRORS: usize = 20;
+/// How many warnings are kept.
+pub const MAX_WARNINGS: usize = 100;
+
+/// A place in the files of a zone. Lines and columns count from 1, columns in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) file: usize,
+    pub(super) line: u32,
+    pub(super) column: u32,
+}
+
+/// An error or a warning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The file as it was named.
+    pub file: Arc<str>,
+    /// The line, from 1.
+    pub line: u32,
+    /// The column in characters, from 1.
+    pub column: u32,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Problem {
+            file, line, column, ..
+        } = self;
+        write!(f, "{file}:{line}:{column}: {}", self.what)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+/// What reading a zone has found so far.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    files: Vec<Arc<str>>,
+    pub(super) errors: Vec<Problem>,
+    pub(super) warnings: Vec<Problem>,
+}
+
+impl Report {
+    /// Gives a file its number.
+    pub(super) fn add_file(&mut self, name: &str) -> usize {
+        self.files.push(name.into());
+        self.files.len() - 1
+    }
+
+    pub(super) fn error(&mut self, place: Place, what: impl Into<String>) {
+        if !self.is_full() {
+            let problem = self.problem(place, what.into());
+            self.errors.push(problem);
+        }
+    }
+
+    pub(super) fn warning(&mut self, place: Place, what: impl Into<String>) {
+        if self.warnings.len() < MAX_WARNINGS {
+            let problem = self.problem(place, what.into());
+            self.warnings.push(problem);
+        }
+    }
+
+    /// Whether there are so many errors that reading stops.
+    pub(super) fn is_full(&self) -> bool {
+        self.errors.len() >= MAX_ERRORS
+    }
+
+    fn problem(&self, place: Place, what: String) -> Problem {
+        Problem {
+            file: self.files.get(place.file).cloned().unwrap_or_default(),
+            line: place.line,
+            column: place.column,
+            what,
+        }
+    }
+}
