@@ -4,12 +4,13 @@
 //! and ends when the value is dropped.
 
 use std::fs;
-use std::net::UdpSocket;
+use std::io::{Read, Write};
+use std::net::{TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use groundwire::dns::{Message, Name, Question, RecordType};
+use groundwire::dns::{Message, Name, Question, Rcode, RecordType};
 
 use crate::support::{Folder, PATIENCE};
 
@@ -153,34 +154,74 @@ impl Daemon {
             );
             let ended = self.child.try_wait().unwrap();
             assert!(ended.is_none(), "{peer:?} has ended: {ended:?}\n{}", log());
-            let reply = self.ask(&query.encode().unwrap(), Duration::from_millis(100));
-            let reply = reply.and_then(|octets| Message::decode(&octets).ok());
+            let replies = self.ask(&[query.encode().unwrap()], Duration::from_millis(100));
+            let reply = replies.and_then(|replies| Message::decode(&replies[0]).ok());
             if reply.is_some_and(|reply| reply.answers.len() == 1) {
                 return;
             }
         }
     }
 
-    /// Sends a query and waits for what comes.
-    pub fn ask(&self, query: &[u8], time: Duration) -> Option<Vec<u8>> {
+    /// Sends queries, each with an id and question of its own, and waits for their replies, for
+    /// each at most this time; `None` when one does not come.
+    pub fn ask(&self, queries: &[Vec<u8>], time: Duration) -> Option<Vec<Vec<u8>>> {
         self.socket.set_read_timeout(Some(time)).unwrap();
-        // A port that is not open yet is reported here or at the read.
-        self.socket.send(query).ok()?;
-        let mut octets = vec![0; 65_535];
-        loop {
-            let length = self.socket.recv(&mut octets).ok()?;
-            // While it started, a query may have been sent twice: the second reply is still there.
-            if octets[..2] == query[..2] {
-                octets.truncate(length);
-                return Some(octets);
+        for query in queries {
+            // A port that is not open yet is reported here or at the read.
+            self.socket.send(query).ok()?;
+        }
+        let mut replies = vec![Vec::new(); queries.len()];
+        let mut buffer = vec![0; 65_535];
+        while replies.contains(&Vec::new()) {
+            let length = self.socket.recv(&mut buffer).ok()?;
+            let reply = &buffer[..length];
+            // What belongs to no query here is for one that was sent twice while it started.
+            let belongs = |query: &Vec<u8>| {
+                let end = question_end(query);
+                reply[..2] == query[..2] && reply.get(12..end) == query.get(12..end)
+            };
+            if let Some(index) = queries.iter().position(belongs) {
+                replies[index] = reply.to_vec();
             }
         }
+        Some(replies)
     }
 
     /// Where it listens.
     pub fn address(&self) -> std::net::SocketAddr {
         self.socket.peer_addr().unwrap()
     }
+
+    /// Asks for a whole zone over TCP; its messages, up to the second SOA record.
+    pub fn transfer(&self, query: &Message) -> Vec<Message> {
+        let mut stream = TcpStream::connect(self.socket.peer_addr().unwrap()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let query = query.encode().unwrap();
+        let length = (query.len() as u16).to_be_bytes();
+        stream.write_all(&[&length[..], &query].concat()).unwrap();
+        let (mut messages, mut ends) = (Vec::new(), 0);
+        while ends < 2 {
+            let mut length = [0; 2];
+            stream.read_exact(&mut length).unwrap();
+            let mut octets = vec![0; usize::from(u16::from_be_bytes(length))];
+            stream.read_exact(&mut octets).unwrap();
+            let message = Message::decode(&octets).unwrap();
+            assert_eq!(message.header.rcode, Rcode::NOERROR);
+            let records = message.answers.iter();
+            ends += records.filter(|r| r.data.kind() == RecordType::SOA).count();
+            messages.push(message);
+        }
+        messages
+    }
+}
+
+/// Where the question of a query ends whose name is not compressed.
+pub fn question_end(query: &[u8]) -> usize {
+    let mut at = 12;
+    while query[at] != 0 {
+        at += 1 + usize::from(query[at]);
+    }
+    at + 5
 }
 
 impl Drop for Daemon {

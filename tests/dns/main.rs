@@ -16,6 +16,8 @@ mod scripted;
 #[path = "../support/mod.rs"]
 mod support;
 mod trace;
+mod servers;
+mod zones;
 
 #[global_allocator]
 static ALLOCATOR: groundwire::sys::counting::Counting = groundwire::sys::counting::Counting;

@@ -77,9 +77,7 @@ impl Zones {
             _ if question.class != Class::IN => Rcode::REFUSED,
             RecordType::AXFR => Rcode::NOTIMP,
             RecordType::IXFR => Rcode::FORMERR,
-            RecordType::ANY => Rcode::NOERROR,
-            // Questions of old (MAILA, MAILB), and records that are never data.
-            kind if kind.is_meta() => Rcode::NOTIMP,
+            // Types that are never data are types without data: NODATA, as elsewhere.
             _ => Rcode::NOERROR,
         };
         if refusal != Rcode::NOERROR {
@@ -163,7 +161,10 @@ impl<'z> Search<'z> {
         };
         if let Some(set) = wanted {
             self.reply.answers.extend(set.records(name));
-            self.add_addresses(zone, set);
+            // The least that answers ANY has no company.
+            if self.kind != RecordType::ANY {
+                self.add_addresses(zone, set);
+            }
             return None;
         }
         let Some(alias) = node.set(RecordType::CNAME) else {
@@ -193,10 +194,10 @@ impl<'z> Search<'z> {
             return None;
         };
         let alias = Data::Cname(renamed.clone());
-        self.reply
-            .answers
-            .push(Record::new(name.clone(), set.ttl, alias));
-        Some(renamed)
+        let alias = Record::new(name.clone(), set.ttl, alias);
+        self.reply.answers.push(alias);
+        // Who asks for the CNAME record has it.
+        Some(renamed).filter(|_| self.kind != RecordType::CNAME)
     }
 
     /// Whether the answer has such a record already.
@@ -240,5 +241,7 @@ fn deny(reply: &mut Message, zone: &Zone) {
     }
 }
 
+#[cfg(test)]
+mod packets;
 #[cfg(test)]
 mod tests;

@@ -123,7 +123,8 @@ impl<'q> Plain<'q> {
             return None;
         };
         let kind = RecordType(u16::from_be_bytes([k1, k0]));
-        if u16::from_be_bytes([c1, c0]) != Class::IN.0 || kind.is_meta() {
+        let is_special = [RecordType::ANY, RecordType::AXFR, RecordType::IXFR].contains(&kind);
+        if u16::from_be_bytes([c1, c0]) != Class::IN.0 || is_special {
             return None;
         }
         let edns = match (r0, rest) {

@@ -1,85 +1,307 @@
-//! Answers over the sample zones, and rule by rule over small ones.
+//! Answers, rule by rule, over small zones.
 
 use std::sync::Arc;
 
-use super::octets::reply_at_length;
 use super::*;
 use crate::dns::edns::SAFE_UDP;
-use crate::dns::header::Header;
-use crate::dns::zone::{Limits, parse, samples};
+use crate::dns::zone::{Limits, Problem, parse, samples};
 
-const UDP: Transport = Transport::Udp { most: SAFE_UDP };
+pub(super) const UDP: Transport = Transport::Udp { most: SAFE_UDP };
 
-fn name(text: &str) -> Name {
+pub(super) fn name(text: &str) -> Name {
     Name::parse(text).unwrap()
 }
 
 /// Zones of these texts, each with a SOA record and an NS record before it.
-fn zones(texts: &[(&str, &str)]) -> Zones {
+pub(super) fn try_zones(texts: &[(&str, &str)]) -> Result<Zones, Vec<Problem>> {
     let read = texts.iter().map(|(apex, text)| {
         let head = format!("$ORIGIN {apex}\n$TTL 300\n@ 600 SOA ns.else. h.else. 1 2 3 4 60\n");
         let text = format!("{head}@ NS ns.else.\n{text}");
         let mut no_file = |_: &str| Err("no file".into());
         let parsed = parse("test", &text, None, Limits::default(), &mut no_file);
-        Arc::new(parsed.unwrap().zone)
+        parsed.map(|parsed| Arc::new(parsed.zone))
     });
-    Zones::new(read).unwrap()
+    let read: Result<Vec<_>, _> = read.collect();
+    read.map(|zones| Zones::new(zones).unwrap())
 }
 
-fn sample() -> Zones {
+pub(super) fn zones(texts: &[(&str, &str)]) -> Zones {
+    try_zones(texts).unwrap()
+}
+
+/// The reply over UDP, decoded.
+pub(super) fn ask(zones: &Zones, query: &[u8]) -> Message {
+    let mut out = Vec::new();
+    let outcome = reply(zones, query, UDP, &mut out);
+    assert!(matches!(outcome, Outcome::Reply(_)), "{outcome:?}");
+    Message::decode(&out).unwrap()
+}
+
+/// A query without EDNS.
+pub(super) fn plain(text: &str, kind: RecordType) -> Message {
+    let mut query = Message::query(7, Question::new(name(text), kind));
+    query.edns = None;
+    query
+}
+
+/// What is said of a name: rcode, AA, and the three sections' records as text.
+fn said(zones: &Zones, text: &str, kind: RecordType) -> String {
+    let reply = ask(zones, &plain(text, kind).encode().unwrap());
+    let mut lines = vec![reply.header.rcode.to_string()];
+    if reply.header.authoritative {
+        lines.push("AA".into());
+    }
+    let sections = [&reply.answers, &reply.authorities, &reply.additionals];
+    for (mark, section) in ["", "auth: ", "add: "].iter().zip(sections) {
+        for Record {
+            name, ttl, data, ..
+        } in section
+        {
+            lines.push(format!("{mark}{name} {ttl} {} {data}", data.kind()));
+        }
+    }
+    lines.join("; ")
+}
+
+pub(super) fn sample() -> Zones {
     let read = samples().unwrap().into_iter();
     Zones::new(read.map(|parsed| Arc::new(parsed.zone))).unwrap()
 }
 
-/// Both ways over octets, short and long: the replies, decoded.
-fn both_ways(zones: &Zones, query: &Message, transport: Transport) -> [(Message, Option<bool>); 2] {
-    let octets = query.encode().unwrap();
-    let (mut short, mut long) = (Vec::new(), Vec::new());
-    let header = Header::decode(&octets).unwrap();
-    let is_prepared = prepared::reply(zones, &octets, transport, &mut Vec::new()).is_some();
-    let Outcome::Reply(first) = reply(zones, &octets, transport, &mut short) else {
-        panic!("no reply");
-    };
-    let Outcome::Reply(second) = reply_at_length(zones, &octets, header, transport, &mut long)
-    else {
-        panic!("no reply");
-    };
-    assert_eq!((first.rcode, first.kind), (second.rcode, second.kind));
-    let apex = |answered: Answered<'_>| answered.zone.map(|zone| zone.apex().clone());
-    assert_eq!(apex(first), apex(second));
-    let question = |octets: &[u8]| octets[12..][..octets.len().min(12 + 17) - 12].to_vec();
-    assert_eq!(question(&short), question(&long));
-    [
-        (Message::decode(&short).unwrap(), Some(is_prepared)),
-        (Message::decode(&long).unwrap(), None),
-    ]
+/// Checks what is said of names.
+#[track_caller]
+fn check(zones: &Zones, kind: RecordType, cases: &[(&str, &str)]) {
+    for (asked, expected) in cases {
+        assert_eq!(said(zones, asked, kind), *expected, "{asked} {kind}");
+    }
+}
+
+const SOA: &str = "auth: z.test. 60 SOA ns.else. h.else. 1 2 3 4 60";
+
+#[test]
+fn an_empty_non_terminal_has_no_data_and_a_missing_name_does_not_exist() {
+    let zones = zones(&[("z.test.", "a.b.c TXT x\n")]);
+    let nodata = format!("NOERROR; AA; {SOA}");
+    let nxdomain = format!("NXDOMAIN; AA; {SOA}");
+    check(
+        &zones,
+        RecordType::TXT,
+        &[
+            ("b.c.z.test.", &nodata),
+            ("c.z.test.", &nodata),
+            ("x.c.z.test.", &nxdomain),
+            ("a.b.c.z.test.", "NOERROR; AA; a.b.c.z.test. 300 TXT \"x\""),
+        ],
+    );
+    check(&zones, RecordType::A, &[("a.b.c.z.test.", &nodata)]);
 }
 
 #[test]
-fn prepared_answers_are_those_of_the_algorithm_for_all_names_and_types() {
-    let zones = sample();
-    let mut names = Vec::new();
-    for zone in zones.iter() {
-        for node in &zone.nodes {
-            names.push(node.name.clone());
-            for label in ["nothing", "*", "WWW"] {
-                let below = node.name.child(label.as_bytes()).unwrap();
-                names.extend([below.child(b"deeper").unwrap(), below]);
-            }
-        }
+fn wildcards_answer_as_in_the_example_of_rfc_4592() {
+    // RFC 4592 §2.2.1.
+    let zones = zones(&[(
+        "z.test.",
+        "* TXT wild\n* MX 10 host1.else.\nsub.* TXT not\nhost1 A 192.0.2.1\n\
+         _ssh._tcp.host1 SRV 0 0 22 h.else.\n_ssh._tcp.host2 SRV 0 0 22 h.else.\n\
+         subdel NS ns.else.\n",
+    )]);
+    let nodata = format!("NOERROR; AA; {SOA}");
+    let nxdomain = format!("NXDOMAIN; AA; {SOA}");
+    let wild = |owner: &str| format!("NOERROR; AA; {owner} 300 TXT \"wild\"");
+    check(
+        &zones,
+        RecordType::TXT,
+        &[
+            ("host3.z.test.", &wild("host3.z.test.")),
+            ("foo.bar.z.test.", &wild("foo.bar.z.test.")),
+            // The name exists, or one on the way to it does.
+            ("host1.z.test.", &nodata),
+            (
+                "sub.*.z.test.",
+                "NOERROR; AA; sub.*.z.test. 300 TXT \"not\"",
+            ),
+            ("_telnet._tcp.host1.z.test.", &nxdomain),
+            ("host2.z.test.", &nodata),
+            ("ghost.*.z.test.", &nxdomain),
+            (
+                "host.subdel.z.test.",
+                "NOERROR; auth: subdel.z.test. 300 NS ns.else.",
+            ),
+        ],
+    );
+    check(&zones, RecordType::A, &[("host3.z.test.", &nodata)]);
+}
+
+#[test]
+fn the_parent_speaks_at_a_cut_of_ds_only_and_refers_for_all_else() {
+    let zones = zones(&[(
+        "z.test.",
+        "sub NS ns.sub\nns.sub A 192.0.2.1\nother NS ns.else.\nother DS 1 13 2 AB\n",
+    )]);
+    let referral = "NOERROR; auth: sub.z.test. 300 NS ns.sub.z.test.; \
+                    add: ns.sub.z.test. 300 A 192.0.2.1";
+    let names = ["sub.z.test.", "www.sub.z.test.", "ns.sub.z.test."];
+    for kind in [
+        RecordType::NS,
+        RecordType::A,
+        RecordType::SOA,
+        RecordType::ANY,
+    ] {
+        check(&zones, kind, &names.map(|name| (name, referral)));
     }
-    let mut prepared = 0;
-    for name in &names {
-        for kind in RecordType::NAMED {
-            for edns in [None, Some(Edns::default())] {
-                let mut query = Message::query(77, Question::new(name.clone(), *kind));
-                query.header.recursion_desired = edns.is_some();
-                query.edns = edns;
-                let [(short, is_prepared), (long, _)] = both_ways(&zones, &query, UDP);
-                assert_eq!(short, long, "{name} {kind}");
-                prepared += usize::from(is_prepared == Some(true));
-            }
-        }
-    }
-    assert!(prepared > names.len() * 60, "{prepared} of {}", names.len());
+    let nodata = format!("NOERROR; AA; {SOA}");
+    check(
+        &zones,
+        RecordType::DS,
+        &[
+            ("sub.z.test.", &nodata),
+            (
+                "other.z.test.",
+                "NOERROR; AA; other.z.test. 300 DS 1 13 2 AB",
+            ),
+            ("www.sub.z.test.", referral),
+        ],
+    );
+}
+
+#[test]
+fn of_two_zones_the_longer_answers_but_for_the_ds_record_of_its_beginning() {
+    let zones = zones(&[
+        (
+            "z.test.",
+            "sub NS ns.else.\nsub DS 1 13 2 AB\nto CNAME www.sub\n",
+        ),
+        ("sub.z.test.", "www A 192.0.2.1\n"),
+    ]);
+    let address = "www.sub.z.test. 300 A 192.0.2.1";
+    check(
+        &zones,
+        RecordType::A,
+        &[
+            ("www.sub.z.test.", &format!("NOERROR; AA; {address}")),
+            (
+                "to.z.test.",
+                &format!("NOERROR; AA; to.z.test. 300 CNAME www.sub.z.test.; {address}"),
+            ),
+        ],
+    );
+    let ds = "NOERROR; AA; sub.z.test. 300 DS 1 13 2 AB";
+    check(&zones, RecordType::DS, &[("sub.z.test.", ds)]);
+}
+
+#[test]
+fn a_chain_of_aliases_ends_with_what_its_last_name_has() {
+    let zones = zones(&[(
+        "z.test.",
+        "a CNAME b\nb CNAME c\nc A 192.0.2.1\nno CNAME nx\nout CNAME www.else.\n\
+         l1 CNAME l2\nl2 CNAME l1\nself CNAME self\ncut NS ns.else.\nto CNAME x.cut\n",
+    )]);
+    check(
+        &zones,
+        RecordType::A,
+        &[
+            (
+                "a.z.test.",
+                "NOERROR; AA; a.z.test. 300 CNAME b.z.test.; b.z.test. 300 CNAME c.z.test.; \
+                 c.z.test. 300 A 192.0.2.1",
+            ),
+            // RFC 6604 §3: the code is about the last name.
+            (
+                "no.z.test.",
+                &format!("NXDOMAIN; AA; no.z.test. 300 CNAME nx.z.test.; {SOA}"),
+            ),
+            (
+                "out.z.test.",
+                "NOERROR; AA; out.z.test. 300 CNAME www.else.",
+            ),
+            (
+                "l1.z.test.",
+                "NOERROR; AA; l1.z.test. 300 CNAME l2.z.test.; l2.z.test. 300 CNAME l1.z.test.",
+            ),
+            (
+                "self.z.test.",
+                "NOERROR; AA; self.z.test. 300 CNAME self.z.test.",
+            ),
+            (
+                "to.z.test.",
+                "NOERROR; AA; to.z.test. 300 CNAME x.cut.z.test.; \
+                 auth: cut.z.test. 300 NS ns.else.",
+            ),
+        ],
+    );
+    let alias = "NOERROR; AA; a.z.test. 300 CNAME b.z.test.";
+    check(&zones, RecordType::CNAME, &[("a.z.test.", alias)]);
+    check(&zones, RecordType::ANY, &[("a.z.test.", alias)]);
+}
+
+#[test]
+fn a_chain_of_aliases_without_end_is_cut() {
+    let chain: String = (0..50)
+        .map(|n| format!("a{n} CNAME a{}\n", n + 1))
+        .collect();
+    let zones = zones(&[("z.test.", &chain)]);
+    let query = plain("a0.z.test.", RecordType::A).encode().unwrap();
+    let mut out = Vec::new();
+    reply(&zones, &query, Transport::Tcp, &mut out);
+    assert_eq!(
+        Message::decode(&out).unwrap().answers.len(),
+        MAX_ALIASES + 1
+    );
+}
+
+#[test]
+fn names_below_a_dname_are_renamed_and_too_long_ones_refused() {
+    let long = ["x".repeat(63), "y".repeat(63), "z".repeat(63)].join(".");
+    let text = format!("old DNAME new\na.new A 192.0.2.1\nlong DNAME {long}\nr DNAME r.r\n");
+    let mut zones_of = zones(&[("z.test.", &text.replace("r DNAME r.r\n", ""))]);
+    check(
+        &zones_of,
+        RecordType::A,
+        &[(
+            "a.old.z.test.",
+            "NOERROR; AA; old.z.test. 300 DNAME new.z.test.; \
+             a.old.z.test. 300 CNAME a.new.z.test.; a.new.z.test. 300 A 192.0.2.1",
+        )],
+    );
+    check(
+        &zones_of,
+        RecordType::DNAME,
+        &[(
+            "old.z.test.",
+            "NOERROR; AA; old.z.test. 300 DNAME new.z.test.",
+        )],
+    );
+    let too_long = format!("{}.long.z.test.", "w".repeat(60));
+    let reply = ask(
+        &zones_of,
+        &plain(&too_long, RecordType::A).encode().unwrap(),
+    );
+    assert_eq!(reply.header.rcode, Rcode::YXDOMAIN);
+    assert_eq!(reply.answers.len(), 1);
+    // A name that gets longer with each step ends, and the record stands there once.
+    zones_of = zones(&[("z.test.", "r DNAME r.r\n")]);
+    let reply = ask(
+        &zones_of,
+        &plain("a.r.z.test.", RecordType::A).encode().unwrap(),
+    );
+    let dnames = reply
+        .answers
+        .iter()
+        .filter(|r| r.data.kind() == RecordType::DNAME);
+    assert_eq!(dnames.count(), 1);
+}
+
+#[test]
+fn any_gets_one_set_without_company() {
+    let zones = zones(&[("z.test.", "h MX 1 m\nh TXT x\nm A 192.0.2.1\n")]);
+    check(
+        &zones,
+        RecordType::ANY,
+        &[
+            ("h.z.test.", "NOERROR; AA; h.z.test. 300 MX 1 m.z.test."),
+            ("z.test.", "NOERROR; AA; z.test. 300 NS ns.else."),
+        ],
+    );
+    let with_address = "NOERROR; AA; h.z.test. 300 MX 1 m.z.test.; add: m.z.test. 300 A 192.0.2.1";
+    check(&zones, RecordType::MX, &[("h.z.test.", with_address)]);
 }

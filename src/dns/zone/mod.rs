@@ -249,3 +249,6 @@ impl Zone {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

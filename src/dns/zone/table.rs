@@ -15,8 +15,10 @@ const MAX_LABELS: usize = MAX_NAME / 2 + 1;
 /// A name made ready for looking up.
 pub(in crate::dns) struct Key {
     octets: [u8; MAX_NAME],
-    /// Where each label begins, the root's octet last, and the hash of the suffix from there.
-    suffixes: [(u8, u32); MAX_LABELS],
+    /// Where each label begins, the root's octet last.
+    starts: [u8; MAX_LABELS],
+    /// The hash of the suffix that begins there.
+    hashes: [u32; MAX_LABELS],
     labels: usize,
     length: usize,
 }
@@ -30,7 +32,8 @@ impl Key {
     fn root() -> Self {
         Self {
             octets: [0; MAX_NAME],
-            suffixes: [(0, 0); MAX_LABELS],
+            starts: [0; MAX_LABELS],
+            hashes: [0; MAX_LABELS],
             labels: 0,
             length: 1,
         }
@@ -60,11 +63,11 @@ impl Key {
             {
                 *to = from.to_ascii_lowercase();
             }
-            key.suffixes.get_mut(key.labels)?.0 = at as u8; // below 255
+            *key.starts.get_mut(key.labels)? = at as u8; // below 255
             key.labels += 1;
             at = end;
         }
-        key.suffixes.get_mut(key.labels)?.0 = at as u8;
+        *key.starts.get_mut(key.labels)? = at as u8;
         key.length = at + 1;
         key.hash();
         Some(key)
@@ -73,7 +76,8 @@ impl Key {
     fn hash(&mut self) {
         let mut hash = 0x811c_9dc5;
         let mut end = self.length - 1;
-        for (start, place) in self.suffixes[..=self.labels].iter_mut().rev() {
+        let starts = self.starts[..=self.labels].iter();
+        for (start, place) in starts.zip(&mut self.hashes[..=self.labels]).rev() {
             // FNV-1a, label by label from the right.
             for octet in &self.octets[usize::from(*start)..end] {
                 hash = (hash ^ u32::from(*octet)).wrapping_mul(0x0100_0193);
@@ -95,7 +99,8 @@ impl Key {
 
     /// The name without its first labels: its hash and its octets in lower case.
     fn suffix(&self, without: usize) -> Option<(u32, &[u8])> {
-        let (start, hash) = *self.suffixes[..=self.labels].get(without)?;
+        let start = *self.starts[..=self.labels].get(without)?;
+        let hash = *self.hashes.get(without)?;
         Some((hash, &self.octets[usize::from(start)..self.length]))
     }
 }

@@ -1,0 +1,324 @@
+//! Answers, packet by packet: bad queries, limits, and the prepared ones beside the algorithm.
+
+use super::octets::reply_at_length;
+use super::tests::{UDP, ask, name, plain, sample, try_zones, zones};
+use super::*;
+use crate::dns::header::Header;
+
+/// The octets of a header and a question for `www.lab.test. A`.
+fn raw(flags: u16, counts: [u16; 4], class: u16) -> Vec<u8> {
+    let mut octets = vec![0xab, 0xcd];
+    octets.extend(flags.to_be_bytes());
+    octets.extend(counts.map(u16::to_be_bytes).concat());
+    octets.extend(b"\x03wWw\x03lab\x04test\x00\x00\x01");
+    octets.extend(class.to_be_bytes());
+    octets
+}
+
+const OPT: &[u8] = &[0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0];
+
+/// The reply to a query, and what the algorithm says to it; whether the reply was prepared.
+fn both_ways(zones: &Zones, query: &Message) -> (Message, Message, bool) {
+    let octets = query.encode().unwrap();
+    let header = Header::decode(&octets).unwrap();
+    let is_prepared = prepared::reply(zones, &octets, UDP, &mut Vec::new()).is_some();
+    let mut replies = [Vec::new(), Vec::new()];
+    let [short, long] = &mut replies;
+    let outcomes = [
+        reply(zones, &octets, UDP, short),
+        reply_at_length(zones, &octets, header, UDP, long),
+    ];
+    let [short, long] = outcomes.map(|outcome| match outcome {
+        Outcome::Reply(answered) => (
+            answered.rcode,
+            answered.kind,
+            answered.zone.map(|zone| zone.apex().clone()),
+        ),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(short, long);
+    let [short, long] = replies.map(|octets| Message::decode(&octets).unwrap());
+    (short, long, is_prepared)
+}
+
+/// Asks for all names of the zones, and for names below, by some types, over UDP with and without
+/// EDNS; says how many answers were prepared, and of how many.
+fn compare_both_ways(zones: &Zones) -> (usize, usize) {
+    let (mut prepared, mut asked) = (0, 0);
+    let nodes = zones.iter().flat_map(|zone| &zone.nodes);
+    for node in nodes {
+        let mut names = vec![node.name.clone()];
+        for label in ["nothing", "*", "WWW", "a"] {
+            if let Ok(below) = node.name.child(label.as_bytes()) {
+                names.extend(below.child(b"deeper"));
+                names.push(below);
+            }
+        }
+        for name in names {
+            for kind in [
+                "A", "NS", "CNAME", "SOA", "MX", "TXT", "AAAA", "SRV", "DNAME", "DS", "ANY",
+            ] {
+                for edns in [None, Some(Edns::default())] {
+                    let kind: RecordType = kind.parse().unwrap();
+                    let mut query = plain(".", kind);
+                    query.questions[0].name = name.clone();
+                    query.header.recursion_desired = edns.is_some();
+                    query.edns = edns;
+                    let (short, long, is_prepared) = both_ways(zones, &query);
+                    assert_eq!(short, long, "{name} {kind}");
+                    prepared += usize::from(is_prepared);
+                    asked += 1;
+                }
+            }
+        }
+    }
+    (prepared, asked)
+}
+
+#[test]
+fn prepared_answers_are_those_of_the_algorithm_over_the_sample_zones() {
+    let (prepared, asked) = compare_both_ways(&sample());
+    assert!(prepared * 10 > asked * 7, "{prepared} of {asked}");
+}
+
+#[test]
+fn prepared_answers_are_those_of_the_algorithm_over_zones_by_chance() {
+    let mut state = 7u64;
+    let mut below = |limit: usize| {
+        // Knuth's numbers; the upper bits are the better ones.
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % limit
+    };
+    let mut tried = 0;
+    for _ in 0..30 {
+        let mut text = String::new();
+        for _ in 0..1 + below(14) {
+            let labels = ["a", "b", "A", "*", "sub", "deeper"];
+            let mut name = || {
+                (0..1 + below(3))
+                    .map(|_| labels[below(6)])
+                    .collect::<Vec<_>>()
+                    .join(".")
+            };
+            let (owner, target) = (name(), name());
+            let data = [
+                "A 192.0.2.1",
+                "TXT x",
+                "CNAME =",
+                "NS =",
+                "MX 1 =",
+                "DNAME =",
+                "SRV 1 1 1 =",
+                "DS 1 1 1 AA",
+                "MX 2 @",
+                "AAAA 2001:db8::1",
+            ];
+            let data = data[below(data.len())].replace('=', &target);
+            text += &format!("{owner} {data}\n");
+        }
+        if let Ok(zones) = try_zones(&[("z.test.", &text), ("a.sub.z.test.", "b A 192.0.2.2\n")]) {
+            compare_both_ways(&zones);
+            tried += 1;
+        }
+    }
+    assert!(tried > 5, "{tried} could be read");
+}
+
+#[test]
+fn less_than_a_header_and_replies_are_answered_with_silence() {
+    let zones = sample();
+    let reply_to = |octets: &[u8]| {
+        let mut out = vec![1, 2];
+        let outcome = reply(&zones, octets, UDP, &mut out);
+        assert_eq!(out.len() == 2, matches!(outcome, Outcome::Silence));
+        matches!(outcome, Outcome::Silence)
+    };
+    let query = raw(0, [1, 0, 0, 0], 1);
+    for length in 0..12 {
+        assert!(reply_to(&query[..length]));
+    }
+    assert!(reply_to(&raw(0x8000, [1, 0, 0, 0], 1)));
+    assert!(!reply_to(&query));
+}
+
+#[test]
+fn each_kind_of_bad_query_has_its_code_and_opt_is_in_every_reply_to_one() {
+    use Rcode as R;
+    let zones = sample();
+    let with = |octets: Vec<u8>, more: &[u8]| [&octets[..], more].concat();
+    let one = [1, 0, 0, 0];
+    let opt = [1, 0, 0, 1];
+    let question = b"\x01x\x00\x00\x01\x00\x01";
+    let cut = raw(0, one, 1);
+    let mut looping = raw(0, one, 1);
+    looping[12..14].copy_from_slice(&[0xc0, 12]);
+    for (what, octets, rcode, questions, has_opt) in [
+        ("a query", raw(0, one, 1), R::NOERROR, 1, false),
+        ("no question", raw(0, [0; 4], 1), R::FORMERR, 0, false),
+        (
+            "two",
+            with(raw(0, [2, 0, 0, 0], 1), question),
+            R::FORMERR,
+            0,
+            false,
+        ),
+        (
+            "65535 questions",
+            raw(0, [65535, 0, 0, 0], 1),
+            R::FORMERR,
+            0,
+            false,
+        ),
+        ("IQUERY", raw(1 << 11, one, 1), R::NOTIMP, 1, false),
+        ("STATUS", raw(2 << 11, one, 1), R::NOTIMP, 1, false),
+        ("NOTIFY", raw(4 << 11, one, 1), R::NOTIMP, 1, false),
+        (
+            "UPDATE",
+            with(raw(5 << 11, opt, 1), OPT),
+            R::NOTIMP,
+            1,
+            true,
+        ),
+        (
+            "opcode 15",
+            raw(15 << 11, [9, 9, 9, 9], 1),
+            R::NOTIMP,
+            0,
+            false,
+        ),
+        ("a cut name", cut[..20].to_vec(), R::FORMERR, 0, false),
+        ("a name in a circle", looping, R::FORMERR, 0, false),
+        ("class CH", raw(0, one, 3), R::REFUSED, 1, false),
+        ("class NONE", raw(0, one, 254), R::REFUSED, 1, false),
+        ("class ANY", raw(0, one, 255), R::REFUSED, 1, false),
+        ("class 0", raw(0, one, 0), R::REFUSED, 1, false),
+        ("EDNS", with(raw(0, opt, 1), OPT), R::NOERROR, 1, true),
+        (
+            "octets behind",
+            with(raw(0, one, 1), b"junk"),
+            R::NOERROR,
+            1,
+            false,
+        ),
+        (
+            "a version of EDNS above 0",
+            with(raw(0, opt, 1), &[0, 0, 41, 4, 208, 0, 1, 0, 0, 0, 0]),
+            R::BADVERS,
+            1,
+            true,
+        ),
+        (
+            "an option beyond its record",
+            with(
+                raw(0, opt, 1),
+                &[0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 4, 0, 3, 0, 9],
+            ),
+            R::FORMERR,
+            1,
+            true,
+        ),
+        (
+            "two OPT records",
+            with(raw(0, [1, 0, 0, 2], 1), &[OPT, OPT].concat()),
+            R::FORMERR,
+            1,
+            true,
+        ),
+        (
+            "an OPT record with a name",
+            with(raw(0, opt, 1), &[&[1, b'x'][..], OPT].concat()),
+            R::FORMERR,
+            1,
+            true,
+        ),
+    ] {
+        let reply = ask(&zones, &octets);
+        assert_eq!(reply.header.rcode, rcode, "{what}");
+        assert_eq!(reply.questions.len(), questions, "{what}");
+        assert_eq!(reply.edns.is_some(), has_opt, "{what}");
+        assert_eq!(reply.header.id, 0xabcd, "{what}");
+    }
+    let elsewhere = plain("www.example.", RecordType::A).encode().unwrap();
+    assert_eq!(ask(&zones, &elsewhere).header.rcode, R::REFUSED);
+}
+
+#[test]
+fn of_the_flags_a_reply_has_rd_and_cd_only() {
+    let zones = sample();
+    for (asked, replied) in [
+        (0x0000, 0x8400), // AA
+        (0x0100, 0x8500), // RD
+        (0x0010, 0x8410), // CD
+        (0x07ff, 0x8510), // AA, TC, RD, RA, Z, AD, CD and an rcode
+    ] {
+        for more in [&b""[..], b"junk"] {
+            // What follows sends it the long way, which says the same.
+            let query = [&raw(asked, [1, 0, 0, 0], 1), more].concat();
+            let mut out = Vec::new();
+            reply(&zones, &query, UDP, &mut out);
+            assert_eq!(out[2..4], u16::to_be_bytes(replied), "{asked:#06x}");
+            // The question comes back with its case.
+            assert_eq!(out[12..30], query[12..30]);
+        }
+    }
+}
+
+#[test]
+fn transfers_are_for_tcp_and_for_names_at_which_a_zone_begins() {
+    let zones = sample();
+    let ask_tcp = |query: &Message| {
+        let mut out = Vec::new();
+        match reply(&zones, &query.encode().unwrap(), Transport::Tcp, &mut out) {
+            Outcome::Transfer(zone, _) => Err(zone.apex().to_string()),
+            _ => Ok(Message::decode(&out).unwrap()),
+        }
+    };
+    let axfr = plain("LAB.test.", RecordType::AXFR);
+    let mut ixfr = plain("lab.test.", RecordType::IXFR);
+    let udp = |query: &Message| ask(&zones, &query.encode().unwrap()).header.rcode;
+    assert_eq!(udp(&axfr), Rcode::NOTIMP);
+    assert_eq!(udp(&ixfr), Rcode::FORMERR);
+    assert_eq!(ask_tcp(&axfr), Err("lab.test.".into()));
+    for nowhere in ["www.lab.test.", "example."] {
+        let reply = ask_tcp(&plain(nowhere, RecordType::AXFR)).unwrap();
+        assert_eq!(reply.header.rcode, Rcode::NOTAUTH);
+    }
+    // Who has an older version, or says none, gets all; others the SOA record (RFC 1995 §2).
+    assert_eq!(ask_tcp(&ixfr), Err("lab.test.".into()));
+    let zone = zones.at(&name("lab.test")).unwrap();
+    for (ahead, is_sent) in [(0, false), (1, false), (u32::MAX, true)] {
+        let mut soa = zone.soa_record().unwrap();
+        if let Data::Soa(soa) = &mut soa.data {
+            soa.serial = soa.serial.wrapping_add(ahead);
+        }
+        ixfr.authorities = vec![soa];
+        assert_eq!(ask_tcp(&ixfr).is_err(), is_sent, "{ahead}");
+    }
+    let mut out = Vec::new();
+    refuse(&axfr, &mut out);
+    assert_eq!(Message::decode(&out).unwrap().header.rcode, Rcode::REFUSED);
+}
+
+#[test]
+fn what_is_too_long_for_udp_is_cut_by_whole_sets_with_tc_and_whole_over_tcp() {
+    let many: String = (0..60).map(|n| format!("big A 192.0.2.{n}\n")).collect();
+    let zones = zones(&[("z.test.", &many)]);
+    let query = plain("big.z.test.", RecordType::A);
+    let octets = query.encode().unwrap();
+    let cut = ask(&zones, &octets);
+    assert!(cut.header.truncated && cut.answers.is_empty());
+    let mut with_edns = query.clone();
+    with_edns.edns = Some(Edns::default());
+    let whole = ask(&zones, &with_edns.encode().unwrap());
+    assert_eq!((whole.header.truncated, whole.answers.len()), (false, 60));
+    // The smaller of what both sides take counts, and never less than 512.
+    let mut out = Vec::new();
+    let small = Transport::Udp { most: 100 };
+    reply(&zones, &with_edns.encode().unwrap(), small, &mut out);
+    assert!(Message::decode(&out).unwrap().header.truncated);
+    let mut out = Vec::new();
+    reply(&zones, &octets, Transport::Tcp, &mut out);
+    assert_eq!(Message::decode(&out).unwrap().answers.len(), 60);
+}
