@@ -9,7 +9,7 @@
 //! | floor | room | holds |
 //! |---|---|---|
 //! | 2 | [`echo`] | the echo service and its clients, over streams and datagrams |
-//! | 2 | [`dns`] | the domain name system: names, records, messages, and looking them up |
+//! | 2 | [`dns`] | names, records, messages, zones; looking names up, and serving them |
 //! | 2 | [`endpoint`] | named commands with string and struct payloads, and their client |
 //! | 2 | [`rpc`] | calls by name: services, their server and client, deadlines, streams |
 //! | 1 | [`server`] | accept loop, threads, limits, access list, drain, metrics page |

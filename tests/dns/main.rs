@@ -13,10 +13,10 @@ mod resolver_names;
 mod resolver_peers;
 mod samples;
 mod scripted;
+mod servers;
 #[path = "../support/mod.rs"]
 mod support;
 mod trace;
-mod servers;
 mod zones;
 
 #[global_allocator]

@@ -21,7 +21,7 @@ use crate::dns::edns::{CLASSIC_UDP, Edns, SAFE_UDP};
 use crate::dns::error::DecodeError;
 use crate::dns::header::Header;
 use crate::dns::message::{MAX_MESSAGE, Message};
-use crate::dns::reader::Reader;
+use crate::dns::reader::{HEADER, Reader};
 use crate::dns::record::{Question, RecordHead};
 use crate::dns::zone::{Key, Zone};
 
@@ -70,15 +70,17 @@ pub fn reply<'z>(
     transport: Transport,
     out: &mut Vec<u8>,
 ) -> Outcome<'z> {
-    let Ok(header) = Header::decode(query) else {
-        return Outcome::Silence;
-    };
-    if header.response {
-        return Outcome::Silence;
+    // Id, then QR in the first bit of the flags, somewhere in a whole header.
+    match query {
+        [_, _, 0..=127, ..] if query.len() >= HEADER => {}
+        _ => return Outcome::Silence,
     }
     match prepared::reply(zones, query, transport, out) {
         Some(answered) => Outcome::Reply(answered),
-        None => reply_at_length(zones, query, header, transport, out),
+        None => match Header::decode(query) {
+            Ok(header) => reply_at_length(zones, query, header, transport, out),
+            Err(_) => Outcome::Silence,
+        },
     }
 }
 

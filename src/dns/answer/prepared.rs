@@ -23,13 +23,12 @@ use super::zones::Zones;
 use crate::dns::code::{Class, Rcode, RecordType};
 use crate::dns::header::Header;
 use crate::dns::message::Message;
+use crate::dns::reader::HEADER;
 use crate::dns::record::Question;
 use crate::dns::zone::{Key, Lookup, Node, Zone};
 
 /// The longest template: longer answers are rare, and their copies would double a large zone.
 const MAX_TEMPLATE: usize = 4096;
-/// Where the question begins, in octets.
-const QUESTION: usize = 12;
 /// Octets of an OPT record without options.
 const OPT: usize = 11;
 
@@ -109,7 +108,7 @@ const DO: u16 = 0x8000;
 
 impl<'q> Plain<'q> {
     fn read(query: &'q [u8]) -> Option<Self> {
-        let (header, behind) = query.split_first_chunk::<QUESTION>()?;
+        let (header, behind) = query.split_first_chunk::<HEADER>()?;
         let [id @ .., f1, f0, q1, q0, a1, a0, n1, n0, r1, r0] = *header;
         let id: [u8; 2] = id;
         let flags = u16::from_be_bytes([f1, f0]);
@@ -261,7 +260,7 @@ impl Template {
         };
         let (octets, pointers) = message.encode_traced().ok()?;
         let length = question.name.wire().len();
-        let start = QUESTION + length + 4;
+        let start = HEADER + length + 4;
         let octets = octets.get(start..).filter(|o| o.len() <= MAX_TEMPLATE)?;
         let mut moving = Vec::new();
         let mut staying = 0;
@@ -300,7 +299,7 @@ impl Template {
     ) -> Option<()> {
         let edns = query.edns.as_ref();
         let (limit, payload) = super::octets::limits(edns.map(|opt| opt.payload), transport);
-        let length = QUESTION + query.question.len() + self.octets.len();
+        let length = HEADER + query.question.len() + self.octets.len();
         if length + edns.map_or(0, |_| OPT) > limit {
             return None;
         }

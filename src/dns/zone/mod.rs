@@ -13,12 +13,12 @@
 //!      └─ ns            A               glue: served with the delegation only
 //! ```
 //!
-//! What a name means is one of five things, [`Lookup`]; RFC 1034 §4.3.2 step 3 and RFC 4592 §3.3
+//! What a name means is one of five things, `Lookup`; RFC 1034 §4.3.2 step 3 and RFC 4592 §3.3
 //! read like that once the tree is connected: each node knows the cut that it is at or below, and
 //! its wildcard. A zone does not change once it is made; a new version is a new zone.
 //!
 //! In reading order: `problem`, `lexer`, `parser`, `build` (the rules), `table`, `load` (files),
-//! `transfer`. Source: RFC 1034, 1035, 2181, 2308, 4592, 6672.
+//! `transfer`, `sample`. Source: RFC 1034, 1035, 2181, 2308, 4592, 6672.
 
 mod build;
 mod lexer;

@@ -140,14 +140,14 @@ impl Parser<'_> {
         self.octets += text.len();
         if self.octets > self.limits.octets {
             let what = format!("zone of more than {} octets", self.limits.octets);
-            return self.report.error(start, what);
+            return self.report.stop(start, what);
         }
         for entry in Lexer::new(scope.file, text) {
             let read = entry.and_then(|entry| self.entry(&entry, &mut scope));
             if let Err(fault) = read {
                 self.report.error(fault.place, fault.what);
             }
-            if self.report.is_full() || self.records.len() > self.limits.records {
+            if self.report.is_full() {
                 return;
             }
         }
@@ -237,7 +237,8 @@ impl Parser<'_> {
         scope.last_ttl = Some(ttl);
         if self.records.len() >= self.limits.records {
             let what = format!("zone of more than {} records", self.limits.records);
-            return Err(Fault::new(place, what));
+            self.report.stop(place, what);
+            return Ok(());
         }
         let record = Record::new(owner, ttl, data);
         self.records.push(Placed { record, place });

@@ -46,6 +46,7 @@ pub(super) struct Report {
     files: Vec<Arc<str>>,
     pub(super) errors: Vec<Problem>,
     pub(super) warnings: Vec<Problem>,
+    is_stopped: bool,
 }
 
 impl Report {
@@ -62,6 +63,12 @@ impl Report {
         }
     }
 
+    /// An error after which nothing more is read.
+    pub(super) fn stop(&mut self, place: Place, what: impl Into<String>) {
+        self.error(place, what);
+        self.is_stopped = true;
+    }
+
     pub(super) fn warning(&mut self, place: Place, what: impl Into<String>) {
         if self.warnings.len() < MAX_WARNINGS {
             let problem = self.problem(place, what.into());
@@ -69,9 +76,9 @@ impl Report {
         }
     }
 
-    /// Whether there are so many errors that reading stops.
+    /// Whether reading stops: after an error of that kind, or after so many of others.
     pub(super) fn is_full(&self) -> bool {
-        self.errors.len() >= MAX_ERRORS
+        self.is_stopped || self.errors.len() >= MAX_ERRORS
     }
 
     fn problem(&self, place: Place, what: String) -> Problem {
