@@ -68,6 +68,9 @@ pub struct DatagramConfig {
     pub max_datagram: usize,
     /// Who is answered. Default everybody.
     pub access: AccessList,
+    /// The protocol tells questions from answers and does not answer answers, so that nothing can go
+    /// round for ever: only port 0 is refused then. Default off.
+    pub questions_only: bool,
 }
 
 impl Default for DatagramConfig {
@@ -77,6 +80,7 @@ impl Default for DatagramConfig {
             log: Log::off(),
             max_datagram: crate::net::MAX_UDP_PAYLOAD,
             access: AccessList::default(),
+            questions_only: false,
         }
     }
 }
@@ -194,6 +198,8 @@ impl<H: DatagramHandler> DatagramServer<H> {
             batch.reply_from_where_asked(self.socket.as_fd(), wildcard.ip())?;
         }
         while let Some(count) = self.received(|socket| socket.recv_batch(&mut batch))? {
+            // Once a batch: servers that share their counters would fight for them at each datagram.
+            self.stats.received.add(count as u64);
             for index in 0..count {
                 let len = batch.datagram(index).map_or(0, <[u8]>::len);
                 let peer = batch.peer(index).map_or(Addr::Unix(None), Addr::Ip);
@@ -225,6 +231,7 @@ impl<H: DatagramHandler> DatagramServer<H> {
     fn run_single(&mut self, local: &Addr) -> io::Result<()> {
         let mut buffer = vec![0; self.config.max_datagram.min(MAX_UNIX) + 1];
         while let Some((len, peer)) = self.received(|socket| socket.recv_from(&mut buffer))? {
+            self.stats.received.inc();
             if let Some(len) = self.answer(local, &peer, &mut buffer, len) {
                 let reply = buffer.get(..len).unwrap_or(&buffer);
                 match self.socket.send_to_now(reply, &peer) {
@@ -271,7 +278,6 @@ impl<H: DatagramHandler> DatagramServer<H> {
         buffer: &mut [u8],
         len: usize,
     ) -> Option<usize> {
-        self.stats.received.inc();
         let fields: [(&str, &dyn Display); 2] = [("peer", peer), ("bytes", &len)];
         let config = &self.config;
         config.log.trace(&config.name, "datagram received", &fields);
@@ -279,7 +285,7 @@ impl<H: DatagramHandler> DatagramServer<H> {
             "longer than the limit".to_string()
         } else if let Err(rule) = config.access.judge(peer) {
             rule.to_string()
-        } else if would_loop(local, peer) {
+        } else if config.would_loop(local, peer) {
             "the answer might come back for ever".to_string()
         } else {
             return self.handler.reply(peer, buffer, len);
@@ -301,6 +307,15 @@ impl<H: DatagramHandler> DatagramServer<H> {
             "reply not sent",
             &[("peer", peer), ("cause", &cause)],
         );
+    }
+}
+
+impl DatagramConfig {
+    fn would_loop(&self, local: &Addr, peer: &Addr) -> bool {
+        match self.questions_only {
+            true => peer.ip().is_some_and(|peer| peer.port() == 0),
+            false => would_loop(local, peer),
+        }
     }
 }
 
@@ -333,6 +348,23 @@ mod tests {
         ] {
             let [a, b] = [local, peer].map(|text| Addr::Ip(text.parse().unwrap()));
             assert_eq!(would_loop(&a, &b), loops, "{local} {peer}");
+        }
+    }
+
+    #[test]
+    fn a_protocol_that_answers_questions_only_refuses_port_0_only() {
+        let config = DatagramConfig {
+            questions_only: true,
+            ..DatagramConfig::default()
+        };
+        let local = Addr::Ip("0.0.0.0:53".parse().unwrap());
+        for (peer, loops) in [
+            ("192.0.2.1:53", false),
+            ("192.0.2.1:7", false),
+            ("192.0.2.1:0", true),
+        ] {
+            let peer = Addr::Ip(peer.parse().unwrap());
+            assert_eq!(config.would_loop(&local, &peer), loops, "{peer}");
         }
     }
 }

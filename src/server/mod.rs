@@ -190,6 +190,12 @@ impl<H: Handler + 'static> Server<H> {
         Self { stopper, ..self }
     }
 
+    /// The same, but it counts into `stats`: for servers of one program, so that together they are
+    /// one row of numbers.
+    pub fn counting_into(self, stats: Arc<Stats>) -> Self {
+        Self { stats, ..self }
+    }
+
     /// The handle that stops it.
     pub fn stopper(&self) -> Stopper {
         self.stopper.clone()

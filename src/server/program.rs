@@ -14,7 +14,7 @@ use super::{
     Signals, Stopper, Totals, flags,
 };
 use crate::cli::{Args, Failure, Out, What};
-use crate::net::{DatagramSocket, Deadline, Listener};
+use crate::net::{Addr, DatagramSocket, Deadline, Listener, Network};
 use crate::sys::process;
 use crate::sys::signal::Signal;
 use crate::telemetry::{Log, Registry, shown};
@@ -158,6 +158,33 @@ impl Life {
             .what("waiting for signals")
     }
 
+    /// The same, but SIGHUP calls `reload`. A reload may take a while and the thread that waits for
+    /// signals has to hear the next one, so it runs elsewhere; those that come meanwhile are one.
+    fn watch_and_reload(
+        &self,
+        signals: Signals,
+        stopper: Stopper,
+        reload: impl Fn() + Send + 'static,
+    ) -> Result<(), Failure> {
+        let (ask, asked) = mpsc::sync_channel(1);
+        // Both threads start with the signals blocked: the second inherits it from this one.
+        let heard = self.signal.clone();
+        let tell = move |signal| {
+            heard.get_or_init(|| signal);
+        };
+        let hangup = move || {
+            let _ = ask.try_send(()); // full: one that has not begun yet will do
+        };
+        signals
+            .reload_or_stop(stopper, hangup, tell)
+            .what("waiting for signals")?;
+        let thread = thread::Builder::new().name("reload".into());
+        thread
+            .spawn(move || asked.into_iter().for_each(|()| reload()))
+            .what("starting a thread")?;
+        Ok(())
+    }
+
     /// The name of the signal that ended the server, if it was one.
     fn signal(&self) -> &'static str {
         self.signal.get().map_or("none", |signal| signal.name())
@@ -235,6 +262,42 @@ pub fn serve_datagrams<H: DatagramHandler + 'static>(
     ];
     life.tell("ended", fields);
     announce_at_last(out, stats.line())
+}
+
+/// The frame of a server with sockets of several kinds: prints where it listens (`bound`), serves
+/// the metrics of `registry` if asked to, lets `run` serve until SIGINT or SIGTERM use the stopper,
+/// and prints the totals that it returns. SIGHUP calls `reload`, on a thread of its own.
+///
+/// Call it before the program starts a thread, as the others; bind first.
+pub fn serve(
+    args: &Args,
+    (name, log): (&str, &Log),
+    bound: &[(Network, Addr)],
+    registry: &Registry,
+    reload: impl Fn() + Send + 'static,
+    run: impl FnOnce(&Stopper) -> Result<String, Failure>,
+) -> Result<(), Failure> {
+    let signals = Signals::block().what("blocking signals")?;
+    let (stopper, life) = (Stopper::new(), Life::new(args, name, log));
+    life.watch_and_reload(signals, stopper.clone(), reload)?;
+    let out = Out::lines();
+    let page = flags::metrics_page(args, registry)?;
+    for (network, address) in bound {
+        flags::announce(
+            &out,
+            format_args!("listening on {network} {}", shown(address)),
+        )?;
+        life.tell("listening", &[("network", network), ("address", address)]);
+    }
+    if let Some(page) = &page {
+        flags::announce(
+            &out,
+            format_args!("metrics on http://{}/metrics", page.local_addr()),
+        )?;
+    }
+    let totals = run(&stopper)?;
+    life.tell("ended", &[("signal", &life.signal()), ("totals", &totals)]);
+    announce_at_last(out, totals)
 }
 
 /// Prints the totals, but waits for their reader only so long.

@@ -1,6 +1,7 @@
 //! Stopping a server: one flag that threads can sleep on, and the signals that raise it.
 //!
-//! The first SIGINT, SIGTERM or SIGHUP (the terminal was closed) asks for a graceful stop; a second
+//! The first SIGINT, SIGTERM or SIGHUP (the terminal was closed; for a server that can, SIGHUP means
+//! to read its files again instead) asks for a graceful stop; a second
 //! one means that the user is done waiting, and the process exits at once with 128 plus the signal's
 //! number, as shells report a death by signal. The same signal again within [`TWIN`] is the first
 //! one: `timeout` of GNU sends each twice, to its child and to the group that the child is in.
@@ -120,21 +121,45 @@ impl Signals {
         stopper: Stopper,
         tell: impl FnOnce(Signal) + Send + 'static,
     ) -> io::Result<()> {
+        self.start(move |signals| signals.take(&stopper, None::<fn()>, tell))
+    }
+
+    /// The same, but SIGHUP does not stop: it calls `reload`, which must not block either. It is
+    /// heard even where `nohup` has it ignored, for it ends nothing.
+    pub fn reload_or_stop(
+        mut self,
+        stopper: Stopper,
+        reload: impl Fn() + Send + 'static,
+        tell: impl FnOnce(Signal) + Send + 'static,
+    ) -> io::Result<()> {
+        self.0 = STOPPING.to_vec();
+        signal::block(&self.0)?;
+        self.start(move |signals| signals.take(&stopper, Some(reload), tell))
+    }
+
+    fn start(self, take: impl FnOnce(&Self) + Send + 'static) -> io::Result<()> {
         thread::Builder::new()
             .name("signals".into())
             .stack_size(64 * 1024)
-            .spawn(move || self.take(&stopper, tell))?;
+            .spawn(move || take(&self))?;
         Ok(())
     }
 
-    fn take(&self, stopper: &Stopper, tell: impl FnOnce(Signal)) {
-        let Ok(first) = signal::wait(&self.0) else {
-            return;
+    fn take(&self, stopper: &Stopper, reload: Option<impl Fn()>, tell: impl FnOnce(Signal)) {
+        let first = loop {
+            match (signal::wait(&self.0), &reload) {
+                (Ok(Signal::Hangup), Some(reload)) => reload(),
+                (Ok(first), _) => break first,
+                (Err(_), _) => return,
+            }
         };
         let begun = Instant::now();
         tell(first);
         stopper.stop();
         while let Ok(next) = signal::wait(&self.0) {
+            if next == Signal::Hangup && reload.is_some() {
+                continue; // too late to read anything again
+            }
             if next != first || begun.elapsed() >= TWIN {
                 std::process::exit(128 + next.number());
             }
