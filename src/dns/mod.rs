@@ -45,6 +45,7 @@ mod reader;
 pub mod record;
 pub mod resolv_conf;
 mod resolver;
+pub mod server;
 pub mod text;
 mod verbs;
 pub mod walk;

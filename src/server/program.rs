@@ -106,7 +106,7 @@ pub fn serve_connections_with<H: Handler + 'static>(
 /// Raises the soft limit on descriptors to what the connections need. At the limit newcomers are
 /// not refused but wait in the backlog, so a limit below `max_connections` takes its place, and as
 /// many idle peers lock everybody out. What the hard limit does not allow is warned of.
-fn make_room(config: &Config) {
+pub fn make_room(config: &Config) {
     let needed = (config.most_at_once() as u64).saturating_add(SPARE_DESCRIPTORS);
     let Ok(old) = process::descriptor_limit() else {
         return; // nothing to compare with; `accept` will tell
@@ -269,13 +269,13 @@ pub fn serve_datagrams<H: DatagramHandler + 'static>(
 /// and prints the totals that it returns. SIGHUP calls `reload`, on a thread of its own.
 ///
 /// Call it before the program starts a thread, as the others; bind first.
-pub fn serve(
+pub fn serve<T: Display + Send + 'static>(
     args: &Args,
     (name, log): (&str, &Log),
     bound: &[(Network, Addr)],
     registry: &Registry,
     reload: impl Fn() + Send + 'static,
-    run: impl FnOnce(&Stopper) -> Result<String, Failure>,
+    run: impl FnOnce(&Stopper) -> Result<T, Failure>,
 ) -> Result<(), Failure> {
     let signals = Signals::block().what("blocking signals")?;
     let (stopper, life) = (Stopper::new(), Life::new(args, name, log));

@@ -1,5 +1,6 @@
 //! Names from outside: the codec, its corner cases and hostile octets, the resolver, other
 //! implementations.
+//! Names from outside: zone files, answers and the server, beside those of others.
 
 mod codec;
 mod codec_peers;
@@ -17,6 +18,11 @@ mod servers;
 #[path = "../support/mod.rs"]
 mod support;
 mod trace;
+mod peers;
+mod server;
+mod server_reload;
+mod server_tcp;
+mod world;
 mod zones;
 
 #[global_allocator]

@@ -1,0 +1,182 @@
+//! Serves names: an authority for one or more zones over UDP and TCP. The lesson: who says so.
+#![forbid(unsafe_code)]
+
+use std::num::NonZero;
+use std::process::ExitCode;
+
+use groundwire::cli::{
+    self, Args, Count, DurationArg, Failure, NonZeroCount, Opt, Out, Spec, UsageError, What,
+};
+use groundwire::dns::server::{Config, DnsServer, Loaded, Place, RateConfig, ZoneFile};
+use groundwire::net::Prefix;
+use groundwire::server::{flags, program};
+use groundwire::telemetry::{Format, Level, Log, Registry};
+
+const SPEC: Spec = Spec {
+    name: "dns-server",
+    about: "Answer questions about names from zone files, over UDP and TCP.",
+    usage: &["[OPTION]...", "[OPTION]... --check"],
+    operands: &[],
+    options: &[
+        Opt::value(
+            "listen",
+            "ADDRESS",
+            "answer at HOST:PORT, UDP and TCP [127.0.0.1:5353]",
+        )
+        .many(),
+        Opt::value(
+            "zone",
+            "[NAME=]FILE",
+            "serve this zone file, for NAME unless it says itself [samples]",
+        )
+        .many(),
+        Opt::flag(
+            "check",
+            "read the zones, tell what is wrong with them, and exit",
+        ),
+        Opt::value("workers", "N", "threads for UDP, at most 64").default("2"),
+        Opt::value("udp-size", "N", "octets of the longest reply over UDP").default("1232"),
+        Opt::value(
+            "transfer",
+            "PREFIX",
+            "these addresses may have whole zones (AXFR) [nobody]",
+        )
+        .many(),
+        Opt::value(
+            "idle-timeout",
+            "TIME",
+            "on TCP, the time for the next query to come",
+        )
+        .default("10s"),
+        flags::MAX_CONNECTIONS,
+        flags::MAX_PER_PEER,
+        flags::ALLOW,
+        flags::DENY,
+        flags::SCHEDULING,
+        flags::DRAIN,
+        Opt::value(
+            "rate-limit",
+            "N",
+            "replies a second of one kind to one network over UDP [no limit]",
+        ),
+        Opt::value(
+            "rate-slip",
+            "N",
+            "of those over it, send each Nth empty; 0: none",
+        )
+        .default("2"),
+        Opt::flag("query-log", "log a line for each query"),
+        flags::METRICS,
+        flags::LOG,
+        flags::VERBOSE,
+    ],
+    epilogue: "SIGHUP reads the zone files again; if there is an error, the old zones stay.\n\n\
+               Examples:\n  dns-server --query-log\n  \
+               dns-server --listen 127.0.0.1:5300 --zone lab.test=lab.zone\n  \
+               dns-server --check --zone lab.test=lab.zone",
+};
+
+/// More workers than this are not faster anywhere, and each has its buffers.
+const MAX_WORKERS: usize = 64;
+
+fn main() -> ExitCode {
+    cli::run(&SPEC, serve)
+}
+
+fn serve(args: Args) -> Result<(), Failure> {
+    args.at_most(0)?;
+    let files: Vec<ZoneFile> = args.parse_all("zone")?;
+    let config = config(&args)?;
+    let loaded = match files.is_empty() {
+        true => Loaded::samples(),
+        false => Loaded::read(&files),
+    };
+    let loaded = loaded.map_err(|faults| {
+        faults
+            .0
+            .iter()
+            .for_each(|fault| cli::complain(&SPEC, fault));
+        Failure::Quiet(1)
+    })?;
+    for warning in &loaded.warnings {
+        cli::complain(&SPEC, format_args!("warning: {warning}"));
+    }
+    if args.flag("check") {
+        let out = Out::lines();
+        return loaded.summary.iter().try_for_each(|zone| out.line(zone));
+    }
+    program::begin()?;
+    program::make_room(&config.tcp);
+    let log = config.tcp.log.clone();
+    let places = places(&args, config.workers)?;
+    let server = DnsServer::new(config, loaded, places);
+    let registry = Registry::new();
+    server.register(&registry);
+    let (bound, reloader) = (server.bound(), server.reloader(files));
+    let reload = move || {
+        let _ = reloader.reload(); // it has logged why
+    };
+    program::serve(
+        &args,
+        (SPEC.name, &log),
+        &bound,
+        &registry,
+        reload,
+        |stopper| server.run(stopper).what("serving"),
+    )
+}
+
+fn places(args: &Args, workers: usize) -> Result<Vec<Place>, Failure> {
+    let mut addresses: Vec<&str> = args.values("listen").collect();
+    if addresses.is_empty() {
+        addresses.push("127.0.0.1:5353");
+    }
+    let places = addresses.into_iter();
+    let places = places.map(|address| Place::bind(address, workers).map_err(flags::failure));
+    places.collect()
+}
+
+fn config(args: &Args) -> Result<Config, Failure> {
+    let workers = args.parse::<NonZeroCount>("workers")?.as_usize();
+    if workers > MAX_WORKERS {
+        let why = format!("must be at most {MAX_WORKERS}");
+        return Err(UsageError::bad_value("--workers", workers, why).into());
+    }
+    // Reloads, transfers and the queries, if at all, are told whatever -v says.
+    let log = Log::stderr(Level::Info, args.parse::<Format>("log")?);
+    Ok(Config {
+        tcp: flags::with_peers(flags::config_of_threads(SPEC.name, args)?, args)?,
+        idle: args.parse::<DurationArg>("idle-timeout")?.get(),
+        workers,
+        udp_size: udp_size(args)?,
+        transfer: args.parse_all::<Prefix>("transfer")?,
+        rate: rate(args)?,
+        query_log: args.flag("query-log").then(|| log.clone()),
+        log,
+        ..Config::default()
+    })
+}
+
+fn udp_size(args: &Args) -> Result<u16, Failure> {
+    let size = args.parse::<Count>("udp-size")?.get();
+    match u16::try_from(size) {
+        Ok(size) if (512..=4096).contains(&size) => Ok(size),
+        _ => Err(UsageError::bad_value("--udp-size", size, "must be 512 to 4096").into()),
+    }
+}
+
+fn rate(args: &Args) -> Result<Option<RateConfig>, Failure> {
+    let slip = args.parse::<u32>("rate-slip")?;
+    let Some(per_second) = args.parse_opt::<NonZero<u32>>("rate-limit")? else {
+        return Ok(None);
+    };
+    Ok(Some(RateConfig {
+        slip,
+        ..RateConfig::per_second(per_second.get())
+    }))
+}
+
+#[test]
+fn the_options_are_declared_well() {
+    assert_eq!(SPEC.check(), Ok(()));
+}

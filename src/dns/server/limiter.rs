@@ -1,0 +1,50 @@
+//! The rate limit as the workers share it: the table in parts, each behind a lock of its own.
+//!
+//! One table for all workers, for the kernel gives each client's port to another worker: with a table
+//! each, a client would get the rate as many times as there are workers.
+
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use super::rate_limit::{RateConfig, RateLimit, ReplyKind, Verdict, network};
+
+const PARTS: usize = 16;
+
+/// A rate limit that many threads use.
+#[derive(Debug)]
+pub struct Limiter {
+    begun: Instant,
+    parts: Vec<Mutex<RateLimit>>,
+    choose: RandomState,
+}
+
+impl Limiter {
+    /// A limiter with an empty table.
+    pub fn new(config: RateConfig) -> Self {
+        let choose = RandomState::new();
+        let part = RateConfig {
+            accounts: config.accounts.div_ceil(PARTS),
+            ..config
+        };
+        let parts =
+            (0..PARTS).map(|number| Mutex::new(RateLimit::new(part, choose.hash_one(number))));
+        Self {
+            begun: Instant::now(),
+            parts: parts.collect(),
+            choose,
+        }
+    }
+
+    /// Counts a reply to `client`, now.
+    pub fn judge(&self, client: IpAddr, kind: ReplyKind<'_>) -> Verdict {
+        // By network, so that the replies to one meet in one part.
+        let part = self.choose.hash_one(network(client)) as usize % PARTS;
+        let Some(part) = self.parts.get(part) else {
+            return Verdict::Send;
+        };
+        let mut part = part.lock().unwrap_or_else(PoisonError::into_inner);
+        part.judge(self.begun.elapsed(), client, kind)
+    }
+}

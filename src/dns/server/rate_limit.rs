@@ -1,0 +1,312 @@
+//! Response rate limiting: not to be the amplifier of an attack on somebody else.
+//!
+//! Who forges the source address of a small question sends our long reply to a victim. There is no
+//! telling a forged question from an honest one, but replies tell: a network that is sent the same one
+//! twenty times a second has not asked for it. So replies are counted, by whom they go to (a /24 of
+//! IPv4, a /56 of IPv6) and what they say:
+//!
+//! - an answer: by its name;
+//! - "no such name", "no such record": by zone, for an attacker invents names without end;
+//! - an error: all alike.
+//!
+//! Each count is an account: it earns the allowed number of replies a second and no more than that,
+//! each reply costs one, and it cannot owe more than a window of seconds earns. While it is in debt
+//! most replies are dropped; every second one (`slip`) goes out empty with TC set, so that an honest
+//! client asks again over TCP, whose handshake a forger cannot do.
+//!
+//! The table has a fixed size. A crowd of networks that is larger pushes out the accounts that were
+//! not used for longest; those of an attack under way are used all the time.
+//!
+//! Time and the seed of the hash come in as arguments. Specified nowhere; done so by BIND and NSD.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// The numbers of response rate limiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateConfig {
+    /// Replies a second of one kind to one network.
+    pub per_second: u32,
+    /// How many seconds of replies an account can owe. Default 15.
+    pub window: u32,
+    /// Of the replies over the limit every `slip`th is sent empty and truncated; 0: none, 1: all.
+    /// Default 2.
+    pub slip: u32,
+    /// How many accounts there are at most, 40 bytes each. Default 65,536.
+    pub accounts: usize,
+}
+
+impl RateConfig {
+    /// So many replies a second, all else by default.
+    pub fn per_second(per_second: u32) -> Self {
+        Self {
+            per_second,
+            window: 15,
+            slip: 2,
+            accounts: 65_536,
+        }
+    }
+}
+
+/// What a reply says, as far as it is counted apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplyKind<'a> {
+    /// There are records; by the wire form of their name.
+    Answer(&'a [u8]),
+    /// There are none: NXDOMAIN, NODATA, a referral; by the wire form of the zone's name.
+    Negative(&'a [u8]),
+    /// FORMERR, REFUSED and so on.
+    Error,
+}
+
+/// What to do with a reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Send it.
+    Send,
+    /// Send its question only, with TC set.
+    Truncate,
+    /// Send nothing.
+    Drop,
+}
+
+/// Accounts that a key may stand in; the one not used for longest makes room for a new one.
+const WAYS: usize = 8;
+/// Balances are in thousandths of a reply, so that a millisecond earns something.
+const REPLY: i64 = 1000;
+
+/// The accounts.
+#[derive(Debug)]
+pub struct RateLimit {
+    config: RateConfig,
+    seed: u64,
+    accounts: Vec<Account>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Account {
+    client: u64,
+    /// A hash of the kind, never 0: that is an account nobody has.
+    kind: u64,
+    balance: i64,
+    /// When it was last used, in milliseconds.
+    used: u64,
+    /// Replies over the limit since it was last in credit.
+    over: u32,
+}
+
+impl RateLimit {
+    /// An empty table. The seed keeps strangers from choosing names that share an account.
+    pub fn new(config: RateConfig, seed: u64) -> Self {
+        let sets = config.accounts.div_ceil(WAYS).max(1);
+        Self {
+            config,
+            seed,
+            accounts: vec![Account::default(); sets * WAYS],
+        }
+    }
+
+    /// Counts a reply to `client`; `now` is the time since any fixed moment.
+    pub fn judge(&mut self, now: Duration, client: IpAddr, kind: ReplyKind<'_>) -> Verdict {
+        let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        let (client, kind) = (network(client), self.hash(kind));
+        let RateConfig {
+            per_second,
+            window,
+            slip,
+            ..
+        } = self.config;
+        let most = i64::from(per_second) * REPLY;
+        let Some(account) = self.account(client, kind) else {
+            return Verdict::Send;
+        };
+        if (account.client, account.kind) == (client, kind) {
+            let passed = i64::try_from(now.saturating_sub(account.used)).unwrap_or(i64::MAX);
+            let earned = passed.saturating_mul(i64::from(per_second));
+            account.balance = account.balance.saturating_add(earned).min(most);
+        } else {
+            *account = Account {
+                client,
+                kind,
+                balance: most,
+                ..Account::default()
+            };
+        }
+        account.used = now;
+        account.balance = (account.balance - REPLY).max(-most.saturating_mul(window.into()));
+        if account.balance >= 0 {
+            account.over = 0;
+            return Verdict::Send;
+        }
+        account.over = account.over.wrapping_add(1);
+        match slip {
+            0 => Verdict::Drop,
+            slip if account.over % slip == 0 => Verdict::Truncate,
+            _ => Verdict::Drop,
+        }
+    }
+
+    /// The account of this key, or the one that it takes over.
+    fn account(&mut self, client: u64, kind: u64) -> Option<&mut Account> {
+        let sets = self.accounts.len() / WAYS;
+        let set = mix(client ^ kind.rotate_left(32)) % sets as u64;
+        let set = self.accounts.chunks_exact_mut(WAYS).nth(set as usize)?;
+        let found = set
+            .iter()
+            .position(|account| (account.client, account.kind) == (client, kind));
+        match found {
+            Some(index) => set.get_mut(index),
+            None => set.iter_mut().min_by_key(|account| account.used),
+        }
+    }
+
+    fn hash(&self, kind: ReplyKind<'_>) -> u64 {
+        let (number, name): (u64, &[u8]) = match kind {
+            ReplyKind::Answer(name) => (1, name),
+            ReplyKind::Negative(zone) => (2, zone),
+            ReplyKind::Error => (3, &[]),
+        };
+        let octets = name.iter().map(|octet| octet.to_ascii_lowercase());
+        let hash = octets.fold(mix(self.seed ^ number), |hash, octet| {
+            mix(hash ^ u64::from(octet))
+        });
+        hash.max(1)
+    }
+}
+
+/// The network of a client as a number: what a single owner of many addresses has. An IPv4 address
+/// in IPv6's form is an IPv4 address.
+pub(super) fn network(client: IpAddr) -> u64 {
+    match client.to_canonical() {
+        IpAddr::V4(v4) => u64::from(u32::from(v4) >> 8),
+        // Their upper bits are not 0: no network of IPv4 has the same number.
+        IpAddr::V6(v6) => (v6.to_bits() >> 72) as u64 | 1 << 63,
+    }
+}
+
+/// Spreads each bit over all of them (the finaliser of SplitMix64).
+fn mix(mut bits: u64) -> u64 {
+    bits = bits.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ bits >> 31
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAME: ReplyKind<'_> = ReplyKind::Answer(b"\x03www\x07example\x00");
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn limit(per_second: u32) -> RateLimit {
+        RateLimit::new(RateConfig::per_second(per_second), 7)
+    }
+
+    /// How many of `count` replies at one moment are sent, truncated, dropped.
+    fn burst(limit: &mut RateLimit, now: u64, from: &str, count: usize) -> [usize; 3] {
+        let mut seen = [0; 3];
+        for _ in 0..count {
+            match limit.judge(Duration::from_millis(now), ip(from), NAME) {
+                Verdict::Send => seen[0] += 1,
+                Verdict::Truncate => seen[1] += 1,
+                Verdict::Drop => seen[2] += 1,
+            }
+        }
+        seen
+    }
+
+    #[test]
+    fn the_allowed_number_is_sent_and_of_the_rest_every_second_is_truncated() {
+        assert_eq!(burst(&mut limit(5), 0, "192.0.2.1", 25), [5, 10, 10]);
+    }
+
+    #[test]
+    fn a_steady_client_within_the_rate_is_never_limited_and_one_above_it_always_some() {
+        let mut limit = limit(10);
+        for tenth in 0..600 {
+            assert_eq!(burst(&mut limit, tenth * 100, "192.0.2.1", 1), [1, 0, 0]);
+        }
+        let sent: usize = (600..1200)
+            .map(|tenth| burst(&mut limit, tenth * 100, "192.0.2.1", 2)[0])
+            .sum();
+        assert!(sent < 100, "{sent}: a client in debt earns no reply");
+    }
+
+    #[test]
+    fn a_debt_is_no_larger_than_the_window_and_a_silent_client_is_forgiven() {
+        let mut limit = limit(5);
+        burst(&mut limit, 0, "192.0.2.1", 100_000);
+        assert_eq!(burst(&mut limit, 14_000, "192.0.2.1", 1)[0], 0);
+        assert_eq!(burst(&mut limit, 31_000, "192.0.2.1", 6), [5, 0, 1]);
+    }
+
+    #[test]
+    fn neighbours_share_an_account_and_strangers_do_not() {
+        for (one, other, shared) in [
+            ("192.0.2.1", "192.0.2.255", true),
+            ("192.0.2.1", "192.0.3.1", false),
+            ("192.0.2.1", "::ffff:192.0.2.9", true),
+            ("2001:db8:0:100::1", "2001:db8:0:1ff::1", true),
+            ("2001:db8:0:100::1", "2001:db8:0:200::1", false),
+        ] {
+            let mut limit = limit(5);
+            burst(&mut limit, 0, one, 5);
+            let sent = burst(&mut limit, 0, other, 1)[0];
+            assert_eq!(sent == 0, shared, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn names_are_counted_apart_without_case_and_invented_ones_by_their_zone() {
+        let mut limit = limit(1);
+        let mut send = |kind| limit.judge(Duration::ZERO, ip("192.0.2.1"), kind) == Verdict::Send;
+        assert!(send(ReplyKind::Answer(b"\x01a\x00")));
+        assert!(send(ReplyKind::Answer(b"\x01b\x00")));
+        assert!(!send(ReplyKind::Answer(b"\x01A\x00")));
+        assert!(send(ReplyKind::Negative(b"\x01a\x00")));
+        assert!(!send(ReplyKind::Negative(b"\x01a\x00")));
+        assert!(send(ReplyKind::Error));
+        assert!(!send(ReplyKind::Error));
+    }
+
+    #[test]
+    fn slip_zero_drops_all_and_slip_one_truncates_all() {
+        for (slip, expected) in [(0, [1, 0, 9]), (1, [1, 9, 0]), (3, [1, 3, 6])] {
+            let config = RateConfig {
+                slip,
+                ..RateConfig::per_second(1)
+            };
+            let mut limit = RateLimit::new(config, 7);
+            assert_eq!(burst(&mut limit, 0, "192.0.2.1", 10), expected, "{slip}");
+        }
+    }
+
+    #[test]
+    fn a_crowd_larger_than_the_table_does_not_hide_an_attack() {
+        let config = RateConfig {
+            accounts: 64,
+            ..RateConfig::per_second(5)
+        };
+        let mut limit = RateLimit::new(config, 7);
+        let mut sent = 0;
+        for now in 0..10_000_u64 {
+            sent += burst(&mut limit, now, "192.0.2.1", 1)[0];
+            let other = format!("10.{}.{}.1", now / 256, now % 256);
+            assert_eq!(burst(&mut limit, now, &other, 1)[0], 1);
+        }
+        assert_eq!(limit.accounts.len(), 64);
+        // Ten seconds at five a second, where a thousand a second were asked for.
+        assert!(sent <= 10, "{sent}");
+    }
+
+    #[test]
+    fn time_that_goes_back_or_stands_still_earns_nothing() {
+        let mut limit = limit(2);
+        assert_eq!(burst(&mut limit, 5_000, "192.0.2.1", 2)[0], 2);
+        assert_eq!(burst(&mut limit, 1_000, "192.0.2.1", 2)[0], 0);
+    }
+}

@@ -1,0 +1,97 @@
+//! Queries over TCP: many on one connection, answered in their order (RFC 1035 §4.2.2, RFC 7766).
+//!
+//! One read brings what the client has sent by then, one write takes all the answers back, each
+//! behind its length. What can go wrong:
+//!
+//! - A client that is silent, or sends a byte now and then: the next message has to be whole within
+//!   the idle time, which single bytes do not renew.
+//! - A client that asks and does not read: writing has a deadline, and nothing is read meanwhile.
+//! - A client that half-closes after its last question: it gets its answers, then our close.
+
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::answerer::Shared;
+use super::frames::Frames;
+use crate::net::{Conn, Deadline};
+use crate::server::{End, Handler, Session};
+
+/// Answers are written when there are so many octets, though more questions wait: how many they are
+/// is the client's choice, how much memory they take is not.
+const FLUSH: usize = 64 * 1024;
+/// Room for answers that a connection keeps while it waits, in octets.
+const KEPT: usize = 4 * 1024;
+
+/// A connection's handler.
+pub(super) struct TcpHandler {
+    pub(super) shared: Arc<Shared>,
+    /// Within this time the next message has to be whole.
+    pub(super) idle: Duration,
+    /// Within this time answers have to be taken.
+    pub(super) write: Duration,
+}
+
+impl Handler for TcpHandler {
+    fn serve(&self, conn: &Conn, session: &Session<'_>) -> io::Result<End> {
+        let Some(peer) = conn.peer_addr().ip() else {
+            return Err(io::Error::other("a peer without an address"));
+        };
+        let (mut frames, mut out) = (Frames::default(), Vec::new());
+        let mut until = Deadline::after(self.idle);
+        loop {
+            session.between_requests();
+            conn.set_read_deadline(until);
+            match (&*conn).read(frames.spare()) {
+                Ok(0) => return Ok(End::Peer),
+                Ok(count) => frames.filled(count),
+                // It has nothing more to ask, which is usual; with half a message it is an error.
+                Err(e) if e.kind() == io::ErrorKind::TimedOut && frames.is_empty() => {
+                    return Ok(End::Ours);
+                }
+                Err(error) => return Err(error),
+            }
+            if self.answer(conn, peer, &mut frames, &mut out)? {
+                until = Deadline::after(self.idle);
+            }
+            out.shrink_to(KEPT);
+        }
+    }
+}
+
+impl TcpHandler {
+    /// Answers the messages that are whole; tells whether there was one.
+    fn answer(
+        &self,
+        conn: &Conn,
+        peer: SocketAddr,
+        frames: &mut Frames,
+        out: &mut Vec<u8>,
+    ) -> io::Result<bool> {
+        // Held for these messages only, so that an idle connection keeps no old zones.
+        let mut held = self.shared.current.hold();
+        let mut send = |out: &mut Vec<u8>| match out.len() {
+            0..FLUSH => Ok(()),
+            _ => self.send(conn, out),
+        };
+        let mut any = false;
+        while let Some(query) = frames.next_message() {
+            any = true;
+            self.shared
+                .answer_message(&mut held, peer, query, out, &mut send)?;
+            send(out)?;
+        }
+        self.send(conn, out)?;
+        Ok(any)
+    }
+
+    fn send(&self, mut conn: &Conn, out: &mut Vec<u8>) -> io::Result<()> {
+        if !out.is_empty() {
+            conn.set_write_deadline(Deadline::after(self.write));
+            conn.write_all(out)?;
+            out.clear();
+        }
+        Ok(())
+    }
+}

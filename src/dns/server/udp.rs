@@ -1,0 +1,53 @@
+//! Queries over UDP: a worker's loop is that of the [`server`](crate::server) room, this is what it
+//! asks for each datagram.
+
+use std::io;
+use std::sync::Arc;
+
+use super::answerer::Shared;
+use super::current::Held;
+use crate::net::Addr;
+use crate::server::{DatagramHandler, DatagramServer, Stopper};
+use crate::sys::process::{self, Scheduling};
+
+/// What one worker knows.
+pub(super) struct UdpHandler {
+    shared: Arc<Shared>,
+    held: Held,
+    /// Which of the tallies is its own.
+    number: usize,
+    /// The reply, before it goes where the query stands: the answer is made while that is read.
+    reply: Vec<u8>,
+}
+
+impl UdpHandler {
+    pub(super) fn new(shared: Arc<Shared>, number: usize) -> Self {
+        Self {
+            held: shared.current.hold(),
+            shared,
+            number,
+            reply: Vec::new(),
+        }
+    }
+}
+
+impl DatagramHandler for UdpHandler {
+    fn reply(&mut self, peer: &Addr, buffer: &mut [u8], len: usize) -> Option<usize> {
+        let (peer, query) = (peer.ip()?, buffer.get(..len)?);
+        self.reply.clear();
+        let worker = (self.number, &mut self.held);
+        self.shared
+            .answer_datagram(worker, peer, query, &mut self.reply);
+        let reply = &self.reply;
+        buffer.get_mut(..reply.len())?.copy_from_slice(reply);
+        (!reply.is_empty()).then_some(reply.len())
+    }
+}
+
+/// Serves a socket on this thread until the stopper is used.
+pub(super) fn run(server: DatagramServer<UdpHandler>, stopper: &Stopper) -> io::Result<()> {
+    // A worker that is woken waits its turn: meanwhile more queries come, and fewer system calls
+    // take them all. A refused change costs some speed and nothing else.
+    let _ = process::set_scheduling(Scheduling::Batch);
+    server.run(stopper)
+}
