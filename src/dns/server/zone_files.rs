@@ -10,6 +10,7 @@ use super::answerer::Shared;
 use crate::dns::answer::Zones;
 use crate::dns::zone::{self, Limits, LoadError, Parsed, Problem};
 use crate::dns::{Name, NameError};
+use crate::net::plain_words;
 
 /// A zone file, and the name that it is for, if it does not say so itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +61,9 @@ impl Loaded {
                 Err(LoadError::Zone(problems)) => {
                     faults.extend(problems.iter().map(Problem::to_string));
                 }
-                Err(error) => faults.push(error.to_string()),
+                Err(LoadError::File { path, source }) => {
+                    faults.push(format!("{path}: {}", plain_words(&source)));
+                }
             }
         }
         if faults.is_empty() {
@@ -143,14 +146,14 @@ impl Reloader {
         }
         match Loaded::read(&self.files) {
             Ok(loaded) => {
+                current.replace(loaded.zones);
+                counts.reloads.inc();
                 for warning in &loaded.warnings {
                     log.warn(name, "doubtful", &[("at", warning)]);
                 }
                 for zone in &loaded.summary {
                     log.info(name, "zone read again", &[("zone", zone)]);
                 }
-                current.replace(loaded.zones);
-                counts.reloads.inc();
                 Ok(())
             }
             Err(faults) => {
