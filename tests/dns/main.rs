@@ -20,6 +20,7 @@ mod support;
 mod trace;
 mod peers;
 mod server;
+mod server_peers;
 mod server_reload;
 mod server_tcp;
 mod world;

@@ -73,10 +73,6 @@ impl World {
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream
     }
-
-    pub fn port(&self) -> String {
-        self.address.port().to_string()
-    }
 }
 
 /// A query without EDNS.
