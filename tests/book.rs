@@ -31,7 +31,7 @@ const LANGUAGES: [&str; 6] = ["console", "text", "rust", "toml", "json", "ini"];
 /// and that is said.
 const PINGS: &str = "ping";
 /// Tools that a machine may lack; a session that uses one is then left out, and that is said.
-const OPTIONAL: [&str; 6] = ["curl", "nc", "socat", "strace", "tshark", "python3"];
+const OPTIONAL: [&str; 7] = ["curl", "dig", "nc", "socat", "strace", "tshark", "python3"];
 /// Sites that may be linked to; they are not fetched.
 const SITES: [&str; 3] = [
     "https://www.rfc-editor.org/",

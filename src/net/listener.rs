@@ -31,6 +31,9 @@ pub struct ListenConfig {
     pub backlog: u32,
     /// Let several sockets bind this port and share its load. Default off.
     pub reuse_port: bool,
+    /// Bytes for datagrams that have arrived and were not read, cut by the kernel to
+    /// `net.core.rmem_max`; `None` (default) for the system's choice, some 200 short ones.
+    pub receive_buffer: Option<u32>,
     /// Whether an IPv6 wildcard socket refuses IPv4 peers; `None` (default) decides by the network:
     /// `tcp` and `udp` take both, `tcp6` and `udp6` only IPv6.
     pub ipv6_only: Option<bool>,
@@ -45,6 +48,7 @@ impl Default for ListenConfig {
         Self {
             backlog: 1024,
             reuse_port: false,
+            receive_buffer: None,
             ipv6_only: None,
             no_delay: true,
             unix_mode: None,
@@ -179,6 +183,10 @@ impl ListenConfig {
         }
         if self.reuse_port {
             socket::set(fd.as_fd(), Opt::ReusePort, 1)?;
+        }
+        if let (Some(size), Kind::Datagram) = (self.receive_buffer, kind) {
+            let size = i32::try_from(size).unwrap_or(i32::MAX);
+            socket::set(fd.as_fd(), Opt::ReceiveBuffer, size)?;
         }
         if address.is_ipv6() {
             let only = self

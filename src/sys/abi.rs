@@ -42,6 +42,7 @@ pub const SO_REUSEADDR: c_int = 2;
 pub const SO_ERROR: c_int = 4;
 pub const SO_KEEPALIVE: c_int = 9;
 pub const SO_LINGER: c_int = 13;
+pub const SO_RCVBUF: c_int = 8;
 pub const SO_REUSEPORT: c_int = 15;
 pub const SO_PEERCRED: c_int = 17;
 pub const IPPROTO_TCP: c_int = 6;

@@ -31,6 +31,9 @@ pub enum Opt {
     ReuseAddress,
     /// Several sockets bound to one port share its load (`socket(7)` SO_REUSEPORT).
     ReusePort,
+    /// Bytes for what has arrived and was not read; the kernel doubles it for its own needs, and cuts
+    /// it to `net.core.rmem_max` (`socket(7)` SO_RCVBUF).
+    ReceiveBuffer,
     /// An IPv6 socket leaves IPv4 alone (`ipv6(7)` IPV6_V6ONLY, RFC 3493 §5.3).
     Ipv6Only,
     /// Send segments at once, without Nagle's waiting (`tcp(7)` TCP_NODELAY, RFC 896).
@@ -66,6 +69,7 @@ impl Opt {
         match self {
             Opt::ReuseAddress => (abi::SOL_SOCKET, abi::SO_REUSEADDR),
             Opt::ReusePort => (abi::SOL_SOCKET, abi::SO_REUSEPORT),
+            Opt::ReceiveBuffer => (abi::SOL_SOCKET, abi::SO_RCVBUF),
             Opt::Ipv6Only => (abi::IPPROTO_IPV6, abi::IPV6_V6ONLY),
             Opt::NoDelay => (abi::IPPROTO_TCP, abi::TCP_NODELAY),
             Opt::KeepAlive => (abi::SOL_SOCKET, abi::SO_KEEPALIVE),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures ours beside the peers, in one run, and prints ratios: echo, calls by name, the codecs.
+"""Measures ours beside the peers, in one run, and prints ratios: echo, calls by name, DNS, the codecs.
 
 Every case starts all contestants, then goes round them several times: one short run of `loadgen`
 each, always in a new order. A ratio compares two runs of the same round, since machines have fast
@@ -14,6 +14,8 @@ The programs come from target/release (`make build`), the peers from tests/peers
 (tests/peers/build.sh); a peer that was not built is left out and said so.
 """
 import argparse, json, os, platform, random, resource, shutil, socket, statistics, subprocess, sys, tempfile, time
+
+import dns
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 OURS = os.path.join(os.environ.get("CARGO_TARGET_DIR", os.path.join(HERE, "../../target")), "release")
@@ -281,7 +283,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
-    names = [*CASES, MEMORY, *RPC_CASES, CODEC, DNS_CODEC, LOOKUP]
+    names = [*CASES, MEMORY, *RPC_CASES, CODEC, *dns.CASES, DNS_CODEC, LOOKUP]
     if options.list:
         return print("\n".join(names))
     unknown = [case for case in options.cases if case not in names]
@@ -308,6 +310,8 @@ def main():
             dns_codec(options.rounds)
         elif case == LOOKUP:
             lookup(options.rounds)
+        elif case in dns.CASES:
+            dns.measure(case, OURS, options.rounds, options.seconds)
         elif case in RPC_CASES:
             measure_rpc(case, options.rounds, options.seconds)
         else:

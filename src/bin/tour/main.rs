@@ -11,6 +11,7 @@ mod commands;
 mod names;
 mod packets;
 mod stops;
+mod zone;
 
 use std::process::ExitCode;
 use std::time::Instant;

@@ -15,7 +15,7 @@ use groundwire::net::{self, Conn, Deadline, MAX_UDP_PAYLOAD, Network};
 use groundwire::server::{Config, DatagramConfig, DatagramServer, Running, Server, Stopper};
 use groundwire::telemetry::Histogram;
 
-use super::{calls, commands, names, packets};
+use super::{calls, commands, names, packets, zone};
 
 /// How long anything here may take; loopback answers in microseconds.
 pub const PATIENCE: Duration = Duration::from_secs(3);
@@ -86,6 +86,11 @@ pub const STOPS: &[Stop] = &[
         name: "lookup",
         about: "a name, its alias, its address, and a name that is not there",
         visit: names::lookup,
+    },
+    Stop {
+        name: "zone",
+        about: "names that are ours, that are not there, that are somebody else's",
+        visit: zone::zone,
     },
     Stop {
         name: "deadline",

@@ -64,7 +64,8 @@ const AFTER_STOP: Duration = Duration::from_secs(2);
 /// The configuration of a [`DnsServer`].
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Connections: name, log, limits, access, drain. Datagrams have the same name, log and access.
+    /// Connections: name, log, limits, access, drain. Datagrams have the same name, log, access and
+    /// scheduling (for them `Auto` is batch: they have no connections to count).
     pub tcp: TcpConfig,
     /// Where reloads and transfers are told of. Default nowhere.
     pub log: Log,
@@ -199,8 +200,11 @@ impl DnsServer {
                 tally += 1;
                 let server = DatagramServer::new(config, socket, handler)
                     .counting_into(self.datagrams.clone());
-                let stopper = stopper.clone();
-                start("udp", Box::new(move || udp::run(server, &stopper)))?;
+                let (scheduling, stopper) = (self.config.tcp.scheduling, stopper.clone());
+                start(
+                    "udp",
+                    Box::new(move || udp::run(server, scheduling, &stopper)),
+                )?;
             }
         }
         stopper.wait();

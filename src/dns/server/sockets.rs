@@ -4,6 +4,9 @@ use std::io;
 
 use crate::net::{DatagramSocket, Error, ListenConfig, Listener, Network};
 
+/// Room for queries that wait for a worker, in bytes: a thousand or so of them, which take it some
+/// milliseconds. What finds no room is lost.
+const RECEIVE_BUFFER: u32 = 1 << 20;
 /// How many free ports are tried until one is free for both.
 const TRIES: usize = 16;
 
@@ -42,6 +45,7 @@ impl Place {
 fn udp(address: &str, workers: usize) -> Result<Vec<DatagramSocket>, Error> {
     let config = ListenConfig {
         reuse_port: workers > 1,
+        receive_buffer: Some(RECEIVE_BUFFER),
         ..ListenConfig::default()
     };
     let sockets = (0..workers).map(|_| config.listen_datagrams(Network::Udp, address));

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::answerer::Shared;
 use super::current::Held;
 use crate::net::Addr;
-use crate::server::{DatagramHandler, DatagramServer, Stopper};
-use crate::sys::process::{self, Scheduling};
+use crate::server::{DatagramHandler, DatagramServer, Scheduling, Stopper};
+use crate::sys::process;
 
 /// What one worker knows.
 pub(super) struct UdpHandler {
@@ -45,9 +45,15 @@ impl DatagramHandler for UdpHandler {
 }
 
 /// Serves a socket on this thread until the stopper is used.
-pub(super) fn run(server: DatagramServer<UdpHandler>, stopper: &Stopper) -> io::Result<()> {
-    // A worker that is woken waits its turn: meanwhile more queries come, and fewer system calls
-    // take them all. A refused change costs some speed and nothing else.
-    let _ = process::set_scheduling(Scheduling::Batch);
+pub(super) fn run(
+    server: DatagramServer<UdpHandler>,
+    scheduling: Scheduling,
+    stopper: &Stopper,
+) -> io::Result<()> {
+    if scheduling != Scheduling::Normal {
+        // A worker that is woken waits its turn: meanwhile more queries come, and fewer system calls
+        // take them all. A refused change costs some speed and nothing else.
+        let _ = process::set_scheduling(process::Scheduling::Batch);
+    }
     server.run(stopper)
 }
