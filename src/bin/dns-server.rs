@@ -48,6 +48,12 @@ const SPEC: Spec = Spec {
             "on TCP, the time for the next query to come",
         )
         .default("10s"),
+        Opt::value(
+            "write-timeout",
+            "TIME",
+            "on TCP, the time for answers to be taken",
+        )
+        .default("10s"),
         flags::MAX_CONNECTIONS,
         flags::MAX_PER_PEER,
         flags::ALLOW,
@@ -65,6 +71,12 @@ const SPEC: Spec = Spec {
             "of those over it, send each Nth empty; 0: none",
         )
         .default("2"),
+        Opt::value(
+            "rate-window",
+            "N",
+            "at most so many seconds of replies are held against a network",
+        )
+        .default("15"),
         Opt::flag("query-log", "log a line for each query"),
         flags::METRICS,
         flags::LOG,
@@ -147,6 +159,7 @@ fn config(args: &Args) -> Result<Config, Failure> {
     Ok(Config {
         tcp: flags::with_peers(flags::config_of_threads(SPEC.name, args)?, args)?,
         idle: args.parse::<DurationArg>("idle-timeout")?.get(),
+        write: args.parse::<DurationArg>("write-timeout")?.get(),
         workers,
         udp_size: udp_size(args)?,
         transfer: args.parse_all::<Prefix>("transfer")?,
@@ -167,11 +180,13 @@ fn udp_size(args: &Args) -> Result<u16, Failure> {
 
 fn rate(args: &Args) -> Result<Option<RateConfig>, Failure> {
     let slip = args.parse::<u32>("rate-slip")?;
+    let window = args.parse::<u32>("rate-window")?;
     let Some(per_second) = args.parse_opt::<NonZero<u32>>("rate-limit")? else {
         return Ok(None);
     };
     Ok(Some(RateConfig {
         slip,
+        window,
         ..RateConfig::per_second(per_second.get())
     }))
 }
