@@ -166,7 +166,6 @@ fn config(args: &Args) -> Result<Config, Failure> {
         rate: rate(args)?,
         query_log: args.flag("query-log").then(|| log.clone()),
         log,
-        ..Config::default()
     })
 }
 

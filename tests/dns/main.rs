@@ -14,15 +14,14 @@ mod resolver_names;
 mod resolver_peers;
 mod samples;
 mod scripted;
-mod servers;
-#[path = "../support/mod.rs"]
-mod support;
-mod trace;
-mod peers;
 mod server;
 mod server_peers;
 mod server_reload;
 mod server_tcp;
+mod servers;
+#[path = "../support/mod.rs"]
+mod support;
+mod trace;
 mod world;
 mod zones;
 

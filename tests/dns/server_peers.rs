@@ -10,7 +10,7 @@ use groundwire::dns::server::{Config, Loaded, ZoneFile};
 use groundwire::dns::zone::{Limits, parse};
 
 use crate::daemons::{Daemon, Peer};
-use crate::peers::texts;
+use crate::servers::texts;
 use crate::support::Folder;
 use crate::world::{World, installed, output};
 
