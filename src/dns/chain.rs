@@ -14,7 +14,7 @@
 
 use std::net::SocketAddr;
 
-use super::code::{Rcode, RecordType};
+use super::code::{Class, Rcode, RecordType};
 use super::data::Data;
 use super::message::Message;
 use super::name::Name;
@@ -130,7 +130,7 @@ impl Chain {
             if !found.is_empty() {
                 return Said::Ending(Ending::Records(found));
             }
-            let Some((alias, target)) = self.alias(message) else {
+            let Some((alias, target)) = self.alias(question.class, message) else {
                 break;
             };
             self.aliases.push(alias);
@@ -161,25 +161,20 @@ impl Chain {
     }
 
     /// The alias that stands at the name reached, or above it, and where it leads.
-    fn alias(&self, message: &Message) -> Option<(Record, Name)> {
-        let at_name = message
-            .answers
-            .iter()
-            .find_map(|record| match &record.data {
-                Data::Cname(target) if record.name == self.name => Some((record, target.clone())),
-                _ => None,
-            });
+    fn alias(&self, class: Class, message: &Message) -> Option<(Record, Name)> {
+        let records = || message.answers.iter().filter(|r| r.class == class);
+        let at_name = records().find_map(|record| match &record.data {
+            Data::Cname(target) if record.name == self.name => Some((record, target.clone())),
+            _ => None,
+        });
         let above = || {
-            message
-                .answers
-                .iter()
-                .find_map(|record| match &record.data {
-                    Data::Dname(target) => {
-                        let moved = self.name.with_suffix(&record.name, target)?;
-                        Some((record, moved.ok()?))
-                    }
-                    _ => None,
-                })
+            records().find_map(|record| match &record.data {
+                Data::Dname(target) => {
+                    let moved = self.name.with_suffix(&record.name, target)?;
+                    Some((record, moved.ok()?))
+                }
+                _ => None,
+            })
         };
         let (record, target) = at_name.or_else(above)?;
         Some((record.clone(), target))

@@ -10,6 +10,7 @@ use std::net::{IpAddr, ToSocketAddrs};
 use super::chain::{Answer, Ending};
 use super::code::RecordType;
 use super::data::{Data, Mx, Srv};
+use super::error::NameError;
 use super::failure::LookupError;
 use super::name::Name;
 use super::order::{sort_mx, sort_srv};
@@ -66,8 +67,7 @@ impl Resolver {
             let kind = RecordType::MX;
             return Err(LookupError::NotOffered { name, kind });
         }
-        let exchangers = checked(&name, exchangers, |mx| &mx.exchange)?;
-        let mut exchangers = exchangers;
+        let mut exchangers = checked(&name, exchangers, |mx| &mx.exchange)?;
         sort_mx(&mut exchangers, &mut self.random());
         Ok(exchangers)
     }
@@ -93,17 +93,16 @@ impl Resolver {
 
     /// The name that a host's aliases lead to: its own when it has none.
     pub fn lookup_cname(&self, host: &str) -> Result<Name, LookupError> {
-        let answers = self.search(host, &[RecordType::A])?;
-        let answer = answers
-            .into_iter()
-            .next()
-            .ok_or_else(|| no_question(host))?;
-        match answer.ending {
-            Ending::NoSuchName { .. } => Err(negative(answer)),
-            _ => {
-                let found = checked(&answer.question.name, vec![answer.name], |name| name)?;
-                found.into_iter().next().ok_or_else(|| no_question(host))
-            }
+        let answer = self.one(host, RecordType::A)?;
+        if let Ending::NoSuchName { .. } = answer.ending {
+            return Err(negative(answer));
+        }
+        match is_host_name(&answer.name) {
+            true => Ok(answer.name),
+            false => Err(LookupError::NoHostName {
+                name: answer.question.name,
+                found: answer.name,
+            }),
         }
     }
 
@@ -118,7 +117,9 @@ impl Resolver {
 
     fn one(&self, text: &str, kind: RecordType) -> Result<Answer, LookupError> {
         let answers = self.search(text, &[kind])?;
-        answers.into_iter().next().ok_or_else(|| no_question(text))
+        // One answer for one type; the error is for a reader who does not trust that.
+        let none = || LookupError::Name(text.to_string(), NameError::Empty);
+        answers.into_iter().next().ok_or_else(none)
     }
 }
 
@@ -212,9 +213,4 @@ fn negative(answer: Answer) -> LookupError {
             server,
         },
     }
-}
-
-/// `search` has an answer for each type that it was given, so this is never returned.
-fn no_question(text: &str) -> LookupError {
-    LookupError::Name(text.to_string(), super::NameError::Empty)
 }

@@ -82,6 +82,21 @@ fn only_records_of_the_question_or_of_its_aliases_are_used() {
 }
 
 #[test]
+fn records_and_aliases_of_another_class_are_not_used() {
+    for line in ["www.example CNAME a.example", "www.example A 6.6.6.6"] {
+        let mut other = reply(Rcode::NOERROR, &[line], None);
+        other.answers[0].class = Class::CH;
+        let (said, chain) = follow(RecordType::A, &other);
+        assert_eq!(
+            said,
+            Said::Ending(Ending::NoSuchRecord { ttl: None }),
+            "{line}"
+        );
+        assert!(chain.aliases.is_empty());
+    }
+}
+
+#[test]
 fn aliases_are_followed_by_owner_in_whatever_order_they_stand() {
     for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0], [2, 0, 1]] {
         let lines = [
