@@ -1,11 +1,11 @@
-//! Names from outside: the codec, its corner cases and hostile octets, the resolver, other
-//! implementations.
-//! Names from outside: zone files, answers and the server, beside those of others.
+//! Names from outside: the codec, its corner cases and hostile octets, zones and answers, the
+//! resolver, the server, other implementations.
 
 mod codec;
 mod codec_peers;
 mod daemons;
 mod fuzz;
+mod fuzz_zone;
 #[path = "../wire/generate.rs"]
 mod generate;
 mod hostile;

@@ -66,9 +66,9 @@ fn essence(printed: &str) -> Vec<String> {
                 .split([';', ','])
                 .filter(|part| !part.contains(" id: "));
             essence.push(words.collect());
-        } else if line.starts_with(";; flags: ") {
-            let end = line[10..].find(';').map_or(line.len(), |at| at + 10);
-            essence.push(line[..end].to_string());
+        } else if let Some(flags) = line.strip_prefix(";; flags: ") {
+            let flags = flags.split(';').next().unwrap_or_default();
+            essence.push(format!("flags {flags}"));
         } else if line.starts_with(";; ") {
             is_answer = line.contains("answer section");
         } else if is_answer && !line.is_empty() {
