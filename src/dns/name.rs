@@ -17,6 +17,7 @@ use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::error::NameError;
+use crate::net::reverse_name;
 
 /// The longest label, in octets (RFC 1035 §2.3.4).
 pub const MAX_LABEL: usize = 63;
@@ -60,27 +61,10 @@ impl Name {
     /// §3.5), 32 nibbles under `ip6.arpa.` (RFC 3596 §2.5).
     pub fn reverse(address: IpAddr) -> Self {
         let mut builder = Builder::default();
-        let mut put = |label: &[u8]| {
-            let fits = builder.label(label);
+        for label in reverse_name(address).split('.') {
+            let fits = builder.label(label.as_bytes());
             debug_assert!(fits.is_ok(), "74 octets at most");
-        };
-        match address {
-            IpAddr::V4(v4) => {
-                for octet in v4.octets().iter().rev() {
-                    put(octet.to_string().as_bytes());
-                }
-                put(b"in-addr");
-            }
-            IpAddr::V6(v6) => {
-                for octet in v6.octets().iter().rev() {
-                    for nibble in [octet & 15, octet >> 4] {
-                        put(format!("{nibble:x}").as_bytes());
-                    }
-                }
-                put(b"ip6");
-            }
         }
-        put(b"arpa");
         builder.finish()
     }
 
