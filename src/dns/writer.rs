@@ -18,6 +18,9 @@ const ROOT: u16 = 0;
 /// How far from its place a suffix is looked for. Beyond that it is written in full, so that names
 /// chosen to collide cost octets and not time.
 const PROBES: usize = 8;
+/// How many pointers lead from a name to the root at most. The format sets no limit, but some readers
+/// do: Go's dnsmessage ends at 10, dnspython at some more.
+const HOPS: u8 = 8;
 const FNV_PRIME: u32 = 0x0100_0193;
 
 /// The message is full.
@@ -146,17 +149,17 @@ impl Writer {
         let (starts, mut fresh) = name.label_starts();
         let message = &self.out[self.start..];
         // From the right, as long as the suffix is known with one label more.
-        let (mut known, mut end) = (ROOT, wire.len() - 1);
+        let (mut known, mut end, mut hops) = (ROOT, wire.len() - 1, 0);
         while let Some(start) = starts[..fresh].last().map(|start| usize::from(*start)) {
             let Some(longer) = suffixes.find(known, &wire[start..end], message) else {
                 break;
             };
-            (known, end) = (longer, start);
+            (known, end, hops) = (longer.offset, start, longer.hops);
             fresh -= 1;
         }
-        let (head, tail) = match known {
-            ROOT => (wire.len(), None),
-            offset => (end, Some(0xc000 | offset)),
+        let (head, tail, hops) = match known {
+            ROOT => (wire.len(), None, 0),
+            offset => (end, Some(0xc000 | offset), hops + 1),
         };
         // Asked before anything is written, so that a name is never half there.
         let here = message.len();
@@ -168,7 +171,8 @@ impl Writer {
             .rev()
             .map(|start| usize::from(*start))
         {
-            let Some(added) = suffixes.add(known, &wire[start..end], here + start) else {
+            let label = &wire[start..end];
+            let Some(added) = suffixes.add(known, label, here + start, hops) else {
                 break; // Longer suffixes are not found without this one.
             };
             (known, end) = (added, start);
@@ -197,26 +201,30 @@ struct Slot {
     offset: u16,
     /// Where the suffix behind it stands.
     behind: u16,
+    /// How many pointers lead from it to the root.
+    hops: u8,
 }
 
 impl Suffixes {
-    /// Where `label` (with its length octet) stands before the suffix at `behind`.
-    fn find(&self, behind: u16, label: &[u8], message: &[u8]) -> Option<u16> {
+    /// The suffix of `label` (with its length octet) before the suffix at `behind`.
+    fn find(&self, behind: u16, label: &[u8], message: &[u8]) -> Option<Slot> {
         let hash = hash(behind, label);
         let row = self.places(hash).map(|place| self.slots[place]);
         let mut row = row.take_while(|slot| slot.offset != 0);
-        let slot = row.find(|slot| {
+        row.find(|slot| {
             let there = message.get(usize::from(slot.offset)..);
             let there = there.and_then(|there| there.get(..label.len()));
             (slot.hash, slot.behind) == (hash, behind)
                 && there.is_some_and(|there| there.eq_ignore_ascii_case(label))
-        });
-        slot.map(|slot| slot.offset)
+        })
     }
 
-    /// Remembers a label at an offset; `None` when there is no place for it, or no pointer.
-    fn add(&mut self, behind: u16, label: &[u8], offset: usize) -> Option<u16> {
+    /// Remembers a label at an offset; `None` when there is no place for it, or no pointer to it.
+    fn add(&mut self, behind: u16, label: &[u8], offset: usize, hops: u8) -> Option<u16> {
         let offset = u16::try_from(offset).ok().filter(|o| *o < POINTERS)?;
+        if hops >= HOPS {
+            return None;
+        }
         if self.used * 2 >= self.slots.len() {
             let size = (self.slots.len() * 2).max(64);
             self.remake(size, POINTERS);
@@ -226,6 +234,7 @@ impl Suffixes {
             hash,
             offset,
             behind,
+            hops,
         };
         self.put(slot).then_some(offset)
     }
@@ -322,6 +331,32 @@ mod tests {
             assert_eq!(&reader.name().unwrap(), name);
         }
         reader.finish().unwrap();
+    }
+
+    #[test]
+    fn no_name_is_read_over_more_than_8_pointers() {
+        let mut writer = writer(65535);
+        let names: Vec<Name> = (1..60).map(|n| name(&"a.".repeat(n))).collect();
+        for name in &names {
+            writer.name(name).unwrap();
+        }
+        let octets = writer.finish();
+        let mut reader = Reader::new(&octets);
+        reader.bytes(HEADER).unwrap();
+        for name in &names {
+            let mut hops = 0;
+            let mut at = reader.offset();
+            while octets[at] != 0 {
+                if octets[at] < 64 {
+                    at += 1 + usize::from(octets[at]);
+                } else {
+                    at = usize::from(octets[at] & 63) << 8 | usize::from(octets[at + 1]);
+                    hops += 1;
+                }
+            }
+            assert!(hops <= 8, "{hops} pointers to read {name}");
+            assert_eq!(&reader.name().unwrap(), name);
+        }
     }
 
     #[test]
