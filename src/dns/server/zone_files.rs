@@ -157,10 +157,10 @@ impl Reloader {
                 Ok(())
             }
             Err(faults) => {
+                counts.reloads_failed.inc();
                 for fault in &faults.0 {
                     log.error(name, "zones not replaced", &[("at", fault)]);
                 }
-                counts.reloads_failed.inc();
                 Err(faults)
             }
         }
