@@ -9,7 +9,7 @@
 //! - [`record`], [`edns`], [`header`], [`message`]: what these make together.
 //! - [`text`]: the fields of a record as text.
 //! - [`zone`]: zone files, and the structure that names are looked up in; its `load.rs` reads files.
-//! - [`answer`]: what a server says of its zones.
+//! - [`answer`]: what a server says of its zones. [`server`]: its sockets, limits, reload.
 //!
 //! Looking names up, pure up to the last line:
 //!

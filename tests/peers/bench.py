@@ -15,7 +15,7 @@ The programs come from target/release (`make build`), the peers from tests/peers
 """
 import argparse, json, os, platform, random, resource, shutil, socket, statistics, subprocess, sys, tempfile, time
 
-import dns
+import dnsperf
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 OURS = os.path.join(os.environ.get("CARGO_TARGET_DIR", os.path.join(HERE, "../../target")), "release")
@@ -283,7 +283,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
-    names = [*CASES, MEMORY, *RPC_CASES, CODEC, *dns.CASES, DNS_CODEC, LOOKUP]
+    names = [*CASES, MEMORY, *RPC_CASES, CODEC, *dnsperf.CASES, DNS_CODEC, LOOKUP]
     if options.list:
         return print("\n".join(names))
     unknown = [case for case in options.cases if case not in names]
@@ -310,8 +310,8 @@ def main():
             dns_codec(options.rounds)
         elif case == LOOKUP:
             lookup(options.rounds)
-        elif case in dns.CASES:
-            dns.measure(case, OURS, options.rounds, options.seconds)
+        elif case in dnsperf.CASES:
+            dnsperf.measure(case, OURS, options.rounds, options.seconds)
         elif case in RPC_CASES:
             measure_rpc(case, options.rounds, options.seconds)
         else:

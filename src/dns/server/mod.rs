@@ -5,10 +5,10 @@
 //! while queries come.
 //!
 //! ```text
-//!   UDP  ──> worker 1 ─┐                         ┌─ Current: the zones, replaced as a whole
-//!        ──> worker 2 ─┤   Answerer              ├─ Limiter: replies by network and kind (UDP only)
-//!   TCP  ──> a thread ─┼─> reply(zones, query) ──┼─ Counts: a tally for each worker
-//!            each      ┘                         └─ the query log
+//!   UDP  ──> worker 1 ─┐   Shared                ┌─ Current: the zones, replaced as a whole
+//!        ──> worker 2 ─┼─> reply(zones, query) ──┼─ Limiter: replies by network and kind (UDP only)
+//!   TCP  ──> a thread ─┘                         ├─ Counts: a tally for each worker
+//!            each                                └─ the query log
 //!
 //!   SIGHUP ──> Reloader ──> all files read ──> good: Current::replace     bad: a line each, no change
 //! ```
