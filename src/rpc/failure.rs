@@ -37,7 +37,7 @@ crate::wire! {
 }
 
 impl Failure {
-    /// Whether the call has certainly not been run, so that it may be tried again.
+    /// Whether the call has certainly not been run, and trying it again may help.
     pub fn not_run(&self) -> bool {
         matches!(self, Self::Overloaded(_) | Self::ShuttingDown)
     }
@@ -106,7 +106,7 @@ pub enum CallError {
 }
 
 impl CallError {
-    /// Whether the call has certainly not been run, so that it may be tried again.
+    /// Whether the call has certainly not been run, and trying it again may help.
     pub fn not_run(&self) -> bool {
         match self {
             Self::Failed(failure) => failure.not_run(),
