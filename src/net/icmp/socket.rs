@@ -144,9 +144,13 @@ impl IcmpSocket {
         let bytes = message::encode_request(self.family, &own);
         let mut to = *to;
         to.set_port(0);
+        let mut tries = 0;
         loop {
             match self.socket.send_to(&bytes, to) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // Perhaps about an earlier request: the call that fails with a report's number has
+                // not sent, and the next one does. If it is about this one, it stays.
+                Err(error) if self.is_queued(&error) && tries < SEND_TRIES => tries += 1,
                 Err(error) => return Err(Error::failed("send", self.network, &to.ip())(error)),
                 Ok(_) => return Ok(()),
             }
@@ -198,8 +202,8 @@ impl IcmpSocket {
         }
     }
 
-    /// Whether this is how a blocked receive of a datagram socket says that a report was queued: the
-    /// report's own error number. The kernel says it once, so the next call waits again.
+    /// Whether this is how a datagram socket says that a report was queued: the next call, receive or
+    /// send, fails with the report's own error number. The kernel says it once.
     fn is_queued(&self, error: &io::Error) -> bool {
         let reported = matches!(
             error.kind(),
@@ -208,8 +212,12 @@ impl IcmpSocket {
                 | io::ErrorKind::ConnectionRefused
                 | io::ErrorKind::PermissionDenied
         );
-        // EMSGSIZE, ENOPROTOOPT, EPROTO, EHOSTDOWN, ENONET: the others of icmp(7)'s table.
-        let by_number = matches!(error.raw_os_error(), Some(64 | 71 | 90 | 92 | 95 | 112));
+        // ENONET, EPROTO, EMSGSIZE, ENOPROTOOPT, EOPNOTSUPP, EHOSTDOWN: the others of icmp(7)'s
+        // table. EREMOTEIO: what the kernel gives for a redirect and a source quench.
+        let by_number = matches!(
+            error.raw_os_error(),
+            Some(64 | 71 | 90 | 92 | 95 | 112 | 121)
+        );
         self.kind == Kind::Datagram && (reported || by_number)
     }
 
@@ -311,6 +319,10 @@ fn is_refusal(error: &io::Error) -> bool {
         io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported
     ) || error.raw_os_error() == Some(EPROTONOSUPPORT)
 }
+
+/// How often a send is tried again that a report about an earlier request may have ended. One more
+/// is enough unless further reports come in between.
+const SEND_TRIES: u32 = 8;
 
 /// What a kernel without datagram ICMP says (`errno(3)`).
 const EPROTONOSUPPORT: i32 = 93;

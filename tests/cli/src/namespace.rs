@@ -12,6 +12,9 @@ use std::process::{Command, Stdio};
 
 use crate::{bin_dir, installed};
 
+/// The program behind [`ANSWER`].
+const ANSWERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/icmp_answers.py");
+
 /// Makes the drawing above. `nodad`: an IPv6 address is used at once, not after asking around.
 const MAKE: &str = "
 set -e
@@ -32,6 +35,18 @@ ip route add default via 10.9.1.1; ip route add default via fd09:1::1
 ip -n s route add default via 10.9.2.1; ip -n s route add default via fd09:2::1
 set +e
 ";
+
+/// Defines the shell function `answer MODE`: from then on the router leaves echo requests to
+/// `icmp_answers.py`, which answers them as its MODE says, until the script ends.
+pub const ANSWER: &str = r#"
+mkfifo /run/ready
+answer() {
+    ip netns exec r sysctl -qw net.ipv4.icmp_echo_ignore_all=1
+    ip netns exec r python3 "$ANSWERS" "$@" > /run/ready &
+    answering=$!; read ready < /run/ready
+}
+quiet() { kill $answering; wait $answering 2>/dev/null; }
+"#;
 
 /// Runs a script of shell commands in such a network, as its root, with the programs in the PATH;
 /// returns what it printed, both streams together. `None`, and the reason printed, where this machine
@@ -57,6 +72,7 @@ fn shell(make: &str, script: &str) -> String {
         .arg(format!("exec 2>&1\n{make}\n{script}"))
         .env("PATH", format!("{}:{path}", bin_dir().display()))
         .env("LC_ALL", "C")
+        .env("ANSWERS", ANSWERS)
         .stdin(Stdio::null())
         .output();
     let output = output.unwrap();

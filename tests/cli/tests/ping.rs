@@ -250,6 +250,46 @@ fn a_datagram_socket_tells_the_same_without_privilege() {
     }
 }
 
+/// Lets `ping` run once with each kind of socket, the router answering in turn as each mode says;
+/// `None` where that cannot be. What is printed has a line `MODE` before each.
+fn answered(modes: &[&str], args: &str) -> Option<[String; 2]> {
+    if !installed("setpriv") || !installed("python3") {
+        return None;
+    }
+    let each = |mode: &&str| {
+        format!("echo {mode}; answer {mode}; $AS ping {args}; echo \"status $?\"; quiet\n")
+    };
+    let runs: String = modes.iter().map(each).collect();
+    let allow = "sysctl -qw net.ipv4.ping_group_range='0 0'";
+    let raw = namespace::run(&format!("{}{runs}", namespace::ANSWER))?;
+    let datagram = format!("{}{allow}; AS='{UNPRIVILEGED}'\n{runs}", namespace::ANSWER);
+    Some([raw, namespace::run(&datagram)?])
+}
+
+#[test]
+fn a_redirect_or_a_source_quench_ends_nothing_and_the_reply_counts() {
+    let Some(printed) = answered(&["redirect", "quench"], "-c 2 -i 0.05 10.9.1.1") else {
+        return;
+    };
+    for printed in printed {
+        assert!(!printed.contains("ping: "), "{printed}");
+        let both = printed.matches("2 packets transmitted, 2 received, 0% ");
+        assert_eq!(both.count(), 2, "{printed}");
+        assert_eq!(printed.matches("\nstatus 0\n").count(), 2, "{printed}");
+    }
+}
+
+#[test]
+fn an_error_about_one_request_does_not_keep_the_next_from_leaving() {
+    let Some(printed) = answered(&["flood"], "-q -c 100 -i 0.01 10.9.1.1") else {
+        return;
+    };
+    for printed in printed {
+        assert!(!printed.contains("ping: "), "{printed}");
+        assert!(printed.contains("100 packets transmitted, "), "{printed}");
+    }
+}
+
 #[test]
 fn without_either_socket_it_says_what_would_allow_it() {
     if !installed("setpriv") {
