@@ -17,8 +17,8 @@ use super::SPEC;
 use super::plan::{Plan, Target};
 use super::report::Report;
 
-/// Room for a packet's headers, and for one byte more than was sent.
-const HEADERS: usize = 128;
+/// Room for any packet: an error message may be longer than the request that it is about.
+const PACKET: usize = 65_535;
 
 /// How long the last look into the socket takes when a reply is missing.
 const LAST_LOOK: Duration = Duration::from_millis(20);
@@ -80,7 +80,7 @@ impl<'a> Run<'a> {
     }
 
     fn ping(&mut self) -> Result<(), Failure> {
-        let mut buffer = vec![0; self.plan.size + HEADERS];
+        let mut buffer = vec![0; PACKET];
         while !self.is_over() {
             if self.is_sending() && self.now() >= self.due {
                 self.send()?;

@@ -79,7 +79,7 @@ pub enum Message<'a> {
     Problem {
         /// Why.
         problem: Problem,
-        /// The packet from its IP header on, most likely cut.
+        /// The packet from its IP header on, most likely cut, perhaps filled with zeros.
         quoted: &'a [u8],
     },
     /// Anything else: redirects, neighbours, routers.
@@ -182,15 +182,15 @@ fn encode(family: Family, kind: u8, echo: &Echo<'_>) -> Vec<u8> {
 /// Reads a message. ICMP's checksum is verified; ICMPv6's has been, by the kernel.
 pub fn decode(family: Family, bytes: &[u8]) -> Result<Message<'_>, IcmpError> {
     let [kind, code, _, _] = field(bytes, 0, "an ICMP message")?;
-    let info: [u8; 4] = field(bytes, 4, "an ICMP message")?;
+    let info = field(bytes, 4, "an ICMP message")?;
     if family == Family::V4 && checksum(bytes) != 0 {
         return Err(IcmpError::Checksum);
     }
     let rest = bytes.get(HEADER..).unwrap_or(&[]);
-    if let Some(problem) = Problem::new(family, kind, code, u32::from_be_bytes(info)) {
+    if let Some(problem) = Problem::new(family, kind, code, detail(family, kind, info)) {
         return Ok(Message::Problem {
             problem,
-            quoted: rest,
+            quoted: quote(family, kind, info, rest),
         });
     }
     match (kind, code) {
@@ -198,6 +198,30 @@ pub fn decode(family: Family, bytes: &[u8]) -> Result<Message<'_>, IcmpError> {
         (kind, 0) if kind == types::echo_reply(family) => Ok(Message::EchoReply(echo(bytes)?)),
         _ => Ok(Message::Other { kind, code }),
     }
+}
+
+/// The MTU or the pointer in the head of an error message that has one: ICMP's pointer is the first of
+/// the four bytes (RFC 792), its MTU the last two (RFC 1191 §4); ICMPv6 has four bytes for either.
+fn detail(family: Family, kind: u8, info: [u8; 4]) -> u32 {
+    let [first, _, high, low] = info;
+    match (family, kind) {
+        (Family::V4, 12) => first.into(),
+        (Family::V4, _) => u16::from_be_bytes([high, low]).into(),
+        (Family::V6, _) => u32::from_be_bytes(info),
+    }
+}
+
+/// What an error message quotes, without the extensions that may follow it. Then a byte of the head,
+/// otherwise 0, tells the length of the quote, in words of 4 bytes, for IPv6 of 8 (RFC 4884 §4).
+fn quote(family: Family, kind: u8, info: [u8; 4], rest: &[u8]) -> &[u8] {
+    let [first, second, ..] = info;
+    let len = match (family, kind) {
+        (Family::V4, 3 | 11 | 12) => usize::from(second) * 4,
+        (Family::V6, 1 | 3) => usize::from(first) * 8,
+        _ => 0,
+    };
+    let quoted = rest.get(..len).filter(|quoted| !quoted.is_empty());
+    quoted.unwrap_or(rest)
 }
 
 /// The echo in a message that is known to be one.
@@ -346,6 +370,68 @@ mod tests {
         };
         assert_eq!(problem.to_string(), "Destination Host Unreachable");
         assert_eq!(quoted, [0x45, 1, 2]);
+    }
+
+    /// An error message: its head, 128 bytes of quote, then an extension header and an object, the
+    /// labels of MPLS (RFC 4884 §7, RFC 4950).
+    fn extended(head: [u8; 8]) -> Vec<u8> {
+        let mut bytes = head.to_vec();
+        bytes.extend([0xa5; 128]);
+        bytes.extend([0x20, 0, 0xdf, 0xff, 0, 8, 1, 1, 0, 1, 1, 0xff]);
+        if head[2..4] == [0; 2] {
+            let sum = checksum(&bytes);
+            bytes[2..4].copy_from_slice(&sum.to_be_bytes());
+        }
+        bytes
+    }
+
+    fn quoted(family: Family, bytes: &[u8]) -> usize {
+        match decode(family, bytes).unwrap() {
+            Message::Problem { quoted, .. } => quoted.len(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn extension_objects_behind_the_quote_are_none_of_it() {
+        use Family::{V4, V6};
+        let whole = 128 + 12;
+        for (family, head, len) in [
+            (V4, [11, 0, 0, 0, 0, 32, 0, 0], 128),
+            (V4, [3, 4, 0, 0, 0, 32, 5, 120], 128),
+            (V4, [12, 0, 0, 0, 20, 32, 0, 0], 128),
+            (V6, [3, 0, 0, 0, 16, 0, 0, 0], 128),
+            (V6, [1, 4, 0, 0, 16, 0, 0, 0], 128),
+            // An MTU and a pointer of ICMPv6 are no length.
+            (V6, [2, 0, 0, 0, 16, 0, 0, 0], whole),
+            (V6, [4, 0, 0, 0, 16, 0, 0, 0], whole),
+            // No length; and lengths that are longer than what is there.
+            (V4, [11, 0, 0, 0, 0, 0, 0, 0], whole),
+            (V4, [11, 0, 0, 0, 0, 36, 0, 0], whole),
+            (V4, [11, 0, 0, 0, 0, 255, 0, 0], whole),
+            (V6, [3, 0, 0, 0, 255, 0, 0, 0], whole),
+        ] {
+            assert_eq!(quoted(family, &extended(head)), len, "{family:?} {head:?}");
+        }
+    }
+
+    #[test]
+    fn the_length_of_the_quote_is_neither_mtu_nor_pointer() {
+        for (head, words) in [
+            (
+                [3, 4, 0, 0, 0, 32, 5, 120],
+                "Frag needed and DF set (mtu = 1400)",
+            ),
+            (
+                [12, 0, 0, 0, 20, 32, 0, 0],
+                "Parameter problem: pointer = 20",
+            ),
+        ] {
+            match decode(Family::V4, &extended(head)).unwrap() {
+                Message::Problem { problem, .. } => assert_eq!(problem.to_string(), words),
+                other => panic!("{other:?}"),
+            }
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub struct Problem {
 
 impl Problem {
     /// The problem of this type and code; `None` when the type is none of an error message. `info`
-    /// is what stands in bytes 4 to 7: an MTU or a pointer, for some.
+    /// is the MTU or the pointer of those that have one.
     pub fn new(family: Family, kind: u8, code: u8, info: u32) -> Option<Problem> {
         let known = types::problems(family).contains(&kind);
         known.then_some(Problem {
@@ -85,14 +85,13 @@ impl Problem {
     fn fmt_v4(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let unreachable = UNREACHABLE_V4.get(usize::from(self.code));
         match (self.kind, self.code, unreachable) {
-            (3, 4, Some(text)) => write!(f, "{text} (mtu = {})", self.info & 0xffff),
+            (3, 4, Some(text)) => write!(f, "{text} (mtu = {})", self.info),
             (3, _, Some(text)) => f.write_str(text),
             (3, code, None) => write!(f, "Dest Unreachable, Bad Code: {code}"),
             (11, 0, _) => f.write_str("Time to live exceeded"),
             (11, 1, _) => f.write_str("Frag reassembly time exceeded"),
             (11, code, _) => write!(f, "Time exceeded, Bad Code: {code}"),
-            // The pointer is the first of the four bytes.
-            _ => write!(f, "Parameter problem: pointer = {}", self.info >> 24),
+            _ => write!(f, "Parameter problem: pointer = {}", self.info),
         }
     }
 
@@ -129,7 +128,7 @@ mod tests {
             (V4, 3, 99, 0, "Dest Unreachable, Bad Code: 99"),
             (V4, 11, 0, 0, "Time to live exceeded"),
             (V4, 11, 1, 0, "Frag reassembly time exceeded"),
-            (V4, 12, 0, 0x1400_0000, "Parameter problem: pointer = 20"),
+            (V4, 12, 0, 20, "Parameter problem: pointer = 20"),
             (V6, 1, 0, 0, "Destination unreachable: No route"),
             (V6, 1, 3, 0, "Destination unreachable: Address unreachable"),
             (V6, 1, 9, 0, "Destination unreachable: Unknown code 9"),

@@ -78,7 +78,7 @@ pub enum Incoming<'a> {
         from: Option<SocketAddr>,
         /// Why.
         problem: Problem,
-        /// The request, as far as it is quoted.
+        /// The request, as far as it is quoted. What its sender has appended may follow.
         request: Echo<'a>,
     },
 }
@@ -161,7 +161,8 @@ impl IcmpSocket {
     /// caller to compare. Fails with `TimedOut` when the deadline passes, with `NotConnected` once
     /// the socket is closed.
     ///
-    /// What does not fit `buffer` is lost: it needs 60 bytes more than the payload.
+    /// What does not fit `buffer` is lost: it needs 60 bytes more than the payload. How much an error
+    /// message quotes and appends is up to its sender; 65,535 bytes are enough for anything.
     pub fn recv_from<'a>(&self, buffer: &'a mut [u8]) -> Result<Incoming<'a>, Error> {
         let id = format!("id {}", self.id);
         let failed = Error::failed("receive", self.network, &id);

@@ -118,7 +118,7 @@ impl Tally {
 
     /// Counts an error message that quotes this much of a request; `false` when it is none of ours.
     pub fn problem(&mut self, quoted: &Echo<'_>) -> bool {
-        let found = self.find(quoted, |sent, came| sent.starts_with(came));
+        let found = self.find(quoted, quotes);
         let ours = found.is_some();
         self.statistics.errors += u64::from(ours);
         ours
@@ -197,6 +197,16 @@ impl Statistics {
             nanos(variance.isqrt()),
         ])
     }
+}
+
+/// Whether these bytes, where the payload stands in a quote, are of the payload that was sent: as far
+/// as both go, its mark. Behind that they tell nothing new, and need not be ours: a router may quote
+/// less, fill with zeros and append (RFC 4884 §5, where not every one gives the length).
+fn quotes(sent: &[u8], came: &[u8]) -> bool {
+    let mark = came.iter().take(MARK.min(sent.len()));
+    let end = mark.clone().rposition(|&byte| byte != 0);
+    let told = end.map_or(0, |last| last + 1);
+    mark.take(told).eq(sent.iter().take(told))
 }
 
 #[cfg(test)]
@@ -285,6 +295,24 @@ mod tests {
         assert!(!tally.problem(&echo(1, b"other")));
         assert!(!tally.problem(&echo(9, &payload)));
         assert_eq!(tally.statistics().errors, 4);
+    }
+
+    #[test]
+    fn what_a_router_fills_up_or_appends_does_not_hide_whose_request_it_quotes() {
+        for size in [0, 1, 7, 8, 9, 56] {
+            let mut tally = Tally::new(ID, 42, size);
+            let (_, payload) = tally.request(millis(0));
+            for len in 0..=size {
+                let filled = [&payload[..len], &[0; 100]].concat();
+                assert!(tally.problem(&echo(1, &filled)), "{len} of {size}");
+            }
+            let appended = [&payload[..], &[0x20, 0, 0xdf, 0xff]].concat();
+            assert!(tally.problem(&echo(1, &appended)), "{size}");
+        }
+        let mut tally = Tally::new(ID, 42, 56);
+        let (_, mut payload) = tally.request(millis(0));
+        payload[MARK - 1] ^= 1;
+        assert!(!tally.problem(&echo(1, &payload)));
     }
 
     #[test]

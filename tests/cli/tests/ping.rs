@@ -291,6 +291,36 @@ fn an_error_about_one_request_does_not_keep_the_next_from_leaving() {
 }
 
 #[test]
+fn an_error_with_filling_or_extensions_is_told_whatever_the_size_of_the_request() {
+    let modes = [
+        "extended",
+        "extended-much",
+        "extended-old",
+        "cut-and-filled",
+    ];
+    for size in [0, 56, 101, 1400] {
+        let args = format!("-c 1 -W 5 -s {size} 10.9.1.1");
+        let Some(printed) = answered(&modes, &args) else {
+            return;
+        };
+        for printed in printed {
+            let told = printed.matches("\nFrom 10.9.1.1 icmp_seq=1 Time to live exceeded\n");
+            assert_eq!(told.count(), modes.len(), "{size}: {printed}");
+        }
+    }
+}
+
+#[test]
+fn a_parameter_problem_says_where_the_problem_is() {
+    let Some(printed) = answered(&["pointer"], "-c 1 -W 5 10.9.1.1") else {
+        return;
+    };
+    for printed in printed {
+        assert!(printed.contains(": pointer = 20\n"), "{printed}");
+    }
+}
+
+#[test]
 fn without_either_socket_it_says_what_would_allow_it() {
     if !installed("setpriv") {
         return;
