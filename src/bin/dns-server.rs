@@ -82,6 +82,7 @@ const SPEC: Spec = Spec {
         flags::LOG,
         flags::VERBOSE,
     ],
+    statuses: None,
     epilogue: "SIGHUP reads the zone files again; if there is an error, the old zones stay.\n\n\
                Examples:\n  dns-server --query-log\n  \
                dns-server --listen 127.0.0.1:5300 --zone lab.test=lab.zone\n  \

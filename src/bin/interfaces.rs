@@ -14,6 +14,7 @@ const SPEC: Spec = Spec {
     usage: &["[OPTION]... [NAME]"],
     operands: &[("NAME", "the one to show [all]")],
     options: &[Opt::flag("json", "print a JSON array of objects").short('j')],
+    statuses: None,
     epilogue: "An interface is UP when it was switched on, and RUNNING when packets could\n\
                leave: there is a cable, a radio link, a peer. The counters begin when it is\n\
                made.\n\n\

@@ -33,6 +33,7 @@ const SPEC: Spec = Spec {
         .short('t')
         .default("10s"),
     ],
+    statuses: None,
     epilogue: "It prints what it sends, and the reply as `->: LINE`. Without -n, -s, -m\n\
                and -p the struct is an example; it always has another one inside.\n\n\
                Examples:\n  message-client localhost:7100 string hello there\n  \

@@ -38,6 +38,7 @@ const SPEC: Spec = Spec {
         flags::LOG,
         flags::VERBOSE,
     ],
+    statuses: None,
     epilogue: "It prints what it receives, with -v each command and its peer, too. The commands\n\
                are STRING, a line, and STRUCT, a frame; the reply to both is a line.\n\n\
                Examples:\n  message-server\n  printf 'STRING\\nhello\\n' | nc -N 127.0.0.1 7100",

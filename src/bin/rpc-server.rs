@@ -35,6 +35,7 @@ const SPEC: Spec = Spec {
         flags::LOG,
         flags::VERBOSE,
     ],
+    statuses: None,
     epilogue: "Its methods are shown by `rpc-client --list`. A secret keeps strangers out, and\n\
                hides nothing: what is sent can be read and changed on the way.\n\n\
                Examples:\n  rpc-server\n  rpc-server --unix /tmp/rpc.sock --quit",

@@ -32,6 +32,7 @@ const SPEC: Spec = Spec {
         .short('t')
         .default("10s"),
     ],
+    statuses: None,
     epilogue: "It prompts with `>> ` on a terminal and prints each reply as `->: LINE`. At\n\
                the end of the input or after STOP it half-closes, prints what still comes,\n\
                and ends. Replies are not compared with what was sent, unless by --check.\n\n\

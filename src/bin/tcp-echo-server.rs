@@ -40,6 +40,7 @@ const SPEC: Spec = Spec {
         flags::LOG,
         flags::VERBOSE,
     ],
+    statuses: None,
     epilogue: "The first line printed is the address, the last one the totals. SIGINT and\n\
                SIGTERM end it when its connections have ended, a second signal at once.\n\n\
                Examples:\n  tcp-echo-server\n  tcp-echo-server --mode pool --workers 8 -v :7000",

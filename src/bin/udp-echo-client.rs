@@ -31,6 +31,7 @@ const SPEC: Spec = Spec {
             .short('r')
             .default("2"),
     ],
+    statuses: None,
     epilogue: "No reply, or word from the host that nobody listens, is a failure. A datagram\n\
                that differs from what was sent is no reply: it is passed over as a late one.\n\n\
                Example:\n  udp-echo-client --timeout 500ms localhost:7001 hello",

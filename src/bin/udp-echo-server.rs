@@ -24,6 +24,7 @@ const SPEC: Spec = Spec {
         flags::LOG,
         flags::VERBOSE,
     ],
+    statuses: None,
     epilogue: "The first line printed is the address, the last one the totals.\n\n\
                Example:\n  udp-echo-server -v 127.0.0.1:7001",
 };

@@ -36,6 +36,7 @@ const SPEC: Spec = Spec {
         .short('t')
         .default("10s"),
     ],
+    statuses: None,
     epilogue: "Replies are not compared with what was sent, unless by --check.\n\n\
                Example:\n  unix-echo-client /tmp/echo.sock hello",
 };

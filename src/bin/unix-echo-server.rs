@@ -42,6 +42,7 @@ const SPEC: Spec = Spec {
         flags::LOG,
         flags::VERBOSE,
     ],
+    statuses: None,
     epilogue: "With --type datagram there are no connections: options about them are refused.\n\
                A socket file that a killed server left behind is replaced; one that a server\n\
                answers on is not. The file is removed at the end.\n\n\

@@ -248,6 +248,7 @@ mod tests {
             Opt::value("allow", "N", "who").many(),
             Opt::value("broken", "N", "its default does not parse").default("four"),
         ],
+        statuses: None,
         epilogue: "",
     };
 

@@ -50,7 +50,7 @@ pub(super) fn page(spec: &Spec) -> String {
     page + "\n" + &footer(spec)
 }
 
-/// What is the same for all programs: how the values of the table are written, and the statuses.
+/// How the values of the table are written, and what the statuses mean.
 fn footer(spec: &Spec) -> String {
     let units = [
         (
@@ -68,7 +68,10 @@ fn footer(spec: &Spec) -> String {
             text += &wrapped(words, 0);
         }
     }
-    text + "Exit status: 0 done, 1 failed, 2 called wrongly.\n"
+    let statuses = spec
+        .statuses
+        .unwrap_or("0 done, 1 failed, 2 called wrongly");
+    text + &wrapped(&format!("Exit status: {statuses}."), 0)
 }
 
 fn usage(spec: &Spec) -> String {
@@ -206,6 +209,7 @@ mod tests {
             )
             .under("Limits"),
         ],
+        statuses: None,
         epilogue: "Example:\n  demo-server --once 127.0.0.1:7000\n",
     };
 
@@ -268,6 +272,15 @@ Exit status: 0 done, 1 failed, 2 called wrongly.
         assert!(footer(&spec).starts_with("TIME is a number with its unit: "));
         assert!(!footer(&spec).contains("SIZE"));
         assert!(footer(&SPEC).starts_with("Exit status: 0 "));
+    }
+
+    #[test]
+    fn a_program_with_statuses_of_its_own_tells_those_and_no_others() {
+        let spec = Spec {
+            statuses: Some("0 yes, 1 no"),
+            ..SPEC
+        };
+        assert_eq!(footer(&spec), "Exit status: 0 yes, 1 no.\n");
     }
 
     #[test]

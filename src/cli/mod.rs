@@ -50,6 +50,7 @@
 //!         Opt::value("timeout", "TIME", "give up after this long").short('t').default("3s"),
 //!         Opt::flag("verbose", "say more").short('v').many(),
 //!     ],
+//!     statuses: None,
 //!     epilogue: "Example:\n  knock --timeout 500ms 127.0.0.1:22",
 //! };
 //!

@@ -240,6 +240,7 @@ mod tests {
             Opt::value("workers", "N", "how many"),
             Opt::value("allow", "NET", "who").short('a').many(),
         ],
+        statuses: None,
         epilogue: "",
     };
 

@@ -197,6 +197,7 @@ mod tests {
         usage: &["[OPTION]..."],
         operands: &[],
         options: &[Opt::value("workers", "N", "how many").default("4")],
+        statuses: None,
         epilogue: "",
     };
 

@@ -30,7 +30,10 @@ pub struct Spec {
     pub operands: &'static [(&'static str, &'static str)],
     /// The options, in the order of the help page.
     pub options: &'static [Opt],
-    /// Printed as it stands at the end of the help page: examples, mostly.
+    /// What the exit statuses mean, `0 ..., 1 ..., 2 ...`, where it is more than what they mean for
+    /// every program: done, failed, called wrongly.
+    pub statuses: Option<&'static str>,
+    /// Printed as it stands near the end of the help page: examples, mostly.
     pub epilogue: &'static str,
 }
 
@@ -234,6 +237,7 @@ mod tests {
         usage: &["[OPTION]..."],
         operands: &[],
         options: &[],
+        statuses: None,
         epilogue: "",
     };
 

@@ -23,8 +23,11 @@ const SPEC: Spec = Spec {
         "an IP address, ADDRESS/LENGTH, HOST:PORT, or a name; - for lines of standard input",
     )],
     options: &[Opt::flag("json", "print a JSON array of objects").short('j')],
-    epilogue: "Nothing is looked up: a name is only told to be one. With a value that is no\n\
-               address the status is 1, and the others are printed all the same.\n\n\
+    statuses: Some(
+        "0 done, 1 failed or a value is no address (the others are printed all the same), \
+         2 called wrongly",
+    ),
+    epilogue: "Nothing is looked up: a name is only told to be one.\n\n\
                Examples:\n  address 10.1.2.3/8 fe80::1%eth0 [::1]:http\n\
                \x20 interfaces | grep -o '[^ ]*/[0-9]*' | address -",
 };

@@ -72,10 +72,12 @@ const SPEC: Spec = Spec {
         .default("5s"),
         Opt::flag("json", "print one JSON object"),
     ],
-    epilogue: "Every reply is compared with its request. The status is 1 when any request\n\
-               failed, a held connection was lost, or nothing was measured. At --rate a\n\
-               latency counts from the moment the request was due; fewer sent than due\n\
-               means overload.\n\n\
+    statuses: Some(
+        "0 done, 1 a request failed, a held connection was lost or nothing was measured, \
+         2 called wrongly",
+    ),
+    epilogue: "Every reply is compared with its request. At --rate a latency counts from the\n\
+               moment the request was due; fewer sent than due means overload.\n\n\
                Examples:\n  loadgen -c 64 -d 10s tcp 127.0.0.1:7000\n\
                \x20 loadgen --rate 1000 --size 1KiB udp 127.0.0.1:7001",
 };

@@ -74,10 +74,12 @@ const SPEC: Spec = Spec {
         Opt::value("root", "ADDRESS", "where the root is, for --trace in a lab").many(),
         Opt::value("root-hints", "FILE", "the same from a file [IANA's list]"),
     ],
-    epilogue: "Status: 0 found, 1 no such name or no such record, 2 called wrongly, 3 no server\n\
-               answered. Without @SERVER, /etc/hosts is looked into first, and localhost is\n\
-               never asked for.\n\n\
-               Examples:\n  lookup localhost\n  lookup -t mx @127.0.0.1:5353 example.com\n  \
+    statuses: Some(
+        "0 found, 1 no such name or no such record, 2 called wrongly, 3 no server answered",
+    ),
+    epilogue: "Without @SERVER, /etc/hosts is looked into first, and localhost is never asked\n\
+               for.\n\n\
+               Examples:\n  lookup localhost\n  lookup -t mx @127.0.0.1:5353 lab.test\n  \
                lookup --short 192.0.2.1",
 };
 

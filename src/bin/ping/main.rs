@@ -41,12 +41,14 @@ const SPEC: Spec = Spec {
         Opt::flag("quiet", "only the first line and the summary").short('q'),
         Opt::flag("numeric", "show addresses only, no name").short('n'),
     ],
+    statuses: Some(
+        "0 a reply came (with --count and --deadline: that many came in time), 1 none or \
+         too few did, 2 all other trouble",
+    ),
     epilogue: "Seconds may be written with a unit, too: 200ms. Once something was received, the\n\
                wait at the end is two round trips or one interval. With a count and a deadline,\n\
                requests are sent until that many were answered. With a deadline the first\n\
                error message is the end, too.\n\n\
-               As with iputils, the status is 1 when no reply came (or fewer than the count by\n\
-               the deadline), and 2 for all other trouble.\n\n\
                Examples:\n  ping -c 3 localhost\n  ping -i 0.2 -w 5 -q 192.0.2.1",
 };
 

@@ -46,6 +46,7 @@ const SPEC: Spec = Spec {
         Opt::flag("retry", "try again, up to 5 times, where that is safe").short('r'),
         flags::SECRET_FILE,
     ],
+    statuses: None,
     epilogue: "The arguments of Calculator.Add and Subtract are two whole numbers, of Sleep\n\
                milliseconds, of Count the first number and the last. Any other method can be\n\
                called without arguments.\n\n\

@@ -25,6 +25,7 @@ const SPEC: Spec = Spec {
     usage: &["[OPTION]... [STOP]..."],
     operands: &[("STOP", "the stops to make, in this order [all]")],
     options: &[Opt::flag("list", "list the stops").short('l')],
+    statuses: None,
     epilogue: "A stop that does not show what it promises is a failure.\n\n\
                Examples:\n  tour\n  tour tcp udp",
 };
