@@ -7,6 +7,7 @@ use groundwire::net::icmp::message::Echo;
 use groundwire::net::icmp::socket::Incoming;
 use groundwire::net::icmp::tally::Tally;
 use groundwire::net::{self, Deadline, Error, IcmpSocket, Network};
+use groundwire::sys::icmp::Kind;
 
 use super::stops::{PATIENCE, Result, Told, ensure};
 
@@ -64,10 +65,13 @@ pub fn ping() -> Result<Told> {
     let arrival = tally.reply(&echo, begun.elapsed());
     let arrival = arrival.ok_or("the echo differs from what was sent")?;
     let ttl = ttl.map_or("unknown".into(), |hops| hops.to_string());
+    let kind = match socket.kind() {
+        Kind::Datagram => "datagram",
+        Kind::Raw => "raw",
+    };
     let lines = vec![
         format!(
-            "{:?} socket -> {}  echo request: id {}, sequence {sequence}, {} bytes",
-            socket.kind(),
+            "us, by a {kind} socket -> {}  echo request: id {}, sequence {sequence}, {} bytes",
             to.ip(),
             socket.id(),
             payload.len()
