@@ -15,12 +15,15 @@ use crate::{bin_dir, installed};
 /// The program behind [`ANSWER`].
 const ANSWERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/icmp_answers.py");
 
-/// Makes the drawing above. `nodad`: an IPv6 address is used at once, not after asking around.
+/// Makes the drawing above. `accept_dad`, `nodad`: an IPv6 address is used at once, the link-local ones
+/// that the kernel makes too, not after seconds of asking whether somebody else has it.
 const MAKE: &str = "
 set -e
 mount -t tmpfs none /run
 ip link set lo up
 ip netns add r; ip netns add s
+no_dad='sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0'
+$no_dad; ip netns exec r $no_dad; ip netns exec s $no_dad
 ip link add v0 type veth peer name v1 netns r
 ip -n r link add w0 type veth peer name w1 netns s
 ip addr add 10.9.1.2/24 broadcast 10.9.1.255 dev v0; ip addr add fd09:1::2/64 dev v0 nodad
