@@ -59,13 +59,24 @@ impl<'a> Report<'a> {
         }
         let ttl = ttl.map_or(String::new(), |ttl| format!(" ttl={ttl}"));
         let again = if arrival.is_duplicate { " (DUP!)" } else { "" };
+        let elsewhere = match self.is_from_elsewhere(from) {
+            true => " (DIFFERENT ADDRESS!)",
+            false => "",
+        };
         self.out.line(format_args!(
-            "{} bytes from {}: icmp_seq={}{ttl} time={} ms{again}",
+            "{} bytes from {}: icmp_seq={}{ttl} time={} ms{again}{elsewhere}",
             echo.payload.len() + HEADER,
             self.host(from),
             echo.sequence,
             in_millis(arrival.round_trip),
         ))
+    }
+
+    /// Whether somebody else answers than was asked. A group is answered by its members, and the
+    /// unspecified address stands for this host.
+    fn is_from_elsewhere(&self, from: SocketAddr) -> bool {
+        let asked = self.target.address.ip();
+        !asked.is_multicast() && !asked.is_unspecified() && from.ip() != asked
     }
 
     /// The line of an error message.

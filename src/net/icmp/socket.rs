@@ -14,7 +14,7 @@
 //! ```
 //!
 //! What can go wrong: neither kind is allowed ([`Error::Forbidden`] says what would allow it); a
-//! packet cannot be sent at all (no route, too long); nobody answers, which is for a deadline to end.
+//! packet cannot be sent at all (no route, too long, a broadcast address); nobody answers, which is for a deadline to end.
 
 use std::fmt;
 use std::io;
@@ -29,6 +29,7 @@ use crate::net::deadline::{Deadline, Timer};
 use crate::net::error::Error;
 use crate::net::network::Network;
 use crate::sys::icmp::{self, Kind, Received};
+use crate::sys::process;
 use crate::sys::socket::{self, Opt};
 
 /// An ICMP socket of one family. Dropping it closes it.
@@ -151,7 +152,12 @@ impl IcmpSocket {
                 // Perhaps about an earlier request: the call that fails with a report's number has
                 // not sent, and the next one does. If it is about this one, it stays.
                 Err(error) if self.is_queued(&error) && tries < SEND_TRIES => tries += 1,
-                Err(error) => return Err(Error::failed("send", self.network, &to.ip())(error)),
+                Err(error) => {
+                    let shown = with_zone(&to);
+                    return Err(Error::failed("send", self.network, &shown)(explained(
+                        error, &to,
+                    )));
+                }
                 Ok(_) => return Ok(()),
             }
         }
@@ -320,6 +326,40 @@ fn is_refusal(error: &io::Error) -> bool {
         io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported
     ) || error.raw_os_error() == Some(EPROTONOSUPPORT)
 }
+
+/// An address with its zone by name: `fe80::1%eth0`.
+fn with_zone(address: &SocketAddr) -> String {
+    let index = match address {
+        SocketAddr::V6(v6) if v6.scope_id() != 0 => v6.scope_id(),
+        _ => return address.ip().to_string(),
+    };
+    let name = process::interface_name(index).unwrap_or_else(|_| index.to_string());
+    format!("{}%{name}", address.ip())
+}
+
+/// Why a request to this address could not be sent, with what the kernel's one word leaves out.
+fn explained(error: io::Error, to: &SocketAddr) -> io::Error {
+    let why = match (error.raw_os_error(), to) {
+        (Some(EACCES), SocketAddr::V4(_)) => {
+            "permission denied: a broadcast address, which is not asked, or a route that forbids it"
+        }
+        (Some(EINVAL), SocketAddr::V6(v6)) if v6.scope_id() == 0 && needs_zone(*v6.ip()) => {
+            "invalid argument: this address is on every link and needs a zone, as in fe80::1%eth0"
+        }
+        _ => return error,
+    };
+    io::Error::new(error.kind(), why)
+}
+
+/// Link-local, of one host or of a group (RFC 4007 §5).
+fn needs_zone(ip: Ipv6Addr) -> bool {
+    let [first, second, ..] = ip.octets();
+    ip.is_unicast_link_local() || (first == 0xff && second & 0x0f == 2)
+}
+
+/// Error numbers (`errno(3)`).
+const EACCES: i32 = 13;
+const EINVAL: i32 = 22;
 
 /// How often a send is tried again that a report about an earlier request may have ended. One more
 /// is enough unless further reports come in between.

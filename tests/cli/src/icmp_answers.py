@@ -34,6 +34,8 @@ def answers(mode, packet, icmp):
     padded = packet[:128].ljust(128, b"\0")
     unused = bytes(4)
     return {
+        "good": [reply],
+        "twice": [reply, reply],
         "redirect": [message(5, 1, bytes([10, 9, 1, 7]), packet), reply],
         "quench": [message(4, 0, unused, packet), reply],
         "flood": [message(3, 1, unused, packet)] * 200 + [reply],

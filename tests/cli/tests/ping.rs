@@ -352,16 +352,81 @@ fn a_route_that_is_missing_is_an_error_and_no_silence() {
     assert!(!printed.contains("statistics"), "{printed}");
 }
 
+/// What `ping` prints, with each kind of socket.
+fn refused(host: &str) -> Option<[String; 2]> {
+    if !installed("setpriv") {
+        return None;
+    }
+    let allow = "sysctl -qw net.ipv4.ping_group_range='0 0'";
+    let run = format!("ping -c1 -W 0.2 {host}; echo \"status $?\"");
+    let raw = namespace::run(&run)?;
+    Some([
+        raw,
+        namespace::run(&format!("{allow}; {UNPRIVILEGED} {run}"))?,
+    ])
+}
+
+#[test]
+fn a_broadcast_address_is_refused_with_the_reason() {
+    for host in ["10.9.1.255", "255.255.255.255"] {
+        for printed in refused(host).into_iter().flatten() {
+            let why = format!("ping: send ip4:icmp {host}: permission denied: a broadcast address");
+            assert!(printed.contains(&why), "{printed}");
+            assert!(printed.ends_with("status 2\n"), "{printed}");
+        }
+    }
+}
+
+#[test]
+fn a_link_local_address_keeps_its_zone_in_errors_and_asks_for_one_without() {
+    for printed in refused("fe80::1%lo").into_iter().flatten() {
+        let why = "ping: send ip6:icmp fe80::1%lo: network is unreachable\nstatus 2\n";
+        assert!(printed.ends_with(why), "{printed}");
+    }
+    for host in ["fe80::1", "ff02::1"] {
+        // A raw socket takes the first link that there is.
+        if let Some([_, printed]) = refused(host) {
+            let why = "needs a zone, as in fe80::1%eth0\nstatus 2\n";
+            assert!(printed.ends_with(why), "{printed}");
+        }
+    }
+}
+
 #[test]
 fn the_second_answer_to_one_request_is_a_duplicate() {
-    // All hosts on the link answer to this group: here and the router.
-    let Some(printed) = namespace::run("ping -c10 -i 0.1 ff02::1%v0") else {
+    let Some(printed) = answered(&["twice"], "-c 3 -i 0.05 10.9.1.1") else {
         return;
     };
-    assert!(printed.contains(" ms (DUP!)\n"), "{printed}");
-    let counts = "10 packets transmitted, 10 received, +";
-    assert!(printed.contains(counts), "{printed}");
-    assert!(printed.contains(" duplicates, 0% packet loss"), "{printed}");
+    for printed in printed {
+        // After the first answer to the last request nothing is waited for.
+        assert_eq!(printed.matches(" ms (DUP!)\n").count(), 2, "{printed}");
+        let counts = "\n3 packets transmitted, 3 received, +2 duplicates, 0% packet loss";
+        assert!(printed.contains(counts), "{printed}");
+    }
+}
+
+#[test]
+fn a_group_is_asked_and_whoever_is_in_it_answers() {
+    let Some(printed) = namespace::run("ping -c 2 -w 20 -i 0.05 ff02::1%v0") else {
+        return;
+    };
+    assert!(printed.contains(" bytes from f"), "{printed}");
+    assert!(
+        printed.contains(" packets transmitted, 2 received, "),
+        "{printed}"
+    );
+    assert!(!printed.contains("DIFFERENT"), "{printed}");
+}
+
+#[test]
+fn an_answer_from_another_address_than_was_asked_is_marked() {
+    let Some(printed) = answered(&["good"], "-c 1 -W 5 10.9.2.1") else {
+        return;
+    };
+    for printed in printed {
+        let line = "64 bytes from 10.9.1.1: icmp_seq=1 ttl=64 time=N ms (DIFFERENT ADDRESS!)";
+        assert!(stable(&printed).contains(line), "{printed}");
+    }
 }
 
 #[test]
