@@ -3,6 +3,7 @@
 
 mod codec;
 mod codec_peers;
+mod corner_cases;
 mod daemons;
 mod fuzz;
 mod fuzz_zone;
