@@ -67,6 +67,7 @@ pub const PURE: [&str; 96] = [
     "wire/writer.rs",
     "dns/cache.rs",
     "dns/chain.rs",
+    "dns/answer/additional.rs",
     "dns/answer/mod.rs",
     "dns/answer/octets.rs",
     "dns/answer/prepared.rs",

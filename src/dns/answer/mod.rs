@@ -19,14 +19,15 @@
 //! | is in no zone | | | no | REFUSED |
 //!
 //! *Negative answers* may be kept for the smaller of the SOA's TTL and its `minimum`, so that is the
-//! TTL they have (RFC 2308 §3). *Additional* addresses come with NS, MX, SRV, SVCB and HTTPS records;
-//! glue with NS only. *ANY* gets one record set of those that there are (RFC 8482 §4.1): true
+//! TTL they have (RFC 2308 §3). *Additional* addresses come with the records that name hosts
+//! (`additional`). *ANY* gets one record set of those that there are (RFC 8482 §4.1): true
 //! records, which a HINFO record in their place is not, and too small to be worth reflecting at a
 //! victim. *Positive answers* have no NS records in the authority section: nothing asks for them, and
 //! they make the message longer.
 //!
 //! Sources: RFC 1034, 1035, 2308, 4592, 6604, 6672, 6891, 8482; each rule says its own.
 
+mod additional;
 mod octets;
 mod prepared;
 mod zones;
@@ -37,10 +38,10 @@ pub use zones::{SameApex, Zones};
 use super::code::{Class, Opcode, Rcode, RecordType};
 use super::data::Data;
 use super::edns::Edns;
-use super::message::Message;
+use super::message::{MAX_MESSAGE, Message};
 use super::name::Name;
 use super::record::{Question, Record};
-use super::zone::{Key, Lookup, Node, RecordSet, Zone};
+use super::zone::{Key, Lookup, Node, Zone};
 
 /// How many aliases an answer follows.
 const MAX_ALIASES: usize = 16;
@@ -51,6 +52,12 @@ impl Zones {
     ///
     /// The answer is whole: what is too long for the transport is cut when it is encoded.
     pub fn answer(&self, query: &Message) -> Message {
+        self.answer_within(query, MAX_MESSAGE)
+    }
+
+    /// The same for a transport that carries so many octets: what is surely longer may lack records
+    /// that would be cut.
+    fn answer_within(&self, query: &Message, limit: usize) -> Message {
         let mut reply = Message::new(query.header.reply());
         reply.questions = query.questions.clone();
         // One OPT record for one (RFC 6891 §6.1.1), DO as it came (RFC 3225 §3).
@@ -61,7 +68,7 @@ impl Zones {
         let refusal = match (&query.questions[..], &query.edns) {
             _ if query.header.opcode != Opcode::QUERY => Rcode::NOTIMP,
             (_, Some(edns)) if edns.version != 0 => Rcode::BADVERS,
-            ([question], _) => return self.answer_question(question, reply),
+            ([question], _) => return self.answer_question(question, reply, limit),
             // RFC 9619 §4.
             _ => {
                 reply.questions.clear();
@@ -72,7 +79,7 @@ impl Zones {
         reply
     }
 
-    fn answer_question(&self, question: &Question, mut reply: Message) -> Message {
+    fn answer_question(&self, question: &Question, mut reply: Message, limit: usize) -> Message {
         let refusal = match question.kind {
             _ if question.class != Class::IN => Rcode::REFUSED,
             RecordType::AXFR => Rcode::NOTIMP,
@@ -87,6 +94,7 @@ impl Zones {
         let mut search = Search {
             zones: self,
             kind: question.kind,
+            limit,
             reply,
         };
         search.follow(&question.name);
@@ -98,6 +106,8 @@ impl Zones {
 struct Search<'z> {
     zones: &'z Zones,
     kind: RecordType,
+    /// How many octets the reply may have.
+    limit: usize,
     reply: Message,
 }
 
@@ -160,10 +170,11 @@ impl<'z> Search<'z> {
             kind => node.set(kind),
         };
         if let Some(set) = wanted {
-            self.reply.answers.extend(set.records(name));
+            let room = additional::room(&self.reply, self.limit);
+            self.reply.answers.extend(set.records(name).take(room));
             // The least that answers ANY has no company.
             if self.kind != RecordType::ANY {
-                self.add_addresses(zone, set);
+                additional::add(&mut self.reply, zone, name, set, self.limit);
             }
             return None;
         }
@@ -209,26 +220,10 @@ impl<'z> Search<'z> {
     /// Sends to the servers of a zone below (RFC 1034 §4.3.2, step 3b).
     fn refer(&mut self, zone: &'z Zone, cut: &'z Node) {
         if let Some(servers) = cut.set(RecordType::NS) {
-            self.reply.authorities.extend(servers.records(&cut.name));
-            self.add_addresses(zone, servers);
-        }
-    }
-
-    /// Adds the addresses of the hosts that a set names, when they are known here (RFC 1034 §4.3.2,
-    /// step 6).
-    fn add_addresses(&mut self, zone: &'z Zone, set: &'z RecordSet) {
-        let with_glue = set.kind == RecordType::NS;
-        for host in set.data.iter().filter_map(Data::host) {
-            if !host.is_within(zone.apex()) {
-                continue;
-            }
-            for record in zone.addresses(host, with_glue) {
-                let reply = &mut self.reply;
-                let is_there = |records: &[Record]| records.contains(&record);
-                if !is_there(&reply.answers) && !is_there(&reply.additionals) {
-                    reply.additionals.push(record);
-                }
-            }
+            let room = additional::room(&self.reply, self.limit);
+            let records = servers.records(&cut.name).take(room);
+            self.reply.authorities.extend(records);
+            additional::add(&mut self.reply, zone, &cut.name, servers, self.limit);
         }
     }
 }

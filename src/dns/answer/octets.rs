@@ -97,6 +97,8 @@ pub(super) fn reply_at_length<'z>(
         Ok(message) => message,
         Err(_) => return fail(query, header, Rcode::FORMERR, out),
     };
+    let allowed = message.edns.as_ref().map(|edns| edns.udp_size);
+    let (limit, payload) = limits(allowed, transport);
     let mut answer = match (&message.questions[..], transport) {
         ([question], Transport::Tcp) if is_transfer(&message, question) => {
             match zones.at(&question.name) {
@@ -108,10 +110,8 @@ pub(super) fn reply_at_length<'z>(
                 None => refusal(&message, Rcode::NOTAUTH),
             }
         }
-        _ => zones.answer(&message),
+        _ => zones.answer_within(&message, limit),
     };
-    let allowed = message.edns.as_ref().map(|edns| edns.udp_size);
-    let (limit, payload) = limits(allowed, transport);
     if let Some(edns) = &mut answer.edns {
         edns.udp_size = payload;
     }

@@ -57,6 +57,7 @@ fn compare_both_ways(zones: &Zones) -> (usize, usize) {
         for name in names {
             for kind in [
                 "A", "NS", "CNAME", "SOA", "MX", "TXT", "AAAA", "SRV", "DNAME", "DS", "ANY",
+                "HTTPS",
             ] {
                 for edns in [None, Some(Edns::default())] {
                     let kind: RecordType = kind.parse().unwrap();
@@ -114,6 +115,8 @@ fn prepared_answers_are_those_of_the_algorithm_over_zones_by_chance() {
                 "DS 1 1 1 AA",
                 "MX 2 @",
                 "AAAA 2001:db8::1",
+                "HTTPS 0 =",
+                "HTTPS 1 .",
             ];
             let data = data[below(data.len())].replace('=', &target);
             text += &format!("{owner} {data}\n");

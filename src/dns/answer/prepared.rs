@@ -185,7 +185,8 @@ impl Prepared {
         match meaning {
             Lookup::Node(index) | Lookup::Wildcard(index) => {
                 let answers = self.nodes.get(index)?;
-                if let Some((_, template)) = answers.sets.iter().find(|set| set.0 == kind) {
+                let found = answers.sets.binary_search_by_key(&kind, |set| set.0);
+                if let Some((_, template)) = found.ok().and_then(|found| answers.sets.get(found)) {
                     return Some((template, template.rcode));
                 }
                 match answers.others {
@@ -211,7 +212,7 @@ impl Answers {
             let question = Question::new(node.name.clone(), kind);
             let mut query = Message::query(0, question);
             query.edns = None;
-            Template::new(&zones.answer(&query), names)
+            Template::new(&zones.answer_within(&query, MAX_TEMPLATE), names)
         };
         if node.cut == Some(index) {
             let referral = answer(RecordType::NS, For::AllBelow);

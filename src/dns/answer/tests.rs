@@ -305,3 +305,73 @@ fn any_gets_one_set_without_company() {
     let with_address = "NOERROR; AA; h.z.test. 300 MX 1 m.z.test.; add: m.z.test. 300 A 192.0.2.1";
     check(&zones, RecordType::MX, &[("h.z.test.", with_address)]);
 }
+
+#[test]
+fn addresses_are_added_once_and_those_of_a_wildcard_too() {
+    let zones = zones(&[(
+        "z.test.",
+        "h MX 1 m\nh MX 2 M\nh MX 3 x.w\nh MX 4 nx\nm A 192.0.2.1\n*.w A 192.0.2.2\n\
+         *.w MX 5 mail.w\n",
+    )]);
+    check(
+        &zones,
+        RecordType::MX,
+        &[
+            (
+                "h.z.test.",
+                "NOERROR; AA; h.z.test. 300 MX 1 m.z.test.; h.z.test. 300 MX 2 m.z.test.; \
+                 h.z.test. 300 MX 3 x.w.z.test.; h.z.test. 300 MX 4 nx.z.test.; \
+                 add: m.z.test. 300 A 192.0.2.1; add: x.w.z.test. 300 A 192.0.2.2",
+            ),
+            (
+                "any.w.z.test.",
+                "NOERROR; AA; any.w.z.test. 300 MX 5 mail.w.z.test.; \
+                 add: mail.w.z.test. 300 A 192.0.2.2",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn an_alias_of_a_service_brings_what_stands_at_its_target() {
+    let zones = zones(&[(
+        "z.test.",
+        "a HTTPS 0 b\nb HTTPS 0 c\nc HTTPS 1 .\nc A 192.0.2.1\nl HTTPS 0 m\nm HTTPS 0 l\n",
+    )]);
+    check(
+        &zones,
+        RecordType::HTTPS,
+        &[
+            (
+                "a.z.test.",
+                "NOERROR; AA; a.z.test. 300 HTTPS 0 b.z.test.; add: b.z.test. 300 HTTPS 0 c.z.test.; \
+                 add: c.z.test. 300 A 192.0.2.1; add: c.z.test. 300 HTTPS 1 .",
+            ),
+            (
+                "c.z.test.",
+                "NOERROR; AA; c.z.test. 300 HTTPS 1 .; add: c.z.test. 300 A 192.0.2.1",
+            ),
+            (
+                "l.z.test.",
+                "NOERROR; AA; l.z.test. 300 HTTPS 0 m.z.test.; add: m.z.test. 300 HTTPS 0 l.z.test.",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_reply_gets_no_more_records_than_its_transport_could_carry() {
+    let hosts = (0..100).map(|h| format!("big MX 1 h{h}\n"));
+    let addresses = (0..5000).map(|n| format!("h{} A 192.0.{}.{}\n", n % 100, n / 250, n % 250));
+    let zones = zones(&[("z.test.", &hosts.chain(addresses).collect::<String>())]);
+    let query = plain("big.z.test.", RecordType::MX);
+    let records = |limit| zones.answer_within(&query, limit).additionals.len();
+    assert_eq!(records(usize::MAX), 5000);
+    assert_eq!(records(512), 0, "100 answers do not fit themselves");
+    assert_eq!(records(1232), 13);
+    for limit in [512, 1232, 4000, 65535] {
+        let [some, all] = [limit, usize::MAX].map(|limit| zones.answer_within(&query, limit));
+        let [some, all] = [some, all].map(|reply| reply.encode_within(limit, Vec::new()));
+        assert!(some == all, "{limit}");
+    }
+}

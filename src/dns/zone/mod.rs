@@ -234,19 +234,16 @@ impl Zone {
         }
     }
 
-    /// The addresses that a name has here, glue among them.
-    pub(super) fn addresses(&self, host: &Name, with_glue: bool) -> impl Iterator<Item = Record> {
-        let found = self.closest(&Key::new(host));
-        let node = found
-            .filter(|found| found.1)
-            .map(|found| &self.nodes[found.0]);
-        let node = node.filter(|node| with_glue || node.cut.is_none());
-        let sets =
-            [RecordType::A, RecordType::AAAA].map(|kind| node?.set(kind).map(|set| (node, set)));
-        sets.into_iter().flatten().flat_map(|(node, set)| {
-            let records = node.map(|node| set.records(&node.name));
-            records.into_iter().flatten()
-        })
+    /// The node from which a host's records are taken: its own, or a wildcard that speaks for it; one
+    /// at or below a cut only `with_glue`.
+    pub(super) fn node_of(&self, host: &Name, with_glue: bool) -> Option<&Node> {
+        let key = Key::new(host);
+        let index = match self.look_up(&key) {
+            Lookup::Node(index) | Lookup::Wildcard(index) => index,
+            Lookup::Cut { .. } if with_glue => self.closest(&key).filter(|found| found.1)?.0,
+            _ => return None,
+        };
+        self.nodes.get(index)
     }
 }
 
