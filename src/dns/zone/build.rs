@@ -6,7 +6,7 @@
 //! |---|---|
 //! | one SOA record; the zone begins at its owner, where NS records are, too | RFC 1035 §5.2 |
 //! | no record outside the zone | RFC 1035 §5.2 |
-//! | a CNAME record alone at its name (but for RRSIG and NSEC) | RFC 1034 §3.6.2, RFC 2181 §10.1 |
+//! | a CNAME record alone at its name, but for RRSIG, NSEC and KEY | RFC 1034 §3.6.2, RFC 4035 §2.5 |
 //! | one DNAME record at a name, nothing below it, no NS beside it but at the apex | RFC 6672 §2.4 |
 //! | no NS or DNAME record at a wildcard | RFC 4592 §4.2, §4.4 |
 //!
@@ -14,21 +14,27 @@
 //! §5.2), records that are there twice, servers without an address, hosts that are aliases (RFC 2181
 //! §10.3), data that a delegation hides.
 
-use super::parser::Placed;
+use std::collections::BTreeSet;
+
+use super::parser::{Limits, Placed};
 use super::problem::{Place, Report};
 use super::table::Key;
 use super::{Lookup, Node, RecordSet, Zone};
 use crate::dns::code::RecordType;
 use crate::dns::data::Data;
+use crate::dns::header::Header;
+use crate::dns::message::{MAX_MESSAGE, Message};
 use crate::dns::name::Name;
 
 /// The most octets of a record set: what a message has beside header, question and OPT.
-const MAX_SET: usize = 65_535 - 12 - 255 - 4 - 11;
+const MAX_SET: usize = MAX_MESSAGE - 12 - 255 - 4 - 11;
+/// So many records of a set are compared with each one that comes; more are looked up.
+const FEW: usize = 16;
 /// Octets of a record before its data, its owner being a pointer.
 const MIN_RECORD: usize = 12;
 
 /// Builds the zone of these records; `None` when there is no place at which it begins.
-pub(super) fn zone(records: Vec<Placed>, report: &mut Report) -> Option<Zone> {
+pub(super) fn zone(records: Vec<Placed>, limits: Limits, report: &mut Report) -> Option<Zone> {
     let is_soa = |placed: &&Placed| matches!(placed.record.data, Data::Soa(_));
     let start = Place {
         file: 0,
@@ -43,6 +49,7 @@ pub(super) fn zone(records: Vec<Placed>, report: &mut Report) -> Option<Zone> {
     let soa_place = soa.place;
     // What the rules between sets are checked with: where the first record of each stands.
     let mut firsts = Vec::new();
+    let mut hashes = BTreeSet::new();
     for Placed { record, place } in records {
         if !record.name.is_within(zone.apex()) {
             let what = format!("{} is outside of the zone {}", record.name, zone.apex());
@@ -51,20 +58,23 @@ pub(super) fn zone(records: Vec<Placed>, report: &mut Report) -> Option<Zone> {
         }
         let kind = record.data.kind();
         let node = zone.grow(&record.name);
-        match add(
-            &mut zone.nodes[node],
-            record.ttl,
-            record.data,
-            place,
-            report,
-        ) {
+        if zone.nodes.len() > limits.records {
+            let what = format!("zone of more than {} names", limits.records);
+            report.stop(place, what);
+            return None;
+        }
+        let is_there = |set: &RecordSet, data: &Data| is_there(set, data, node, &mut hashes);
+        let placed = (record.ttl, record.data, place);
+        match add(&mut zone.nodes[node], placed, is_there, report) {
             Added::NewSet => firsts.push((node, kind, place)),
             Added::ToSet => {}
         }
     }
     zone.connect();
+    let servers = servers(&zone);
     for (node, kind, place) in firsts {
         check_set(&zone, node, kind, place, report);
+        check_cut(&zone, &servers, node, kind, place, report);
     }
     if zone.apex_node().set(RecordType::NS).is_none() {
         report.error(soa_place, format!("{} has no NS record", zone.apex()));
@@ -78,7 +88,12 @@ enum Added {
     ToSet,
 }
 
-fn add(node: &mut Node, ttl: u32, data: Data, place: Place, report: &mut Report) -> Added {
+fn add(
+    node: &mut Node,
+    (ttl, data, place): (u32, Data, Place),
+    is_there: impl FnOnce(&RecordSet, &Data) -> bool,
+    report: &mut Report,
+) -> Added {
     let kind = data.kind();
     let name = &node.name;
     let Some(set) = node.sets.iter_mut().find(|set| set.kind == kind) else {
@@ -90,12 +105,11 @@ fn add(node: &mut Node, ttl: u32, data: Data, place: Place, report: &mut Report)
         return Added::NewSet;
     };
     if set.data.len() * MIN_RECORD > MAX_SET {
-        // Said before it costs: each record is compared with all of its set.
         report.error(
             place,
             format!("{name} {kind} has more records than a message can hold"),
         );
-    } else if set.data.contains(&data) {
+    } else if is_there(set, &data) {
         report.warning(place, format!("{name} {kind} {data} is there twice"));
     } else if matches!(
         kind,
@@ -114,6 +128,36 @@ fn add(node: &mut Node, ttl: u32, data: Data, place: Place, report: &mut Report)
     Added::ToSet
 }
 
+/// Whether a set has such data already. `hashes` has those of the node's records beyond the first few,
+/// so that a long set is not compared with each record that comes.
+fn is_there(
+    set: &RecordSet,
+    data: &Data,
+    node: usize,
+    hashes: &mut BTreeSet<(usize, RecordType, u64)>,
+) -> bool {
+    if set.data.iter().take(FEW).any(|one| one == data) || set.data.len() < FEW {
+        return set.data.contains(data);
+    }
+    // FNV-1a, without case since names are equal without it.
+    let hash = data
+        .to_wire()
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, octet| {
+            (hash ^ u64::from(octet.to_ascii_lowercase())).wrapping_mul(0x0100_0000_01b3)
+        });
+    !hashes.insert((node, set.kind, hash)) && set.data.contains(data)
+}
+
+/// Whether a message holds the set, whatever name it is asked for by.
+fn fits(name: &Name, set: &RecordSet) -> bool {
+    let mut message = Message::new(Header::query(0));
+    message.answers = set.records(name).collect();
+    message
+        .encode()
+        .is_ok_and(|octets| octets.len() - 12 <= MAX_SET)
+}
+
 /// Checks a set against its neighbours.
 fn check_set(zone: &Zone, index: usize, kind: RecordType, place: Place, report: &mut Report) {
     let node = &zone.nodes[index];
@@ -124,9 +168,8 @@ fn check_set(zone: &Zone, index: usize, kind: RecordType, place: Place, report: 
         .iter()
         .map(|data| MIN_RECORD + data.to_wire().len())
         .sum();
-    if octets > MAX_SET {
-        let what = format!("{name} {kind} has {octets} octets, more than a message can hold");
-        report.error(place, what);
+    if octets > MAX_SET && !fits(name, set) {
+        report.error(place, format!("{name} {kind} is longer than a message"));
     }
     match kind {
         RecordType::SOA if !is_apex => {
@@ -140,7 +183,7 @@ fn check_set(zone: &Zone, index: usize, kind: RecordType, place: Place, report: 
             );
         }
         RecordType::CNAME => {
-            let allowed = [kind, RecordType::RRSIG, RecordType::NSEC];
+            let allowed = [kind, RecordType::RRSIG, RecordType::NSEC, RecordType::KEY];
             let mut others = node.sets.iter().map(|set| set.kind);
             if let Some(other) = others.find(|other| !allowed.contains(other)) {
                 report.error(place, format!("{name} has a CNAME record and {other}"));
@@ -165,14 +208,41 @@ fn check_set(zone: &Zone, index: usize, kind: RecordType, place: Place, report: 
             format!("{name} is below the DNAME record at {}", dname.name),
         );
     }
-    let is_address = matches!(kind, RecordType::A | RecordType::AAAA);
-    match node.cut.map(|cut| (cut == index, &zone.nodes[cut].name)) {
-        Some((false, cut)) if !is_address => {
-            let what = format!("{name} {kind} is not served: {cut} is delegated");
-            report.warning(place, what);
-        }
-        _ => {}
+}
+
+/// Tells of what a delegation hides: all but itself, the DS record, and the addresses of servers.
+fn check_cut(
+    zone: &Zone,
+    servers: &BTreeSet<usize>,
+    index: usize,
+    kind: RecordType,
+    place: Place,
+    report: &mut Report,
+) {
+    let node = &zone.nodes[index];
+    let Some(cut) = node.cut else { return };
+    let is_served = match kind {
+        RecordType::A | RecordType::AAAA => servers.contains(&index),
+        // RFC 4035 §2.3, §2.4.
+        RecordType::NS | RecordType::DS | RecordType::NSEC | RecordType::RRSIG => cut == index,
+        _ => false,
+    };
+    if !is_served {
+        let (name, cut) = (&node.name, &zone.nodes[cut].name);
+        let what = format!("{name} {kind} is not served: {cut} is delegated");
+        report.warning(place, what);
     }
+}
+
+/// The nodes of the hosts that NS records name.
+fn servers(zone: &Zone) -> BTreeSet<usize> {
+    let sets = zone
+        .nodes
+        .iter()
+        .filter_map(|node| node.set(RecordType::NS));
+    let hosts = sets.flat_map(|set| set.data.iter().filter_map(Data::host));
+    let nodes = hosts.filter_map(|host| zone.closest(&Key::new(host)));
+    nodes.filter(|found| found.1).map(|found| found.0).collect()
 }
 
 /// Checks the host that a record names, when it is one of this zone.

@@ -20,6 +20,10 @@ use crate::dns::text::Token;
 
 /// The longest token, in octets: 65,535 octets of RDATA in hexadecimal digits.
 const MAX_TOKEN: usize = 2 * 65_535;
+/// The most tokens of an entry: 65,535 octets of RDATA in strings of none, and what stands before them.
+const MAX_TOKENS: usize = 65_535 + 8;
+/// The longest entry, in octets of its tokens: 65,535 octets of RDATA in escapes, and again as much.
+const MAX_ENTRY: usize = 8 * 65_535;
 
 /// A directive or a record.
 #[derive(Debug)]
@@ -87,6 +91,7 @@ impl<'t> Lexer<'t> {
             tokens: Vec::new(),
             places: Vec::new(),
         };
+        let mut octets = 0;
         loop {
             let place = self.here;
             let token = match self.take() {
@@ -111,6 +116,10 @@ impl<'t> Lexer<'t> {
                 Some('"') => self.quoted(place)?,
                 Some(first) => self.word(place, first)?,
             };
+            octets += token.text.len();
+            if octets > MAX_ENTRY || entry.tokens.len() >= MAX_TOKENS {
+                return Err(Fault::new(place, "more than a record can hold"));
+            }
             entry.tokens.push(token);
             entry.places.push(place);
         }

@@ -78,7 +78,7 @@ fn read(path: &Path, limit: usize) -> io::Result<String> {
         return refuse("not a regular file".into());
     }
     let mut octets = Vec::new();
-    let most = limit as u64 + 1;
+    let most = (limit as u64).saturating_add(1);
     File::open(path)?.take(most).read_to_end(&mut octets)?;
     if octets.len() > limit {
         return refuse(format!("more than {limit} octets"));

@@ -10,8 +10,9 @@
 //! ```
 //!
 //! A record without a TTL has that of `$TTL`; without one, that of the record before (RFC 1035
-//! §5.1); a SOA record at the beginning, its own `minimum`, as other tools do. Directives hold in
-//! their file and in those that it includes. `$GENERATE`, which is BIND's, is refused.
+//! §5.1); a SOA record at the beginning, its own `minimum`, as other tools do. Behind `$INCLUDE` origin
+//! and owner are what they were before it (RFC 1035 §5.1); `$TTL` holds for what follows, in whatever
+//! file (RFC 2308 §4). `$GENERATE`, which is BIND's, is refused.
 //!
 //! The text of included files comes from a function that the caller gives: no file is read here.
 
@@ -34,7 +35,7 @@ const MAX_DEPTH: usize = 8;
 pub struct Limits {
     /// Octets of all its files together; 256 MiB by default.
     pub octets: usize,
-    /// Records; 4 million by default.
+    /// Records, and as many names, those that only lead to others among them; 4 million by default.
     pub records: usize,
 }
 
@@ -79,11 +80,12 @@ pub fn parse(
     let mut parser = Parser {
         limits,
         include,
+        folder: file.rfind('/').map_or("", |slash| &file[..=slash]),
         octets: 0,
         records: Vec::new(),
         report: Report::default(),
     };
-    let scope = Scope {
+    let mut scope = Scope {
         file: parser.report.add_file(file),
         depth: 0,
         origin: origin.cloned(),
@@ -91,7 +93,7 @@ pub fn parse(
         default_ttl: None,
         last_ttl: None,
     };
-    parser.read(text, scope);
+    parser.read(text, &mut scope);
     let Parser {
         records,
         mut report,
@@ -99,7 +101,7 @@ pub fn parse(
     } = parser;
     // What a file that was read in part lacks says nothing.
     let zone = match report.errors.is_empty() {
-        true => build::zone(records, &mut report),
+        true => build::zone(records, limits, &mut report),
         false => None,
     };
     match zone {
@@ -125,13 +127,15 @@ struct Scope {
 struct Parser<'a> {
     limits: Limits,
     include: Include<'a>,
+    /// What stands before the names of included files, so that errors name them as one finds them.
+    folder: &'a str,
     octets: usize,
     records: Vec<Placed>,
     report: Report,
 }
 
 impl Parser<'_> {
-    fn read(&mut self, text: &str, mut scope: Scope) {
+    fn read(&mut self, text: &str, scope: &mut Scope) {
         let start = Place {
             file: scope.file,
             line: 1,
@@ -143,7 +147,7 @@ impl Parser<'_> {
             return self.report.stop(start, what);
         }
         for entry in Lexer::new(scope.file, text) {
-            let read = entry.and_then(|entry| self.entry(&entry, &mut scope));
+            let read = entry.and_then(|entry| self.entry(&entry, scope));
             if let Err(fault) = read {
                 self.report.error(fault.place, fault.what);
             }
@@ -175,17 +179,15 @@ impl Parser<'_> {
                 scope.default_ttl = Some(self.bounded_ttl(ttl, place));
             }
             "$INCLUDE" => return self.include(words, scope),
-            other => {
-                return Err(Fault::new(
-                    place,
-                    format!("{other} is not a directive here"),
-                ));
+            _ => {
+                let what = format!("{:?} is not a directive here", directive.text);
+                return Err(Fault::new(place, what));
             }
         }
         words.finish()
     }
 
-    fn include(&mut self, words: &mut Words<'_>, scope: &Scope) -> Result<(), Fault> {
+    fn include(&mut self, words: &mut Words<'_>, scope: &mut Scope) -> Result<(), Fault> {
         let place = words.place();
         let name = &words.take("file")?.text;
         let mut inner = scope.clone();
@@ -203,8 +205,9 @@ impl Parser<'_> {
         }
         let text = (self.include)(name).map_err(|why| refused(&why))?;
         inner.depth += 1;
-        inner.file = self.report.add_file(name);
-        self.read(&text, inner);
+        inner.file = self.report.add_file(&format!("{}{name}", self.folder));
+        self.read(&text, &mut inner);
+        (scope.default_ttl, scope.last_ttl) = (inner.default_ttl, inner.last_ttl);
         Ok(())
     }
 
@@ -222,6 +225,8 @@ impl Parser<'_> {
         };
         scope.owner = Some(owner.clone());
         let (ttl, kind) = self.ttl_and_type(words)?;
+        // Known whatever the data are: what follows may go by it.
+        scope.last_ttl = ttl.or(scope.last_ttl);
         let data = words.data(kind, scope)?;
         let ttl = match (ttl, scope.default_ttl, scope.last_ttl, &data) {
             (Some(stated), ..) => stated,
@@ -298,8 +303,8 @@ fn bad_ttl(place: Place, token: &Token) -> Fault {
 
 /// Whether a path stays below the folder that it is relative to, as far as its text says.
 fn is_below(path: &str) -> bool {
-    let mut parts = path.split('/');
-    !path.contains('\0') && parts.all(|part| !matches!(part, "" | "." | ".."))
+    let leads_elsewhere = path.starts_with('/') || path.split('/').any(|part| part == "..");
+    !path.is_empty() && !path.contains('\0') && !leads_elsewhere
 }
 
 /// A cursor over the tokens of an entry.

@@ -19,7 +19,8 @@ pub(super) struct Place {
 /// An error or a warning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The file as it was named.
+    /// The file as it was named, one that is included behind the folder of the zone's own; what could
+    /// move a terminal's cursor is escaped.
     pub file: Arc<str>,
     /// The line, from 1.
     pub line: u32,
@@ -52,7 +53,11 @@ pub(super) struct Report {
 impl Report {
     /// Gives a file its number.
     pub(super) fn add_file(&mut self, name: &str) -> usize {
-        self.files.push(name.into());
+        let shown = name.chars().map(|letter| match letter.is_control() {
+            true => letter.escape_default().to_string(),
+            false => letter.to_string(),
+        });
+        self.files.push(shown.collect::<String>().into());
         self.files.len() - 1
     }
 

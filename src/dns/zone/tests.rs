@@ -208,7 +208,11 @@ fn what_is_wrong_is_refused_with_its_place() {
         ("a TXT x\\", "z:5:7: backslash at the end of a line"),
         (
             "$GENERATE 1-2 a A 192.0.2.$\n",
-            "z:5:1: $GENERATE is not a directive here",
+            "z:5:1: \"$GENERATE\" is not a directive here",
+        ),
+        (
+            "$\u{1b}[31m x\n",
+            "z:5:1: \"$\\u{1b}[31m\" is not a directive here",
         ),
         ("$ORIGIN\n", "z:5:1: origin is missing"),
         (
@@ -264,6 +268,14 @@ fn what_is_doubtful_is_taken_with_a_warning() {
             "z:6:1: x.s.z.test. TXT is not served: s.z.test. is delegated",
         ),
         (
+            "s NS a.else.\ns TXT y\n",
+            "z:6:1: s.z.test. TXT is not served: s.z.test. is delegated",
+        ),
+        (
+            "s NS ns.s\nns.s A 192.0.2.1\nx.s A 192.0.2.2\n",
+            "z:7:1: x.s.z.test. A is not served: s.z.test. is delegated",
+        ),
+        (
             "a 4294967295 A 192.0.2.1\n",
             "z:5:3: TTL 4294967295 is above 2147483647 and counts as 0 (RFC 2181 §8)",
         ),
@@ -272,6 +284,9 @@ fn what_is_doubtful_is_taken_with_a_warning() {
         ("a MX 0 .\nb SRV 0 0 0 .\n", ""),
         ("a MX 1 w\n* A 192.0.2.1\n", ""),
         ("s NS ns.t\nt NS ns.else.\n", ""),
+        ("s NS s\ns A 192.0.2.1\ns DS 1 1 1 AA\n", ""),
+        ("s NS ns.t\nt NS ns.else.\nns.t A 192.0.2.1\n", ""),
+        ("a CNAME b.else.\na KEY \\# 1 00\na NSEC \\# 1 00\n", ""),
     ] {
         let parsed = read_with(&format!("{HEAD}{text}"), &[], Limits::default()).unwrap();
         assert_eq!(messages(&parsed.warnings).join(" | "), expected, "{text:?}");
@@ -299,10 +314,7 @@ fn many_errors_are_reported_up_to_a_bound() {
 #[test]
 fn files_include_others_of_their_folder_and_keep_their_own_origin_and_owner() {
     let files = [
-        (
-            "sub/hosts",
-            "a A 192.0.2.1\n$ORIGIN x\nb A 192.0.2.2\n$TTL 9\n",
-        ),
+        ("sub/hosts", "a A 192.0.2.1\n$ORIGIN x\nb A 192.0.2.2\n"),
         ("self", "$INCLUDE self\n"),
         ("bad", "\na A x\n"),
     ];
@@ -338,12 +350,98 @@ fn files_include_others_of_their_folder_and_keep_their_own_origin_and_owner() {
     ] {
         assert_eq!(messages(&read(text).unwrap_err()), [expected], "{text:?}");
     }
-    for outside in ["/etc/passwd", "../x", "a/../../x", ".", "a//b", "\"\""] {
+    for outside in ["/etc/passwd", "../x", "a/../../x", "..", "a\0b", "\"\""] {
         let errors = read(&format!("$INCLUDE {outside}\n")).unwrap_err();
         assert!(
             errors[0].what.contains("not a path below"),
             "{outside}: {errors:?}"
         );
+    }
+}
+
+#[test]
+fn a_default_ttl_of_an_included_file_holds_for_what_follows() {
+    let files = [("ttl", "$TTL 60\n"), ("record", "b 77 TXT x\n")];
+    let ttl = |head: &str, text: &str| {
+        let text =
+            format!("{head}@ SOA ns.else. h.else. 1 2 3 4 60\n@ NS ns.else.\n{text}c TXT x\n");
+        let zone = read_with(&text, &files, Limits::default()).unwrap().zone;
+        zone.sets().last().map(|(_, set)| set.ttl)
+    };
+    let origin = "$ORIGIN z.test.\n";
+    assert_eq!(
+        ttl(&format!("{origin}$TTL 300\n"), "$INCLUDE ttl\n"),
+        Some(60)
+    );
+    assert_eq!(ttl(origin, "$INCLUDE record\n"), Some(77));
+    assert_eq!(ttl(&format!("$INCLUDE ttl\n{origin}"), ""), Some(60));
+}
+
+#[test]
+fn an_included_file_may_be_written_as_any_path_below_and_is_shown_behind_its_folder() {
+    for (path, shown) in [
+        ("./x", "lab/./x"),
+        ("a//x", "lab/a//x"),
+        ("\u{1b}", "lab/\\u{1b}"),
+    ] {
+        let mut include = |name: &str| {
+            assert_eq!(name, path);
+            Ok("a A x\n".to_string())
+        };
+        let text = format!("{HEAD}$INCLUDE {path}\n");
+        let errors = parse("lab/z", &text, None, Limits::default(), &mut include).unwrap_err();
+        assert_eq!(&*errors[0].file, shown);
+    }
+}
+
+#[test]
+fn a_stated_ttl_counts_for_what_follows_though_the_data_are_bad() {
+    let text = "$ORIGIN z.test.\n@ 60 SOA x\n@ NS ns.else.\na A 192.0.2.1\n";
+    let errors = read_with(text, &[], Limits::default()).unwrap_err();
+    assert_eq!(messages(&errors), ["z:2:10: mailbox is missing"]);
+}
+
+#[test]
+fn memory_is_bounded_for_one_entry_and_for_names_that_lead_to_others() {
+    let many = format!("a TXT ( {})\n", "\"\" ".repeat(70_000));
+    assert_eq!(error(&many), "z:5:196632: more than a record can hold");
+    let long = format!("a TXT {}\n", "\\065\\065\\065 ".repeat(60_000));
+    assert!(error(&long).ends_with("more than a record can hold"));
+    let most = "\"\" ".repeat(65_535);
+    assert_eq!(
+        error(&format!("a TXT {most}\n")),
+        "z:5:1: a.z.test. TXT is longer than a message"
+    );
+    let limits = Limits {
+        records: 4,
+        ..Limits::default()
+    };
+    let read = |text: &str| read_with(&format!("{HEAD}{text}"), &[], limits);
+    assert!(read("a.b.c TXT x\n").is_ok());
+    let errors = read("a.b.c.d TXT x\n").unwrap_err();
+    assert_eq!(messages(&errors), ["z:5:1: zone of more than 4 names"]);
+}
+
+#[test]
+fn a_set_is_as_long_as_a_message_holds_with_its_names_compressed() {
+    let many: String = (0..2500).map(|n| format!("big MX 1 h{n}.w\n")).collect();
+    let text = format!("{HEAD}{many}*.w A 192.0.2.1\n");
+    assert!(read_with(&text, &[], Limits::default()).is_ok());
+    let more: String = (0..3500).map(|n| format!("big MX 1 h{n}.w\n")).collect();
+    assert_eq!(
+        error(&more),
+        "z:5:1: big.z.test. MX is longer than a message"
+    );
+}
+
+#[test]
+fn records_that_are_there_twice_are_found_in_long_sets_too() {
+    let many: String = (0..100).map(|n| format!("a NS h{n}.else.\n")).collect();
+    for again in [0, 15, 16, 17, 99] {
+        let text = format!("{HEAD}{many}a NS H{again}.else.\n");
+        let parsed = read_with(&text, &[], Limits::default()).unwrap();
+        let expected = format!("z:105:1: a.z.test. NS H{again}.else. is there twice");
+        assert_eq!(messages(&parsed.warnings), [expected]);
     }
 }
 
