@@ -60,6 +60,14 @@ impl Default for Edns {
 }
 
 impl Edns {
+    /// The OPT record of a reply to one with this: DO goes back as it came (RFC 3225 §3).
+    pub(super) fn reply(&self) -> Self {
+        Self {
+            dnssec_ok: self.dnssec_ok,
+            ..Self::default()
+        }
+    }
+
     /// The largest UDP payload that the sender takes, in octets: less than 512 counts as 512 (RFC
     /// 6891 §6.2.5).
     pub fn payload(&self) -> u16 {

@@ -4,8 +4,8 @@
 //! same value, and what could not be read so is not written ([`EncodeError`]). Names are equal
 //! whatever their case: behind a pointer stands the case of the name that it leads to.
 //!
-//! What a section is longer than its transport carries is cut at record sets, never inside one (RFC
-//! 2181 §9): [`Message::encode_within`].
+//! What does not fit into the transport is left out by whole record sets (RFC 2181 §9):
+//! [`Message::encode_within`].
 //!
 //! Counts are what a message says of itself; nothing is allocated by them.
 
@@ -112,7 +112,8 @@ impl Message {
 
     /// Writes the message behind what is in `out`, in at most `limit` octets. When it does not fit,
     /// record sets are left out from the end and TC is set; for additional records TC is set only
-    /// when they are the glue of a referral, without which it is of no use (RFC 9471 §3.1). A record
+    /// when they are glue below the delegation of a referral, which may be at the end of aliases: without
+    /// it the referral is of no use (RFC 9471 §3.1). A record
     /// that [`Message::encode`] refuses counts as one that does not fit; a number of the header
     /// beyond its bits loses the upper ones.
     pub fn encode_within(&self, limit: usize, out: Vec<u8>) -> Vec<u8> {
@@ -163,7 +164,8 @@ impl Message {
         for (number, section) in self.sections().into_iter().enumerate() {
             counts[number] = write_sets(section, w);
             if counts[number] < section.len() {
-                truncated |= number < 2 || self.is_referral();
+                let left = section.get(counts[number]..).unwrap_or_default();
+                truncated |= number < 2 || self.has_glue(left);
                 break;
             }
         }
@@ -201,6 +203,21 @@ impl Message {
 
     fn sections(&self) -> [&[Record]; 3] {
         [&self.answers, &self.authorities, &self.additionals]
+    }
+
+    /// Whether some of these are addresses below the delegation to which this refers, if it does.
+    fn has_glue(&self, records: &[Record]) -> bool {
+        let servers = self.authorities.first();
+        let cut = servers.filter(|record| record.data.kind() == RecordType::NS);
+        let is_alias = |record: &Record| record.data.kind() == RecordType::CNAME;
+        let refers =
+            self.answers.last().is_none_or(is_alias) && self.header.rcode == Rcode::NOERROR;
+        cut.is_some_and(|cut| {
+            refers
+                && records
+                    .iter()
+                    .any(|record| record.name.is_within(&cut.name))
+        })
     }
 
     /// Whether this sends the asker to other servers (RFC 1034 §4.3.2, step 3b).

@@ -20,9 +20,9 @@
 //!
 //! *Negative answers* may be kept for the smaller of the SOA's TTL and its `minimum`, so that is the
 //! TTL they have (RFC 2308 §3). *Additional* addresses come with the records that name hosts
-//! (`additional`). *ANY* gets one record set of those that there are (RFC 8482 §4.1): true
-//! records, which a HINFO record in their place is not, and too small to be worth reflecting at a
-//! victim. *Positive answers* have no NS records in the authority section: nothing asks for them, and
+//! (`additional`). *ANY* gets one record set of those that there are (RFC 8482 §4.1), the one with
+//! the fewest records: true ones, which a HINFO record in their place is not, and hardly worth
+//! reflecting at a victim. *Positive answers* have no NS records in the authority section: nothing asks for them, and
 //! they make the message longer.
 //!
 //! Sources: RFC 1034, 1035, 2308, 4592, 6604, 6672, 6891, 8482; each rule says its own.
@@ -47,8 +47,8 @@ use super::zone::{Key, Lookup, Node, Zone};
 const MAX_ALIASES: usize = 16;
 
 impl Zones {
-    /// Answers a query. Transfers are not answered here but by [`Zone::transfer`], over TCP only;
-    /// and whether a message is a query at all was asked before ([`reply`]).
+    /// Answers a query. Transfers are not answered here but by [`Zone::transfer`], over TCP only (IXFR
+    /// gets the SOA record, which says whether there is something to fetch); and whether a message is a query at all was asked before ([`reply`]).
     ///
     /// The answer is whole: what is too long for the transport is cut when it is encoded.
     pub fn answer(&self, query: &Message) -> Message {
@@ -58,13 +58,7 @@ impl Zones {
     /// The same for a transport that carries so many octets: what is surely longer may lack records
     /// that would be cut.
     fn answer_within(&self, query: &Message, limit: usize) -> Message {
-        let mut reply = Message::new(query.header.reply());
-        reply.questions = query.questions.clone();
-        // One OPT record for one (RFC 6891 §6.1.1), DO as it came (RFC 3225 §3).
-        reply.edns = query.edns.as_ref().map(|edns| Edns {
-            dnssec_ok: edns.dnssec_ok,
-            ..Edns::default()
-        });
+        let mut reply = begin(query);
         let refusal = match (&query.questions[..], &query.edns) {
             _ if query.header.opcode != Opcode::QUERY => Rcode::NOTIMP,
             (_, Some(edns)) if edns.version != 0 => Rcode::BADVERS,
@@ -83,7 +77,15 @@ impl Zones {
         let refusal = match question.kind {
             _ if question.class != Class::IN => Rcode::REFUSED,
             RecordType::AXFR => Rcode::NOTIMP,
-            RecordType::IXFR => Rcode::FORMERR,
+            RecordType::IXFR => match self.at(&question.name) {
+                // What fits is told, so that who is behind comes over TCP (RFC 1995 §2).
+                Some(zone) => {
+                    reply.header.authoritative = true;
+                    reply.answers.extend(zone.soa_record());
+                    return reply;
+                }
+                None => Rcode::NOTAUTH,
+            },
             // Types that are never data are types without data: NODATA, as elsewhere.
             _ => Rcode::NOERROR,
         };
@@ -100,6 +102,14 @@ impl Zones {
         search.follow(&question.name);
         search.reply
     }
+}
+
+/// A reply to a query, with its question and one OPT record for one (RFC 6891 §6.1.1).
+fn begin(query: &Message) -> Message {
+    let mut reply = Message::new(query.header.reply());
+    reply.questions = query.questions.clone();
+    reply.edns = query.edns.as_ref().map(Edns::reply);
+    reply
 }
 
 /// A question on its way through the zones.
@@ -166,7 +176,10 @@ impl<'z> Search<'z> {
     /// Takes from a node, which may be a wildcard, what was asked, under the name that was asked.
     fn take(&mut self, zone: &'z Zone, node: &'z Node, name: &Name) -> Option<Name> {
         let wanted = match self.kind {
-            RecordType::ANY => node.sets.iter().min_by_key(|set| set.kind),
+            RecordType::ANY => node
+                .sets
+                .iter()
+                .min_by_key(|set| (set.data.len(), set.kind)),
             kind => node.set(kind),
         };
         if let Some(set) = wanted {

@@ -7,23 +7,26 @@
 //! | malformed, or not one question | FORMERR |
 //! | an OPT record of a version above 0 | BADVERS (RFC 6891 §6.1.3) |
 //! | another class than IN; a name in no zone | REFUSED |
-//! | AXFR, IXFR over UDP | NOTIMP, FORMERR |
-//! | AXFR, IXFR over TCP | for the caller: [`Outcome::Transfer`] |
+//! | AXFR over UDP | NOTIMP |
+//! | IXFR over UDP, or from who is up to date | the SOA record (RFC 1995 §2, §4) |
+//! | AXFR or another IXFR over TCP | for the caller: [`Outcome::Transfer`] |
 //!
 //! The question goes back octet by octet, with its case. A reply has an OPT record when the query
 //! had one, however malformed the rest was. Over UDP it has at most 512 octets, or what the OPT
 //! record allows and the server, too; what does not fit is left out by whole record sets, with TC.
 
-use super::{Zones, prepared};
+use super::{Zones, begin, prepared};
 use crate::dns::code::{Class, Opcode, Rcode, RecordType};
 use crate::dns::data::Data;
 use crate::dns::edns::{CLASSIC_UDP, Edns, SAFE_UDP};
-use crate::dns::error::DecodeError;
-use crate::dns::header::Header;
+use crate::dns::header::{COUNTS, Header};
 use crate::dns::message::{MAX_MESSAGE, Message};
 use crate::dns::reader::{HEADER, Reader};
-use crate::dns::record::{Question, RecordHead};
+use crate::dns::record::Question;
 use crate::dns::zone::{Key, Zone};
+
+/// DO in what is the TTL of other records.
+const DO: u32 = 0x8000;
 
 /// How a query came, which bounds the reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,10 +95,16 @@ pub(super) fn reply_at_length<'z>(
     transport: Transport,
     out: &mut Vec<u8>,
 ) -> Outcome<'z> {
-    let message = match Message::decode(query) {
-        _ if header.opcode != Opcode::QUERY => return fail(query, header, Rcode::NOTIMP, out),
-        Ok(message) => message,
-        Err(_) => return fail(query, header, Rcode::FORMERR, out),
+    // Asked before the rest is read, which costs.
+    if header.opcode != Opcode::QUERY {
+        return fail(query, header, Rcode::NOTIMP, out);
+    }
+    let message = match has_one_question(query) {
+        true => Message::decode(query).ok(),
+        false => None,
+    };
+    let Some(message) = message else {
+        return fail(query, header, Rcode::FORMERR, out);
     };
     let allowed = message.edns.as_ref().map(|edns| edns.udp_size);
     let (limit, payload) = limits(allowed, transport);
@@ -105,7 +114,7 @@ pub(super) fn reply_at_length<'z>(
                 Some(zone) if !is_up_to_date(&message, zone) => {
                     return Outcome::Transfer(zone, message);
                 }
-                Some(zone) => current(zone, &message),
+                Some(_) => zones.answer_within(&message, limit),
                 // RFC 5936 §2.2.1.
                 None => refusal(&message, Rcode::NOTAUTH),
             }
@@ -135,9 +144,7 @@ pub fn refuse(query: &Message, out: &mut Vec<u8>) {
 }
 
 fn refusal(query: &Message, rcode: Rcode) -> Message {
-    let mut reply = Message::new(query.header.reply());
-    reply.questions = query.questions.clone();
-    reply.edns = query.edns.as_ref().map(|_| Edns::default());
+    let mut reply = begin(query);
     reply.header.rcode = rcode;
     reply
 }
@@ -177,26 +184,15 @@ fn is_up_to_date(query: &Message, zone: &Zone) -> bool {
     asks_for_changes && has.is_some_and(is_current)
 }
 
-/// The reply to somebody who is up to date: the SOA record alone.
-fn current(zone: &Zone, query: &Message) -> Message {
-    let mut reply = refusal(query, Rcode::NOERROR);
-    reply.header.authoritative = true;
-    reply.answers.extend(zone.soa_record());
-    reply
-}
-
 /// Answers what cannot be read, or not be done: with the question when there is one to be read.
 fn fail<'z>(query: &[u8], header: Header, rcode: Rcode, out: &mut Vec<u8>) -> Outcome<'z> {
     let mut reply = Message::new(header.reply());
     reply.header.rcode = rcode;
-    let questions = Message::decode_head(query).map(|(_, questions)| questions);
-    reply.questions = questions.unwrap_or_default();
-    if reply.questions.len() != 1 {
-        reply.questions.clear();
+    if has_one_question(query) {
+        let head = Message::decode_head(query);
+        reply.questions = head.map(|head| head.1).unwrap_or_default();
     }
-    if has_opt(query) {
-        reply.edns = Some(Edns::default());
-    }
+    reply.edns = find_opt(query).as_ref().map(Edns::reply);
     *out = reply.encode_within(CLASSIC_UDP.into(), std::mem::take(out));
     Outcome::Reply(Answered {
         rcode,
@@ -205,23 +201,44 @@ fn fail<'z>(query: &[u8], header: Header, rcode: Rcode, out: &mut Vec<u8>) -> Ou
     })
 }
 
-/// Whether an OPT record begins somewhere in a message, which may be malformed in it or behind it.
-fn has_opt(query: &[u8]) -> bool {
-    let find = || -> Result<bool, DecodeError> {
-        let r = &mut Reader::new(query);
-        let (_, counts) = Header::read(r)?;
-        for _ in 0..counts.questions {
-            Question::decode(r)?;
+/// Whether the header says so (RFC 9619 §4).
+fn has_one_question(query: &[u8]) -> bool {
+    query.get(COUNTS..COUNTS + 2) == Some(&[0, 1])
+}
+
+/// The OPT record that begins somewhere in a message, which may be malformed in it or behind it. Its
+/// fixed fields count only. Pointers are not followed, so that it is one walk over the octets.
+fn find_opt(query: &[u8]) -> Option<Edns> {
+    let r = &mut Reader::new(query);
+    let (_, counts) = Header::read(r).ok()?;
+    for _ in 0..counts.questions {
+        skip_name(r)?;
+        r.u32().ok()?;
+    }
+    let records = [counts.answers, counts.authorities, counts.additionals];
+    for _ in 0..records.map(u32::from).iter().sum() {
+        skip_name(r)?;
+        let (kind, _class) = (r.u16().ok()?, r.u16().ok()?);
+        let ttl = r.u32().ok()?;
+        if RecordType(kind) == RecordType::OPT {
+            let dnssec_ok = ttl & DO != 0;
+            return Some(Edns {
+                dnssec_ok,
+                ..Edns::default()
+            });
         }
-        let records = [counts.answers, counts.authorities, counts.additionals];
-        for _ in 0..records.map(u32::from).iter().sum() {
-            if RecordHead::decode(r)?.kind == RecordType::OPT {
-                return Ok(true);
-            }
-            let length = r.u16()?;
-            r.bytes(length.into())?;
-        }
-        Ok(false)
-    };
-    find().unwrap_or(false)
+        let length = r.u16().ok()?;
+        r.bytes(length.into()).ok()?;
+    }
+    None
+}
+
+fn skip_name(r: &mut Reader<'_>) -> Option<()> {
+    loop {
+        match r.u8().ok()? {
+            0 => return Some(()),
+            length @ 1..=63 => r.bytes(length.into()).ok()?,
+            _ => return r.u8().ok().map(drop),
+        };
+    }
 }

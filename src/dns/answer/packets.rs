@@ -282,7 +282,13 @@ fn transfers_are_for_tcp_and_for_names_at_which_a_zone_begins() {
     let mut ixfr = plain("lab.test.", RecordType::IXFR);
     let udp = |query: &Message| ask(&zones, &query.encode().unwrap()).header.rcode;
     assert_eq!(udp(&axfr), Rcode::NOTIMP);
-    assert_eq!(udp(&ixfr), Rcode::FORMERR);
+    let over_udp = ask(&zones, &ixfr.encode().unwrap());
+    assert!(over_udp.header.authoritative && over_udp.answers.len() == 1);
+    assert_eq!(over_udp.answers[0].data.kind(), RecordType::SOA);
+    assert_eq!(
+        udp(&plain("www.lab.test.", RecordType::IXFR)),
+        Rcode::NOTAUTH
+    );
     assert_eq!(ask_tcp(&axfr), Err("lab.test.".into()));
     for nowhere in ["www.lab.test.", "example."] {
         let reply = ask_tcp(&plain(nowhere, RecordType::AXFR)).unwrap();
@@ -302,6 +308,89 @@ fn transfers_are_for_tcp_and_for_names_at_which_a_zone_begins() {
     let mut out = Vec::new();
     refuse(&axfr, &mut out);
     assert_eq!(Message::decode(&out).unwrap().header.rcode, Rcode::REFUSED);
+}
+
+#[test]
+fn do_comes_back_as_it_came_in_every_reply() {
+    let zones = sample();
+    for dnssec_ok in [false, true] {
+        let opt = [
+            0,
+            0,
+            41,
+            4,
+            208,
+            0,
+            0,
+            if dnssec_ok { 0x80 } else { 0 },
+            0,
+            0,
+            0,
+        ];
+        let bad = [&opt[..9], &[0, 4, 0, 3, 0, 9]].concat();
+        let class = |class, flags, opt: &[u8]| [&raw(flags, [1, 0, 0, 1], class), opt].concat();
+        for query in [
+            class(1, 0, &opt),
+            class(3, 0, &opt),
+            class(1, 5 << 11, &opt),
+            class(1, 0, &bad),
+        ] {
+            let reply = ask(&zones, &query);
+            assert_eq!(reply.edns.unwrap().dnssec_ok, dnssec_ok, "{query:?}");
+        }
+        let mut query = plain("lab.test.", RecordType::IXFR);
+        query.edns = Some(Edns {
+            dnssec_ok,
+            ..Edns::default()
+        });
+        let zone = zones.at(&name("lab.test")).unwrap();
+        query.authorities.extend(zone.soa_record());
+        let mut out = Vec::new();
+        reply(&zones, &query.encode().unwrap(), Transport::Tcp, &mut out);
+        let mut refused = Vec::new();
+        refuse(&query, &mut refused);
+        let first = zone.transfer(&query).next().unwrap();
+        for octets in [out, refused, first] {
+            let reply = Message::decode(&octets).unwrap();
+            assert_eq!(reply.edns.unwrap().dnssec_ok, dnssec_ok);
+        }
+    }
+}
+
+#[test]
+fn a_query_with_options_gets_the_prepared_answer_unless_they_are_malformed() {
+    let zones = sample();
+    let is_prepared = |rdata: &[u8]| {
+        let opt = [&OPT[..10], &[rdata.len() as u8], rdata].concat();
+        let query = [raw(0, [1, 0, 0, 1], 1), opt].concat();
+        let prepared = prepared::reply(&zones, &query, UDP, &mut Vec::new()).is_some();
+        assert_eq!(prepared, ask(&zones, &query).header.rcode == Rcode::NOERROR);
+        prepared
+    };
+    let cookie = [0, 10, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8];
+    assert!(is_prepared(&cookie) && is_prepared(&[&cookie[..], &[0, 12, 0, 0]].concat()));
+    for length in 1..cookie.len() {
+        assert!(!is_prepared(&cookie[..length]), "{length}");
+    }
+}
+
+#[test]
+fn a_referral_is_cut_with_tc_when_it_lacks_glue_below_itself_and_only_then() {
+    let servers: String = (0..20)
+        .map(|n| format!("c NS ns{n}.c\nns{n}.c A 192.0.2.{n}\n"))
+        .collect();
+    let others: String = (0..20).map(|n| format!("d NS ns{n}.c\n")).collect();
+    let zones = zones(&[("z.test.", &format!("{servers}{others}al CNAME www.c\n"))]);
+    for (asked, is_cut) in [
+        ("www.c.z.test.", true),
+        ("al.z.test.", true),
+        ("x.d.z.test.", false),
+    ] {
+        let reply = ask(&zones, &plain(asked, RecordType::A).encode().unwrap());
+        assert_eq!(reply.authorities.len(), 20, "{asked}");
+        assert!(reply.additionals.len() < 20, "{asked}");
+        assert_eq!(reply.header.truncated, is_cut, "{asked}");
+    }
 }
 
 #[test]

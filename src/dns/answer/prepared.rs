@@ -15,7 +15,7 @@
 //! all names below it, and one SOA record all that the zone denies. In a wildcard's answers the owners
 //! point to the beginning of the question and stay.
 //!
-//! What is not here (options in OPT, ANY, DNAME, aliases asked for other types than addresses, and
+//! What is not here (ANY, DNAME, aliases asked for other types than addresses, and
 //! whatever would not fit) goes the long way: [`reply`](super::reply) falls back to it.
 
 use super::octets::{Answered, Transport};
@@ -85,7 +85,7 @@ enum For {
     AllBelow,
 }
 
-/// What the long way needs no look at: one question, and OPT without options.
+/// What the long way needs no look at: one question, and perhaps OPT.
 struct Plain<'q> {
     id: [u8; 2],
     flags: u16,
@@ -128,10 +128,15 @@ impl<'q> Plain<'q> {
         }
         let edns = match (r0, rest) {
             (0, []) => None,
-            (1, [0, 0, 41, p1, p0, _, 0, d1, d0, 0, 0]) => Some(Opt {
-                payload: u16::from_be_bytes([*p1, *p0]),
-                dnssec_ok: u16::from_be_bytes([*d1, *d0]) & DO != 0,
-            }),
+            (1, [0, 0, 41, p1, p0, _, 0, d1, d0, l1, l0, options @ ..])
+                if usize::from(u16::from_be_bytes([*l1, *l0])) == options.len()
+                    && are_options(options) =>
+            {
+                Some(Opt {
+                    payload: u16::from_be_bytes([*p1, *p0]),
+                    dnssec_ok: u16::from_be_bytes([*d1, *d0]) & DO != 0,
+                })
+            }
             _ => return None,
         };
         Some(Self {
@@ -143,6 +148,18 @@ impl<'q> Plain<'q> {
             edns,
         })
     }
+}
+
+/// Whether these are options of an OPT record, each whole. What they say is not asked for: clients send
+/// cookies and paddings to all, and who knows none leaves them out (RFC 6891 §6.1.2).
+fn are_options(mut octets: &[u8]) -> bool {
+    while let [_, _, high, low, rest @ ..] = octets {
+        match rest.get(usize::from(u16::from_be_bytes([*high, *low]))..) {
+            Some(further) => octets = further,
+            None => return false,
+        }
+    }
+    octets.is_empty()
 }
 
 /// Answers a plain query whose answer is prepared; `None` sends it the long way.

@@ -6,6 +6,7 @@
 
 use super::Zone;
 use crate::dns::code::RecordType;
+use crate::dns::edns::Edns;
 use crate::dns::error::EncodeError;
 use crate::dns::message::{MAX_MESSAGE, Message};
 use crate::dns::record::Record;
@@ -41,7 +42,7 @@ impl Zone {
         let mut head = Message::new(query.header.reply());
         head.header.authoritative = true;
         head.questions = query.questions.clone();
-        head.edns = query.edns.as_ref().map(|_| Default::default());
+        head.edns = query.edns.as_ref().map(Edns::reply);
         Transfer {
             zone: self,
             head,
