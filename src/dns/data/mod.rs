@@ -124,7 +124,7 @@ impl Data {
     }
 
     /// The host that this leads to, whose addresses are asked for next: of NS, MX, SRV, SVCB and
-    /// HTTPS; `.` is none.
+    /// HTTPS; `.` is none (in SVCB and HTTPS records that are no alias, it is their owner).
     pub fn host(&self) -> Option<&Name> {
         let host = match self {
             Data::Ns(host) => host,

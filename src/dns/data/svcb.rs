@@ -1,7 +1,8 @@
 //! SVCB and HTTPS: how to reach a service, with its parameters (RFC 9460).
 //!
 //! Parameters stand in strictly increasing order of their keys; a value that its key does not allow
-//! makes the whole record malformed (§2.2), on reading octets as on reading text.
+//! makes the whole record malformed (§2.2), on reading octets as on reading text. Those of an alias are
+//! ignored when they are malformed (§2.4.2).
 
 use std::fmt::{self, Write};
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -37,8 +38,8 @@ const PORT: u16 = 3;
 const IPV4HINT: u16 = 4;
 const ECH: u16 = 5;
 const IPV6HINT: u16 = 6;
-/// The keys with names, by number (RFC 9460 §14.3.2).
-const KEYS: [&str; 7] = [
+/// The keys with names, by number (RFC 9460 §14.3.2, RFC 9461 §5).
+const KEYS: [&str; 8] = [
     "mandatory",
     "alpn",
     "no-default-alpn",
@@ -46,6 +47,7 @@ const KEYS: [&str; 7] = [
     "ipv4hint",
     "ech",
     "ipv6hint",
+    "dohpath",
 ];
 
 impl Svcb {
@@ -56,28 +58,19 @@ impl Svcb {
 
     pub(super) fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let (priority, target) = (r.u16()?, r.name_in_full()?);
-        let mut parameters: Vec<Parameter> = Vec::new();
-        while r.left() > 0 {
-            let at = r.clone();
-            let key = r.u16()?;
-            let length = r.u16()?;
-            let value = r.bytes(length.into())?;
-            let in_order = parameters.last().is_none_or(|last| last.key < key);
-            let value = value.into();
-            let parameter = Parameter { key, value };
-            if !in_order || !parameter.is_well_formed() {
-                return Err(at.fail(Fault::ServiceParameter(key)));
+        let parameters = match read_parameters(r) {
+            // An alias has none, and who reads one does not look at them (§2.4.2).
+            Err(_) if priority == 0 => {
+                r.rest();
+                Vec::new()
             }
-            parameters.push(parameter);
-        }
-        match inconsistent(&parameters) {
-            Some(key) => Err(r.fail(Fault::ServiceParameter(key))),
-            None => Ok(Self {
-                priority,
-                target,
-                parameters,
-            }),
-        }
+            read => read?,
+        };
+        Ok(Self {
+            priority,
+            target,
+            parameters,
+        })
     }
 
     pub(super) fn encode(&self, w: &mut Writer) -> Result<(), Full> {
@@ -115,8 +108,29 @@ impl Svcb {
     }
 }
 
-/// In the order of their keys: the key of a parameter that speaks of others which are not there: `mandatory` of keys that are
-/// missing (§8), `no-default-alpn` without `alpn` (§7.1.1).
+fn read_parameters(r: &mut Reader<'_>) -> Result<Vec<Parameter>, DecodeError> {
+    let mut parameters: Vec<Parameter> = Vec::new();
+    while r.left() > 0 {
+        let at = r.clone();
+        let key = r.u16()?;
+        let length = r.u16()?;
+        let value = r.bytes(length.into())?;
+        let in_order = parameters.last().is_none_or(|last| last.key < key);
+        let value = value.into();
+        let parameter = Parameter { key, value };
+        if !in_order || !parameter.is_well_formed() {
+            return Err(at.fail(Fault::ServiceParameter(key)));
+        }
+        parameters.push(parameter);
+    }
+    match inconsistent(&parameters) {
+        Some(key) => Err(r.fail(Fault::ServiceParameter(key))),
+        None => Ok(parameters),
+    }
+}
+
+/// The key of the first parameter that speaks of others which are not there: `mandatory` of keys that
+/// are missing (§8), `no-default-alpn` without `alpn` (§7.1.1). They are in the order of their keys.
 fn inconsistent(parameters: &[Parameter]) -> Option<u16> {
     let has = |key| parameters.binary_search_by_key(&key, |p| p.key).is_ok();
     let wrong = |parameter: &&Parameter| match parameter.key {
@@ -461,6 +475,8 @@ mod tests {
                 &["1", ".", "key1=\\002h2", "key3=\\000\\053"],
                 "000100000100030268320003 00020035".replace(' ', ""),
             ),
+            // Of RFC 9461 §5.
+            (&["1", ".", "dohpath=/q{?dns}"], "00010000070008 2f717b3f646e737d".replace(' ', "")),
             (
                 &["16", "foo.example.org.", "alpn=f\\\\\\092oo\\092,bar,h2"],
                 format!("0010{org}0001000c08665c6f6f2c626172026832"),
@@ -473,6 +489,21 @@ mod tests {
             let again: Vec<&str> = text.split(' ').collect();
             assert_eq!(parse(&again).unwrap(), data, "{text}");
         }
+    }
+
+    #[test]
+    fn parameters_of_an_alias_are_ignored_when_they_are_malformed() {
+        let rdata = b"\x00\x00\x01a\x00\x00\x03\x00\x01\x00";
+        let read = |rdata: &[u8]| {
+            let mut r = Reader::alone(rdata);
+            r.within(rdata.len(), Svcb::decode)
+        };
+        let alias = read(rdata).unwrap();
+        assert!(alias.parameters().is_empty() && alias.target == Name::parse("a").unwrap());
+        let service = [&[0, 1][..], &rdata[2..]].concat();
+        assert!(read(&service).is_err());
+        // The target counts as ever.
+        assert!(read(&rdata[..4]).is_err());
     }
 
     #[test]
