@@ -71,6 +71,7 @@ pub const PURE: [&str; 96] = [
     "dns/answer/mod.rs",
     "dns/answer/octets.rs",
     "dns/answer/prepared.rs",
+    "dns/answer/tsig.rs",
     "dns/answer/zones.rs",
     "dns/code.rs",
     "dns/data/mod.rs",

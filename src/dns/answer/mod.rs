@@ -30,6 +30,7 @@
 mod additional;
 mod octets;
 mod prepared;
+mod tsig;
 mod zones;
 
 pub use octets::{Answered, Outcome, Transport, refuse, reply};

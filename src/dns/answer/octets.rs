@@ -6,16 +6,17 @@
 //! | another opcode than QUERY | NOTIMP |
 //! | malformed, or not one question | FORMERR |
 //! | an OPT record of a version above 0 | BADVERS (RFC 6891 §6.1.3) |
+//! | a signature (TSIG) | NOTAUTH and BADKEY: no key is known |
 //! | another class than IN; a name in no zone | REFUSED |
 //! | AXFR over UDP | NOTIMP |
 //! | IXFR over UDP, or from who is up to date | the SOA record (RFC 1995 §2, §4) |
 //! | AXFR or another IXFR over TCP | for the caller: [`Outcome::Transfer`] |
 //!
-//! The question goes back octet by octet, with its case. A reply has an OPT record when the query
-//! had one, however malformed the rest was. Over UDP it has at most 512 octets, or what the OPT
+//! The question goes back octet by octet, with its case. A reply has an OPT record when one
+//! can be found in the query, however malformed the rest is. Over UDP it has at most 512 octets, or what the OPT
 //! record allows and the server, too; what does not fit is left out by whole record sets, with TC.
 
-use super::{Zones, begin, prepared};
+use super::{Zones, begin, prepared, tsig};
 use crate::dns::code::{Class, Opcode, Rcode, RecordType};
 use crate::dns::data::Data;
 use crate::dns::edns::{CLASSIC_UDP, Edns, SAFE_UDP};
@@ -108,6 +109,16 @@ pub(super) fn reply_at_length<'z>(
     };
     let allowed = message.edns.as_ref().map(|edns| edns.udp_size);
     let (limit, payload) = limits(allowed, transport);
+    if let Some(signature) = tsig::of(&message) {
+        return match tsig::refuse(&message, signature, limit, out) {
+            Ok(()) => Outcome::Reply(Answered {
+                rcode: Rcode::NOTAUTH,
+                kind: message.questions.first().map(|question| question.kind),
+                zone: None,
+            }),
+            Err(_) => fail(query, header, Rcode::FORMERR, out),
+        };
+    }
     let mut answer = match (&message.questions[..], transport) {
         ([question], Transport::Tcp) if is_transfer(&message, question) => {
             match zones.at(&question.name) {

@@ -394,6 +394,40 @@ fn a_referral_is_cut_with_tc_when_it_lacks_glue_below_itself_and_only_then() {
 }
 
 #[test]
+fn a_signed_query_is_told_that_its_key_is_not_known() {
+    let zones = sample();
+    let times = [0, 0, 1, 2, 3, 4, 1, 44];
+    let tsig = |tail: &[u8]| {
+        let algorithm = &b"\x0bhmac-sha256\x00"[..];
+        let length = [0, (algorithm.len() + times.len() + tail.len()) as u8];
+        let head = [&b"\x03key\x00\x00\xfa\x00\xff\x00\x00\x00\x00"[..], &length];
+        [head.concat(), algorithm.into(), times.into(), tail.into()].concat()
+    };
+    let asked = tsig(&[0, 3, 7, 7, 7, 0xab, 0xcd, 0, 0, 0, 0]);
+    let told = tsig(&[0, 0, 0xab, 0xcd, 0, 17, 0, 0]);
+    for kind in [1, 252] {
+        for opt in [&b""[..], OPT] {
+            let count = 1 + u16::from(!opt.is_empty());
+            let mut query = [&raw(0, [1, 0, 0, count], 1), opt, &asked].concat();
+            query[27] = kind;
+            let mut out = Vec::new();
+            let outcome = reply(&zones, &query, Transport::Tcp, &mut out);
+            assert!(matches!(outcome, Outcome::Reply(_)));
+            assert!(out.ends_with(&told), "{out:?}");
+            let reply = Message::decode(&out).unwrap();
+            assert_eq!(reply.header.rcode, Rcode::NOTAUTH);
+            assert_eq!((reply.answers.len(), reply.additionals.len()), (0, 1));
+            assert_eq!(reply.edns.is_some(), !opt.is_empty());
+        }
+    }
+    let mut cut = [raw(0, [1, 0, 0, 1], 1), tsig(&[])].concat();
+    let end = cut.len() - times.len() - 14;
+    cut[end] -= 1;
+    cut.pop();
+    assert_eq!(ask(&zones, &cut).header.rcode, Rcode::FORMERR);
+}
+
+#[test]
 fn what_is_too_long_for_udp_is_cut_by_whole_sets_with_tc_and_whole_over_tcp() {
     let many: String = (0..60).map(|n| format!("big A 192.0.2.{n}\n")).collect();
     let zones = zones(&[("z.test.", &many)]);

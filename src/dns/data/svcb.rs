@@ -38,8 +38,9 @@ const PORT: u16 = 3;
 const IPV4HINT: u16 = 4;
 const ECH: u16 = 5;
 const IPV6HINT: u16 = 6;
-/// The keys with names, by number (RFC 9460 §14.3.2, RFC 9461 §5).
-const KEYS: [&str; 8] = [
+const OHTTP: u16 = 8;
+/// The keys with names, by number (RFC 9460 §14.3.2, RFC 9461 §5, RFC 9540 §4).
+const KEYS: [&str; 9] = [
     "mandatory",
     "alpn",
     "no-default-alpn",
@@ -48,6 +49,7 @@ const KEYS: [&str; 8] = [
     "ech",
     "ipv6hint",
     "dohpath",
+    "ohttp",
 ];
 
 impl Svcb {
@@ -181,7 +183,7 @@ impl Parameter {
             ALPN => self
                 .strings()
                 .is_some_and(|ids| !ids.is_empty() && ids.iter().all(|id| !id.is_empty())),
-            NO_DEFAULT_ALPN => length == 0,
+            NO_DEFAULT_ALPN | OHTTP => length == 0,
             PORT => length == 2,
             IPV4HINT => length > 0 && length % 4 == 0,
             IPV6HINT => length > 0 && length % 16 == 0,
@@ -476,7 +478,15 @@ mod tests {
                 "000100000100030268320003 00020035".replace(' ', ""),
             ),
             // Of RFC 9461 §5.
-            (&["1", ".", "dohpath=/q{?dns}"], "00010000070008 2f717b3f646e737d".replace(' ', "")),
+            (
+                &["1", ".", "dohpath=/q{?dns}"],
+                "00010000070008 2f717b3f646e737d".replace(' ', ""),
+            ),
+            // Of RFC 9461 §5 and RFC 9540 §4.
+            (
+                &["1", ".", "dohpath=/q{?dns}", "ohttp"],
+                "0001000007 0008 2f717b3f646e737d 00080000".replace(' ', ""),
+            ),
             (
                 &["16", "foo.example.org.", "alpn=f\\\\\\092oo\\092,bar,h2"],
                 format!("0010{org}0001000c08665c6f6f2c626172026832"),

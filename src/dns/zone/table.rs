@@ -4,8 +4,9 @@
 //! counted from the root so that one pass over the octets makes them all. The closest encloser of a
 //! name (RFC 4592 §3.3.1) is then the first of its suffixes, from the longest, that the table has.
 //!
-//! The table has open addressing and is at most half full. Its names come from the operator's zone
-//! files and not from those who ask, so the hash needs no seed.
+//! The table has open addressing and is at most half full. Its names come from zone files and not from
+//! those who ask, so the hash has no seed: whoever writes a zone can make its names collide, and slows
+//! down its loading and the look-ups in it, in those of no other zone.
 
 use crate::dns::name::{MAX_NAME, Name};
 

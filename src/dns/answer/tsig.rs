@@ -1,0 +1,74 @@
+//! Signed queries (TSIG, RFC 8945): no key is known here, and that is what is said.
+//!
+//! A query with a TSIG record gets NOTAUTH, and a TSIG record without a signature that names the same
+//! key with the error BADKEY (§5.2.1, §5.3.2): a secondary that was given a key sees why it gets nothing,
+//! and does not take for signed what is not.
+
+use super::begin;
+use crate::dns::code::{Class, Rcode, RecordType};
+use crate::dns::data::Data;
+use crate::dns::error::DecodeError;
+use crate::dns::message::Message;
+use crate::dns::reader::Reader;
+use crate::dns::record::Record;
+
+/// The error field of a TSIG record: no such key (RFC 8945 §3).
+const BADKEY: u16 = 17;
+/// Where ARCOUNT stands in a header.
+const ADDITIONALS: usize = 10;
+
+/// The TSIG record of a query. It is the last of the additional records.
+pub(super) fn of(query: &Message) -> Option<&Record> {
+    let last = query.additionals.last();
+    last.filter(|record| record.data.kind() == RecordType::TSIG)
+}
+
+/// Writes the reply to a signed query behind what is in `out`. When the TSIG record does not fit the
+/// reply goes without. Fails when the query's is malformed.
+pub(super) fn refuse(
+    query: &Message,
+    signature: &Record,
+    limit: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), DecodeError> {
+    let record = without_key(signature, query.header.id)?;
+    let mut reply = begin(query);
+    reply.header.rcode = Rcode::NOTAUTH;
+    let start = out.len();
+    *out = reply.encode_within(limit, std::mem::take(out));
+    if out.len() - start + record.len() <= limit {
+        out.extend_from_slice(&record);
+        if let Some(count) = out.get_mut(start + ADDITIONALS + 1) {
+            *count += 1; // from 0, or from 1 with OPT
+        }
+    }
+    Ok(())
+}
+
+/// The octets of a TSIG record with key, algorithm and times of this one, and BADKEY.
+fn without_key(signature: &Record, id: u16) -> Result<Vec<u8>, DecodeError> {
+    let rdata = match &signature.data {
+        Data::Opaque(data) => data.bytes(),
+        _ => &[],
+    };
+    let r = &mut Reader::alone(rdata);
+    let algorithm = r.name_in_full()?;
+    let times = r.array::<8>()?;
+    let [kind, class] = [RecordType::TSIG.0, Class::ANY.0].map(u16::to_be_bytes);
+    // At most 255 octets of a name, and 16.
+    let length = (algorithm.wire().len() + 16) as u16;
+    Ok([
+        signature.name.wire(),
+        &kind,
+        &class,
+        &[0; 4],
+        &length.to_be_bytes(),
+        algorithm.wire(),
+        &times,
+        &[0; 2],
+        &id.to_be_bytes(),
+        &BADKEY.to_be_bytes(),
+        &[0; 2],
+    ]
+    .concat())
+}
