@@ -6,7 +6,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// Declares an open set of numbers with names, and its text both ways.
+/// Declares an open set of numbers with names, and its text both ways. A macro, since a generic type
+/// has no constants of its own for each set.
 macro_rules! numbers {
     ($(#[$doc:meta])* $set:ident, $number:ty, $unnamed:literal, { $($(#[$entry:meta])* $name:ident = $value:literal $text:literal,)* }) => {
         $(#[$doc])*

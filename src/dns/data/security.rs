@@ -86,7 +86,7 @@ impl fmt::Display for Caa {
 }
 
 /// Declares a record of numbers, in octets of 8 or 16 bits, with octets at its end, which are
-/// written in hexadecimal digits.
+/// written in hexadecimal digits. A macro, since a function cannot name the fields.
 macro_rules! digest {
     ($(#[$doc:meta])* $record:ident { $($(#[$about:meta])* $field:ident: $number:ident $words:literal,)* }, $(#[$end:meta])* $octets:ident $last:literal) => {
         $(#[$doc])*

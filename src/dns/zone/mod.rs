@@ -158,6 +158,18 @@ impl Zone {
         self.sets().map(|(_, set)| set.data.len()).sum()
     }
 
+    /// Whether another zone has the same records with the same TTLs, those of a set in one order.
+    pub fn has_records_of(&self, other: &Zone) -> bool {
+        let set_of = |name: &Name, kind| {
+            let (index, is_exact) = self.closest(&Key::new(name))?;
+            self.nodes.get(index).filter(|_| is_exact)?.set(kind)
+        };
+        self.record_count() == other.record_count()
+            && other
+                .sets()
+                .all(|(name, set)| set_of(name, set.kind) == Some(set))
+    }
+
     /// All names and their record sets, the apex first; a name without records is not among them.
     pub fn sets(&self) -> impl Iterator<Item = (&Name, &RecordSet)> {
         let nodes = self.nodes.iter();

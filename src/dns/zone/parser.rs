@@ -257,6 +257,10 @@ impl Parser<'_> {
             let place = words.place();
             let token = words.take("type")?;
             let text = token.text.as_str();
+            if token.quoted {
+                let what = format!("{text:?} is a string and no record type");
+                return Err(Fault::new(place, what));
+            }
             // No type or class begins with a digit.
             if ttl.is_none() && text.starts_with(|first: char| first.is_ascii_digit()) {
                 let seconds = parse_seconds(text).ok_or_else(|| bad_ttl(place, token))?;
@@ -343,8 +347,10 @@ impl<'e> Words<'e> {
 
     fn name(&mut self, what: &str, scope: &Scope) -> Result<Name, Fault> {
         let place = self.place();
-        let text = &self.take(what)?.text;
-        Name::parse_under(text, scope.origin.as_ref())
+        let Token { text, quoted } = self.take(what)?;
+        // In quotation marks it is a letter.
+        let name = if *quoted && text == "@" { "\\@" } else { text };
+        Name::parse_under(name, scope.origin.as_ref())
             .map_err(|error| Fault::new(place, format!("{what} {text:?}: {error}")))
     }
 

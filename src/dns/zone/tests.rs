@@ -74,6 +74,7 @@ fn entries_are_read_in_all_their_forms() {
             "a\\032b A 192.0.2.1\n",
             "a\\032b.z.test. 300 IN A 192.0.2.1",
         ),
+        ("\"@\" A 192.0.2.1\n", "\\@.z.test. 300 IN A 192.0.2.1"),
         ("\\$a A 192.0.2.1\n", "\\$a.z.test. 300 IN A 192.0.2.1"),
         (
             "a HTTPS 1 . alpn=\"h2,h3\"\n",
@@ -174,6 +175,10 @@ fn what_is_wrong_is_refused_with_its_place() {
         ("a ANY x\n", "z:5:3: class ANY: only IN is served"),
         ("a AXFR x\n", "z:5:3: AXFR is no type of records in a zone"),
         ("a WHAT x\n", "z:5:3: \"WHAT\" is no record type"),
+        (
+            "a \"A\" 192.0.2.1\n",
+            "z:5:3: \"A\" is a string and no record type",
+        ),
         ("a IN IN A 192.0.2.1\n", "z:5:6: \"IN\" is no record type"),
         ("a 60 60 A 192.0.2.1\n", "z:5:6: \"60\" is no record type"),
         ("a\n", "z:5:1: type is missing"),
