@@ -3,6 +3,7 @@
 
 use std::num::NonZero;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use groundwire::cli::{
     self, Args, Count, DurationArg, Failure, NonZeroCount, Opt, Out, Spec, UsageError, What,
@@ -122,6 +123,9 @@ fn serve(args: Args) -> Result<(), Failure> {
     program::make_room(&config.tcp);
     let log = config.tcp.log.clone();
     let places = places(&args, config.workers)?;
+    for zone in &loaded.summary {
+        config.log.info(SPEC.name, "zone read", &[("zone", zone)]);
+    }
     let server = DnsServer::new(config, loaded, places);
     let registry = Registry::new();
     server.register(&registry);
@@ -140,9 +144,16 @@ fn serve(args: Args) -> Result<(), Failure> {
 }
 
 fn places(args: &Args, workers: usize) -> Result<Vec<Place>, Failure> {
-    let mut addresses: Vec<&str> = args.values("listen").collect();
+    let addresses: Vec<&str> = args.values("listen").collect();
     if addresses.is_empty() {
-        addresses.push("127.0.0.1:5353");
+        // Multicast DNS has this port, too, and where it runs the first lesson would end here.
+        let place = Place::bind("127.0.0.1:5353", workers).map_err(|error| {
+            Failure::Failed(format!(
+                "{}; try --listen 127.0.0.1:5300",
+                cli::explain(&error)
+            ))
+        })?;
+        return Ok(vec![place]);
     }
     let places = addresses.into_iter();
     let places = places.map(|address| Place::bind(address, workers).map_err(flags::failure));
@@ -159,8 +170,8 @@ fn config(args: &Args) -> Result<Config, Failure> {
     let log = Log::stderr(Level::Info, args.parse::<Format>("log")?);
     Ok(Config {
         tcp: flags::with_peers(flags::config_of_threads(SPEC.name, args)?, args)?,
-        idle: args.parse::<DurationArg>("idle-timeout")?.get(),
-        write: args.parse::<DurationArg>("write-timeout")?.get(),
+        idle: timeout(args, "idle-timeout")?,
+        write: timeout(args, "write-timeout")?,
         workers,
         udp_size: udp_size(args)?,
         transfer: args.parse_all::<Prefix>("transfer")?,
@@ -168,6 +179,16 @@ fn config(args: &Args) -> Result<Config, Failure> {
         query_log: args.flag("query-log").then(|| log.clone()),
         log,
     })
+}
+
+fn timeout(args: &Args, option: &str) -> Result<Duration, Failure> {
+    let time = args.parse::<DurationArg>(option)?.get();
+    if time.is_zero() {
+        // No query would be answered over TCP, and nobody would be told.
+        let (option, why) = (format!("--{option}"), "must be above 0");
+        return Err(UsageError::bad_value(&option, "0", why).into());
+    }
+    Ok(time)
 }
 
 fn udp_size(args: &Args) -> Result<u16, Failure> {

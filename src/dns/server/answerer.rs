@@ -84,7 +84,8 @@ impl Shared {
         if !out.is_empty() {
             tally.reply(answered.rcode);
         }
-        self.log_query((peer, "udp"), query, how, out.len());
+        let sent = (out.len(), octets::is_truncated(out));
+        self.log_query((peer, "udp"), query, how, sent);
     }
 
     /// What the rate limit says of a reply.
@@ -137,7 +138,8 @@ impl Shared {
         tally.query(kind);
         tally.reply(rcode);
         octets::set_length(out, start);
-        self.log_query((peer, "tcp"), query, &rcode, out.len() - start - 2);
+        let size = out.len() - start - 2;
+        self.log_query((peer, "tcp"), query, &rcode, (size, false));
         Ok(())
     }
 
@@ -162,7 +164,7 @@ impl Shared {
         tally.query(asked.questions.first().map(|q| q.kind));
         tally.reply(Rcode::NOERROR);
         tally.transfers.inc();
-        self.log_query((peer, "tcp"), query, &Rcode::NOERROR, size);
+        self.log_query((peer, "tcp"), query, &Rcode::NOERROR, (size, false));
         self.log.info(
             &self.name,
             "zone transferred",
@@ -173,12 +175,18 @@ impl Shared {
 
     fn not_answered(&self, tally: &Tally, from: (SocketAddr, &str), query: &[u8]) {
         tally.silent.inc();
-        self.log_query(from, query, &"not answered", 0);
+        self.log_query(from, query, &"not answered", (0, false));
     }
 
-    fn log_query(&self, from: (SocketAddr, &str), query: &[u8], how: &dyn Display, size: usize) {
+    fn log_query(
+        &self,
+        from: (SocketAddr, &str),
+        query: &[u8],
+        how: &dyn Display,
+        (size, is_truncated): (usize, bool),
+    ) {
         if let Some(log) = &self.query_log {
-            query_log::write((log, &self.name), from, query, (how, size));
+            query_log::write((log, &self.name), from, query, (how, size, is_truncated));
         }
     }
 }

@@ -5,9 +5,10 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::dns::{Rcode, RecordType};
-use crate::telemetry::{Counter, Registry};
+use crate::telemetry::{Counter, Gauge, Registry};
 
 /// The types that are counted by name; the rest is `other`.
 const TYPES: [RecordType; 20] = [
@@ -107,6 +108,8 @@ pub struct Counts {
     pub reloads: Counter,
     /// Times that they were bad, so that the old ones are served on.
     pub reloads_failed: Counter,
+    /// When the zones that are served were read: seconds since 1970.
+    pub loaded: Gauge,
 }
 
 /// How to read one number of a tally.
@@ -119,6 +122,13 @@ impl Counts {
             udp: (0..workers).map(|_| Tally::default()).collect(),
             ..Self::default()
         }
+    }
+
+    /// The zones that are served were read now.
+    pub fn loaded_now(&self) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let seconds = now.map_or(0, |now| now.as_secs());
+        self.loaded.set(i64::try_from(seconds).unwrap_or(i64::MAX));
     }
 
     fn udp(&self, pick: impl Fn(&Tally) -> u64) -> u64 {
@@ -171,6 +181,12 @@ impl Counts {
         registry.counter_fn(name, help, &[("result", "kept the old")], move || {
             bad.reloads_failed.get()
         });
+        let (name, help) = (
+            "groundwire_dns_zones_read_timestamp_seconds",
+            "When the zones that are served were read.",
+        );
+        let counts = self.clone();
+        registry.gauge_fn(name, help, &[], move || counts.loaded.get());
     }
 
     fn queries(

@@ -128,6 +128,7 @@ impl DnsServer {
             udp_size: config.udp_size,
             transfer: config.transfer.clone(),
         };
+        shared.counts.loaded_now();
         Self {
             config,
             places,
@@ -149,8 +150,29 @@ impl DnsServer {
     /// Puts its counters into a registry.
     pub fn register(&self, registry: &Registry) {
         self.shared.counts.register(registry);
+        self.register_serials(registry);
         self.connections.register(registry);
         self.datagrams.register(registry);
+    }
+
+    /// A gauge for each zone that is there at the start; 0 when a reload has put another in its place.
+    fn register_serials(&self, registry: &Registry) {
+        let (name, help) = ("groundwire_dns_zone_serial", "The serial of a zone.");
+        for zone in self
+            .shared
+            .current
+            .hold()
+            .zones(&self.shared.current)
+            .iter()
+        {
+            let (shared, apex) = (self.shared.clone(), zone.apex().clone());
+            let label = apex.to_string();
+            registry.gauge_fn(name, help, &[("zone", &label)], move || {
+                let mut held = shared.current.hold();
+                let zone = held.zones(&shared.current).at(&apex);
+                zone.map_or(0, |zone| zone.serial().into())
+            });
+        }
     }
 
     /// What reads these files again, whenever it is told to.

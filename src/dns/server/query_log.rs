@@ -5,6 +5,8 @@
 //!       type=A flags=rd,ad,edns=1232 rcode=NOERROR size=117
 //! ```
 //!
+//! `truncated=yes` follows when the reply was cut.
+//!
 //! Names come from strangers. In their presentation form all octets that are not letters are escaped,
 //! and the log escapes what would break its line.
 
@@ -14,12 +16,13 @@ use std::net::SocketAddr;
 use crate::dns::{Header, Message};
 use crate::telemetry::Log;
 
-/// Writes the line of a query: from whom and over what, how it ended, and the octets of the reply.
+/// Writes the line of a query: from whom and over what, how it ended, the octets of the reply and
+/// whether it has TC.
 pub(super) fn write(
     (log, name): (&Log, &str),
     (peer, transport): (SocketAddr, &str),
     query: &[u8],
-    (how, size): (&dyn Display, usize),
+    (how, size, is_truncated): (&dyn Display, usize, bool),
 ) {
     let asked = Message::decode(query).ok();
     let question = asked.as_ref().and_then(|asked| asked.questions.first());
@@ -28,20 +31,21 @@ pub(super) fn write(
         None => ["-"; 3].map(String::from),
     };
     let flags = flags(query, asked.as_ref());
-    log.info(
-        name,
-        "query",
-        &[
-            ("client", &peer),
-            ("transport", &transport),
-            ("name", &qname),
-            ("class", &class),
-            ("type", &kind),
-            ("flags", &flags),
-            ("rcode", how),
-            ("size", &size),
-        ],
-    );
+    let truncated: &[(&str, &dyn Display)] = match is_truncated {
+        true => &[("truncated", &"yes")],
+        false => &[],
+    };
+    let fields: [(&str, &dyn Display); 8] = [
+        ("client", &peer),
+        ("transport", &transport),
+        ("name", &qname),
+        ("class", &class),
+        ("type", &kind),
+        ("flags", &flags),
+        ("rcode", how),
+        ("size", &size),
+    ];
+    log.info(name, "query", &[&fields, truncated].concat());
 }
 
 /// The flags that are set, and EDNS: `rd,ad,do,edns=1232`.

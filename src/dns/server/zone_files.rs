@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::answerer::Shared;
 use crate::dns::answer::Zones;
-use crate::dns::zone::{self, Limits, LoadError, Parsed, Problem};
+use crate::dns::zone::{self, Limits, LoadError, Parsed, Problem, Zone};
 use crate::dns::{Name, NameError};
 use crate::net::plain_words;
 
@@ -57,9 +57,13 @@ impl Loaded {
         let (mut parsed, mut faults) = (Vec::new(), Vec::new());
         for file in files {
             match zone::load(&file.path, file.origin.as_ref(), Limits::default()) {
-                Ok(zone) => parsed.push(zone),
+                Ok(mut zone) => {
+                    zone.warnings.splice(0..0, other_name(file, &zone));
+                    parsed.push(zone);
+                }
                 Err(LoadError::Zone(problems)) => {
                     faults.extend(problems.iter().map(Problem::to_string));
+                    faults.extend(nameless(file, &problems));
                 }
                 Err(LoadError::File { path, source }) => {
                     faults.push(format!("{path}: {}", plain_words(&source)));
@@ -99,6 +103,37 @@ impl Loaded {
             warnings,
             summary,
         })
+    }
+}
+
+/// The warning that a zone is not the one that was asked for: the file says a name itself.
+fn other_name(file: &ZoneFile, parsed: &Parsed) -> Option<Problem> {
+    let (asked, apex) = (file.origin.as_ref()?, parsed.zone.apex());
+    let what = format!("the zone begins at {apex}, though {asked} was asked for");
+    (asked != apex).then(|| Problem {
+        file: file.path.display().to_string().into(),
+        line: 1,
+        column: 1,
+        what,
+    })
+}
+
+/// What to do about a file whose names lack the end, which nobody has told.
+fn nameless(file: &ZoneFile, problems: &[Problem]) -> Option<String> {
+    let why = NameError::Relative.to_string();
+    let is_nameless = file.origin.is_none() && problems.iter().any(|p| p.what.ends_with(&why));
+    let path = file.path.display();
+    is_nameless.then(|| format!("{path}: say its name: NAME={path}, or $ORIGIN NAME in it"))
+}
+
+/// What secondaries would not notice: they go by the serial (RFC 1982 §3.2).
+fn serial_fault(before: &Zone, after: &Zone) -> Option<&'static str> {
+    // Newer is a difference below 2^31.
+    match after.serial().wrapping_sub(before.serial()) {
+        0 if before.has_records_of(after) => None,
+        0 => Some("the zone has changed and its serial has not"),
+        1..0x8000_0000 => None,
+        _ => Some("the serial has gone back"),
     }
 }
 
@@ -146,8 +181,19 @@ impl Reloader {
         }
         match Loaded::read(&self.files) {
             Ok(loaded) => {
+                let mut before = current.hold();
+                let before = before.zones(current);
+                for zone in loaded.zones.iter() {
+                    let fault = before.at(zone.apex()).and_then(|b| serial_fault(b, zone));
+                    let fields: [(&str, &dyn fmt::Display); 2] =
+                        [("zone", zone.apex()), ("serial", &zone.serial())];
+                    if let Some(fault) = fault {
+                        log.warn(name, fault, &fields);
+                    }
+                }
                 current.replace(loaded.zones);
                 counts.reloads.inc();
+                counts.loaded_now();
                 for warning in &loaded.warnings {
                     log.warn(name, "doubtful", &[("at", warning)]);
                 }
@@ -164,5 +210,76 @@ impl Reloader {
                 Err(faults)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn zone(serial: u32, text: &str) -> Zone {
+        let text = format!("$ORIGIN z.\n$TTL 60\n@ SOA a. b. {serial} 1 1 1 1\n@ NS a.\n{text}");
+        let mut none = |_: &str| Err(String::new());
+        let parsed = zone::parse("z", &text, None, Limits::default(), &mut none);
+        parsed.unwrap().zone
+    }
+
+    #[test]
+    fn a_serial_that_secondaries_would_not_follow_is_told_of() {
+        let before = zone(u32::MAX, "a A 192.0.2.1\nb A 192.0.2.2\n");
+        let fault = |serial, text| serial_fault(&before, &zone(serial, text));
+        assert_eq!(fault(u32::MAX, "b A 192.0.2.2\na A 192.0.2.1\n"), None);
+        for changed in [
+            "a A 192.0.2.1\n",
+            "a A 192.0.2.1\nb A 192.0.2.3\n",
+            "a A 192.0.2.1\nc A 192.0.2.2\n",
+        ] {
+            assert!(fault(u32::MAX, changed).unwrap().contains("has not"));
+            assert_eq!(fault(0, changed), None);
+            assert_eq!(fault(0x7fff_fffe, changed), None);
+        }
+        for back in [u32::MAX - 1, 0x8000_0000] {
+            assert_eq!(fault(back, ""), Some("the serial has gone back"));
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_of_the_zone_asked_for_is_told_of_and_one_of_none_gets_a_hint() {
+        let folder = std::env::temp_dir().join(format!("groundwire-zones-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("z");
+        let read = |origin: Option<&str>, head: &str| {
+            std::fs::write(
+                &path,
+                format!("{head}@ 60 SOA a. b. 1 1 1 1 1\n@ 60 NS a.\n"),
+            )
+            .unwrap();
+            let origin = origin.map(|name| Name::parse(name).unwrap());
+            Loaded::read(&[ZoneFile {
+                origin,
+                path: path.clone(),
+            }])
+        };
+        let warnings = read(Some("other.test"), "$ORIGIN lab.test.\n")
+            .unwrap()
+            .warnings;
+        assert_eq!(
+            warnings[0].what,
+            "the zone begins at lab.test., though other.test. was asked for"
+        );
+        assert!(
+            read(Some("LAB.test"), "$ORIGIN lab.test.\n")
+                .unwrap()
+                .warnings
+                .is_empty()
+        );
+        let Err(faults) = read(None, "") else {
+            panic!("it has no name")
+        };
+        assert!(
+            faults.0.last().unwrap().contains("say its name: NAME="),
+            "{faults:?}"
+        );
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -76,6 +76,11 @@ fn a_hangup_reads_the_files_again_and_an_error_keeps_the_old_zone() {
     let file = folder.path().join("z").display().to_string();
     fs::write(&file, zone(1)).unwrap();
     let server = start(&["--zone", &format!("z.test={file}")]);
+    let line = server.error_line().unwrap();
+    assert!(
+        line.ends_with("zone read zone=\"z.test. serial 1, 3 records\""),
+        "{line}"
+    );
     assert_eq!(address_of(&server, "ns.z.test"), [192, 0, 2, 1]);
     fs::write(&file, zone(2)).unwrap();
     server.signal("HUP");
@@ -94,7 +99,16 @@ fn a_hangup_reads_the_files_again_and_an_error_keeps_the_old_zone() {
         "{line}"
     );
     assert_eq!(address_of(&server, "ns.z.test"), [192, 0, 2, 2]);
-    assert!(server.stop().contains("reloads 1 (and 1 refused)"));
+    let same_serial = zone(3).replace("ns h 3", "ns h 2");
+    fs::write(&file, same_serial).unwrap();
+    server.signal("HUP");
+    let line = server.error_line().unwrap();
+    assert!(
+        line.ends_with("the zone has changed and its serial has not zone=z.test. serial=2"),
+        "{line}"
+    );
+    assert!(server.error_line().unwrap().contains("zone read again"));
+    assert!(server.stop().contains("reloads 2 (and 1 refused)"));
 }
 
 #[test]
@@ -143,6 +157,8 @@ fn wrong_flags_are_usage_errors() {
         &["--transfer", "everybody"],
         &["--zone", "two..dots=file"],
         &["--listen", "nowhere"],
+        &["--idle-timeout", "0"],
+        &["--write-timeout", "0"],
         &["operand"],
     ] {
         let run = program("dns-server").args(args).assert();
@@ -179,6 +195,10 @@ fn several_addresses_are_served_by_one_program() {
     ];
     let running = Running::start("dns-server", &args);
     let lines: Vec<String> = (0..4).map(|_| running.line().unwrap()).collect();
+    for _ in 0..3 {
+        let line = running.error_line().unwrap();
+        assert!(line.contains("zone read zone="), "{line}");
+    }
     for line in [&lines[0], &lines[2]] {
         let (network, address) = announced(line);
         assert_eq!(network, "udp");
