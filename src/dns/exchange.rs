@@ -26,7 +26,9 @@ use super::edns::{Edns, SAFE_UDP};
 use super::error::DecodeError;
 use super::header::Header;
 use super::message::Message;
+use super::name::Name;
 use super::record::Question;
+use super::walk::Referral;
 use crate::net::Transport;
 
 /// How many times each server is asked at most, whatever the configuration says: where a port is
@@ -117,7 +119,10 @@ pub enum Trouble {
     Unreachable(String),
     /// The server will not or cannot answer.
     Refused(Rcode),
-    /// Neither an answer nor the offer to look for one (a lame server).
+    /// It is other servers that know: these. A referral is no answer to who wants somebody else to
+    /// follow it.
+    Refers(Vec<Name>),
+    /// Neither an answer, nor a referral, nor the offer to look for one (a lame server).
     Lame,
     /// The reply is malformed.
     Malformed(DecodeError),
@@ -135,6 +140,13 @@ impl fmt::Display for Trouble {
             Trouble::Timeout => f.write_str("no reply in time"),
             Trouble::Unreachable(why) => f.write_str(why),
             Trouble::Refused(rcode) => rcode.fmt(f),
+            Trouble::Refers(servers) => {
+                f.write_str("refers to ")?;
+                servers.iter().enumerate().try_for_each(|(number, server)| {
+                    let comma = if number > 0 { ", " } else { "" };
+                    write!(f, "{comma}{server}")
+                })
+            }
             Trouble::Lame => f.write_str("neither an answer nor recursion"),
             Trouble::Malformed(error) => write!(f, "malformed reply: {error}"),
         }
@@ -310,8 +322,13 @@ impl Exchange {
 
     fn judge(&mut self, sent: &Sent, message: Message, size: usize) {
         match message.header.rcode {
-            Rcode::NOERROR if self.asking.recursion && is_lame(&message) => {
-                self.failed(Trouble::Lame);
+            Rcode::NOERROR if self.asking.recursion && says_nothing(&message) => {
+                // One that points at the root is in charge of nothing that was asked for.
+                let referral = Referral::read(&message, &self.question.name, &Name::root());
+                self.failed(referral.map_or(Trouble::Lame, |referral| {
+                    let servers = referral.servers.into_iter();
+                    Trouble::Refers(servers.map(|(name, _)| name).collect())
+                }));
             }
             Rcode::NOERROR | Rcode::NXDOMAIN => {
                 self.state = State::Over(Some(Reply {
@@ -337,8 +354,10 @@ impl Exchange {
             return;
         };
         let count = self.servers.len();
-        self.servers[self.turn % count].spent =
-            matches!(trouble, Trouble::Refused(_) | Trouble::Lame);
+        self.servers[self.turn % count].spent = matches!(
+            trouble,
+            Trouble::Refused(_) | Trouble::Refers(_) | Trouble::Lame
+        );
         self.tries.push(Try {
             server: sent.server,
             transport: sent.transport,
@@ -363,8 +382,8 @@ fn first_transport(asking: &Asking) -> Transport {
     }
 }
 
-/// Whether a server has nothing to say about the question and does not offer to find out.
-fn is_lame(message: &Message) -> bool {
+/// Whether a server has no answer to the question and does not offer to find one.
+fn says_nothing(message: &Message) -> bool {
     let header = &message.header;
     !header.authoritative && !header.recursion_available && message.answers.is_empty()
 }

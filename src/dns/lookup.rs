@@ -42,7 +42,7 @@ impl fmt::Display for Failure {
                 if tries.is_empty() {
                     return f.write_str("there is no server to ask, or no time left");
                 }
-                f.write_str("no server answered")?;
+                f.write_str("no server could answer")?;
                 tries.iter().try_for_each(|one| write!(f, "; {one}"))
             }
             Failure::Endless { name } => {

@@ -292,7 +292,7 @@ fn when_nobody_answers_each_servers_failure_is_told_and_the_attempts_are_counted
     assert_eq!(
         said,
         format!(
-            "www.example. A: no server answered; {silence}; udp {second}: REFUSED; {silence}; {silence}"
+            "www.example. A: no server could answer; {silence}; udp {second}: REFUSED; {silence}; {silence}"
         )
     );
     assert_eq!(heard.try_iter().count(), 3);

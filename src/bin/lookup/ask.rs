@@ -22,7 +22,7 @@ pub enum Style {
 
 /// The exit status of "there is no such name, or no such record".
 pub const NOT_FOUND: u8 = 1;
-/// The exit status of "no server answered".
+/// The exit status of "no server could answer".
 pub const NO_ANSWER: u8 = 3;
 
 /// An operand, read.

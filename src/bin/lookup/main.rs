@@ -75,7 +75,7 @@ const SPEC: Spec = Spec {
         Opt::value("root-hints", "FILE", "the same from a file [IANA's list]"),
     ],
     statuses: Some(
-        "0 found, 1 no such name or no such record, 2 called wrongly, 3 no server answered",
+        "0 found, 1 no such name or no such record, 2 called wrongly, 3 no server could answer",
     ),
     epilogue: "Without @SERVER, /etc/hosts is looked into first, and localhost is never asked\n\
                for.\n\n\

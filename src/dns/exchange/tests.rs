@@ -243,6 +243,30 @@ fn a_lame_server_is_left_for_the_next_and_a_referral_is_used_when_it_is_wanted()
 }
 
 #[test]
+fn a_referral_is_told_from_a_lame_server_by_its_direction() {
+    for (zone, told) in [
+        ("example", "udp 192.0.2.1:53: refers to ns1.example., ns2."),
+        // Not towards the question: upwards, or elsewhere.
+        (".", "udp 192.0.2.1:53: neither an answer nor recursion"),
+        ("test", "udp 192.0.2.1:53: neither an answer nor recursion"),
+    ] {
+        let mut exchange = exchange(&[A]);
+        let (_, _, query) = sent(&mut exchange, 0, 1);
+        let mut referral = with_rcode(&query, Rcode::NOERROR);
+        referral.header.recursion_available = false;
+        for server in ["ns1.example", "ns2"] {
+            let data = Data::Ns(Name::parse(server).unwrap());
+            let owner = Name::parse(zone).unwrap();
+            referral.authorities.push(Record::new(owner, 60, data));
+        }
+        exchange.received(address(A), &octets(&referral));
+        let tries = done(&mut exchange).unwrap_err();
+        assert_eq!(tries.len(), 1);
+        assert_eq!(tries[0].to_string(), told);
+    }
+}
+
+#[test]
 fn an_old_server_is_asked_once_more_without_edns() {
     for rcode in [Rcode::FORMERR, Rcode::NOTIMP] {
         let mut exchange = exchange(&[A]);

@@ -127,7 +127,7 @@ fn a_failure_says_what_was_asked_of_whom_and_why_it_failed() {
     let (_, outcome) = run(lookup(), |reply| reply.header.rcode = Rcode::SERVFAIL);
     assert_eq!(
         outcome.unwrap_err().to_string(),
-        "n0.example. A: no server answered; udp 192.0.2.1:53: SERVFAIL"
+        "n0.example. A: no server could answer; udp 192.0.2.1:53: SERVFAIL"
     );
     let question = lookup().question;
     let mut alone = Lookup::new(question, Asking::default(), Duration::from_secs(1));

@@ -134,13 +134,13 @@ fn when_no_server_answers_the_status_is_3_and_each_failure_is_told() {
         .code(3)
         .stdout("");
     let text = format!(
-        "lookup: refused.example. A: no server answered; udp {}: REFUSED\n",
+        "lookup: refused.example. A: no server could answer; udp {}: REFUSED\n",
         &lab[1..]
     );
     run.stderr(text);
     let nobody = lookup(&["@127.0.0.1:1", "--attempts", "1", "-t", "a", "x.example"]).code(3);
     nobody
-        .stderr("lookup: x.example. A: no server answered; udp 127.0.0.1:1: connection refused\n");
+        .stderr("lookup: x.example. A: no server could answer; udp 127.0.0.1:1: connection refused\n");
 }
 
 #[test]
