@@ -97,6 +97,8 @@ pub struct Reply {
     pub transport: Transport,
     /// Its length, in octets.
     pub size: usize,
+    /// How long it took, from the query on.
+    pub took: Duration,
 }
 
 /// A try that led to nothing.
@@ -108,6 +110,8 @@ pub struct Try {
     pub transport: Transport,
     /// What went wrong.
     pub trouble: Trouble,
+    /// The reply that was of no use, when one came and could be read.
+    pub reply: Option<Reply>,
 }
 
 /// Why a try led to nothing.
@@ -119,6 +123,8 @@ pub enum Trouble {
     Unreachable(String),
     /// The server will not or cannot answer.
     Refused(Rcode),
+    /// It will not or cannot when there is EDNS in the query, and is asked again without.
+    RefusedEdns(Rcode),
     /// It is other servers that know: these. A referral is no answer to who wants somebody else to
     /// follow it.
     Refers(Vec<Name>),
@@ -140,6 +146,7 @@ impl fmt::Display for Trouble {
             Trouble::Timeout => f.write_str("no reply in time"),
             Trouble::Unreachable(why) => f.write_str(why),
             Trouble::Refused(rcode) => rcode.fmt(f),
+            Trouble::RefusedEdns(rcode) => write!(f, "{rcode} to EDNS"),
             Trouble::Refers(servers) => {
                 f.write_str("refers to ")?;
                 servers.iter().enumerate().try_for_each(|(number, server)| {
@@ -190,6 +197,7 @@ struct Sent {
     server: SocketAddr,
     transport: Transport,
     with_edns: bool,
+    since: Duration,
     until: Duration,
 }
 
@@ -220,17 +228,22 @@ impl Exchange {
         &self.question
     }
 
+    /// The tries that have led to nothing so far: with a reply, those before it.
+    pub fn take_tries(&mut self) -> Vec<Try> {
+        std::mem::take(&mut self.tries)
+    }
+
     /// What to do at the time `now`. `id` is a random number that nobody can guess; it is used when
     /// this step sends. `Done` hands over the reply, or all the tries that failed; once.
     pub fn poll(&mut self, now: Duration, id: u16) -> Step<Result<Reply, Vec<Try>>> {
         loop {
             match &mut self.state {
                 State::Over(reply) => {
-                    let tries = std::mem::take(&mut self.tries);
-                    return Step::Done(reply.take().ok_or(tries));
+                    let reply = reply.take();
+                    return Step::Done(reply.ok_or_else(|| self.take_tries()));
                 }
                 State::Waiting(sent) if now < sent.until => return Step::Wait(sent.until),
-                State::Waiting(_) => self.failed(Trouble::Timeout),
+                State::Waiting(_) => self.failed(Trouble::Timeout, None),
                 State::Next(_) if now >= self.deadline => self.state = State::Over(None),
                 State::Next(transport) => {
                     let transport = *transport;
@@ -249,6 +262,7 @@ impl Exchange {
             server,
             transport,
             with_edns: known.edns,
+            since: now,
             until,
         });
         let octets = self.query(id, known.edns);
@@ -277,11 +291,12 @@ impl Exchange {
 
     /// The server could not be reached, or its connection ended.
     pub fn unreachable(&mut self, why: impl Into<String>) {
-        self.failed(Trouble::Unreachable(why.into()));
+        self.failed(Trouble::Unreachable(why.into()), None);
     }
 
-    /// A message came from this address. What does not belong to the query changes nothing.
-    pub fn received(&mut self, from: SocketAddr, octets: &[u8]) {
+    /// A message came from this address at the time `now`. What does not belong to the query changes
+    /// nothing.
+    pub fn received(&mut self, now: Duration, from: SocketAddr, octets: &[u8]) {
         let State::Waiting(sent) = self.state else {
             return;
         };
@@ -297,8 +312,17 @@ impl Exchange {
             return;
         }
         match Message::decode(octets) {
-            Err(error) => self.failed(Trouble::Malformed(error)),
-            Ok(message) => self.judge(&sent, message, octets.len()),
+            Err(error) => self.failed(Trouble::Malformed(error), None),
+            Ok(message) => {
+                let reply = Reply {
+                    message,
+                    server: sent.server,
+                    transport: sent.transport,
+                    size: octets.len(),
+                    took: now.saturating_sub(sent.since),
+                };
+                self.judge(&sent, reply);
+            }
         }
     }
 
@@ -320,41 +344,40 @@ impl Exchange {
         }
     }
 
-    fn judge(&mut self, sent: &Sent, message: Message, size: usize) {
-        match message.header.rcode {
-            Rcode::NOERROR if self.asking.recursion && says_nothing(&message) => {
+    fn judge(&mut self, sent: &Sent, reply: Reply) {
+        let message = &reply.message;
+        let trouble = match message.header.rcode {
+            Rcode::NOERROR if self.asking.recursion && says_nothing(message) => {
                 // One that points at the root is in charge of nothing that was asked for.
-                let referral = Referral::read(&message, &self.question.name, &Name::root());
-                self.failed(referral.map_or(Trouble::Lame, |referral| {
+                let referral = Referral::read(message, &self.question.name, &Name::root());
+                referral.map_or(Trouble::Lame, |referral| {
                     let servers = referral.servers.into_iter();
                     Trouble::Refers(servers.map(|(name, _)| name).collect())
-                }));
+                })
             }
             Rcode::NOERROR | Rcode::NXDOMAIN => {
-                self.state = State::Over(Some(Reply {
-                    message,
-                    server: sent.server,
-                    transport: sent.transport,
-                    size,
-                }));
+                self.state = State::Over(Some(reply));
+                return;
             }
             // A server older than EDNS (RFC 6891 §7).
-            Rcode::FORMERR | Rcode::NOTIMP if sent.with_edns => {
-                let place = self.turn % self.servers.len();
-                self.servers[place].edns = false;
-                self.state = State::Next(sent.transport);
+            rcode @ (Rcode::FORMERR | Rcode::NOTIMP) if sent.with_edns => {
+                Trouble::RefusedEdns(rcode)
             }
-            rcode => self.failed(Trouble::Refused(rcode)),
-        }
+            rcode => Trouble::Refused(rcode),
+        };
+        self.failed(trouble, Some(reply));
     }
 
     /// Notes what went wrong and goes on to the next server that may still help.
-    fn failed(&mut self, trouble: Trouble) {
+    fn failed(&mut self, trouble: Trouble, reply: Option<Reply>) {
         let State::Waiting(sent) = self.state else {
             return;
         };
         let count = self.servers.len();
-        self.servers[self.turn % count].spent = matches!(
+        let server = &mut self.servers[self.turn % count];
+        let without_edns = matches!(trouble, Trouble::RefusedEdns(_));
+        server.edns &= !without_edns;
+        server.spent = matches!(
             trouble,
             Trouble::Refused(_) | Trouble::Refers(_) | Trouble::Lame
         );
@@ -362,7 +385,12 @@ impl Exchange {
             server: sent.server,
             transport: sent.transport,
             trouble,
+            reply,
         });
+        if without_edns {
+            self.state = State::Next(sent.transport);
+            return;
+        }
         let all = count.saturating_mul(self.asking.attempts.min(MAX_ATTEMPTS) as usize);
         let next = (self.turn + 1..all).find(|turn| !self.servers[turn % count].spent);
         self.state = match next {

@@ -22,7 +22,7 @@ use crate::net::{Conn, Deadline, Transport, plain_words};
 pub(super) trait Carried {
     type Outcome;
     fn poll(&mut self, now: Duration, id: u16) -> Step<Self::Outcome>;
-    fn received(&mut self, from: SocketAddr, octets: &[u8]);
+    fn received(&mut self, now: Duration, from: SocketAddr, octets: &[u8]);
     fn unreachable(&mut self, why: String);
 }
 
@@ -33,8 +33,8 @@ impl Carried for Exchange {
         Exchange::poll(self, now, id)
     }
 
-    fn received(&mut self, from: SocketAddr, octets: &[u8]) {
-        Exchange::received(self, from, octets);
+    fn received(&mut self, now: Duration, from: SocketAddr, octets: &[u8]) {
+        Exchange::received(self, now, from, octets);
     }
 
     fn unreachable(&mut self, why: String) {
@@ -49,8 +49,8 @@ impl Carried for Lookup {
         Lookup::poll(self, now, id)
     }
 
-    fn received(&mut self, from: SocketAddr, octets: &[u8]) {
-        Lookup::received(self, from, octets);
+    fn received(&mut self, now: Duration, from: SocketAddr, octets: &[u8]) {
+        Lookup::received(self, now, from, octets);
     }
 
     fn unreachable(&mut self, why: String) {
@@ -59,7 +59,7 @@ impl Carried for Lookup {
 }
 
 /// Carries a look-up to its end; its clock starts with `epoch`.
-pub(super) fn carry<C: Carried>(mut carried: C, epoch: Instant) -> C::Outcome {
+pub(super) fn carry<C: Carried>(carried: &mut C, epoch: Instant) -> C::Outcome {
     let mut link: Option<Link> = None;
     let mut buffer = vec![0; MAX_MESSAGE];
     // Each step sends (a bounded number of times), waits (until a point in time), or ends.
@@ -75,7 +75,7 @@ pub(super) fn carry<C: Carried>(mut carried: C, epoch: Instant) -> C::Outcome {
                 Ok(opened) => link = Some(opened),
                 Err(error) => {
                     link = None;
-                    unless_late(&mut carried, &error);
+                    unless_late(carried, &error);
                 }
             },
             Step::Wait(until) => {
@@ -84,8 +84,8 @@ pub(super) fn carry<C: Carried>(mut carried: C, epoch: Instant) -> C::Outcome {
                     continue;
                 };
                 match link.receive(&mut buffer, epoch + until) {
-                    Ok(octets) => carried.received(link.server, octets),
-                    Err(error) => unless_late(&mut carried, &error),
+                    Ok(octets) => carried.received(epoch.elapsed(), link.server, octets),
+                    Err(error) => unless_late(carried, &error),
                 }
             }
         }

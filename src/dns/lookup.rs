@@ -126,8 +126,8 @@ impl Lookup {
     }
 
     /// See [`Exchange::received`].
-    pub fn received(&mut self, from: SocketAddr, octets: &[u8]) {
-        self.exchange.received(from, octets);
+    pub fn received(&mut self, now: Duration, from: SocketAddr, octets: &[u8]) {
+        self.exchange.received(now, from, octets);
     }
 
     /// See [`Exchange::unreachable`].

@@ -25,7 +25,7 @@ use super::cache::Cache;
 use super::chain::{Answer, Ending};
 use super::code::RecordType;
 use super::edns::SAFE_UDP;
-use super::exchange::{Asking, Exchange, Reply};
+use super::exchange::{Asking, Exchange, Reply, Try};
 use super::failure::LookupError;
 use super::hosts::Hosts;
 use super::link::{carry, unguessable};
@@ -208,12 +208,24 @@ impl Resolver {
 
     /// The same with servers and manners of its own: how a resolver that starts at the root asks.
     pub fn query_with(&self, question: &Question, asking: Asking) -> Result<Reply, Failure> {
-        let exchange = Exchange::new(question.clone(), asking, self.config.deadline);
-        carry(exchange, Instant::now()).map_err(|tries| Failure::NoAnswer {
-            question: question.clone(),
-            aliases: Vec::new(),
-            tries,
-        })
+        self.exchange(question, asking).map(|(reply, _)| reply)
+    }
+
+    /// As [`Resolver::query`], with the tries before the reply, each with what the server said.
+    pub fn query_with_tries(&self, question: &Question) -> Result<(Reply, Vec<Try>), Failure> {
+        self.exchange(question, self.asking())
+    }
+
+    fn exchange(&self, question: &Question, asking: Asking) -> Result<(Reply, Vec<Try>), Failure> {
+        let mut exchange = Exchange::new(question.clone(), asking, self.config.deadline);
+        match carry(&mut exchange, Instant::now()) {
+            Ok(reply) => Ok((reply, exchange.take_tries())),
+            Err(tries) => Err(Failure::NoAnswer {
+                question: question.clone(),
+                aliases: Vec::new(),
+                tries,
+            }),
+        }
     }
 
     /// Looks up one question for exactly this name: what this machine knows, else the cache, else
@@ -234,7 +246,10 @@ impl Resolver {
         }
         let begun = Instant::now();
         let left = deadline.saturating_duration_since(begun);
-        let answer = carry(Lookup::new(question.clone(), self.asking(), left), begun)?;
+        let answer = carry(
+            &mut Lookup::new(question.clone(), self.asking(), left),
+            begun,
+        )?;
         self.cache().put(&answer, self.started.elapsed());
         Ok(answer)
     }

@@ -1,7 +1,6 @@
 //! What to ask for an operand, whom, and in which form to tell the answer.
 
 use std::net::IpAddr;
-use std::time::Instant;
 
 use groundwire::cli::{self, Failure, Out, UsageError};
 use groundwire::dns::{
@@ -103,20 +102,27 @@ fn failed(asked: &Asked, error: &LookupError, style: Style, out: &Out) -> Result
     Ok(NO_ANSWER)
 }
 
-/// Tells whole replies, one for each type; returns the exit status.
+/// Tells whole replies, the one for each type and those before it that were of no use; returns the exit status.
 pub fn messages(asked: &Asked, resolver: &Resolver, out: &Out) -> Result<u8, Failure> {
     let mut status = NOT_FOUND;
     for question in asked.questions() {
-        let begun = Instant::now();
-        let reply = match resolver.query(&question) {
-            Ok(reply) => reply,
+        let outcome = resolver.query_with_tries(&question);
+        let tries = match &outcome {
+            Ok((_, tries)) | Err(dns::Failure::NoAnswer { tries, .. }) => tries.as_slice(),
+            Err(_) => &[],
+        };
+        for failed in tries {
+            out.line(sections::failed(failed))?;
+        }
+        let reply = match outcome {
+            Ok((reply, _)) => reply,
             Err(failure) => {
                 cli::complain(&SPEC, failure);
                 status = NO_ANSWER;
                 continue;
             }
         };
-        out.line(sections::reply(&reply, begun.elapsed()))?;
+        out.line(sections::reply(&reply))?;
         let message = &reply.message;
         let found = message.header.rcode == Rcode::NOERROR && !message.answers.is_empty();
         if found && status == NOT_FOUND {

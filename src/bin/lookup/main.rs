@@ -69,7 +69,7 @@ const SPEC: Spec = Spec {
         Opt::flag("system", "ask the system's own resolver, for addresses"),
         Opt::flag("short", "print the data of the records only"),
         Opt::flag("json", "print an object a line"),
-        Opt::flag("verbose", "print whole replies").short('v'),
+        Opt::flag("verbose", "print whole replies, useless ones too").short('v'),
         Opt::flag("trace", "walk down from the root instead, and show the way"),
         Opt::value("root", "ADDRESS", "where the root is, for --trace in a lab").many(),
         Opt::value("root-hints", "FILE", "the same from a file [IANA's list]"),

@@ -1,13 +1,19 @@
 //! A whole reply, section by section, as dig(1) lays it out.
 
 use std::fmt::Write;
-use std::time::Duration;
 
+use groundwire::dns::exchange::Try;
 use groundwire::dns::{Edns, Header, Message, Question, Record, Reply};
 use groundwire::net::Transport;
 
+/// A try that led to nothing: the reply, or a line that says why there is none to show.
+pub fn failed(failed: &Try) -> String {
+    let shown = failed.reply.as_ref().map(reply);
+    shown.unwrap_or_else(|| format!(";; {failed}\n"))
+}
+
 /// All of a reply, without the last line feed.
-pub fn reply(reply: &Reply, took: Duration) -> String {
+pub fn reply(reply: &Reply) -> String {
     let message = &reply.message;
     let mut text = header(message);
     text.push_str(&edns(message.edns.as_ref()));
@@ -27,7 +33,7 @@ pub fn reply(reply: &Reply, took: Duration) -> String {
         Transport::Udp => "UDP",
         Transport::Tcp => "TCP",
     };
-    let millis = took.as_secs_f64() * 1e3;
+    let millis = reply.took.as_secs_f64() * 1e3;
     let (server, size) = (reply.server, reply.size);
     // Writing to a String cannot fail.
     let _ = write!(

@@ -109,7 +109,7 @@ fn a_reply_that_does_not_match_is_passed_over_and_the_deadline_stays() {
         octets(&good)[..11].to_vec(),
     ];
     for octets in junk {
-        exchange.received(address(A), &octets);
+        exchange.received(seconds(0), address(A), &octets);
         assert_eq!(
             exchange.poll(seconds(4), 0),
             Step::Wait(seconds(5)),
@@ -117,10 +117,10 @@ fn a_reply_that_does_not_match_is_passed_over_and_the_deadline_stays() {
         );
     }
     for other in [B, "192.0.2.1:54"] {
-        exchange.received(address(other), &octets(&good));
+        exchange.received(seconds(0), address(other), &octets(&good));
         assert!(waits(&mut exchange, 4), "{other}");
     }
-    exchange.received(address(A), &octets(&good));
+    exchange.received(seconds(0), address(A), &octets(&good));
     assert_eq!(done(&mut exchange).unwrap().message, good);
 }
 
@@ -130,7 +130,7 @@ fn a_reply_may_change_the_case_of_the_question() {
     let (_, _, query) = sent(&mut exchange, 0, 7);
     let mut flipped = reply(&query);
     flipped.questions[0].name = Name::parse("WWW.eXAMPLE.").unwrap();
-    exchange.received(address(A), &octets(&flipped));
+    exchange.received(seconds(0), address(A), &octets(&flipped));
     assert!(done(&mut exchange).is_ok());
 }
 
@@ -197,14 +197,29 @@ fn a_server_that_will_not_answer_is_asked_once_and_the_next_is_asked() {
     for rcode in [Rcode::SERVFAIL, Rcode::REFUSED, Rcode::NOTAUTH, Rcode(15)] {
         let mut exchange = exchange(&[A, B]);
         let (_, _, query) = sent(&mut exchange, 0, 1);
-        exchange.received(address(A), &octets(&with_rcode(&query, rcode)));
+        exchange.received(seconds(0), address(A), &octets(&with_rcode(&query, rcode)));
         let (server, _, query) = sent(&mut exchange, 0, 2);
         assert_eq!(server, address(B), "{rcode}");
-        exchange.received(address(B), &octets(&with_rcode(&query, rcode)));
+        exchange.received(seconds(0), address(B), &octets(&with_rcode(&query, rcode)));
         let tries = done(&mut exchange).unwrap_err();
         let told: Vec<&Trouble> = tries.iter().map(|one| &one.trouble).collect();
         assert_eq!(told, [&Trouble::Refused(rcode); 2]);
     }
+}
+
+#[test]
+fn replies_of_no_use_are_kept_with_their_tries_and_each_has_its_own_time() {
+    let mut exchange = exchange(&[A, B]);
+    let (_, _, query) = sent(&mut exchange, 0, 1);
+    let refusal = with_rcode(&query, Rcode::REFUSED);
+    exchange.received(seconds(3), address(A), &octets(&refusal));
+    let (_, _, query) = sent(&mut exchange, 3, 2);
+    exchange.received(seconds(5), address(B), &octets(&reply(&query)));
+    assert_eq!(done(&mut exchange).unwrap().took, seconds(2));
+    let tries = exchange.take_tries();
+    let kept = tries[0].reply.as_ref().unwrap();
+    assert_eq!((tries.len(), kept.took), (1, seconds(3)));
+    assert_eq!((&kept.message, kept.server), (&refusal, address(A)));
 }
 
 #[test]
@@ -213,10 +228,10 @@ fn an_error_without_a_question_is_an_answer_and_a_success_without_one_is_not() {
     let (_, _, query) = sent(&mut exchange, 0, 1);
     let mut bare = with_rcode(&query, Rcode::NXDOMAIN);
     bare.questions.clear();
-    exchange.received(address(A), &octets(&bare));
+    exchange.received(seconds(0), address(A), &octets(&bare));
     assert!(waits(&mut exchange, 0));
     bare.header.rcode = Rcode::SERVFAIL;
-    exchange.received(address(A), &octets(&bare));
+    exchange.received(seconds(0), address(A), &octets(&bare));
     assert_eq!(sent(&mut exchange, 0, 2).0, address(B));
 }
 
@@ -226,7 +241,7 @@ fn a_lame_server_is_left_for_the_next_and_a_referral_is_used_when_it_is_wanted()
     let (_, _, query) = sent(&mut exchange, 0, 1);
     let mut lame = with_rcode(&query, Rcode::NOERROR);
     lame.header.recursion_available = false;
-    exchange.received(address(A), &octets(&lame));
+    exchange.received(seconds(0), address(A), &octets(&lame));
     assert_eq!(sent(&mut exchange, 0, 2).0, address(B));
 
     let asking = Asking {
@@ -238,7 +253,7 @@ fn a_lame_server_is_left_for_the_next_and_a_referral_is_used_when_it_is_wanted()
     let (_, _, query) = sent(&mut walking, 0, 1);
     assert!(!query.header.recursion_desired);
     lame.header.recursion_desired = false;
-    walking.received(address(A), &octets(&lame));
+    walking.received(seconds(0), address(A), &octets(&lame));
     assert!(done(&mut walking).is_ok());
 }
 
@@ -259,7 +274,7 @@ fn a_referral_is_told_from_a_lame_server_by_its_direction() {
             let owner = Name::parse(zone).unwrap();
             referral.authorities.push(Record::new(owner, 60, data));
         }
-        exchange.received(address(A), &octets(&referral));
+        exchange.received(seconds(0), address(A), &octets(&referral));
         let tries = done(&mut exchange).unwrap_err();
         assert_eq!(tries.len(), 1);
         assert_eq!(tries[0].to_string(), told);
@@ -273,13 +288,16 @@ fn an_old_server_is_asked_once_more_without_edns() {
         let (_, _, query) = sent(&mut exchange, 0, 1);
         let mut refusal = with_rcode(&query, rcode);
         refusal.questions.clear();
-        exchange.received(address(A), &octets(&refusal));
+        exchange.received(seconds(0), address(A), &octets(&refusal));
         let (server, _, query) = sent(&mut exchange, 0, 2);
         assert_eq!((server, &query.edns), (address(A), &None), "{rcode}");
-        exchange.received(address(A), &octets(&with_rcode(&query, rcode)));
+        exchange.received(seconds(0), address(A), &octets(&with_rcode(&query, rcode)));
         let tries = done(&mut exchange).unwrap_err();
-        assert_eq!(tries.len(), 1);
-        assert_eq!(tries[0].trouble, Trouble::Refused(rcode));
+        let told: Vec<&Trouble> = tries.iter().map(|one| &one.trouble).collect();
+        assert_eq!(
+            told,
+            [&Trouble::RefusedEdns(rcode), &Trouble::Refused(rcode)]
+        );
     }
 }
 
@@ -289,13 +307,13 @@ fn a_cut_reply_is_not_used_but_asked_for_again_over_tcp() {
     let (_, _, query) = sent(&mut exchange, 0, 1);
     let mut cut = reply(&query);
     cut.header.truncated = true;
-    exchange.received(address(A), &octets(&cut));
+    exchange.received(seconds(0), address(A), &octets(&cut));
     let (server, transport, query) = sent(&mut exchange, 0, 2);
     assert_eq!((server, transport), (address(A), Transport::Tcp));
     // Over TCP there is nothing further to turn to: what is there is used.
     let mut cut = reply(&query);
     cut.header.truncated = true;
-    exchange.received(address(A), &octets(&cut));
+    exchange.received(seconds(0), address(A), &octets(&cut));
     assert_eq!(done(&mut exchange).unwrap().transport, Transport::Tcp);
 }
 
@@ -307,7 +325,7 @@ fn tc_with_garbage_behind_the_question_goes_to_tcp_and_when_that_fails_to_the_ne
     cut.header.truncated = true;
     let mut garbage = octets(&cut);
     garbage.truncate(garbage.len() - 3);
-    exchange.received(address(A), &garbage);
+    exchange.received(seconds(0), address(A), &garbage);
     assert_eq!(sent(&mut exchange, 0, 2).1, Transport::Tcp);
     exchange.unreachable("connection refused");
     let (server, transport, _) = sent(&mut exchange, 0, 3);
@@ -320,10 +338,10 @@ fn a_broken_body_behind_the_right_question_sends_us_to_the_next_server() {
     let (_, _, query) = sent(&mut exchange, 0, 1);
     let mut broken = octets(&reply(&query));
     broken.truncate(broken.len() - 1);
-    exchange.received(address(A), &broken);
+    exchange.received(seconds(0), address(A), &broken);
     let (server, _, query) = sent(&mut exchange, 0, 2);
     assert_eq!(server, address(B));
-    exchange.received(address(B), &octets(&reply(&query)));
+    exchange.received(seconds(0), address(B), &octets(&reply(&query)));
     assert!(done(&mut exchange).is_ok());
 }
 
@@ -333,7 +351,7 @@ fn an_extended_rcode_is_read_whole() {
     let (_, _, query) = sent(&mut exchange, 0, 1);
     let mut bad = with_rcode(&query, Rcode::BADVERS);
     bad.edns = Some(Edns::default());
-    exchange.received(address(A), &octets(&bad));
+    exchange.received(seconds(0), address(A), &octets(&bad));
     let tries = done(&mut exchange).unwrap_err();
     assert_eq!(tries[0].trouble, Trouble::Refused(Rcode::BADVERS));
 }
@@ -344,17 +362,21 @@ fn octets_behind_the_message_do_no_harm() {
     let (_, _, query) = sent(&mut exchange, 0, 1);
     let mut long = octets(&reply(&query));
     long.extend([0xff; 9]);
-    exchange.received(address(A), &long);
+    exchange.received(seconds(0), address(A), &long);
     assert!(done(&mut exchange).is_ok());
 }
 
 #[test]
 fn what_comes_when_nothing_is_awaited_changes_nothing() {
     let mut exchange = exchange(&[A]);
-    exchange.received(address(A), &[0; 12]);
+    exchange.received(seconds(0), address(A), &[0; 12]);
     exchange.unreachable("nobody was asked");
     let (_, _, query) = sent(&mut exchange, 0, 1);
-    exchange.received(address(A), &octets(&reply(&query)));
-    exchange.received(address(A), &octets(&with_rcode(&query, Rcode::SERVFAIL)));
+    exchange.received(seconds(0), address(A), &octets(&reply(&query)));
+    exchange.received(
+        seconds(0),
+        address(A),
+        &octets(&with_rcode(&query, Rcode::SERVFAIL)),
+    );
     assert!(done(&mut exchange).is_ok());
 }

@@ -38,7 +38,7 @@ fn run(
                 reply.questions = query.questions;
                 reply.header.authoritative = true;
                 serve(&mut reply);
-                lookup.received(server, &reply.encode().unwrap());
+                lookup.received(Duration::ZERO, server, &reply.encode().unwrap());
             }
         }
     }
@@ -175,7 +175,7 @@ fn whatever_a_reply_is_made_of_the_lookup_ends() {
                         octets[place] = random(256) as u8;
                     }
                     octets.truncate(octets.len() - random(2) * random(20));
-                    lookup.received(server, &octets);
+                    lookup.received(now, server, &octets);
                 }
             }
         }

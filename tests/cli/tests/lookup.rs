@@ -4,7 +4,7 @@ use std::net::UdpSocket;
 use std::thread;
 
 use assert_cmd::assert::Assert;
-use groundwire_cli_tests::{json, program};
+use groundwire_cli_tests::{Server, json, program};
 
 /// Where the data of a record stand in the replies of [`server`].
 enum Reply {
@@ -139,8 +139,9 @@ fn when_no_server_answers_the_status_is_3_and_each_failure_is_told() {
     );
     run.stderr(text);
     let nobody = lookup(&["@127.0.0.1:1", "--attempts", "1", "-t", "a", "x.example"]).code(3);
-    nobody
-        .stderr("lookup: x.example. A: no server could answer; udp 127.0.0.1:1: connection refused\n");
+    nobody.stderr(
+        "lookup: x.example. A: no server could answer; udp 127.0.0.1:1: connection refused\n",
+    );
 }
 
 #[test]
@@ -234,6 +235,63 @@ fn verbose_shows_the_reply_section_by_section() {
         assert!(printed.contains(part), "{part:?} is not in\n{printed}");
     }
     lookup(&[&lab(), "-v", "gone.example"]).code(1);
+}
+
+#[test]
+fn verbose_shows_replies_that_are_no_answer_before_the_error_and_before_the_next_servers() {
+    let lab = lab();
+    let (header, error) = ("status: REFUSED, id: ", "no server could answer; udp ");
+    let run = lookup(&[&lab, "-v", "-t", "a", "refused.example"]).code(3);
+    assert_eq!(stdout(&run).matches(header).count(), 1, "{}", stdout(&run));
+    let said = String::from_utf8(run.get_output().stderr.clone()).unwrap();
+    assert!(
+        said.contains(error) && said.ends_with(": REFUSED\n"),
+        "{said}"
+    );
+
+    let refuses = server(|_, _| Reply::Rcode(5));
+    let run = lookup(&[
+        "@127.0.0.1:1",
+        &refuses,
+        &lab,
+        "-v",
+        "-t",
+        "a",
+        "www.example",
+    ]);
+    let printed = stdout(&run.success().stderr(""));
+    let places = [
+        ";; udp 127.0.0.1:1: connection refused\n",
+        header,
+        "192.0.2.2",
+    ]
+    .map(|part| printed.find(part));
+    assert!(places[0].is_some() && places.is_sorted(), "{printed}");
+    assert_eq!(printed.matches(";; Query time: ").count(), 2, "{printed}");
+}
+
+#[test]
+fn verbose_shows_a_referral_and_a_renamed_tree_as_they_came() {
+    let server = Server::start("dns-server", &["--listen", "127.0.0.1:0"]);
+    let at = format!("@{}", server.address);
+    let run = lookup(&[&at, "-v", "-t", "a", "www.sub.lab.test"]).code(3);
+    for part in [
+        ";; flags: qr rd; QUERY: 1, ANSWER: 0, AUTHORITY: 2, ADDITIONAL: 5\n",
+        "\n;; AUTHORITY SECTION:\nsub.lab.test.",
+    ] {
+        assert!(stdout(&run).contains(part), "{}", stdout(&run));
+    }
+    let said = String::from_utf8(run.get_output().stderr.clone()).unwrap();
+    let refers = "refers to ns.sub.lab.test., ns2.lab.test.\n";
+    assert!(said.ends_with(refers), "{said}");
+
+    let run = lookup(&[&at, "-v", "-t", "a", "www.old.lab.test"]).success();
+    let printed = stdout(&run);
+    let mut answer = printed.split(";; ANSWER SECTION:\n");
+    let kinds = answer.nth(1).unwrap().lines().take(3);
+    let kinds: Vec<&str> = kinds.filter_map(|line| line.split('\t').nth(3)).collect();
+    assert_eq!(kinds, ["DNAME", "CNAME", "A"], "{printed}");
+    server.stop();
 }
 
 #[test]
