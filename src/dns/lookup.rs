@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::chain::{Answer, Chain, MAX_ALIASES, Said};
-use super::exchange::{Asking, Exchange, Step, Try};
+use super::exchange::{Asking, Exchange, Step, Trouble, Try};
 use super::name::Name;
 use super::record::{Question, Record};
 
@@ -30,6 +30,17 @@ pub enum Failure {
         /// The name where following them ended.
         name: Name,
     },
+}
+
+impl Failure {
+    /// Whether nobody replied at all, so that another name would have the same fate.
+    pub(super) fn is_silence(&self) -> bool {
+        let silent = |one: &Try| matches!(one.trouble, Trouble::Timeout | Trouble::Unreachable(_));
+        match self {
+            Failure::NoAnswer { tries, .. } => tries.iter().all(silent),
+            Failure::Endless { .. } => false,
+        }
+    }
 }
 
 impl fmt::Display for Failure {

@@ -257,28 +257,50 @@ impl Resolver {
     /// Looks up records of these types for a name as a user writes it, by the search list; one
     /// answer a type, in order. They are of the first candidate that has any of the records. When
     /// none has, the answers are negative: of a candidate that exists, else of the name as written.
+    ///
+    /// A candidate whose servers fail does not end the search, as with the C library's
+    /// `res_search`; its failure is the outcome when nothing else is found. When the name as written
+    /// came first, what became of that counts, not the failures of its completions. Where nobody
+    /// replied at all, the other completions would wait in vain, too, and are passed over.
     pub fn search(&self, text: &str, kinds: &[RecordType]) -> Result<Vec<Answer>, LookupError> {
         let name = parse_name(text)?;
         let deadline = Instant::now() + self.config.deadline;
+        let candidates = candidates(text, &name, &self.config.search, self.config.ndots);
+        let as_is_first = candidates.first() == Some(&name);
         let mut negative: Option<Vec<Answer>> = None;
-        for candidate in candidates(text, &name, &self.config.search, self.config.ndots) {
-            let answers = self.ask_all(&candidate, kinds, deadline)?;
+        let mut failure: Option<Failure> = None;
+        let mut silence = false;
+        for candidate in candidates {
+            let as_is = candidate == name;
+            if silence && !as_is {
+                continue;
+            }
+            let answers = match self.ask_all(&candidate, kinds, deadline) {
+                Ok(answers) => answers,
+                Err(failed) => {
+                    silence |= failed.is_silence();
+                    if as_is || !as_is_first {
+                        failure.get_or_insert(failed);
+                    }
+                    continue;
+                }
+            };
             if answers.iter().any(|answer| !answer.records().is_empty()) {
                 return Ok(answers);
             }
-            let exists = |answers: &[Answer]| {
-                let mut endings = answers.iter().map(|answer| &answer.ending);
-                endings.any(|ending| matches!(ending, Ending::NoSuchRecord { .. }))
-            };
             let better = match &negative {
                 None => true,
-                Some(before) => !exists(before) && (exists(&answers) || candidate == name),
+                Some(before) => !exists(before) && (exists(&answers) || as_is),
             };
             if better {
                 negative = Some(answers);
             }
         }
-        Ok(negative.unwrap_or_default())
+        let negative = negative.unwrap_or_default();
+        match failure {
+            Some(failure) if as_is_first || !exists(&negative) => Err(failure.into()),
+            _ => Ok(negative),
+        }
     }
 
     /// Asks for all types at once. A failure counts when nothing else has a record.
@@ -287,7 +309,7 @@ impl Resolver {
         name: &Name,
         kinds: &[RecordType],
         deadline: Instant,
-    ) -> Result<Vec<Answer>, LookupError> {
+    ) -> Result<Vec<Answer>, Failure> {
         let ask = |kind: RecordType| {
             let question = Question::new(name.clone(), kind);
             self.lookup_by(&question, deadline)
@@ -315,7 +337,7 @@ impl Resolver {
         let answers: Vec<Answer> = answers.into_iter().flatten().collect();
         let found = answers.iter().any(|answer| !answer.records().is_empty());
         match failures.into_iter().find_map(Result::err) {
-            Some(failure) if !found => Err(failure.into()),
+            Some(failure) if !found => Err(failure),
             _ => Ok(answers),
         }
     }
@@ -347,6 +369,12 @@ impl Resolver {
     fn cache(&self) -> MutexGuard<'_, Cache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether negative answers are about a name that exists.
+fn exists(answers: &[Answer]) -> bool {
+    let mut endings = answers.iter().map(|answer| &answer.ending);
+    endings.any(|ending| matches!(ending, Ending::NoSuchRecord { .. }))
 }
 
 /// Reads a name that a user wrote. What looks like an IP address is refused: as a name it would be

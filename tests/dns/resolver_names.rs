@@ -7,8 +7,8 @@ use std::thread;
 
 use groundwire::dns::data::{Mx, Srv};
 use groundwire::dns::{
-    Data, Ending, Failure, Hosts, LookupError, Message, Rcode, Record, RecordType, Resolver,
-    ResolverConfig,
+    Answer, Data, Ending, Failure, Hosts, LookupError, Message, Rcode, Record, RecordType,
+    Resolver, ResolverConfig,
 };
 
 use crate::scripted::*;
@@ -151,6 +151,81 @@ fn the_search_list_is_gone_through_until_a_name_exists() {
     let gone = resolver.search("gone", &[RecordType::A]).unwrap();
     assert_eq!(gone[0].question.name, name("gone"));
     assert!(matches!(gone[0].ending, Ending::NoSuchName { .. }));
+}
+
+/// What becomes of a search for `text` along a.example and b.example, and the names asked for; the
+/// server says this of each: an rcode without records, or closes the connection.
+fn search(
+    text: &str,
+    says: fn(&str) -> Result<Rcode, ()>,
+) -> (Vec<String>, Result<Vec<Answer>, LookupError>) {
+    let (tell, heard) = std::sync::mpsc::channel();
+    let server = tcp(any(), move |query, stream| {
+        let asked = query.questions[0].name.to_string();
+        tell.send(asked.clone()).unwrap();
+        let mut said = reply(query, GOOD);
+        if let Ok(rcode) = says(&asked) {
+            said.header.rcode = rcode;
+            said.answers.clear();
+            send(stream, &framed(&octets(&said)));
+        }
+    });
+    let resolver = Resolver::new(ResolverConfig {
+        search: vec![name("a.example"), name("b.example")],
+        use_tcp: true,
+        ..config(&[server])
+    });
+    let outcome = resolver.search(text, &[RecordType::A]);
+    (heard.try_iter().collect(), outcome)
+}
+
+#[test]
+fn a_candidate_whose_servers_fail_does_not_end_the_search_and_is_told_when_nothing_is_found() {
+    let (asked, outcome) = search("www", |name| match name {
+        "www.a.example." => Ok(Rcode::SERVFAIL),
+        "www.b.example." => Ok(Rcode::REFUSED),
+        _ => Ok(Rcode::NXDOMAIN),
+    });
+    assert_eq!(asked, ["www.a.example.", "www.b.example.", "www."]);
+    let said = outcome.unwrap_err().to_string();
+    assert!(said.starts_with("www.a.example. A: no server"), "{said}");
+}
+
+#[test]
+fn a_candidate_that_exists_without_the_record_counts_more_than_the_failure_of_another() {
+    let (asked, outcome) = search("www", |name| match name {
+        "www.a.example." => Ok(Rcode::NOERROR),
+        "www.b.example." => Ok(Rcode::SERVFAIL),
+        _ => Ok(Rcode::REFUSED),
+    });
+    assert_eq!(asked.len(), 3);
+    assert_eq!(outcome.unwrap()[0].name, name("www.a.example"));
+}
+
+#[test]
+fn of_a_name_that_is_asked_for_as_it_is_first_that_outcome_counts() {
+    let (asked, outcome) = search("www.x", |name| match name {
+        "www.x." => Ok(Rcode::NXDOMAIN),
+        _ => Ok(Rcode::SERVFAIL),
+    });
+    assert_eq!(asked.len(), 3);
+    assert_eq!(outcome.unwrap()[0].name, name("www.x"));
+    let (asked, outcome) = search("www.x", |name| match name {
+        "www.x." => Ok(Rcode::SERVFAIL),
+        _ => Ok(Rcode::NOERROR),
+    });
+    assert_eq!(asked.len(), 3);
+    let said = outcome.unwrap_err().to_string();
+    assert!(said.starts_with("www.x. A: no server"), "{said}");
+}
+
+#[test]
+fn where_nobody_replies_only_the_name_as_written_is_still_asked_for() {
+    let (asked, outcome) = search("www", |_| Err(()));
+    assert_eq!(asked, ["www.a.example.", "www."]);
+    let said = outcome.unwrap_err().to_string();
+    assert!(said.starts_with("www.a.example. A: no server"), "{said}");
+    assert_eq!(search("www.x", |_| Err(())).0, ["www.x."]);
 }
 
 #[test]

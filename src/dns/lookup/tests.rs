@@ -1,7 +1,6 @@
 //! Look-ups through several replies: aliases that lead from one to the next.
 
 use super::*;
-use crate::dns::exchange::Trouble;
 use crate::dns::{Class, Data, Ending, Message, Rcode, Record, RecordType};
 
 fn name(text: &str) -> Name {
