@@ -4,7 +4,7 @@
 //!             poll: Send                 received, matches
 //!   Next  ------------------> Waiting ------------------------> Done(reply)
 //!    ^                           |  |  matches nothing we asked: stay, same deadline
-//!    |   next server, or the     |  |  TC over UDP: the same server over TCP
+//!    |   next server, or the     |  |  TC over UDP, or a flood of those: the same server over TCP
 //!    +---------------------------+  |  FORMERR, NOTIMP: the same server without EDNS, once
 //!        same one otherwise         |
 //!                                   +--> nobody left to ask, or the deadline: Done(tries)
@@ -15,7 +15,8 @@
 //!
 //! A reply counts when it comes from the address that was asked and has our id, QR, opcode and
 //! question (RFC 5452 §9.1). Anything else may be a forgery that races the real reply, so it is
-//! passed over and waiting goes on; who sends much of it wins nothing, since the deadline stays.
+//! passed over and waiting goes on; who sends much of it does not move the deadline, and soon guesses
+//! at a port that is closed, since the query has gone to TCP ([`MAX_STRAYS`]).
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -34,6 +35,10 @@ use crate::net::Transport;
 /// How many times each server is asked at most, whatever the configuration says: where a port is
 /// closed, each try fails at once.
 pub const MAX_ATTEMPTS: u32 = 100;
+
+/// How many messages that do not match are passed over before the query goes to TCP. A hundred of
+/// 65,536 ids guessed is one forgery in 655 floods.
+pub const MAX_STRAYS: u32 = 100;
 
 /// What the caller has to do now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,6 +135,8 @@ pub enum Trouble {
     Refers(Vec<Name>),
     /// Neither an answer, nor a referral, nor the offer to look for one (a lame server).
     Lame,
+    /// Cut, over TCP as well, before the first record: it says neither yes nor no.
+    Cut,
     /// The reply is malformed.
     Malformed(DecodeError),
 }
@@ -155,6 +162,7 @@ impl fmt::Display for Trouble {
                 })
             }
             Trouble::Lame => f.write_str("neither an answer nor recursion"),
+            Trouble::Cut => f.write_str("a cut reply without a record"),
             Trouble::Malformed(error) => write!(f, "malformed reply: {error}"),
         }
     }
@@ -197,6 +205,8 @@ struct Sent {
     server: SocketAddr,
     transport: Transport,
     with_edns: bool,
+    /// The messages that came to it and did not match.
+    strays: u32,
     since: Duration,
     until: Duration,
 }
@@ -262,6 +272,7 @@ impl Exchange {
             server,
             transport,
             with_edns: known.edns,
+            strays: 0,
             since: now,
             until,
         });
@@ -304,6 +315,7 @@ impl Exchange {
             return;
         }
         let Some(header) = self.matching(&sent, octets) else {
+            self.stray(sent);
             return;
         };
         if header.truncated && sent.transport == Transport::Udp {
@@ -324,6 +336,14 @@ impl Exchange {
                 self.judge(&sent, reply);
             }
         }
+    }
+
+    fn stray(&mut self, sent: Sent) {
+        let strays = sent.strays.saturating_add(1);
+        self.state = match strays >= MAX_STRAYS && sent.transport == Transport::Udp {
+            true => State::Next(Transport::Tcp),
+            false => State::Waiting(Sent { strays, ..sent }),
+        };
     }
 
     /// The header of a message that belongs to the query (RFC 5452 §9.1).
@@ -347,6 +367,9 @@ impl Exchange {
     fn judge(&mut self, sent: &Sent, reply: Reply) {
         let message = &reply.message;
         let trouble = match message.header.rcode {
+            Rcode::NOERROR if message.header.truncated && message.answers.is_empty() => {
+                Trouble::Cut
+            }
             Rcode::NOERROR if self.asking.recursion && says_nothing(message) => {
                 // One that points at the root is in charge of nothing that was asked for.
                 let referral = Referral::read(message, &self.question.name, &Name::root());

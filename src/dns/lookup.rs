@@ -54,7 +54,15 @@ impl fmt::Display for Failure {
                     return f.write_str("there is no server to ask, or no time left");
                 }
                 f.write_str("no server could answer")?;
-                tries.iter().try_for_each(|one| write!(f, "; {one}"))
+                let told = |(number, one): &(usize, &Try)| {
+                    let same = |before: &Try| {
+                        (before.server, before.transport) == (one.server, one.transport)
+                            && before.trouble == one.trouble
+                    };
+                    tries.iter().take(*number).any(same)
+                };
+                let mut each = tries.iter().enumerate().filter(|one| !told(one));
+                each.try_for_each(|(_, one)| write!(f, "; {one}"))
             }
             Failure::Endless { name } => {
                 write!(

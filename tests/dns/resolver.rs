@@ -38,7 +38,7 @@ fn forged_replies_before_the_good_one_are_passed_over() {
 }
 
 #[test]
-fn forged_replies_alone_end_with_the_deadline_and_not_later() {
+fn forged_replies_alone_lead_to_tcp_and_an_end() {
     let server = udp(|query, send| {
         let mut forged = reply(query, EVIL);
         forged.header.id ^= 1;
@@ -46,13 +46,10 @@ fn forged_replies_alone_end_with_the_deadline_and_not_later() {
             send(&octets(&forged));
         }
     });
-    let config = ResolverConfig {
-        timeout: Duration::from_millis(150),
-        ..config(&[server])
-    };
     let begun = Instant::now();
-    let said = ask(config).unwrap_err();
-    assert!(said.ends_with("no reply in time"), "{said}");
+    let said = ask(config(&[server])).unwrap_err();
+    let tcp = format!("tcp {server}: connection refused");
+    assert!(said.ends_with(&tcp), "{said}");
     assert!(begun.elapsed() < PATIENCE / 2);
 }
 
@@ -291,9 +288,7 @@ fn when_nobody_answers_each_servers_failure_is_told_and_the_attempts_are_counted
     let silence = format!("udp {first}: no reply in time");
     assert_eq!(
         said,
-        format!(
-            "www.example. A: no server could answer; {silence}; udp {second}: REFUSED; {silence}; {silence}"
-        )
+        format!("www.example. A: no server could answer; {silence}; udp {second}: REFUSED")
     );
     assert_eq!(heard.try_iter().count(), 3);
 }

@@ -125,6 +125,22 @@ fn a_reply_that_does_not_match_is_passed_over_and_the_deadline_stays() {
 }
 
 #[test]
+fn after_a_hundred_guesses_the_query_goes_to_tcp() {
+    let mut exchange = exchange(&[A, B]);
+    let (_, _, query) = sent(&mut exchange, 0, 7);
+    let mut forged = reply(&query);
+    forged.header.id = 8;
+    for _ in 1..MAX_STRAYS {
+        exchange.received(seconds(0), address(A), &octets(&forged));
+        exchange.received(seconds(0), address(B), &octets(&forged));
+    }
+    assert!(waits(&mut exchange, 0));
+    exchange.received(seconds(0), address(A), &octets(&forged));
+    let (server, transport, _) = sent(&mut exchange, 0, 9);
+    assert_eq!((server, transport), (address(A), Transport::Tcp));
+}
+
+#[test]
 fn a_reply_may_change_the_case_of_the_question() {
     let mut exchange = exchange(&[A]);
     let (_, _, query) = sent(&mut exchange, 0, 7);
@@ -315,6 +331,24 @@ fn a_cut_reply_is_not_used_but_asked_for_again_over_tcp() {
     cut.header.truncated = true;
     exchange.received(seconds(0), address(A), &octets(&cut));
     assert_eq!(done(&mut exchange).unwrap().transport, Transport::Tcp);
+}
+
+#[test]
+fn a_reply_that_is_cut_over_tcp_before_the_first_record_is_no_nodata() {
+    let asking = Asking {
+        servers: vec![address(A)],
+        use_tcp: true,
+        ..Asking::default()
+    };
+    let mut exchange = Exchange::new(question(), asking, seconds(30));
+    let (_, _, query) = sent(&mut exchange, 0, 1);
+    let mut cut = with_rcode(&query, Rcode::NOERROR);
+    cut.header.truncated = true;
+    exchange.received(seconds(0), address(A), &octets(&cut));
+    sent(&mut exchange, 0, 2);
+    exchange.unreachable("connection refused");
+    let tries = done(&mut exchange).unwrap_err();
+    assert_eq!(tries[0].trouble, Trouble::Cut);
 }
 
 #[test]
