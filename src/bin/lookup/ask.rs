@@ -150,9 +150,15 @@ pub fn system(asked: &Asked, style: Style, out: &Out) -> Result<u8, Failure> {
             Ok(0)
         }
         Err(error) => {
-            // getaddrinfo does not tell "no such name" from "no server" reliably.
-            cli::complain(&SPEC, cli::explain(&error));
-            Ok(NOT_FOUND)
+            let said = cli::explain(&error);
+            // EAI_AGAIN, in the words of glibc and of musl; std keeps the number to itself.
+            let again = ["Temporary failure", "Try again"];
+            let status = match again.iter().any(|words| said.contains(words)) {
+                true => NO_ANSWER,
+                false => NOT_FOUND,
+            };
+            cli::complain(&SPEC, said);
+            Ok(status)
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use groundwire::cli::json::{Object, array};
-use groundwire::dns::{Answer, Ending, LookupError, Name, Record};
+use groundwire::dns::exchange::Try;
+use groundwire::dns::{Answer, Ending, Failure, LookupError, Name, Record};
 
 pub fn answer(answer: &Answer) -> String {
     let status = match answer.ending {
@@ -23,10 +24,28 @@ pub fn answer(answer: &Answer) -> String {
 }
 
 pub fn failure(name: &Name, error: &LookupError) -> String {
+    let (kind, tries) = match error {
+        LookupError::Failed(Failure::NoAnswer {
+            question, tries, ..
+        }) => (Some(question.kind), tries.as_slice()),
+        _ => (None, &[][..]),
+    };
     Object::new()
         .text("name", name)
+        .text_opt("type", kind)
         .text("status", "NOANSWER")
         .text("error", error)
+        .value("tries", array(tries.iter().map(failed)))
+        .end()
+}
+
+fn failed(one: &Try) -> String {
+    let reply = one.reply.as_ref();
+    Object::new()
+        .text("server", one.server)
+        .text("transport", one.transport)
+        .text_opt("rcode", reply.map(|reply| reply.message.header.rcode))
+        .text("trouble", &one.trouble)
         .end()
 }
 

@@ -243,7 +243,10 @@ fn addresses(server: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
     let found = Resolver::from_system().lookup_host(host);
     let found = found.map_err(|error| match error {
         LookupError::Name(_, why) => usage(why.to_string()),
-        error => Failure::of(error),
+        error => {
+            cli::complain(&SPEC, format_args!("@{server}: {error}"));
+            Failure::Quiet(ask::NO_ANSWER)
+        }
     })?;
     Ok(found
         .into_iter()

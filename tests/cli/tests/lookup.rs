@@ -213,11 +213,15 @@ fn json_is_an_object_a_line() {
         json::parse(&stdout(&none)).unwrap().get("status").text(),
         "NODATA"
     );
-    let lost = lookup(&["--json", &lab, "refused.example"]).code(3);
-    assert_eq!(
-        json::parse(&stdout(&lost)).unwrap().get("status").text(),
-        "NOANSWER"
-    );
+    let lost = lookup(&["--json", &lab, "-t", "mx", "refused.example"]).code(3);
+    let lost = json::parse(&stdout(&lost)).unwrap();
+    assert_eq!(lost.get("status").text(), "NOANSWER");
+    assert_eq!(lost.get("type").text(), "MX");
+    let json::Value::List(tries) = lost.get("tries") else {
+        panic!("there are no tries");
+    };
+    assert_eq!(tries[0].get("rcode").text(), "REFUSED");
+    assert_eq!(tries[0].get("server").text(), &lab[1..]);
 }
 
 #[test]
@@ -306,6 +310,14 @@ fn servers_are_named_by_address_port_brackets_or_name() {
     let v6 = lookup(&["@[::1]:1", "--attempts", "1", "-t", "a", "x.example"]).code(3);
     let said = String::from_utf8(v6.get_output().stderr.clone()).unwrap();
     assert!(said.contains("udp [::1]:1: "), "{said}");
+}
+
+#[test]
+fn a_server_whose_name_is_unknown_could_not_answer() {
+    let run = lookup(&["@nosuch.invalid", "www.example"])
+        .code(3)
+        .stdout("");
+    run.stderr("lookup: @nosuch.invalid: nosuch.invalid.: no such name\n");
 }
 
 #[test]
