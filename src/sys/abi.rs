@@ -145,14 +145,6 @@ pub struct PollFd {
     pub returned: c_short,
 }
 
-/// `struct linger`.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub struct Linger {
-    pub on: c_int,
-    pub seconds: c_int,
-}
-
 /// `struct ucred`.
 #[repr(C)]
 pub struct Ucred {

@@ -11,7 +11,8 @@
 //! nl      family   zero    port id      groups (4): all zero is the kernel
 //! ```
 //!
-//! Port and address are in network byte order (`ip(7)`, `ipv6(7)`, `unix(7)`, `netlink(7)`).
+//! Port and address are in network byte order (`ip(7)`, `ipv6(7)`, `unix(7)`, `netlink(7)`). So is the
+//! flow info, but std hands it on as it stands, and what std has read must come out the same here.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -50,7 +51,7 @@ impl RawAddress {
             SocketAddr::V6(v6) => {
                 raw.push(&(AF_INET6 as u16).to_ne_bytes());
                 raw.push(&v6.port().to_be_bytes());
-                raw.push(&v6.flowinfo().to_be_bytes());
+                raw.push(&v6.flowinfo().to_ne_bytes());
                 raw.push(&v6.ip().octets());
                 raw.push(&v6.scope_id().to_ne_bytes());
             }
@@ -139,7 +140,7 @@ pub(crate) fn read_ip(bytes: &[u8]) -> Option<SocketAddr> {
         let ip = Ipv4Addr::from(field::<4>(bytes, 4)?);
         Some(SocketAddr::V4(SocketAddrV4::new(ip, port)))
     } else if family == AF_INET6 {
-        let flow = u32::from_be_bytes(field(bytes, 4)?);
+        let flow = u32::from_ne_bytes(field(bytes, 4)?);
         let ip = Ipv6Addr::from(field::<16>(bytes, 8)?);
         let scope = u32::from_ne_bytes(field(bytes, 24)?);
         Some(SocketAddr::V6(SocketAddrV6::new(ip, port, flow, scope)))
@@ -184,6 +185,13 @@ mod tests {
             RawAddress::ip(&"[::1]:1".parse().unwrap()).as_bytes().len(),
             28
         );
+    }
+
+    #[test]
+    fn flow_info_is_left_as_std_leaves_it() {
+        let address = SocketAddrV6::new(Ipv6Addr::LOCALHOST, 1, 0x0102_0304, 0);
+        let raw = RawAddress::ip(&SocketAddr::V6(address));
+        assert_eq!(raw.as_bytes()[4..8], 0x0102_0304_u32.to_ne_bytes());
     }
 
     #[test]

@@ -103,14 +103,14 @@ pub fn open(local: IpAddr, kind: Kind) -> io::Result<OwnedFd> {
 /// types below 32; the others always pass.)
 pub fn let_pass(fd: BorrowedFd<'_>, local: IpAddr, types: &[u8]) -> io::Result<()> {
     // In both filters a bit that is set blocks its type.
-    let mut blocked = [u32::MAX; 8];
+    let mut blocked: [c_int; 8] = [-1; 8];
     for &kind in types {
         if let Some(word) = blocked.get_mut(usize::from(kind / 32)) {
             *word &= !(1 << (kind % 32));
         }
     }
     match local {
-        IpAddr::V4(_) => socket::set_raw(fd, abi::SOL_RAW, abi::ICMP_FILTER, &blocked[0]),
+        IpAddr::V4(_) => socket::set_raw(fd, abi::SOL_RAW, abi::ICMP_FILTER, &blocked[..1]),
         IpAddr::V6(_) => socket::set_raw(fd, abi::IPPROTO_ICMPV6, abi::ICMPV6_FILTER, &blocked),
     }
 }

@@ -4,12 +4,12 @@
 //! `TcpListener`, `UdpSocket`, `UnixStream` ... with std's safe `From<OwnedFd>`.
 #![allow(unsafe_code)]
 
-use std::ffi::{c_int, c_uint, c_void};
+use std::ffi::{c_int, c_uint};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
-use super::abi::{self, Linger, PollFd, Ucred};
+use super::abi::{self, PollFd, Ucred};
 use super::address::RawAddress;
 use super::{check, check_len};
 
@@ -206,36 +206,35 @@ pub fn shutdown_reading(fd: BorrowedFd<'_>) -> io::Result<()> {
 /// Sets a boolean or numeric option.
 pub fn set(fd: BorrowedFd<'_>, option: Opt, value: i32) -> io::Result<()> {
     let (level, name) = option.level_and_name();
-    set_raw(fd, level, name, &value)
+    set_raw(fd, level, name, &[value])
 }
 
 /// Sets what `close` does with unsent bytes: `Some(0)` throws them away and sends a reset,
 /// `None` is the default, to send them in the background.
 pub fn set_linger(fd: BorrowedFd<'_>, seconds: Option<u16>) -> io::Result<()> {
-    let value = Linger {
-        on: c_int::from(seconds.is_some()),
-        seconds: c_int::from(seconds.unwrap_or(0)),
-    };
+    // `struct linger`: whether, and the seconds.
+    let value = [
+        c_int::from(seconds.is_some()),
+        c_int::from(seconds.unwrap_or(0)),
+    ];
     set_raw(fd, abi::SOL_SOCKET, abi::SO_LINGER, &value)
 }
 
-/// Sets an option whose value is an integer, an array of them, or a `#[repr(C)]` struct without
-/// padding.
-pub(super) fn set_raw<T: Copy>(
+/// Sets an option whose value is an integer or several.
+pub(super) fn set_raw(
     fd: BorrowedFd<'_>,
     level: c_int,
     name: c_int,
-    value: &T,
+    value: &[c_int],
 ) -> io::Result<()> {
-    // SAFETY: `value` is a live `#[repr(C)]` value, integer or array of exactly the size
-    // given; the kernel only reads it.
+    // SAFETY: pointer and length describe the live slice `value`; the kernel only reads it.
     check(unsafe {
         abi::setsockopt(
             fd.as_raw_fd(),
             level,
             name,
-            std::ptr::from_ref(value).cast::<c_void>(),
-            size_of::<T>() as c_uint,
+            value.as_ptr().cast(),
+            size_of_val(value) as c_uint,
         )
     })?;
     Ok(())
