@@ -30,7 +30,7 @@ fn list(args: Args) -> Result<(), Failure> {
     let wanted = args.operand_opt(0, "NAME")?;
     let mut found = net::interfaces().map_err(Failure::of)?;
     if let Some(name) = wanted {
-        found.retain(|interface| interface.name == name);
+        found.retain(|interface| interface.name == name || shown(&interface.name) == name);
         if found.is_empty() {
             return Err(format!("{name}: no such interface").into());
         }
@@ -42,6 +42,11 @@ fn list(args: Args) -> Result<(), Failure> {
     found.iter().try_for_each(|one| out.line(paragraph(one)))
 }
 
+/// A name for the terminal: the kernel allows nearly any byte, those that steer it included.
+fn shown(name: &str) -> String {
+    name.escape_debug().to_string()
+}
+
 fn paragraph(interface: &Interface) -> String {
     let Interface {
         index,
@@ -50,8 +55,7 @@ fn paragraph(interface: &Interface) -> String {
         mtu,
         ..
     } = interface;
-    // The kernel allows nearly any byte in a name, those that steer a terminal included.
-    let name = name.escape_debug();
+    let name = shown(name);
     let mut lines = vec![format!("{index}: {name}: <{flags}> mtu {mtu}")];
     if let Some(hardware) = &interface.hardware {
         lines.push(format!("    mac {hardware}"));

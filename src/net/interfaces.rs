@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::UdpSocket;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::error::Error;
@@ -14,6 +15,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often to ask again when the interfaces change while they are listed.
 const ATTEMPTS: u32 = 8;
+
+/// The longest datagram of an answer that is taken: a link's lists have at most 64 KiB each.
+const LONGEST: usize = 1 << 20;
 
 /// The interfaces of this machine (of this network namespace), by number, with their addresses and
 /// counters. Needs no privilege.
@@ -29,7 +33,7 @@ pub fn interfaces() -> Result<Vec<Interface>, Error> {
 fn list() -> io::Result<Vec<Interface>> {
     let socket = sys::netlink::open()?;
     socket.set_read_timeout(Some(PATIENCE))?;
-    let mut buffer = vec![0; netlink::DATAGRAM];
+    let mut buffer = Vec::new();
     for attempt in 1..=ATTEMPTS {
         let mut answers = Answers::default();
         let links = ask(
@@ -59,18 +63,31 @@ fn ask(
     answers: &mut Answers,
     question: Question,
     sequence: u32,
-    buffer: &mut [u8],
+    buffer: &mut Vec<u8>,
 ) -> io::Result<Progress> {
     socket.send(&netlink::question(question, sequence))?;
     loop {
-        let count = match socket.recv(buffer) {
+        let datagram = match receive(socket, buffer) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             other => other?,
         };
-        let datagram = buffer.get(..count).unwrap_or_default();
         let progress = answers.push(datagram, sequence).map_err(io::Error::other)?;
         if progress != Progress::More {
             return Ok(progress);
         }
     }
+}
+
+/// The next datagram, for which room is made: what did not fit would be lost.
+fn receive<'a>(socket: &UdpSocket, buffer: &'a mut Vec<u8>) -> io::Result<&'a [u8]> {
+    let len = sys::socket::peek_len(socket.as_fd())?;
+    if len > LONGEST {
+        let why = format!("an answer of {len} bytes, {} are allowed", LONGEST);
+        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+    }
+    if len > buffer.len() {
+        buffer.resize(len, 0);
+    }
+    let count = socket.recv(buffer)?;
+    Ok(buffer.get(..count).unwrap_or_default())
 }

@@ -40,6 +40,7 @@ const LINK_ADDRESS: u16 = 1;
 const LINK_NAME: u16 = 3;
 const LINK_MTU: u16 = 4;
 const LINK_STATISTICS: u16 = 23;
+const LINK_EXTENDED_MASK: u16 = 29;
 const ADDRESS_ADDRESS: u16 = 1;
 const ADDRESS_LOCAL: u16 = 2;
 const ADDRESS_BROADCAST: u16 = 4;
@@ -55,8 +56,10 @@ const ADDRESS_HEAD: usize = 8;
 const INET: u8 = 2;
 const INET6: u8 = 10;
 
-/// Room for one datagram of an answer: the kernel fills at most 32 KiB.
-pub const DATAGRAM: usize = 64 * 1024;
+/// What to tell beyond the usual (`RTEXT_FILTER_*`). With any bit the kernel makes its datagrams as long
+/// as the longest link message; without one, a link with more than 32 KiB to tell (hundreds of other
+/// names) is left out without a word. This bit is about bridges and adds nothing here.
+const EXTENDED: u32 = 1 << 4;
 
 /// What to ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,15 +72,22 @@ pub enum Question {
 
 /// The question as a message. The answer carries the same sequence number.
 pub fn question(question: Question, sequence: u32) -> Vec<u8> {
-    let (kind, head) = match question {
-        Question::Links => (GET_LINK, LINK_HEAD),
-        Question::Addresses => (GET_ADDRESS, ADDRESS_HEAD),
+    let (kind, mut body) = match question {
+        Question::Links => (GET_LINK, vec![0; LINK_HEAD]),
+        Question::Addresses => (GET_ADDRESS, vec![0; ADDRESS_HEAD]),
     };
-    let mut bytes = ((MESSAGE_HEAD + head) as u32).to_ne_bytes().to_vec();
+    if question == Question::Links {
+        body.extend(8_u16.to_ne_bytes());
+        body.extend(LINK_EXTENDED_MASK.to_ne_bytes());
+        body.extend(EXTENDED.to_ne_bytes());
+    }
+    let len = MESSAGE_HEAD + body.len();
+    let mut bytes = (len as u32).to_ne_bytes().to_vec();
     bytes.extend(kind.to_ne_bytes());
     bytes.extend((REQUEST | DUMP).to_ne_bytes());
     bytes.extend(sequence.to_ne_bytes());
-    bytes.resize(MESSAGE_HEAD + head, 0);
+    bytes.resize(MESSAGE_HEAD, 0);
+    bytes.extend(body);
     bytes
 }
 
@@ -284,11 +294,17 @@ fn link(body: &[u8]) -> Result<Interface, NetlinkError> {
     }
 }
 
-/// A text that ends at its NUL. A name that is no UTF-8 is shown with replacement characters.
+/// A text that ends at its NUL. Bytes that are no UTF-8 are written as `\xff`, so that two names differ
+/// here, too.
 fn text(value: &[u8]) -> String {
     let end = value.iter().position(|&byte| byte == 0);
     let bytes = value.get(..end.unwrap_or(value.len())).unwrap_or(value);
-    String::from_utf8_lossy(bytes).into_owned()
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().escape_ascii().map(char::from));
+    }
+    text
 }
 
 /// `struct rtnl_link_stats64`: packets, bytes, errors, dropped, each received then sent.
@@ -415,13 +431,13 @@ mod tests {
     }
 
     #[test]
-    fn questions_are_thirty_two_and_twenty_four_bytes() {
+    fn questions_are_forty_and_twenty_four_bytes() {
         let links = question(Question::Links, 5);
-        assert_eq!(links[..4], 32_u32.to_ne_bytes());
+        assert_eq!(links[..4], 40_u32.to_ne_bytes());
         assert_eq!(links[4..6], 18_u16.to_ne_bytes());
         assert_eq!(links[6..8], 0x301_u16.to_ne_bytes());
         assert_eq!(links[8..12], 5_u32.to_ne_bytes());
-        assert_eq!(links.len(), 32);
+        assert_eq!(links[32..], attribute(29, &16_u32.to_ne_bytes()));
         assert_eq!(question(Question::Addresses, 5).len(), 24);
     }
 
@@ -472,6 +488,18 @@ mod tests {
         );
         assert_eq!(eth.addresses[0].peer, None);
         assert!(eth.addresses[1].ip.is_ipv6());
+    }
+
+    #[test]
+    fn names_that_are_no_utf_8_are_told_apart() {
+        for (bytes, name) in [
+            (&b"a\xff\0"[..], "a\\xff"),
+            (b"a\xfe\0", "a\\xfe"),
+            (b"\xc3\xa9\xc3\0", "\u{e9}\\xc3"),
+        ] {
+            let body = link_body(1, &[attribute(LINK_NAME, bytes)]);
+            assert_eq!(link(&body).unwrap().name, name);
+        }
     }
 
     #[test]

@@ -191,3 +191,36 @@ fn ip_agrees_on_odd_addresses_flags_and_counters() {
         .unwrap();
     assert!(lo.get("rx").get("packets").number() >= 6.0, "{ours_text}");
 }
+
+#[test]
+fn an_interface_with_hundreds_of_other_names_is_listed_like_any() {
+    let script = "
+for n in $(seq 480); do printf 'link property add dev v0 altname %0127d\\n' $n; done >/run/names
+ip -batch /run/names && interfaces v0
+";
+    let Some(text) = namespace::run(script) else {
+        return;
+    };
+    assert!(text.contains(": v0: <"), "{text}");
+    assert!(text.contains("    ip  10.9.1.2/24 "), "{text}");
+}
+
+#[test]
+fn names_that_are_no_utf_8_can_be_told_apart_and_asked_for() {
+    let script = r#"
+ip link add "$(printf 'a\376')" type veth peer name "$(printf 'a\377')"
+interfaces | grep -c '^[0-9]*: a..xf[ef]: '
+interfaces 'a\xfe' | head -1; interfaces 'a\\xff' | head -1; interfaces "$(printf 'a\357\277\275')"
+"#;
+    let Some(text) = namespace::run(script) else {
+        return;
+    };
+    let lines: Vec<&str> = text.lines().collect();
+    let [count, fe, ff, none] = lines[..] else {
+        panic!("{text}");
+    };
+    assert_eq!(count, "2");
+    assert!(fe.contains(": a\\\\xfe: <"), "{text}");
+    assert!(ff.contains(": a\\\\xff: <"), "{text}");
+    assert!(none.ends_with(": no such interface"), "{text}");
+}
