@@ -1,6 +1,6 @@
 //! Other people's tools ask the server, NSD and Knot the same, over UDP and TCP: dig, kdig, drill.
 //!
-//! What the sections hold, `peers` compares octet by octet; here the way over sockets is compared, so
+//! What the sections hold, `servers` compares octet by octet; here the way over sockets is compared, so
 //! status, flags and answers of the tools' output will do.
 
 use std::collections::BTreeSet;
@@ -14,7 +14,7 @@ use crate::servers::texts;
 use crate::support::Folder;
 use crate::world::{World, installed, output};
 
-/// Our server with the zones of `peers`, transfers allowed.
+/// Our server with the zones of `servers`, transfers allowed.
 fn ours(folder: &Folder) -> World {
     let files = texts()
         .into_iter()
@@ -48,7 +48,7 @@ fn questions() -> Vec<(String, String)> {
             questions.insert((format!("nx.{name}"), "AAAA".into()));
         }
     }
-    // An alias into another zone of the same server is followed or not: see `peers`.
+    // An alias into another zone of the same server is followed or not: see `servers`.
     questions.retain(|(name, _)| !name.ends_with("toother.edge.test."));
     questions.into_iter().collect()
 }
@@ -132,27 +132,28 @@ fn dig_and_kdig_hear_the_same_from_us_nsd_and_knot_over_udp_and_tcp() {
 }
 
 #[test]
-fn drill_hears_the_same_from_us_and_nsd() {
+fn drill_hears_the_same_from_us_nsd_and_knot_over_udp_and_tcp() {
     if !installed(&["drill"]) {
         return;
     }
     let folder = Folder::new();
     let world = ours(&folder);
-    let Some(daemon) = Daemon::start(Peer::Nsd, &texts()) else {
-        return;
-    };
-    let questions = questions();
+    let daemons: Vec<Daemon> = [Peer::Nsd, Peer::Knot]
+        .into_iter()
+        .filter_map(|peer| Daemon::start(peer, &texts()))
+        .collect();
     for transport in ["-u", "-t"] {
-        for (name, kind) in questions.iter().step_by(7) {
-            let [ours, theirs] = [world.address, daemon.address()].map(|server| {
+        for (name, kind) in questions() {
+            let ask = |server: SocketAddr| {
                 let (port, at) = (server.port().to_string(), format!("@{}", server.ip()));
-                essence(&output(
-                    "drill",
-                    &[transport, "-o", "rd", "-p", &port, name, &at, kind],
-                ))
-            });
+                let arguments = [transport, "-o", "rd", "-p", &port, &name, &at, &kind];
+                essence(&output("drill", &arguments))
+            };
+            let ours = ask(world.address);
             assert!(!ours.is_empty(), "{name} {kind}");
-            assert_eq!(ours, theirs, "{name} {kind} {transport}");
+            for daemon in &daemons {
+                assert_eq!(ours, ask(daemon.address()), "{name} {kind} {transport}");
+            }
         }
     }
     world.stop();
