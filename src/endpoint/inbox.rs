@@ -5,68 +5,58 @@
 //! or a frame from its front. (A line reader and a frame reader side by side, each with a buffer of
 //! its own, would swallow each other's bytes.)
 //!
-//! Nothing is allocated for what a length claims: the buffer doubles when it is full of bytes
-//! that have come.
+//! Nothing is allocated for what a length claims: see [`Incoming`].
 
 use super::fault::Cause;
+use crate::net::Incoming;
 
-/// The first size of the buffer, in bytes: what an idle connection costs.
-const FIRST: usize = 4096;
 /// A buffer that grew past this, for one long item, is given back when it is empty.
 const KEPT: usize = 64 << 10;
 /// The bytes before a frame's content: its length, a little-endian `u32`.
 pub(super) const HEADER: usize = 4;
 
 /// Bytes that have come and were not taken yet.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Inbox {
-    bytes: Vec<u8>,
-    start: usize,
-    end: usize,
+    incoming: Incoming,
     /// How many of the waiting bytes are known to hold no line feed.
     searched: usize,
+}
+
+impl Default for Inbox {
+    fn default() -> Self {
+        Self {
+            incoming: Incoming::new(KEPT),
+            searched: 0,
+        }
+    }
 }
 
 impl Inbox {
     /// Room to read into, never empty.
     pub(super) fn spare(&mut self) -> &mut [u8] {
-        if self.is_empty() {
-            (self.start, self.end) = (0, 0);
-            if self.bytes.len() > KEPT {
-                self.bytes = Vec::new();
-            }
-        }
-        if self.end == self.bytes.len() {
-            if self.start > 0 {
-                self.bytes.copy_within(self.start..self.end, 0);
-                (self.start, self.end) = (0, self.end - self.start);
-            } else {
-                let doubled = self.bytes.len().saturating_mul(2);
-                self.bytes.resize(doubled.max(FIRST), 0);
-            }
-        }
-        self.bytes.get_mut(self.end..).unwrap_or_default()
+        self.incoming.spare()
     }
 
     /// Says how many bytes were read into [`spare`](Self::spare).
     pub(super) fn filled(&mut self, count: usize) {
-        self.end = (self.end + count).min(self.bytes.len());
+        self.incoming.filled(count);
     }
 
     /// Whether nothing waits.
     pub(super) fn is_empty(&self) -> bool {
-        self.start == self.end
+        self.incoming.is_empty()
     }
 
     /// How many bytes wait.
     pub(super) fn len(&self) -> usize {
-        self.end - self.start
+        self.incoming.len()
     }
 
     /// The next line with its line feed, which is among the first `limit` bytes; `None` while it
     /// has not ended. It is taken.
     pub(super) fn line(&mut self, limit: usize) -> Result<Option<&[u8]>, Cause> {
-        let waiting = self.waiting();
+        let waiting = self.incoming.waiting();
         let looked_at = waiting.get(..limit).unwrap_or(waiting);
         let fresh = looked_at.get(self.searched..).unwrap_or_default();
         if let Some(at) = fresh.iter().position(|byte| *byte == b'\n') {
@@ -82,7 +72,7 @@ impl Inbox {
     /// The content of the next frame, which has at most `limit` bytes; `None` while it is not all
     /// here. It is taken.
     pub(super) fn frame(&mut self, limit: usize) -> Result<Option<&[u8]>, Cause> {
-        let Some((header, content)) = self.waiting().split_first_chunk::<HEADER>() else {
+        let Some((header, content)) = self.incoming.waiting().split_first_chunk::<HEADER>() else {
             return Ok(None);
         };
         let len = u32::from_le_bytes(*header) as usize;
@@ -95,15 +85,9 @@ impl Inbox {
         Ok(self.take(HEADER + len).get(HEADER..))
     }
 
-    fn waiting(&self) -> &[u8] {
-        self.bytes.get(self.start..self.end).unwrap_or_default()
-    }
-
     fn take(&mut self, len: usize) -> &[u8] {
-        let from = self.start;
-        self.start = (from + len).min(self.end);
         self.searched = 0;
-        self.bytes.get(from..self.start).unwrap_or_default()
+        self.incoming.take(len)
     }
 }
 
@@ -147,7 +131,7 @@ mod tests {
             }
             let items = [&b"STRUCT\n"[..], b"a\nb", b"STRING\r\n", b"\n", b""];
             assert_eq!(taken, items, "step {step}");
-            assert_eq!(inbox.waiting(), b"rest");
+            assert_eq!(inbox.incoming.waiting(), b"rest");
         }
     }
 
@@ -174,7 +158,7 @@ mod tests {
             refused.to_string(),
             "frame of 1073741824 bytes, the limit is 1048576"
         );
-        assert_eq!(inbox.bytes.len(), FIRST);
+        assert_eq!(inbox.incoming.size(), 4096);
     }
 
     #[test]
@@ -183,11 +167,11 @@ mod tests {
         let content = vec![7; 1 << 20];
         push(&mut inbox, &(content.len() as u32).to_le_bytes());
         assert_eq!(inbox.frame(1 << 20).unwrap(), None);
-        assert_eq!(inbox.bytes.len(), FIRST, "a claim alone costs nothing");
+        assert_eq!(inbox.incoming.size(), 4096, "a claim alone costs nothing");
         push(&mut inbox, &content);
-        assert!(inbox.bytes.len() <= 2 * (content.len() + HEADER));
+        assert!(inbox.incoming.size() <= 2 * (content.len() + HEADER));
         assert_eq!(inbox.frame(1 << 20).unwrap(), Some(&content[..]));
-        assert_eq!(inbox.spare().len(), FIRST);
+        assert_eq!(inbox.spare().len(), 4096);
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //!
 //! - *Pure*: text to values and back. [`ip`] (IPv4 and IPv6 literals), [`zone`] (`%eth0`), [`class`] (what kind of
 //!   address it is), [`prefix`] (`10.0.0.0/8`), [`host_port`] (`host:port`), [`services`]
-//!   (`/etc/services`), [`network`] (`tcp`, `udp4`, `unix` ...), `lines` (bounded lines), [`hosts`]
+//!   (`/etc/services`), [`network`] (`tcp`, `udp4`, `unix` ...), `lines` (bounded lines), `incoming`
+//!   (bytes that have come and were not taken), [`hosts`]
 //!   (the addresses in a prefix), [`reverse`] (an address as a name), [`interface`] and [`netlink`]
 //!   (interfaces, and how the kernel tells of them), [`icmp`] (echo and errors).
 //! - *Shell*: [`dial`] and [`Dialer`] make connections, [`listen`] and [`Listener`] accept them,
@@ -40,6 +41,7 @@ mod generate;
 pub mod host_port;
 pub mod hosts;
 pub mod icmp;
+mod incoming;
 pub mod interface;
 mod interfaces;
 pub mod ip;
@@ -66,6 +68,7 @@ pub use dialer::{Dialer, dial};
 pub use error::{AcceptError, Error, plain_words};
 pub use host_port::{Host, HostPort, join_host_port, split_host_port};
 pub use icmp::socket::IcmpSocket;
+pub use incoming::Incoming;
 pub use interface::Interface;
 pub use interfaces::interfaces;
 pub use ip::parse_ip;

@@ -17,11 +17,10 @@ use std::fmt;
 use std::io::{self, Read, Write};
 
 use super::{Encode, Error, Limits, Writer};
+use crate::net::Incoming;
 
 /// The bytes before a frame's content.
 const HEADER: usize = 4;
-/// The first size of a reading buffer, in bytes; it grows as frames need it.
-const FIRST: usize = 4096;
 /// A buffer that grew past this, for one long frame, is given back when it is empty.
 const KEPT: usize = 64 << 10;
 
@@ -87,9 +86,7 @@ impl From<Error> for FrameError {
 /// Bytes in, frames out.
 #[derive(Debug)]
 pub struct FrameBuffer {
-    bytes: Vec<u8>,
-    start: usize,
-    end: usize,
+    incoming: Incoming,
     limit: usize,
 }
 
@@ -97,9 +94,7 @@ impl FrameBuffer {
     /// A buffer for frames of at most `limit` bytes, the header not counted.
     pub fn new(limit: usize) -> Self {
         Self {
-            bytes: Vec::new(),
-            start: 0,
-            end: 0,
+            incoming: Incoming::new(KEPT),
             limit,
         }
     }
@@ -112,28 +107,12 @@ impl FrameBuffer {
     /// Room to read into, never empty. The buffer has 4 KiB at first and doubles when it is full, so
     /// that a header alone does not make it grow to what it claims.
     pub fn spare(&mut self) -> &mut [u8] {
-        if self.start == self.end {
-            (self.start, self.end) = (0, 0);
-            if self.bytes.len() > KEPT {
-                self.bytes = Vec::new();
-            }
-        }
-        if self.end == self.bytes.len() {
-            if self.start > 0 {
-                self.bytes.copy_within(self.start..self.end, 0);
-                (self.start, self.end) = (0, self.end - self.start);
-            }
-            if self.end == self.bytes.len() {
-                let doubled = self.bytes.len().saturating_mul(2);
-                self.bytes.resize(doubled.max(FIRST), 0);
-            }
-        }
-        self.bytes.get_mut(self.end..).unwrap_or_default()
+        self.incoming.spare()
     }
 
     /// Says how many bytes were read into [`spare`](Self::spare).
     pub fn filled(&mut self, count: usize) {
-        self.end = (self.end + count).min(self.bytes.len());
+        self.incoming.filled(count);
     }
 
     /// Puts bytes in, for a caller that has them already.
@@ -151,51 +130,46 @@ impl FrameBuffer {
 
     /// The next frame's content, if all of it is here. It is taken.
     pub fn next_frame(&mut self) -> Result<Option<&[u8]>, FrameError> {
-        let waiting = self.bytes.get(self.start..self.end).unwrap_or_default();
-        let Some((header, _)) = waiting.split_first_chunk::<HEADER>() else {
+        let Some((header, content)) = self.waiting().split_first_chunk::<HEADER>() else {
             return Ok(None);
         };
         let (len, limit) = (u32::from_le_bytes(*header) as usize, self.limit);
         if len > limit {
             return Err(FrameError::TooLong { len, limit });
         }
-        if waiting.len() - HEADER < len {
+        if content.len() < len {
             return Ok(None);
         }
-        let from = self.start + HEADER;
-        self.start = from + len;
-        Ok(self.bytes.get(from..from + len))
+        Ok(self.incoming.take(HEADER + len).get(HEADER..))
     }
 
     /// Whether a whole frame, or the header of one that is too long, is here already.
     pub fn has_frame(&self) -> bool {
-        let waiting = self.bytes.get(self.start..self.end).unwrap_or_default();
-        waiting
-            .split_first_chunk::<HEADER>()
-            .is_some_and(|(header, rest)| {
-                let len = u32::from_le_bytes(*header) as usize;
-                len > self.limit || rest.len() >= len
-            })
+        let header = self.waiting().split_first_chunk::<HEADER>();
+        header.is_some_and(|(header, rest)| {
+            let len = u32::from_le_bytes(*header) as usize;
+            len > self.limit || rest.len() >= len
+        })
     }
 
     /// Whether nothing waits, not even a part of a frame.
     pub fn is_empty(&self) -> bool {
-        self.start == self.end
+        self.incoming.is_empty()
     }
 
     /// What waits, in frames or not: for a greeting before the first of them.
     pub fn waiting(&self) -> &[u8] {
-        self.bytes.get(self.start..self.end).unwrap_or_default()
+        self.incoming.waiting()
     }
 
     /// Drops the first `count` bytes of what waits.
     pub fn skip(&mut self, count: usize) {
-        self.start = (self.start + count).min(self.end);
+        self.incoming.take(count);
     }
 
     /// What the end of the stream means now: the end, between frames, or a cut frame.
     pub fn end(&self) -> Result<(), FrameError> {
-        match self.end - self.start {
+        match self.incoming.len() {
             0 => Ok(()),
             arrived => Err(FrameError::Cut { arrived }),
         }

@@ -21,7 +21,7 @@ pub const FLOORS: [(&str, u8); 15] = [
 pub const ALSO: [(&str, &str); 1] = [("net", "sys")];
 
 /// Files of protocol logic and text: bytes and values in, values out.
-pub const PURE: [&str; 98] = [
+pub const PURE: [&str; 99] = [
     "net/address_error.rs",
     "net/class.rs",
     "net/error.rs",
@@ -33,6 +33,7 @@ pub const PURE: [&str; 98] = [
     "net/icmp/problem.rs",
     "net/icmp/tally.rs",
     "net/interface.rs",
+    "net/incoming.rs",
     "net/ip.rs",
     "net/lines.rs",
     "net/netlink.rs",

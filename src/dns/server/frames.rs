@@ -4,63 +4,49 @@
 //! or dozens. The buffer grows with what has come, never by what a length promises: two octets that
 //! say "65,535 follow" cost nothing.
 
+use crate::net::Incoming;
+
 /// Room that a connection keeps while it waits, in octets: some sixty usual queries.
 const SMALL: usize = 4 * 1024;
-/// The most it grows to: the longest message and its length.
-const LARGE: usize = 2 + crate::dns::MAX_MESSAGE;
 
 /// What has come of a stream and was not taken.
 #[derive(Debug)]
 pub struct Frames {
-    buffer: Vec<u8>,
-    start: usize,
-    end: usize,
+    incoming: Incoming,
 }
 
 impl Default for Frames {
     fn default() -> Self {
         Self {
-            buffer: vec![0; SMALL],
-            start: 0,
-            end: 0,
+            incoming: Incoming::new(SMALL),
         }
     }
 }
 
 impl Frames {
-    /// Room for the next read; never none, if all whole messages were taken before.
+    /// Room for the next read, never none.
     pub fn spare(&mut self) -> &mut [u8] {
-        self.buffer.copy_within(self.start..self.end, 0);
-        self.end -= self.start;
-        self.start = 0;
-        if self.end == 0 && self.buffer.len() > SMALL {
-            self.buffer = vec![0; SMALL]; // a long message was there: nobody knows when the next is
-        }
-        if self.end == self.buffer.len() {
-            let room = (2 * self.end).min(LARGE);
-            self.buffer.resize(room, 0);
-        }
-        self.buffer.get_mut(self.end..).unwrap_or_default()
+        self.incoming.spare()
     }
 
     /// Says that a read has put `count` octets there.
     pub fn filled(&mut self, count: usize) {
-        self.end = (self.end + count).min(self.buffer.len());
+        self.incoming.filled(count);
     }
 
     /// Whether nothing is there, not even a part of a message.
     pub fn is_empty(&self) -> bool {
-        self.start == self.end
+        self.incoming.is_empty()
     }
 
     /// Takes the next message, if it is whole.
     pub fn next_message(&mut self) -> Option<&[u8]> {
-        let waiting = self.buffer.get(self.start..self.end)?;
-        let (length, rest) = waiting.split_first_chunk::<2>()?;
+        let (length, rest) = self.incoming.waiting().split_first_chunk::<2>()?;
         let length = usize::from(u16::from_be_bytes(*length));
-        let message = rest.get(..length)?;
-        self.start += 2 + length;
-        Some(message)
+        if rest.len() < length {
+            return None;
+        }
+        self.incoming.take(2 + length).get(2..)
     }
 }
 
