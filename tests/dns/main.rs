@@ -26,5 +26,7 @@ mod trace;
 mod world;
 mod zones;
 
+use support::seeded;
+
 #[global_allocator]
 static ALLOCATOR: groundwire::sys::counting::Counting = groundwire::sys::counting::Counting;

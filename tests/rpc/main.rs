@@ -21,3 +21,5 @@ mod stress;
 #[path = "../support/mod.rs"]
 mod support;
 mod world;
+
+use support::seeded;

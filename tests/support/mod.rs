@@ -1,5 +1,7 @@
 //! What the socket tests share: servers on port 0, folders of their own, bounded waiting.
-#![allow(dead_code)] // each test binary uses a part
+#![allow(dead_code, unused_imports)] // each test binary uses a part
+
+pub mod seeded;
 
 use std::fs;
 use std::io::{self, Write};
@@ -12,6 +14,8 @@ use std::time::{Duration, Instant};
 use groundwire::echo::{EchoConfig, EchoHandler};
 use groundwire::net::{self, Conn, Deadline, Dialer, Listener, Network};
 use groundwire::server::{Config, Handler, Running, Server};
+
+pub use seeded::Seeded;
 
 /// A safety net for a broken test, not something that a passing test waits for.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -152,38 +156,6 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// SplitMix64, seeded from `GROUNDWIRE_SEED` or the default; prints the seed.
-pub struct Seeded(u64);
-
-impl Seeded {
-    pub fn new(default: u64) -> Self {
-        let chosen = std::env::var("GROUNDWIRE_SEED").ok();
-        let seed = chosen.map_or(default, |text| {
-            text.parse().expect("GROUNDWIRE_SEED: a number")
-        });
-        println!("GROUNDWIRE_SEED={seed}");
-        Self(seed)
-    }
-
-    /// Another generator that this one seeds, for a thread of its own.
-    pub fn child(&mut self) -> Self {
-        Self(self.next())
-    }
-
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number below `limit`.
-    pub fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
     }
 }
 

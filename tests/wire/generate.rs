@@ -1,7 +1,6 @@
 //! Seeded random numbers, and the mutations of a message.
 
-/// SplitMix64: one number of state, the same sequence on every machine.
-pub struct Seeded(u64);
+pub use crate::seeded::Seeded;
 
 /// Numbers that sit on a border.
 const BORDERS: [u32; 10] = [
@@ -18,28 +17,6 @@ const BORDERS: [u32; 10] = [
 ];
 
 impl Seeded {
-    /// Starts from `GROUNDWIRE_SEED` if it is set, else from `default`, and prints the seed.
-    pub fn new(default: u64) -> Self {
-        let chosen = std::env::var("GROUNDWIRE_SEED").ok();
-        let seed = chosen.map_or(default, |text| {
-            text.parse().expect("GROUNDWIRE_SEED: a number")
-        });
-        println!("GROUNDWIRE_SEED={seed}");
-        Self(seed)
-    }
-
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit.max(1) as u64) as usize
-    }
-
     /// Changes `message` in one to four places.
     pub fn mutate(&mut self, message: &mut Vec<u8>, other: &[u8]) {
         for _ in 0..1 + self.below(4) {

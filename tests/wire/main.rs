@@ -5,6 +5,8 @@ mod frames;
 mod fuzz;
 mod generate;
 mod hostile;
+#[path = "../support/seeded.rs"]
+mod seeded;
 mod types;
 mod vectors;
 
