@@ -8,20 +8,20 @@ pub const FLOORS: [(&str, u8); 15] = [
     ("net", 0),
     ("server", 1),
     ("wire", 1),
+    ("http", 1),
     ("echo", 2),
     ("endpoint", 2),
     ("rpc", 2),
     ("dns", 2),
-    ("http", 2),
     ("raft", 2),
     ("proxy", 3),
     ("kv", 3),
     ("capture", 3),
 ];
-pub const ALSO: [(&str, &str); 1] = [("net", "sys")];
+pub const ALSO: [(&str, &str); 2] = [("net", "sys"), ("server", "http")];
 
 /// Files of protocol logic and text: bytes and values in, values out.
-pub const PURE: [&str; 99] = [
+pub const PURE: [&str; 111] = [
     "net/address_error.rs",
     "net/class.rs",
     "net/error.rs",
@@ -54,6 +54,18 @@ pub const PURE: [&str; 99] = [
     "cli/value.rs",
     "cli/words.rs",
     "server/access.rs",
+    "http/chunked.rs",
+    "http/date.rs",
+    "http/error.rs",
+    "http/field.rs",
+    "http/framing.rs",
+    "http/host.rs",
+    "http/limits.rs",
+    "http/octets.rs",
+    "http/parser.rs",
+    "http/request.rs",
+    "http/response.rs",
+    "http/write.rs",
     "wire/addresses.rs",
     "wire/containers.rs",
     "wire/derive.rs",

@@ -1,0 +1,116 @@
+//! The one date format that is written, and how it is read (RFC 9110 §5.6.7).
+//!
+//! ```text
+//!  Sun, 06 Nov 1994 08:49:37 GMT
+//! ```
+//!
+//! The two obsolete formats are not read: whoever gets no date does without one.
+
+const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
+/// The date of so many seconds after the begin of 1970, UTC.
+pub fn imf_fixdate(seconds: u64) -> String {
+    let (days, in_day) = (seconds / 86_400, seconds % 86_400);
+    let (year, month, day) = civil(days);
+    let text = |list: &[&'static str], index: u64| list.get(index as usize).copied().unwrap_or("");
+    format!(
+        "{}, {day:02} {} {year:04} {:02}:{:02}:{:02} GMT",
+        text(&DAYS, days % 7),
+        text(&MONTHS, month - 1),
+        in_day / 3600,
+        in_day / 60 % 60,
+        in_day % 60
+    )
+}
+
+/// The seconds after the begin of 1970; `None` for what is no such date.
+pub fn parse_imf_fixdate(text: &str) -> Option<u64> {
+    let (_, rest) = text.split_once(", ")?;
+    let mut parts = rest.split(' ');
+    let mut part = || parts.next();
+    let (day, month, year, time) = (part()?, part()?, part()?, part()?);
+    if (part(), part()) != (Some("GMT"), None) {
+        return None;
+    }
+    let month = MONTHS.iter().position(|name| *name == month)? as u64 + 1;
+    let [hour, minute, second] = {
+        let mut parts = time.split(':').map(|part| digits(part, 2));
+        [parts.next()??, parts.next()??, parts.next()??]
+    };
+    let (day, year) = (digits(day, 2)?, digits(year, 4)?);
+    if year < 1970 || hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    let days = days_of(year, month, day);
+    let seconds = days * 86_400 + hour * 3600 + minute * 60 + second;
+    // The weekday and the day of the month are checked by writing the date again.
+    (imf_fixdate(seconds) == text || second == 60).then_some(seconds)
+}
+
+fn digits(text: &str, count: usize) -> Option<u64> {
+    let all = text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
+    all.then(|| text.parse().ok()).flatten()
+}
+
+/// Year, month and day of a number of days after the begin of 1970. The year is thought to begin in
+/// March, so that the leap day is its last and every month begins at a fixed day of it.
+fn civil(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468; // from the 1st of March of the year 0
+    let era = days / 146_097;
+    let in_era = days % 146_097;
+    let year = (in_era - in_era / 1460 + in_era / 36_524 - in_era / 146_096) / 365;
+    let in_year = in_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * in_year + 2) / 153;
+    let day = in_year - (153 * month + 2) / 5 + 1;
+    let calendar = if month < 10 { month + 3 } else { month - 9 };
+    (year + era * 400 + u64::from(calendar <= 2), calendar, day)
+}
+
+/// The days between the begin of 1970 and a date; the opposite of [`civil`].
+fn days_of(year: u64, month: u64, day: u64) -> u64 {
+    let year = year - u64::from(month <= 2);
+    let (era, of_era) = (year / 400, year % 400);
+    let from_march = if month > 2 { month - 3 } else { month + 9 };
+    let in_year = (153 * from_march + 2) / 5 + day.saturating_sub(1);
+    let in_era = of_era * 365 + of_era / 4 - of_era / 100 + in_year;
+    (era * 146_097 + in_era).saturating_sub(719_468)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_written_and_read_as_the_rfc_shows() {
+        for (seconds, text) in [
+            (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),
+            (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (951_782_399, "Mon, 28 Feb 2000 23:59:59 GMT"),
+            (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
+            (4_107_542_400, "Mon, 01 Mar 2100 00:00:00 GMT"),
+        ] {
+            assert_eq!(imf_fixdate(seconds), text);
+            assert_eq!(parse_imf_fixdate(text), Some(seconds));
+        }
+    }
+
+    #[test]
+    fn what_is_no_date_is_none() {
+        for text in [
+            "",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+            "Mon, 06 Nov 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 24:49:37 GMT",
+            "Sun, 32 Nov 1994 08:49:37 GMT",
+            "Sun, 00 Nov 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:37 UTC",
+            "Sun, 06 Nov 1994 08:49:37 GMT x",
+        ] {
+            assert_eq!(parse_imf_fixdate(text), None, "{text}");
+        }
+    }
+}

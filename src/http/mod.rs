@@ -1,0 +1,50 @@
+//! HTTP/1.1 on the wire: header sections and bodies, read strictly and written plainly.
+//!
+//! A message is a start line, field lines, an empty line, and perhaps a body (RFC 9112 §2.1):
+//!
+//! ```text
+//!  GET /index.html?x=1 HTTP/1.1\r\n      method, target, version
+//!  Host: example.com\r\n                 field lines: name, colon, value
+//!  Content-Length: 5\r\n
+//!  \r\n                                  the header section ends
+//!  hello                                 the body: as long as the fields say
+//! ```
+//!
+//! The hard part is where a message ends. A proxy and the server behind it that answer this
+//! differently see different requests in the same bytes, and the difference belongs to whoever sent
+//! them. Therefore everything that can be read in two ways is refused, with the [`Rule`] that it
+//! broke; there are three leniencies, each with its reason at its place: one empty line before a
+//! request, a status line without the space before an empty reason, and what browsers leave
+//! unencoded in targets.
+//!
+//! ```text
+//!   bytes ──> HeadParser ──> RequestHead  ──> framing ──> bytes, or ChunkReader ──> data, trailers
+//!             (parser.rs)    ResponseHead     (framing.rs)         (chunked.rs)
+//! ```
+//!
+//! Reading order: [`limits`](Limits), [`octets`], [`field`] (lines of a section), `parser`
+//! ([`HeadParser`]: is it all here), `framing` (where it ends), `host` ([`Authority`]), `request`, `response`, `chunked`, then [`write`] and [`date`]. All of
+//! it is pure: no socket, no clock.
+
+mod chunked;
+pub mod date;
+mod error;
+pub mod field;
+mod framing;
+mod host;
+mod limits;
+pub mod octets;
+mod parser;
+mod request;
+mod response;
+pub mod write;
+
+pub use chunked::{ChunkReader, Piece};
+pub use error::Rule;
+pub use field::{Field, Fields, Name};
+pub use framing::{Framing, Version};
+pub use host::Authority;
+pub use limits::Limits;
+pub use parser::HeadParser;
+pub use request::{RequestHead, Target};
+pub use response::ResponseHead;
