@@ -139,6 +139,16 @@ impl ChunkReader {
         }
     }
 
+    /// Says that the last so many bytes of the data that was told of are not done with, and will be
+    /// shown again.
+    pub fn give_back(&mut self, count: u64) {
+        self.state = match self.state {
+            State::DataEnd if count > 0 => State::Data(count),
+            State::Data(left) => State::Data(left + count),
+            other => other,
+        };
+    }
+
     /// The trailer section. `bytes` are those that were given to the call that returned
     /// [`Piece::End`].
     pub fn trailers<'a>(&'a self, bytes: &'a [u8]) -> Fields<'a> {

@@ -24,27 +24,34 @@
 //!
 //! Reading order: [`limits`](Limits), [`octets`], [`field`] (lines of a section), `parser`
 //! ([`HeadParser`]: is it all here), `framing` (where it ends), `host` ([`Authority`]), `request`, `response`, `chunked`, then [`write`] and [`date`]. All of
-//! it is pure: no socket, no clock.
+//! it is pure: no socket, no clock. The shell over any stream, for programs that are not in a hurry:
+//! [`message`](Request), `exchange` ([`ServerExchange`], [`ClientExchange`]).
 
 mod chunked;
 pub mod date;
 mod error;
+mod exchange;
 pub mod field;
 mod framing;
 mod host;
 mod limits;
+mod message;
 pub mod octets;
 mod parser;
+mod reading;
 mod request;
 mod response;
 pub mod write;
 
 pub use chunked::{ChunkReader, Piece};
 pub use error::Rule;
+pub use exchange::{ClientExchange, PASSED_OVER, ServerExchange};
 pub use field::{Field, Fields, Name};
 pub use framing::{Framing, Version};
 pub use host::Authority;
 pub use limits::Limits;
+pub use message::{FieldList, Request, Response};
 pub use parser::HeadParser;
+pub use reading::ExchangeError;
 pub use request::{RequestHead, Target};
 pub use response::ResponseHead;

@@ -1,0 +1,172 @@
+//! Messages as values of their own, for programs that are not in a hurry: pages, health checks,
+//! lessons. (The proxy works on the borrowed heads and copies nothing.)
+
+use super::framing::{Framing, Version};
+use super::request::RequestHead;
+use super::response::ResponseHead;
+use super::write;
+
+/// Field lines as names and values, in their order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FieldList(Vec<(String, Vec<u8>)>);
+
+impl FieldList {
+    /// The value of the first line with this name, in whatever case.
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+
+    /// The same as text; `None` when it is not UTF-8, too.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.get(name)
+            .and_then(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// Adds a line. White space around the value goes, and so do control characters, which would
+    /// begin another line.
+    pub fn add(&mut self, name: &str, value: impl AsRef<[u8]>) {
+        let value = value.as_ref().iter().copied();
+        let clean = value.filter(|&byte| write::is_value(&[byte])).collect();
+        self.0.push((name.to_string(), clean));
+    }
+
+    /// The lines.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_slice()))
+    }
+
+    fn of(fields: super::Fields<'_>) -> Self {
+        let lines = fields.iter().map(|field| {
+            let name = String::from_utf8_lossy(field.name).into_owned();
+            (name, field.value.to_vec())
+        });
+        Self(lines.collect())
+    }
+}
+
+/// A request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The method.
+    pub method: String,
+    /// The path and query, `*`, or `host:port`.
+    pub target: String,
+    /// The version. One that is sent is always 1.1.
+    pub version: Version,
+    /// The host and port that are asked, if known.
+    pub host: Option<String>,
+    /// The field lines, as they came. One that is sent gets Host and its framing by itself.
+    pub fields: FieldList,
+    /// Where the body ends, of one that was received.
+    pub framing: Framing,
+    /// Whether the peer wants to go on afterwards.
+    pub keep_alive: bool,
+    /// Whether it waits for 100 (Continue).
+    pub expects_continue: bool,
+    /// Whether it asks for another protocol.
+    pub upgrade: bool,
+    /// The body of one that is sent; what is received is read by
+    /// [`ServerExchange`](super::ServerExchange).
+    pub body: Vec<u8>,
+}
+
+impl Request {
+    /// A request to be sent.
+    pub fn new(method: &str, target: &str, host: &str) -> Self {
+        Self {
+            method: method.into(),
+            target: target.into(),
+            version: Version::Http11,
+            host: Some(host.into()),
+            fields: FieldList::default(),
+            framing: Framing::None,
+            keep_alive: true,
+            expects_continue: false,
+            upgrade: false,
+            body: Vec::new(),
+        }
+    }
+
+    pub(super) fn of(head: &RequestHead<'_>) -> Self {
+        Self {
+            method: head.method.into(),
+            target: head.target_text().into(),
+            version: head.version,
+            host: head.host.map(|host| host.text.into()),
+            fields: FieldList::of(head.fields),
+            framing: head.framing,
+            keep_alive: head.keep_alive,
+            expects_continue: head.expects_continue,
+            upgrade: head.upgrade,
+            body: Vec::new(),
+        }
+    }
+
+    /// The path, without its query.
+    pub fn path(&self) -> &str {
+        self.target
+            .split_once('?')
+            .map_or(&self.target, |(path, _)| path)
+    }
+
+    /// The query, without its question mark.
+    pub fn query(&self) -> &str {
+        self.target.split_once('?').map_or("", |(_, query)| query)
+    }
+}
+
+/// A response with its whole body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// The field lines. One that is sent gets Date and its framing by itself.
+    pub fields: FieldList,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// A response without a body.
+    pub fn new(status: u16) -> Self {
+        Self {
+            status,
+            fields: FieldList::default(),
+            body: Vec::new(),
+        }
+    }
+
+    /// One with plain text.
+    pub fn text(status: u16, text: impl Into<String>) -> Self {
+        Self::new(status).with_body("text/plain; charset=utf-8", text.into())
+    }
+
+    /// One that says its own status code in words: the least that an error deserves.
+    pub fn status(status: u16) -> Self {
+        Self::text(status, format!("{status} {}\n", write::reason(status)))
+    }
+
+    /// The same with a field line more.
+    pub fn with(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.fields.add(name, value);
+        self
+    }
+
+    /// The same with this body.
+    pub fn with_body(self, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        let body = body.into();
+        Self { body, ..self }.with("Content-Type", content_type)
+    }
+
+    pub(super) fn of(head: &ResponseHead<'_>) -> Self {
+        Self {
+            status: head.status,
+            fields: FieldList::of(head.fields),
+            body: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Reading a message from a stream: the half that both sides of an exchange have in common.
+
+use std::fmt;
+use std::io::{self, Read};
+
+use super::chunked::{ChunkReader, Piece};
+use super::error::Rule;
+use super::framing::Framing;
+use super::parser::HeadParser;
+use crate::net::Incoming;
+
+/// The buffer that an idle connection keeps.
+const KEPT: usize = 4096;
+
+/// Why an exchange ended.
+#[derive(Debug)]
+pub enum ExchangeError {
+    /// The message breaks a rule of the protocol.
+    Rule(Rule),
+    /// The body is longer than the reader allows, which is this many bytes.
+    TooLong(u64),
+    /// The stream ended in the middle of a message.
+    Cut,
+    /// The stream failed.
+    Io(io::Error),
+}
+
+impl ExchangeError {
+    /// What to tell a client: a status code, if there is a client to tell.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            ExchangeError::Rule(rule) => Some(rule.status()),
+            ExchangeError::TooLong(_) => Some(413),
+            ExchangeError::Io(error) if error.kind() == io::ErrorKind::TimedOut => Some(408),
+            ExchangeError::Cut | ExchangeError::Io(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for ExchangeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ExchangeError::Rule(rule) => write!(f, "{rule} ({})", rule.section()),
+            ExchangeError::TooLong(limit) => write!(f, "a body of more than {limit} bytes"),
+            ExchangeError::Cut => f.write_str("the stream ended in the middle of a message"),
+            ExchangeError::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ExchangeError {}
+
+impl From<Rule> for ExchangeError {
+    fn from(rule: Rule) -> Self {
+        ExchangeError::Rule(rule)
+    }
+}
+
+impl From<io::Error> for ExchangeError {
+    fn from(error: io::Error) -> Self {
+        ExchangeError::Io(error)
+    }
+}
+
+impl From<ExchangeError> for io::Error {
+    fn from(error: ExchangeError) -> Self {
+        match error {
+            ExchangeError::Io(error) => error,
+            ExchangeError::Cut => io::Error::new(io::ErrorKind::UnexpectedEof, error.to_string()),
+            other => io::Error::new(io::ErrorKind::InvalidData, other.to_string()),
+        }
+    }
+}
+
+/// What is left of the body that is being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    Nothing,
+    Bytes(u64),
+    Chunks,
+    UntilClose,
+}
+
+/// The reading half of both sides.
+pub(super) struct Reading {
+    pub incoming: Incoming,
+    pub parser: HeadParser,
+    chunks: ChunkReader,
+    pub left: Left,
+}
+
+impl Reading {
+    pub fn new(parser: HeadParser) -> Self {
+        Self {
+            incoming: Incoming::new(KEPT),
+            chunks: ChunkReader::new(parser.limits()),
+            parser,
+            left: Left::Nothing,
+        }
+    }
+
+    /// Reads until a header section is whole. `false`: the stream ended before its first byte.
+    pub fn head(&mut self, stream: &mut impl Read) -> Result<bool, ExchangeError> {
+        self.parser.reset();
+        while !self.parser.advance(self.incoming.waiting())? {
+            if !self.more(stream)? {
+                // An empty line before a request that never came is no message, either.
+                let nothing = matches!(self.incoming.waiting(), [] | b"\r\n");
+                return nothing.then_some(false).ok_or(ExchangeError::Cut);
+            }
+        }
+        Ok(true)
+    }
+
+    pub fn begin_body(&mut self, framing: Framing, head: usize) {
+        self.incoming.take(head);
+        self.chunks.reset();
+        self.left = match framing {
+            Framing::None => Left::Nothing,
+            Framing::Length(length) => Left::Bytes(length),
+            Framing::Chunked => Left::Chunks,
+            Framing::UntilClose => Left::UntilClose,
+        };
+    }
+
+    /// Reads some of the body: 0 at its end.
+    pub fn body(&mut self, stream: &mut impl Read, out: &mut [u8]) -> Result<usize, ExchangeError> {
+        loop {
+            let (skip, ready) = match self.left {
+                Left::Nothing => return Ok(0),
+                Left::Bytes(left) => (0, left.min(self.incoming.len() as u64) as usize),
+                Left::UntilClose => (0, self.incoming.len()),
+                Left::Chunks => match self.chunk()? {
+                    Some(found) => found,
+                    None => continue,
+                },
+            };
+            if ready > 0 {
+                self.incoming.take(skip);
+                return Ok(self.hand_out(ready, out));
+            }
+            self.incoming.take(skip);
+            if !self.more(stream)? {
+                let ended = self.left == Left::UntilClose;
+                self.left = Left::Nothing;
+                return ended.then_some(0).ok_or(ExchangeError::Cut);
+            }
+        }
+    }
+
+    /// Data of a chunk at these bytes: how many to skip, how many there are. `None`: the body has
+    /// ended. What is not handed out of a chunk is found again by the next call, so the reader of
+    /// chunks is shown no more than is taken.
+    fn chunk(&mut self) -> Result<Option<(usize, usize)>, ExchangeError> {
+        match self.chunks.advance(self.incoming.waiting())? {
+            Piece::More(taken) => Ok(Some((taken, 0))),
+            Piece::Data { from, to } => Ok(Some((from, to - from))),
+            Piece::End(taken) => {
+                self.incoming.take(taken);
+                self.left = Left::Nothing;
+                Ok(None)
+            }
+        }
+    }
+
+    fn hand_out(&mut self, ready: usize, out: &mut [u8]) -> usize {
+        let count = ready.min(out.len());
+        let bytes = self.incoming.take(count);
+        if let Some(place) = out.get_mut(..bytes.len()) {
+            place.copy_from_slice(bytes);
+        }
+        match &mut self.left {
+            Left::Bytes(left) if *left == count as u64 => self.left = Left::Nothing,
+            Left::Bytes(left) => *left -= count as u64,
+            Left::Chunks => self.chunks.give_back((ready - count) as u64),
+            _ => {}
+        }
+        count
+    }
+
+    /// `false` at the end of the stream.
+    fn more(&mut self, stream: &mut impl Read) -> Result<bool, ExchangeError> {
+        let count = stream.read(self.incoming.spare())?;
+        self.incoming.filled(count);
+        Ok(count > 0)
+    }
+
+    pub fn all(&mut self, stream: &mut impl Read, limit: u64) -> Result<Vec<u8>, ExchangeError> {
+        if matches!(self.left, Left::Bytes(left) if left > limit) {
+            return Err(ExchangeError::TooLong(limit)); // before anything is read
+        }
+        let (mut body, mut part) = (Vec::new(), [0; 4096]);
+        loop {
+            let count = self.body(stream, &mut part)?;
+            if count == 0 {
+                return Ok(body);
+            }
+            if body.len() as u64 + count as u64 > limit {
+                return Err(ExchangeError::TooLong(limit));
+            }
+            body.extend_from_slice(part.get(..count).unwrap_or_default());
+        }
+    }
+}
