@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use super::Network;
 use super::deadline::{Deadline, Timer};
+use crate::sys::poll::{self, Event};
 use crate::sys::socket::{self, Credentials};
 use crate::sys::unsent;
 
@@ -74,6 +75,17 @@ impl fmt::Display for Addr {
             Addr::Unix(None) => f.write_str("unnamed"),
         }
     }
+}
+
+/// What ended a wait by [`Conn::wait_readable_or_end`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ready {
+    /// This connection has bytes to read, or its end; whatever the other does.
+    Readable,
+    /// The other connection has ended, and this one has nothing to read yet.
+    OtherEnded,
+    /// The deadline has passed.
+    TimedOut,
 }
 
 /// A connected stream or sequenced-packet socket.
@@ -270,6 +282,46 @@ impl Conn {
         socket::peek_now(self.as_fd()).is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock)
     }
 
+    /// Blocks until this connection has bytes to read or has ended, or else `other` has: its peer
+    /// has closed, half-closed or reset it, or another thread has shut it down for reading. One
+    /// system call, and nothing is read; what is unread on `other` does not matter.
+    ///
+    /// For whoever waits for an answer on behalf of somebody who may leave. Looks once even when
+    /// `deadline` has passed already; the deadlines of the two connections play no part.
+    pub fn wait_readable_or_end(&self, other: &Conn, deadline: Deadline) -> io::Result<Ready> {
+        let both = [
+            (self.as_fd(), Event::Readable),
+            (other.as_fd(), Event::EndOfReading),
+        ];
+        loop {
+            let left = deadline.remaining();
+            match poll::wait(both, left) {
+                Ok([true, _]) => return Ok(Ready::Readable),
+                Ok([_, true]) => return Ok(Ready::OtherEnded),
+                Ok(_) if left == Some(Duration::ZERO) => return Ok(Ready::TimedOut),
+                // Over, or a deadline further off than one call can wait for.
+                Ok(_) => {}
+                // Not restarted after a signal or SIGSTOP (signal(7)).
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Writes all parts, in order, as one slice would be: a header and a body without putting them
+    /// together first. When everything has room in the socket's buffer that is one system call.
+    /// Blocks, and fails, as `write_all` does; the parts are used up either way.
+    pub fn write_all_vectored(&self, mut parts: &mut [IoSlice<'_>]) -> io::Result<()> {
+        IoSlice::advance_slices(&mut parts, 0); // leaves empty parts at the front out
+        while !parts.is_empty() {
+            match (&*self).write_vectored(parts)? {
+                0 => return Err(io::Error::from(io::ErrorKind::WriteZero)),
+                written => IoSlice::advance_slices(&mut parts, written),
+            }
+        }
+        Ok(())
+    }
+
     fn set_timeout(&self, direction: Direction, timeout: Option<Duration>) -> io::Result<()> {
         match (&self.inner.stream, direction) {
             (Stream::Tcp(stream), Direction::Read) => stream.set_read_timeout(timeout),
@@ -277,6 +329,22 @@ impl Conn {
             (Stream::Unix(stream), Direction::Read) => stream.set_read_timeout(timeout),
             (Stream::Unix(stream), Direction::Write) => stream.set_write_timeout(timeout),
         }
+    }
+
+    /// Writes without waiting if there is room, or else with. The socket's buffer nearly always has
+    /// room, and most connections are spared the system call that arms the write time-out.
+    fn write_by(
+        &self,
+        now: impl FnOnce(BorrowedFd<'_>) -> io::Result<usize>,
+        waiting: impl FnMut(&Stream) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        use io::ErrorKind::{Interrupted, WouldBlock};
+        self.inner.writing.check()?;
+        match now(self.as_fd()) {
+            Err(error) if matches!(error.kind(), WouldBlock | Interrupted) => {}
+            other => return other,
+        }
+        self.within_deadline(Direction::Write, waiting)
     }
 
     /// Repeats a blocking call until it succeeds, fails for good, or its deadline passes.
@@ -318,28 +386,23 @@ impl Read for &Conn {
 
 impl Write for &Conn {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.inner.writing.check()?;
-        // The socket's buffer nearly always has room. Trying without waiting first spares most
-        // connections the system call that arms the write time-out.
-        match socket::send_now(self.as_fd(), bytes) {
-            Err(e)
-                if matches!(
-                    e.kind(),
-                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-                ) => {}
-            other => return other,
-        }
-        self.within_deadline(Direction::Write, |stream| match stream {
-            Stream::Tcp(stream) => (&*stream).write(bytes),
-            Stream::Unix(stream) => (&*stream).write(bytes),
-        })
+        self.write_by(
+            |fd| socket::send_now(fd, bytes),
+            |stream| match stream {
+                Stream::Tcp(stream) => (&*stream).write(bytes),
+                Stream::Unix(stream) => (&*stream).write(bytes),
+            },
+        )
     }
 
     fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.within_deadline(Direction::Write, |stream| match stream {
-            Stream::Tcp(stream) => (&*stream).write_vectored(parts),
-            Stream::Unix(stream) => (&*stream).write_vectored(parts),
-        })
+        self.write_by(
+            |fd| socket::send_parts_now(fd, parts),
+            |stream| match stream {
+                Stream::Tcp(stream) => (&*stream).write_vectored(parts),
+                Stream::Unix(stream) => (&*stream).write_vectored(parts),
+            },
+        )
     }
 
     fn flush(&mut self) -> io::Result<()> {

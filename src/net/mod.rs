@@ -60,7 +60,7 @@ pub mod zone;
 
 pub use address_error::{AddressError, Rule};
 pub use class::{Class, classify};
-pub use conn::{Addr, Conn};
+pub use conn::{Addr, Conn, Ready};
 pub use datagram::{DatagramSocket, MAX_UDP_PAYLOAD, dial_datagrams, listen_datagrams};
 pub use deadline::Deadline;
 pub(crate) use deadline::say_which;

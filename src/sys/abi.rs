@@ -86,7 +86,9 @@ pub const MSG_NOSIGNAL: c_int = 0x4000;
 pub const MSG_WAITFORONE: c_int = 0x10000;
 
 /// Events of `poll` (`asm-generic/poll.h`).
+pub const POLLIN: c_short = 1;
 pub const POLLOUT: c_short = 4;
+pub const POLLRDHUP: c_short = 0x2000;
 
 /// Error numbers (`asm-generic/errno.h`).
 pub const EAGAIN: c_int = 11;
@@ -219,6 +221,7 @@ unsafe extern "C" {
         address_len: c_uint,
     ) -> isize;
     pub fn send(fd: c_int, buffer: *const c_void, len: usize, flags: c_int) -> isize;
+    pub fn sendmsg(fd: c_int, message: *const MsgHdr, flags: c_int) -> isize;
     pub fn recvmmsg(
         fd: c_int,
         messages: *mut MMsgHdr,

@@ -20,9 +20,10 @@
 //! |---|---|---|
 //! | `abi` | declarations, constants, layouts | std links the C library but hides its names |
 //! | [`address`] | none: safe code | socket addresses as the bytes the kernel reads |
-//! | [`socket`] | `socket` `bind` `listen` `connect` `poll` `shutdown` `setsockopt` `getsockopt` `recv` `send` `sendto` | backlog, reuse-port, IPv6-only, sequenced packets, keep-alive, closing a listener that blocks |
+//! | [`socket`] | `socket` `bind` `listen` `connect` `shutdown` `setsockopt` `getsockopt` `recv` `send` `sendmsg` `sendto` | backlog, reuse-port, IPv6-only, sequenced packets, keep-alive, closing a listener that blocks |
 //! | [`batch`] | `recvmmsg` `sendmmsg` `setsockopt` | many datagrams for one call, and which of our addresses each was sent to |
-//! | [`unsent`] | `ioctl` `poll` | what the peer has not acknowledged; waiting for a reset without reading |
+//! | [`poll`] | `poll` | waiting for one of two sockets, for a peer's end without reading |
+//! | [`unsent`] | `ioctl` | what the peer has not acknowledged |
 //! | [`icmp`] | `recvmsg` | ICMP sockets, time to live on arrival, the error queue |
 //! | [`netlink`] | none: safe code | asking the kernel about interfaces and addresses |
 //! | [`lock`] | `flock` | a lock that goes with its holder (std has it from 1.89 on) |
@@ -36,6 +37,7 @@ pub mod counting;
 pub mod icmp;
 pub mod lock;
 pub mod netlink;
+pub mod poll;
 pub mod process;
 pub mod signal;
 pub mod socket;

@@ -5,13 +5,18 @@
 #![allow(unsafe_code)]
 
 use std::ffi::{c_int, c_uint};
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::ptr;
 use std::time::Duration;
 
-use super::abi::{self, PollFd, Ucred};
+use super::abi::{self, IoVec, MsgHdr, Ucred};
 use super::address::RawAddress;
+use super::poll::{self, Event};
 use super::{check, check_len};
+
+/// Parts that one call sends (`linux/uio.h` UIO_MAXIOV); with more the kernel refuses it.
+const MAX_PARTS: usize = 1024;
 
 /// The kind of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,17 +170,7 @@ pub fn is_unavailable(error: &io::Error) -> bool {
 /// takes; `TimedOut` when it takes longer (`connect(2)`: the socket becomes writable, and SO_ERROR
 /// tells how it went).
 pub fn wait_connected(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<()> {
-    let mut wanted = PollFd {
-        fd: fd.as_raw_fd(),
-        events: abi::POLLOUT,
-        returned: 0,
-    };
-    // Rounded up, or the last millisecond would be a loop without waiting.
-    let milliseconds = timeout.map_or(-1, |left| {
-        c_int::try_from(left.as_nanos().div_ceil(1_000_000)).unwrap_or(c_int::MAX)
-    });
-    // SAFETY: `wanted` is one live, writable `struct pollfd`, and the count says one.
-    if check(unsafe { abi::poll(&raw mut wanted, 1, milliseconds) })? == 0 {
+    if poll::wait([(fd, Event::Writable)], timeout)? == [false] {
         return Err(io::Error::from(io::ErrorKind::TimedOut));
     }
     match get_raw(fd, abi::SOL_SOCKET, abi::SO_ERROR)? {
@@ -329,6 +324,30 @@ pub fn send_now(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     })
 }
 
+/// [`send_now`] for bytes in several parts, in their order, as if they were one slice. Takes the first
+/// [`MAX_PARTS`] of them.
+pub fn send_parts_now(fd: BorrowedFd<'_>, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+    let message = MsgHdr {
+        name: ptr::null_mut(),
+        namelen: 0,
+        // An `IoSlice` is laid out as `struct iovec` (its documentation promises it).
+        iov: parts.as_ptr().cast::<IoVec>().cast_mut(),
+        iovlen: parts.len().min(MAX_PARTS),
+        control: ptr::null_mut(),
+        controllen: 0,
+        flags: 0,
+    };
+    // SAFETY: `message` names no address and no control bytes; `iov` and `iovlen` describe the live
+    // slice `parts`, each element of which describes a live slice. The kernel only reads all of it.
+    check_len(unsafe {
+        abi::sendmsg(
+            fd.as_raw_fd(),
+            &raw const message,
+            abi::MSG_DONTWAIT | abi::MSG_NOSIGNAL,
+        )
+    })
+}
+
 /// Sends one datagram to an address if there is room for it at once, else `WouldBlock`.
 pub fn send_to_now(fd: BorrowedFd<'_>, bytes: &[u8], address: &RawAddress) -> io::Result<usize> {
     let to = address.as_bytes();
@@ -438,6 +457,21 @@ mod tests {
             send_now(ours.as_fd(), b"x").unwrap_err().kind(),
             io::ErrorKind::BrokenPipe
         );
+    }
+
+    #[test]
+    fn parts_are_sent_in_order_up_to_as_many_as_the_kernel_takes_at_once() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let parts = [IoSlice::new(b"ab"), IoSlice::new(b""), IoSlice::new(b"c")];
+        assert_eq!(send_parts_now(ours.as_fd(), &parts).unwrap(), 3);
+        let mut heard = [0; 3];
+        theirs.read_exact(&mut heard).unwrap();
+        assert_eq!(&heard, b"abc");
+        let many = [IoSlice::new(b"x"); MAX_PARTS + 1];
+        assert_eq!(send_parts_now(ours.as_fd(), &many).unwrap(), MAX_PARTS);
+        drop(theirs);
+        let gone = send_parts_now(ours.as_fd(), &parts).unwrap_err();
+        assert_eq!(gone.kind(), io::ErrorKind::BrokenPipe);
     }
 
     #[test]

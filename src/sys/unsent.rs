@@ -7,8 +7,8 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
 
-use super::abi::{self, PollFd};
-use super::check;
+use super::poll::{self, Event};
+use super::{abi, check};
 
 /// How many bytes of a TCP connection wait to be sent or acknowledged (`tcp(7)` SIOCOUTQ).
 pub fn unacknowledged(fd: BorrowedFd<'_>) -> io::Result<usize> {
@@ -22,16 +22,9 @@ pub fn unacknowledged(fd: BorrowedFd<'_>) -> io::Result<usize> {
 /// Blocks until the connection is reset or shut down in both directions, at most `limit` (rounded
 /// up to a millisecond); tells whether it is. What there is to read does not end the wait.
 pub fn wait_for_end(fd: BorrowedFd<'_>, limit: Duration) -> io::Result<bool> {
-    let mut watched = PollFd {
-        fd: fd.as_raw_fd(),
-        events: 0, // errors and the hang-up are reported unasked (poll(2))
-        returned: 0,
-    };
-    let millis = c_int::try_from(limit.as_micros().div_ceil(1000)).unwrap_or(c_int::MAX);
-    // SAFETY: one live `pollfd`, and the count says one.
-    match check(unsafe { abi::poll(&raw mut watched, 1, millis) }) {
+    match poll::wait([(fd, Event::End)], Some(limit)) {
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
-        other => other.map(|count| count > 0),
+        other => other.map(|[ended]| ended),
     }
 }
 

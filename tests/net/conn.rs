@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::{PATIENCE, eventually, eventually_blocked, tcp_pair};
-use groundwire::net::{Conn, Deadline};
+use groundwire::net::{Conn, Deadline, Ready};
 
 #[test]
 fn after_a_half_close_the_peers_reply_still_arrives() {
@@ -137,6 +137,92 @@ fn a_write_gives_up_when_the_peer_does_not_read() {
     };
     assert_eq!(error.kind(), ErrorKind::TimedOut);
     assert!(begun.elapsed() >= Duration::from_millis(150) && begun.elapsed() < PATIENCE);
+}
+
+#[test]
+fn all_parts_are_written_in_order_although_the_buffer_is_too_small_for_them() {
+    let (tcp, tcp_peer) = tcp_pair();
+    let (unix, unix_peer) = Conn::pair().unwrap();
+    let block: Vec<u8> = (0..3_000_000u32).map(|n| (n % 251) as u8).collect();
+    for (ours, mut theirs) in [(tcp, tcp_peer), (unix, unix_peer)] {
+        let reader = thread::spawn(move || {
+            let mut heard = Vec::new();
+            theirs.read_to_end(&mut heard).map(|_| heard)
+        });
+        let mut parts: Vec<_> = block.chunks(1_500).map(IoSlice::new).collect();
+        parts.insert(0, IoSlice::new(b""));
+        parts.insert(7, IoSlice::new(b""));
+        ours.write_all_vectored(&mut parts).unwrap();
+        ours.write_all_vectored(&mut []).unwrap();
+        ours.write_all_vectored(&mut [IoSlice::new(b"")]).unwrap();
+        drop(ours);
+        assert!(reader.join().unwrap().unwrap() == block);
+    }
+}
+
+#[test]
+fn a_vectored_write_gives_up_when_the_peer_does_not_read() {
+    let (ours, _theirs) = tcp_pair();
+    let block = vec![0; 1 << 20];
+    ours.set_write_deadline(Deadline::after(Duration::from_millis(150)));
+    let error = loop {
+        let mut parts = [IoSlice::new(b"head"), IoSlice::new(&block)];
+        if let Err(error) = ours.write_all_vectored(&mut parts) {
+            break error;
+        }
+    };
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    // What has room is not sent either, once the deadline has passed.
+    let late = (&ours).write_vectored(&[IoSlice::new(b"x")]).unwrap_err();
+    assert_eq!(late.kind(), ErrorKind::TimedOut);
+}
+
+#[test]
+fn a_wait_for_two_ends_when_this_one_is_readable_whatever_the_other_does() {
+    let (ours, mut theirs) = tcp_pair();
+    let (other, other_peer) = Conn::pair().unwrap();
+    let wait = |within| ours.wait_readable_or_end(&other, Deadline::after(within));
+    (&other_peer).write_all(b"next question").unwrap();
+    assert_eq!(wait(Duration::ZERO).unwrap(), Ready::TimedOut);
+    assert_eq!(wait(Duration::from_millis(20)).unwrap(), Ready::TimedOut);
+    theirs.write_all(b"answer").unwrap();
+    assert_eq!(wait(PATIENCE).unwrap(), Ready::Readable);
+    drop(other_peer);
+    assert_eq!(wait(PATIENCE).unwrap(), Ready::Readable);
+    assert_eq!((&ours).read(&mut [0; 16]).unwrap(), 6);
+    assert_eq!(wait(PATIENCE).unwrap(), Ready::OtherEnded);
+    drop(theirs);
+    eventually("the end arrives", || !ours.is_quiet());
+    assert_eq!(wait(Duration::ZERO).unwrap(), Ready::Readable);
+}
+
+#[test]
+fn a_wait_for_two_is_woken_by_every_way_in_which_the_other_ends() {
+    type Act = fn(&Conn, Conn);
+    let close: Act = |_, peer| drop(peer);
+    let half_close: Act = |_, peer| {
+        peer.shutdown(Shutdown::Write).unwrap();
+        std::mem::forget(peer); // still open: only its sending has ended
+    };
+    let reset: Act = |_, peer| peer.reset_on_close().unwrap();
+    let shut_reading: Act = |other, peer| {
+        other.shutdown(Shutdown::Read).unwrap();
+        std::mem::forget(peer);
+    };
+    let shut_both: Act = |other, _| other.shutdown(Shutdown::Both).unwrap();
+    for act in [close, half_close, reset, shut_reading, shut_both] {
+        for (other, peer) in [tcp_pair(), Conn::pair().unwrap()] {
+            let (ours, _theirs) = tcp_pair();
+            let watched = other.clone();
+            let waiting = thread::Builder::new().name("waiting-for-two".into());
+            let waiting = waiting
+                .spawn(move || ours.wait_readable_or_end(&watched, Deadline::after(PATIENCE)))
+                .unwrap();
+            eventually_blocked("waiting-for-two", 1);
+            act(&other, peer);
+            assert_eq!(waiting.join().unwrap().unwrap(), Ready::OtherEnded);
+        }
+    }
 }
 
 #[test]
