@@ -8,6 +8,7 @@
 
 use std::collections::VecDeque;
 use std::ffi::OsStr;
+use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
@@ -21,6 +22,7 @@ use std::time::Duration;
 use super::conn::{Addr, Conn};
 use super::deadline::{Deadline, timed_out};
 use super::error::Error;
+use super::network::Transport;
 use super::resolve::both;
 use super::{Network, resolve};
 use crate::sys::address::RawAddress;
@@ -33,6 +35,8 @@ const MAX_ATTEMPTS: usize = 16;
 /// The longest time before or between keep-alive probes that Linux takes, in seconds
 /// (`net/tcp.h`: MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL).
 const MAX_KEEP_ALIVE: u64 = 32_767;
+/// Why no attempt was made from [`Dialer::local`].
+const OTHER_FAMILY: &str = "the local address is of the other family";
 /// A stack for a thread that makes three system calls.
 const STACK: usize = 64 * 1024;
 
@@ -100,24 +104,60 @@ impl Dialer {
         }
     }
 
+    /// Connects to an address that needs no look-up, on a TCP network. Otherwise as
+    /// [`Dialer::dial`].
+    pub fn dial_ip(&self, network: Network, peer: SocketAddr) -> Result<Conn, Error> {
+        if network.transport() != Some(Transport::Tcp) {
+            let instead = if network.is_unix() {
+                "dial"
+            } else {
+                "dial_datagrams"
+            };
+            return Err(Error::wrong("connect", network, instead));
+        }
+        let why = if !network.allows(peer.ip()) {
+            "the network is of the other family"
+        } else if !self.can_reach(&peer) {
+            OTHER_FAMILY
+        } else {
+            let deadline = Deadline::after_option(self.timeout);
+            return self.dial_one(network, peer, deadline, &peer);
+        };
+        let error = io::Error::new(io::ErrorKind::AddrNotAvailable, why);
+        Err(Error::failed("connect", network, &peer)(error))
+    }
+
+    /// Whether [`Dialer::local`] is of the peer's family.
+    fn can_reach(&self, peer: &SocketAddr) -> bool {
+        self.local
+            .is_none_or(|local| local.is_ipv4() == peer.is_ipv4())
+    }
+
+    /// One attempt, on this thread; errors name `address`.
+    fn dial_one(
+        &self,
+        network: Network,
+        peer: SocketAddr,
+        deadline: Deadline,
+        address: &dyn fmt::Display,
+    ) -> Result<Conn, Error> {
+        self.attempt(peer)
+            .and_then(|fd| finish(fd, peer, deadline))
+            .map(|stream| Conn::dialled(stream, network, peer))
+            .map_err(|error| Error::failed("connect", network, address)(error))
+    }
+
     fn dial_tcp(&self, network: Network, address: &str, deadline: Deadline) -> Result<Conn, Error> {
         let target = resolve::parse(network, address)?;
         let found = resolve::addresses_by(deadline, network, address, target)?;
-        let peers = in_attempt_order(found, self.local);
-        let failed = Error::failed("connect", network, &address);
+        let usable = found.into_iter().filter(|peer| self.can_reach(peer));
+        let peers = in_attempt_order(usable.collect());
         match peers.as_slice() {
             [] => {
-                let why = "the local address is of the other family";
-                Err(failed(io::Error::new(io::ErrorKind::AddrNotAvailable, why)))
+                let error = io::Error::new(io::ErrorKind::AddrNotAvailable, OTHER_FAMILY);
+                Err(Error::failed("connect", network, &address)(error))
             }
-            [peer] => {
-                let stream = self
-                    .attempt(*peer)
-                    .and_then(|fd| finish(fd, *peer, deadline));
-                stream
-                    .map(|s| Conn::dialled(s, network, *peer))
-                    .map_err(failed)
-            }
+            [peer] => self.dial_one(network, *peer, deadline, &address),
             _ => match self.race(&peers, deadline) {
                 Ok((stream, peer)) => Ok(Conn::dialled(stream, network, peer)),
                 Err(attempts) => {
@@ -307,11 +347,7 @@ pub(crate) fn connect_by<S: AsFd>(
 }
 
 /// RFC 8305 §4: the families take turns, the resolver's first choice begins.
-fn in_attempt_order(found: Vec<SocketAddr>, local: Option<SocketAddr>) -> Vec<SocketAddr> {
-    let usable = found
-        .into_iter()
-        .filter(|a| local.is_none_or(|l| l.is_ipv4() == a.is_ipv4()));
-    let usable: Vec<SocketAddr> = usable.collect();
+fn in_attempt_order(usable: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let first_is_v6 = usable.first().is_some_and(SocketAddr::is_ipv6);
     let (first, second): (Vec<_>, Vec<_>) = usable
         .into_iter()
@@ -339,16 +375,22 @@ mod tests {
     #[test]
     fn families_take_turns_and_the_resolvers_first_choice_begins() {
         let found = addresses(&["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1", "2.2.2.2:1"]);
-        let order = in_attempt_order(found, None);
+        let order = in_attempt_order(found);
         let expected = ["[::1]:1", "1.1.1.1:1", "[::2]:1", "2.2.2.2:1", "[::3]:1"];
         assert_eq!(order, addresses(&expected));
     }
 
     #[test]
     fn a_local_address_keeps_its_own_family_only() {
-        let found = addresses(&["[::1]:1", "1.1.1.1:1"]);
-        let local = Some("127.0.0.1:0".parse().unwrap());
-        assert_eq!(in_attempt_order(found, local), addresses(&["1.1.1.1:1"]));
+        let dialer = Dialer {
+            local: Some("127.0.0.1:0".parse().unwrap()),
+            ..Dialer::default()
+        };
+        let [v6, v4] = ["[::1]:1", "1.1.1.1:1"].map(|text| text.parse().unwrap());
+        assert_eq!(
+            (dialer.can_reach(&v6), dialer.can_reach(&v4)),
+            (false, true)
+        );
     }
 
     #[test]
@@ -356,6 +398,6 @@ mod tests {
         let found: Vec<SocketAddr> = (0..100)
             .map(|p| SocketAddr::from(([127, 0, 0, 1], p)))
             .collect();
-        assert_eq!(in_attempt_order(found, None).len(), MAX_ATTEMPTS);
+        assert_eq!(in_attempt_order(found).len(), MAX_ATTEMPTS);
     }
 }

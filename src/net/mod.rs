@@ -10,7 +10,7 @@
 //!   (interfaces, and how the kernel tells of them), [`icmp`] (echo and errors).
 //! - *Shell*: [`dial`] and [`Dialer`] make connections, [`listen`] and [`Listener`] accept them,
 //!   both as a [`Conn`]; [`DatagramSocket`] is the same for datagrams; [`ConnPool`] keeps idle
-//!   connections; an [`IcmpSocket`] pings; [`interfaces`] asks the kernel for its interfaces; a
+//!   connections to one address; an [`IcmpSocket`] pings; [`interfaces`] asks the kernel for its interfaces; a
 //!   [`Deadline`] bounds every blocking call.
 //!
 //! ```text
@@ -75,7 +75,7 @@ pub use ip::parse_ip;
 pub use lines::{LineBuffer, LineTooLong};
 pub use listener::{ListenConfig, Listener, listen};
 pub use network::{Network, Transport};
-pub use pool::{ConnPool, PoolConfig, PoolStats, Pooled};
+pub use pool::{ConnPool, Destination, Liveness, PoolConfig, PoolStats, Pooled};
 pub use prefix::Prefix;
 pub use resolve::{host_addresses, services as system_services};
 pub use reverse::reverse_name;

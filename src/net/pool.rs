@@ -1,17 +1,24 @@
-//! `ConnPool`: idle connections, kept by address for the next request.
+//! `ConnPool`: the idle connections to one address, kept for the next request.
 //!
 //! A new connection costs a round trip and two threads' attention; a kept one costs a look. The
-//! risk is that the peer has closed it meanwhile, so [`ConnPool::get`] looks first: the end of the
-//! stream, or bytes that nobody asked for, disqualify it (a reply that came late would be taken
-//! for the answer to the next question). A peer may still close between the look and the write:
-//! a caller whose request may be repeated tries once more on a fresh connection
-//! ([`Pooled::is_fresh`] tells which kind it had).
+//! risk is that the peer has closed it meanwhile, so [`ConnPool::get`] can look first
+//! ([`Liveness`]): the end of the stream, or bytes that nobody asked for, disqualify it (a reply
+//! that came late would be taken for the answer to the next question). A peer may still close
+//! between the look and the write: a caller whose request may be repeated tries once more on a
+//! fresh connection ([`Pooled::is_fresh`] tells which kind it had).
 //!
 //! A connection returns to the pool only by [`Pooled::keep`]: dropping it, as an error path does,
 //! closes it, because nobody knows what a half-read connection will say next.
+//!
+//! The connection that was used last is given out first. So after a burst of requests those that
+//! it needed above the usual number rest at the other end of the queue until they are too old.
+//! Taking a kept connection and giving it back allocates nothing.
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,27 +27,43 @@ use super::{Conn, Deadline, Dialer, Error, Network};
 /// What a pool keeps, and for how long.
 #[derive(Clone, Debug)]
 pub struct PoolConfig {
-    /// Idle connections kept for one address. Default 16.
-    pub max_idle_per_address: usize,
-    /// Idle connections kept in all; the longest idle one makes room. Default 256.
+    /// Idle connections kept; the one that has been idle longest makes room. Default 256.
     pub max_idle: usize,
     /// How long an unused connection is kept. Default 60 s. Looked at when a connection is taken
     /// or given back, and by [`ConnPool::prune`]: a pool at rest closes nothing by itself.
     pub idle_time: Duration,
-    /// How old a connection may become, so that a change of the peer's address is noticed.
-    /// Looked at likewise. Default 10 minutes.
+    /// How old a connection may become, so that a change behind the peer's address is noticed.
+    /// Looked at when it is taken or given back, and by [`ConnPool::prune`]. Default 10 minutes.
     pub max_age: Duration,
 }
 
 impl Default for PoolConfig {
     fn default() -> Self {
         Self {
-            max_idle_per_address: 16,
             max_idle: 256,
             idle_time: Duration::from_secs(60),
             max_age: Duration::from_secs(600),
         }
     }
+}
+
+/// Where the connections of a pool lead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// An IP address and port.
+    Ip(SocketAddr),
+    /// `host:port`, looked up for each new connection, or a Unix socket's path.
+    Text(OsString),
+}
+
+/// Whether to look at a kept connection before it is used again, which is a system call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Liveness {
+    /// Always: for a request that must not be sent twice.
+    Check,
+    /// Only when it has been idle for longer than this. A connection that was in use a moment ago
+    /// is nearly always alive, and a request that may be repeated can take the risk.
+    CheckAfter(Duration),
 }
 
 /// What has happened in a pool so far.
@@ -50,15 +73,14 @@ pub struct PoolStats {
     pub dialled: u64,
     /// Connections used again.
     pub reused: u64,
-    /// Idle connections thrown away: closed by the peer, talkative, too old, too many.
+    /// Connections thrown away that were idle or given back: closed by the peer, talkative, too
+    /// old, too many, cleared.
     pub discarded: u64,
     /// Idle connections now.
     pub idle: usize,
 }
 
-type Key = (Network, String);
-
-/// A pool of idle connections. A handle: clones share it.
+/// The idle connections to one address. A handle: clones share it.
 #[derive(Clone)]
 pub struct ConnPool {
     inner: Arc<Inner>,
@@ -66,14 +88,21 @@ pub struct ConnPool {
 
 struct Inner {
     dialer: Dialer,
+    network: Network,
+    destination: Destination,
     config: PoolConfig,
     state: Mutex<State>,
+    dialled: AtomicU64,
+    reused: AtomicU64,
+    discarded: AtomicU64,
 }
 
 #[derive(Default)]
 struct State {
-    idle: HashMap<Key, Vec<Idle>>,
-    stats: PoolStats,
+    /// The longest idle one first.
+    idle: VecDeque<Idle>,
+    /// How often the pool was cleared: a loan from before is not taken back.
+    cleared: u64,
 }
 
 struct Idle {
@@ -85,162 +114,173 @@ struct Idle {
 /// A connection on loan.
 pub struct Pooled {
     conn: Conn,
-    key: Key,
     made: Instant,
     fresh: bool,
+    cleared: u64,
     pool: ConnPool,
 }
 
 impl ConnPool {
-    /// An empty pool that dials with `dialer`.
-    pub fn new(dialer: Dialer, config: PoolConfig) -> Self {
+    /// An empty pool that dials `destination` with `dialer`. Nothing is looked at yet: an address
+    /// that is none shows when it is dialled.
+    pub fn new(
+        dialer: Dialer,
+        network: Network,
+        destination: impl Into<Destination>,
+        config: PoolConfig,
+    ) -> Self {
         Self {
             inner: Arc::new(Inner {
                 dialer,
+                network,
+                destination: destination.into(),
                 config,
                 state: Mutex::default(),
+                dialled: AtomicU64::new(0),
+                reused: AtomicU64::new(0),
+                discarded: AtomicU64::new(0),
             }),
         }
     }
 
-    /// The idle connection to this address that was used last, or else a new one.
-    pub fn get(&self, network: Network, address: &str) -> Result<Pooled, Error> {
-        let key = (network, address.to_string());
-        while let Some(idle) = self.take(&key) {
-            // Looked at outside the lock: it is a system call.
-            if idle.conn.is_quiet() {
-                self.lock().stats.reused += 1;
-                let Idle { conn, made, .. } = idle;
+    /// The idle connection that was used last, or else a new one. Blocks only to make one, at most
+    /// [`Dialer::timeout`].
+    pub fn get(&self, liveness: Liveness) -> Result<Pooled, Error> {
+        let now = Instant::now();
+        while let Some((idle, cleared)) = self.take() {
+            // Looked at, and closed, outside the lock: both are system calls.
+            if self.is_usable(&idle, liveness, now) {
+                self.inner.reused.fetch_add(1, Ordering::Relaxed);
                 return Ok(Pooled {
-                    conn,
-                    key,
-                    made,
+                    conn: idle.conn,
+                    made: idle.made,
                     fresh: false,
+                    cleared,
                     pool: self.clone(),
                 });
             }
-            self.lock().stats.discarded += 1;
+            self.count_discarded(1);
         }
-        self.dial(key)
+        self.get_fresh()
     }
 
-    /// A new connection whatever is idle: for the one repetition after a stale one failed.
-    pub fn get_fresh(&self, network: Network, address: &str) -> Result<Pooled, Error> {
-        self.dial((network, address.to_string()))
+    /// A new connection whatever is idle: for the one repetition after a stale one failed. Blocks
+    /// at most [`Dialer::timeout`].
+    pub fn get_fresh(&self) -> Result<Pooled, Error> {
+        let Inner {
+            dialer, network, ..
+        } = &*self.inner;
+        // Before it is made: a pool that is cleared meanwhile does not want it.
+        let cleared = self.lock().cleared;
+        let conn = match &self.inner.destination {
+            Destination::Ip(peer) => dialer.dial_ip(*network, *peer)?,
+            Destination::Text(address) => dialer.dial(*network, address)?,
+        };
+        self.inner.dialled.fetch_add(1, Ordering::Relaxed);
+        Ok(Pooled {
+            conn,
+            made: Instant::now(),
+            fresh: true,
+            cleared,
+            pool: self.clone(),
+        })
     }
 
     /// What has happened so far.
     pub fn stats(&self) -> PoolStats {
-        let state = self.lock();
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         PoolStats {
-            idle: state.idle.values().map(Vec::len).sum(),
-            ..state.stats
+            dialled: read(&self.inner.dialled),
+            reused: read(&self.inner.reused),
+            discarded: read(&self.inner.discarded),
+            idle: self.lock().idle.len(),
         }
     }
 
-    /// Closes all idle connections.
+    /// Closes all idle connections, and those on loan when they are given back: for a peer that has
+    /// failed or is to be left alone.
     pub fn clear(&self) {
-        let idle = std::mem::take(&mut self.lock().idle);
+        let idle = {
+            let mut state = self.lock();
+            state.cleared += 1;
+            std::mem::take(&mut state.idle)
+        };
+        self.count_discarded(idle.len());
         drop(idle); // the sockets close outside the lock
     }
 
     /// Closes the idle connections that are older than the configuration allows: for a caller that
     /// may let the pool rest for long, from time to time.
     pub fn prune(&self) {
-        let expired = self.lock().expire(Instant::now(), &self.inner.config);
-        drop(expired); // the sockets close outside the lock
-    }
-
-    fn dial(&self, key: Key) -> Result<Pooled, Error> {
-        let conn = self.inner.dialer.dial(key.0, &key.1)?;
-        self.lock().stats.dialled += 1;
-        Ok(Pooled {
-            conn,
-            key,
-            made: Instant::now(),
-            fresh: true,
-            pool: self.clone(),
-        })
-    }
-
-    fn take(&self, key: &Key) -> Option<Idle> {
-        let now = Instant::now();
-        let mut state = self.lock();
-        let config = &self.inner.config;
-        let expired = state.expire(now, config);
-        let taken = state.idle.get_mut(key).and_then(Vec::pop);
-        drop(state);
-        drop(expired);
-        taken
-    }
-
-    fn put(&self, key: Key, conn: Conn, made: Instant) {
-        conn.set_deadline(Deadline::NEVER); // the last loan's would end the next one
-        let now = Instant::now();
-        let mut state = self.lock();
-        let mut closing = state.expire(now, &self.inner.config);
-        state.idle.entry(key.clone()).or_default().push(Idle {
-            conn,
-            made,
-            since: now,
+        let (now, mut closing) = (Instant::now(), Vec::new());
+        self.lock().idle.retain(|idle| {
+            let expired = self.is_expired(idle, now);
+            if expired {
+                closing.push(idle.conn.clone());
+            }
+            !expired
         });
-        closing.extend(state.trim(&key, &self.inner.config));
+        self.count_discarded(closing.len());
+        drop(closing); // the sockets close outside the lock
+    }
+
+    fn take(&self) -> Option<(Idle, u64)> {
+        let mut state = self.lock();
+        let idle = state.idle.pop_back()?;
+        Some((idle, state.cleared))
+    }
+
+    /// Takes a loan back, and closes at the other end of the queue what is too old or too much.
+    fn put(&self, conn: Conn, made: Instant, cleared: u64) {
+        conn.set_deadline(Deadline::NEVER); // this loan's would end the next one
+        let since = Instant::now();
+        let mut closing = Vec::new();
+        let mut state = self.lock();
+        let idle = Idle { conn, made, since };
+        if cleared == state.cleared && !self.is_expired(&idle, since) {
+            state.idle.push_back(idle);
+        } else {
+            closing.push(idle);
+        }
+        while state.idle.len() > self.inner.config.max_idle
+            || state
+                .idle
+                .front()
+                .is_some_and(|idle| self.is_expired(idle, since))
+        {
+            closing.extend(state.idle.pop_front());
+        }
         drop(state);
-        drop(closing);
+        self.count_discarded(closing.len());
+        drop(closing); // the sockets close outside the lock
+    }
+
+    fn is_usable(&self, idle: &Idle, liveness: Liveness, now: Instant) -> bool {
+        let looks = match liveness {
+            Liveness::Check => true,
+            Liveness::CheckAfter(rest) => now.saturating_duration_since(idle.since) > rest,
+        };
+        !self.is_expired(idle, now) && (!looks || idle.conn.is_quiet())
+    }
+
+    fn is_expired(&self, idle: &Idle, now: Instant) -> bool {
+        let config = &self.inner.config;
+        now.saturating_duration_since(idle.since) >= config.idle_time
+            || now.saturating_duration_since(idle.made) >= config.max_age
+    }
+
+    fn count_discarded(&self, count: usize) {
+        if count > 0 {
+            let count = count as u64;
+            self.inner.discarded.fetch_add(count, Ordering::Relaxed);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // No code of others runs under the lock, so a poisoned state is still whole.
-        self.inner
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        let state = self.inner.state.lock();
+        state.unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl State {
-    /// Takes out what has become too old; the caller closes it outside the lock.
-    fn expire(&mut self, now: Instant, config: &PoolConfig) -> Vec<Idle> {
-        let mut expired = Vec::new();
-        for list in self.idle.values_mut() {
-            expired.extend(take_expired(list, now, config));
-        }
-        self.idle.retain(|_, list| !list.is_empty());
-        self.stats.discarded += expired.len() as u64;
-        expired
-    }
-
-    /// Takes out the longest idle ones beyond the limits.
-    fn trim(&mut self, key: &Key, config: &PoolConfig) -> Vec<Idle> {
-        let mut out = Vec::new();
-        if let Some(list) = self.idle.get_mut(key) {
-            while list.len() > config.max_idle_per_address {
-                out.push(list.remove(0));
-            }
-        }
-        while self.idle.values().map(Vec::len).sum::<usize>() > config.max_idle {
-            let oldest = self
-                .idle
-                .values_mut()
-                .min_by_key(|list| list.first().map(|i| i.since));
-            match oldest {
-                Some(list) if !list.is_empty() => out.push(list.remove(0)),
-                _ => break,
-            }
-        }
-        self.idle.retain(|_, list| !list.is_empty());
-        self.stats.discarded += out.len() as u64;
-        out
-    }
-}
-
-fn take_expired(list: &mut Vec<Idle>, now: Instant, config: &PoolConfig) -> Vec<Idle> {
-    let (old, young) = std::mem::take(list).into_iter().partition(|idle| {
-        now.duration_since(idle.since) >= config.idle_time
-            || now.duration_since(idle.made) >= config.max_age
-    });
-    *list = young;
-    old
 }
 
 impl Pooled {
@@ -249,12 +289,12 @@ impl Pooled {
     pub fn keep(self) {
         let Pooled {
             conn,
-            key,
             made,
+            cleared,
             pool,
             ..
         } = self;
-        pool.put(key, conn, made);
+        pool.put(conn, made, cleared);
     }
 
     /// Whether it was made for this loan, so that a failure is not a stale connection's.
@@ -268,5 +308,17 @@ impl Deref for Pooled {
 
     fn deref(&self) -> &Conn {
         &self.conn
+    }
+}
+
+impl From<SocketAddr> for Destination {
+    fn from(address: SocketAddr) -> Self {
+        Destination::Ip(address)
+    }
+}
+
+impl From<&str> for Destination {
+    fn from(address: &str) -> Self {
+        Destination::Text(address.into())
     }
 }
