@@ -4,7 +4,8 @@
 //! IPv6-only, and its `accept` cannot be woken. Here the socket is made step by step (`socket`,
 //! options, `bind`, `listen`), and [`Listener::close`] may be called from any thread: it shuts the
 //! listening socket down, which wakes every blocked `accept` at once. No polling, no flag that is
-//! looked at "soon". Connections that wait in the backlog at that moment are reset by the kernel.
+//! looked at "soon". Connections that wait in the backlog at that moment are reset by the kernel;
+//! [`Listener::close_after_backlog`] takes them out first.
 
 use std::ffi::OsStr;
 use std::io;
@@ -71,7 +72,10 @@ struct Inner {
     socket: Socket,
     network: Network,
     local: Addr,
+    config: ListenConfig,
     closed: AtomicBool,
+    /// Whoever got a connection while the listener closes may have it.
+    keeping: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -114,13 +118,14 @@ impl ListenConfig {
         let local = socket
             .local_addr()
             .map_err(Error::failed("listen", network, &address))?;
-        let closed = AtomicBool::new(false);
         Ok(Listener {
             inner: Arc::new(Inner {
                 socket,
                 network,
                 local,
-                closed,
+                config: self.clone(),
+                closed: AtomicBool::new(false),
+                keeping: AtomicBool::new(false),
                 file,
             }),
         })
@@ -219,21 +224,30 @@ impl Socket {
     }
 }
 
-impl Listener {
-    /// Blocks until a peer connects or the listener is closed.
-    pub fn accept(&self) -> Result<Conn, AcceptError> {
-        let network = self.inner.network;
-        let accepted = match &self.inner.socket {
+impl Inner {
+    fn take(&self) -> io::Result<Conn> {
+        let network = self.network;
+        match &self.socket {
             Socket::Tcp(listener) => listener
                 .accept()
                 .map(|(stream, peer)| Conn::with_tcp(stream, network, peer)),
             Socket::Unix(listener) => listener
                 .accept()
                 .map(|(stream, peer)| Conn::with_unix(stream, network, Addr::from_unix(&peer))),
-        };
-        // A closed Unix listener still hands out what waits in its backlog.
-        match accepted {
-            Ok(_) if self.is_closed() => Err(AcceptError::Closed),
+        }
+    }
+}
+
+impl Listener {
+    /// Blocks until a peer connects or the listener is closed.
+    pub fn accept(&self) -> Result<Conn, AcceptError> {
+        match self.inner.take() {
+            // A closed Unix listener still hands out what waits in its backlog.
+            Ok(_) if self.is_closed() && !self.inner.keeping.load(Ordering::SeqCst) => {
+                Err(AcceptError::Closed)
+            }
+            // It blocks until the moment in which it closes.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(AcceptError::Closed),
             other => other.map_err(|error| AcceptError::classify(error, self.is_closed())),
         }
     }
@@ -265,6 +279,46 @@ impl Listener {
         if let Socket::Unix(listener) = &self.inner.socket {
             while listener.accept().is_ok() {}
         }
+    }
+
+    /// The same, but the peers that had connected already are not reset: returns those that waited
+    /// in the backlog, at most as many as it was made for, or as there are descriptors. For a
+    /// server that another one on the same port relieves ([`ListenConfig::reuse_port`]).
+    ///
+    /// A TCP peer in the middle of its handshake is still reset, unless the kernel may hand it to
+    /// the other listener (`net.ipv4.tcp_migrate_req`, ip-sysctl).
+    pub fn close_after_backlog(&self) -> Vec<Conn> {
+        let mut waiting = Vec::new();
+        if self.is_closed() {
+            return waiting;
+        }
+        self.inner.keeping.store(true, Ordering::SeqCst);
+        // An empty backlog must not block this thread. Threads that block already stay so.
+        let may_look = match &self.inner.socket {
+            Socket::Tcp(listener) => listener.set_nonblocking(true).is_ok(),
+            Socket::Unix(listener) => listener.set_nonblocking(true).is_ok(),
+        };
+        let most = if may_look {
+            self.inner.config.backlog
+        } else {
+            0
+        };
+        for _ in 0..most {
+            match self.inner.take() {
+                Ok(conn) => waiting.push(conn),
+                Err(error) => match AcceptError::classify(error, false) {
+                    AcceptError::Lost(error) if error.kind() != io::ErrorKind::WouldBlock => {}
+                    _ => break, // nobody left, or no descriptor
+                },
+            }
+        }
+        self.close();
+        waiting
+    }
+
+    /// Whether other listeners may have the same port.
+    pub fn shares_port(&self) -> bool {
+        self.inner.config.reuse_port
     }
 
     /// Whether [`Listener::close`] was called.

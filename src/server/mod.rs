@@ -17,7 +17,9 @@
 //! [`Signals::block`] and gives them the stopper ([`Signals::stop`]), as `docs/hello.rs` does.
 //!
 //!
-//! 1. The listener closes, which wakes the threads that wait in `accept`.
+//! 1. The listener closes, which wakes the threads that wait in `accept`. Who waits in its backlog
+//!    is reset; but on a shared port ([`ListenConfig::reuse_port`]), where another server takes
+//!    over, those who wait are served like the living.
 //! 2. Each live connection is shut for reading: its handler gets what had arrived, then the end of
 //!    the stream, finishes its work and closes. Idle ones end at once. A handler that has to read on
 //!    to finish its work is told instead ([`Session::at_stop`]).
@@ -28,6 +30,8 @@
 //! spread connections over threads (`threads`, `pool`), the table of the living (`live`), who
 //! may come in (`access`), how it stops (`stop`), what is counted (`stats`), `scheduling`. Beside them stand
 //! `datagrams`, the loop for sockets without connections, and `metrics_page`.
+//!
+//! [`ListenConfig::reuse_port`]: crate::net::ListenConfig::reuse_port
 
 mod access;
 mod config;
@@ -44,7 +48,7 @@ mod stop;
 mod threads;
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -217,9 +221,9 @@ impl<H: Handler + 'static> Server<H> {
         let stats = self.stats;
         let shared = Shared::new(self.config, self.handler, stats.clone(), self.stopper);
         let shared = Arc::new(shared);
-        let until_stopped = || {
+        let until_stopped = |serve: &dyn Fn(Conn, Seat)| {
             shared.stopper.wait();
-            listener.close();
+            shared.close(&listener, serve);
             drain(&shared);
         };
         match shared.config.mode {
@@ -227,7 +231,7 @@ impl<H: Handler + 'static> Server<H> {
             Mode::Threads => {
                 let crew = Crew::start(shared.clone(), listener.clone())?;
                 crew.attend();
-                until_stopped();
+                until_stopped(&|conn, seat| crew.serve(conn, seat));
                 crew.failure().map_or(Ok(()), Err)?;
             }
             Mode::Pool { workers, queue } => {
@@ -300,8 +304,9 @@ impl Running {
 fn run_serial<H: Handler + 'static>(
     shared: &Arc<Shared<H>>,
     listener: &Listener,
-    until_stopped: impl FnOnce(),
+    until_stopped: impl FnOnce(&dyn Fn(Conn, Seat)),
 ) -> io::Result<()> {
+    let (tell, told) = mpsc::channel();
     let (worker, incoming) = (shared.clone(), listener.clone());
     let thread = thread::Builder::new()
         .name("serial".into())
@@ -315,9 +320,12 @@ fn run_serial<H: Handler + 'static>(
                 }
             };
             worker.stopper.stop();
+            for (conn, seat) in told {
+                worker.serve(conn, seat);
+            }
             result
         })?;
-    until_stopped();
+    until_stopped(&move |conn, seat| drop(tell.send((conn, seat))));
     if thread.is_finished() || shared.stats.totals().active == 0 {
         return thread
             .join()

@@ -90,13 +90,13 @@ pub(crate) fn run<H: Handler + 'static>(
     listener: &Listener,
     workers: usize,
     queue: usize,
-    until_stopped: impl FnOnce(),
+    until_stopped: impl FnOnce(&dyn Fn(Conn, Seat)),
 ) -> io::Result<()> {
     let workers = workers.max(1);
     let queue: Arc<Queue<(Conn, Seat)>> = Arc::new(Queue::new(workers, queue));
     let mut threads = Vec::new();
     let result = start(shared, listener, workers, &queue, &mut threads).and_then(|acceptor| {
-        until_stopped();
+        until_stopped(&|conn, seat| enqueue(shared, &queue, conn, seat));
         acceptor
             .join()
             .unwrap_or_else(|_| Err(io::Error::other("the accepting thread panicked")))
@@ -141,6 +141,13 @@ fn work<H: Handler>(shared: &Shared<H>, queue: &Queue<(Conn, Seat)>) {
     }
 }
 
+fn enqueue<H: Handler>(shared: &Shared<H>, queue: &Queue<(Conn, Seat)>, conn: Conn, seat: Seat) {
+    if let Err((conn, seat)) = queue.push((conn, seat)) {
+        shared.refuse(&conn, Refusal::QueueFull);
+        drop(seat);
+    }
+}
+
 fn accept<H: Handler>(
     shared: &Shared<H>,
     listener: &Listener,
@@ -148,12 +155,7 @@ fn accept<H: Handler>(
 ) -> io::Result<()> {
     loop {
         match shared.next(listener) {
-            Ok(Some(pair)) => {
-                if let Err((conn, seat)) = queue.push(pair) {
-                    shared.refuse(&conn, Refusal::QueueFull);
-                    drop(seat);
-                }
-            }
+            Ok(Some((conn, seat))) => enqueue(shared, queue, conn, seat),
             Ok(None) => return Ok(()),
             Err(error) => {
                 shared.stopper.stop();

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::config::Config;
@@ -34,6 +34,9 @@ pub(crate) struct Shared<H> {
     pub stats: Arc<Stats>,
     pub stopper: Stopper,
     scheduler: Scheduler,
+    /// Threads that wait for a connection, or have one that has no seat yet.
+    at_door: Mutex<usize>,
+    door_left: Condvar,
     /// When the last shortage of descriptors was logged.
     complained: Mutex<Option<Instant>>,
     /// When the last refusal by a limit was.
@@ -56,6 +59,8 @@ impl<H: Handler> Shared<H> {
             stats,
             stopper,
             scheduler,
+            at_door: Mutex::new(0),
+            door_left: Condvar::new(),
             complained: Mutex::new(None),
             refused: Mutex::new(None),
         }
@@ -66,6 +71,40 @@ impl<H: Handler> Shared<H> {
     /// Connections that are refused, lost before `accept`, or that no descriptor is left for,
     /// are dealt with here.
     pub(crate) fn next(&self, listener: &Listener) -> io::Result<Option<(Conn, Seat)>> {
+        *self.door() += 1;
+        let next = self.accept(listener);
+        let mut at_door = self.door();
+        *at_door -= 1;
+        if *at_door == 0 {
+            self.door_left.notify_all();
+        }
+        next
+    }
+
+    fn door(&self) -> MutexGuard<'_, usize> {
+        self.at_door.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stops listening. On a port that is shared, another server is to take over without a peer
+    /// noticing: those who had connected already get their seats here, and `serve` is given them.
+    pub(crate) fn close(&self, listener: &Listener, mut serve: impl FnMut(Conn, Seat)) {
+        if !listener.shares_port() {
+            return listener.close();
+        }
+        for conn in listener.close_after_backlog() {
+            match self.table.admit(&conn) {
+                Ok(seat) => serve(conn, seat),
+                Err(why) => self.refuse(&conn, why),
+            }
+        }
+        // Those who were accepted a moment ago have to be seated before the drain shuts the door.
+        let waited = self
+            .door_left
+            .wait_while(self.door(), |at_door| *at_door > 0);
+        drop(waited);
+    }
+
+    fn accept(&self, listener: &Listener) -> io::Result<Option<(Conn, Seat)>> {
         let mut wait = BACK_OFF.0;
         loop {
             match listener.accept() {

@@ -26,8 +26,9 @@ use std::thread;
 use std::time::Duration;
 
 use super::Handler;
+use super::live::Seat;
 use super::shared::Shared;
-use crate::net::{Listener, plain_words};
+use crate::net::{Conn, Listener, plain_words};
 
 /// How long after a thread could not be started it is tried again.
 const TRY_AGAIN: Duration = Duration::from_millis(100);
@@ -110,6 +111,25 @@ impl<H: Handler + 'static> Crew<H> {
         self.threads.fetch_sub(1, Ordering::SeqCst);
     }
 
+    /// Serves one connection on a thread of its own, after the listener has closed.
+    pub(crate) fn serve(&self, conn: Conn, seat: Seat) {
+        let shared = self.shared.clone();
+        let started = thread::Builder::new()
+            .name("connection".into())
+            .stack_size(self.shared.config.stack_size)
+            .spawn(move || shared.serve(conn, seat));
+        if let Err(error) = started {
+            self.complain(&error);
+        }
+    }
+
+    fn complain(&self, error: &io::Error) {
+        let (config, cause) = (&self.shared.config, plain_words(error));
+        config
+            .log
+            .error(&config.name, "cannot start a thread", &[("cause", &cause)]);
+    }
+
     /// Blocks until the stop, and sees to it that somebody accepts after a thread could not be
     /// started.
     pub(crate) fn attend(self: &Arc<Self>) {
@@ -133,11 +153,7 @@ impl<H: Handler + 'static> Crew<H> {
             return;
         }
         if let Err(error) = self.spawn() {
-            let cause = plain_words(&error);
-            let config = &self.shared.config;
-            config
-                .log
-                .error(&config.name, "cannot start a thread", &[("cause", &cause)]);
+            self.complain(&error);
             self.short.store(true, Ordering::SeqCst);
             self.shared.stopper.nudge();
         }

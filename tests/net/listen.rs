@@ -153,3 +153,42 @@ fn the_backlog_of_a_closed_listener_is_reset_at_once_and_not_left_waiting() {
         assert_eq!(heard, Err(ErrorKind::ConnectionReset), "{network}");
     }
 }
+
+#[test]
+fn closing_after_the_backlog_returns_those_who_wait_in_it_and_wakes_who_accepts() {
+    let folder = Folder::new();
+    let path = folder.path("s");
+    for (network, address) in [
+        (Network::Tcp, "127.0.0.1:0"),
+        (Network::Unix, &path),
+        (Network::Unixpacket, &path),
+    ] {
+        let listener = net::listen(network, address).unwrap();
+        let address = listener.local_addr().to_string();
+        let mut peers: Vec<_> = (0..20)
+            .map(|_| net::dial(network, &address).unwrap())
+            .collect();
+        let served = listener.close_after_backlog();
+        assert_eq!(served.len(), 20, "{network}");
+        assert!(listener.is_closed() && listener.close_after_backlog().is_empty());
+        assert!(net::dial(network, &address).is_err(), "{network}");
+        for (peer, conn) in peers.iter_mut().zip(&served) {
+            peer.set_deadline(Deadline::after(PATIENCE));
+            let mut conn: &net::Conn = conn;
+            conn.write_all(b"x").unwrap();
+            assert_eq!(peer.read(&mut [0; 4]).unwrap(), 1, "{network}");
+            // The connections do block, whatever was done to their listener.
+            conn.set_read_deadline(Deadline::after(PATIENCE));
+            peer.write_all(b"y").unwrap();
+            assert_eq!(conn.read(&mut [0; 4]).unwrap(), 1, "{network}");
+        }
+
+        let listener = net::listen(network, &address).unwrap();
+        let accepting = listener.clone();
+        let thread = thread::Builder::new().name("waiting".into());
+        let thread = thread.spawn(move || accepting.accept().map(drop)).unwrap();
+        eventually_blocked("waiting", 1);
+        assert!(listener.close_after_backlog().is_empty());
+        assert!(matches!(thread.join().unwrap(), Err(AcceptError::Closed)));
+    }
+}

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use crate::support::{PATIENCE, connect, echo_with, eventually, serve};
 use crate::{MODES, ask, client};
 use groundwire::echo::{Asked, EchoConfig, EchoHandler};
-use groundwire::net::{self, Conn, Network};
-use groundwire::server::{Config, End, Mode, Session};
+use groundwire::net::{self, Conn, ListenConfig, Network};
+use groundwire::server::{Config, End, Mode, Server, Session};
 
 #[test]
 fn stopping_gives_idle_peers_a_clean_end_and_lets_work_finish() {
@@ -55,6 +55,42 @@ fn stopping_gives_idle_peers_a_clean_end_and_lets_work_finish() {
         let totals = stopping.join().unwrap().unwrap();
         assert_eq!((totals.active, totals.cut), (0, 0), "{mode:?}");
         assert!(TcpStream::connect(&address).is_err(), "{mode:?}");
+    }
+}
+
+#[test]
+fn on_a_shared_port_those_who_waited_in_the_backlog_at_the_stop_are_served() {
+    let answer = |mut conn: &Conn, _: &Session<'_>| {
+        conn.read_exact(&mut [0])?;
+        conn.write_all(b"answer")?;
+        Ok(End::Ours)
+    };
+    let sharing = ListenConfig {
+        reuse_port: true,
+        ..ListenConfig::default()
+    };
+    let (workers, queue) = (2, 20);
+    for mode in [Mode::Serial, Mode::Threads, Mode::Pool { workers, queue }] {
+        let listener = sharing.listen(Network::Tcp, "127.0.0.1:0").unwrap();
+        let address = listener.local_addr().to_string();
+        let mut peers: Vec<_> = (0..20).map(|_| connect(&address)).collect();
+        for peer in &mut peers {
+            peer.write_all(b"?").unwrap();
+        }
+        let config = Config {
+            mode,
+            ..Config::default()
+        };
+        // Stopped before it begins: its threads and its end compete for the backlog.
+        let server = Server::new(config, answer);
+        server.stopper().stop();
+        let totals = server.start(listener).unwrap().wait().unwrap();
+        assert_eq!((totals.served, totals.refused), (20, 0), "{mode:?}");
+        for peer in &mut peers {
+            let mut heard = String::new();
+            peer.read_to_string(&mut heard).unwrap();
+            assert_eq!(heard, "answer", "{mode:?}");
+        }
     }
 }
 
