@@ -28,17 +28,20 @@
 //!
 //! Reading order: [`config`](Config) the numbers, [`shared`](self) a connection's life, then the ways to
 //! spread connections over threads (`threads`, `pool`), the table of the living (`live`), who
-//! may come in (`access`), how it stops (`stop`), what is counted (`stats`), `scheduling`. Beside them stand
-//! `datagrams`, the loop for sockets without connections, and `metrics_page`.
+//! may come in (`access`) and who counts as one peer (`neighbour`), how it stops (`stop`), what is
+//! counted (`stats`), `scheduling`. Beside them stand `datagrams`, the loop for sockets without
+//! connections, `metrics_page`, and `accounts`, which limits the rate of requests in the rooms above.
 //!
 //! [`ListenConfig::reuse_port`]: crate::net::ListenConfig::reuse_port
 
 mod access;
+mod accounts;
 mod config;
 mod datagrams;
 pub mod flags;
 mod live;
 mod metrics_page;
+mod neighbour;
 mod pool;
 pub mod program;
 mod scheduling;
@@ -53,6 +56,7 @@ use std::thread;
 use std::time::Duration;
 
 pub use access::{AccessList, Unwelcome};
+pub(crate) use accounts::{Accounts, ONE, mix};
 pub use config::{Config, Mode, STACK_SIZE};
 pub use datagrams::{DatagramConfig, DatagramHandler, DatagramServer, DatagramStats};
 pub use live::Refusal;

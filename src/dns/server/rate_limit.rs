@@ -14,13 +14,14 @@
 //! most replies are dropped; every second one (`slip`) goes out empty with TC set, so that an honest
 //! client asks again over TCP, whose handshake a forger cannot do.
 //!
-//! The table has a fixed size. A crowd of networks that is larger pushes out the accounts that were
-//! not used for longest; those of an attack under way are used all the time.
+//! The table has a fixed size ([`Accounts`]).
 //!
 //! Time and the seed of the hash come in as arguments. Specified nowhere; done so by BIND and NSD.
 
 use std::net::IpAddr;
 use std::time::Duration;
+
+use crate::server::{Accounts, ONE, mix};
 
 /// The numbers of response rate limiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,70 +71,43 @@ pub enum Verdict {
     Drop,
 }
 
-/// Accounts that a key may stand in; the one not used for longest makes room for a new one.
-const WAYS: usize = 8;
-/// Balances are in thousandths of a reply, so that a millisecond earns something.
-const REPLY: i64 = 1000;
-
 /// The accounts.
 #[derive(Debug)]
 pub struct RateLimit {
     config: RateConfig,
     seed: u64,
-    accounts: Vec<Account>,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Account {
-    client: u64,
-    /// A hash of the kind, never 0: that is an account nobody has.
-    kind: u64,
-    balance: i64,
-    /// When it was last used, in milliseconds.
-    used: u64,
-    /// Replies over the limit since it was last in credit.
-    over: u32,
+    accounts: Accounts,
 }
 
 impl RateLimit {
     /// An empty table. The seed keeps strangers from choosing names that share an account.
     pub fn new(config: RateConfig, seed: u64) -> Self {
-        let sets = config.accounts.div_ceil(WAYS).max(1);
+        let RateConfig {
+            per_second,
+            accounts,
+            ..
+        } = config;
         Self {
             config,
             seed,
-            accounts: vec![Account::default(); sets * WAYS],
+            accounts: Accounts::new(per_second, per_second, accounts, seed),
         }
     }
 
     /// Counts a reply to `client`; `now` is the time since any fixed moment.
     pub fn judge(&mut self, now: Duration, client: IpAddr, kind: ReplyKind<'_>) -> Verdict {
-        let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-        let (client, kind) = (network(client), self.hash(kind));
+        let key = [network(client), self.hash(kind)];
         let RateConfig {
             per_second,
             window,
             slip,
             ..
         } = self.config;
-        let most = i64::from(per_second) * REPLY;
-        let Some(account) = self.account(client, kind) else {
+        let Some(account) = self.accounts.get(now, key) else {
             return Verdict::Send;
         };
-        if (account.client, account.kind) == (client, kind) {
-            let passed = i64::try_from(now.saturating_sub(account.used)).unwrap_or(i64::MAX);
-            let earned = passed.saturating_mul(i64::from(per_second));
-            account.balance = account.balance.saturating_add(earned).min(most);
-        } else {
-            *account = Account {
-                client,
-                kind,
-                balance: most,
-                ..Account::default()
-            };
-        }
-        account.used = now;
-        account.balance = (account.balance - REPLY).max(-most.saturating_mul(window.into()));
+        let most_owed = (i64::from(per_second) * ONE).saturating_mul(window.into());
+        account.balance = (account.balance - ONE).max(-most_owed);
         if account.balance >= 0 {
             account.over = 0;
             return Verdict::Send;
@@ -146,20 +120,6 @@ impl RateLimit {
         }
     }
 
-    /// The account of this key, or the one that it takes over.
-    fn account(&mut self, client: u64, kind: u64) -> Option<&mut Account> {
-        let sets = self.accounts.len() / WAYS;
-        let set = mix(client ^ kind.rotate_left(32)) % sets as u64;
-        let set = self.accounts.chunks_exact_mut(WAYS).nth(set as usize)?;
-        let found = set
-            .iter()
-            .position(|account| (account.client, account.kind) == (client, kind));
-        match found {
-            Some(index) => set.get_mut(index),
-            None => set.iter_mut().min_by_key(|account| account.used),
-        }
-    }
-
     fn hash(&self, kind: ReplyKind<'_>) -> u64 {
         let (number, name): (u64, &[u8]) = match kind {
             ReplyKind::Answer(name) => (1, name),
@@ -167,10 +127,9 @@ impl RateLimit {
             ReplyKind::Error => (3, &[]),
         };
         let octets = name.iter().map(|octet| octet.to_ascii_lowercase());
-        let hash = octets.fold(mix(self.seed ^ number), |hash, octet| {
+        octets.fold(mix(self.seed ^ number), |hash, octet| {
             mix(hash ^ u64::from(octet))
-        });
-        hash.max(1)
+        })
     }
 }
 
@@ -182,14 +141,6 @@ pub(super) fn network(client: IpAddr) -> u64 {
         // Their upper bits are not 0: no network of IPv4 has the same number.
         IpAddr::V6(v6) => (v6.to_bits() >> 72) as u64 | 1 << 63,
     }
-}
-
-/// Spreads each bit over all of them (the finaliser of SplitMix64).
-fn mix(mut bits: u64) -> u64 {
-    bits = bits.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ bits >> 31
 }
 
 #[cfg(test)]
@@ -298,7 +249,6 @@ mod tests {
             let other = format!("10.{}.{}.1", now / 256, now % 256);
             assert_eq!(burst(&mut limit, now, &other, 1)[0], 1);
         }
-        assert_eq!(limit.accounts.len(), 64);
         // Ten seconds at five a second, where a thousand a second were asked for.
         assert!(sent <= 10, "{sent}");
     }
