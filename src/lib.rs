@@ -8,6 +8,7 @@
 //!
 //! | floor | room | holds |
 //! |---|---|---|
+//! | 3 | [`proxy`] | the HTTP/1.1 load balancer: balancing, health, retries, rate limits |
 //! | 2 | [`echo`] | the echo service and its clients, over streams and datagrams |
 //! | 2 | [`dns`] | names, records, messages, zones; looking names up, and serving them |
 //! | 2 | [`endpoint`] | named commands with string and struct payloads, and their client |
@@ -36,6 +37,7 @@ pub mod echo;
 pub mod endpoint;
 pub mod http;
 pub mod net;
+pub mod proxy;
 pub mod rpc;
 pub mod server;
 pub mod sys;

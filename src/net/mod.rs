@@ -66,6 +66,8 @@ pub use deadline::Deadline;
 pub(crate) use deadline::say_which;
 pub use dialer::{Dialer, dial};
 pub use error::{AcceptError, Error, plain_words};
+#[cfg(test)]
+pub(crate) use generate::Seeded;
 pub use host_port::{Host, HostPort, join_host_port, split_host_port};
 pub use icmp::socket::IcmpSocket;
 pub use incoming::Incoming;

@@ -1,0 +1,8 @@
+//! The HTTP/1.1 load balancer: who serves a request, who is trusted to, what happens when they fail.
+//!
+//! The decisions are pure, a file each, and know no socket and no clock: time is a `Duration` since
+//! a moment that the caller chose.
+//!
+//! - [`balance`]: which backend gets the next request.
+
+pub mod balance;
