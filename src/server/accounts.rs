@@ -32,7 +32,7 @@ pub(crate) struct Accounts {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Account {
     key: [u64; 2],
-    /// When it was last used, in milliseconds, from 1 on; 0: never.
+    /// When it was last used, in milliseconds counted from 1; 0: never.
     used: u64,
     /// In thousandths. The user takes from it.
     pub(crate) balance: i64,
@@ -56,7 +56,8 @@ impl Accounts {
     /// The account of this key, with what it has earned up to `now`. There always is one; `None`
     /// stands for a table without a place.
     pub(crate) fn get(&mut self, now: Duration, key: [u64; 2]) -> Option<&mut Account> {
-        let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX).max(1);
+        let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        let now = now.saturating_add(1);
         let (per_second, most) = (self.per_second, self.most);
         let account = self.find(key)?;
         if account.used == 0 || account.key != key {
@@ -109,7 +110,7 @@ mod tests {
     fn an_account_begins_full_and_earns_by_the_millisecond_up_to_its_limit() {
         let mut accounts = Accounts::new(5, 2, 8, 7);
         accounts.get(Duration::ZERO, [1, 0]).unwrap().balance -= 2 * ONE;
-        for (ms, expected) in [(1, 0), (2, 5), (102, 505), (103, 510), (9_000, 2 * ONE)] {
+        for (ms, expected) in [(0, 0), (1, 5), (2, 10), (102, 510), (9_000, 2 * ONE)] {
             assert_eq!(balance(&mut accounts, ms, 1), expected, "{ms} ms");
         }
     }
