@@ -3,6 +3,8 @@
 //! The decisions are pure, a file each, and know no socket and no clock: time is a `Duration` since
 //! a moment that the caller chose.
 //!
-//! - [`balance`]: which backend gets the next request.
+//! - [`balance`]: which backend gets the next request;
+//! - [`health`]: whether a backend is fit to get one.
 
 pub mod balance;
+pub mod health;

@@ -138,6 +138,7 @@ pub const PURE: &[&str] = &[
     "rpc/message.rs",
     "rpc/sha256.rs",
     "rpc/signed.rs",
+    "proxy/health.rs",
 ];
 
 /// What pure files may import although its file is not pure, and why.
@@ -259,6 +260,8 @@ pub const TEST_ONLY: &[&str] = &[
     "dns/lookup/tests.rs",
     "dns/message/tests.rs",
     "dns/zone/tests.rs",
+    "proxy/balance/tests.rs",
+    "proxy/health/tests.rs",
 ];
 
 /// Words of waiting without a cause, and of asynchronous functions.
