@@ -4,7 +4,9 @@
 //! a moment that the caller chose.
 //!
 //! - [`balance`]: which backend gets the next request;
-//! - [`health`]: whether a backend is fit to get one.
+//! - [`health`]: whether a backend is fit to get one;
+//! - [`retry`]: whether a request that failed may go to another one.
 
 pub mod balance;
 pub mod health;
+pub mod retry;

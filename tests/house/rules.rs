@@ -139,6 +139,7 @@ pub const PURE: &[&str] = &[
     "rpc/sha256.rs",
     "rpc/signed.rs",
     "proxy/health.rs",
+    "proxy/retry.rs",
 ];
 
 /// What pure files may import although its file is not pure, and why.

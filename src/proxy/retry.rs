@@ -1,0 +1,344 @@
+//! Whether a request that failed at one backend may be sent to another.
+//!
+//! A retry hides a dead backend from a client. It must not do anything twice that the client asked
+//! for once (RFC 9110 §9.2.2: a proxy MUST NOT automatically retry non-idempotent requests), and
+//! it must not make two replies out of one:
+//!
+//! | how the attempt ended | GET, HEAD, PUT, DELETE, OPTIONS, TRACE | POST, PATCH, any other |
+//! |---|---|---|
+//! | no connection | yes | yes |
+//! | connected, nothing sent | yes | yes |
+//! | sent, no reply | if the body can be sent again | no |
+//! | part of a reply forwarded | no | no |
+//!
+//! "Nothing sent" is no retry in the sense of the RFC: nobody has seen the request yet. A kept
+//! connection that the backend closed just when the request went out (RFC 9112 §9.3.1, §9.5) is
+//! the usual case of "sent, no reply". It says nothing against the backend, so it has a row of its own
+//! below: it is not to be counted as a failure, and it gets one attempt on a fresh connection even
+//! where retries are off.
+//!
+//! When all backends are in trouble, retries multiply the load on them, so there is a [`Budget`]: in
+//! any ten seconds, retries are at most a share of the requests, and a few more so that a
+//! quiet proxy can retry, too (as in Finagle and Envoy). Time is an argument, counted from any
+//! fixed moment. Pure, and without allocation.
+
+use std::time::Duration;
+
+/// The numbers of retries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetryConfig {
+    /// Attempts at most after the first one; 0: none. Default 2.
+    pub retries: u32,
+    /// Retries at most, in percent of the requests of the last ten seconds. Default 20.
+    pub budget_percent: u32,
+    /// Retries a second that are allowed beside that share. Default 5.
+    pub budget_per_second: u32,
+}
+
+impl Default for RetryConfig {
+    fn default() -> Self {
+        Self {
+            retries: 2,
+            budget_percent: 20,
+            budget_per_second: 5,
+        }
+    }
+}
+
+/// What doing a request twice does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// The same as doing it once (RFC 9110 §9.2.2).
+    Idempotent,
+    /// Something else, or nobody knows.
+    Cumulative,
+}
+
+impl Effect {
+    /// By the method, whose case matters (RFC 9110 §9.1). One that is not known is
+    /// [`Effect::Cumulative`].
+    pub fn of(method: impl AsRef<[u8]>) -> Self {
+        match method.as_ref() {
+            b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE" => Effect::Idempotent,
+            _ => Effect::Cumulative,
+        }
+    }
+}
+
+/// How an attempt ended that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// There is no connection.
+    ConnectFailed,
+    /// There was one, but the kernel took no byte of the request: the first write failed.
+    NothingSent,
+    /// A kept connection ended after the request had been sent on it, in part or as a whole, and before
+    /// any byte of a reply.
+    StaleConnection,
+    /// The request was sent, in part or as a whole, and nothing of a reply has been forwarded: the
+    /// connection ended, time ran out, or what came is no HTTP.
+    SentNoReply,
+    /// A part of the reply has been forwarded, if only an interim one (1xx).
+    PartOfReply,
+}
+
+impl Outcome {
+    /// Whether it is a failure of the backend, for its health and for the budget.
+    pub fn blames_backend(self) -> bool {
+        !matches!(self, Outcome::StaleConnection)
+    }
+}
+
+/// Whether the request's body can be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// There is none.
+    Empty,
+    /// All of it is still in memory.
+    Buffered,
+    /// It is passed on as it arrives and is gone then.
+    Streamed,
+}
+
+/// The verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// Tell the client.
+    No,
+    /// Try another backend, or, after a stale connection, a fresh one to the same. The budget is to
+    /// be asked as well, if the outcome blames the backend.
+    Yes,
+}
+
+impl RetryConfig {
+    /// Whether there may be another attempt after so many (the first included), the last of which
+    /// ended so.
+    pub fn may_retry(&self, effect: Effect, outcome: Outcome, body: Body, attempts: u32) -> Retry {
+        let retries = match outcome {
+            Outcome::StaleConnection => self.retries.max(1),
+            _ => self.retries,
+        };
+        if attempts > retries {
+            return Retry::No;
+        }
+        match outcome {
+            Outcome::ConnectFailed | Outcome::NothingSent => Retry::Yes,
+            Outcome::StaleConnection | Outcome::SentNoReply => match (effect, body) {
+                (Effect::Cumulative, _) | (_, Body::Streamed) => Retry::No,
+                (Effect::Idempotent, Body::Empty | Body::Buffered) => Retry::Yes,
+            },
+            Outcome::PartOfReply => Retry::No,
+        }
+    }
+}
+
+/// How many seconds the budget looks back.
+const WINDOW: usize = 10;
+
+/// What may be spent on retries. To be kept behind the same lock as the balancer, which each request
+/// takes anyway.
+#[derive(Clone, Debug)]
+pub struct Budget {
+    percent: u64,
+    reserve: u64,
+    /// By the last digit of the second.
+    seconds: [Count; WINDOW],
+    /// The second that is running.
+    current: u64,
+    /// All of them together.
+    sum: Count,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    requests: u64,
+    retries: u64,
+}
+
+impl Budget {
+    /// One in which nothing has happened yet.
+    pub fn new(config: RetryConfig) -> Self {
+        Self {
+            percent: config.budget_percent.into(),
+            reserve: u64::from(config.budget_per_second) * WINDOW as u64,
+            seconds: [Count::default(); WINDOW],
+            current: 0,
+            sum: Count::default(),
+        }
+    }
+
+    /// A request has come.
+    pub fn deposit(&mut self, now: Duration) {
+        self.advance(now);
+        self.sum.requests += 1;
+        if let Some(second) = self.second() {
+            second.requests += 1;
+        }
+    }
+
+    /// Whether there may be a retry; if so, it is counted.
+    pub fn withdraw(&mut self, now: Duration) -> bool {
+        self.advance(now);
+        let allowed = self.sum.requests * self.percent / 100 + self.reserve;
+        if self.sum.retries >= allowed {
+            return false;
+        }
+        self.sum.retries += 1;
+        if let Some(second) = self.second() {
+            second.retries += 1;
+        }
+        true
+    }
+
+    /// Forgets the seconds that have left the window. A clock that goes back stands still here.
+    fn advance(&mut self, now: Duration) {
+        let passed = now.as_secs().saturating_sub(self.current);
+        for _ in 0..passed.min(WINDOW as u64) {
+            self.current += 1;
+            let old = self.second().map(std::mem::take).unwrap_or_default();
+            self.sum.requests -= old.requests;
+            self.sum.retries -= old.retries;
+        }
+        self.current = self.current.max(now.as_secs());
+    }
+
+    fn second(&mut self) -> Option<&mut Count> {
+        let index = self.current % WINDOW as u64;
+        self.seconds.get_mut(index as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::Seeded;
+
+    fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn only_the_methods_that_the_rfc_names_are_idempotent() {
+        for method in ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"] {
+            assert_eq!(Effect::of(method), Effect::Idempotent, "{method}");
+        }
+        for method in ["POST", "PATCH", "CONNECT", "LOCK", "get", "", "GETS"] {
+            assert_eq!(Effect::of(method), Effect::Cumulative, "{method}");
+        }
+    }
+
+    #[test]
+    fn every_case_is_decided_as_the_table_says() {
+        use {Body::*, Effect::*, Outcome::*};
+        let yes = |effect, outcome, body| match (outcome, effect, body) {
+            (ConnectFailed | NothingSent, _, _) => true,
+            (StaleConnection | SentNoReply, Idempotent, Empty | Buffered) => true,
+            (StaleConnection | SentNoReply, _, _) => false,
+            (PartOfReply, _, _) => false,
+        };
+        let config = RetryConfig::default();
+        for effect in [Idempotent, Cumulative] {
+            for body in [Empty, Buffered, Streamed] {
+                for outcome in [
+                    ConnectFailed,
+                    NothingSent,
+                    StaleConnection,
+                    SentNoReply,
+                    PartOfReply,
+                ] {
+                    let verdict = config.may_retry(effect, outcome, body, 1);
+                    let expected = yes(effect, outcome, body);
+                    let case = format!("{effect:?} {outcome:?} {body:?}");
+                    assert_eq!(verdict == Retry::Yes, expected, "{case}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn attempts_are_limited_and_a_stale_connection_gets_one_more_in_any_case() {
+        for (retries, outcome, allowed) in [
+            (0, Outcome::ConnectFailed, 0),
+            (2, Outcome::ConnectFailed, 2),
+            (0, Outcome::StaleConnection, 1),
+            (2, Outcome::StaleConnection, 2),
+        ] {
+            let config = RetryConfig {
+                retries,
+                ..RetryConfig::default()
+            };
+            let verdict = |attempts: &u32| {
+                config.may_retry(Effect::Idempotent, outcome, Body::Empty, *attempts)
+            };
+            let seen = (1..10).filter(|attempts| verdict(attempts) == Retry::Yes);
+            assert_eq!(seen.count(), allowed, "{retries} {outcome:?}");
+        }
+    }
+
+    fn spend(budget: &mut Budget, now: Duration) -> usize {
+        (0..1_000_000).take_while(|_| budget.withdraw(now)).count()
+    }
+
+    #[test]
+    fn a_budget_is_a_share_of_the_requests_and_a_reserve() {
+        let mut budget = Budget::new(RetryConfig::default());
+        assert_eq!(spend(&mut budget, s(0)), 50, "5 a second, for 10 seconds");
+        (0..1_000).for_each(|_| budget.deposit(s(1)));
+        assert_eq!(spend(&mut budget, s(1)), 200);
+        assert_eq!(spend(&mut budget, s(9)), 0);
+        assert_eq!(
+            spend(&mut budget, s(10)),
+            50,
+            "what was spent first is forgotten"
+        );
+        assert_eq!(
+            spend(&mut budget, s(11)),
+            0,
+            "with its requests the share is gone, too"
+        );
+    }
+
+    #[test]
+    fn a_quiet_hour_saves_nothing_up() {
+        let mut budget = Budget::new(RetryConfig::default());
+        (0..100_000).for_each(|_| budget.deposit(s(0)));
+        assert_eq!(spend(&mut budget, s(3_600)), 50);
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_stands_still() {
+        let mut budget = Budget::new(RetryConfig::default());
+        assert_eq!(spend(&mut budget, s(100)), 50);
+        assert_eq!(spend(&mut budget, s(3)), 0);
+        assert_eq!(spend(&mut budget, Duration::MAX), 50);
+    }
+
+    #[test]
+    fn in_any_ten_seconds_retries_are_within_the_budget() {
+        let mut random = Seeded::new(5_06);
+        let mut budget = Budget::new(RetryConfig::default());
+        let mut seen = Vec::new();
+        for second in 0..300 {
+            let (requests, wanted) = (random.below(200), random.below(100));
+            (0..requests).for_each(|_| budget.deposit(s(second)));
+            let retries = (0..wanted).filter(|_| budget.withdraw(s(second))).count();
+            seen.push((requests, retries));
+            let window = seen.iter().rev().take(WINDOW);
+            let (requests, retries) = window.fold((0, 0), |(a, b), (requests, retries)| {
+                (a + requests, b + retries)
+            });
+            // Requests that have left the window may have paid for retries that are still in it.
+            let before: usize = seen
+                .iter()
+                .rev()
+                .skip(WINDOW)
+                .take(WINDOW - 1)
+                .map(|s| s.0)
+                .sum();
+            assert!(
+                retries <= (requests + before) / 5 + 50,
+                "{retries} of {requests}"
+            );
+        }
+    }
+}
