@@ -5,8 +5,10 @@
 //!
 //! - [`balance`]: which backend gets the next request;
 //! - [`health`]: whether a backend is fit to get one;
-//! - [`retry`]: whether a request that failed may go to another one.
+//! - [`retry`]: whether a request that failed may go to another one;
+//! - [`rate`]: whether a client may send a request at all.
 
 pub mod balance;
 pub mod health;
+pub mod rate;
 pub mod retry;

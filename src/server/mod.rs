@@ -61,6 +61,7 @@ pub use config::{Config, Mode, STACK_SIZE};
 pub use datagrams::{DatagramConfig, DatagramHandler, DatagramServer, DatagramStats};
 pub use live::Refusal;
 pub use metrics_page::MetricsPage;
+pub(crate) use neighbour::neighbour;
 pub use scheduling::{MANY_PEERS, Scheduling};
 pub use stats::{Stats, Totals};
 pub use stop::{Signals, Stopper};

@@ -139,6 +139,7 @@ pub const PURE: &[&str] = &[
     "rpc/sha256.rs",
     "rpc/signed.rs",
     "proxy/health.rs",
+    "proxy/rate.rs",
     "proxy/retry.rs",
 ];
 
