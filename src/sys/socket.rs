@@ -324,8 +324,8 @@ pub fn send_now(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     })
 }
 
-/// [`send_now`] for bytes in several parts, in their order, as if they were one slice. Takes the first
-/// [`MAX_PARTS`] of them.
+/// [`send_now`] for bytes in several parts, in their order, as if they were one slice. Takes the
+/// first 1,024 of them.
 pub fn send_parts_now(fd: BorrowedFd<'_>, parts: &[IoSlice<'_>]) -> io::Result<usize> {
     let message = MsgHdr {
         name: ptr::null_mut(),

@@ -63,7 +63,7 @@ fn on_a_shared_port_those_who_waited_in_the_backlog_at_the_stop_are_served() {
     let answer = |mut conn: &Conn, _: &Session<'_>| {
         conn.read_exact(&mut [0])?;
         conn.write_all(b"answer")?;
-        Ok(End::Ours)
+        Ok(End::Peer)
     };
     let sharing = ListenConfig {
         reuse_port: true,
