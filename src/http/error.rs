@@ -98,7 +98,7 @@ rules! {
     TwoLengths 400 "RFC 9112 §6.3" "more than one Content-Length",
     /// Both Content-Length and Transfer-Encoding.
     LengthAndCoding 400 "RFC 9112 §6.1" "both Content-Length and Transfer-Encoding",
-    /// A transfer coding other than chunked.
+    /// A transfer coding below chunked.
     UnknownCoding 501 "RFC 9112 §6.1" "a transfer coding other than chunked",
     /// Chunked twice, not last, with parameters, or a list without an element.
     BadCoding 400 "RFC 9112 §6.1" "Transfer-Encoding is not exactly chunked",

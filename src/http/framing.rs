@@ -87,11 +87,10 @@ fn transfer_encoding(fields: Fields<'_>) -> Result<bool, Rule> {
                 .unwrap_or_default(),
         ))
     });
-    match (chunked, tokens) {
-        (_, false) => Err(Rule::BadCoding),
-        (0, true) if all().next().is_some() => Err(Rule::UnknownCoding),
-        (1, true) if last && all().count() > 1 => Err(Rule::UnknownCoding),
-        _ => Err(Rule::BadCoding),
+    match tokens && chunked == 1 && last && all().count() > 1 {
+        true => Err(Rule::UnknownCoding),
+        // What does not end in chunked is 400 even if its name is not known (RFC 9112 §6.3).
+        false => Err(Rule::BadCoding),
     }
 }
 

@@ -299,7 +299,7 @@ mod tests {
                 "Host: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked",
                 Rule::LengthAndCoding,
             ),
-            ("Host: a\r\nTransfer-Encoding: gzip", Rule::UnknownCoding),
+            ("Host: a\r\nTransfer-Encoding: gzip", Rule::BadCoding),
             (
                 "Host: a\r\nTransfer-Encoding: gzip, chunked",
                 Rule::UnknownCoding,
