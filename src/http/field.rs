@@ -148,9 +148,9 @@ pub(super) fn line(bytes: &[u8], at: usize, limit: usize) -> Result<Line, Rule> 
     let colon = octets::span(rest, TOKEN);
     let after = rest.get(colon..).unwrap_or_default();
     match after.first() {
+        _ if colon > limit => return Err(Rule::FieldTooLong),
         Some(b':') => {}
-        None if rest.len() <= limit => return Ok(Line::More),
-        None => return Err(Rule::FieldTooLong),
+        None => return Ok(Line::More),
         Some(_) => return Err(Rule::BadName),
     }
     let raw = after.get(1..).unwrap_or_default();

@@ -105,7 +105,7 @@ impl HeadParser {
         }
         loop {
             match field::line(bytes, self.at, self.limits.field_line)? {
-                Line::More if bytes.len() > self.limits.section => {
+                Line::More if bytes.len() - self.begin > self.limits.section => {
                     return Err(Rule::SectionTooLong);
                 }
                 Line::More => return Ok(false),
@@ -176,7 +176,7 @@ fn request_line(line: &[u8], limit: usize) -> Result<Option<(StartLine, usize)>,
     }
     let method = octets::span(line, TOKEN);
     match line.get(method) {
-        None if method > limit => return Err(Rule::MethodTooLong),
+        _ if method > limit => return Err(Rule::MethodTooLong),
         None => return Ok(None),
         Some(b' ') if method > 0 => {}
         Some(_) => return Err(Rule::BadMethod),
