@@ -13,13 +13,13 @@
 //!
 //! "Nothing sent" is no retry in the sense of the RFC: nobody has seen the request yet. A kept
 //! connection that the backend closed just when the request went out (RFC 9112 §9.3.1, §9.5) is
-//! the usual case of "sent, no reply". It says nothing against the backend, so it has a row of its own
-//! below: it is not to be counted as a failure, and it gets one attempt on a fresh connection even
-//! where retries are off.
+//! the usual case of "sent, no reply". It says nothing against the backend, so it is an
+//! [`Outcome`] of its own: no failure is to be counted, and there is one attempt on a fresh
+//! connection even where retries are off.
 //!
-//! When all backends are in trouble, retries multiply the load on them, so there is a [`Budget`]: in
-//! any ten seconds, retries are at most a share of the requests, and a few more so that a
-//! quiet proxy can retry, too (as in Finagle and Envoy). Time is an argument, counted from any
+//! When all backends are in trouble, retries multiply the load on them, so there is a [`Budget`]: a
+//! retry is paid for by the requests of the last ten seconds, of which it may be a share, and by a
+//! small reserve, so that a quiet proxy can retry, too (as in Finagle and Envoy). Time is an argument, counted from any
 //! fixed moment. Pure, and without allocation.
 
 use std::time::Duration;
