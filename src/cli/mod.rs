@@ -103,6 +103,7 @@ mod words;
 pub use args::Args;
 pub use error::{Stop, UsageError};
 pub use out::Out;
+pub use parse::nearest;
 pub use run::{Failure, What, complain, run};
 pub use spec::{Opt, Repeat, Spec};
 pub use value::{Count, DurationArg, NonZeroCount, Size, ValueError};

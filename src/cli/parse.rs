@@ -66,7 +66,8 @@ impl Spec {
             None => (text, None),
         };
         let Some(opt) = self.all_options().find(|opt| opt.long == name) else {
-            let meant = self.nearest(name).map(|near| format!("--{near}"));
+            let long_names = self.all_options().map(|opt| opt.long);
+            let meant = nearest(name, long_names).map(|near| format!("--{near}"));
             return Err(UsageError::Unknown {
                 option: format!("--{name}"),
                 meant,
@@ -136,22 +137,29 @@ impl Spec {
         args.push_option(opt.long, value);
         Ok(())
     }
+}
 
-    /// The declared long name that a user most likely meant, if any is near.
-    fn nearest(&self, name: &str) -> Option<&'static str> {
-        // A mistake for each three letters: more, and the guess is noise.
-        let limit = name.chars().count().div_ceil(3);
-        let distance = |opt: &Opt| {
-            // An option cut short is a sure sign, however much is missing.
-            let cut = name.len() > 1 && opt.long.starts_with(name);
-            if cut { 0 } else { edits(name, opt.long) }
-        };
-        let (distance, near) = self
-            .all_options()
-            .map(|opt| (distance(opt), opt.long))
-            .min_by_key(|&(d, _)| d)?;
-        (distance <= limit).then_some(near)
-    }
+/// The one of `known` that a user who wrote `name` most likely meant, if any is near.
+///
+/// ```
+/// use groundwire::cli::nearest;
+///
+/// assert_eq!(nearest("workes", ["mode", "workers"]), Some("workers"));
+/// assert_eq!(nearest("port", ["mode", "workers"]), None);
+/// ```
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // A mistake for each three letters: more, and the guess is noise.
+    let limit = name.chars().count().div_ceil(3);
+    let distance = |known: &str| {
+        // A name cut short is a sure sign, however much is missing.
+        let cut = name.len() > 1 && known.starts_with(name);
+        if cut { 0 } else { edits(name, known) }
+    };
+    let (distance, near) = known
+        .into_iter()
+        .map(|known| (distance(known), known))
+        .min_by_key(|&(distance, _)| distance)?;
+    (distance <= limit).then_some(near)
 }
 
 /// What an argument is by its looks.
