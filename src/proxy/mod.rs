@@ -8,6 +8,7 @@
 //! - [`retry`]: whether a request that failed may go to another one;
 //! - [`rate`]: whether a client may send a request at all.
 
+pub mod access_log;
 pub mod balance;
 pub mod health;
 pub mod rate;

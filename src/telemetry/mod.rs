@@ -21,5 +21,5 @@ pub use exposition::CONTENT_TYPE;
 pub use histogram::Histogram;
 pub use log::{Format, Level, Log, MAX_VALUE, UnknownName, shown};
 pub use metrics::{Counter, Gauge, Registry};
-pub use time::Rfc3339;
+pub use time::{CommonLogTime, Rfc3339};
 pub use visible::is_invisible;

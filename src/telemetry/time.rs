@@ -1,4 +1,5 @@
-//! A moment as text: `2026-11-21T04:38:29.123Z` (RFC 3339 §5.6, in UTC).
+//! A moment as text, in UTC: `2026-11-21T04:38:29.123Z` (RFC 3339 §5.6), and as access logs of web
+//! servers have it, `21/Nov/2026:04:38:29 +0000`.
 //!
 //! The calendar is computed, not looked up. Days since 1970-01-01 are turned into year, month and
 //! day in eras of 400 years (146,097 days, after which the Gregorian calendar repeats), with years
@@ -17,18 +18,53 @@ const MILLIS_A_DAY: i64 = 86_400_000;
 const FIRST: i64 = -719_528 * MILLIS_A_DAY;
 const LAST: i64 = 2_932_897 * MILLIS_A_DAY - 1;
 
+/// Shows a moment as the Common Log Format does. The years are those of [`Rfc3339`].
+#[derive(Clone, Copy, Debug)]
+pub struct CommonLogTime(pub SystemTime);
+
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
 impl fmt::Display for Rfc3339 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let millis = millis_since_1970(self.0).clamp(FIRST, LAST);
-        let (year, month, day) = civil_from_days(millis.div_euclid(MILLIS_A_DAY));
-        let rest = millis.rem_euclid(MILLIS_A_DAY);
-        let (seconds, millis) = (rest / 1000, rest % 1000);
-        let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+        let (days, in_day) = split_days(self.0);
+        let (year, month, day) = civil_from_days(days);
+        let (hour, minute, second) = time_of_day(in_day);
+        let millis = in_day % 1000;
         write!(
             f,
             "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z"
         )
     }
+}
+
+impl fmt::Display for CommonLogTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (days, in_day) = split_days(self.0);
+        let (year, month, day) = civil_from_days(days);
+        let (hour, minute, second) = time_of_day(in_day);
+        let month = MONTHS.get((month - 1) as usize).copied().unwrap_or("");
+        write!(
+            f,
+            "{day:02}/{month}/{year:04}:{hour:02}:{minute:02}:{second:02} +0000"
+        )
+    }
+}
+
+/// Days since 1970-01-01, and milliseconds of the day.
+fn split_days(moment: SystemTime) -> (i64, i64) {
+    let millis = millis_since_1970(moment).clamp(FIRST, LAST);
+    (
+        millis.div_euclid(MILLIS_A_DAY),
+        millis.rem_euclid(MILLIS_A_DAY),
+    )
+}
+
+/// Hour, minute and second.
+fn time_of_day(millis: i64) -> (i64, i64, i64) {
+    let seconds = millis / 1000;
+    (seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
 fn millis_since_1970(moment: SystemTime) -> i64 {
@@ -93,6 +129,19 @@ mod tests {
         for (millis, text) in cases {
             assert_eq!(at(millis), text);
         }
+    }
+
+    #[test]
+    fn an_access_log_names_the_month() {
+        let moment = UNIX_EPOCH + Duration::from_millis(482_196_050_520);
+        assert_eq!(
+            CommonLogTime(moment).to_string(),
+            "12/Apr/1985:23:20:50 +0000"
+        );
+        assert_eq!(
+            CommonLogTime(UNIX_EPOCH).to_string(),
+            "01/Jan/1970:00:00:00 +0000"
+        );
     }
 
     #[test]

@@ -56,6 +56,8 @@ pub const PURE: &[&str] = &[
     "server/access.rs",
     "server/accounts.rs",
     "server/neighbour.rs",
+    "proxy/access_log/entry.rs",
+    "proxy/access_log/escape.rs",
     "proxy/balance.rs",
     "http/chunked.rs",
     "http/date.rs",

@@ -1,0 +1,441 @@
+//! A file that many threads log to and one thread writes.
+
+use std::cell::RefCell;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::entry::{Entry, Format};
+
+/// How many bytes of lines may wait for the disk; beyond that they are lost. 1 MiB.
+pub const CAPACITY: usize = 1 << 20;
+/// With so many bytes waiting, the writer does not wait for more.
+const ENOUGH: usize = 64 << 10;
+/// How long a line waits for more, at most.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How many lines there were so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lines {
+    /// Handed to the system.
+    pub written: u64,
+    /// Lost, because the buffer was full or the system refused them.
+    pub lost: u64,
+}
+
+/// An access log that is open. Dropping it writes what waits and ends its thread.
+#[derive(Debug)]
+pub struct AccessLog {
+    shared: Arc<Shared>,
+    format: Format,
+    /// `None` for standard output.
+    path: Option<PathBuf>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    /// The writer waits here for lines, and to be told to flush or end.
+    work: Condvar,
+    /// Whoever flushes waits here until the writer has written.
+    done: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: Vec<u8>,
+    /// Lines in `waiting`.
+    count: u64,
+    lines: Lines,
+    /// A file that takes the place of the present one, before the next line.
+    next_file: Option<File>,
+    /// How many flushes were asked for, and how many of them are done.
+    flushes: (u64, u64),
+    is_closed: bool,
+}
+
+impl AccessLog {
+    /// Lines at the end of a file, which is made if it does not exist. Fails if it cannot be opened
+    /// or no thread can be started.
+    pub fn to_file(path: impl Into<PathBuf>, format: Format) -> io::Result<AccessLog> {
+        let path = path.into();
+        let file = open(&path)?;
+        AccessLog::start(file, format, Some(path))
+    }
+
+    /// Lines on standard output. Fails if it is closed or no thread can be started.
+    pub fn to_stdout(format: Format) -> io::Result<AccessLog> {
+        let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        AccessLog::start(file, format, None)
+    }
+
+    fn start(file: File, format: Format, path: Option<PathBuf>) -> io::Result<AccessLog> {
+        let shared = Arc::new(Shared {
+            state: Mutex::default(),
+            work: Condvar::new(),
+            done: Condvar::new(),
+        });
+        let writer = shared.clone();
+        let thread = thread::Builder::new()
+            .name("access-log".into())
+            .spawn(move || writer.run(file))?;
+        Ok(AccessLog {
+            shared,
+            format,
+            path,
+            thread: Some(thread),
+        })
+    }
+
+    /// Adds the line of a request. Never waits for the disk, never fails.
+    pub fn write(&self, entry: &Entry<'_>) {
+        thread_local! {
+            static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+        }
+        let written = LINE.try_with(|line| {
+            // Nothing that runs in between logs again, so nobody else holds it.
+            if let Ok(mut line) = line.try_borrow_mut() {
+                line.clear();
+                self.format.write(entry, &mut line);
+                self.shared.append(&line);
+            }
+        });
+        if written.is_err() {
+            // The thread is ending and its buffer is gone.
+            let mut line = Vec::new();
+            self.format.write(entry, &mut line);
+            self.shared.append(&line);
+        }
+    }
+
+    /// How many lines there were so far.
+    pub fn lines(&self) -> Lines {
+        self.shared.lock().lines
+    }
+
+    /// Opens the file again, after somebody has moved it away: lines from now on go to the new one.
+    /// If that fails they go where they went. Does nothing on standard output.
+    pub fn reopen(&self) -> io::Result<()> {
+        if let Some(path) = &self.path {
+            let file = open(path)?;
+            self.flush();
+            self.shared.lock().next_file = Some(file);
+        }
+        Ok(())
+    }
+
+    /// Blocks until every line that was added before is handed to the system or lost.
+    pub fn flush(&self) {
+        let mut state = self.shared.lock();
+        state.flushes.0 += 1;
+        let number = state.flushes.0;
+        self.shared.work.notify_one();
+        while state.flushes.1 < number {
+            state = self.shared.wait(&self.shared.done, state);
+        }
+    }
+}
+
+impl Drop for AccessLog {
+    fn drop(&mut self) {
+        self.shared.lock().is_closed = true;
+        self.shared.work.notify_one();
+        if let Some(thread) = self.thread.take() {
+            // It does not panic; if it has, its lines are gone.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn open(path: &PathBuf) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).open(path)
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, on: &Condvar, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        on.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn append(&self, line: &[u8]) {
+        let mut state = self.lock();
+        let before = state.waiting.len();
+        if before + line.len() > CAPACITY {
+            state.lines.lost += 1;
+            return;
+        }
+        state.waiting.extend_from_slice(line);
+        state.count += 1;
+        // The first line starts the writer's patience, the one that makes it enough ends it. In
+        // between it is left alone: a wake-up costs more than the line.
+        let is_first = before == 0;
+        let is_enough = before < ENOUGH && state.waiting.len() >= ENOUGH;
+        drop(state);
+        if is_first || is_enough {
+            self.work.notify_one();
+        }
+    }
+
+    /// The writer's life: wait, take everything, write it without the lock.
+    fn run(&self, mut file: File) {
+        let mut lines = Vec::new();
+        let mut is_torn = false;
+        loop {
+            let mut state = self.wait_for_lines();
+            std::mem::swap(&mut state.waiting, &mut lines);
+            let count = std::mem::take(&mut state.count);
+            let flushes = state.flushes.0;
+            if let Some(next) = state.next_file.take() {
+                (file, is_torn) = (next, false);
+            }
+            let is_closed = state.is_closed;
+            drop(state);
+
+            let lost = write_lines(&mut file, &lines, &mut is_torn);
+            lines.clear();
+
+            let mut state = self.lock();
+            state.lines.written += count.saturating_sub(lost);
+            state.lines.lost += lost;
+            state.flushes.1 = flushes;
+            let is_end = is_closed && state.waiting.is_empty();
+            drop(state);
+            self.done.notify_all();
+            if is_end {
+                return;
+            }
+        }
+    }
+
+    /// Blocks until there are lines enough, or some for long enough, or somebody is in a hurry.
+    fn wait_for_lines(&self) -> MutexGuard<'_, State> {
+        let mut state = self.lock();
+        let mut until = None;
+        while !state.is_closed && state.flushes.0 == state.flushes.1 && state.waiting.len() < ENOUGH
+        {
+            if state.waiting.is_empty() {
+                state = self.wait(&self.work, state);
+                continue;
+            }
+            let now = Instant::now();
+            let end = *until.get_or_insert(now + PATIENCE);
+            if now >= end {
+                break;
+            }
+            let waited = self.work.wait_timeout(state, end - now);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state
+    }
+}
+
+/// Writes whole lines; returns how many the system did not take. After a line that was taken in part
+/// only, `is_torn`, the next ones begin on a line of their own.
+fn write_lines(file: &mut impl Write, lines: &[u8], is_torn: &mut bool) -> u64 {
+    let mut rest = lines;
+    if *is_torn && !rest.is_empty() && file.write_all(b"\n").is_ok() {
+        *is_torn = false;
+    }
+    while !rest.is_empty() {
+        match file.write(rest) {
+            Ok(taken @ 1..) => rest = rest.get(taken..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Ok(0) | Err(_) => {
+                let taken = lines.len() - rest.len();
+                let last = taken.checked_sub(1).and_then(|at| lines.get(at));
+                *is_torn |= last.is_some_and(|byte| *byte != b'\n');
+                return rest.iter().filter(|byte| **byte == b'\n').count() as u64;
+            }
+        }
+    }
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+
+    fn entry(target: &str) -> Entry<'_> {
+        Entry {
+            client: None,
+            time: UNIX_EPOCH,
+            method: b"GET",
+            target: target.as_bytes(),
+            version: b"HTTP/1.1",
+            host: None,
+            status: 200,
+            sent: 1,
+            received: 0,
+            referer: None,
+            user_agent: None,
+            upstream: None,
+            connect: None,
+            first_byte: None,
+            total: Duration::ZERO,
+            retries: 0,
+            failure: None,
+        }
+    }
+
+    fn line(target: &str) -> String {
+        format!("- - - [01/Jan/1970:00:00:00 +0000] \"GET {target} HTTP/1.1\" 200 1\n")
+    }
+
+    fn folder(name: &str) -> PathBuf {
+        let folder = format!("groundwire-access-{}-{name}", std::process::id());
+        let folder = std::env::temp_dir().join(folder);
+        fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    #[test]
+    fn a_flush_and_a_drop_write_what_waits() {
+        let folder = folder("flush");
+        let path = folder.join("log");
+        let log = AccessLog::to_file(&path, Format::Common).unwrap();
+        log.write(&entry("/a"));
+        log.flush();
+        assert_eq!(fs::read_to_string(&path).unwrap(), line("/a"));
+        log.write(&entry("/b"));
+        drop(log);
+        assert_eq!(fs::read_to_string(&path).unwrap(), line("/a") + &line("/b"));
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_line_is_written_without_anybodys_asking() {
+        let (path, log) = {
+            let folder = folder("patience");
+            let path = folder.join("log");
+            let log = AccessLog::to_file(&path, Format::Common).unwrap();
+            (path, log)
+        };
+        log.write(&entry("/a"));
+        let mut state = log.shared.lock();
+        while state.lines.written == 0 {
+            state = log.shared.wait(&log.shared.done, state);
+        }
+        drop(state);
+        assert_eq!(fs::read_to_string(&path).unwrap(), line("/a"));
+        fs::remove_dir_all(path.parent().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn lines_of_many_threads_are_whole_and_none_is_lost_unseen() {
+        let folder = folder("threads");
+        let path = folder.join("log");
+        let log = AccessLog::to_file(&path, Format::Common).unwrap();
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..5000).for_each(|_| log.write(&entry("/a"))));
+            }
+        });
+        log.flush();
+        let Lines { written, lost } = log.lines();
+        assert_eq!(written + lost, 20_000);
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text, line("/a").repeat(written as usize));
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn after_reopen_lines_go_to_the_new_file() {
+        let folder = folder("reopen");
+        let (path, moved) = (folder.join("log"), folder.join("log.1"));
+        let log = AccessLog::to_file(&path, Format::Common).unwrap();
+        log.write(&entry("/old"));
+        fs::rename(&path, &moved).unwrap();
+        log.reopen().unwrap();
+        log.write(&entry("/new"));
+        log.flush();
+        assert_eq!(fs::read_to_string(&moved).unwrap(), line("/old"));
+        assert_eq!(fs::read_to_string(&path).unwrap(), line("/new"));
+
+        fs::remove_dir_all(&folder).unwrap();
+        assert!(log.reopen().is_err(), "its folder is gone");
+        log.write(&entry("/still"));
+        log.flush();
+        assert_eq!(
+            log.lines(),
+            Lines {
+                written: 3,
+                lost: 0
+            }
+        );
+    }
+
+    #[test]
+    fn lines_that_the_system_refuses_are_counted_as_lost() {
+        let log = AccessLog::to_file("/dev/full", Format::Common).unwrap();
+        log.write(&entry("/a"));
+        log.write(&entry("/b"));
+        log.flush();
+        assert_eq!(
+            log.lines(),
+            Lines {
+                written: 0,
+                lost: 2
+            }
+        );
+    }
+
+    #[test]
+    fn a_full_buffer_loses_lines_and_keeps_nobody_waiting() {
+        // No writer: a disk that never takes anything.
+        let shared = Shared {
+            state: Mutex::default(),
+            work: Condvar::new(),
+            done: Condvar::new(),
+        };
+        let line = [b'x'; 1000];
+        (0..2000).for_each(|_| shared.append(&line));
+        let state = shared.lock();
+        assert_eq!(state.count, (CAPACITY / line.len()) as u64);
+        assert_eq!(state.count + state.lines.lost, 2000);
+    }
+
+    /// Takes so many bytes, then nothing.
+    struct Disk {
+        taken: Vec<u8>,
+        room: usize,
+    }
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let count = bytes.len().min(self.room).min(3);
+            self.taken.extend_from_slice(&bytes[..count]);
+            self.room -= count;
+            Ok(count)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_after_a_torn_one_begins_on_its_own() {
+        let mut disk = Disk {
+            taken: Vec::new(),
+            room: 6,
+        };
+        let mut is_torn = false;
+        assert_eq!(write_lines(&mut disk, b"aaa\nbbb\nccc\n", &mut is_torn), 2);
+        assert!(is_torn);
+        assert_eq!(write_lines(&mut disk, b"ddd\n", &mut is_torn), 1);
+        disk.room = 100;
+        assert_eq!(write_lines(&mut disk, b"eee\n", &mut is_torn), 0);
+        assert_eq!(disk.taken, b"aaa\nbb\neee\n");
+    }
+}
