@@ -11,5 +11,6 @@
 pub mod access_log;
 pub mod balance;
 pub mod health;
+pub mod proxy_protocol;
 pub mod rate;
 pub mod retry;

@@ -58,6 +58,7 @@ pub const PURE: &[&str] = &[
     "server/neighbour.rs",
     "proxy/access_log/entry.rs",
     "proxy/access_log/escape.rs",
+    "proxy/proxy_protocol.rs",
     "proxy/balance.rs",
     "http/chunked.rs",
     "http/date.rs",
@@ -266,6 +267,7 @@ pub const TEST_ONLY: &[&str] = &[
     "dns/zone/tests.rs",
     "proxy/balance/tests.rs",
     "proxy/health/tests.rs",
+    "proxy/proxy_protocol/tests.rs",
 ];
 
 /// Words of waiting without a cause, and of asynchronous functions.

@@ -1,0 +1,371 @@
+//! The PROXY protocol: who the client is, said before the first byte of its connection.
+//!
+//! A proxy in front of us connects from its own address. It may begin each connection with a header
+//! that names the client's; we may do the same for our backends. Version 1 is a line of text,
+//! version 2 is binary:
+//!
+//! ```text
+//! PROXY TCP4 192.0.2.1 198.51.100.9 56324 443\r\n
+//!
+//!  0                       12     13     14      16
+//! +------------------------+------+------+-------+-----------------------------+
+//! | \r\n\r\n\0\r\nQUIT\n   | 2|cmd| fam  | length| addresses, ports, then TLVs |
+//! +------------------------+------+------+-------+-----------------------------+
+//!                            cmd: 0 LOCAL, 1 PROXY    fam: 0x11 TCP4, 0x21 TCP6, 0 unknown
+//! ```
+//!
+//! Whoever can send a header can claim any address, so it is read only where configured, and only
+//! from trusted peers; and there it is required, since the two cannot be told apart safely (§2).
+//! A header that is not right to the byte is refused, which ends the connection: guessing here means
+//! giving a request to the wrong client.
+//!
+//! TLVs (§2.2) are stepped over, none is understood. UDP is refused: our listeners are streams.
+//!
+//! Source: "The PROXY protocol, versions 1 & 2", haproxy.org, `doc/proxy-protocol.txt`.
+
+use std::fmt;
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::str::FromStr;
+
+use crate::net::ip::{canonical, parse_ipv4, parse_ipv6, to_mapped};
+
+/// The longest version 1 header with its CRLF, in bytes (§2.1).
+pub const MAX_V1: usize = 107;
+/// The longest version 2 header, in bytes. The format allows 64 KiB; addresses with every TLV in
+/// use take some hundred.
+pub const MAX_V2: usize = 4096;
+
+/// How a version 2 header begins (§2.2): no protocol begins so, and HTTP/1 refuses it at once.
+const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
+/// Signature, version and command, family, length.
+const FIXED: usize = 16;
+const TCP4: u8 = 0x11;
+const TCP6: u8 = 0x21;
+const UNIX_STREAM: u8 = 0x31;
+const UNSPECIFIED: u8 = 0x00;
+
+/// Which form of the header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// A line of text.
+    V1,
+    /// Binary.
+    V2,
+}
+
+impl FromStr for Version {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Version, &'static str> {
+        match text {
+            "v1" => Ok(Version::V1),
+            "v2" => Ok(Version::V2),
+            _ => Err("must be v1, v2 or off"),
+        }
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Version::V1 => "v1",
+            Version::V2 => "v2",
+        })
+    }
+}
+
+/// What a header says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Header {
+    /// The proxy speaks for itself, as in a health check: the connection's own addresses count.
+    /// Version 1 cannot say it and says unknown.
+    Local,
+    /// It speaks for a client without an IP address: the connection's own addresses count.
+    Unknown,
+    /// It speaks for this client.
+    Tcp {
+        /// The client.
+        source: SocketAddr,
+        /// Where the client connected.
+        destination: SocketAddr,
+    },
+}
+
+/// Why bytes are no header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeaderError {
+    /// They begin as neither version does.
+    NoHeader,
+    /// Version 1: no CRLF within [`MAX_V1`] bytes, or a CR or LF alone.
+    LineEnd,
+    /// Version 1: not TCP4, TCP6 or UNKNOWN.
+    Protocol,
+    /// Version 1: not the four words that must follow, one space apart.
+    Words,
+    /// Version 1: an address that is none of its family.
+    Address,
+    /// Version 1: no number from 0 to 65535 without leading zero.
+    Port,
+    /// Version 2: another version, or a command that is neither LOCAL nor PROXY.
+    Command,
+    /// Version 2: a family or transport that a stream has not.
+    Family,
+    /// Version 2: more than [`MAX_V2`] bytes.
+    TooLong,
+    /// Version 2: too short for the addresses of its family.
+    TooShort,
+    /// Version 2: what follows the addresses is no row of TLVs.
+    Tlv,
+}
+
+impl fmt::Display for HeaderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            HeaderError::NoHeader => "does not begin as a PROXY protocol header",
+            HeaderError::LineEnd => "PROXY v1: must end in CRLF within 107 bytes",
+            HeaderError::Protocol => "PROXY v1: must be TCP4, TCP6 or UNKNOWN",
+            HeaderError::Words => "PROXY v1: must have two addresses and two ports, a space apart",
+            HeaderError::Address => "PROXY v1: an address is none of its family",
+            HeaderError::Port => "PROXY v1: a port is no number from 0 to 65535",
+            HeaderError::Command => "PROXY v2: must be version 2 and LOCAL or PROXY",
+            HeaderError::Family => "PROXY v2: must be TCP4, TCP6, a Unix stream or unspecified",
+            HeaderError::TooLong => "PROXY v2: longer than 4096 bytes",
+            HeaderError::TooShort => "PROXY v2: too short for its addresses",
+            HeaderError::Tlv => "PROXY v2: its extra values do not fit its length",
+        })
+    }
+}
+
+impl std::error::Error for HeaderError {}
+
+/// Reads the header at the beginning of `bytes`: what it says and its length. `None` wants more
+/// bytes, never more than [`MAX_V2`] in all; wrong ones are refused as soon as they are there.
+pub fn parse(bytes: &[u8]) -> Result<Option<(Header, usize)>, HeaderError> {
+    const V1: &[u8] = b"PROXY ";
+    let begins = |with: &[u8]| bytes.iter().zip(with).all(|(a, b)| a == b);
+    if begins(V1) {
+        return match bytes.strip_prefix(V1) {
+            Some(rest) => {
+                parse_v1(rest).map(|found| found.map(|(header, len)| (header, V1.len() + len)))
+            }
+            None => Ok(None),
+        };
+    }
+    match begins(&SIGNATURE) {
+        true => parse_v2(bytes),
+        false => Err(HeaderError::NoHeader),
+    }
+}
+
+/// What follows `PROXY `.
+fn parse_v1(rest: &[u8]) -> Result<Option<(Header, usize)>, HeaderError> {
+    const MOST: usize = MAX_V1 - "PROXY ".len();
+    let Some(end) = rest
+        .iter()
+        .take(MOST)
+        .position(|byte| matches!(byte, b'\r' | b'\n'))
+    else {
+        return match rest.len() < MOST {
+            true => Ok(None),
+            false => Err(HeaderError::LineEnd),
+        };
+    };
+    let (line, ending) = rest.split_at(end);
+    match ending {
+        [b'\r', b'\n', ..] if end + 2 <= MOST => {}
+        [b'\r'] if end + 2 <= MOST => return Ok(None),
+        _ => return Err(HeaderError::LineEnd),
+    }
+    let text = std::str::from_utf8(line).map_err(|_| HeaderError::Words)?;
+    Ok(Some((v1_header(text)?, end + 2)))
+}
+
+fn v1_header(text: &str) -> Result<Header, HeaderError> {
+    let (protocol, rest) = text.split_once(' ').unwrap_or((text, ""));
+    let address: fn(&str) -> Option<IpAddr> = match protocol {
+        "TCP4" => |text| parse_ipv4(text).ok().map(IpAddr::V4),
+        "TCP6" => |text| parse_ipv6(text).ok().map(IpAddr::V6),
+        // Whatever follows says nothing (§2.1).
+        "UNKNOWN" => return Ok(Header::Unknown),
+        _ => return Err(HeaderError::Protocol),
+    };
+    let mut words = rest.split(' ');
+    let mut next = || words.next().ok_or(HeaderError::Words);
+    let (source, destination) = (next()?, next()?);
+    let (source_port, destination_port) = (next()?, next()?);
+    if words.next().is_some() {
+        return Err(HeaderError::Words);
+    }
+    let end = |host: &str, number: &str| {
+        let host = address(host).ok_or(HeaderError::Address)?;
+        Ok(SocketAddr::new(host, port(number)?))
+    };
+    Ok(Header::Tcp {
+        source: end(source, source_port)?,
+        destination: end(destination, destination_port)?,
+    })
+}
+
+fn port(text: &str) -> Result<u16, HeaderError> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_plain || (text.len() > 1 && text.starts_with('0')) {
+        return Err(HeaderError::Port);
+    }
+    text.parse().map_err(|_| HeaderError::Port)
+}
+
+/// `bytes` are the signature as far as they go.
+fn parse_v2(bytes: &[u8]) -> Result<Option<(Header, usize)>, HeaderError> {
+    let command = bytes.get(12).copied();
+    if command.is_some_and(|command| !matches!(command, 0x20 | 0x21)) {
+        return Err(HeaderError::Command);
+    }
+    let (Some(command), Some(&family), Some(&[high, low])) = (
+        command,
+        bytes.get(13),
+        bytes.get(14..FIXED).and_then(|two| two.first_chunk()),
+    ) else {
+        return Ok(None);
+    };
+    let len = FIXED + usize::from(u16::from_be_bytes([high, low]));
+    if len > MAX_V2 {
+        return Err(HeaderError::TooLong);
+    }
+    let Some(block) = bytes.get(FIXED..len) else {
+        return Ok(None);
+    };
+    // Of a local connection the family and what follows are of no account (§2.2).
+    let header = match command {
+        0x20 => Header::Local,
+        _ => v2_header(family, block)?,
+    };
+    Ok(Some((header, len)))
+}
+
+fn v2_header(family: u8, block: &[u8]) -> Result<Header, HeaderError> {
+    let short = HeaderError::TooShort;
+    let (header, tlvs) = match family {
+        UNSPECIFIED => return Ok(Header::Unknown),
+        TCP4 => {
+            let (addresses, tlvs) = block.split_first_chunk::<12>().ok_or(short)?;
+            let [a, b, c, d, e, f, g, h, p, q, r, s] = *addresses;
+            let header = Header::Tcp {
+                source: (Ipv4Addr::new(a, b, c, d), u16::from_be_bytes([p, q])).into(),
+                destination: (Ipv4Addr::new(e, f, g, h), u16::from_be_bytes([r, s])).into(),
+            };
+            (header, tlvs)
+        }
+        TCP6 => {
+            let (source, rest) = block.split_first_chunk::<16>().ok_or(short)?;
+            let (destination, rest) = rest.split_first_chunk::<16>().ok_or(short)?;
+            let (&[p, q, r, s], tlvs) = rest.split_first_chunk().ok_or(short)?;
+            let header = Header::Tcp {
+                source: (Ipv6Addr::from(*source), u16::from_be_bytes([p, q])).into(),
+                destination: (Ipv6Addr::from(*destination), u16::from_be_bytes([r, s])).into(),
+            };
+            (header, tlvs)
+        }
+        UNIX_STREAM => (Header::Unknown, block.get(216..).ok_or(short)?),
+        _ => return Err(HeaderError::Family),
+    };
+    step_over(tlvs).map(|()| header)
+}
+
+/// Type, length and value, until nothing is left (§2.2.7).
+fn step_over(mut tlvs: &[u8]) -> Result<(), HeaderError> {
+    while let Some((&[_, high, low], rest)) = tlvs.split_first_chunk() {
+        let len = usize::from(u16::from_be_bytes([high, low]));
+        tlvs = rest.get(len..).ok_or(HeaderError::Tlv)?;
+    }
+    match tlvs {
+        [] => Ok(()),
+        _ => Err(HeaderError::Tlv),
+    }
+}
+
+/// Appends a header.
+pub fn write(version: Version, header: Header, out: &mut Vec<u8>) {
+    let header = match header {
+        Header::Tcp {
+            source,
+            destination,
+        } => one_family(source, destination),
+        other => other,
+    };
+    match version {
+        Version::V1 => write_v1(header, out),
+        Version::V2 => write_v2(header, out),
+    }
+}
+
+/// Both addresses as IPv4, or else both as IPv6: a header has one family for both.
+fn one_family(source: SocketAddr, destination: SocketAddr) -> Header {
+    let (mut from, mut to) = (canonical(source.ip()), canonical(destination.ip()));
+    if from.is_ipv4() != to.is_ipv4() {
+        let mapped = |ip: IpAddr| match ip {
+            IpAddr::V4(ip) => IpAddr::V6(to_mapped(ip)),
+            ip => ip,
+        };
+        (from, to) = (mapped(from), mapped(to));
+    }
+    Header::Tcp {
+        source: SocketAddr::new(from, source.port()),
+        destination: SocketAddr::new(to, destination.port()),
+    }
+}
+
+fn write_v1(header: Header, out: &mut Vec<u8>) {
+    let Header::Tcp {
+        source,
+        destination,
+    } = header
+    else {
+        return out.extend(b"PROXY UNKNOWN\r\n");
+    };
+    let protocol = if source.is_ipv4() { "TCP4" } else { "TCP6" };
+    let (from, to) = (source.ip(), destination.ip());
+    // Writing to a Vec cannot fail.
+    let _ = write!(
+        out,
+        "PROXY {protocol} {from} {to} {} {}\r\n",
+        source.port(),
+        destination.port()
+    );
+}
+
+fn write_v2(header: Header, out: &mut Vec<u8>) {
+    out.extend(SIGNATURE);
+    let (source, destination) = match header {
+        Header::Local => return out.extend([0x20, UNSPECIFIED, 0, 0]),
+        Header::Unknown => return out.extend([0x21, UNSPECIFIED, 0, 0]),
+        Header::Tcp {
+            source,
+            destination,
+        } => (source, destination),
+    };
+    match (source.ip(), destination.ip()) {
+        (IpAddr::V4(from), IpAddr::V4(to)) => {
+            out.extend([0x21, TCP4, 0, 12]);
+            out.extend(from.octets());
+            out.extend(to.octets());
+        }
+        (from, to) => {
+            out.extend([0x21, TCP6, 0, 36]);
+            out.extend(v6(from).octets());
+            out.extend(v6(to).octets());
+        }
+    }
+    out.extend(source.port().to_be_bytes());
+    out.extend(destination.port().to_be_bytes());
+}
+
+fn v6(ip: IpAddr) -> Ipv6Addr {
+    match ip {
+        IpAddr::V4(ip) => to_mapped(ip),
+        IpAddr::V6(ip) => ip,
+    }
+}
+
+#[cfg(test)]
+mod tests;
