@@ -1,5 +1,8 @@
 //! The HTTP/1.1 load balancer: who serves a request, who is trusted to, what happens when they fail.
 //!
+//! What it is to do is a [`config::Config`]; what it has done stands in the [`access_log`]. The
+//! [`proxy_protocol`] says who the client is where an address does not.
+//!
 //! The decisions are pure, a file each, and know no socket and no clock: time is a `Duration` since
 //! a moment that the caller chose.
 //!
@@ -10,6 +13,7 @@
 
 pub mod access_log;
 pub mod balance;
+pub mod config;
 pub mod health;
 pub mod proxy_protocol;
 pub mod rate;

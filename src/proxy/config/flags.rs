@@ -1,0 +1,255 @@
+//! What the words mean to a user: the program's options, with defaults and help.
+//!
+//! A flag is a line: `--backend "http://127.0.0.1:9001 weight=2"` is `backend http://... weight=2`.
+//! `pool`, `route` and `include` have no flag: who needs several pools needs a file. With `--config`
+//! all of it stands there, so that one place says what runs, and SIGHUP reads what a restart would.
+
+use std::fmt;
+
+use super::lines::split;
+use super::problem::{Place, Problem};
+use super::read::Reader;
+use super::service::Config;
+use super::words;
+use crate::cli::{Args, Opt, Repeat, UsageError};
+
+const LIMITS: &str = "Limits on clients";
+const TIMES: &str = "Time-outs of clients (TIME)";
+const CLIENT: &str = "What backends are told";
+const BACKENDS: &str = "Backends";
+const HEALTH: &str = "Health of backends";
+const TELLING: &str = "What it tells";
+
+/// The options that stand for lines, for the table of the program; beside them it has `config`,
+/// `check-config` and those of its process.
+#[rustfmt::skip]
+pub const OPTIONS: &[Opt] = &[
+    Opt::value("listen", "ADDRESS",
+        "where clients connect: HOST:PORT or unix:PATH; ' proxy-protocol' behind it takes PROXY headers").many(),
+    Opt::flag("reuse-port", "let another process listen on the same port, to take over"),
+    Opt::flag("reject-unknown-host", "answer 421 for a host that no route names"),
+    Opt::value("connect-allow", "HOST:PORT", "let CONNECT reach this; without any it is refused").many(),
+    Opt::value("backend", "URL",
+        "http://HOST:PORT, unix:PATH or srv:NAME; behind it weight=N, max=N, backup").many().under(BACKENDS),
+    Opt::value("balance", "HOW",
+        "round-robin, least-connections, random-of-two or client-hash").default("round-robin").under(BACKENDS),
+    Opt::value("backend-connections", "N",
+        "connections to one backend at a time; 0: no limit").default("0").under(BACKENDS),
+    Opt::value("queue", "N", "requests that may wait for one backend").default("100").under(BACKENDS),
+    Opt::value("queue-timeout", "TIME", "how long they may").default("5s").under(BACKENDS),
+    Opt::value("retries", "N", "more backends to try where that is safe").default("2").under(BACKENDS),
+    Opt::value("retry-budget", "N", "retries for each 100 requests, at most").default("20").under(BACKENDS),
+    Opt::value("retry-reserve", "N", "and retries a second beside them").default("5").under(BACKENDS),
+    Opt::value("connect-timeout", "TIME", "to connect to a backend").default("5s").under(BACKENDS),
+    Opt::value("first-byte-timeout", "TIME", "until a reply begins").default("60s").under(BACKENDS),
+    Opt::value("backend-idle-timeout", "TIME", "silence in a reply").default("60s").under(BACKENDS),
+    Opt::value("keep-alive", "N", "idle connections to keep for each backend").default("64").under(BACKENDS),
+    Opt::value("keep-alive-time", "TIME", "how long to keep one idle").default("30s").under(BACKENDS),
+    Opt::value("max-age", "TIME", "how long to use one at all").default("10m").under(BACKENDS),
+    Opt::value("proxy-protocol", "V", "send PROXY headers: v1, v2 or off").default("off").under(BACKENDS),
+    Opt::value("name-server", "ADDRESS:PORT",
+        "ask it for names of backends; without any, those of /etc/resolv.conf").many().under(BACKENDS),
+    Opt::value("resolve-min", "TIME", "ask no more often, however short the TTL").default("1s").under(BACKENDS),
+    Opt::value("resolve-max", "TIME", "ask no less often, however long the TTL").default("60s").under(BACKENDS),
+    Opt::value("health-path", "PATH", "ask backends for this; 2xx and 3xx are well").under(HEALTH),
+    Opt::value("health-interval", "TIME", "how often").default("5s").under(HEALTH),
+    Opt::value("health-timeout", "TIME", "how long an answer may take").default("2s").under(HEALTH),
+    Opt::value("rise", "N", "good answers in a row that bring one back").default("2").under(HEALTH),
+    Opt::value("fall", "N", "bad answers in a row that take one out").default("3").under(HEALTH),
+    Opt::value("max-failures", "N", "failed requests in a row that eject one; 0: none").default("5").under(HEALTH),
+    Opt::value("ejection", "TIME", "for how long; doubles each time").default("10s").under(HEALTH),
+    Opt::value("longest-ejection", "TIME", "up to this").default("5m").under(HEALTH),
+    Opt::value("slow-start", "TIME", "how long one that is back gets less; 0: not").default("0").under(HEALTH),
+    Opt::value("max-connections", "N", "refuse more than this many at a time").default("10000").under(LIMITS),
+    Opt::value("max-per-peer", "N", "refuse more from one address; 0: no limit").default("0").under(LIMITS),
+    Opt::value("rate-limit", "N", "requests a second of one address; 0: no limit").default("0").under(LIMITS),
+    Opt::value("rate-burst", "N", "requests at once after a pause; 0: as --rate-limit").default("0").under(LIMITS),
+    Opt::value("rate-clients", "N", "addresses to remember for that").default("65536").under(LIMITS),
+    Opt::value("allow", "PREFIX", "serve only these addresses, as 10.0.0.0/8").many().under(LIMITS),
+    Opt::value("deny", "PREFIX", "refuse these addresses; wins over --allow").many().under(LIMITS),
+    Opt::value("max-body", "SIZE", "of a request's body; 0: no limit").default("0").under(LIMITS),
+    Opt::value("max-request-line", "SIZE", "of a request line").default("8KiB").under(LIMITS),
+    Opt::value("max-field-line", "SIZE", "of one field line").default("8KiB").under(LIMITS),
+    Opt::value("max-header", "SIZE", "of a header section").default("32KiB").under(LIMITS),
+    Opt::value("max-fields", "N", "field lines of a section").default("100").under(LIMITS),
+    Opt::value("max-chunk-line", "SIZE", "of the line that begins a chunk").default("256").under(LIMITS),
+    Opt::value("max-trailers", "SIZE", "of a trailer section").default("8KiB").under(LIMITS),
+    Opt::value("header-timeout", "TIME", "for a whole header section").default("10s").under(TIMES),
+    Opt::value("idle-timeout", "TIME", "between two requests").default("60s").under(TIMES),
+    Opt::value("body-timeout", "TIME", "silence in a request's body").default("30s").under(TIMES),
+    Opt::value("write-timeout", "TIME", "a write that moves nothing").default("30s").under(TIMES),
+    Opt::value("tunnel-timeout", "TIME", "silence in a tunnel").default("1h").under(TIMES),
+    Opt::value("drain", "TIME", "for running requests after a signal").default("25s").under(TIMES),
+    Opt::value("forwarded-for", "HOW",
+        "X-Forwarded-* of trusted peers: set, append or keep").default("append").under(CLIENT),
+    Opt::flag("forwarded", "write the Forwarded field, too").under(CLIENT),
+    Opt::value("via", "NAME", "our name in the Via field, or off").default("groundwire").under(CLIENT),
+    Opt::value("trust", "PREFIX",
+        "believe the X-Forwarded-*, Forwarded and PROXY headers of these").many().under(CLIENT),
+    Opt::value("access-log", "FILE", "a line for each request; - is standard output").default("off").under(TELLING),
+    Opt::value("access-format", "FORMAT",
+        "common, combined, extended or json").default("combined").under(TELLING),
+    Opt::value("admin", "ADDRESS", "where the status page is, or off").default("off").under(TELLING),
+    Opt::value("admin-token-file", "FILE",
+        "a token that lets others than this machine drain and enable, or off").default("off").under(TELLING),
+    Opt::value("metrics", "ADDRESS", "where /metrics is by itself, or off").default("off").under(TELLING),
+];
+
+/// How often a word may be given; `pool` and `include` have no option.
+pub(super) fn repeats(word: &str) -> bool {
+    let opt = OPTIONS.iter().find(|opt| opt.long == word);
+    opt.is_none_or(|opt| opt.repeat == Repeat::Many)
+}
+
+/// The mistakes of a command line, as its error shows them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct All<'a>(&'a [Problem]);
+
+impl fmt::Display for All<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<String> = self.0.iter().map(Problem::to_string).collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+impl Config {
+    /// The configuration that the flags say. The arguments' table of options has [`OPTIONS`].
+    pub fn from_args(args: &Args) -> Result<Config, UsageError> {
+        let mut no_file = |_: &str| Err("there is no file".into());
+        let mut reader = Reader::new(&mut no_file);
+        for opt in OPTIONS.iter().filter(|opt| args.given(opt.long)) {
+            if opt.value.is_none() {
+                reader.apply(&Place::Flags, &[opt.long.to_string()]);
+                continue;
+            }
+            for value in args.values(opt.long) {
+                match split(value) {
+                    Ok(values) => {
+                        let word = opt.long.to_string();
+                        let line: Vec<String> = [word].into_iter().chain(values).collect();
+                        reader.apply(&Place::Flags, &line);
+                    }
+                    Err(why) => reader.problem(&Place::Flags, format!("{}: {why}", opt.long)),
+                }
+            }
+        }
+        let whole = reader.finish(&Place::Flags);
+        whole.map_err(|problems| UsageError::rule(All(&problems)))
+    }
+
+    /// Refuses flags that say what the file of `--config` says.
+    pub fn only_a_file(args: &Args) -> Result<(), UsageError> {
+        match OPTIONS.iter().find(|opt| args.given(opt.long)) {
+            None => Ok(()),
+            Some(opt) => Err(UsageError::rule(format_args!(
+                "--{}: belongs into the file of --config",
+                opt.long
+            ))),
+        }
+    }
+}
+
+/// The word that was most likely meant.
+pub(super) fn nearest(word: &str) -> Option<&'static str> {
+    crate::cli::nearest(word, words::all())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::super::pool::PoolConfig;
+    use super::super::words::{POOL, Row, SERVICE};
+    use super::*;
+    use crate::cli::Spec;
+
+    const SPEC: Spec = Spec {
+        name: "load-balancer",
+        about: "Spread requests.",
+        usage: &["[OPTION]..."],
+        operands: &[],
+        options: OPTIONS,
+        statuses: None,
+        epilogue: "",
+    };
+
+    fn config(line: &str) -> Result<Config, String> {
+        let arguments = line
+            .split('|')
+            .map(|argument| OsString::from(argument.trim()));
+        let args = SPEC.parse(arguments).unwrap();
+        Config::from_args(&args).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_options_are_declared_well() {
+        assert_eq!(SPEC.check(), Ok(()));
+    }
+
+    #[test]
+    fn every_word_but_three_has_an_option_and_every_option_a_word() {
+        let mut words: Vec<&str> = words::all().collect();
+        words.retain(|word| !["pool", "route", "include"].contains(word));
+        let mut options: Vec<&str> = OPTIONS.iter().map(|opt| opt.long).collect();
+        words.sort_unstable();
+        options.sort_unstable();
+        assert_eq!(words, options);
+        let count = words.len();
+        words.dedup();
+        assert_eq!(words.len(), count, "a word twice");
+    }
+
+    fn assert_default<T: Clone + PartialEq>(rows: &'static [Row<T>], default: &T) {
+        for row in rows {
+            let opt = OPTIONS.iter().find(|opt| opt.long == row.word);
+            let Some(text) = opt.and_then(|opt| opt.default) else {
+                continue;
+            };
+            let mut changed = default.clone();
+            let set = (row.field)(&mut changed).set(&[text.to_string()], row.unit);
+            assert_eq!(set, Ok(()), "{}", row.word);
+            assert!(
+                changed == *default,
+                "{}: {text} is not the default",
+                row.word
+            );
+        }
+    }
+
+    #[test]
+    fn the_defaults_of_the_help_page_are_those_of_the_configuration() {
+        assert_default(&SERVICE, &Config::default());
+        assert_default(&POOL, &PoolConfig::named("default"));
+    }
+
+    #[test]
+    fn flags_make_the_same_configuration_as_lines() {
+        let flags = config(
+            "--listen|127.0.0.1:0|--backend|http://a:1 weight=2|--backend=http://b:2|\
+             --queue|7|--reuse-port|--via|off|--allow|10.0.0.0/8",
+        );
+        let lines = "allow 10.0.0.0/8\nvia off\nreuse-port\nlisten 127.0.0.1:0\nqueue 7\n\
+                     backend http://a:1 weight=2\nbackend http://b:2";
+        let file = Config::parse("x", lines, &mut |_| Err(String::new()));
+        assert_eq!(flags, Ok(file.unwrap()));
+    }
+
+    #[test]
+    fn a_wrong_flag_is_told_with_its_hyphens() {
+        let table = [
+            (
+                "--queue|x",
+                "--queue x: expected a count such as 100, 10k or 2M",
+            ),
+            ("--queue|\"", "--queue: a quote that is not closed"),
+            ("--queue|1", "--listen: needed, an address to serve"),
+        ];
+        for (line, first) in table {
+            let error = config(line).err().unwrap_or_default();
+            assert_eq!(error.lines().next(), Some(first));
+        }
+        let args = SPEC.parse(["--queue".into(), "1".into()]).unwrap();
+        let refused = Config::only_a_file(&args).unwrap_err().to_string();
+        assert_eq!(refused, "--queue: belongs into the file of --config");
+    }
+}

@@ -1,0 +1,90 @@
+//! What is wrong with a configuration, and where: `file:line: word value: why`, as editors take it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::telemetry::is_invisible;
+
+/// After how many problems reading stops: one mistake often makes many.
+pub const MAX_PROBLEMS: usize = 20;
+
+/// Where a line stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// On a line of a file.
+    Line {
+        /// The file as it was named.
+        name: Arc<str>,
+        /// The line, from 1; 0 for what concerns the file as a whole.
+        line: u32,
+    },
+    /// On the command line.
+    Flags,
+}
+
+/// One mistake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Where.
+    pub place: Place,
+    /// The word, its value and why it cannot be; what could steer a terminal is escaped.
+    pub what: String,
+}
+
+impl Problem {
+    /// A problem with the line that begins with `word`.
+    pub(super) fn new(place: &Place, what: impl fmt::Display) -> Problem {
+        Problem {
+            place: place.clone(),
+            what: visible(&what.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    /// A flag is spelt with its hyphens, since `what` begins with its word.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Place::Line { name, line: 0 } => write!(f, "{}: {}", visible(name), self.what),
+            Place::Line { name, line } => write!(f, "{}:{line}: {}", visible(name), self.what),
+            Place::Flags => write!(f, "--{}", self.what),
+        }
+    }
+}
+
+impl std::error::Error for Problem {}
+
+fn visible(text: &str) -> String {
+    let mut shown = String::new();
+    for letter in text.chars() {
+        if is_invisible(letter) {
+            shown.extend(letter.escape_default());
+        } else {
+            shown.push(letter);
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_names_its_place_and_steers_no_terminal() {
+        let name: Arc<str> = "lb.conf".into();
+        let at = |line| Place::Line {
+            name: name.clone(),
+            line,
+        };
+        let table = [
+            (at(3), "queue x: no", "lb.conf:3: queue x: no"),
+            (at(0), "listen: missing", "lb.conf: listen: missing"),
+            (Place::Flags, "queue x: no", "--queue x: no"),
+            (at(1), "\u{1b}[2J", "lb.conf:1: \\u{1b}[2J"),
+        ];
+        for (place, what, text) in table {
+            assert_eq!(Problem::new(&place, what).to_string(), text);
+        }
+    }
+}
