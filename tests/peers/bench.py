@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures ours beside the peers, in one run, and prints ratios: echo, calls by name, DNS, the codecs.
+"""Measures ours beside the peers, in one run, and prints ratios: echo, calls by name, DNS, proxies, the codecs.
 
 Every case starts all contestants, then goes round them several times: one short run of `loadgen`
 each, always in a new order. A ratio compares two runs of the same round, since machines have fast
@@ -8,14 +8,15 @@ the server spent on a request.
 
     tests/peers/bench.py                    all cases, 7 rounds of 1 s each
     tests/peers/bench.py --rounds 3 tcp-1 udp-1
+    tests/peers/bench.py --quick proxy      all cases of the load balancer in about a minute
     tests/peers/bench.py --list
 
 The programs come from target/release (`make build`), the peers from tests/peers/build
 (tests/peers/build.sh); a peer that was not built is left out and said so.
 """
-import argparse, json, os, platform, random, resource, shutil, socket, statistics, subprocess, sys, tempfile, time
+import argparse, json, os, platform, random, resource, shutil, statistics, subprocess, sys, tempfile, time
 
-import dnsperf
+import dnsperf, process, proxy
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 OURS = os.path.join(os.environ.get("CARGO_TARGET_DIR", os.path.join(HERE, "../../target")), "release")
@@ -76,21 +77,10 @@ class Server:
         self.process = subprocess.Popen([*pin, *command], stdout=subprocess.PIPE, text=True)
         self.address = self.process.stdout.readline().split()[-1]
 
-    def cpu_seconds(self):
-        return cpu_seconds(self.process.pid)
-
     def resident_kib(self):
         for line in open(f"/proc/{self.process.pid}/status"):
             if line.startswith("VmRSS:"):
                 return int(line.split()[1])
-
-    def stop(self):
-        self.process.terminate()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
 
 
 def load(network, address, arguments, seconds, pin=()):
@@ -114,15 +104,15 @@ def measure(case, contestants, rounds, seconds):
         p99 = {name: [] for name in contestants}
         for _ in range(rounds):
             for server in random.sample(servers, len(servers)):
-                before = server.cpu_seconds()
+                before = process.cpu_seconds(server.process.pid)
                 result = load(network, server.address, arguments, seconds, pin)
-                spent = server.cpu_seconds() - before
+                spent = process.cpu_seconds(server.process.pid) - before
                 rates[server.name].append(result["requests_per_second"])
                 # The warm-up is served, but not counted: 0.2 s more.
                 cpu[server.name].append(spent / (result["requests"] * (1 + 0.2 / seconds)) * 1e6)
                 p99[server.name].append(result["latency_ns"]["p99"] / 1e3)
         for server in servers:
-            server.stop()
+            process.stop(server.process)
     for name in contestants:
         row = f"| {case} | {name} | {statistics.median(rates[name]):,.0f}/s "
         row += f"| {statistics.median(cpu[name]):.1f} us | {statistics.median(p99[name]):,.0f} us |"
@@ -145,25 +135,20 @@ class Caller:
 
     def run(self, callers, connections, seconds):
         """Calls a second, the 99th percentile in microseconds, CPU microseconds a call on both sides."""
-        before = cpu_seconds(self.server.pid), children_cpu()
+        before = process.cpu_seconds(self.server.pid), children_cpu()
         arguments = ["client", self.address, str(callers), str(connections), str(seconds)]
         done = subprocess.run([*self.command, *arguments], capture_output=True, text=True, check=True)
         rate, _, p99, wrong = done.stdout.split()
         if wrong != "0":
             sys.exit(f"bench: rpc {self.name}: {wrong} wrong results")
         calls = float(rate) * seconds
-        spent = cpu_seconds(self.server.pid) - before[0], children_cpu() - before[1]
+        spent = process.cpu_seconds(self.server.pid) - before[0], children_cpu() - before[1]
         return float(rate), float(p99), spent[0] / calls * 1e6, spent[1] / calls * 1e6
 
 
 def children_cpu():
     times = os.times()
     return times.children_user + times.children_system
-
-
-def cpu_seconds(pid):
-    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def measure_rpc(case, rounds, seconds):
@@ -208,19 +193,13 @@ def dns_codec(rounds):
     subprocess.run([program, str(6 * rounds)], check=True)
 
 
-def free_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
 def lookup(rounds, runs=50):
     """The whole time of a process that asks a local NSD for an address and prints it."""
     tools = {name: shutil.which(name) for name in LOOKUP_GOALS}
-    nsd = shutil.which("nsd", path=os.environ["PATH"] + ":/usr/sbin")
+    nsd = process.which("nsd")
     if not nsd:
         return print("bench: lookup left out: nsd is not installed", file=sys.stderr)
-    port = free_port()
+    port = process.free_port()
     commands = {
         "groundwire": [os.path.join(OURS, "lookup"), "--short", "-t", "a", f"@127.0.0.1:{port}", "www.lab.test"],
         "dig": [tools["dig"], "+short", "-p", str(port), "@127.0.0.1", "www.lab.test"],
@@ -269,11 +248,37 @@ def memory(contestants, count=10_000):
             after = server.resident_kib()
             holder.terminate()
             holder.wait()
-            server.stop()
+            process.stop(server.process)
             held = int(line.split()[1]) if line else 0
             each = (after - before) / held if held else float("nan")
             goal = "20.0" if name == "groundwire" else ""
             print(f"| {MEMORY} | {name} | {held:,} held | {each:.1f} KiB each | | | {goal} |", flush=True)
+
+
+def measure_all(cases, rounds, seconds):
+    contestants = ["groundwire"]
+    for name, path in PEERS.items():
+        if os.access(path, os.X_OK):
+            contestants.append(name)
+        else:
+            print(f"bench: {name} left out: {os.path.relpath(path)} was not built", file=sys.stderr)
+    print("| case | server | requests (median) | CPU a request | p99 | ours to theirs: median (range) | goal |")
+    print("|---|---|---|---|---|---|---|")
+    for case in cases:
+        if case == MEMORY:
+            memory(contestants)
+        elif case == CODEC:
+            codec(rounds)
+        elif case == DNS_CODEC:
+            dns_codec(rounds)
+        elif case == LOOKUP:
+            lookup(rounds)
+        elif case in dnsperf.CASES:
+            dnsperf.measure(case, OURS, rounds, seconds)
+        elif case in RPC_CASES:
+            measure_rpc(case, rounds, seconds)
+        else:
+            measure(case, contestants, rounds, seconds)
 
 
 def main():
@@ -281,41 +286,32 @@ def main():
     parser.add_argument("cases", nargs="*", metavar="CASE")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=1.0)
+    parser.add_argument("--quick", action="store_true", help="2 rounds; proxies without go-plain and calls")
+    parser.add_argument("--without", action="append", default=[], metavar="PROXY",
+                        help="leave it out of the proxy cases")
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
-    names = [*CASES, MEMORY, *RPC_CASES, CODEC, *dnsperf.CASES, DNS_CODEC, LOOKUP]
+    options.rounds = 2 if options.quick else options.rounds
+    names = [*CASES, MEMORY, *RPC_CASES, CODEC, *dnsperf.CASES, DNS_CODEC, LOOKUP, *proxy.CASES]
     if options.list:
         return print("\n".join(names))
-    unknown = [case for case in options.cases if case not in names]
+    # `proxy` stands for all that begin so.
+    cases = [case for given in options.cases for case in (proxy.CASES if given == "proxy" else [given])] or names
+    unknown = [case for case in cases if case not in names]
     if unknown:
         parser.error(f"no case {unknown[0]}; the cases are {', '.join(names)}")
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit[1], limit[1]))
-    contestants = ["groundwire"]
-    for name, path in PEERS.items():
-        if os.access(path, os.X_OK):
-            contestants.append(name)
-        else:
-            print(f"bench: {name} left out: {os.path.relpath(path)} was not built", file=sys.stderr)
     print(f"{time.strftime('%Y-%m-%d')}, {platform.system()} {platform.release()}, {os.cpu_count()} CPUs, "
           f"{options.rounds} rounds of {options.seconds:g} s\n")
-    print("| case | server | requests (median) | CPU a request | p99 | ours to theirs: median (range) | goal |")
-    print("|---|---|---|---|---|---|---|")
-    for case in options.cases or names:
-        if case == MEMORY:
-            memory(contestants)
-        elif case == CODEC:
-            codec(options.rounds)
-        elif case == DNS_CODEC:
-            dns_codec(options.rounds)
-        elif case == LOOKUP:
-            lookup(options.rounds)
-        elif case in dnsperf.CASES:
-            dnsperf.measure(case, OURS, options.rounds, options.seconds)
-        elif case in RPC_CASES:
-            measure_rpc(case, options.rounds, options.seconds)
-        else:
-            measure(case, contestants, options.rounds, options.seconds)
+    others = [case for case in cases if case not in proxy.CASES]
+    proxies = [case for case in cases if case in proxy.CASES]
+    if others:
+        measure_all(others, options.rounds, options.seconds)
+    if others and proxies:
+        print()
+    if proxies:
+        proxy.measure_all(proxies, OURS, options.rounds, options.seconds, options.without, options.quick)
 
 
 if __name__ == "__main__":

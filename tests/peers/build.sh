@@ -40,8 +40,8 @@ fi
 if [ -z "$go" ] && [ -x "$out/venv/bin/go" ]; then
   go=$out/venv/bin/go
 fi
-for name in echo-go rpc-go; do
-  folder=$([ $name = rpc-go ] && echo rpc-go || echo go)
+for name in echo-go rpc-go proxy-go; do
+  folder=$([ $name = echo-go ] && echo go || echo $name)
   if [ -n "$go" ] && (cd "$here/$folder" && GOFLAGS=-mod=mod GOTOOLCHAIN=local GOPROXY=off GOCACHE="$out/go-cache" "$go" build -o "$out/$name" .); then
     echo "peers: $name built by $("$go" version)"
   else

@@ -4,7 +4,9 @@ The zone has 10,000 names with an address each, some with more; the questions ar
 names that are not there and for types that are not, in a fixed shuffle. All servers have two workers
 and their logs off. dnsperf keeps 200 questions under way from 16 sockets, on one thread.
 """
-import os, random, re, shutil, socket, statistics, subprocess, sys, tempfile, time
+import os, random, re, socket, statistics, subprocess, sys, tempfile, time
+
+import process
 
 # case: (mode of dnsperf, its arguments, goals)
 CASES = {
@@ -43,18 +45,6 @@ def write_questions(path, count=50_000):
                 questions.write(f"none{number}.bench.example A\n")
             else:
                 questions.write("bench.example MX\n")
-
-
-def free_port():
-    """A port that is free for TCP and UDP now."""
-    while True:
-        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
-            try:
-                udp.bind(tcp.getsockname())
-                return tcp.getsockname()[1]
-            except OSError:
-                pass
 
 
 NSD = """server:
@@ -97,7 +87,7 @@ zone:
 
 class Server:
     def __init__(self, name, ours, folder):
-        self.name, self.port = name, free_port()
+        self.name, self.port = name, process.free_port()
         if name == "groundwire":
             command = [os.path.join(ours, "dns-server"), "--workers", "2", "--listen", f"127.0.0.1:{self.port}",
                        "--zone", f"bench.example={folder}/bench.zone"]
@@ -106,8 +96,8 @@ class Server:
             with open(file, "w") as config:
                 text = NSD if name == "nsd" else KNOT
                 config.write(text.format(port=self.port, folder=folder, minimal="no"))
-            command = [shutil.which("nsd", path=SBIN), "-d", "-c", file] if name == "nsd" else [
-                shutil.which("knotd", path=SBIN), "-c", file]
+            command = [process.which("nsd"), "-d", "-c", file] if name == "nsd" else [
+                process.which("knotd"), "-c", file]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.wait()
 
@@ -127,30 +117,6 @@ class Server:
                     time.sleep(0.05)
         sys.exit(f"bench: {self.name} does not answer")
 
-    def cpu_seconds(self):
-        """Of the process and its children: NSD serves in processes."""
-        pids, total = [self.process.pid], 0.0
-        while pids:
-            pid = pids.pop()
-            try:
-                fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
-                pids += [int(child) for child in open(f"/proc/{pid}/task/{pid}/children").read().split()]
-            except OSError:
-                continue
-            total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-        return total
-
-    def stop(self):
-        self.process.terminate()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-
-SBIN = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
-
 
 def load(server, questions, mode, arguments, seconds):
     """Queries a second, lost, average latency in microseconds, queries."""
@@ -168,10 +134,10 @@ def load(server, questions, mode, arguments, seconds):
 
 def measure(case, ours, rounds, seconds):
     mode, arguments, goals = CASES[case]
-    if not shutil.which("dnsperf"):
+    if not process.which("dnsperf"):
         return print(f"bench: {case} left out: dnsperf is not installed", file=sys.stderr)
     names = ["groundwire"] + [name for name, program in (("nsd", "nsd"), ("knot", "knotd"))
-                              if shutil.which(program, path=SBIN)]
+                              if process.which(program)]
     seconds = max(1, round(seconds))  # dnsperf takes whole ones
     with tempfile.TemporaryDirectory() as folder:
         questions = os.path.join(folder, "questions")
@@ -181,12 +147,12 @@ def measure(case, ours, rounds, seconds):
         runs = {name: [] for name in names}
         for _ in range(rounds):
             for server in random.sample(servers, len(servers)):
-                before = server.cpu_seconds()
+                before = process.cpu_seconds(server.process.pid)
                 rate, lost, latency, sent = load(server, questions, mode, arguments, seconds)
-                spent = server.cpu_seconds() - before
+                spent = process.cpu_seconds(server.process.pid) - before
                 runs[server.name].append((rate, latency, spent / sent * 1e6, lost))
         for server in servers:
-            server.stop()
+            process.stop(server.process)
     for name in names:
         rate, latency, cpu = (statistics.median(run[i] for run in runs[name]) for i in range(3))
         lost = sum(run[3] for run in runs[name])
