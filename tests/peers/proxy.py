@@ -7,9 +7,9 @@ connections to the backends kept and reused, no log. nginx has buffers for a who
 it is there a second time, passing on what it has as ours does (`proxy_buffering off`). `groundwire-logged` is ours
 with its access log on, compared with ours without.
 
-Memory is the peak of all processes of a contestant. System calls are counted by perf, or by strace where perf
-can't, in a run of their own after the rounds; those that make and end the connections are among them, which shows
-from 256 on.
+Memory is the peak of all processes of a contestant, with what they share in each. System calls are counted by
+perf, or by strace where perf can't, in a run of their own after the rounds; those that make and end the connections
+are among them, which shows from 256 on.
 """
 import contextlib, http.client, os, random, re, statistics, subprocess, sys, tempfile, time
 
@@ -228,20 +228,16 @@ class Load:
 
     def calls(self, server):
         """System calls of the server for each request, if they can be counted."""
-        pids = process.family(server.process.pid)
+        pids = [str(pid) for pid in process.family(server.process.pid)]
         perf, strace = process.which("perf"), process.which("strace")
-        if perf:
-            command = [perf, "stat", "-x,", "-e", "raw_syscalls:sys_enter", "-p", ",".join(map(str, pids)), "--"]
-            requests, _, _, _, said = self.run(server, 1, command)
-            counted = re.search(r"^(\d+),,raw_syscalls", said, re.MULTILINE)
-            if counted:
-                return int(counted.group(1)) / requests
+        counting = [perf, "stat", "-x,", "-e", "raw_syscalls:sys_enter", "-p", ",".join(pids), "--"]
+        if perf and subprocess.run([*counting, "true"], capture_output=True).returncode == 0:
+            requests, _, _, _, said = self.run(server, 1, counting)
+            return int(re.search(r"^(\d+),,raw_syscalls", said, re.MULTILINE).group(1)) / requests
         if strace:
-            command = [strace, "-c", "-f", "-qq"]
-            for pid in pids:
-                command += ["-p", str(pid)]
-            with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
-                time.sleep(0.5)  # It says nothing when it has them all; a few calls missed don't matter.
+            tracing = [strace, "-c", "-f", "-qq"] + [part for pid in pids for part in ("-p", pid)]
+            with subprocess.Popen(tracing, stderr=subprocess.PIPE, text=True) as tracer:
+                time.sleep(0.5)  # It does not say when it has them all; a few calls missed don't matter.
                 requests = self.run(server, 1)[0]
                 tracer.terminate()
                 total = re.search(r"^100\.00 +\S+ +\d+ +(\d+) .*total$", tracer.communicate()[1], re.MULTILINE)
@@ -311,7 +307,7 @@ def version(program, flag):
 
 
 def measure_all(cases, ours, rounds, seconds, without, quick):
-    """Quick is without counting system calls and without the slowest."""
+    """Quick is without counting system calls and without the plain form of Go."""
     for tool in ("nginx", "wrk"):
         if not process.which(tool):
             return print(f"bench: {', '.join(cases)} left out: {tool} is not installed", file=sys.stderr)
