@@ -138,7 +138,7 @@ fn serve(args: Args) -> Result<(), Failure> {
         &args,
         (SPEC.name, &log),
         &bound,
-        &registry,
+        (&registry, args.value("metrics")),
         reload,
         |stopper| server.run(stopper).what("serving"),
     )

@@ -32,13 +32,12 @@ macro_rules! rules {
                     $(Rule::$name => $section,)+
                 }
             }
-        }
 
-        impl fmt::Display for Rule {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(match self {
+            /// What is wrong, in a few words.
+            pub fn text(self) -> &'static str {
+                match self {
                     $(Rule::$name => $text,)+
-                })
+                }
             }
         }
     };
@@ -122,6 +121,12 @@ rules! {
     BadChunkEnd 400 "RFC 9112 §7.1" "a chunk's data is not followed by CRLF",
     /// The trailer section is too long.
     TrailersTooLong 431 "RFC 9110 §6.5" "the trailer section is too long",
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
 }
 
 impl std::error::Error for Rule {}

@@ -12,9 +12,24 @@
 //! - [`rate`]: whether a client may send a request at all.
 
 pub mod access_log;
+pub mod backend;
 pub mod balance;
 pub mod config;
+mod desk;
+mod forward;
+mod handler;
+mod heads;
 pub mod health;
+mod pool;
 pub mod proxy_protocol;
 pub mod rate;
+mod reply;
 pub mod retry;
+mod service;
+mod setup;
+mod tunnel;
+mod upload;
+
+pub use pool::{Lease, NoBackend, Pool, Standing};
+pub use service::{LoadBalancer, StartError, reload};
+pub use setup::{Current, Setup};

@@ -194,7 +194,8 @@ fn mode(args: &Args) -> Result<Mode, UsageError> {
     }
 }
 
-fn scheduling(args: &Args) -> Result<Scheduling, UsageError> {
+/// The policy that `--scheduling` names.
+pub fn scheduling(args: &Args) -> Result<Scheduling, UsageError> {
     match args.value("scheduling").unwrap_or_default() {
         "normal" => Ok(Scheduling::Normal),
         "batch" => Ok(Scheduling::Batch),
@@ -207,9 +208,12 @@ fn scheduling(args: &Args) -> Result<Scheduling, UsageError> {
     }
 }
 
-/// Starts the page that `--metrics` asks for, if it does.
-pub fn metrics_page(args: &Args, registry: &Registry) -> Result<Option<MetricsPage>, Failure> {
-    match args.value("metrics") {
+/// Starts the page at the address of `--metrics`, if there is one.
+pub fn metrics_page(
+    address: Option<&str>,
+    registry: &Registry,
+) -> Result<Option<MetricsPage>, Failure> {
+    match address {
         None => Ok(None),
         Some(address) => MetricsPage::start(address, registry.clone())
             .map(Some)

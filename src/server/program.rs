@@ -68,7 +68,7 @@ pub fn serve_connections_with<H: Handler + 'static>(
     server.register(&registry);
 
     let out = Out::lines();
-    let page = flags::metrics_page(args, &registry)?;
+    let page = flags::metrics_page(args.value("metrics"), &registry)?;
     let address = listener.local_addr();
     flags::announce(
         &out,
@@ -207,7 +207,7 @@ pub fn serve_datagrams<H: DatagramHandler + 'static>(
     stats.register(&registry);
 
     let out = Out::lines();
-    let page = flags::metrics_page(args, &registry)?;
+    let page = flags::metrics_page(args.value("metrics"), &registry)?;
     if let Some(socket) = sockets.first() {
         let local = socket.local_addr().what("reading the local address")?;
         flags::announce(
@@ -265,7 +265,7 @@ pub fn serve_datagrams<H: DatagramHandler + 'static>(
 }
 
 /// The frame of a server with sockets of several kinds: prints where it listens (`bound`), serves
-/// the metrics of `registry` if asked to, lets `run` serve until SIGINT or SIGTERM use the stopper,
+/// the metrics of `registry` at an address if there is one, lets `run` serve until SIGINT or SIGTERM use the stopper,
 /// and prints the totals that it returns. SIGHUP calls `reload`, on a thread of its own.
 ///
 /// Call it before the program starts a thread, as the others; bind first.
@@ -273,7 +273,7 @@ pub fn serve<T: Display + Send + 'static>(
     args: &Args,
     (name, log): (&str, &Log),
     bound: &[(Network, Addr)],
-    registry: &Registry,
+    (registry, metrics): (&Registry, Option<&str>),
     reload: impl Fn() + Send + 'static,
     run: impl FnOnce(&Stopper) -> Result<T, Failure>,
 ) -> Result<(), Failure> {
@@ -281,7 +281,7 @@ pub fn serve<T: Display + Send + 'static>(
     let (stopper, life) = (Stopper::new(), Life::new(args, name, log));
     life.watch_and_reload(signals, stopper.clone(), reload)?;
     let out = Out::lines();
-    let page = flags::metrics_page(args, registry)?;
+    let page = flags::metrics_page(metrics, registry)?;
     for (network, address) in bound {
         flags::announce(
             &out,

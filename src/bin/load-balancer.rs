@@ -1,0 +1,116 @@
+//! Spreads HTTP/1.1 requests over backends. The lesson: what stands between a client and a server.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use groundwire::cli::{self, Args, Failure, Opt, Out, Spec, What};
+use groundwire::proxy::config::{Config, OPTIONS, load};
+use groundwire::proxy::{LoadBalancer, reload};
+use groundwire::server::{flags, program};
+use groundwire::telemetry::Registry;
+
+const OWN: [Opt; 5] = [
+    Opt::value(
+        "config",
+        "FILE",
+        "read all this from a file instead of flags",
+    ),
+    Opt::flag(
+        "check-config",
+        "show the configuration as it is understood, and exit",
+    ),
+    flags::SCHEDULING,
+    flags::LOG,
+    flags::VERBOSE,
+];
+
+const ALL: [Opt; OWN.len() + OPTIONS.len()] = {
+    let mut all = [OWN[0]; OWN.len() + OPTIONS.len()];
+    let mut at = 0;
+    while at < all.len() {
+        all[at] = if at < OPTIONS.len() {
+            OPTIONS[at]
+        } else {
+            OWN[at - OPTIONS.len()]
+        };
+        at += 1;
+    }
+    all
+};
+
+const SPEC: Spec = Spec {
+    name: "load-balancer",
+    about: "Pass HTTP/1.1 requests on to backends, and leave out those that fail.",
+    usage: &[
+        "--backend URL [OPTION]...",
+        "--config FILE [--check-config]",
+    ],
+    operands: &[],
+    options: &ALL,
+    statuses: None,
+    epilogue: "SIGHUP reads the file again; requests under way are not disturbed.\n\n\
+               Examples:\n  \
+               load-balancer --backend http://127.0.0.1:9001 --backend http://127.0.0.1:9002\n  \
+               load-balancer --config site.conf --check-config",
+};
+
+fn main() -> ExitCode {
+    cli::run(&SPEC, serve)
+}
+
+fn serve(args: Args) -> Result<(), Failure> {
+    args.at_most(0)?;
+    let config = configuration(&args)?;
+    if args.flag("check-config") {
+        return Out::lines().line(config.to_string().trim_end());
+    }
+    program::begin()?;
+    let mut server = server_config(&args)?;
+    server.max_connections = config.limits.connections;
+    program::make_room(&server);
+    let log = server.log.clone();
+    let metrics = config.metrics.as_ref().map(|address| address.to_string());
+    let balancer = LoadBalancer::bind(config, server).map_err(Failure::of)?;
+    let (bound, current, registry) = (balancer.bound(), balancer.current(), Registry::new());
+    balancer.register(&registry);
+    let (file, reload_log) = (args.value("config").map(String::from), log.clone());
+    let again = move || {
+        let Some(file) = &file else { return };
+        let done = load(file)
+            .map_err(|error| error.to_string())
+            .and_then(|config| reload(&current, config, &reload_log).map_err(|e| e.to_string()));
+        match done {
+            Ok(()) => reload_log.info(SPEC.name, "configuration read again", &[("file", file)]),
+            Err(why) => reload_log.error(
+                SPEC.name,
+                "the configuration is wrong, the old one stays",
+                &[("why", &why)],
+            ),
+        }
+    };
+    program::serve(
+        &args,
+        (SPEC.name, &log),
+        &bound,
+        (&registry, metrics.as_deref()),
+        again,
+        |stopper| balancer.run(stopper).what("serving"),
+    )
+}
+
+fn configuration(args: &Args) -> Result<Config, Failure> {
+    let Some(file) = args.value("config") else {
+        return Ok(Config::from_args(args)?);
+    };
+    Config::only_a_file(args)?;
+    load(file).map_err(Failure::of)
+}
+
+fn server_config(args: &Args) -> Result<groundwire::server::Config, Failure> {
+    Ok(groundwire::server::Config {
+        name: SPEC.name.into(),
+        log: flags::log(args)?,
+        scheduling: flags::scheduling(args)?,
+        ..groundwire::server::Config::default()
+    })
+}

@@ -1,0 +1,105 @@
+//! A backend: one address that answers requests, its idle connections, and what is counted of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::balance::stable_hash;
+use super::config::PoolConfig;
+use crate::net::{
+    ConnPool, Destination, Dialer, Error, Liveness, Network, PoolConfig as Kept, Pooled,
+};
+use crate::telemetry::{Counter, Histogram};
+
+/// How long a kept connection may rest before it is looked at, for a request that may be repeated.
+/// The look is a system call; a server that closes idle connections does so after seconds.
+const RESTED: Duration = Duration::from_secs(1);
+
+/// Where a backend is and how much it bears: a line of the configuration, with its name looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// What logs and pages call it: `10.0.0.7:9000`, `unix:/run/app.sock`.
+    pub name: String,
+    /// `tcp` or `unix`.
+    pub network: Network,
+    /// The address.
+    pub destination: Destination,
+    /// Its share of the requests.
+    pub weight: u32,
+    /// Its most requests under way.
+    pub max: Option<usize>,
+    /// Whether it is used only when no other one is.
+    pub backup: bool,
+}
+
+/// What is counted of a backend. Numbers only grow.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Requests sent to it, retries among them.
+    pub requests: Counter,
+    /// Responses by the first digit of their status, 1xx to 5xx.
+    pub classes: [Counter; 5],
+    /// Requests that it failed: no connection, no response, a broken or a late one.
+    pub failures: Counter,
+    /// Requests that went on to another backend or were sent again after it failed them.
+    pub retries: Counter,
+    /// From the choice to the end of the response, in nanoseconds.
+    pub latency: Arc<Histogram>,
+}
+
+/// A backend. What changes under way (its health, its requests) is in its [`Pool`](super::Pool).
+pub struct Backend {
+    /// The configuration it was made of.
+    pub member: Member,
+    /// What was counted.
+    pub counts: Counts,
+    pub(super) key: u64,
+    pub(super) conns: ConnPool,
+}
+
+impl Backend {
+    /// A backend that nothing was sent to yet.
+    pub fn new(member: Member, config: &PoolConfig) -> Self {
+        let dialer = Dialer {
+            timeout: Some(config.connect_timeout),
+            ..Dialer::default()
+        };
+        // With the PROXY protocol a connection belongs to one client (the header names it).
+        let shared = config.proxy_protocol.is_none();
+        let kept = Kept {
+            max_idle: if shared { config.keep_alive } else { 0 },
+            idle_time: config.keep_alive_time,
+            max_age: config.max_age,
+        };
+        let conns = ConnPool::new(dialer, member.network, member.destination.clone(), kept);
+        Self {
+            key: stable_hash(member.name.as_bytes()),
+            conns,
+            member,
+            counts: Counts::default(),
+        }
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.member.name
+    }
+
+    /// A connection: a kept one, unless it has to be `fresh`, if there is one that seems alive, else
+    /// a new one.
+    pub(super) fn connect(&self, fresh: bool, may_repeat: bool) -> Result<Pooled, Error> {
+        if fresh {
+            return self.conns.get_fresh();
+        }
+        self.conns.get(match may_repeat {
+            true => Liveness::CheckAfter(RESTED),
+            false => Liveness::Check,
+        })
+    }
+
+    pub(super) fn count_response(&self, status: u16) {
+        let class = usize::from(status / 100).wrapping_sub(1);
+        if let Some(counter) = self.counts.classes.get(class) {
+            counter.inc();
+        }
+    }
+}

@@ -1,0 +1,466 @@
+//! One request: a backend for it, the request to it, its response back; and when that fails, another
+//! backend, where that may be.
+//!
+//! ```text
+//!   Pool::take ──> connect ──> send head and body ──> head of the response ──> pass it on
+//!       ^             |             |                    |                       |
+//!       +── another ──+─────────────+────────────────────+                       +── cut: the client's
+//!           (retry.rs decides: nothing of a response has gone out)                   connection closes
+//! ```
+
+use std::io::{IoSlice, Write};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::backend::Backend;
+use super::desk::Desk;
+use super::heads::{self, Outgoing, Sender};
+use super::pool::{Lease, NoBackend, Pool};
+use super::proxy_protocol::{self, Header};
+use super::reply::{self, Asked, Cut, NoReply, Watch};
+use super::retry::{self, Effect, Outcome, Retry};
+use super::setup::Setup;
+use super::tunnel;
+use super::upload::{Plan, Upload, UploadError};
+use crate::http::{Framing, RequestHead, Version, write};
+use crate::net::{Addr, Conn, Deadline, Incoming, Pooled};
+
+/// The request's body.
+pub enum Body<'a> {
+    /// There is none.
+    Empty,
+    /// All of it, in memory.
+    Buffered(&'a [u8]),
+    /// It is still to come; the buffer begins with what has. Empty while an upload has it.
+    Streamed(Option<Incoming>),
+}
+
+/// What a request needs to be passed on.
+pub struct Job<'a> {
+    /// The configuration.
+    pub setup: &'a Setup,
+    /// Who answers.
+    pub pool: &'a Arc<Pool>,
+    /// The client.
+    pub client: &'a Conn,
+    /// Where it connected to, for the PROXY protocol.
+    pub local: Option<std::net::SocketAddr>,
+    /// Its address, as believed.
+    pub source: Option<std::net::SocketAddr>,
+    /// What backends are told about it.
+    pub sender: Sender<'a>,
+    /// What keeps it with one backend.
+    pub hash: u64,
+    /// The request.
+    pub head: RequestHead<'a>,
+    /// Its body.
+    pub body: Body<'a>,
+    /// Whether the client's connection may go on afterwards.
+    pub keep_alive: bool,
+    /// Whether the client's end means that it has left.
+    pub watched: bool,
+}
+
+/// What became of it, for the log and for what follows.
+#[derive(Default)]
+pub struct Done {
+    /// The status that the client was told; 0 if none.
+    pub status: u16,
+    /// Bytes of the response's body.
+    pub sent: u64,
+    /// Bytes of the request's body.
+    pub received: u64,
+    /// Whether another request may follow.
+    pub keep_alive: bool,
+    /// An answer of our own that is still to be sent, with this Retry-After.
+    pub answer: Option<(u16, Option<Duration>)>,
+    /// Who answered, or was tried last.
+    pub backend: Option<Arc<Backend>>,
+    /// How long a new connection took.
+    pub connect: Option<Duration>,
+    /// From the request's end to the response's head.
+    pub first_byte: Option<Duration>,
+    /// Attempts after the first.
+    pub retries: u32,
+    /// What went wrong, in a few words.
+    pub failure: Option<&'static str>,
+}
+
+/// An attempt that failed before anything of a response was passed on.
+struct Failed {
+    outcome: Outcome,
+    status: u16,
+    why: &'static str,
+}
+
+impl Failed {
+    fn new(outcome: Outcome, status: u16, why: &'static str) -> Self {
+        Self {
+            outcome,
+            status,
+            why,
+        }
+    }
+}
+
+/// Passes a request on. What is left of the client's input is put back into a streamed body.
+pub fn forward(job: &mut Job<'_>, desk: &mut Desk) -> Done {
+    let mut done = Done::default();
+    let mut tried: Vec<Arc<Backend>> = Vec::new();
+    let effect = Effect::of(job.head.method);
+    let mut fresh = false;
+    for attempt in 1.. {
+        let lease = match job.pool.take(job.hash, &tried) {
+            Ok(lease) => lease,
+            Err(none) => return no_backend(done, none, attempt),
+        };
+        done.backend = Some(lease.backend.clone());
+        let failed = match try_once(job, desk, &lease, fresh, &mut done) {
+            Ok(()) => return done,
+            Err(failed) => failed,
+        };
+        if failed.outcome.blames_backend() && failed.status >= 500 {
+            lease.failed();
+        }
+        (done.failure, done.answer) = (Some(failed.why), Some((failed.status, None)));
+        let verdict =
+            job.pool
+                .config
+                .retry
+                .may_retry(effect, failed.outcome, body_kind(&job.body), attempt);
+        let client_left = failed.status == 499;
+        if client_left || verdict == Retry::No {
+            break;
+        }
+        if failed.outcome.blames_backend() {
+            if !job.pool.may_spend_retry() {
+                break;
+            }
+            tried.push(lease.backend.clone());
+        } else {
+            fresh = true; // it was a kept connection's fault: no more of these
+        }
+        lease.backend.counts.retries.inc();
+        done.retries += 1;
+    }
+    if done.answer == Some((499, None)) {
+        done.answer = None;
+        done.status = 499;
+    }
+    done
+}
+
+fn no_backend(mut done: Done, none: NoBackend, attempt: u32) -> Done {
+    if attempt > 1 {
+        return done; // what the last attempt said tells more
+    }
+    let (wait, why) = match none {
+        NoBackend::Out(until) => (
+            until.unwrap_or(Duration::from_secs(1)),
+            "no backend in service",
+        ),
+        NoBackend::QueueFull => (Duration::from_secs(1), "queue full"),
+        NoBackend::QueueTimeout => (Duration::from_secs(1), "queue time-out"),
+    };
+    done.answer = Some((503, Some(wait)));
+    done.failure = Some(why);
+    done.keep_alive = true;
+    done
+}
+
+fn body_kind(body: &Body<'_>) -> retry::Body {
+    match body {
+        Body::Empty => retry::Body::Empty,
+        Body::Buffered(_) => retry::Body::Buffered,
+        Body::Streamed(_) => retry::Body::Streamed,
+    }
+}
+
+fn try_once(
+    job: &mut Job<'_>,
+    desk: &mut Desk,
+    lease: &Lease,
+    fresh: bool,
+    done: &mut Done,
+) -> Result<(), Failed> {
+    let begun = Instant::now();
+    let repeatable = job.head.is_idempotent() && !matches!(job.body, Body::Streamed(_));
+    let backend = lease.backend.connect(fresh, repeatable);
+    let backend =
+        backend.map_err(|_| Failed::new(Outcome::ConnectFailed, 502, "connect failed"))?;
+    done.connect = backend.is_fresh().then(|| begun.elapsed());
+    send(job, desk, lease, &backend)?;
+    let upload = start_upload(job, &backend)?;
+    let sent = Instant::now();
+    let asked = asked(job);
+    let watch = Watch {
+        client: (job.watched && upload.is_none()).then_some(job.client),
+        upload: upload.as_ref(),
+    };
+    let mut told = false;
+    desk.reply.take(usize::MAX);
+    if let Err(none) = reply::head(&backend, job.client, watch, desk, asked, &mut told) {
+        return Err(no_reply(job, none, upload, &backend, told, done));
+    }
+    done.first_byte = Some(sent.elapsed());
+    lease.succeeded();
+    pass_on(job, desk, lease, backend, upload, begun, done);
+    Ok(())
+}
+
+fn asked<'a>(job: &Job<'a>) -> Asked<'a> {
+    let pool = &job.pool.config;
+    Asked {
+        method: job.head.method,
+        version: job.head.version,
+        upgrade: job.head.upgrade,
+        forwarding: job.sender.forwarding,
+        first_byte: pool.first_byte_timeout,
+        silence: pool.backend_idle_timeout,
+        write: job.setup.config.timeouts.write,
+    }
+}
+
+/// Sends the head, and the body if it is here.
+fn send(job: &Job<'_>, desk: &mut Desk, lease: &Lease, backend: &Pooled) -> Result<(), Failed> {
+    let out = &mut desk.out;
+    out.clear();
+    if let Some(version) = job
+        .pool
+        .config
+        .proxy_protocol
+        .filter(|_| backend.is_fresh())
+    {
+        let header = match (job.source, job.local) {
+            (Some(source), Some(destination)) => Header::Tcp {
+                source,
+                destination,
+            },
+            _ => Header::Unknown,
+        };
+        proxy_protocol::write(version, header, out);
+    }
+    heads::request(out, &job.head, &job.sender, lease.backend.name());
+    backend.set_write_deadline(Deadline::after(job.setup.config.timeouts.write));
+    let body = match &job.body {
+        Body::Buffered(bytes) => *bytes,
+        _ => &[],
+    };
+    let stale = |none: bool| match (backend.is_fresh(), none) {
+        (false, _) => Outcome::StaleConnection,
+        (true, true) => Outcome::NothingSent,
+        (true, false) => Outcome::SentNoReply,
+    };
+    let mut parts = &mut [IoSlice::new(out), IoSlice::new(body)][..];
+    let mut none = true;
+    IoSlice::advance_slices(&mut parts, 0);
+    while !parts.is_empty() {
+        match (&**backend).write_vectored(parts) {
+            Ok(count) if count > 0 => IoSlice::advance_slices(&mut parts, count),
+            _ => return Err(Failed::new(stale(none), 502, "sending the request failed")),
+        }
+        none = false;
+    }
+    Ok(())
+}
+
+fn start_upload(job: &mut Job<'_>, backend: &Conn) -> Result<Option<Upload>, Failed> {
+    let Body::Streamed(incoming) = &mut job.body else {
+        return Ok(None);
+    };
+    let config = &job.setup.config;
+    let plan = Plan {
+        framing: job.head.framing,
+        limits: job.setup.limits,
+        most: config.limits.body,
+        silence: config.timeouts.body,
+        write: config.timeouts.write,
+    };
+    let Some(bytes) = incoming.take() else {
+        return Err(Failed::new(Outcome::PartOfReply, 502, "the body is gone"));
+    };
+    match Upload::start(job.client, backend, bytes, plan) {
+        Ok(upload) => Ok(Some(upload)),
+        Err(bytes) => {
+            *incoming = Some(bytes);
+            Err(Failed::new(
+                Outcome::PartOfReply,
+                503,
+                "no thread for the body",
+            ))
+        }
+    }
+}
+
+/// What it means that no response came.
+fn no_reply(
+    job: &mut Job<'_>,
+    none: NoReply,
+    upload: Option<Upload>,
+    backend: &Pooled,
+    told: bool,
+    done: &mut Done,
+) -> Failed {
+    if let Some(error) = end_upload(job, upload, done) {
+        // The upload ended the connection, so whose fault it was is known.
+        let (status, why) = match error {
+            UploadError::Broken(rule) => (rule.status(), "the request's body breaks a rule"),
+            UploadError::TooLong => (413, "the request's body is too long"),
+            UploadError::TimedOut => (408, "the client sent no more of the body"),
+            UploadError::ClientGone => (499, "the client left while it sent the body"),
+            UploadError::BackendGone => (502, "the backend took no more of the body"),
+        };
+        return Failed::new(Outcome::PartOfReply, status, why);
+    }
+    let outcome = match none {
+        _ if told => Outcome::PartOfReply,
+        NoReply::Closed if !backend.is_fresh() => Outcome::StaleConnection,
+        NoReply::TimedOut => Outcome::PartOfReply, // another one would take as long
+        _ => Outcome::SentNoReply,
+    };
+    let (status, why) = match none {
+        NoReply::Closed => (502, "the backend closed without a response"),
+        NoReply::Cut => (502, "the backend's response was cut in its head"),
+        NoReply::TimedOut => (504, "the backend took too long"),
+        NoReply::Broken => (502, "the backend's response breaks a rule"),
+        NoReply::NotAsked => (502, "the backend switched protocols unasked"),
+        NoReply::ClientGone => (499, "the client left before the response"),
+    };
+    Failed::new(outcome, status, why)
+}
+
+/// Ends the upload and puts the client's buffer back; says why the body did not get through.
+fn end_upload(job: &mut Job<'_>, upload: Option<Upload>, done: &mut Done) -> Option<UploadError> {
+    let ended = upload?.finish();
+    job.body = Body::Streamed(Some(ended.incoming));
+    match ended.result {
+        Ok(bytes) => {
+            done.received = bytes;
+            None
+        }
+        Err(error) => Some(error),
+    }
+}
+
+/// Passes the response on, whose head is on the desk.
+fn pass_on(
+    job: &mut Job<'_>,
+    desk: &mut Desk,
+    lease: &Lease,
+    backend: Pooled,
+    upload: Option<Upload>,
+    begun: Instant,
+    done: &mut Done,
+) {
+    let asked = asked(job);
+    let Ok(head) = desk.parser.response(desk.reply.waiting(), asked.method) else {
+        return; // it was read before, so it is right
+    };
+    let (status, framing, stays) = (head.status, head.framing, head.keep_alive);
+    lease.backend.count_response(status);
+    // An answer before the body's end: what follows on the client's connection is that body.
+    let is_early = upload.as_ref().is_some_and(|upload| !upload.settles());
+    let to_client = reply::framing_for(framing, job.head.version);
+    let switched = status == 101;
+    let outgoing = Outgoing {
+        framing: to_client,
+        keep_alive: job.keep_alive && !is_early && to_client != Framing::UntilClose,
+        version: job.head.version,
+        upgrade: switched,
+    };
+    let watch = Watch {
+        client: (job.watched && upload.is_none()).then_some(job.client),
+        upload: None,
+    };
+    job.client.set_write_deadline(Deadline::after(asked.write));
+    let (sent, passed) = reply::body(&backend, job.client, watch, desk, asked, outgoing);
+    (done.status, done.sent, done.answer, done.failure) = (status, sent, None, None);
+    if switched && passed.is_ok() {
+        let silence = job.setup.config.timeouts.tunnel;
+        let through = tunnel::run(job.client, &backend, &mut desk.reply, silence);
+        (done.sent, done.received) = (through.down, through.up);
+    }
+    let body_failed = end_upload(job, upload, done).is_some();
+    let latency = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    lease.backend.counts.latency.record(latency);
+    done.keep_alive = outgoing.keep_alive && passed.is_ok() && !body_failed && !switched;
+    if let Err(cut) = passed {
+        done.failure = Some(match cut {
+            Cut::Backend => "the response was cut by the backend",
+            Cut::Silence => "the backend was silent in the middle of the response",
+            Cut::Broken => "the response's chunks break a rule",
+            Cut::Client => "the client left during the response",
+        });
+        if cut != Cut::Client {
+            lease.failed();
+        }
+    } else if stays && !is_early && !body_failed && !switched && desk.reply.is_empty() {
+        backend.keep();
+    }
+}
+
+/// The address of a connection's own end, if it has one.
+pub fn local_address(conn: &Conn) -> Option<std::net::SocketAddr> {
+    conn.local_addr().ok().as_ref().and_then(Addr::ip)
+}
+
+/// Sends an answer of our own. Whether the client gets it is its own affair.
+pub fn answer(
+    client: &Conn,
+    out: &mut Vec<u8>,
+    answer: &Answer<'_>,
+    version: Version,
+    limit: Duration,
+) -> u64 {
+    out.clear();
+    let reason = write::reason(answer.status);
+    write::status_line(out, Version::Http11, answer.status, reason.as_bytes());
+    write::field(out, "Date", answer.date.as_bytes());
+    if let Some(wait) = answer.retry_after {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        write::number_field(out, "Retry-After", seconds.max(1));
+    }
+    if let Some(allow) = answer.allow {
+        write::field(out, "Allow", allow.as_bytes());
+    }
+    let text_length = 3 + 1 + reason.len() + 1;
+    write::field(out, "Content-Type", b"text/plain");
+    write::number_field(out, "Content-Length", text_length as u64);
+    let outgoing = Outgoing {
+        framing: Framing::None,
+        keep_alive: answer.keep_alive,
+        version,
+        upgrade: false,
+    };
+    heads::connection(out, outgoing);
+    write::end(out);
+    if !answer.head_only {
+        write::number(out, answer.status.into());
+        out.extend_from_slice(b" ");
+        out.extend_from_slice(reason.as_bytes());
+        out.extend_from_slice(b"\n");
+    }
+    client.set_write_deadline(Deadline::after(limit));
+    let _ = (&*client).write_all(out);
+    if answer.head_only {
+        0
+    } else {
+        text_length as u64
+    }
+}
+
+/// An answer of our own.
+pub struct Answer<'a> {
+    /// The status.
+    pub status: u16,
+    /// Whether the connection goes on.
+    pub keep_alive: bool,
+    /// Whether the request was HEAD.
+    pub head_only: bool,
+    /// When to come again.
+    pub retry_after: Option<Duration>,
+    /// The methods that are allowed, with 405.
+    pub allow: Option<&'a str>,
+    /// The time now.
+    pub date: &'a str,
+}

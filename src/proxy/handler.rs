@@ -1,0 +1,558 @@
+//! A client's connection: one request after the other, each passed on or answered here.
+//!
+//! ```text
+//!   idle ──first byte──> head ──whole──> refused: an answer, and the end
+//!    ^     (idle time)    (header time)  passed on (forward.rs), or an answer of our own
+//!    +──────────────────────────────────────+  keep-alive
+//! ```
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Instant, SystemTime};
+
+use super::access_log::Entry;
+use super::balance::stable_hash;
+use super::desk::Desk;
+use super::forward::{self, Answer, Body, Done, Job};
+use super::heads::Sender;
+use super::proxy_protocol::{self, Header};
+use super::setup::{Current, Setup};
+use super::tunnel;
+use crate::http::{Framing, HeadParser, Name, RequestHead, Target, Version};
+use crate::net::{Conn, Deadline, Dialer, Incoming, Network};
+use crate::server::{End, Handler, Refusal, Session};
+
+/// What an idle client's buffer keeps, in bytes.
+const KEPT: usize = 4096;
+/// The methods that are told with 405. Others pass, too; TRACE does not (it shows fields that were
+/// added on the way to whoever asks), nor CONNECT where it is not allowed.
+const ALLOWED: &str = "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH";
+
+/// The handler of one listener.
+pub struct Clients {
+    current: Arc<Current>,
+    /// Connections begin with a PROXY protocol header.
+    behind_proxy: bool,
+}
+
+impl Clients {
+    /// The handler of a listener; `behind_proxy`: its trusted peers speak the PROXY protocol.
+    pub fn new(current: Arc<Current>, behind_proxy: bool) -> Self {
+        Self {
+            current,
+            behind_proxy,
+        }
+    }
+}
+
+impl Handler for Clients {
+    fn serve(&self, conn: &Conn, session: &Session<'_>) -> io::Result<End> {
+        let phase = Phase::of(conn, session);
+        let setup = self.current.get();
+        let mut client = Client {
+            number: self.current.number(),
+            parser: HeadParser::requests(setup.limits),
+            setup,
+            conn,
+            incoming: Incoming::new(KEPT),
+            head: Vec::new(),
+            source: conn.peer_addr().ip(),
+            local: None,
+            trusted: false,
+        };
+        client.trusted = client
+            .source
+            .is_some_and(|peer| client.setup.config.trusts(peer.ip()));
+        if self.behind_proxy && !client.introduction()? {
+            return Ok(End::Ours);
+        }
+        loop {
+            if client.number != self.current.number() {
+                client.renew(&self.current);
+            }
+            match client.next_head(&phase)? {
+                Next::Whole => {}
+                Next::Ended => return Ok(End::Peer),
+                Next::Idle => return Ok(End::Ours),
+                Next::Refused(status, why) => {
+                    client.refuse(status, why);
+                    return Ok(End::Ours);
+                }
+            }
+            let goes_on = client.request(&phase);
+            if !goes_on || !phase.rest() {
+                return Ok(End::Ours);
+            }
+            session.between_requests();
+        }
+    }
+
+    fn refused(&self, conn: &Conn, why: Refusal) {
+        let status: &[u8] = match why {
+            Refusal::Access(_) => b"403 Forbidden\r\n",
+            Refusal::TooManyFromPeer => b"429 Too Many Requests\r\nRetry-After: 1\r\n",
+            _ => b"503 Service Unavailable\r\nRetry-After: 1\r\n",
+        };
+        let rest = b"Content-Length: 0\r\nConnection: close\r\n\r\n";
+        // A new connection's buffer has room, so this does not block; if the peer has gone, it has.
+        let _ = (&*conn).write_all(&[b"HTTP/1.1 ", status, rest].concat());
+    }
+}
+
+/// Whether the connection rests between two requests, so that a stop may end it at once.
+struct Phase(Arc<AtomicU8>);
+
+const RESTING: u8 = 0;
+const WORKING: u8 = 1;
+const STOPPING: u8 = 2;
+
+impl Phase {
+    /// Asks to be told of a stop instead of having the reading ended: a request's body may still be
+    /// on its way, and a response takes its time.
+    fn of(conn: &Conn, session: &Session<'_>) -> Self {
+        let phase = Arc::new(AtomicU8::new(RESTING));
+        let (shared, conn) = (phase.clone(), conn.clone());
+        session.at_stop(move || {
+            if shared.swap(STOPPING, Ordering::SeqCst) == RESTING {
+                let _ = conn.shutdown(Shutdown::Read); // fails when it has ended already
+            }
+        });
+        Self(phase)
+    }
+
+    /// A request begins. `false` if the reading has been ended, or will be.
+    fn work(&self) -> bool {
+        let change = self
+            .0
+            .compare_exchange(RESTING, WORKING, Ordering::SeqCst, Ordering::SeqCst);
+        change != Err(STOPPING)
+    }
+
+    /// A request has ended. `false`: there is to be no other.
+    fn rest(&self) -> bool {
+        let change = self
+            .0
+            .compare_exchange(WORKING, RESTING, Ordering::SeqCst, Ordering::SeqCst);
+        change != Err(STOPPING)
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.0.load(Ordering::SeqCst) == STOPPING
+    }
+}
+
+enum Next {
+    /// A head is whole in the buffer.
+    Whole,
+    /// The client has closed between two requests, or left in the middle of a head.
+    Ended,
+    /// It has sent nothing for too long.
+    Idle,
+    /// What it sent is refused.
+    Refused(u16, &'static str),
+}
+
+struct Client<'a> {
+    setup: Arc<Setup>,
+    number: u64,
+    conn: &'a Conn,
+    incoming: Incoming,
+    parser: HeadParser,
+    /// The head of a request whose body is read while it is passed on.
+    head: Vec<u8>,
+    /// Who it is.
+    source: Option<SocketAddr>,
+    /// Where it connected to, when that has been asked or told.
+    local: Option<SocketAddr>,
+    trusted: bool,
+}
+
+impl Client<'_> {
+    fn renew(&mut self, current: &Current) {
+        self.number = current.number();
+        self.setup = current.get();
+        self.parser = HeadParser::requests(self.setup.limits);
+    }
+
+    /// Reads the PROXY protocol header that a trusted peer begins with. `false`: it did not.
+    fn introduction(&mut self) -> io::Result<bool> {
+        if !self.trusted {
+            return Ok(false);
+        }
+        self.conn
+            .set_read_deadline(Deadline::after(self.setup.config.timeouts.header));
+        loop {
+            match proxy_protocol::parse(self.incoming.waiting()) {
+                Ok(Some((header, length))) => {
+                    self.incoming.take(length);
+                    if let Header::Tcp {
+                        source,
+                        destination,
+                    } = header
+                    {
+                        (self.source, self.local) = (Some(source), Some(destination));
+                        self.trusted = self.setup.config.trusts(source.ip());
+                    }
+                    return Ok(true);
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    let why = format!("PROXY protocol: {error}");
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+                }
+            }
+            let count = self.conn_read()?;
+            if count == 0 {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn conn_read(&mut self) -> io::Result<usize> {
+        let mut conn = self.conn;
+        let count = conn.read(self.incoming.spare())?;
+        self.incoming.filled(count);
+        Ok(count)
+    }
+
+    /// Reads until a head is whole. The idle time runs to its first byte, the header time from there
+    /// to its last.
+    fn next_head(&mut self, phase: &Phase) -> io::Result<Next> {
+        let timeouts = &self.setup.config.timeouts;
+        let (idle, header) = (timeouts.idle, timeouts.header);
+        self.parser.reset();
+        let mut begun = !self.incoming.is_empty();
+        let limit = if begun { header } else { idle };
+        self.conn.set_read_deadline(Deadline::after(limit));
+        loop {
+            match self.parser.advance(self.incoming.waiting()) {
+                Ok(true) => return Ok(Next::Whole),
+                Ok(false) => {}
+                Err(rule) => return Ok(Next::Refused(rule.status(), rule.text())),
+            }
+            match self.conn_read() {
+                Ok(0) => return Ok(Next::Ended),
+                Ok(_) if begun => {}
+                Ok(_) => {
+                    begun = true;
+                    phase.work();
+                    self.conn.set_read_deadline(Deadline::after(header));
+                }
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                    return Ok(match begun {
+                        true => Next::Refused(408, "the header section took too long"),
+                        false => Next::Idle,
+                    });
+                }
+                Err(_) => return Ok(Next::Ended), // reset: nobody to tell
+            }
+        }
+    }
+
+    /// Answers a request that could not be read.
+    fn refuse(&mut self, status: u16, why: &'static str) {
+        let begun = Instant::now();
+        let setup = self.setup.clone();
+        let mut desk = setup.desks.take();
+        let done = Done {
+            answer: Some((status, None)),
+            failure: Some(why),
+            ..Done::default()
+        };
+        let to = To {
+            version: Version::Http11,
+            keeps: false,
+            head_only: false,
+        };
+        let done = settle(&setup, self.conn, &mut desk, done, to);
+        setup.desks.put(desk);
+        log(&setup, self.source, None, &done, begun, SystemTime::now());
+    }
+
+    /// Passes the request in the buffer on, or answers it. `false`: the connection ends.
+    fn request(&mut self, phase: &Phase) -> bool {
+        let unheard = !phase.work() || phase.is_stopping();
+        let setup = self.setup.clone();
+        let (begun, time) = (Instant::now(), SystemTime::now());
+        let waiting = self.incoming.waiting();
+        let (framing, length) = match self.parser.request(waiting) {
+            Ok(head) => (head.framing, head.length),
+            Err(rule) => {
+                self.refuse(rule.status(), rule.text());
+                return false;
+            }
+        };
+        let mut desk = setup.desks.take();
+        let whole = match framing {
+            Framing::None => Some(0),
+            Framing::Length(body) => usize::try_from(body).ok(),
+            Framing::Chunked | Framing::UntilClose => None,
+        };
+        let behind = waiting.len().saturating_sub(length);
+        let whole = whole.filter(|&body| body <= behind);
+        let mut streamed = None;
+        if whole.is_none() {
+            // The body is read into this buffer while the head is still needed.
+            self.head.clear();
+            self.head.extend_from_slice(self.incoming.take(length));
+            streamed = Some(std::mem::replace(&mut self.incoming, Incoming::new(KEPT)));
+        }
+        let bytes = match whole {
+            Some(_) => self.incoming.waiting(),
+            None => &self.head,
+        };
+        let Ok(head) = self.parser.request(bytes) else {
+            return false; // it was read above, so it is right
+        };
+        let body = match (whole, streamed) {
+            (None, streamed) => Body::Streamed(streamed),
+            (Some(0), _) => Body::Empty,
+            (Some(body), _) => Body::Buffered(bytes.get(length..length + body).unwrap_or_default()),
+        };
+        let more_behind = whole.map_or(0, |body| behind - body);
+        let mut turn = Turn {
+            setup: &setup,
+            conn: self.conn,
+            source: self.source,
+            local: &mut self.local,
+            trusted: self.trusted,
+            head,
+            body,
+            keep_alive: head.keep_alive && !unheard,
+            watched: !unheard && more_behind == 0,
+            more_behind: more_behind > 0,
+        };
+        let done = turn.run(&mut desk);
+        let left = match turn.body {
+            Body::Streamed(left) => left,
+            _ => None,
+        };
+        let untouched = left.is_some() && done.received == 0 && done.answer.is_some();
+        // A body that was not read to its end: nobody knows where the next request begins.
+        let keeps = done.keep_alive && head.keep_alive && !unheard && !untouched;
+        let to = To {
+            version: head.version,
+            keeps,
+            head_only: head.method == "HEAD",
+        };
+        let done = settle(&setup, self.conn, &mut desk, done, to);
+        log(&setup, self.source, Some(&head), &done, begun, time);
+        setup.desks.put(desk);
+        match (whole, left) {
+            (Some(body), _) => {
+                self.incoming.take(length + body);
+            }
+            (None, Some(left)) => self.incoming = left,
+            (None, None) => return false,
+        }
+        keeps
+    }
+}
+
+/// A request with all that is known of it.
+struct Turn<'a> {
+    setup: &'a Setup,
+    conn: &'a Conn,
+    source: Option<SocketAddr>,
+    local: &'a mut Option<SocketAddr>,
+    trusted: bool,
+    head: RequestHead<'a>,
+    body: Body<'a>,
+    keep_alive: bool,
+    watched: bool,
+    /// Bytes follow that are not of this request.
+    more_behind: bool,
+}
+
+impl Turn<'_> {
+    fn run(&mut self, desk: &mut Desk) -> Done {
+        let own = |status, failure| Done {
+            answer: Some((status, None)),
+            failure: Some(failure),
+            keep_alive: true,
+            ..Done::default()
+        };
+        let ip = self.source.map(|address| address.ip());
+        if let Err(wait) = self.setup.admit(ip) {
+            return Done {
+                answer: Some((429, Some(wait))),
+                ..own(429, "too many requests of this client")
+            };
+        }
+        let head = &self.head;
+        if let (Some(most), Framing::Length(length)) = (self.setup.config.limits.body, head.framing)
+        {
+            if length > most {
+                return Done {
+                    keep_alive: false,
+                    ..own(413, "the request's body is too long")
+                };
+            }
+        }
+        // Whether what follows is HTTP depends on the answer; whoever does not wait for it is refused.
+        if (head.upgrade || head.method == "CONNECT") && self.more_behind {
+            return Done {
+                keep_alive: false,
+                ..own(400, "bytes behind a request for another protocol")
+            };
+        }
+        match head.method {
+            "CONNECT" => return self.connect(),
+            "TRACE" => return own(405, "TRACE is not passed on"),
+            "OPTIONS" if head.fields.get(Name::MaxForwards) == Some(b"0") => {
+                return Done {
+                    failure: None,
+                    ..own(200, "")
+                };
+            }
+            _ => {}
+        }
+        let host = head.host.map_or("", |host| host.host);
+        let pool = match self.setup.route(host, head.target_text()) {
+            Ok(pool) => pool,
+            Err(status) => return own(status, "no route"),
+        };
+        if pool.config.proxy_protocol.is_some() && self.local.is_none() {
+            *self.local = forward::local_address(self.conn);
+        }
+        let hash = ip.map_or(0, hash_of);
+        let mut job = Job {
+            setup: self.setup,
+            pool,
+            client: self.conn,
+            local: *self.local,
+            source: self.source,
+            sender: Sender {
+                ip,
+                trusted: self.trusted,
+                forwarding: &self.setup.config.forwarding,
+            },
+            hash,
+            head: self.head,
+            body: std::mem::replace(&mut self.body, Body::Empty),
+            keep_alive: self.keep_alive,
+            watched: self.watched,
+        };
+        let done = forward::forward(&mut job, desk);
+        self.body = job.body;
+        done
+    }
+
+    /// CONNECT to one of the targets that are allowed (RFC 9110 §9.3.6).
+    fn connect(&self) -> Done {
+        let refuse = |status, failure| Done {
+            answer: Some((status, None)),
+            failure: Some(failure),
+            ..Done::default()
+        };
+        let Target::Authority(target) = self.head.target else {
+            return refuse(400, "CONNECT without an authority");
+        };
+        let allowed = &self.setup.config.connect_allow;
+        if allowed.is_empty() {
+            return refuse(405, "CONNECT is not allowed");
+        }
+        let same = |host: &str| host.eq_ignore_ascii_case(target.text);
+        if !allowed.iter().any(|host_port| same(&host_port.to_string())) {
+            return refuse(403, "CONNECT to this target is not allowed");
+        }
+        let Ok(backend) = Dialer::default().dial(Network::Tcp, target.text) else {
+            return refuse(502, "connect failed");
+        };
+        let timeouts = &self.setup.config.timeouts;
+        self.conn
+            .set_write_deadline(Deadline::after(timeouts.write));
+        let mut conn = self.conn;
+        if conn
+            .write_all(b"HTTP/1.1 200 Connection Established\r\n\r\n")
+            .is_err()
+        {
+            return Done {
+                status: 200,
+                failure: Some("the client has left"),
+                ..Done::default()
+            };
+        }
+        let through = tunnel::run(conn, &backend, &mut Incoming::new(KEPT), timeouts.tunnel);
+        Done {
+            status: 200,
+            sent: through.down,
+            received: through.up,
+            ..Done::default()
+        }
+    }
+}
+
+fn hash_of(ip: IpAddr) -> u64 {
+    match ip {
+        IpAddr::V4(ip) => stable_hash(&ip.octets()),
+        IpAddr::V6(ip) => stable_hash(&ip.octets()),
+    }
+}
+
+/// Whom an answer of our own goes to.
+struct To {
+    version: Version,
+    keeps: bool,
+    head_only: bool,
+}
+
+/// Sends the answer of our own, if there is one.
+fn settle(setup: &Setup, conn: &Conn, desk: &mut Desk, mut done: Done, to: To) -> Done {
+    let To {
+        version,
+        keeps,
+        head_only,
+    } = to;
+    if let Some((status, retry_after)) = done.answer {
+        let Desk { out, date, .. } = desk;
+        let answer = Answer {
+            status,
+            keep_alive: keeps,
+            head_only,
+            retry_after,
+            allow: (status == 405).then_some(ALLOWED),
+            date: date.now(),
+        };
+        done.sent = forward::answer(conn, out, &answer, version, setup.config.timeouts.write);
+        done.status = status;
+    }
+    done
+}
+
+fn log(
+    setup: &Setup,
+    source: Option<SocketAddr>,
+    head: Option<&RequestHead<'_>>,
+    done: &Done,
+    begun: Instant,
+    time: SystemTime,
+) {
+    let Some(log) = &setup.access_log else {
+        return;
+    };
+    let field = |name| head.and_then(|head| head.fields.get(name));
+    log.write(&Entry {
+        client: source.map(|address| address.ip()),
+        time,
+        method: head.map_or(b"", |head| head.method.as_bytes()),
+        target: head.map_or(b"", |head| head.target_text().as_bytes()),
+        version: head.map_or(b"", |head| head.version.text().as_bytes()),
+        host: head
+            .and_then(|head| head.host)
+            .map(|host| host.text.as_bytes()),
+        status: done.status,
+        sent: done.sent,
+        received: done.received,
+        referer: field(Name::Referer),
+        user_agent: field(Name::UserAgent),
+        upstream: done.backend.as_ref().map(|backend| backend.name()),
+        connect: done.connect,
+        first_byte: done.first_byte,
+        total: begun.elapsed(),
+        retries: done.retries,
+        failure: done.failure,
+    });
+}

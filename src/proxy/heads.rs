@@ -1,0 +1,233 @@
+//! What a proxy changes in the header sections that it passes on (RFC 9110 §7.6).
+//!
+//! | field | to the backend | to the client |
+//! |---|---|---|
+//! | Connection and what it names, Keep-Alive, Proxy-*, TE, Transfer-Encoding, Upgrade | gone, and written anew where needed | the same |
+//! | Content-Length | as the body was understood | the same |
+//! | Host | as it was understood: the target's, if it named one | |
+//! | Expect | passed on | |
+//! | X-Forwarded-For, -Proto, -Host, Forwarded | set, added to or kept, by who the peer is | |
+//! | Via | a line more | a line more |
+//! | Date | | added if missing (RFC 9110 §6.6.1) |
+//! | all others | as they came, in their order | the same |
+//!
+//! Pure: heads in, bytes out.
+
+use std::io::Write;
+use std::net::IpAddr;
+
+use super::config::{ForwardedFor, Forwarding};
+use crate::http::{
+    Field, Fields, Framing, Name, RequestHead, ResponseHead, Version, octets, write,
+};
+
+/// Who sent a request, as far as it is told to backends.
+#[derive(Clone, Copy, Debug)]
+pub struct Sender<'a> {
+    /// The client's address, if it has one.
+    pub ip: Option<IpAddr>,
+    /// Whether what it says about others before it is believed.
+    pub trusted: bool,
+    /// What is told.
+    pub forwarding: &'a Forwarding,
+}
+
+/// Appends the head of a request as it goes to a backend. `host` is for a request that names none.
+pub fn request(out: &mut Vec<u8>, head: &RequestHead<'_>, sender: &Sender<'_>, host: &str) {
+    write::request_line(out, head.method, head.target_text());
+    let host = head.host.map_or(host, |host| host.text);
+    write::field(out, "Host", host.as_bytes());
+    let named = Named::of(head.fields);
+    for field in head.fields.iter() {
+        if passes_to_backend(&field, sender, head) && !named.names(&field) {
+            write::field_as_it_came(out, field.name, field.value);
+        }
+    }
+    forwarded(out, head, sender, host);
+    body(out, head.framing);
+    if head.upgrade {
+        write::field(out, "Connection", b"Upgrade");
+        for value in head.fields.all(Name::Upgrade) {
+            write::field(out, "Upgrade", value);
+        }
+    } else if takes_trailers(head.fields) {
+        // TE is for one connection only; we pass trailers on, so the client's wish is ours, too.
+        write::field(out, "Connection", b"TE");
+        write::field(out, "TE", b"trailers");
+    }
+    via(out, head.version, sender.forwarding);
+    write::end(out);
+}
+
+/// How a response goes to the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// How its body ends on this side.
+    pub framing: Framing,
+    /// Whether the connection to the client goes on.
+    pub keep_alive: bool,
+    /// What the client speaks.
+    pub version: Version,
+    /// Whether the client's connection becomes another protocol's now.
+    pub upgrade: bool,
+}
+
+/// Appends the head of a response as it goes to the client. `date` is for one that has none.
+pub fn response(
+    out: &mut Vec<u8>,
+    head: &ResponseHead<'_>,
+    outgoing: Outgoing,
+    forwarding: &Forwarding,
+    date: &str,
+) {
+    write::status_line(out, Version::Http11, head.status, head.reason);
+    let named = Named::of(head.fields);
+    // RFC 9110 §8.6: none in 1xx and 204. With 304 and to HEAD it tells of a body that is not there.
+    let has_length = !matches!(head.status, 100..=199 | 204);
+    let is_told = has_length && head.framing == Framing::None;
+    for field in head.fields.iter() {
+        let passes = match field.known {
+            Name::ContentLength => is_told,
+            known => !known.is_hop_by_hop(),
+        };
+        if passes && !named.names(&field) {
+            write::field_as_it_came(out, field.name, field.value);
+        }
+    }
+    if !head.is_interim() && head.fields.get(Name::Date).is_none() {
+        write::field(out, "Date", date.as_bytes());
+    }
+    if has_length {
+        body(out, outgoing.framing);
+    }
+    if outgoing.upgrade {
+        write::field(out, "Connection", b"Upgrade");
+        for value in head.fields.all(Name::Upgrade) {
+            write::field(out, "Upgrade", value);
+        }
+    } else if !head.is_interim() {
+        connection(out, outgoing);
+    }
+    via(out, head.version, forwarding);
+    write::end(out);
+}
+
+/// Appends what a trailer section may pass on (RFC 9110 §6.5.1), without the empty line.
+pub fn trailers(out: &mut Vec<u8>, fields: Fields<'_>) {
+    for field in fields.iter() {
+        if !field.known.is_forbidden_in_trailers() {
+            write::field_as_it_came(out, field.name, field.value);
+        }
+    }
+}
+
+/// Appends a Connection field where the version's default is another one.
+pub fn connection(out: &mut Vec<u8>, outgoing: Outgoing) {
+    match (outgoing.keep_alive, outgoing.version) {
+        (false, _) => write::field(out, "Connection", b"close"),
+        (true, Version::Http10) => write::field(out, "Connection", b"keep-alive"),
+        (true, Version::Http11) => {}
+    }
+}
+
+fn body(out: &mut Vec<u8>, framing: Framing) {
+    match framing {
+        Framing::Length(length) => write::number_field(out, "Content-Length", length),
+        Framing::Chunked => write::field(out, "Transfer-Encoding", b"chunked"),
+        Framing::None | Framing::UntilClose => {}
+    }
+}
+
+fn passes_to_backend(field: &Field<'_>, sender: &Sender<'_>, head: &RequestHead<'_>) -> bool {
+    let keeps = sender.trusted && sender.forwarding.forwarded_for != ForwardedFor::Set;
+    match field.known {
+        Name::Host => false,
+        // Of no body, the length is passed on as it came: 0 is said by methods that send something.
+        Name::ContentLength => head.framing == Framing::None,
+        Name::XForwardedFor | Name::XForwardedProto | Name::XForwardedHost | Name::Forwarded => {
+            keeps
+        }
+        Name::Expect => head.expects_continue,
+        known => !known.is_hop_by_hop(),
+    }
+}
+
+/// The fields that tell of the client (X-Forwarded-*: customary; Forwarded: RFC 7239).
+fn forwarded(out: &mut Vec<u8>, head: &RequestHead<'_>, sender: &Sender<'_>, host: &str) {
+    let mode = sender.forwarding.forwarded_for;
+    let believed =
+        |name| sender.trusted && mode != ForwardedFor::Set && head.fields.get(name).is_some();
+    let kept = sender.trusted && mode == ForwardedFor::Keep;
+    if let Some(ip) = sender
+        .ip
+        .filter(|_| !(kept && believed(Name::XForwardedFor)))
+    {
+        // A line more is an element more (RFC 9110 §5.3).
+        out.extend_from_slice(b"X-Forwarded-For: ");
+        let _ = write!(out, "{ip}"); // a Vec takes it
+        write::end(out);
+    }
+    if !believed(Name::XForwardedProto) {
+        write::field(out, "X-Forwarded-Proto", b"http");
+    }
+    if !believed(Name::XForwardedHost) {
+        write::field(out, "X-Forwarded-Host", host.as_bytes());
+    }
+    if sender.forwarding.forwarded && !(kept && believed(Name::Forwarded)) {
+        let _ = match sender.ip {
+            Some(IpAddr::V6(ip)) => write!(out, "Forwarded: for=\"[{ip}]\""),
+            Some(ip) => write!(out, "Forwarded: for={ip}"),
+            None => write!(out, "Forwarded: for=unknown"),
+        };
+        let _ = write!(out, ";host=\"{host}\";proto=http\r\n");
+    }
+}
+
+fn via(out: &mut Vec<u8>, version: Version, forwarding: &Forwarding) {
+    if let Some(name) = &forwarding.via {
+        let number = match version {
+            Version::Http10 => "1.0 ",
+            Version::Http11 => "1.1 ",
+        };
+        out.extend_from_slice(b"Via: ");
+        out.extend_from_slice(number.as_bytes());
+        out.extend_from_slice(name.as_str().as_bytes());
+        write::end(out);
+    }
+}
+
+fn takes_trailers(fields: Fields<'_>) -> bool {
+    fields
+        .elements(Name::Te)
+        .any(|element| element.eq_ignore_ascii_case(b"trailers"))
+}
+
+/// The fields that Connection names, which go no further than the connection.
+struct Named<'a> {
+    fields: Fields<'a>,
+    /// It names others than the three options that every message has.
+    any: bool,
+}
+
+impl<'a> Named<'a> {
+    fn of(fields: Fields<'a>) -> Self {
+        let common = |option: &[u8]| {
+            [&b"close"[..], b"keep-alive", b"upgrade"]
+                .iter()
+                .any(|known| option.eq_ignore_ascii_case(known))
+        };
+        let any = !fields.elements(Name::Connection).all(common);
+        Self { fields, any }
+    }
+
+    /// Names that the message can't do without are not taken away, whoever names them.
+    fn names(&self, field: &Field<'_>) -> bool {
+        self.any
+            && !matches!(field.known, Name::ContentLength | Name::Date | Name::Expect)
+            && octets::is_token(field.name)
+            && self
+                .fields
+                .elements(Name::Connection)
+                .any(|option| option.eq_ignore_ascii_case(field.name))
+    }
+}

@@ -1,0 +1,451 @@
+//! A pool: the backends that answer the same requests, and who gets the next one.
+//!
+//! ```text
+//!            lock                        unlocked                          lock
+//!   take() ──────> choose, count ──> connect, send, receive ──> drop the Lease ──────> uncount
+//!                    |                                                                   |
+//!                    +── all full: wait in line, until one is dropped <──────────────────+
+//! ```
+//!
+//! One lock guards health, counts and turns of all backends of the pool: a choice looks at all of
+//! them anyway, and takes well under a microsecond.
+
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::backend::{Backend, Member};
+use super::balance::{Balancer, Candidate};
+use super::config::PoolConfig;
+use super::health::{Change, Health, State};
+use super::retry::Budget;
+use crate::telemetry::Log;
+
+/// Why no backend can be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoBackend {
+    /// None is in service; one may be tried after this time, if that is known.
+    Out(Option<Duration>),
+    /// All are busy and as many requests wait as may.
+    QueueFull,
+    /// All were busy for as long as a request may wait.
+    QueueTimeout,
+}
+
+impl fmt::Display for NoBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            NoBackend::Out(_) => "no backend is in service",
+            NoBackend::QueueFull => "all backends are busy and the queue is full",
+            NoBackend::QueueTimeout => "all backends were busy for too long",
+        })
+    }
+}
+
+/// A backend as a page shows it.
+#[derive(Clone)]
+pub struct Standing {
+    /// The backend.
+    pub backend: Arc<Backend>,
+    /// How it is.
+    pub state: State,
+    /// How long an ejection still lasts.
+    pub until: Option<Duration>,
+    /// Requests under way.
+    pub active: u32,
+}
+
+/// The backends that answer the same requests.
+pub struct Pool {
+    /// The configuration.
+    pub config: PoolConfig,
+    log: Log,
+    born: Instant,
+    desk: Mutex<Desk>,
+    /// Somebody in line may go on.
+    moved: Condvar,
+}
+
+/// What the lock guards.
+struct Desk {
+    seats: Vec<Seat>,
+    balancer: Balancer,
+    budget: Budget,
+    random: u64,
+    /// Who waits: tickets from `served` up to `next` are in line, or have left it.
+    line: Vec<u64>,
+    next_ticket: u64,
+}
+
+struct Seat {
+    backend: Arc<Backend>,
+    health: Health,
+    active: u32,
+}
+
+/// What looking for a backend gave.
+enum Pick {
+    /// Counted already.
+    Found(Arc<Backend>),
+    Full,
+    Out(Option<Duration>),
+}
+
+impl Pool {
+    /// A pool of these backends.
+    pub fn new(config: PoolConfig, members: Vec<Member>, log: Log) -> Self {
+        let desk = Desk {
+            seats: Vec::new(),
+            balancer: Balancer::new(config.balance),
+            budget: Budget::new(config.retry),
+            random: RandomState::new().hash_one(&config.name) | 1,
+            line: Vec::new(),
+            next_ticket: 0,
+        };
+        let pool = Self {
+            config,
+            log,
+            born: Instant::now(),
+            desk: Mutex::new(desk),
+            moved: Condvar::new(),
+        };
+        pool.set_members(members);
+        pool
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    /// Replaces the backends. Those that stay keep their connections, counts and health; those that
+    /// have gone finish what they have.
+    pub fn set_members(&self, members: Vec<Member>) {
+        let now = self.born.elapsed();
+        let mut desk = self.lock();
+        let mut old = std::mem::take(&mut desk.seats);
+        let first = old.is_empty();
+        for member in members {
+            let known = old.iter().position(|seat| seat.backend.member == member);
+            let seat = match known {
+                Some(place) => old.swap_remove(place),
+                None => Seat {
+                    backend: Arc::new(Backend::new(member, &self.config)),
+                    health: match first {
+                        true => Health::new(self.config.health),
+                        false => Health::joining(self.config.health, now),
+                    },
+                    active: 0,
+                },
+            };
+            desk.seats.push(seat);
+        }
+        let count = desk.seats.len();
+        desk.balancer.reset(count);
+        drop(desk);
+        self.moved.notify_all();
+        for seat in &old {
+            seat.backend.conns.clear(); // and those on loan close when they come back
+        }
+    }
+
+    /// Takes over what an older pool of the same name knows of its backends.
+    pub fn inherit(&self, older: &Pool) {
+        let mut from: Vec<Seat> = older.lock().seats.iter().map(Seat::copy).collect();
+        let mut desk = self.lock();
+        for seat in &mut desk.seats {
+            let same = |other: &Seat| other.backend.member == seat.backend.member;
+            if let Some(place) = from.iter().position(same) {
+                seat.health = from.swap_remove(place).health;
+            }
+        }
+    }
+
+    /// Chooses a backend that was not `tried` yet for a client, whose hash keeps it with one backend
+    /// where the algorithm says so. Blocks while all are full, at most
+    /// [`queue_timeout`](PoolConfig::queue_timeout).
+    pub fn take(self: &Arc<Self>, client: u64, tried: &[Arc<Backend>]) -> Result<Lease, NoBackend> {
+        let now = self.born.elapsed();
+        let mut desk = self.lock();
+        if tried.is_empty() {
+            desk.budget.deposit(now);
+        }
+        // Whoever waits was here first.
+        if desk.line.is_empty() {
+            match desk.pick(now, &self.config, client, tried) {
+                Pick::Found(backend) => return Ok(self.lease(backend)),
+                Pick::Out(until) => return Err(NoBackend::Out(until)),
+                Pick::Full => {}
+            }
+        }
+        let places = self.config.queue.saturating_mul(desk.seats.len());
+        if desk.line.len() >= places {
+            return Err(NoBackend::QueueFull);
+        }
+        self.wait_in_line(desk, client, tried)
+    }
+
+    fn wait_in_line(
+        self: &Arc<Self>,
+        mut desk: MutexGuard<'_, Desk>,
+        client: u64,
+        tried: &[Arc<Backend>],
+    ) -> Result<Lease, NoBackend> {
+        let end = Instant::now() + self.config.queue_timeout;
+        let ticket = desk.next_ticket;
+        desk.next_ticket += 1;
+        desk.line.push(ticket);
+        let found = loop {
+            if desk.line.first() == Some(&ticket) {
+                match desk.pick(self.born.elapsed(), &self.config, client, tried) {
+                    Pick::Found(backend) => break Ok(self.lease(backend)),
+                    Pick::Out(until) => break Err(NoBackend::Out(until)),
+                    Pick::Full => {}
+                }
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break Err(NoBackend::QueueTimeout);
+            }
+            let woken = self.moved.wait_timeout(desk, left);
+            desk = woken.unwrap_or_else(PoisonError::into_inner).0;
+        };
+        desk.line.retain(|&other| other != ticket);
+        let others_wait = !desk.line.is_empty();
+        drop(desk);
+        if others_wait {
+            self.moved.notify_all(); // the next in line is another one now
+        }
+        found
+    }
+
+    fn lease(self: &Arc<Self>, backend: Arc<Backend>) -> Lease {
+        backend.counts.requests.inc();
+        Lease {
+            pool: self.clone(),
+            backend,
+        }
+    }
+
+    /// Whether a request that a backend failed may be sent to another one, as far as the budget of
+    /// retries goes; if so, it is counted.
+    pub fn may_spend_retry(&self) -> bool {
+        let now = self.born.elapsed();
+        self.lock().budget.withdraw(now)
+    }
+
+    /// How all backends are.
+    pub fn standings(&self) -> Vec<Standing> {
+        let now = self.born.elapsed();
+        let desk = self.lock();
+        let standing = |seat: &Seat| {
+            let state = seat.health.state(now);
+            let until = match state {
+                State::Ejected { until } => Some(until.saturating_sub(now)),
+                _ => None,
+            };
+            Standing {
+                backend: seat.backend.clone(),
+                state,
+                until,
+                active: seat.active,
+            }
+        };
+        desk.seats.iter().map(standing).collect()
+    }
+
+    /// How many requests wait in line.
+    pub fn waiting(&self) -> usize {
+        self.lock().line.len()
+    }
+
+    /// An active check of a backend has passed or failed.
+    pub fn checked(&self, backend: &Backend, ok: bool) {
+        self.change(backend, |health, now| health.checked(ok, now));
+    }
+
+    /// Lets a backend finish what it has and gives it nothing new; `false` if there is none of
+    /// this name.
+    pub fn drain(&self, name: &str) -> bool {
+        self.by_name(name)
+            .map(|backend| self.change(&backend, |health, _| health.drain()))
+            .is_some()
+    }
+
+    /// Puts a backend back; `false` if there is none of this name.
+    pub fn enable(&self, name: &str) -> bool {
+        self.by_name(name)
+            .map(|backend| self.change(&backend, Health::enable))
+            .is_some()
+    }
+
+    fn by_name(&self, name: &str) -> Option<Arc<Backend>> {
+        let desk = self.lock();
+        let found = desk.seats.iter().find(|seat| seat.backend.name() == name);
+        found.map(|seat| seat.backend.clone())
+    }
+
+    /// Closes connections that have been idle for too long.
+    pub fn prune(&self) {
+        let backends: Vec<_> = {
+            let desk = self.lock();
+            desk.seats.iter().map(|seat| seat.backend.clone()).collect()
+        };
+        backends.iter().for_each(|backend| backend.conns.prune());
+    }
+
+    fn change(
+        &self,
+        backend: &Backend,
+        tell: impl FnOnce(&mut Health, Duration) -> Option<Change>,
+    ) {
+        let now = self.born.elapsed();
+        let mut desk = self.lock();
+        let changed = desk
+            .seat(backend)
+            .and_then(|seat| tell(&mut seat.health, now));
+        drop(desk);
+        if let Some(change) = changed {
+            self.moved.notify_all();
+            let fields: [(&str, &dyn fmt::Display); 3] = [
+                ("pool", &self.name()),
+                ("backend", &backend.name()),
+                ("change", &change),
+            ];
+            self.log.warn("load-balancer", "backend changed", &fields);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Desk> {
+        // No code of others runs under the lock, so a poisoned desk is still whole.
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seat {
+    fn copy(&self) -> Seat {
+        Seat {
+            backend: self.backend.clone(),
+            health: self.health.clone(),
+            active: 0,
+        }
+    }
+}
+
+impl Desk {
+    /// Looks for a backend: first among those that are no backups.
+    fn pick(
+        &mut self,
+        now: Duration,
+        config: &PoolConfig,
+        client: u64,
+        tried: &[Arc<Backend>],
+    ) -> Pick {
+        // xorshift64 (Marsaglia 2003): enough to take two at random.
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        let mut any_full = false;
+        for backup in [false, true] {
+            let seats = &self.seats;
+            let weigh = |seat: &Seat| {
+                let member = &seat.backend.member;
+                if member.backup != backup || tried.iter().any(|t| Arc::ptr_eq(t, &seat.backend)) {
+                    return 0;
+                }
+                seat.health.weight(member.weight, now)
+            };
+            let candidate = |index: usize| match seats.get(index) {
+                Some(seat) => Candidate {
+                    weight: if seat.is_full(config) { 0 } else { weigh(seat) },
+                    active: seat.active,
+                    key: seat.backend.key,
+                },
+                None => Candidate {
+                    weight: 0,
+                    active: 0,
+                    key: 0,
+                },
+            };
+            let chosen = self
+                .balancer
+                .choose(seats.len(), candidate, client, self.random);
+            if chosen.is_none() {
+                any_full |= seats
+                    .iter()
+                    .any(|seat| seat.is_full(config) && weigh(seat) > 0);
+                continue;
+            }
+            if let Some(seat) = chosen.and_then(|index| self.seats.get_mut(index)) {
+                if seat.health.admit(now) {
+                    seat.active += 1;
+                    return Pick::Found(seat.backend.clone());
+                }
+            }
+        }
+        match any_full {
+            true => Pick::Full,
+            false => Pick::Out(self.soonest(now)),
+        }
+    }
+
+    /// How long until an ejection ends.
+    fn soonest(&self, now: Duration) -> Option<Duration> {
+        let ends = self
+            .seats
+            .iter()
+            .filter_map(|seat| match seat.health.state(now) {
+                State::Ejected { until } => Some(until.saturating_sub(now)),
+                _ => None,
+            });
+        ends.min()
+    }
+
+    fn seat(&mut self, backend: &Backend) -> Option<&mut Seat> {
+        self.seats
+            .iter_mut()
+            .find(|seat| std::ptr::eq(&*seat.backend, backend))
+    }
+}
+
+impl Seat {
+    fn is_full(&self, config: &PoolConfig) -> bool {
+        let max = self.backend.member.max.or(config.backend_connections);
+        max.is_some_and(|max| self.active as usize >= max)
+    }
+}
+
+/// A request's hold on a backend, which ends when this is dropped.
+pub struct Lease {
+    pool: Arc<Pool>,
+    /// The backend.
+    pub backend: Arc<Backend>,
+}
+
+impl Lease {
+    /// The backend has answered, whatever the answer is.
+    pub fn succeeded(&self) {
+        self.pool.change(&self.backend, Health::succeeded);
+    }
+
+    /// It has not, and that was its fault.
+    pub fn failed(&self) {
+        self.backend.counts.failures.inc();
+        self.pool.change(&self.backend, Health::failed);
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let mut desk = self.pool.lock();
+        if let Some(seat) = desk.seat(&self.backend) {
+            seat.active = seat.active.saturating_sub(1);
+        }
+        let others_wait = !desk.line.is_empty();
+        drop(desk);
+        if others_wait {
+            self.pool.moved.notify_all();
+        }
+    }
+}

@@ -1,0 +1,405 @@
+//! A backend's response on its way to the client.
+//!
+//! ```text
+//!   read: head and first bytes of the body ──> head rewritten, written with them in one call
+//!   read: a part of the body ──> written as it is (length), in chunks of ours (chunks, until close)
+//! ```
+//!
+//! A wait for the backend is also a wait for the client to leave. The steady path does not pay for
+//! that: a read waits for [`SOON`], in which nearly all backends answer, and only then does a
+//! `poll` wait for both.
+
+use std::io::{self, IoSlice, Read};
+use std::time::{Duration, Instant};
+
+use super::config::Forwarding;
+use super::desk::{Date, Desk, PART};
+use super::heads::{self, Outgoing};
+use super::upload::Upload;
+use crate::http::{ChunkReader, Framing, Piece, ResponseHead, Version, write};
+use crate::net::{Conn, Deadline, Incoming, Ready};
+
+/// How long a plain read waits before the client is watched, too.
+const SOON: Duration = Duration::from_millis(100);
+/// A body's first part up to this size is copied behind its head; above, both are written from
+/// where they are.
+const COPIED: usize = 4096;
+
+/// What became of a response before its head was passed on.
+#[derive(Debug)]
+pub enum NoReply {
+    /// The backend closed, and had sent nothing.
+    Closed,
+    /// It closed, or failed, in the middle of the head.
+    Cut,
+    /// It took too long.
+    TimedOut,
+    /// What it sent is no HTTP.
+    Broken,
+    /// It switched protocols, though nobody asked.
+    NotAsked,
+    /// The client has left.
+    ClientGone,
+}
+
+/// Why a response ended before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// The backend closed or failed in the middle of the body.
+    Backend,
+    /// It was silent for too long.
+    Silence,
+    /// Its chunks break a rule.
+    Broken,
+    /// The client has left, or takes nothing any more.
+    Client,
+}
+
+/// The client's side of a wait.
+#[derive(Clone, Copy)]
+pub struct Watch<'a> {
+    /// The client, unless nobody may draw conclusions from its end: an upload reads from it, or the
+    /// server is stopping and has ended the reading itself.
+    pub client: Option<&'a Conn>,
+    /// The upload, while which a backend need not answer.
+    pub upload: Option<&'a Upload>,
+}
+
+enum Failed {
+    TimedOut,
+    ClientGone,
+    Io,
+}
+
+/// Reads more of what the backend sends; 0 at its end.
+fn more(
+    backend: &Conn,
+    watch: Watch<'_>,
+    reply: &mut Incoming,
+    limit: Duration,
+) -> Result<usize, Failed> {
+    let begun = Instant::now();
+    backend.set_read_deadline(Deadline::after(SOON.min(limit)));
+    loop {
+        match (&*backend).read(reply.spare()) {
+            Ok(count) => {
+                reply.filled(count);
+                return Ok(count);
+            }
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {}
+            Err(_) => return Err(Failed::Io),
+        }
+        let end = wait(backend, watch, begun, limit)?;
+        backend.set_read_deadline(end);
+    }
+}
+
+/// Waits until there is something to read, and says until when to try.
+fn wait(
+    backend: &Conn,
+    watch: Watch<'_>,
+    begun: Instant,
+    limit: Duration,
+) -> Result<Deadline, Failed> {
+    loop {
+        // While the body is on its way, time does not count: the upload has its own limits.
+        let from = watch.upload.map_or(Some(begun), |upload| {
+            upload.ended().map(|end| end.max(begun))
+        });
+        let end = from.map_or(Deadline::after(limit), |from| {
+            from.checked_add(limit)
+                .map_or(Deadline::NEVER, Deadline::at)
+        });
+        let Some(client) = watch.client else {
+            if end.passed() {
+                return Err(Failed::TimedOut);
+            }
+            return Ok(end);
+        };
+        match backend.wait_readable_or_end(client, end) {
+            // A moment to read what is there, however late it is.
+            Ok(Ready::Readable) => return Ok(Deadline::after(SOON)),
+            Ok(Ready::OtherEnded) => return Err(Failed::ClientGone),
+            Ok(Ready::TimedOut) if from.is_some() => return Err(Failed::TimedOut),
+            Ok(Ready::TimedOut) => {}
+            Err(_) => return Err(Failed::Io),
+        }
+    }
+}
+
+/// Reads until the head of the final response is there; passes interim ones on to `client`.
+/// `told` says whether any was.
+pub fn head(
+    backend: &Conn,
+    client: &Conn,
+    watch: Watch<'_>,
+    desk: &mut Desk,
+    asked: Asked<'_>,
+    told: &mut bool,
+) -> Result<(), NoReply> {
+    loop {
+        desk.parser.reset();
+        loop {
+            match desk.parser.advance(desk.reply.waiting()) {
+                Ok(true) => break,
+                Ok(false) => {}
+                Err(_) => return Err(NoReply::Broken),
+            }
+            match more(backend, watch, &mut desk.reply, asked.first_byte) {
+                Ok(0) | Err(Failed::Io) if desk.reply.is_empty() => return Err(NoReply::Closed),
+                Ok(0) | Err(Failed::Io) => return Err(NoReply::Cut),
+                Ok(_) => {}
+                Err(Failed::TimedOut) => return Err(NoReply::TimedOut),
+                Err(Failed::ClientGone) => return Err(NoReply::ClientGone),
+            }
+        }
+        let Desk {
+            parser,
+            reply,
+            out,
+            date,
+            ..
+        } = desk;
+        let head = parser
+            .response(reply.waiting(), asked.method)
+            .map_err(|_| NoReply::Broken)?;
+        if head.status == 101 && !asked.upgrade {
+            return Err(NoReply::NotAsked);
+        }
+        if !head.is_interim() {
+            return Ok(());
+        }
+        // RFC 9110 §15.2: a client that speaks 1.0 knows none.
+        let length = head.length;
+        if asked.version == Version::Http11 {
+            out.clear();
+            let outgoing = Outgoing {
+                framing: Framing::None,
+                keep_alive: true,
+                version: asked.version,
+                upgrade: false,
+            };
+            heads::response(out, &head, outgoing, asked.forwarding, date.now());
+            *told = true;
+            client.set_write_deadline(Deadline::after(asked.write));
+            if client.write_all_vectored(&mut [IoSlice::new(out)]).is_err() {
+                return Err(NoReply::ClientGone);
+            }
+        }
+        reply.take(length);
+    }
+}
+
+/// What a response has to fit.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// What the client speaks.
+    pub version: Version,
+    /// Whether it asked for another protocol.
+    pub upgrade: bool,
+    /// What is told in heads.
+    pub forwarding: &'a Forwarding,
+    /// How long the backend may take until its head is there, counted from each of its bytes.
+    pub first_byte: Duration,
+    /// How long it may be silent later.
+    pub silence: Duration,
+    /// How long a write to the client may take.
+    pub write: Duration,
+}
+
+/// How a response that the backend frames like this goes to a client that speaks `version`.
+pub fn framing_for(framing: Framing, version: Version) -> Framing {
+    match (framing, version) {
+        (Framing::Chunked | Framing::UntilClose, Version::Http11) => Framing::Chunked,
+        (Framing::Chunked | Framing::UntilClose, Version::Http10) => Framing::UntilClose,
+        (other, _) => other,
+    }
+}
+
+/// Passes the response on whose head [`head`] found, to its end. Returns the bytes of its body
+/// that were sent, and why it was cut, if it was.
+pub fn body(
+    backend: &Conn,
+    client: &Conn,
+    watch: Watch<'_>,
+    desk: &mut Desk,
+    asked: Asked<'_>,
+    outgoing: Outgoing,
+) -> (u64, Result<(), Cut>) {
+    let Desk {
+        parser,
+        reply,
+        out,
+        date,
+        chunks,
+    } = desk;
+    out.clear();
+    // It was read before, so it is whole and right.
+    let Ok(head) = parser.response(reply.waiting(), asked.method) else {
+        return (0, Err(Cut::Backend));
+    };
+    let (length, framing) = (head.length, head.framing);
+    write_head(out, &head, outgoing, asked.forwarding, date);
+    reply.take(length);
+    let mut passing = Passing {
+        backend,
+        client,
+        watch,
+        asked,
+        out,
+        sent: 0,
+    };
+    let result = match framing {
+        Framing::None => passing.flush(),
+        Framing::Length(length) => passing.length(reply, length),
+        Framing::Chunked => {
+            chunks.reset();
+            passing.chunks(reply, chunks, outgoing.framing == Framing::Chunked)
+        }
+        Framing::UntilClose => passing.until_close(reply, outgoing.framing == Framing::Chunked),
+    };
+    (passing.sent, result)
+}
+
+fn write_head(
+    out: &mut Vec<u8>,
+    head: &ResponseHead<'_>,
+    outgoing: Outgoing,
+    forwarding: &Forwarding,
+    date: &mut Date,
+) {
+    heads::response(out, head, outgoing, forwarding, date.now());
+}
+
+/// A body on its way to the client. What is in `out` is written before all else.
+struct Passing<'a> {
+    backend: &'a Conn,
+    client: &'a Conn,
+    watch: Watch<'a>,
+    asked: Asked<'a>,
+    out: &'a mut Vec<u8>,
+    sent: u64,
+}
+
+impl Passing<'_> {
+    fn length(&mut self, reply: &mut Incoming, length: u64) -> Result<(), Cut> {
+        let mut left = length;
+        loop {
+            let count = left.min(reply.len() as u64) as usize;
+            self.plain(reply.take(count))?;
+            left -= count as u64;
+            if left == 0 {
+                return self.flush();
+            }
+            self.more(reply)?;
+        }
+    }
+
+    fn until_close(&mut self, reply: &mut Incoming, in_chunks: bool) -> Result<(), Cut> {
+        loop {
+            let bytes = reply.take(usize::MAX);
+            match in_chunks {
+                true => self.chunk(bytes)?,
+                false => self.plain(bytes)?,
+            }
+            self.flush()?;
+            match self.more(reply) {
+                Ok(()) => {}
+                Err(Cut::Backend) => break, // a reset, too, ends what has no other end
+                Err(other) => return Err(other),
+            }
+        }
+        if in_chunks {
+            write::chunk_line(self.out, 0);
+            write::end(self.out);
+        }
+        self.flush()
+    }
+
+    fn chunks(
+        &mut self,
+        reply: &mut Incoming,
+        reader: &mut ChunkReader,
+        in_chunks: bool,
+    ) -> Result<(), Cut> {
+        loop {
+            let bytes = reply.waiting();
+            match reader.advance(bytes).map_err(|_| Cut::Broken)? {
+                Piece::More(taken) => {
+                    reply.take(taken);
+                    self.flush()?;
+                    self.more(reply)?;
+                }
+                Piece::Data { from, to } => {
+                    let data = bytes.get(from..to).unwrap_or_default();
+                    match in_chunks {
+                        true => self.chunk(data)?,
+                        false => self.plain(data)?,
+                    }
+                    reply.take(to);
+                }
+                Piece::End(taken) => {
+                    if in_chunks {
+                        write::chunk_line(self.out, 0);
+                        heads::trailers(self.out, reader.trailers(bytes));
+                        write::end(self.out);
+                    }
+                    reply.take(taken);
+                    return self.flush();
+                }
+            }
+        }
+    }
+
+    /// Sends bytes as they are: small ones with what is waiting, or with what follows.
+    fn plain(&mut self, bytes: &[u8]) -> Result<(), Cut> {
+        self.sent += bytes.len() as u64;
+        if bytes.len() <= COPIED {
+            self.out.extend_from_slice(bytes);
+            return Ok(());
+        }
+        let mut parts = [IoSlice::new(self.out), IoSlice::new(bytes)];
+        let written = self.client.write_all_vectored(&mut parts);
+        self.out.clear();
+        written.map_err(|_| Cut::Client)
+    }
+
+    fn chunk(&mut self, bytes: &[u8]) -> Result<(), Cut> {
+        if bytes.is_empty() {
+            return Ok(()); // a chunk of nothing is the last one
+        }
+        self.sent += bytes.len() as u64;
+        write::chunk_line(self.out, bytes.len());
+        self.out.extend_from_slice(bytes);
+        write::end(self.out);
+        match self.out.len() > PART {
+            true => self.flush(),
+            false => Ok(()),
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), Cut> {
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        self.client
+            .set_write_deadline(Deadline::after(self.asked.write));
+        let written = self
+            .client
+            .write_all_vectored(&mut [IoSlice::new(self.out)]);
+        self.out.clear();
+        written.map_err(|_| Cut::Client)
+    }
+
+    fn more(&mut self, reply: &mut Incoming) -> Result<(), Cut> {
+        self.flush()?;
+        match more(self.backend, self.watch, reply, self.asked.silence) {
+            Ok(0) | Err(Failed::Io) => Err(Cut::Backend),
+            Ok(_) => Ok(()),
+            Err(Failed::TimedOut) => Err(Cut::Silence),
+            Err(Failed::ClientGone) => Err(Cut::Client),
+        }
+    }
+}

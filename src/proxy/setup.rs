@@ -1,0 +1,165 @@
+//! A configuration at work: its routes, pools and limits, replaced as a whole when it is read again.
+//!
+//! ```text
+//!   reload ──> Setup (new) ──> Current ──> a connection looks at a number before each request,
+//!                  |                       and fetches the new one when it has changed
+//!                  +── pools and backends of the same name bring their connections and health
+//! ```
+//!
+//! A request keeps the setup it began with, so nothing that is under way is disturbed.
+
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use super::access_log::AccessLog;
+use super::backend::Member;
+use super::config::{Config, LogTarget, Router};
+use super::desk::Desks;
+use super::pool::Pool;
+use super::rate::RateLimit;
+use crate::http::Limits;
+use crate::telemetry::Log;
+
+/// A configuration at work.
+pub struct Setup {
+    /// What it was made of.
+    pub config: Config,
+    /// The pools, in the order of the configuration.
+    pub pools: Vec<Arc<Pool>>,
+    /// Where access lines go.
+    pub access_log: Option<Arc<AccessLog>>,
+    pub(super) limits: Limits,
+    pub(super) desks: Desks,
+    router: Router,
+    rate: Option<Mutex<RateLimit>>,
+    born: Instant,
+}
+
+impl Setup {
+    /// Puts a configuration to work. `members` are the backends of each pool, names looked up;
+    /// `older` is the setup that it takes the place of. Fails when the access log cannot be opened.
+    pub fn new(
+        config: Config,
+        members: Vec<Vec<Member>>,
+        older: Option<&Setup>,
+        log: &Log,
+    ) -> io::Result<Self> {
+        let pairs = config.pools.iter().zip(members);
+        let pools = pairs.map(
+            |(config, members)| match older.and_then(|o| o.pool(&config.name)) {
+                Some(known) if known.config == *config => {
+                    known.set_members(members);
+                    known.clone()
+                }
+                known => {
+                    let pool = Pool::new(config.clone(), members, log.clone());
+                    if let Some(known) = known {
+                        pool.inherit(known);
+                    }
+                    Arc::new(pool)
+                }
+            },
+        );
+        let limits = config.limits.message;
+        let rate = config.limits.rate().map(|numbers| {
+            let seed = RandomState::new().hash_one(numbers.per_second);
+            Mutex::new(RateLimit::new(numbers, seed))
+        });
+        Ok(Self {
+            pools: pools.collect(),
+            access_log: access_log(&config, older)?,
+            desks: Desks::new(limits),
+            limits,
+            router: config.router(),
+            rate,
+            born: Instant::now(),
+            config,
+        })
+    }
+
+    /// The pool of this name.
+    pub fn pool(&self, name: &str) -> Option<&Arc<Pool>> {
+        self.pools.iter().find(|pool| pool.name() == name)
+    }
+
+    /// The pool that answers for a host and a path, or the status that says that none does.
+    pub(super) fn route(&self, host: &str, path: &str) -> Result<&Arc<Pool>, u16> {
+        use super::config::Unrouted::{NoRoute, UnknownHost};
+        match self.router.choose(host.as_bytes(), path.as_bytes()) {
+            Ok(place) => self.pools.get(place).ok_or(404),
+            Err(NoRoute) => Err(404),
+            Err(UnknownHost) => Err(421),
+        }
+    }
+
+    /// Whether a client may send another request now; if not, how long it has to wait.
+    pub(super) fn admit(&self, client: Option<IpAddr>) -> Result<(), Duration> {
+        match (&self.rate, client) {
+            (Some(rate), Some(client)) => {
+                let mut rate = rate.lock().unwrap_or_else(PoisonError::into_inner);
+                rate.allow(client, self.born.elapsed())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The open log of the older setup, if it is the same one.
+fn access_log(config: &Config, older: Option<&Setup>) -> io::Result<Option<Arc<AccessLog>>> {
+    let Some(target) = &config.access_log else {
+        return Ok(None);
+    };
+    if let Some(older) = older {
+        let old = (&older.config.access_log, older.config.access_format);
+        if old == (&config.access_log, config.access_format) {
+            if let Some(log) = &older.access_log {
+                log.reopen()?; // it may have been rotated
+            }
+            return Ok(older.access_log.clone());
+        }
+    }
+    let log = match target {
+        LogTarget::Stdout => AccessLog::to_stdout(config.access_format)?,
+        LogTarget::Path(path) => AccessLog::to_file(path, config.access_format)?,
+    };
+    Ok(Some(Arc::new(log)))
+}
+
+/// The setup that new requests use.
+pub struct Current {
+    number: AtomicU64,
+    setup: RwLock<Arc<Setup>>,
+}
+
+impl Current {
+    /// Begins with this one.
+    pub fn new(setup: Setup) -> Self {
+        Self {
+            number: AtomicU64::new(0),
+            setup: RwLock::new(Arc::new(setup)),
+        }
+    }
+
+    /// The setup now.
+    pub fn get(&self) -> Arc<Setup> {
+        self.setup
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Puts another one in its place.
+    pub fn replace(&self, setup: Setup) {
+        *self.setup.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(setup);
+        self.number.fetch_add(1, Ordering::Release);
+    }
+
+    /// Which one it is: another number, another setup.
+    pub fn number(&self) -> u64 {
+        self.number.load(Ordering::Acquire)
+    }
+}

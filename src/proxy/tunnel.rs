@@ -1,0 +1,109 @@
+//! Bytes in both directions, after an upgrade or a CONNECT: no HTTP any more.
+//!
+//! Each direction has a thread. One that ends says so to the other side (a half-close), and the
+//! other goes on until it ends, too: protocols may close in either order. Silence in both directions
+//! ends both.
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::desk::PART;
+use crate::net::{Conn, Deadline, Incoming};
+
+/// The stack of the second thread, in bytes.
+const STACK: usize = 64 * 1024;
+
+/// How many bytes went through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Through {
+    /// From the client.
+    pub up: u64,
+    /// To the client.
+    pub down: u64,
+}
+
+/// Passes bytes on until both sides have ended, one has failed, or nothing has come from either
+/// for as long as `silence`. `first` are bytes that the backend has sent already.
+pub fn run(client: &Conn, backend: &Conn, first: &mut Incoming, silence: Duration) -> Through {
+    let clock = Arc::new(Clock::new());
+    let (client_end, backend_end, shared) = (client.clone(), backend.clone(), clock.clone());
+    let up = thread::Builder::new()
+        .name("tunnel".into())
+        .stack_size(STACK)
+        .spawn(move || pass(&client_end, &backend_end, silence, &shared));
+    let Ok(up) = up else {
+        return Through { up: 0, down: 0 }; // no thread to be had: both close
+    };
+    let begun = first.len() as u64;
+    let waiting = first.take(usize::MAX);
+    client.set_write_deadline(Deadline::after(silence));
+    let down = match (&*client).write_all(waiting) {
+        Ok(()) => begun + pass(backend, client, silence, &clock),
+        Err(_) => 0,
+    };
+    Through {
+        up: up.join().unwrap_or(0),
+        down,
+    }
+}
+
+/// When something last came, from either side.
+struct Clock {
+    start: Instant,
+    last: AtomicU64,
+}
+
+impl Clock {
+    fn new() -> Self {
+        Self {
+            start: Instant::now(),
+            last: AtomicU64::new(0),
+        }
+    }
+
+    fn touch(&self) {
+        let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last.store(now, Ordering::Relaxed);
+    }
+
+    /// When `silence` will have lasted from what last came.
+    fn end(&self, silence: Duration) -> Option<Instant> {
+        let last = Duration::from_millis(self.last.load(Ordering::Relaxed));
+        self.start.checked_add(last)?.checked_add(silence)
+    }
+}
+
+/// One direction. Returns how many bytes went through.
+fn pass(from: &Conn, to: &Conn, silence: Duration, clock: &Clock) -> u64 {
+    let (mut part, mut through) = (vec![0; PART], 0);
+    loop {
+        let end = clock.end(silence);
+        from.set_read_deadline(end.map_or(Deadline::NEVER, Deadline::at));
+        match (&*from).read(&mut part) {
+            Ok(0) => {
+                let _ = to.shutdown(Shutdown::Write); // fails when it has gone: it knows
+                return through;
+            }
+            Ok(count) => {
+                clock.touch();
+                to.set_write_deadline(Deadline::after(silence));
+                let bytes = part.get(..count).unwrap_or_default();
+                if (&*to).write_all(bytes).is_err() {
+                    break;
+                }
+                through += count as u64;
+            }
+            // The other direction was not silent meanwhile.
+            Err(_) if end.is_some() && clock.end(silence) > end => {}
+            Err(_) => break,
+        }
+    }
+    // Wakes the other direction.
+    let _ = from.shutdown(Shutdown::Both);
+    let _ = to.shutdown(Shutdown::Both);
+    through
+}
