@@ -47,20 +47,20 @@ impl Reader<'_> {
         let mut wrong = Vec::new();
         let name = &pool.name;
         if pool.backends.is_empty() {
-            wrong.push(format!("pool {name}: has no backend"));
+            wrong.push(format!("backend: pool {name} has none"));
         }
         for (index, backend) in pool.backends.iter().enumerate() {
             let mut earlier = pool.backends.iter().take(index);
             if earlier.any(|other| other.address == backend.address) {
                 wrong.push(format!(
-                    "pool {name}: {} stands there twice",
+                    "backend {}: stands twice in pool {name}",
                     backend.address
                 ));
             }
         }
         if pool.health.ejection > pool.health.longest_ejection {
             wrong.push(format!(
-                "pool {name}: ejection is longer than longest-ejection"
+                "ejection: longer than longest-ejection, in pool {name}"
             ));
         }
         let is_path = |path: &String| {
@@ -71,7 +71,7 @@ impl Reader<'_> {
         };
         if pool.health_path.as_ref().is_some_and(|path| !is_path(path)) {
             wrong.push(format!(
-                "pool {name}: health-path is no path: must begin with / and have no space"
+                "health-path: must begin with / and have no space, in pool {name}"
             ));
         }
         let place = place.clone();
@@ -133,10 +133,10 @@ mod tests {
             ("listen :80\nbackend http://a:1", "fine"),
             ("backend http://a:1", "lb: listen: needed, an address to serve"),
             ("listen :80", "lb: backend: needed, somebody to answer"),
-            ("listen :80\npool a", "lb:2: pool a: has no backend"),
-            ("listen :80\nbackend http://a\nbackend http://a:80 backup", "lb:2: pool default: http://a:80 stands there twice"),
-            ("listen :80\nbackend http://a:1\nhealth-path x", "lb:2: pool default: health-path is no path: must begin with / and have no space"),
-            ("listen :80\nbackend http://a:1\nejection 6m", "lb:2: pool default: ejection is longer than longest-ejection"),
+            ("listen :80\npool a", "lb:2: backend: pool a has none"),
+            ("listen :80\nbackend http://a\nbackend http://a:80 backup", "lb:2: backend http://a:80: stands twice in pool default"),
+            ("listen :80\nbackend http://a:1\nhealth-path x", "lb:2: health-path: must begin with / and have no space, in pool default"),
+            ("listen :80\nbackend http://a:1\nejection 6m", "lb:2: ejection: longer than longest-ejection, in pool default"),
             ("listen :80\nbackend http://a:1\nmax-header 4k", "lb: max-request-line: more than max-header, which it is part of"),
             ("listen :80\nbackend http://a:1\nresolve-min 1h", "lb: resolve-min: longer than resolve-max"),
             ("listen :80\npool web\nbackend http://a:1\nroute / weeb", "lb:4: route / weeb: no such pool; did you mean web?"),

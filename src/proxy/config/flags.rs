@@ -4,9 +4,7 @@
 //! `pool`, `route` and `include` have no flag: who needs several pools needs a file. With `--config`
 //! all of it stands there, so that one place says what runs, and SIGHUP reads what a restart would.
 
-use std::fmt;
-
-use super::lines::split;
+use super::lines::{quote, split};
 use super::problem::{Place, Problem};
 use super::read::Reader;
 use super::service::Config;
@@ -19,6 +17,9 @@ const CLIENT: &str = "What backends are told";
 const BACKENDS: &str = "Backends";
 const HEALTH: &str = "Health of backends";
 const TELLING: &str = "What it tells";
+
+/// The words with options behind their address.
+const WITH_OPTIONS: [&str; 2] = ["listen", "backend"];
 
 /// The options that stand for lines, for the table of the program; beside them it has `config`,
 /// `check-config` and those of its process.
@@ -101,20 +102,10 @@ pub(super) fn repeats(word: &str) -> bool {
     opt.is_none_or(|opt| opt.repeat == Repeat::Many)
 }
 
-/// The mistakes of a command line, as its error shows them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct All<'a>(&'a [Problem]);
-
-impl fmt::Display for All<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines: Vec<String> = self.0.iter().map(Problem::to_string).collect();
-        f.write_str(&lines.join("\n"))
-    }
-}
-
 impl Config {
-    /// The configuration that the flags say. The arguments' table of options has [`OPTIONS`].
-    pub fn from_args(args: &Args) -> Result<Config, UsageError> {
+    /// The configuration that the flags say. The arguments' table of options has [`OPTIONS`]. All
+    /// problems are told, as by [`Config::parse`].
+    pub fn from_args(args: &Args) -> Result<Config, Vec<Problem>> {
         let mut no_file = |_: &str| Err("there is no file".into());
         let mut reader = Reader::new(&mut no_file);
         for opt in OPTIONS.iter().filter(|opt| args.given(opt.long)) {
@@ -123,18 +114,13 @@ impl Config {
                 continue;
             }
             for value in args.values(opt.long) {
-                match split(value) {
-                    Ok(values) => {
-                        let word = opt.long.to_string();
-                        let line: Vec<String> = [word].into_iter().chain(values).collect();
-                        reader.apply(&Place::Flags, &line);
-                    }
+                match line(opt.long, value) {
+                    Ok(words) => reader.apply(&Place::Flags, &words),
                     Err(why) => reader.problem(&Place::Flags, format!("{}: {why}", opt.long)),
                 }
             }
         }
-        let whole = reader.finish(&Place::Flags);
-        whole.map_err(|problems| UsageError::rule(All(&problems)))
+        reader.finish(&Place::Flags)
     }
 
     /// Refuses flags that say what the file of `--config` says.
@@ -147,6 +133,16 @@ impl Config {
             ))),
         }
     }
+}
+
+/// The words of the line that a flag stands for.
+fn line(word: &'static str, value: &str) -> Result<Vec<String>, String> {
+    // Of a flag with one value, the shell's quotes are quotes enough.
+    let values = match WITH_OPTIONS.contains(&word) {
+        true => split(value)?,
+        false => split(&quote(value))?,
+    };
+    Ok([word.to_string()].into_iter().chain(values).collect())
 }
 
 /// The word that was most likely meant.
@@ -173,12 +169,13 @@ mod tests {
         epilogue: "",
     };
 
-    fn config(line: &str) -> Result<Config, String> {
+    fn config(line: &str) -> Result<Config, Vec<String>> {
         let arguments = line
             .split('|')
             .map(|argument| OsString::from(argument.trim()));
         let args = SPEC.parse(arguments).unwrap();
-        Config::from_args(&args).map_err(|error| error.to_string())
+        let told = |problems: Vec<Problem>| problems.iter().map(Problem::to_string).collect();
+        Config::from_args(&args).map_err(told)
     }
 
     #[test]
@@ -226,9 +223,10 @@ mod tests {
     fn flags_make_the_same_configuration_as_lines() {
         let flags = config(
             "--listen|127.0.0.1:0|--backend|http://a:1 weight=2|--backend=http://b:2|\
-             --queue|7|--reuse-port|--via|off|--allow|10.0.0.0/8",
+             --queue|7|--reuse-port|--via|off|--allow|10.0.0.0/8|--access-log|#a \"b",
         );
         let lines = "allow 10.0.0.0/8\nvia off\nreuse-port\nlisten 127.0.0.1:0\nqueue 7\n\
+                     access-log \"#a \\\"b\"\n\
                      backend http://a:1 weight=2\nbackend http://b:2";
         let file = Config::parse("x", lines, &mut |_| Err(String::new()));
         assert_eq!(flags, Ok(file.unwrap()));
@@ -241,12 +239,14 @@ mod tests {
                 "--queue|x",
                 "--queue x: expected a count such as 100, 10k or 2M",
             ),
-            ("--queue|\"", "--queue: a quote that is not closed"),
+            ("--listen|\"", "--listen: a quote that is not closed"),
             ("--queue|1", "--listen: needed, an address to serve"),
+            ("--listen|:80", "--backend: needed, somebody to answer"),
+            ("--listen|:80|--queue|1", "--backend: pool default has none"),
         ];
         for (line, first) in table {
-            let error = config(line).err().unwrap_or_default();
-            assert_eq!(error.lines().next(), Some(first));
+            let told = config(line).err().unwrap_or_default();
+            assert_eq!(told.first().map(String::as_str), Some(first));
         }
         let args = SPEC.parse(["--queue".into(), "1".into()]).unwrap();
         let refused = Config::only_a_file(&args).unwrap_err().to_string();

@@ -32,13 +32,13 @@
 //! file and line, and a program that runs goes on with the configuration that it has. `Display`
 //! shows the effective configuration, defaults and all, in the same format.
 //!
-//! In reading order: `service` and `pool` (the fields and their defaults), `lines` (words and quotes),
-//! `address`, `routes`, `settings` (values of each
-//! kind), `words` (which word sets which field), `flags` (what the words mean to a user), `read`
-//! (line by line), `check` (the whole), `show`, `problem`. All pure. The shell is `load`.
+//! In reading order: `service` and `pool` (the fields and their defaults), `lines` (words and
+//! quotes), `address`, `routes`, `values` and `settings` (values of each kind), `words` (which word
+//! sets which field), `flags` (what the words mean to a user), `read` (line by line), `check` (the
+//! whole), `show`, `problem`. All pure. The shell is `load`.
 //!
-//! To add a knob: 1. a field with its default in `service` or `pool`; 2. its row in `words`; 3. its option in
-//! `flags`. Tests say what was forgotten.
+//! To add a knob: 1. a field with its default in `service` or `pool`; 2. its row in `words`; 3. its
+//! option in `flags`. Tests say what was forgotten.
 
 mod address;
 mod check;
