@@ -17,7 +17,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::date;
 use super::framing::Version;
 use super::limits::Limits;
-use super::message::{Request, Response};
+use super::message::{FieldList, Request, Response};
 use super::parser::HeadParser;
 use super::reading::{ExchangeError, Left, Reading};
 use super::write;
@@ -67,6 +67,7 @@ impl<S: Read + Write> ServerExchange<S> {
         if self.reading.left != Left::Nothing {
             self.reading.all(&mut self.stream, PASSED_OVER)?;
         }
+        self.asked = Asked::default(); // an error is answered without regard to the last request
         if !self.reading.head(&mut self.stream)? {
             return Ok(None);
         }
@@ -117,6 +118,11 @@ impl<S: Read + Write> ServerExchange<S> {
         }
         self.go_on()?;
         self.reading.all(&mut self.stream, limit)
+    }
+
+    /// The trailer section of the request's body, once that was read to its end.
+    pub fn trailers(&self) -> &FieldList {
+        &self.reading.trailers
     }
 
     /// What has come behind the request: the first bytes of another protocol.

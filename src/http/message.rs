@@ -39,7 +39,7 @@ impl FieldList {
             .map(|(name, value)| (name.as_str(), value.as_slice()))
     }
 
-    fn of(fields: super::Fields<'_>) -> Self {
+    pub(super) fn of(fields: super::Fields<'_>) -> Self {
         let lines = fields.iter().map(|field| {
             let name = String::from_utf8_lossy(field.name).into_owned();
             (name, field.value.to_vec())

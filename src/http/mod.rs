@@ -27,6 +27,7 @@
 //! it is pure: no socket, no clock. The shell over any stream, for programs that are not in a hurry:
 //! [`message`](Request), `exchange` ([`ServerExchange`], [`ClientExchange`]).
 
+pub mod base64;
 mod chunked;
 pub mod date;
 mod error;

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use super::chunked::{ChunkReader, Piece};
 use super::error::Rule;
 use super::framing::Framing;
+use super::message::FieldList;
 use super::parser::HeadParser;
 use crate::net::Incoming;
 
@@ -87,6 +88,7 @@ pub(super) struct Reading {
     pub parser: HeadParser,
     chunks: ChunkReader,
     pub left: Left,
+    pub trailers: FieldList,
 }
 
 impl Reading {
@@ -96,6 +98,7 @@ impl Reading {
             chunks: ChunkReader::new(parser.limits()),
             parser,
             left: Left::Nothing,
+            trailers: FieldList::default(),
         }
     }
 
@@ -115,6 +118,7 @@ impl Reading {
     pub fn begin_body(&mut self, framing: Framing, head: usize) {
         self.incoming.take(head);
         self.chunks.reset();
+        self.trailers = FieldList::default();
         self.left = match framing {
             Framing::None => Left::Nothing,
             Framing::Length(length) => Left::Bytes(length),
@@ -156,6 +160,7 @@ impl Reading {
             Piece::More(taken) => Ok(Some((taken, 0))),
             Piece::Data { from, to } => Ok(Some((from, to - from))),
             Piece::End(taken) => {
+                self.trailers = FieldList::of(self.chunks.trailers(self.incoming.waiting()));
                 self.incoming.take(taken);
                 self.left = Left::Nothing;
                 Ok(None)
