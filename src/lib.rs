@@ -12,6 +12,7 @@
 //! | 2 | [`echo`] | the echo service and its clients, over streams and datagrams |
 //! | 2 | [`dns`] | names, records, messages, zones; looking names up, and serving them |
 //! | 2 | [`endpoint`] | named commands with string and struct payloads, and their client |
+//! | 2 | [`origin`] | an HTTP server for lessons and tests: pages, files, a WebSocket echo |
 //! | 2 | [`rpc`] | calls by name: services, their server and client, deadlines, streams |
 //! | 1 | [`server`] | accept loop, threads, limits, access list, drain, metrics page |
 //! | 1 | [`http`] | HTTP/1.1: header sections, bodies, their limits |
@@ -37,6 +38,7 @@ pub mod echo;
 pub mod endpoint;
 pub mod http;
 pub mod net;
+pub mod origin;
 pub mod proxy;
 pub mod rpc;
 pub mod server;

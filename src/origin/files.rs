@@ -1,0 +1,166 @@
+//! Files of a folder, and nothing outside of it.
+//!
+//! Two doors are closed one after the other. The path of the target has no `..` left when it comes
+//! here ([`Path`]), and what it names is looked up with all symbolic links followed: a link may lead
+//! anywhere inside the folder, and what lies outside is not found. A file that is put in the place
+//! of another between the look and the opening does not get through either: what was opened is
+//! asked for its own name, in `/proc/self/fd` (Linux).
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::os::fd::AsRawFd;
+use std::path::{Path as FilePath, PathBuf};
+use std::time::SystemTime;
+
+use super::content_type::content_type;
+use super::range::Part;
+use super::target::Path;
+use super::turn::{PIECE, Sent, Turn};
+use super::validators::Validators;
+use crate::http::{Response, date};
+
+/// The file that stands for its folder.
+const INDEX: &str = "index.html";
+
+/// A folder that is served.
+#[derive(Clone, Debug)]
+pub struct Root(PathBuf);
+
+/// What a path names.
+enum Found {
+    File(File, PathBuf),
+    /// A folder, whose name was asked for without a slash at its end.
+    Folder,
+    Nothing,
+}
+
+impl Root {
+    /// Takes a folder; fails when it is none, or cannot be entered.
+    pub fn new(folder: &FilePath) -> io::Result<Self> {
+        let root = folder.canonicalize()?;
+        fs::read_dir(&root)?;
+        Ok(Self(root))
+    }
+
+    /// Opens what a path names. A file without the permission to be read, a socket or a device is
+    /// not there for a client.
+    fn find(&self, path: &Path) -> io::Result<Found> {
+        let mut named = self.0.clone();
+        named.extend(&path.segments);
+        if path.is_folder {
+            named.push(INDEX);
+        }
+        let Some(real) = self.inside(&named) else {
+            return Ok(Found::Nothing);
+        };
+        let kind = fs::metadata(&real)?;
+        if kind.is_dir() && !path.is_folder {
+            return Ok(Found::Folder);
+        }
+        // A named pipe would block in open.
+        if !kind.is_file() {
+            return Ok(Found::Nothing);
+        }
+        let file = File::open(&real)?;
+        let opened = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+        match self.inside(&opened) {
+            Some(name) => Ok(Found::File(file, name)),
+            None => Ok(Found::Nothing),
+        }
+    }
+
+    /// Where this path really leads, if that is inside the root.
+    fn inside(&self, path: &FilePath) -> Option<PathBuf> {
+        let real = path.canonicalize().ok()?;
+        real.starts_with(&self.0).then_some(real)
+    }
+
+    /// Whether there is a file for this path.
+    pub(super) fn has(&self, path: &Path) -> bool {
+        matches!(self.find(path), Ok(Found::File(..)))
+    }
+}
+
+/// Answers with what the path of the target names.
+pub(super) fn page(turn: &mut Turn<'_, '_>, root: &Root) -> io::Result<Sent> {
+    if !turn.is_get() {
+        let only = Response::text(405, "only GET and HEAD here\n");
+        return turn.respond(only.with("Allow", "GET, HEAD"));
+    }
+    let path = match Path::parse(turn.request.path()) {
+        Ok(path) => path,
+        Err(why) => return turn.text(400, format!("{why}\n")),
+    };
+    match root.find(&path) {
+        Ok(Found::File(file, name)) => send(turn, file, &name),
+        Ok(Found::Folder) => {
+            let folder = Path {
+                is_folder: true,
+                ..path
+            };
+            let see = Response::text(301, "this is a folder\n");
+            turn.respond(see.with("Location", folder.encoded()))
+        }
+        Ok(Found::Nothing) | Err(_) => turn.text(404, "no such file\n"),
+    }
+}
+
+fn send(turn: &mut Turn<'_, '_>, file: File, name: &FilePath) -> io::Result<Sent> {
+    let facts = file.metadata()?;
+    let size = facts.len();
+    let age = facts.modified()?.duration_since(SystemTime::UNIX_EPOCH);
+    let validators = Validators::new(size, age.unwrap_or_default().as_nanos());
+    let about = |status| {
+        Response::new(status)
+            .with("ETag", &validators.etag)
+            .with("Last-Modified", date::imf_fixdate(validators.modified))
+            .with("Accept-Ranges", "bytes")
+    };
+    if validators.are_known(&turn.request.fields) {
+        return turn.respond(about(304));
+    }
+    let asked = validators.range(&turn.request.fields);
+    let asked = asked.filter(|_| !turn.is_head()); // for GET only (RFC 9110 §14.2)
+    let name = name.file_name().unwrap_or_default().to_string_lossy();
+    let (status, part) = match asked.map_or(Part::Whole, |value| Part::of(value, size)) {
+        Part::Whole => (200, 0..size),
+        Part::Bytes(part) => (206, part),
+        Part::Unsatisfiable => {
+            let behind = Response::text(416, "the range begins behind the end\n");
+            return turn.respond(behind.with("Content-Range", format!("bytes */{size}")));
+        }
+    };
+    let mut response = about(status).with("Content-Type", content_type(&name));
+    if status == 206 {
+        let range = format!("bytes {}-{}/{size}", part.start, part.end.saturating_sub(1));
+        response = response.with("Content-Range", range);
+    }
+    turn.begin(response, Some(part.end - part.start))?;
+    body(turn, file, part)
+}
+
+/// Sends a part of a file. One that has become shorter meanwhile cuts the reply: its length was
+/// promised.
+fn body(turn: &mut Turn<'_, '_>, mut file: File, part: Range<u64>) -> io::Result<Sent> {
+    let mut left = if turn.is_head() {
+        0
+    } else {
+        part.end - part.start
+    };
+    file.seek(SeekFrom::Start(part.start))?;
+    let mut piece = vec![0; left.min(PIECE as u64) as usize];
+    while left > 0 {
+        let room = left.min(piece.len() as u64) as usize;
+        let count = file.read(piece.get_mut(..room).unwrap_or_default())?;
+        if count == 0 {
+            turn.cut();
+            return Err(io::Error::other(
+                "a file has become shorter while it was sent",
+            ));
+        }
+        turn.write(piece.get(..count).unwrap_or_default())?;
+        left -= count as u64;
+    }
+    turn.finish(&[])
+}
