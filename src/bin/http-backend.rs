@@ -38,8 +38,7 @@ const SPEC: Spec = Spec {
         flags::VERBOSE,
     ],
     statuses: None,
-    epilogue: "Pages: / lists them all; /echo /slow?ms= /status/N /bytes/N /chunked?n=&ms=\n\
-               /stream?ms= /die /ws. With --root, any other path is a file.\n\n\
+    epilogue: "The page / lists the others. With --root, any other path is a file.\n\n\
                Examples:\n  http-backend --name b1 -v\n  http-backend --root docs --fail-rate 0.1 :9002",
 };
 

@@ -23,7 +23,8 @@
 //! ```
 //!
 //! Reading order: [`limits`](Limits), [`octets`], [`field`] (lines of a section), `parser`
-//! ([`HeadParser`]: is it all here), `framing` (where it ends), `host` ([`Authority`]), `request`, `response`, `chunked`, then [`write`] and [`date`]. All of
+//! ([`HeadParser`]: is it all here), `framing` (where it ends), `host` ([`Authority`]), `request`, `response`, `chunked`, then
+//! [`write`](mod@write), [`date`] and [`base64`]. All of
 //! it is pure: no socket, no clock. The shell over any stream, for programs that are not in a hurry:
 //! [`message`](Request), `exchange` ([`ServerExchange`], [`ClientExchange`]).
 
