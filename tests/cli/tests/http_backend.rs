@@ -212,7 +212,7 @@ fn what_cannot_be_read_is_refused_with_its_rule_and_the_connection_ends() {
         ("GET / HTTP/1.1\r\n\r\n", "400", "the request has no Host"),
         ("GET / HTTP/3.0\r\nHost: a\r\n\r\n", "505", "version"),
         (
-            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
             "501",
             "coding",
         ),
