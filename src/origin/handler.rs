@@ -111,7 +111,7 @@ impl Origin {
         turn.text(200, format!("I am {name}, you are {peer}.\n\n{PAGES}"))
     }
 
-    /// The same for a request that cannot be read, or whose body cannot: the client is told why, if
+    /// Ends with a request that cannot be read, or whose body cannot: the client is told why, if
     /// something can still be said. The error goes to the log.
     fn fail(&self, exchange: &mut ServerExchange<&Wire<'_>>, error: ExchangeError) -> io::Error {
         if let Some(status) = error.status() {
