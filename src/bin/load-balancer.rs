@@ -3,8 +3,8 @@
 
 use std::process::ExitCode;
 
-use groundwire::cli::{self, Args, Failure, Opt, Out, Spec, What};
-use groundwire::proxy::config::{Config, OPTIONS, load};
+use groundwire::cli::{self, Args, Failure, Opt, Out, Spec, UsageError, What};
+use groundwire::proxy::config::{Config, OPTIONS, Problem, load};
 use groundwire::proxy::{LoadBalancer, reload};
 use groundwire::server::{flags, program};
 use groundwire::telemetry::Registry;
@@ -28,10 +28,10 @@ const ALL: [Opt; OWN.len() + OPTIONS.len()] = {
     let mut all = [OWN[0]; OWN.len() + OPTIONS.len()];
     let mut at = 0;
     while at < all.len() {
-        all[at] = if at < OPTIONS.len() {
-            OPTIONS[at]
+        all[at] = if at < OWN.len() {
+            OWN[at]
         } else {
-            OWN[at - OPTIONS.len()]
+            OPTIONS[at - OWN.len()]
         };
         at += 1;
     }
@@ -100,10 +100,18 @@ fn serve(args: Args) -> Result<(), Failure> {
 
 fn configuration(args: &Args) -> Result<Config, Failure> {
     let Some(file) = args.value("config") else {
-        return Ok(Config::from_args(args)?);
+        return Config::from_args(args).map_err(all_of);
     };
     Config::only_a_file(args)?;
     load(file).map_err(Failure::of)
+}
+
+/// A line for each mistake, and the status of a wrong call.
+fn all_of(problems: Vec<Problem>) -> Failure {
+    let mut lines: Vec<String> = problems.iter().map(Problem::to_string).collect();
+    let last = lines.pop().unwrap_or_default();
+    lines.iter().for_each(|line| cli::complain(&SPEC, line));
+    Failure::Usage(UsageError::rule(last))
 }
 
 fn server_config(args: &Args) -> Result<groundwire::server::Config, Failure> {

@@ -123,6 +123,7 @@ pub fn forward(job: &mut Job<'_>, desk: &mut Desk) -> Done {
             lease.failed();
         }
         (done.failure, done.answer) = (Some(failed.why), Some((failed.status, None)));
+        done.keep_alive = failed.outcome != Outcome::PartOfReply || failed.status == 504;
         let verdict =
             job.pool
                 .config

@@ -329,9 +329,10 @@ impl Client<'_> {
             Body::Streamed(left) => left,
             _ => None,
         };
-        let untouched = left.is_some() && done.received == 0 && done.answer.is_some();
-        // A body that was not read to its end: nobody knows where the next request begins.
-        let keeps = done.keep_alive && head.keep_alive && !unheard && !untouched;
+        // Behind an answer of our own, a body that was not read to its end: nobody knows where the
+        // next request begins.
+        let read = done.answer.is_none() || whole.is_some();
+        let keeps = done.keep_alive && head.keep_alive && !unheard && read;
         let to = To {
             version: head.version,
             keeps,
