@@ -10,9 +10,17 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
+use crate::cases;
+use crate::feed::{Feed, Found};
 use crate::plain::{self, Plain};
 use crate::recording::{Answer, Backend};
 use crate::support::{Folder, PATIENCE, eventually};
+
+/// What runs a judge, its script, and how it writes a comma.
+const JUDGES: [(&[&str], &str, &str); 2] = [
+    (&["python3", "/usr/bin/python3"], "judge.py", ", "),
+    (&["node"], "judge.js", ","),
+];
 
 /// Where tests of this kind may be left out.
 fn left_out(judge: &str) {
@@ -90,11 +98,7 @@ fn agree(records: &[(Vec<String>, Vec<u8>)]) {
         record
     };
     let input: Vec<Vec<u8>> = records.iter().map(with_methods).collect();
-    let judges = [
-        (&["python3", "/usr/bin/python3"][..], "judge.py", ", "),
-        (&["node"][..], "judge.js", ","),
-    ];
-    for (programs, script, comma) in judges {
+    for (programs, script, comma) in JUDGES {
         let Some(said) = ask(programs, script, &input) else {
             continue;
         };
@@ -258,6 +262,54 @@ fn agree_with_nginx(connections: &[Vec<u8>]) {
         judged * 10 >= connections.len() * 8,
         "nginx judged {judged} only"
     );
+}
+
+/// The parsers and the judges at the same bytes, before any proxy has written them anew: a judge may be
+/// stricter, but it finds no other messages.
+#[test]
+fn no_judge_finds_other_messages_in_what_the_parsers_accept() {
+    let mut expected = Vec::new();
+    let mut records = Vec::new();
+    for case in cases::requests() {
+        let mut feed = Feed::requests();
+        feed.push(&case.bytes);
+        let found: Option<Vec<Plain>> = feed.found.iter().map(as_plain).collect();
+        // An absolute form is another text for the judges.
+        let is_absolute = case.bytes.windows(3).any(|part| part == b"://");
+        if let Some(messages) = found.filter(|found| !found.is_empty() && !is_absolute) {
+            let read = case.bytes.len() - feed.left();
+            records.push([b"\n", &case.bytes[..read]].concat());
+            expected.push((case.name, messages));
+        }
+    }
+    for (programs, script, comma) in JUDGES {
+        let Some(said) = ask(programs, script, &records) else {
+            continue;
+        };
+        let mut judged = 0;
+        for ((name, messages), said) in expected.iter().zip(&said) {
+            if said.ends_with("null}") {
+                assert_eq!(*said, verdict(messages, true, comma), "{script}: {name}");
+                judged += 1;
+            }
+        }
+        println!("{script} takes {judged} of {} records", records.len());
+        assert!(judged * 2 > records.len(), "{script} takes {judged} only");
+    }
+}
+
+/// A message as the judges see it; nothing for what broke a rule.
+fn as_plain(found: &Found) -> Option<Plain> {
+    let Found::Message(message) = found else {
+        return None;
+    };
+    let (method, target) = &message.start;
+    Some(Plain {
+        start: format!("{method} {target} HTTP/1.1"),
+        body: message.body.clone(),
+        trailers: message.trailers.clone(),
+        ..Plain::default()
+    })
 }
 
 /// What the load balancer may write, by hand: so that a judge that has nothing to say is noticed.
