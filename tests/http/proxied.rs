@@ -130,32 +130,31 @@ fn read(heard: &[u8], methods: &[String]) -> Result<(Vec<Plain>, usize), String>
 
 fn request_fault(case: &Case, run: &Run) -> Result<(), String> {
     let (answers, left) = read(&run.heard, &methods(case))?;
-    let said = || String::from_utf8_lossy(&run.heard).into_owned();
     same("bytes after the answers", &left, &0)?;
-    let mut answers = answers.iter().filter(|answer| answer.status() >= 200);
+    let answers = answers.iter().filter(|answer| answer.status() >= 200);
+    let mut statuses = answers.map(Plain::status);
     let mut seen = run.record.requests.iter();
     let mut may_be_incomplete = false;
     for outcome in &case.outcomes {
         match &outcome.verb {
             Verb::Forwarded(method, target) => {
-                let seen = seen
-                    .next()
-                    .ok_or_else(|| format!("not forwarded: {}", said()))?;
-                same("method", &seen.word(0), &method.as_str())?;
-                same("target", &seen.word(1).as_bytes(), &&target[..])?;
-                same("version", &seen.word(2), &"HTTP/1.1")?;
-                same("Host lines", &seen.values("Host").len(), &1)?;
-                fits(outcome, seen)?;
-                same("status", &answers.next().map(Plain::status), &Some(200))?;
+                let said = || String::from_utf8_lossy(&run.heard).into_owned();
+                let seen = seen.next();
+                let seen = seen.ok_or_else(|| format!("not forwarded: {}", said()))?;
+                is_forwarded(method, target, outcome, seen)?;
+                same("status", &statuses.next(), &Some(200))?;
             }
-            Verb::Refused(status) | Verb::Cut(status) | Verb::Answered(status) => {
-                may_be_incomplete |= matches!(outcome.verb, Verb::Cut(_));
-                same("status", &answers.next().map(Plain::status), &Some(*status))?;
+            Verb::Refused(status) | Verb::Answered(status) => {
+                same("status", &statuses.next(), &Some(*status))?;
+            }
+            Verb::Cut(status) => {
+                may_be_incomplete = true;
+                same("status", &statuses.next(), &Some(*status))?;
             }
             Verb::Ended => {
                 may_be_incomplete = true;
-                let status = answers.next().map(Plain::status);
-                same("a good answer", &status.is_some_and(|s| s < 400), &false)?;
+                let is_good = statuses.next().is_some_and(|status| status < 400);
+                same("a good answer", &is_good, &false)?;
             }
             Verb::Closed => {}
             other => return Err(format!("{other:?} of a request")),
@@ -164,15 +163,23 @@ fn request_fault(case: &Case, run: &Run) -> Result<(), String> {
     if goes_on(case) {
         let probe = seen.next().map(|plain| plain.word(1).to_string());
         same("the probe", &probe.as_deref(), &Some("/probe"))?;
-        same("its status", &answers.next().map(Plain::status), &Some(200))?;
+        same("its status", &statuses.next(), &Some(200))?;
     }
     same("a request more", &seen.next(), &None)?;
-    same("an answer more", &answers.next(), &None)?;
-    let incomplete = &run.record.incomplete;
+    same("an answer more", &statuses.next(), &None)?;
     match may_be_incomplete {
         true => Ok(()),
-        false => same("incomplete requests", incomplete, &Vec::new()),
+        false => same("incomplete", &run.record.incomplete, &Vec::new()),
     }
+}
+
+fn is_forwarded(method: &str, target: &[u8], of: &Outcome, seen: &Plain) -> Result<(), String> {
+    same("method", &seen.word(0), &method)?;
+    same("target", &seen.word(1).as_bytes(), &target)?;
+    // A proxy's messages are of its own version (RFC 9110 §6.2).
+    same("version", &seen.word(2), &"HTTP/1.1")?;
+    same("Host lines", &seen.values("Host").len(), &1)?;
+    fits(of, seen)
 }
 
 /// Compares content, trailers, and the field lines that the case names.
