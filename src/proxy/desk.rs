@@ -66,7 +66,7 @@ impl Date {
 /// The desks that nobody uses now.
 pub struct Desks {
     limits: Limits,
-    free: Mutex<Vec<Box<Desk>>>,
+    free: Mutex<Vec<Desk>>,
 }
 
 impl Desks {
@@ -79,13 +79,13 @@ impl Desks {
     }
 
     /// One to work on.
-    pub fn take(&self) -> Box<Desk> {
+    pub fn take(&self) -> Desk {
         let free = self.lock().pop();
-        free.unwrap_or_else(|| Box::new(Desk::new(self.limits)))
+        free.unwrap_or_else(|| Desk::new(self.limits))
     }
 
     /// Puts it back.
-    pub fn put(&self, mut desk: Box<Desk>) {
+    pub fn put(&self, mut desk: Desk) {
         desk.reply.take(usize::MAX);
         desk.out.clear();
         if desk.out.capacity() > LARGEST {
@@ -97,7 +97,7 @@ impl Desks {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Box<Desk>>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Desk>> {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -165,6 +165,7 @@ pub const PURE: &[&str] = &[
     "rpc/message.rs",
     "rpc/sha256.rs",
     "rpc/signed.rs",
+    "proxy/heads.rs",
     "proxy/health.rs",
     "proxy/rate.rs",
     "proxy/retry.rs",
