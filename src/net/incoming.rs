@@ -23,24 +23,24 @@ pub struct Incoming {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
-    first: usize,
     kept: usize,
 }
 
 impl Incoming {
     /// A buffer that is given back when it is empty and larger than `kept` bytes.
     pub fn new(kept: usize) -> Self {
-        Self::of_size(FIRST, kept)
-    }
-
-    /// The same, but its first size is `first` bytes, not 4 KiB: where much comes at once.
-    pub fn of_size(first: usize, kept: usize) -> Self {
         Self {
             bytes: Vec::new(),
             start: 0,
             end: 0,
-            first: first.max(1),
-            kept: kept.max(first),
+            kept,
+        }
+    }
+
+    /// Grows to `size` bytes at once, where it is known that much comes.
+    pub fn widen(&mut self, size: usize) {
+        if self.bytes.len() < size {
+            self.bytes.resize(size, 0);
         }
     }
 
@@ -57,19 +57,11 @@ impl Incoming {
                 self.bytes.copy_within(self.start..self.end, 0);
                 (self.start, self.end) = (0, self.end - self.start);
             } else {
-                self.grow();
+                let doubled = self.bytes.len().saturating_mul(2);
+                self.bytes.resize(doubled.max(FIRST), 0);
             }
         }
         self.bytes.get_mut(self.end..).unwrap_or_default()
-    }
-
-    fn grow(&mut self) {
-        if self.bytes.is_empty() {
-            // The kernel's zeros, where it gives fresh pages: what is never read into costs nothing.
-            self.bytes = vec![0; self.first];
-        } else {
-            self.bytes.resize(self.bytes.len().saturating_mul(2), 0);
-        }
     }
 
     /// Says how many bytes were read into [`spare`](Self::spare).

@@ -20,7 +20,7 @@ const LARGEST: usize = 2 * PART;
 
 /// The buffers of one request.
 pub struct Desk {
-    /// What the backend has sent.
+    /// What the backend has sent. Small until a body is seen that is not, and large from then on.
     pub reply: Incoming,
     /// Reads the heads of its responses.
     pub parser: HeadParser,
@@ -35,7 +35,7 @@ pub struct Desk {
 impl Desk {
     fn new(limits: Limits) -> Self {
         Self {
-            reply: Incoming::of_size(PART, PART),
+            reply: Incoming::new(PART),
             parser: HeadParser::responses(limits),
             chunks: ChunkReader::new(&limits),
             out: Vec::new(),

@@ -9,7 +9,7 @@
 //! that: a read waits for [`SOON`], in which nearly all backends answer, and only then does a
 //! `poll` wait for both.
 
-use std::io::{self, IoSlice, Read};
+use std::io::{self, IoSlice, Read, Write};
 use std::time::{Duration, Instant};
 
 use super::config::Forwarding;
@@ -182,7 +182,7 @@ pub fn head(
             heads::response(out, &head, outgoing, asked.forwarding, date.now());
             *told = true;
             client.set_write_deadline(Deadline::after(asked.write));
-            if client.write_all_vectored(&mut [IoSlice::new(out)]).is_err() {
+            if (&*client).write_all(out).is_err() {
                 return Err(NoReply::ClientGone);
             }
         }
@@ -386,15 +386,14 @@ impl Passing<'_> {
         }
         self.client
             .set_write_deadline(Deadline::after(self.asked.write));
-        let written = self
-            .client
-            .write_all_vectored(&mut [IoSlice::new(self.out)]);
+        let written = (&*self.client).write_all(self.out);
         self.out.clear();
         written.map_err(|_| Cut::Client)
     }
 
     fn more(&mut self, reply: &mut Incoming) -> Result<(), Cut> {
         self.flush()?;
+        reply.widen(PART);
         match more(self.backend, self.watch, reply, self.asked.silence) {
             Ok(0) | Err(Failed::Io) => Err(Cut::Backend),
             Ok(_) => Ok(()),

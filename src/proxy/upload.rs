@@ -11,7 +11,7 @@
 //! the same way when the client fails it. It holds the client's buffer meanwhile, and gives it back
 //! with the bytes of the next request in it.
 
-use std::io::{IoSlice, Read};
+use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -289,6 +289,6 @@ fn read(
 
 fn send(backend: &Conn, limit: Duration, bytes: &[u8]) -> Result<(), UploadError> {
     backend.set_write_deadline(Deadline::after(limit));
-    let sent = backend.write_all_vectored(&mut [IoSlice::new(bytes)]);
+    let sent = (&*backend).write_all(bytes);
     sent.map_err(|_| UploadError::BackendGone)
 }
