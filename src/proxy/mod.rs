@@ -30,6 +30,7 @@ mod setup;
 mod tunnel;
 mod upload;
 
+pub use handler::Clients;
 pub use pool::{Lease, NoBackend, Pool, Standing};
 pub use service::{LoadBalancer, StartError, reload};
 pub use setup::{Current, Setup};

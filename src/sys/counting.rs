@@ -1,6 +1,7 @@
-//! An allocator that counts, for tests: how much memory did this thread have at most?
+//! An allocator that counts, for tests: how much memory did this thread have at most, and how often
+//! did it ask for some?
 //!
-//! It hands everything to the system's allocator and keeps two numbers for each thread, so that
+//! It hands everything to the system's allocator and keeps three numbers for each thread, so that
 //! tests that run side by side do not disturb each other. Memory that one thread takes and another
 //! gives back is counted wrongly; a decoder's is not.
 //!
@@ -22,6 +23,8 @@ use std::cell::Cell;
 thread_local! {
     /// Bytes that this thread has, and the most it had since the last [`peak`] began.
     static HELD: Cell<(isize, isize)> = const { Cell::new((0, 0)) };
+    /// How often it asked.
+    static ASKED: Cell<usize> = const { Cell::new(0) };
 }
 
 /// The system's allocator, counted. Put it behind `#[global_allocator]`.
@@ -35,6 +38,9 @@ fn count(bytes: isize) {
         let now = now + bytes;
         held.set((now, most.max(now)));
     });
+    if bytes > 0 {
+        let _ = ASKED.try_with(|asked| asked.set(asked.get() + 1));
+    }
 }
 
 // SAFETY: every call goes to `System` with what was passed in, and its result is returned as it
@@ -72,4 +78,11 @@ pub fn peak<T>(work: impl FnOnce() -> T) -> (T, usize) {
     let value = work();
     let (_, most) = HELD.get();
     (value, usize::try_from(most - before).unwrap_or(0))
+}
+
+/// Runs `work`; says how often this thread asked for memory meanwhile.
+pub fn allocations<T>(work: impl FnOnce() -> T) -> (T, usize) {
+    let before = ASKED.get();
+    let value = work();
+    (value, ASKED.get() - before)
 }
