@@ -317,7 +317,8 @@ fn no_reply(
             UploadError::TooLong => (413, "the request's body is too long"),
             UploadError::TimedOut => (408, "the client sent no more of the body"),
             UploadError::ClientGone => (499, "the client left while it sent the body"),
-            UploadError::BackendGone => (502, "the backend took no more of the body"),
+            UploadError::BackendGone => (502, "the backend closed in the middle of the body"),
+            UploadError::BackendStuck => (504, "the backend took no more of the body"),
         };
         return Failed::new(Outcome::PartOfReply, status, why);
     }
@@ -368,7 +369,7 @@ fn pass_on(
     let (status, framing, stays) = (head.status, head.framing, head.keep_alive);
     lease.backend.count_response(status);
     // An answer before the body's end: what follows on the client's connection is that body.
-    let is_early = upload.as_ref().is_some_and(|upload| !upload.settles());
+    let is_early = upload.as_ref().is_some_and(|upload| !upload.gets_through());
     let to_client = reply::framing_for(framing, job.head.version);
     let switched = status == 101;
     let outgoing = Outgoing {

@@ -8,8 +8,8 @@
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use super::access_log::Entry;
@@ -35,6 +35,30 @@ pub struct Clients {
     current: Arc<Current>,
     /// Connections begin with a PROXY protocol header.
     behind_proxy: bool,
+    newcomers: Newcomers,
+}
+
+/// The connections that had sent nothing yet when the server was told to stop. Their first request
+/// may be on its way, and its sender could not know; so they are given a moment.
+#[derive(Clone, Default)]
+pub(super) struct Newcomers(Arc<Mutex<Vec<Newcomer>>>);
+
+type Newcomer = (Arc<AtomicU8>, Conn);
+
+impl Newcomers {
+    /// The moment is over.
+    pub(super) fn end(&self) {
+        let all = std::mem::take(&mut *self.lock());
+        for (phase, conn) in all {
+            if phase.swap(STOPPING, Ordering::SeqCst) == NEW {
+                let _ = conn.shutdown(Shutdown::Read); // fails when it has ended already
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Newcomer>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Clients {
@@ -43,13 +67,18 @@ impl Clients {
         Self {
             current,
             behind_proxy,
+            newcomers: Newcomers::default(),
         }
+    }
+
+    pub(super) fn newcomers(&self) -> Newcomers {
+        self.newcomers.clone()
     }
 }
 
 impl Handler for Clients {
     fn serve(&self, conn: &Conn, session: &Session<'_>) -> io::Result<End> {
-        let phase = Phase::of(conn, session);
+        let phase = Phase::of(conn, session, &self.newcomers);
         let setup = self.current.get();
         let mut client = Client {
             number: self.current.number(),
@@ -104,18 +133,21 @@ impl Handler for Clients {
 /// Whether the connection rests between two requests, so that a stop may end it at once.
 struct Phase(Arc<AtomicU8>);
 
-const RESTING: u8 = 0;
-const WORKING: u8 = 1;
-const STOPPING: u8 = 2;
+const NEW: u8 = 0;
+const RESTING: u8 = 1;
+const WORKING: u8 = 2;
+const STOPPING: u8 = 3;
 
 impl Phase {
     /// Asks to be told of a stop instead of having the reading ended: a request's body may still be
     /// on its way, and a response takes its time.
-    fn of(conn: &Conn, session: &Session<'_>) -> Self {
-        let phase = Arc::new(AtomicU8::new(RESTING));
-        let (shared, conn) = (phase.clone(), conn.clone());
+    fn of(conn: &Conn, session: &Session<'_>, newcomers: &Newcomers) -> Self {
+        let phase = Arc::new(AtomicU8::new(NEW));
+        let (shared, conn, newcomers) = (phase.clone(), conn.clone(), newcomers.clone());
         session.at_stop(move || {
-            if shared.swap(STOPPING, Ordering::SeqCst) == RESTING {
+            if shared.load(Ordering::SeqCst) == NEW {
+                newcomers.lock().push((shared.clone(), conn.clone()));
+            } else if shared.swap(STOPPING, Ordering::SeqCst) == RESTING {
                 let _ = conn.shutdown(Shutdown::Read); // fails when it has ended already
             }
         });
@@ -124,10 +156,9 @@ impl Phase {
 
     /// A request begins. `false` if the reading has been ended, or will be.
     fn work(&self) -> bool {
-        let change = self
-            .0
-            .compare_exchange(RESTING, WORKING, Ordering::SeqCst, Ordering::SeqCst);
-        change != Err(STOPPING)
+        let begin = |phase| (phase != STOPPING).then_some(WORKING);
+        let order = Ordering::SeqCst;
+        self.0.fetch_update(order, order, begin).is_ok()
     }
 
     /// A request has ended. `false`: there is to be no other.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::backend::Member;
 use super::config::{BackendAddress, Config, PoolConfig};
-use super::handler::Clients;
+use super::handler::{Clients, Newcomers};
 use super::setup::{Current, Setup};
 use crate::net::{self, Addr, Deadline, Host, ListenConfig, Listener, Network};
 use crate::server::{self, Server, Stats, Stopper, Totals};
@@ -16,6 +16,8 @@ use crate::telemetry::{Log, Registry};
 
 /// How much longer than the drain the listeners' threads may take to end.
 const AFTER_DRAIN: Duration = Duration::from_secs(3);
+/// How long, after a stop, a connection that has sent nothing yet may take to send its first request.
+const FIRST_REQUEST: Duration = Duration::from_millis(500);
 /// The stack of a client's thread, in bytes.
 const STACK: usize = 96 * 1024;
 
@@ -97,8 +99,10 @@ impl LoadBalancer {
     pub fn run(self, stopper: &Stopper) -> io::Result<Totals> {
         let (tell, told) = mpsc::channel();
         let count = self.listeners.len();
+        let mut newcomers = Vec::new();
         for (listener, behind_proxy) in self.listeners {
             let clients = Clients::new(self.current.clone(), behind_proxy);
+            newcomers.push(clients.newcomers());
             let server = Server::new(self.server.clone(), clients)
                 .stopped_by(stopper.clone())
                 .counting_into(self.stats.clone());
@@ -114,12 +118,17 @@ impl LoadBalancer {
         }
         stopper.wait();
         let until = Deadline::after(self.server.drain + AFTER_DRAIN);
-        for _ in 0..count {
-            let left = until.remaining().unwrap_or_default();
-            match told.recv_timeout(left) {
-                Ok(ended) => drop(ended?),
-                Err(_) => break, // stuck, or ended by a panic: leave without it
+        let moment = Deadline::after(FIRST_REQUEST.min(self.server.drain));
+        let mut ended = 0;
+        for limit in [moment, until] {
+            while ended < count {
+                match told.recv_timeout(limit.remaining().unwrap_or_default()) {
+                    Ok(end) => drop(end?),
+                    Err(_) => break, // the second time: stuck, so leave without it
+                }
+                ended += 1;
             }
+            newcomers.iter().for_each(Newcomers::end);
         }
         if let Some(log) = &self.current.get().access_log {
             log.flush();

@@ -11,7 +11,7 @@
 //! the same way when the client fails it. It holds the client's buffer meanwhile, and gives it back
 //! with the bytes of the next request in it.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -39,8 +39,10 @@ pub enum UploadError {
     TimedOut,
     /// The client has gone.
     ClientGone,
-    /// The backend has, or takes nothing more.
+    /// The backend has. What it sent before may be a response.
     BackendGone,
+    /// It has taken nothing for too long.
+    BackendStuck,
 }
 
 /// What is to be sent, and how.
@@ -74,7 +76,8 @@ pub struct Ended {
 
 #[derive(Default)]
 struct Settled {
-    when: Mutex<Option<Instant>>,
+    /// And whether the body got through.
+    when: Mutex<Option<(Instant, bool)>>,
     now: Condvar,
 }
 
@@ -101,11 +104,12 @@ impl Upload {
                     plan,
                 );
                 let result = pump.run();
-                if result.is_err() {
+                if !matches!(result, Ok(()) | Err(UploadError::BackendGone)) {
                     // Wakes the thread that waits for a response. Fails when it has ended.
                     let _ = pump.backend.shutdown(Shutdown::Both);
                 }
-                *settled.when.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+                *settled.when.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some((Instant::now(), result.is_ok()));
                 settled.now.notify_all();
                 Ended {
                     incoming: pump.incoming,
@@ -131,31 +135,28 @@ impl Upload {
 
     /// When it ended, if it has.
     pub fn ended(&self) -> Option<Instant> {
-        *self
-            .settled
-            .when
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        let when = self.settled.when.lock();
+        when.unwrap_or_else(PoisonError::into_inner)
+            .map(|(when, _)| when)
     }
 
-    /// Whether it has ended, or does within a moment.
-    pub fn settles(&self) -> bool {
-        let when = self
-            .settled
-            .when
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let waited = self
-            .settled
-            .now
-            .wait_timeout_while(when, SETTLES, |when| when.is_none());
-        waited.unwrap_or_else(PoisonError::into_inner).0.is_some()
+    /// Whether the body has got through as a whole, or does within a moment.
+    pub fn gets_through(&self) -> bool {
+        self.settles().is_some_and(|(_, whole)| whole)
+    }
+
+    fn settles(&self) -> Option<(Instant, bool)> {
+        let when = self.settled.when.lock();
+        let when = when.unwrap_or_else(PoisonError::into_inner);
+        let settled = &self.settled.now;
+        let waited = settled.wait_timeout_while(when, SETTLES, |when| when.is_none());
+        *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// Waits for its end; brings it about, if the body is not through by itself, by ending the
     /// backend's connection.
     pub fn finish(self) -> Ended {
-        if !self.settles() {
+        if self.settles().is_none() {
             let _ = self.backend.shutdown(Shutdown::Both); // fails when it has ended already
         }
         self.thread.join().unwrap_or_else(|_| Ended {
@@ -290,5 +291,8 @@ fn read(
 fn send(backend: &Conn, limit: Duration, bytes: &[u8]) -> Result<(), UploadError> {
     backend.set_write_deadline(Deadline::after(limit));
     let sent = (&*backend).write_all(bytes);
-    sent.map_err(|_| UploadError::BackendGone)
+    sent.map_err(|error| match error.kind() {
+        io::ErrorKind::TimedOut => UploadError::BackendStuck,
+        _ => UploadError::BackendGone,
+    })
 }
