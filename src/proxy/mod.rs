@@ -14,6 +14,7 @@
 pub mod access_log;
 pub mod backend;
 pub mod balance;
+pub mod checks;
 pub mod config;
 mod desk;
 mod forward;

@@ -1,0 +1,258 @@
+//! Active health checks: each backend of a pool is asked for a path of its own, again and again.
+//!
+//! ```text
+//!   round:  GET /health HTTP/1.1            2xx or 3xx, whole, in time ──> passed ─┐
+//!           Host: 10.0.0.7:9000                                                    ├─> Pool::checked
+//!           User-Agent: groundwire-health   anything else ───────────────> failed ─┘
+//!           Connection: close
+//!   then a pause, so that rounds begin every `health_interval`
+//! ```
+//!
+//! A pool has one thread for this. In a round it is helped by as many short-lived ones as there are
+//! other backends, up to [`AT_ONCE`] together: one that hangs then delays nobody else's check, and a
+//! name that stands for a thousand addresses does not make a thousand threads. A round that lasts
+//! longer than the interval is followed by the next one at once.
+//!
+//! Every check makes a connection of its own. A kept one would say that the process still holds it,
+//! not that it still accepts. What passes a check is a whole response: a backend that breaks off in
+//! the middle of one is not well, whatever its status line said.
+//!
+//! The same thread closes connections to backends that have been idle for too long, since a pool of
+//! connections at rest closes nothing by itself. So it runs for pools without active checks, too.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::backend::{Backend, Member};
+use super::config::PoolConfig;
+use super::pool::Pool;
+use super::proxy_protocol::{self, Header};
+use crate::http::{ClientExchange, ExchangeError, Limits, Request};
+use crate::net::{Conn, Deadline, Destination, Dialer, Error};
+use crate::server::Stopper;
+use crate::telemetry::Log;
+
+/// Checks of one pool under way at one time.
+pub const AT_ONCE: usize = 16;
+/// The most of a response's body that is read, in bytes: a page of health is shorter.
+const LONGEST_BODY: usize = 64 * 1024;
+/// The shortest pause, where a configuration made in code says 0.
+const SHORTEST: Duration = Duration::from_millis(10);
+/// The stack of a helping thread, in bytes: its buffers are on the heap, but for one of 4 KiB.
+const STACK: usize = 128 * 1024;
+
+/// Starts a pool's thread, which ends at the stop: after the checks that are under way by then,
+/// each of which takes `health_timeout` at most. Failed checks are logged at the debug level; what
+/// becomes of a backend is logged by the pool.
+pub fn start(pool: Arc<Pool>, log: Log, stopper: Stopper) -> io::Result<thread::JoinHandle<()>> {
+    let thread = thread::Builder::new().name("health checks".into());
+    thread.spawn(move || run(&pool, &log, &stopper))
+}
+
+fn run(pool: &Pool, log: &Log, stopper: &Stopper) {
+    let config = &pool.config;
+    let mut prune = Due::every(config.keep_alive_time);
+    let path = config.health_path.as_deref();
+    let mut checks = path.map(|path| (path, Due::every(config.health_interval)));
+    loop {
+        if prune.is_now() {
+            pool.prune();
+        }
+        let mut pause = prune.left();
+        if let Some((path, due)) = &mut checks {
+            if due.is_now() {
+                round(pool, path, log, stopper);
+            }
+            pause = pause.min(due.left());
+        }
+        if stopper.wait_timeout(pause.max(SHORTEST)) {
+            return;
+        }
+    }
+}
+
+/// Something that is due at once, and then again and again.
+struct Due {
+    every: Duration,
+    last: Option<Instant>,
+}
+
+impl Due {
+    fn every(every: Duration) -> Self {
+        Self { every, last: None }
+    }
+
+    fn left(&self) -> Duration {
+        let left = |last: Instant| self.every.saturating_sub(last.elapsed());
+        self.last.map_or(Duration::ZERO, left)
+    }
+
+    /// Whether it is due; if so, the next time is counted from now.
+    fn is_now(&mut self) -> bool {
+        let is_now = self.left().is_zero();
+        if is_now {
+            self.last = Some(Instant::now());
+        }
+        is_now
+    }
+}
+
+/// Checks all backends that the pool has now.
+fn round(pool: &Pool, path: &str, log: &Log, stopper: &Stopper) {
+    let standings = pool.standings();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while !stopper.is_stopped() {
+            let turn = next.fetch_add(1, Ordering::Relaxed);
+            let Some(standing) = standings.get(turn) else {
+                return;
+            };
+            check(pool, &standing.backend, path, log);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..standings.len().min(AT_ONCE) {
+            let thread = thread::Builder::new().name("health check".into());
+            // Without a thread to be had this one does the work alone.
+            let _ = thread.stack_size(STACK).spawn_scoped(scope, work);
+        }
+        work();
+    });
+}
+
+fn check(pool: &Pool, backend: &Backend, path: &str, log: &Log) {
+    let outcome = ask(&backend.member, path, &pool.config);
+    if let Err(why) = &outcome {
+        let fields: [(&str, &dyn fmt::Display); 3] = [
+            ("pool", &pool.name()),
+            ("backend", &backend.name()),
+            ("cause", why),
+        ];
+        log.debug("load-balancer", "check failed", &fields);
+    }
+    pool.checked(backend, outcome.is_ok());
+}
+
+/// Why a check failed.
+#[derive(Debug)]
+enum Failed {
+    /// No connection.
+    Connect(Error),
+    /// No response, or a broken one.
+    Exchange(ExchangeError),
+    /// One with this status.
+    Status(u16),
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failed::Connect(error) => error.fmt(f),
+            Failed::Exchange(error) => error.fmt(f),
+            Failed::Status(status) => write!(f, "status {status}"),
+        }
+    }
+}
+
+impl From<ExchangeError> for Failed {
+    fn from(error: ExchangeError) -> Self {
+        Failed::Exchange(error)
+    }
+}
+
+impl From<io::Error> for Failed {
+    fn from(error: io::Error) -> Self {
+        Failed::Exchange(error.into())
+    }
+}
+
+/// One check; blocks for `health_timeout` at most.
+fn ask(member: &Member, path: &str, config: &PoolConfig) -> Result<(), Failed> {
+    let deadline = Deadline::after(config.health_timeout);
+    let mut conn = connect(member, config.health_timeout).map_err(Failed::Connect)?;
+    conn.set_deadline(deadline);
+    if let Some(version) = config.proxy_protocol {
+        let mut header = Vec::new();
+        proxy_protocol::write(version, Header::Local, &mut header);
+        conn.write_all(&header)?;
+    }
+    let mut request = Request::new("GET", path, &host(member));
+    request.fields.add("User-Agent", "groundwire-health");
+    request.keep_alive = false;
+    let mut exchange = ClientExchange::new(conn, Limits::default());
+    exchange.send(&request)?;
+    let response = exchange.receive_head("GET")?;
+    if !matches!(response.status, 200..=399) {
+        return Err(Failed::Status(response.status));
+    }
+    let (mut part, mut read) = ([0; 4096], 0);
+    while read < LONGEST_BODY {
+        match exchange.read(&mut part)? {
+            0 => break,
+            count => read += count,
+        }
+    }
+    Ok(())
+}
+
+fn connect(member: &Member, limit: Duration) -> Result<Conn, Error> {
+    let dialer = Dialer {
+        timeout: Some(limit),
+        ..Dialer::default()
+    };
+    match &member.destination {
+        Destination::Ip(address) => dialer.dial_ip(member.network, *address),
+        Destination::Text(text) => dialer.dial(member.network, text),
+    }
+}
+
+/// What the Host field says: the name that led to the backend if there is one, else its address. A
+/// zone means something on this machine only, and a Unix socket has no host.
+fn host(member: &Member) -> String {
+    match (&member.destination, member.name.split_once('/')) {
+        (Destination::Ip(address), Some((name, _))) => format!("{name}:{}", address.port()),
+        (Destination::Ip(address), None) => {
+            SocketAddr::new(address.ip(), address.port()).to_string()
+        }
+        (Destination::Text(_), _) => "localhost".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::Network;
+
+    #[test]
+    fn the_host_field_is_the_name_or_the_address_without_a_zone() {
+        let member = |name: &str, destination: Destination| Member {
+            name: name.into(),
+            network: Network::Tcp,
+            destination,
+            weight: 1,
+            max: None,
+            backup: false,
+        };
+        let ip = |text: &str| Destination::Ip(text.parse().unwrap());
+        for (member, wanted) in [
+            (member("10.0.0.7:90", ip("10.0.0.7:90")), "10.0.0.7:90"),
+            (member("app/10.0.0.7:90", ip("10.0.0.7:90")), "app:90"),
+            (member("app/[::1]:90", ip("[::1]:90")), "app:90"),
+            (
+                member("[fe80::1%lo]:90", ip("[fe80::1%1]:90")),
+                "[fe80::1]:90",
+            ),
+            (
+                member("unix:/run/a", Destination::Text("/run/a".into())),
+                "localhost",
+            ),
+        ] {
+            assert_eq!(host(&member), wanted);
+        }
+    }
+}
