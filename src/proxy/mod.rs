@@ -25,6 +25,7 @@ mod pool;
 pub mod proxy_protocol;
 pub mod rate;
 mod reply;
+pub mod resolve;
 pub mod retry;
 mod service;
 mod setup;

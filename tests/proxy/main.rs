@@ -1,6 +1,7 @@
 //! The load balancer's parts, over sockets on loopback.
 
 mod checks;
+mod resolve;
 #[path = "../support/mod.rs"]
 mod support;
 mod world;

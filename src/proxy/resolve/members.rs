@@ -1,0 +1,293 @@
+//! From what name servers say to the members of a pool.
+//!
+//! ```text
+//!   http://app.internal:9000             A 10.0.0.7   A 10.0.0.8      app.internal/10.0.0.7:9000
+//!                                                                     app.internal/10.0.0.8:9000
+//!   srv:_http._tcp.app.internal          0 3 9000 a.internal.         a.internal/10.0.0.7:9000  weight 3
+//!                                        0 1 9001 b.internal.         b.internal/10.0.0.8:9001  weight 1
+//!                                        9 1 9000 c.internal.         c.internal/10.0.0.9:9000  backup
+//! ```
+//!
+//! The same answer always makes the same members, in whatever order its records stand (servers
+//! turn them around): a member that looks different is another one to the pool, and loses its
+//! connections and its health.
+//!
+//! Source: RFC 2782. Its priorities have more steps than in use and backup: the lowest one that has
+//! an address is in use, all others are backups.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::dns::data::Srv;
+use crate::dns::{Answer, Data, is_host_name};
+use crate::net::{Destination, Network};
+use crate::proxy::backend::Member;
+use crate::proxy::config::{Backend, MAX_WEIGHT};
+
+/// The addresses of a host, sorted, each once.
+pub fn addresses(answers: &[Answer]) -> Vec<IpAddr> {
+    let records = answers.iter().flat_map(Answer::records);
+    let mut addresses: Vec<IpAddr> = records
+        .filter_map(|record| match record.data {
+            Data::A(address) => Some(address.into()),
+            Data::Aaaa(address) => Some(address.into()),
+            _ => None,
+        })
+        .collect();
+    addresses.sort();
+    addresses.dedup();
+    addresses
+}
+
+/// The hosts of a service. A target `.` says that there are none (RFC 2782), and one that is no host
+/// name is left out, for it would get into logs and pages.
+pub fn offers(answer: &Answer) -> Vec<Srv> {
+    let records = answer.records().iter();
+    let srv = records.filter_map(|record| match &record.data {
+        Data::Srv(srv) => Some(srv.clone()),
+        _ => None,
+    });
+    srv.filter(|srv| !srv.target.is_root() && is_host_name(&srv.target))
+        .collect()
+}
+
+/// For how long answers may be used: the shortest time of those with records, since a host with
+/// addresses of one family has a negative answer for the other, which says nothing new. Without any
+/// record, the shortest time of all.
+pub fn time_to_live(answers: &[Answer]) -> Option<Duration> {
+    let positive = answers.iter().filter(|answer| !answer.records().is_empty());
+    let shortest = positive.filter_map(Answer::ttl).min();
+    let seconds = shortest.or_else(|| answers.iter().filter_map(Answer::ttl).min());
+    seconds.map(|seconds| Duration::from_secs(seconds.into()))
+}
+
+/// A `backend` line that needs no look-up.
+pub fn of_address(backend: &Backend, name: String, to: Destination) -> Member {
+    let network = match to {
+        Destination::Ip(_) => Network::Tcp,
+        Destination::Text(_) => Network::Unix,
+    };
+    Member {
+        name,
+        network,
+        destination: to,
+        weight: backend.weight,
+        max: backend.max,
+        backup: backend.backup,
+    }
+}
+
+/// A line with a host's name: a member for each address.
+pub fn of_host(backend: &Backend, host: &str, port: u16, addresses: &[IpAddr]) -> Vec<Member> {
+    let member = |&address: &IpAddr| {
+        let address = SocketAddr::new(address, port);
+        let name = format!("{}/{address}", host.trim_end_matches('.'));
+        of_address(backend, name, Destination::Ip(address))
+    };
+    addresses.iter().map(member).collect()
+}
+
+/// A line with a service's name: a member for each record and address of its host.
+pub fn of_service(backend: &Backend, found: &[(Srv, Vec<IpAddr>)]) -> Vec<Member> {
+    let mut found: Vec<&(Srv, Vec<IpAddr>)> = found.iter().filter(|(_, a)| !a.is_empty()).collect();
+    found.sort_by_key(|(srv, _)| (srv.priority, srv.target.to_string(), srv.port));
+    let in_use = found.first().map(|(srv, _)| srv.priority);
+    let weigh = weights(found.iter().map(|(srv, _)| srv.weight), backend.weight);
+    let members = found.iter().flat_map(|(srv, addresses)| {
+        let line = Backend {
+            weight: weigh(srv.weight),
+            backup: backend.backup || Some(srv.priority) != in_use,
+            ..backend.clone()
+        };
+        of_host(&line, &srv.target.to_string(), srv.port, addresses)
+    });
+    members.collect()
+}
+
+/// The weights of records in lowest terms, times the line's, 1 to [`MAX_WEIGHT`]. Orchestrators
+/// share 100 out among the hosts there are: two have 50 each and, when a third joins, 33. In lowest
+/// terms that is 1 each, before and after, so that the members stay what they are. A weight of 0
+/// ("hardly ever", RFC 2782) counts as 1.
+fn weights(all: impl Iterator<Item = u16> + Clone, of_line: u32) -> impl Fn(u16) -> u32 {
+    let common = all.clone().map(|weight| weight.max(1)).fold(0, divisor);
+    let weigh = move |weight: u16| u64::from(weight.max(1) / common.max(1)) * u64::from(of_line);
+    let (largest, limit) = (weigh(all.max().unwrap_or(1)), u64::from(MAX_WEIGHT));
+    move |weight| {
+        let weight = match largest > limit {
+            true => weigh(weight) * limit / largest,
+            false => weigh(weight),
+        };
+        u32::try_from(weight).unwrap_or(MAX_WEIGHT).max(1)
+    }
+}
+
+/// The greatest common divisor (Euclid).
+fn divisor(a: u16, b: u16) -> u16 {
+    match b {
+        0 => a,
+        _ => divisor(b, a % b),
+    }
+}
+
+/// Each name once: two lines may lead to one address by one name, but pages and commands speak of a
+/// backend by its name.
+pub fn each_once(members: impl Iterator<Item = Member>) -> Vec<Member> {
+    let mut kept: Vec<Member> = Vec::new();
+    for member in members {
+        if !kept.iter().any(|other| other.name == member.name) {
+            kept.push(member);
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dns::{Ending, Name, Question, Record, RecordType};
+    use crate::proxy::config::BackendAddress;
+
+    fn line(weight: u32, backup: bool) -> Backend {
+        Backend {
+            address: BackendAddress::Unix("/not/used".into()),
+            weight,
+            max: Some(7),
+            backup,
+        }
+    }
+
+    fn srv(priority: u16, weight: u16, port: u16, target: &str) -> Srv {
+        let target = Name::parse(target).unwrap();
+        Srv {
+            priority,
+            weight,
+            port,
+            target,
+        }
+    }
+
+    fn ips(texts: &[&str]) -> Vec<IpAddr> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    /// `NAME weight`, with a star for a backup.
+    fn shown(members: &[Member]) -> Vec<String> {
+        let show =
+            |m: &Member| format!("{} {}{}", m.name, m.weight, if m.backup { "*" } else { "" });
+        members.iter().map(show).collect()
+    }
+
+    fn answer(ending: Ending) -> Answer {
+        let name = Name::parse("app.").unwrap();
+        Answer {
+            question: Question::new(name.clone(), RecordType::A),
+            name,
+            aliases: Vec::new(),
+            ending,
+            server: None,
+        }
+    }
+
+    fn records(data: &[(u32, Data)]) -> Answer {
+        let name = Name::parse("app.").unwrap();
+        let record = |(ttl, data): &(u32, Data)| Record::new(name.clone(), *ttl, data.clone());
+        answer(Ending::Records(data.iter().map(record).collect()))
+    }
+
+    #[test]
+    fn a_host_is_a_member_for_each_address() {
+        let members = of_host(&line(3, true), "app.", 90, &ips(&["10.0.0.7", "::1"]));
+        assert_eq!(shown(&members), ["app/10.0.0.7:90 3*", "app/[::1]:90 3*"]);
+        assert_eq!(members[0].max, Some(7));
+        assert_eq!(
+            members[1].destination,
+            Destination::Ip("[::1]:90".parse().unwrap())
+        );
+    }
+
+    #[test]
+    fn the_order_of_records_and_repetitions_make_no_difference() {
+        let data = |last: [u8; 3]| last.map(|n| (9, Data::A([10, 0, 0, n].into())));
+        for last in [[7, 8, 8], [8, 7, 8], [8, 8, 7]] {
+            assert_eq!(
+                addresses(&[records(&data(last))]),
+                ips(&["10.0.0.7", "10.0.0.8"])
+            );
+        }
+        let mut found = vec![
+            (srv(1, 1, 80, "b."), ips(&["10.0.0.8"])),
+            (srv(1, 1, 80, "a."), ips(&["10.0.0.7"])),
+        ];
+        let members = of_service(&line(1, false), &found);
+        found.reverse();
+        assert_eq!(of_service(&line(1, false), &found), members);
+    }
+
+    #[test]
+    fn of_a_service_the_lowest_priority_with_an_address_is_in_use() {
+        let found = [
+            (srv(30, 1, 80, "c."), ips(&["10.0.0.9"])),
+            (srv(20, 2, 81, "b."), ips(&["10.0.0.8"])),
+            (srv(20, 6, 80, "a."), ips(&["10.0.0.7", "10.0.0.6"])),
+            (srv(10, 1, 80, "gone."), ips(&[])),
+        ];
+        assert_eq!(
+            shown(&of_service(&line(1, false), &found)),
+            [
+                "a/10.0.0.7:80 6",
+                "a/10.0.0.6:80 6",
+                "b/10.0.0.8:81 2",
+                "c/10.0.0.9:80 1*"
+            ]
+        );
+        assert!(of_service(&line(1, false), &[]).is_empty());
+    }
+
+    #[test]
+    fn weights_are_in_lowest_terms_and_in_bounds() {
+        for (records, of_line, wanted) in [
+            (vec![33, 33, 33], 1, vec![1, 1, 1]),
+            (vec![50, 50], 5, vec![5, 5]),
+            (vec![0, 0], 1, vec![1, 1]),
+            (vec![0, 10, 20], 1, vec![1, 10, 20]),
+            (vec![65_535, 1], 1, vec![1000, 1]),
+            (vec![65_534, 32_767, 1], 1000, vec![1000, 500, 1]),
+        ] {
+            let found: Vec<_> = records
+                .iter()
+                .zip(1..)
+                .map(|(&weight, port)| (srv(0, weight, port, "a."), ips(&["10.0.0.1"])))
+                .collect();
+            let members = of_service(&line(of_line, false), &found);
+            let weights: Vec<u32> = members.iter().map(|member| member.weight).collect();
+            assert_eq!(weights, wanted, "{records:?}");
+        }
+    }
+
+    #[test]
+    fn targets_that_are_no_hosts_are_left_out() {
+        let data = ["a.", ".", "a\\010b."].map(|target| (9, Data::Srv(srv(0, 1, 80, target))));
+        assert_eq!(offers(&records(&data)), [srv(0, 1, 80, "a.")]);
+    }
+
+    #[test]
+    fn the_time_to_live_is_the_shortest_of_answers_with_records() {
+        let found = |ttl| records(&[(ttl, Data::A([10, 0, 0, 7].into()))]);
+        let nothing = |ttl| answer(Ending::NoSuchRecord { ttl });
+        for (answers, wanted) in [
+            (vec![found(30), found(20), nothing(Some(5))], Some(20)),
+            (vec![nothing(Some(9)), nothing(Some(5))], Some(5)),
+            (vec![nothing(None)], None),
+            (vec![], None),
+        ] {
+            assert_eq!(time_to_live(&answers), wanted.map(Duration::from_secs));
+        }
+    }
+
+    #[test]
+    fn a_name_stands_for_one_member() {
+        let members = |weight| of_host(&line(weight, false), "app", 80, &ips(&["10.0.0.7"]));
+        let twice = members(2).into_iter().chain(members(1));
+        assert_eq!(shown(&each_once(twice)), ["app/10.0.0.7:80 2"]);
+    }
+}

@@ -1,0 +1,295 @@
+//! Backends by name: who they are now, and who they have become.
+//!
+//! ```text
+//!   backend lines ──> Names::resolve ──> members ──> Pool::set_members
+//!                        ^  |                           those that stay keep their connections,
+//!                        |  v                           those that have gone finish their work
+//!        name servers ───┘  └── the shortest TTL: how long until the next time
+//! ```
+//!
+//! This is how a pool follows an orchestrator that starts and ends backends as it likes. A name
+//! stands for all its addresses, and is asked for again when its answer has run out, not more often
+//! than `resolve-min` and not less often than `resolve-max`. So the resolver keeps no answers itself.
+//!
+//! What can go wrong, and what it means:
+//!
+//! - *Nobody answers*, or with an error: nothing is known, so the line's members stay, and it is tried
+//!   again, after a pause that grows to `resolve-max`.
+//! - *There is no such name, or it has no address.* That is how an orchestrator says that a service
+//!   has no backend at the moment (some with NXDOMAIN, some with an empty answer: they mean the same
+//!   here), and it is also what a name server says that has just started and read half its zones. The
+//!   members go when it has been said [`EMPTY_ANSWERS`] times, `resolve-min` apart: that costs a
+//!   service without backends a few seconds of refused connections instead of a quick 503, and saves
+//!   one that has them.
+//! - *Some addresses are gone*: they go at once. As long as there is one, nobody is without.
+//!
+//! Lines are judged each by itself: a name that cannot be looked up holds nobody else's members.
+//!
+//! `members` is the pure half.
+
+mod members;
+
+use std::fmt;
+use std::io;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use super::backend::Member;
+use super::config::{Backend, BackendAddress, Config};
+use super::pool::Pool;
+use crate::dns::{
+    Answer, LookupError, Name, RecordType, Resolver, ResolverConfig, data::Srv, socket_address,
+};
+use crate::net::{Destination, Host, HostPort};
+use crate::server::Stopper;
+use crate::telemetry::Log;
+
+/// How many times in a row a name has to have no address until that is believed.
+pub const EMPTY_ANSWERS: u32 = 3;
+/// How long one look-up may take: a program that starts waits for it.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// The shortest pause, where a configuration made in code says 0.
+const SHORTEST: Duration = Duration::from_millis(10);
+const ADDRESSES: [RecordType; 2] = [RecordType::A, RecordType::AAAA];
+
+/// The resolver that a configuration asks for: as this machine is set up, but with the
+/// configuration's name servers if it has any, and without a cache.
+pub fn resolver(config: &Config) -> Resolver {
+    let mut manners = ResolverConfig {
+        cache_entries: 0,
+        deadline: DEADLINE,
+        ..ResolverConfig::from_system()
+    };
+    if !config.name_servers.is_empty() {
+        manners.servers.clone_from(&config.name_servers);
+        manners.unused_servers = 0;
+    }
+    Resolver::new(manners)
+}
+
+/// The `backend` lines of a pool, and what is known of their names.
+pub struct Names {
+    lines: Vec<Line>,
+    resolver: Arc<Resolver>,
+    /// `resolve-min` to `resolve-max`.
+    pauses: RangeInclusive<Duration>,
+    /// After a failure, the next pause at most.
+    back_off: Duration,
+    /// How long what was resolved last holds.
+    holds: Duration,
+}
+
+struct Line {
+    backend: Backend,
+    members: Vec<Member>,
+    /// Answers in a row that had no address while there are members.
+    empty: u32,
+}
+
+/// What a look-up of all names gave.
+pub struct Resolved {
+    /// The backends: of a line that failed, those that it had before.
+    pub members: Vec<Member>,
+    /// What failed.
+    pub failures: Vec<LookupError>,
+}
+
+impl Names {
+    /// Nothing is looked up yet. `pauses` are the shortest and the longest time between two look-ups.
+    pub fn new(
+        backends: &[Backend],
+        resolver: Arc<Resolver>,
+        pauses: RangeInclusive<Duration>,
+    ) -> Self {
+        let line = |backend: &Backend| Line {
+            backend: backend.clone(),
+            members: Vec::new(),
+            empty: 0,
+        };
+        Self {
+            lines: backends.iter().map(line).collect(),
+            resolver,
+            back_off: *pauses.start(),
+            pauses,
+            holds: Duration::ZERO,
+        }
+    }
+
+    /// Whether there is anything to look up.
+    pub fn has_names(&self) -> bool {
+        let is_name = |line: &Line| match &line.backend.address {
+            BackendAddress::Tcp(address) => matches!(address.host, Host::Name(_)),
+            BackendAddress::Unix(_) => false,
+            BackendAddress::Service(_) => true,
+        };
+        self.lines.iter().any(is_name)
+    }
+
+    /// Looks all names up. Blocks for ten seconds a name at most.
+    pub fn resolve(&mut self) -> Resolved {
+        let (mut failures, mut ttl, mut is_unsure) = (Vec::new(), None::<Duration>, false);
+        for line in &mut self.lines {
+            match look_up(&line.backend, &self.resolver) {
+                Ok((members, holds)) => {
+                    is_unsure |= !line.believe(members);
+                    ttl = ttl.into_iter().chain(holds).min();
+                }
+                Err(error) => failures.push(error),
+            }
+        }
+        let (shortest, longest) = (*self.pauses.start(), *self.pauses.end());
+        self.holds = match is_unsure {
+            true => shortest,
+            false => ttl.unwrap_or(shortest).min(longest).max(shortest),
+        };
+        if failures.is_empty() {
+            self.back_off = shortest;
+        } else {
+            self.holds = self.holds.min(self.back_off);
+            self.back_off = self.back_off.saturating_mul(2).min(longest);
+        }
+        let members = self.lines.iter().flat_map(|line| line.members.clone());
+        Resolved {
+            members: members::each_once(members),
+            failures,
+        }
+    }
+
+    /// Starts the thread that keeps `pool` up to date, which ends at the stop: after a look-up that is
+    /// under way by then. `None` when there is nothing to look up.
+    pub fn follow(
+        self,
+        pool: Arc<Pool>,
+        log: Log,
+        stopper: Stopper,
+    ) -> io::Result<Option<thread::JoinHandle<()>>> {
+        if !self.has_names() {
+            return Ok(None);
+        }
+        let thread = thread::Builder::new().name("names".into());
+        thread
+            .spawn(move || self.run(&pool, &log, &stopper))
+            .map(Some)
+    }
+
+    fn run(mut self, pool: &Pool, log: &Log, stopper: &Stopper) {
+        let mut was_failing = false;
+        while !stopper.wait_timeout(self.holds.max(SHORTEST)) {
+            let Resolved { members, failures } = self.resolve();
+            tell_failures(pool, log, was_failing, &failures);
+            was_failing = !failures.is_empty();
+            let standings = pool.standings().into_iter();
+            let before: Vec<Member> = standings.map(|s| s.backend.member.clone()).collect();
+            if members != before && !stopper.is_stopped() {
+                tell_change(pool, log, &before, &members);
+                pool.set_members(members);
+            }
+        }
+    }
+}
+
+impl Line {
+    /// Takes over what was found; `false` if it is not believed yet.
+    fn believe(&mut self, members: Vec<Member>) -> bool {
+        if members.is_empty() && !self.members.is_empty() {
+            self.empty += 1;
+            if self.empty < EMPTY_ANSWERS {
+                return false;
+            }
+        }
+        self.empty = 0;
+        self.members = members;
+        true
+    }
+}
+
+/// The members of a line, and for how long they hold; `None`: for ever.
+fn look_up(
+    backend: &Backend,
+    resolver: &Resolver,
+) -> Result<(Vec<Member>, Option<Duration>), LookupError> {
+    match &backend.address {
+        BackendAddress::Unix(path) => {
+            let to = Destination::Text(path.into());
+            let member = members::of_address(backend, format!("unix:{path}"), to);
+            Ok((vec![member], None))
+        }
+        BackendAddress::Tcp(address) => match &address.host {
+            Host::Name(name) => {
+                let answers = resolver.search(name, &ADDRESSES)?;
+                let found = members::addresses(&answers);
+                let members = members::of_host(backend, name, address.port, &found);
+                Ok((members, hold(&answers)))
+            }
+            Host::Ip(_) | Host::Any => Ok((vec![literal(backend, address)?], None)),
+        },
+        BackendAddress::Service(name) => look_up_service(backend, name, resolver),
+    }
+}
+
+/// An address as it stands there. One without a host, which a configuration never has, is this
+/// machine's.
+fn literal(backend: &Backend, address: &HostPort) -> Result<Member, LookupError> {
+    let name = address.to_string();
+    let to = match &address.host {
+        Host::Ip(ip) => socket_address(ip, address.port)
+            .map_err(|error| LookupError::System(name.clone(), error))?,
+        Host::Any | Host::Name(_) => ([127, 0, 0, 1], address.port).into(),
+    };
+    Ok(members::of_address(backend, name, Destination::Ip(to)))
+}
+
+fn look_up_service(
+    backend: &Backend,
+    name: &Name,
+    resolver: &Resolver,
+) -> Result<(Vec<Member>, Option<Duration>), LookupError> {
+    // Written out with its last dot, a name is not completed by the search list.
+    let services = resolver.search(&name.to_string(), &[RecordType::SRV])?;
+    let mut holds = hold(&services);
+    let mut found = Vec::new();
+    let offers: Vec<Srv> = services.iter().flat_map(members::offers).collect();
+    for srv in offers {
+        let answers = resolver.search(&srv.target.to_string(), &ADDRESSES)?;
+        holds = holds.into_iter().chain(hold(&answers)).min();
+        found.push((srv, members::addresses(&answers)));
+    }
+    Ok((members::of_service(backend, &found), holds))
+}
+
+/// An answer that does not say how long it holds does not hold.
+fn hold(answers: &[Answer]) -> Option<Duration> {
+    Some(members::time_to_live(answers).unwrap_or_default())
+}
+
+/// A line when looking up begins to fail, and one when it no longer does.
+fn tell_failures(pool: &Pool, log: &Log, was_failing: bool, failures: &[LookupError]) {
+    let fields: [(&str, &dyn fmt::Display); 1] = [("pool", &pool.name())];
+    match (was_failing, failures.first()) {
+        (false, Some(first)) => {
+            let fields = [fields[0], ("cause", first)];
+            let message = "cannot look up backends, those known stay";
+            log.warn("load-balancer", message, &fields);
+        }
+        (true, None) => log.warn("load-balancer", "backends are looked up again", &fields),
+        _ => {}
+    }
+}
+
+fn tell_change(pool: &Pool, log: &Log, before: &[Member], after: &[Member]) {
+    let missing = |these: &[Member], those: &[Member]| {
+        let names = these.iter().filter(|member| !those.contains(member));
+        let names: Vec<&str> = names.map(|member| member.name.as_str()).collect();
+        names.join(",")
+    };
+    let (joined, left) = (missing(after, before), missing(before, after));
+    let fields: [(&str, &dyn fmt::Display); 4] = [
+        ("pool", &pool.name()),
+        ("joined", &joined),
+        ("left", &left),
+        ("backends", &after.len()),
+    ];
+    log.warn("load-balancer", "backends by name changed", &fields);
+}

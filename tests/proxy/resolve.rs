@@ -1,0 +1,207 @@
+//! Pools of backends by name, over our own DNS server with a zone that changes.
+
+use std::fs;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use groundwire::dns::server::{Config as DnsConfig, DnsServer, Loaded, Place, Reloader, ZoneFile};
+use groundwire::proxy::Pool;
+use groundwire::proxy::config::{Backend, Config, PoolConfig};
+use groundwire::proxy::resolve::{EMPTY_ANSWERS, Names, resolver};
+use groundwire::server::Stopper;
+use groundwire::telemetry::{Format, Level, Log};
+
+use crate::support::{Folder, Kept, eventually};
+
+const PAUSES: RangeInclusive<Duration> = Duration::from_millis(5)..=Duration::from_millis(50);
+
+/// A name server with one zone, which a test writes.
+struct Server {
+    file: String,
+    reloader: Reloader,
+    stopper: Stopper,
+    thread: thread::JoinHandle<()>,
+    config: Config,
+    _folder: Folder,
+}
+
+impl Server {
+    fn new(records: &str) -> Self {
+        let folder = Folder::new();
+        let file = folder.path("app.zone");
+        fs::write(&file, zone(records)).unwrap();
+        let files: Vec<ZoneFile> = vec![file.parse().unwrap()];
+        let place = Place::bind("127.0.0.1:0", 1).unwrap();
+        let address = place.listener.local_addr().ip().unwrap();
+        let loaded = Loaded::read(&files).unwrap();
+        let server = DnsServer::new(DnsConfig::default(), loaded, vec![place]);
+        let reloader = server.reloader(files);
+        let stopper = Stopper::new();
+        let watched = stopper.clone();
+        let config = Config {
+            name_servers: vec![address],
+            ..Config::default()
+        };
+        Self {
+            file,
+            reloader,
+            stopper,
+            thread: thread::spawn(move || drop(server.run(&watched).unwrap())),
+            config,
+            _folder: folder,
+        }
+    }
+
+    fn now_has(&self, records: &str) {
+        fs::write(&self.file, zone(records)).unwrap();
+        self.reloader.reload().unwrap();
+    }
+
+    fn names(&self, lines: &str) -> Names {
+        Names::new(&backends(lines), Arc::new(resolver(&self.config)), PAUSES)
+    }
+
+    fn stop(self) {
+        self.stopper.stop();
+        self.thread.join().unwrap();
+    }
+}
+
+fn zone(records: &str) -> String {
+    format!("$ORIGIN app.test.\n$TTL 0\n@ SOA ns h 1 1 1 1 0\n@ NS ns\nns A 192.0.2.1\n{records}\n")
+}
+
+fn backends(lines: &str) -> Vec<Backend> {
+    let text = format!("listen 127.0.0.1:0\n{lines}\n");
+    let config = Config::parse("test", &text, &mut |_| Err(String::new())).unwrap();
+    config.pools.into_iter().next().unwrap().backends
+}
+
+/// The names of what is resolved, `!` for each failure.
+fn shown(names: &mut Names) -> Vec<String> {
+    let resolved = names.resolve();
+    let members = resolved.members.into_iter().map(|member| member.name);
+    members
+        .chain(resolved.failures.iter().map(|_| "!".into()))
+        .collect()
+}
+
+fn members(pool: &Pool) -> Vec<String> {
+    let standings = pool.standings().into_iter();
+    standings.map(|s| s.backend.name().to_string()).collect()
+}
+
+#[test]
+fn addresses_stay_as_they_are_and_names_become_their_addresses() {
+    let server = Server::new(
+        "web A 10.0.0.8\nweb A 10.0.0.7\nweb AAAA ::1\nwww CNAME web\n\
+         _http._tcp SRV 5 10 81 web\n_http._tcp SRV 9 10 82 other\nother A 10.0.0.9",
+    );
+    let lines = "backend http://10.0.0.1:80\nbackend unix:/run/a\nbackend http://www.app.test:80";
+    let mut names = server.names(lines);
+    assert!(names.has_names());
+    assert_eq!(
+        shown(&mut names),
+        [
+            "10.0.0.1:80",
+            "unix:/run/a",
+            "www.app.test/10.0.0.7:80",
+            "www.app.test/10.0.0.8:80",
+            "www.app.test/[::1]:80",
+        ]
+    );
+    let mut service = server.names("backend srv:_http._tcp.app.test weight=2");
+    let members = service.resolve().members;
+    let wanted = [
+        ("web.app.test/10.0.0.7:81", false),
+        ("web.app.test/10.0.0.8:81", false),
+        ("web.app.test/[::1]:81", false),
+        ("other.app.test/10.0.0.9:82", true),
+    ];
+    let found = members.iter().map(|m| (m.name.as_str(), m.backup));
+    assert_eq!(found.collect::<Vec<_>>(), wanted);
+    assert!(members.iter().all(|member| member.weight == 2));
+    assert!(!server.names("backend http://[::1]:80").has_names());
+    server.stop();
+}
+
+#[test]
+fn a_name_without_addresses_loses_its_members_only_when_it_is_said_again_and_again() {
+    let server = Server::new("web A 10.0.0.7");
+    let mut names = server.names("backend http://web.app.test:80\nbackend http://10.0.0.1:80");
+    let both = ["web.app.test/10.0.0.7:80", "10.0.0.1:80"];
+    for gone in ["", "web TXT no-address-any-more"] {
+        server.now_has("web A 10.0.0.7");
+        assert_eq!(shown(&mut names), both);
+        server.now_has(gone); // first no such name, then no such record
+        for _ in 1..EMPTY_ANSWERS {
+            assert_eq!(shown(&mut names), both);
+        }
+        assert_eq!(shown(&mut names), ["10.0.0.1:80"]);
+        assert_eq!(shown(&mut names), ["10.0.0.1:80"]);
+    }
+    server.now_has("web A 10.0.0.7\nweb A 10.0.0.8");
+    assert_eq!(shown(&mut names).len(), 3);
+    server.now_has("web A 10.0.0.8");
+    assert_eq!(shown(&mut names)[0], "web.app.test/10.0.0.8:80");
+    server.stop();
+}
+
+#[test]
+fn a_line_that_cannot_be_looked_up_keeps_its_members_and_holds_nobody_elses() {
+    let server = Server::new("web A 10.0.0.7");
+    // A name that this server is not asked for: it refuses.
+    let mut names = server.names("backend http://web.app.test:80\nbackend http://x.other.test:80");
+    assert_eq!(shown(&mut names), ["web.app.test/10.0.0.7:80", "!"]);
+    server.now_has("web A 10.0.0.8");
+    assert_eq!(shown(&mut names), ["web.app.test/10.0.0.8:80", "!"]);
+    server.stop();
+    assert_eq!(shown(&mut names), ["web.app.test/10.0.0.8:80", "!", "!"]);
+}
+
+#[test]
+fn a_pool_follows_its_names_and_the_log_tells() {
+    let server = Server::new("web A 127.0.0.1");
+    let mut names = server.names("backend http://web.app.test:80");
+    let first = names.resolve().members;
+    let config = PoolConfig::named("www");
+    let pool = Arc::new(Pool::new(config, first, Log::off()));
+    let kept = Kept::default();
+    let log = Log::to_writer(Level::Warn, Format::Text, Box::new(kept.clone()));
+    let stopper = Stopper::new();
+    let thread = names.follow(pool.clone(), log, stopper.clone()).unwrap();
+
+    let stays = pool.standings()[0].backend.clone();
+    server.now_has("web A 127.0.0.1\nweb A 127.0.0.2");
+    eventually("the second joins", || members(&pool).len() == 2);
+    let after = pool.standings();
+    assert!(Arc::ptr_eq(&after[0].backend, &stays), "it is another one");
+    server.now_has("web A 127.0.0.2");
+    eventually("the first leaves", || {
+        members(&pool) == ["web.app.test/127.0.0.2:80"]
+    });
+    server.now_has("");
+    eventually("nobody is left", || members(&pool).is_empty());
+    server.now_has("web A 127.0.0.3");
+    eventually("one is back", || {
+        members(&pool) == ["web.app.test/127.0.0.3:80"]
+    });
+    server.stop();
+    eventually("nobody answers any more", || {
+        kept.text().contains("cannot look up backends")
+    });
+    assert_eq!(members(&pool), ["web.app.test/127.0.0.3:80"]);
+    stopper.stop();
+    thread.unwrap().join().unwrap();
+    let text = kept.text();
+    for part in [
+        "joined=web.app.test/127.0.0.2:80 left=\"\" backends=2",
+        "joined=\"\" left=web.app.test/127.0.0.1:80 backends=1",
+        "joined=\"\" left=web.app.test/127.0.0.2:80 backends=0",
+    ] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    assert_eq!(text.matches("cannot look up").count(), 1, "{text}");
+}
