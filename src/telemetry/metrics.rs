@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::exposition::{self, Family, Kind, Sample};
 use super::histogram::Histogram;
+use super::scrape::{self, Scrape};
 
 /// A number that only grows.
 #[derive(Debug, Default)]
@@ -59,7 +60,10 @@ impl Gauge {
 #[derive(Clone, Default)]
 pub struct Registry {
     families: Arc<Mutex<BTreeMap<String, Registered>>>,
+    collectors: Arc<Mutex<Vec<Collector>>>,
 }
+
+type Collector = Arc<dyn Fn(&mut Scrape) + Send + Sync>;
 
 struct Registered {
     help: String,
@@ -139,20 +143,34 @@ impl Registry {
         series(&mut self.lock(), Kind::Gauge, name, help, labels, made);
     }
 
+    /// Has `add` called for every page, to add series of things that come and go.
+    pub fn collect(&self, add: impl Fn(&mut Scrape) + Send + Sync + 'static) {
+        self.lock_collectors().push(Arc::new(add));
+    }
+
     /// All metrics in Prometheus's text format, sorted by name and labels.
     pub fn expose(&self) -> String {
-        let families = self.lock();
-        let read = families.iter().map(|(name, family)| Family {
-            name: name.clone(),
-            help: family.help.clone(),
-            kind: family.kind,
-            series: family
-                .series
-                .iter()
-                .map(|(labels, s)| (labels.clone(), s.read()))
-                .collect(),
-        });
-        exposition::write(&read.collect::<Vec<_>>())
+        let mut page = Scrape::default();
+        for (name, family) in self.lock().iter() {
+            let series = family.series.iter();
+            let family = Family {
+                name: name.clone(),
+                help: family.help.clone(),
+                kind: family.kind,
+                series: series.map(|(l, s)| (l.clone(), s.read())).collect(),
+            };
+            page.families.insert(name.clone(), family);
+        }
+        // Called without a lock: a collector may take others.
+        let collectors = self.lock_collectors().clone();
+        collectors.iter().for_each(|add| add(&mut page));
+        exposition::write(&page.families())
+    }
+
+    fn lock_collectors(&self) -> MutexGuard<'_, Vec<Collector>> {
+        self.collectors
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Registered>> {
@@ -172,15 +190,7 @@ impl Source {
             Source::Counter(counter) => Sample::Number(i128::from(counter.get())),
             Source::CounterFn(read) => Sample::Number(i128::from(read())),
             Source::GaugeFn(read) => Sample::Number(i128::from(read())),
-            Source::Histogram(histogram) => {
-                let bounds = exposition::BOUNDS.map(|(nanos, _)| nanos);
-                let (cumulative, count) = histogram.cumulative(bounds);
-                Sample::Buckets {
-                    cumulative,
-                    sum_nanos: histogram.sum(),
-                    count,
-                }
-            }
+            Source::Histogram(histogram) => scrape::sample(histogram),
         }
     }
 }

@@ -4,16 +4,18 @@
 //!   it as text or JSON, always as exactly one line.
 //! - A *counter* only grows, a *gauge* goes both ways, a *histogram* counts values by size. All
 //!   three are atomics that any thread may change at any time without waiting.
-//! - A [`Registry`] gathers them under names and prints them for a Prometheus server.
+//! - A [`Registry`] gathers them under names and prints them for a Prometheus server, with what
+//!   comes and goes ([`Scrape`]).
 //!
 //! Reading order: `time` (a moment as text), `visible` (what a peer's text must not bring along),
-//! `log`, `metrics`, `histogram`, `exposition` (the page). `time`, `visible` and `exposition` are
+//! `log`, `metrics`, `histogram`, `scrape`, `exposition` (the page). `time`, `visible` and `exposition` are
 //! pure. The room imports no other room.
 
 mod exposition;
 mod histogram;
 mod log;
 mod metrics;
+mod scrape;
 mod time;
 mod visible;
 
@@ -21,5 +23,6 @@ pub use exposition::CONTENT_TYPE;
 pub use histogram::Histogram;
 pub use log::{Format, Level, Log, MAX_VALUE, UnknownName, shown};
 pub use metrics::{Counter, Gauge, Registry};
+pub use scrape::Scrape;
 pub use time::{CommonLogTime, Rfc3339};
 pub use visible::is_invisible;
