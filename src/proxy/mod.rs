@@ -10,8 +10,12 @@
 //! - [`health`]: whether a backend is fit to get one;
 //! - [`retry`]: whether a request that failed may go to another one;
 //! - [`rate`]: whether a client may send a request at all.
+//!
+//! Beside the requests, on threads of their own: [`checks`] asks backends how they are, [`resolve`]
+//! follows those that are known by name, and [`admin`] shows people and programs how all of it is.
 
 pub mod access_log;
+pub mod admin;
 pub mod backend;
 pub mod balance;
 pub mod checks;

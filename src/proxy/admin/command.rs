@@ -1,0 +1,266 @@
+//! `POST /backends/POOL/NAME/drain` and `/enable`: what is asked for, and who may ask.
+//!
+//! Whoever is on this machine may, and whoever has the token. On this machine there are also
+//! browsers, and these send requests for any page from anywhere; so what has no token must show that
+//! no page made it ("cross-site request forgery"):
+//!
+//! - Its Host is an address or `localhost`. A page can only be led here by a name of its own that
+//!   resolves to this address ("DNS rebinding"), and then the browser sends that name.
+//! - Its Origin, which browsers send with every POST (Fetch §3.1), is the one that it asks; or it has
+//!   no Origin and an `X-Requested-By`, which no page can add without asking first (CORS).
+//! - It has no field of a proxy: behind one, everybody would be on this machine.
+//!
+//! A token needs none of this: no page knows it.
+
+use crate::http::Request;
+use crate::net::{Addr, parse_ip};
+use crate::rpc::sha256::{equal, sha256};
+
+/// What becomes of a backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// It finishes what it has and gets nothing new.
+    Drain,
+    /// It gets requests again.
+    Enable,
+}
+
+impl Verb {
+    /// What the path and the log call it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Verb::Drain => "drain",
+            Verb::Enable => "enable",
+        }
+    }
+}
+
+/// A command for a backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    pub pool: String,
+    pub backend: String,
+    pub verb: Verb,
+}
+
+impl Command {
+    /// Reads a path. Names are percent-encoded; a slash in a backend's name may stand as it is.
+    pub fn of(path: &str) -> Option<Self> {
+        let (pool, rest) = path.strip_prefix("/backends/")?.split_once('/')?;
+        let (backend, verb) = rest.rsplit_once('/')?;
+        let verb = [Verb::Drain, Verb::Enable]
+            .into_iter()
+            .find(|known| known.word() == verb)?;
+        Some(Self {
+            pool: percent_decoded(pool)?,
+            backend: percent_decoded(backend)?,
+            verb,
+        })
+    }
+}
+
+/// A secret that stands for a right. Only its digest is kept.
+#[derive(Clone)]
+pub struct Token([u8; 32]);
+
+impl Token {
+    /// The shortest, in bytes.
+    pub const SHORTEST: usize = 16;
+
+    /// A token of these bytes; `None` if they are too few.
+    pub fn new(bytes: &[u8]) -> Option<Self> {
+        (bytes.len() >= Self::SHORTEST).then(|| Self(sha256(bytes)))
+    }
+
+    /// Compares digests, so the time it takes says nothing about where two tokens differ.
+    fn is(&self, given: &[u8]) -> bool {
+        equal(&self.0, &sha256(given))
+    }
+}
+
+/// Whether the one who sent this request may change something; if not, why.
+pub fn may_change(
+    request: &Request,
+    peer: &Addr,
+    token: Option<&Token>,
+) -> Result<(), &'static str> {
+    if let Some(given) = request.fields.get("Authorization") {
+        let given = bearer(given);
+        return match token.zip(given) {
+            Some((token, given)) if token.is(given) => Ok(()),
+            Some(_) => Err("this is not the token"),
+            None if token.is_none() => Err("there is no token here: see admin-token-file"),
+            None => Err("Authorization must be: Bearer TOKEN"),
+        };
+    }
+    let through = ["Forwarded", "X-Forwarded-For", "Via"];
+    if through
+        .iter()
+        .any(|name| request.fields.get(name).is_some())
+    {
+        return Err("through a proxy only with the token");
+    }
+    if !is_here(peer) {
+        return Err("only from this machine, or with the field Authorization: Bearer TOKEN");
+    }
+    is_no_page_of_others(request)
+}
+
+/// The token of `Bearer TOKEN` (RFC 6750 §2.1); the scheme is in any case (RFC 9110 §11.1).
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    const SCHEME: &[u8] = b"Bearer ";
+    let (scheme, token) = value.split_at_checked(SCHEME.len())?;
+    scheme
+        .eq_ignore_ascii_case(SCHEME)
+        .then(|| token.trim_ascii())
+}
+
+fn is_here(peer: &Addr) -> bool {
+    match peer {
+        Addr::Ip(address) => address.ip().to_canonical().is_loopback(),
+        Addr::Unix(_) => true, // who may connect is a matter of the socket file's mode
+    }
+}
+
+fn is_no_page_of_others(request: &Request) -> Result<(), &'static str> {
+    let host = request.host.as_deref().unwrap_or_default();
+    if !is_address_or_localhost(host) {
+        return Err("without the token, Host must be an address or localhost");
+    }
+    match request.fields.get("Origin") {
+        Some(origin) => {
+            let ours = format!("http://{host}");
+            match origin.eq_ignore_ascii_case(ours.as_bytes()) {
+                true => Ok(()),
+                false => Err("a page from elsewhere may not do this"),
+            }
+        }
+        None if request.fields.get("X-Requested-By").is_some() => Ok(()),
+        None => Err("needs the field X-Requested-By, with any value: so it comes from no page"),
+    }
+}
+
+fn is_address_or_localhost(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name.eq_ignore_ascii_case("localhost") || parse_ip(name).is_ok()
+}
+
+/// A name as a path has it: all but RFC 3986's unreserved characters encoded (§2.1, §2.3).
+pub fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.push(char::from(byte));
+            }
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+/// `None` for what is no encoding, or not of UTF-8.
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2)?;
+        if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return None;
+        }
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_read_from_its_path() {
+        let command = |pool: &str, backend: &str, verb| {
+            Some(Command {
+                pool: pool.into(),
+                backend: backend.into(),
+                verb,
+            })
+        };
+        for (path, wanted) in [
+            (
+                "/backends/www/10.0.0.7:90/drain",
+                command("www", "10.0.0.7:90", Verb::Drain),
+            ),
+            (
+                "/backends/www/app/10.0.0.7:90/enable",
+                command("www", "app/10.0.0.7:90", Verb::Enable),
+            ),
+            (
+                "/backends/a%2Fb/unix%3A%2Frun%2Fa/drain",
+                command("a/b", "unix:/run/a", Verb::Drain),
+            ),
+            ("/backends/www/a%2/drain", None),
+            ("/backends/www/a%+1/drain", None),
+            ("/backends/www/a%é/drain", None),
+            ("/backends/www/a%FF/drain", None),
+            ("/backends/www/drain", None),
+            ("/backends/www/a/stop", None),
+            ("/backends", None),
+        ] {
+            assert_eq!(Command::of(path), wanted, "{path}");
+        }
+        let odd = "a/%\"é ~";
+        assert_eq!(percent_decoded(&percent_encoded(odd)).as_deref(), Some(odd));
+    }
+
+    #[test]
+    fn only_this_machine_without_a_page_and_the_token_may_change_something() {
+        let token = Token::new(b"0123456789abcdef").unwrap();
+        let here = Addr::Ip("127.0.0.1:5000".parse().unwrap());
+        let mapped = Addr::Ip("[::ffff:127.0.0.1]:5000".parse().unwrap());
+        let there = Addr::Ip("192.0.2.1:5000".parse().unwrap());
+        let by = ("X-Requested-By", "me");
+        let origin = ("Origin", "http://127.0.0.1:90");
+        let right = ("Authorization", "bearer 0123456789abcdef");
+        let wrong = ("Authorization", "Bearer 0123456789abcdeF");
+        let local = "127.0.0.1:90";
+        type Row<'a> = (&'a Addr, &'a str, &'a [(&'a str, &'a str)], bool);
+        #[rustfmt::skip]
+        let table: &[Row<'_>] = &[
+            (&here, local, &[by], true),
+            (&here, local, &[origin], true),
+            (&mapped, "[::1]:90", &[by], true),
+            (&Addr::Unix(None), "LocalHost", &[by], true),
+            (&here, local, &[], false),
+            (&here, local, &[("Origin", "null"), by], false),
+            (&here, local, &[("Origin", "http://evil.example"), by], false),
+            (&here, "localhost:90", &[origin], false),
+            (&here, "evil.example:90", &[by], false),
+            (&here, "evil.example:90", &[("Origin", "http://evil.example:90")], false),
+            (&here, "127.0.0.1.evil.example", &[by], false),
+            (&here, "", &[by], false),
+            (&here, local, &[by, ("Via", "1.1 p")], false),
+            (&here, local, &[by, ("X-Forwarded-For", "192.0.2.1")], false),
+            (&there, local, &[by], false),
+            (&there, local, &[right], true),
+            (&there, "lb.example", &[right, ("Via", "1.1 p")], true),
+            (&there, local, &[wrong], false),
+            (&here, local, &[wrong, by], false),
+            (&here, local, &[("Authorization", "Basic x"), by], false),
+        ];
+        for (peer, host, fields, may) in table {
+            let mut request = Request::new("POST", "/", host);
+            fields.iter().for_each(|(n, v)| request.fields.add(n, v));
+            let found = may_change(&request, peer, Some(&token));
+            assert_eq!(found.is_ok(), *may, "{peer} {host} {fields:?} {found:?}");
+            let only_local = fields.iter().all(|(name, _)| *name != "Authorization");
+            let without = may_change(&request, peer, None);
+            assert_eq!(without.is_ok(), *may && only_local, "without a token");
+        }
+        assert!(Token::new(b"0123456789abcde").is_none());
+    }
+}
