@@ -2,12 +2,13 @@
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use groundwire::cli::{self, Args, Failure, Opt, Out, Spec, UsageError, What};
 use groundwire::proxy::config::{Config, OPTIONS, Problem, load};
-use groundwire::proxy::{LoadBalancer, reload};
+use groundwire::proxy::{Current, LoadBalancer, reload};
 use groundwire::server::{flags, program};
-use groundwire::telemetry::Registry;
+use groundwire::telemetry::{Format, Level, Log, Registry};
 
 const OWN: [Opt; 5] = [
     Opt::value(
@@ -65,37 +66,53 @@ fn serve(args: Args) -> Result<(), Failure> {
         return Out::lines().line(config.to_string().trim_end());
     }
     program::begin()?;
-    let mut server = server_config(&args)?;
-    server.max_connections = config.limits.connections;
-    program::make_room(&server);
+    let server = server_config(&args)?;
+    // A request has a connection on either side.
+    program::make_room(&groundwire::server::Config {
+        max_connections: config.limits.connections.saturating_mul(2),
+        ..server.clone()
+    });
     let log = server.log.clone();
     let metrics = config.metrics.as_ref().map(|address| address.to_string());
     let balancer = LoadBalancer::bind(config, server).map_err(Failure::of)?;
     let (bound, current, registry) = (balancer.bound(), balancer.current(), Registry::new());
     balancer.register(&registry);
-    let (file, reload_log) = (args.value("config").map(String::from), log.clone());
-    let again = move || {
-        let Some(file) = &file else { return };
-        let done = load(file)
-            .map_err(|error| error.to_string())
-            .and_then(|config| reload(&current, config, &reload_log).map_err(|e| e.to_string()));
-        match done {
-            Ok(()) => reload_log.info(SPEC.name, "configuration read again", &[("file", file)]),
-            Err(why) => reload_log.error(
-                SPEC.name,
-                "the configuration is wrong, the old one stays",
-                &[("why", &why)],
-            ),
-        }
-    };
+    let page = balancer.admin().map(|address| address.to_string());
+    let again = reader(&args, current)?;
     program::serve(
         &args,
         (SPEC.name, &log),
         &bound,
         (&registry, metrics.as_deref()),
         again,
-        |stopper| balancer.run(stopper).what("serving"),
+        |stopper| {
+            if let Some(page) = page {
+                flags::announce(&Out::lines(), format_args!("status page on http://{page}/"))?;
+            }
+            balancer.run(stopper, &registry).what("serving")
+        },
     )
+}
+
+/// Reads the file again, for SIGHUP. What came of it is told whatever `-v` says.
+fn reader(args: &Args, current: Arc<Current>) -> Result<impl Fn() + Send + 'static, Failure> {
+    let file = args.value("config").map(String::from);
+    let log = Log::stderr(Level::Info, args.parse::<Format>("log")?);
+    Ok(move || {
+        let Some(file) = &file else { return };
+        let done = load(file)
+            .map_err(|error| error.to_string())
+            .and_then(|config| reload(&current, config, &log).map_err(|e| e.to_string()));
+        let name = SPEC.name;
+        match done {
+            Ok(()) => log.info(name, "configuration read again", &[("file", file)]),
+            Err(why) => log.error(
+                name,
+                "the configuration is wrong, the old one stays",
+                &[("why", &why)],
+            ),
+        }
+    })
 }
 
 fn configuration(args: &Args) -> Result<Config, Failure> {

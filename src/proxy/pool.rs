@@ -20,6 +20,7 @@ use super::balance::{Balancer, Candidate};
 use super::config::PoolConfig;
 use super::health::{Change, Health, State};
 use super::retry::Budget;
+use crate::server::Stopper;
 use crate::telemetry::Log;
 
 /// Why no backend can be had.
@@ -62,6 +63,8 @@ pub struct Pool {
     pub config: PoolConfig,
     log: Log,
     born: Instant,
+    /// Ends the threads that look after the pool.
+    life: Stopper,
     desk: Mutex<Desk>,
     /// Somebody in line may go on.
     moved: Condvar,
@@ -107,6 +110,7 @@ impl Pool {
             config,
             log,
             born: Instant::now(),
+            life: Stopper::new(),
             desk: Mutex::new(desk),
             moved: Condvar::new(),
         };
@@ -148,6 +152,11 @@ impl Pool {
         for seat in &old {
             seat.backend.conns.clear(); // and those on loan close when they come back
         }
+    }
+
+    /// What ends the threads that look after the pool: its health checks, its names.
+    pub fn life(&self) -> &Stopper {
+        &self.life
     }
 
     /// Takes over what an older pool of the same name knows of its backends.

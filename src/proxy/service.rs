@@ -6,11 +6,14 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use super::backend::Member;
-use super::config::{BackendAddress, Config, PoolConfig};
+use super::admin::{self, Admin, Pools, Token};
+use super::checks;
+use super::config::Config;
 use super::handler::{Clients, Newcomers};
+use super::pool::Pool;
+use super::resolve::{self, Names};
 use super::setup::{Current, Setup};
-use crate::net::{self, Addr, Deadline, Host, ListenConfig, Listener, Network};
+use crate::net::{self, Addr, Deadline, ListenConfig, Listener, Network, plain_words};
 use crate::server::{self, Server, Stats, Stopper, Totals};
 use crate::telemetry::{Log, Registry};
 
@@ -28,13 +31,23 @@ pub enum StartError {
     Listen(net::Error),
     /// The access log cannot be opened.
     AccessLog(io::Error),
+    /// The admin token cannot be read.
+    Token(String, io::Error),
+    /// A thread cannot be started.
+    Thread(io::Error),
 }
 
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StartError::Listen(error) => error.fmt(f),
-            StartError::AccessLog(error) => write!(f, "opening the access log: {error}"),
+            StartError::AccessLog(error) => {
+                write!(f, "opening the access log: {}", plain_words(error))
+            }
+            StartError::Token(file, error) => {
+                write!(f, "reading the admin token: {file}: {}", plain_words(error))
+            }
+            StartError::Thread(error) => write!(f, "starting a thread: {}", plain_words(error)),
         }
     }
 }
@@ -45,6 +58,8 @@ impl std::error::Error for StartError {}
 pub struct LoadBalancer {
     current: Arc<Current>,
     listeners: Vec<(Listener, bool)>,
+    /// The status page's, with what lets others than this machine change anything.
+    admin: Option<(Listener, Option<Token>)>,
     server: server::Config,
     stats: Arc<Stats>,
 }
@@ -68,10 +83,19 @@ impl LoadBalancer {
             let listener = how.listen(network, &address).map_err(StartError::Listen)?;
             listeners.push((listener, listen.proxy_protocol));
         }
+        let admin = match &config.admin {
+            None => None,
+            Some(address) => {
+                let (network, address) = address.parts();
+                let listener = net::listen(network, &address).map_err(StartError::Listen)?;
+                Some((listener, token(&config)?))
+            }
+        };
         let setup = put_to_work(config, None, &server.log)?;
         Ok(Self {
             current: Arc::new(Current::new(setup)),
             listeners,
+            admin,
             server,
             stats: Arc::default(),
         })
@@ -84,19 +108,36 @@ impl LoadBalancer {
             .collect()
     }
 
+    /// Where the status page is.
+    pub fn admin(&self) -> Option<&Addr> {
+        self.admin
+            .as_ref()
+            .map(|(listener, _)| listener.local_addr())
+    }
+
     /// The setup at work, which [`reload`] replaces.
     pub fn current(&self) -> Arc<Current> {
         self.current.clone()
     }
 
-    /// Puts its counters into a registry.
+    /// Puts its counters and those of its backends into a registry.
     pub fn register(&self, registry: &Registry) {
         self.stats.register(registry);
+        admin::register(registry, pools_of(&self.current));
     }
 
     /// Serves until the stopper is used and all is drained; returns the totals. Fails when a thread
     /// cannot be started or a listener breaks, which stops the rest.
-    pub fn run(self, stopper: &Stopper) -> io::Result<Totals> {
+    /// The status page shows the metrics of `registry`.
+    pub fn run(self, stopper: &Stopper, registry: &Registry) -> io::Result<Totals> {
+        let page = match self.admin {
+            None => None,
+            Some((listener, token)) => {
+                let pools = pools_of(&self.current);
+                let log = self.server.log.clone();
+                Some(Admin::new(pools, registry.clone(), token, log).start(listener)?)
+            }
+        };
         let (tell, told) = mpsc::channel();
         let count = self.listeners.len();
         let mut newcomers = Vec::new();
@@ -130,64 +171,93 @@ impl LoadBalancer {
             }
             newcomers.iter().for_each(Newcomers::end);
         }
-        if let Some(log) = &self.current.get().access_log {
+        let setup = self.current.get();
+        setup.pools.iter().for_each(|pool| pool.life().stop());
+        if let Some(log) = &setup.access_log {
             log.flush();
+        }
+        if let Some(page) = page {
+            page.stop()?; // last, so that the drain can be watched
         }
         Ok(self.stats.totals())
     }
+}
+
+fn pools_of(current: &Arc<Current>) -> Pools {
+    let current = current.clone();
+    Arc::new(move || current.get().pools.clone())
+}
+
+fn token(config: &Config) -> Result<Option<Token>, StartError> {
+    let Some(file) = &config.admin_token_file else {
+        return Ok(None);
+    };
+    let token = admin::read_token(file);
+    token
+        .map(Some)
+        .map_err(|error| StartError::Token(file.clone(), error))
 }
 
 /// Puts another configuration to work, for all requests that begin from now on. What belongs to
 /// listeners (addresses, limits of connections, access lists, the drain) stays as it was.
 pub fn reload(current: &Current, config: Config, log: &Log) -> Result<(), StartError> {
     let older = current.get();
+    let fixed = |config: &Config| {
+        let limits = (config.limits.connections, config.limits.per_peer);
+        let pages = (config.admin.clone(), config.metrics.clone());
+        let access = (config.allow.clone(), config.deny.clone());
+        let door = (config.listeners.clone(), config.reuse_port);
+        (door, limits, pages, access, config.timeouts.drain)
+    };
+    if fixed(&config) != fixed(&older.config) {
+        log.warn(
+            "load-balancer",
+            "listeners, their limits and access lists, pages and the drain change only with a restart",
+            &[],
+        );
+    }
     current.replace(put_to_work(config, Some(&older), log)?);
     Ok(())
 }
 
+/// Makes the pools that are new and starts what looks after them; keeps those that have not changed.
 fn put_to_work(config: Config, older: Option<&Setup>, log: &Log) -> Result<Setup, StartError> {
-    let members = config.pools.iter().map(members).collect();
-    Setup::new(config, members, older, log).map_err(StartError::AccessLog)
-}
-
-fn members(pool: &PoolConfig) -> Vec<Member> {
-    let member = |backend: &super::config::Backend| {
-        let (network, name, destination) = match &backend.address {
-            BackendAddress::Tcp(address) => match address.host {
-                Host::Ip(ref ip) => {
-                    let text = address.to_string();
-                    let known = text.parse().map(net::Destination::Ip);
-                    let _ = ip;
-                    (
-                        Network::Tcp,
-                        text.clone(),
-                        known.unwrap_or(net::Destination::from(text.as_str())),
-                    )
-                }
-                _ => {
-                    let text = address.to_string();
-                    (
-                        Network::Tcp,
-                        text.clone(),
-                        net::Destination::from(text.as_str()),
-                    )
-                }
-            },
-            BackendAddress::Unix(path) => (
-                Network::Unix,
-                format!("unix:{path}"),
-                net::Destination::from(path.as_str()),
-            ),
-            BackendAddress::Service(_) => return None,
-        };
-        Some(Member {
-            name,
-            network,
-            destination,
-            weight: backend.weight,
-            max: backend.max,
-            backup: backend.backup,
-        })
-    };
-    pool.backends.iter().filter_map(member).collect()
+    let resolver = Arc::new(resolve::resolver(&config));
+    let times = config.resolve_min..=config.resolve_max;
+    let mut pools = Vec::new();
+    let mut young = Vec::new();
+    for wanted in &config.pools {
+        let known = older.and_then(|older| older.pool(&wanted.name));
+        if let Some(known) = known.filter(|known| known.config == *wanted) {
+            pools.push(known.clone());
+            continue;
+        }
+        let mut names = Names::new(&wanted.backends, resolver.clone(), times.clone());
+        let resolved = names.resolve();
+        for failure in &resolved.failures {
+            let fields: [(&str, &dyn fmt::Display); 2] = [("pool", &wanted.name), ("why", failure)];
+            log.warn("load-balancer", "a backend's name is not known", &fields);
+        }
+        let pool = Arc::new(Pool::new(wanted.clone(), resolved.members, log.clone()));
+        if let Some(known) = known {
+            pool.inherit(known);
+        }
+        pools.push(pool.clone());
+        young.push((pool, names));
+    }
+    let setup = Setup::new(config, pools, older).map_err(StartError::AccessLog)?;
+    for (pool, names) in young {
+        let life = pool.life().clone();
+        names
+            .follow(pool.clone(), log.clone(), life.clone())
+            .map_err(StartError::Thread)?;
+        checks::start(pool, log.clone(), life).map_err(StartError::Thread)?;
+    }
+    // Only now, when nothing can fail any more.
+    for gone in older.iter().flat_map(|older| &older.pools) {
+        if !setup.pools.iter().any(|pool| Arc::ptr_eq(pool, gone)) {
+            gone.life().stop();
+        }
+    }
+    Ok(setup)
 }

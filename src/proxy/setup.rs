@@ -16,13 +16,11 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use super::access_log::AccessLog;
-use super::backend::Member;
 use super::config::{Config, LogTarget, Router};
 use super::desk::Desks;
 use super::pool::Pool;
 use super::rate::RateLimit;
 use crate::http::Limits;
-use crate::telemetry::Log;
 
 /// A configuration at work.
 pub struct Setup {
@@ -40,37 +38,16 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// Puts a configuration to work. `members` are the backends of each pool, names looked up;
+    /// Puts a configuration to work with these pools, one for each of its own, in their order.
     /// `older` is the setup that it takes the place of. Fails when the access log cannot be opened.
-    pub fn new(
-        config: Config,
-        members: Vec<Vec<Member>>,
-        older: Option<&Setup>,
-        log: &Log,
-    ) -> io::Result<Self> {
-        let pairs = config.pools.iter().zip(members);
-        let pools = pairs.map(
-            |(config, members)| match older.and_then(|o| o.pool(&config.name)) {
-                Some(known) if known.config == *config => {
-                    known.set_members(members);
-                    known.clone()
-                }
-                known => {
-                    let pool = Pool::new(config.clone(), members, log.clone());
-                    if let Some(known) = known {
-                        pool.inherit(known);
-                    }
-                    Arc::new(pool)
-                }
-            },
-        );
+    pub fn new(config: Config, pools: Vec<Arc<Pool>>, older: Option<&Setup>) -> io::Result<Self> {
         let limits = config.limits.message;
         let rate = config.limits.rate().map(|numbers| {
             let seed = RandomState::new().hash_one(numbers.per_second);
             Mutex::new(RateLimit::new(numbers, seed))
         });
         Ok(Self {
-            pools: pools.collect(),
+            pools,
             access_log: access_log(&config, older)?,
             desks: Desks::new(limits),
             limits,
