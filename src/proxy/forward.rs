@@ -72,6 +72,8 @@ pub struct Done {
     pub received: u64,
     /// Whether another request may follow.
     pub keep_alive: bool,
+    /// Whether the client's connection is to end by a reset.
+    pub resets: bool,
     /// An answer of our own that is still to be sent, with this Retry-After.
     pub answer: Option<(u16, Option<Duration>)>,
     /// Who answered, or was tried last.
@@ -404,6 +406,8 @@ fn pass_on(
         if cut != Cut::Client {
             lease.failed();
         }
+        // Where the connection's end is the body's, only a reset says that it is none.
+        done.resets = to_client == Framing::UntilClose;
     } else if stays && !is_early && !body_failed && !switched && desk.reply.is_empty() {
         backend.keep();
     }

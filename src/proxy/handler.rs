@@ -110,9 +110,13 @@ impl Handler for Clients {
                     return Ok(End::Ours);
                 }
             }
-            let goes_on = client.request(&phase);
-            if !goes_on || !phase.rest() {
-                return Ok(End::Ours);
+            match client.request(&phase) {
+                After::GoesOn if phase.rest() => {}
+                After::GoesOn | After::Ends => return Ok(End::Ours),
+                After::Resets => {
+                    conn.reset_on_close()?;
+                    return Ok(End::Peer); // nothing to take care of
+                }
             }
             session.between_requests();
         }
@@ -172,6 +176,14 @@ impl Phase {
     fn is_stopping(&self) -> bool {
         self.0.load(Ordering::SeqCst) == STOPPING
     }
+}
+
+/// What becomes of the connection behind a request.
+enum After {
+    GoesOn,
+    Ends,
+    /// What was sent of the response is to be seen as cut.
+    Resets,
 }
 
 enum Next {
@@ -302,8 +314,8 @@ impl Client<'_> {
         log(&setup, self.source, None, &done, begun, SystemTime::now());
     }
 
-    /// Passes the request in the buffer on, or answers it. `false`: the connection ends.
-    fn request(&mut self, phase: &Phase) -> bool {
+    /// Passes the request in the buffer on, or answers it.
+    fn request(&mut self, phase: &Phase) -> After {
         let unheard = !phase.work() || phase.is_stopping();
         let setup = self.setup.clone();
         let (begun, time) = (Instant::now(), SystemTime::now());
@@ -312,7 +324,7 @@ impl Client<'_> {
             Ok(head) => (head.framing, head.length),
             Err(rule) => {
                 self.refuse(rule.status(), rule.text());
-                return false;
+                return After::Ends;
             }
         };
         let mut desk = setup.desks.take();
@@ -335,7 +347,7 @@ impl Client<'_> {
             None => &self.head,
         };
         let Ok(head) = self.parser.request(bytes) else {
-            return false; // it was read above, so it is right
+            return After::Ends; // it was read above, so it is right
         };
         let body = match (whole, streamed) {
             (None, streamed) => Body::Streamed(streamed),
@@ -377,9 +389,13 @@ impl Client<'_> {
                 self.incoming.take(length + body);
             }
             (None, Some(left)) => self.incoming = left,
-            (None, None) => return false,
+            (None, None) => return After::Ends,
         }
-        keeps
+        match (keeps, done.resets) {
+            (_, true) => After::Resets,
+            (true, _) => After::GoesOn,
+            (false, _) => After::Ends,
+        }
     }
 }
 

@@ -71,6 +71,16 @@ enum Failed {
     Io,
 }
 
+impl From<Failed> for Cut {
+    fn from(failed: Failed) -> Cut {
+        match failed {
+            Failed::TimedOut => Cut::Silence,
+            Failed::ClientGone => Cut::Client,
+            Failed::Io => Cut::Backend,
+        }
+    }
+}
+
 /// Reads more of what the backend sends; 0 at its end.
 fn more(
     backend: &Conn,
@@ -305,10 +315,10 @@ impl Passing<'_> {
                 false => self.plain(bytes)?,
             }
             self.flush()?;
-            match self.more(reply) {
-                Ok(()) => {}
-                Err(Cut::Backend) => break, // a reset, too, ends what has no other end
-                Err(other) => return Err(other),
+            match more(self.backend, self.watch, reply, self.asked.silence) {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(failed) => return Err(failed.into()), // a reset is no end (RFC 9112 §8)
             }
         }
         if in_chunks {
@@ -395,10 +405,9 @@ impl Passing<'_> {
         self.flush()?;
         reply.widen(PART);
         match more(self.backend, self.watch, reply, self.asked.silence) {
-            Ok(0) | Err(Failed::Io) => Err(Cut::Backend),
+            Ok(0) => Err(Cut::Backend),
             Ok(_) => Ok(()),
-            Err(Failed::TimedOut) => Err(Cut::Silence),
-            Err(Failed::ClientGone) => Err(Cut::Client),
+            Err(failed) => Err(failed.into()),
         }
     }
 }
