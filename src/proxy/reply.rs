@@ -371,6 +371,8 @@ impl Passing<'_> {
             return Ok(());
         }
         let mut parts = [IoSlice::new(self.out), IoSlice::new(bytes)];
+        self.client
+            .set_write_deadline(Deadline::after(self.asked.write));
         let written = self.client.write_all_vectored(&mut parts);
         self.out.clear();
         written.map_err(|_| Cut::Client)
