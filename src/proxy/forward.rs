@@ -197,7 +197,7 @@ fn try_once(
     let sent = Instant::now();
     let asked = asked(job);
     let watch = Watch {
-        client: (job.watched && upload.is_none()).then_some(job.client),
+        client: job.watched.then_some(job.client),
         upload: upload.as_ref(),
     };
     let mut told = false;
@@ -381,10 +381,9 @@ fn pass_on(
         upgrade: switched,
     };
     let watch = Watch {
-        client: (job.watched && upload.is_none()).then_some(job.client),
-        upload: None,
+        client: job.watched.then_some(job.client),
+        upload: upload.as_ref(),
     };
-    job.client.set_write_deadline(Deadline::after(asked.write));
     let (sent, passed) = reply::body(&backend, job.client, watch, desk, asked, outgoing);
     (done.status, done.sent, done.answer, done.failure) = (status, sent, None, None);
     if switched && passed.is_ok() {

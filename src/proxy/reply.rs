@@ -58,7 +58,7 @@ pub enum Cut {
 /// The client's side of a wait.
 #[derive(Clone, Copy)]
 pub struct Watch<'a> {
-    /// The client, unless nobody may draw conclusions from its end: an upload reads from it, or the
+    /// The client, unless nobody may draw conclusions from its end: it has sent more already, or the
     /// server is stopping and has ended the reading itself.
     pub client: Option<&'a Conn>,
     /// The upload, while which a backend need not answer.
@@ -129,7 +129,11 @@ fn wait(
         match backend.wait_readable_or_end(client, end) {
             // A moment to read what is there, however late it is.
             Ok(Ready::Readable) => return Ok(Deadline::after(SOON)),
-            Ok(Ready::OtherEnded) => return Err(Failed::ClientGone),
+            Ok(Ready::OtherEnded) => match watch.upload {
+                // The end may be behind a whole body, or in the middle of it: the upload finds out.
+                Some(upload) if !upload.settles() => return Ok(Deadline::after(SOON)),
+                _ => return Err(Failed::ClientGone),
+            },
             Ok(Ready::TimedOut) if from.is_some() => return Err(Failed::TimedOut),
             Ok(Ready::TimedOut) => {}
             Err(_) => return Err(Failed::Io),
