@@ -1,8 +1,20 @@
-//! The load balancer's parts, over sockets on loopback.
+//! The load balancer over sockets: what it does when a backend, a client or the machine does what it
+//! should not, what it lets through, and what goes on beside the requests.
 
+mod aborts;
 mod admin;
+mod balancer;
 mod checks;
+mod client;
+mod faults;
+mod limits;
+#[allow(dead_code)]
+#[path = "../http/plain.rs"]
+mod plain;
 mod resolve;
+mod retries;
+mod scripted;
 #[path = "../support/mod.rs"]
 mod support;
+mod times;
 mod world;

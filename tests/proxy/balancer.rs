@@ -1,0 +1,109 @@
+//! The load balancer in this process, and as a program.
+
+use std::sync::Arc;
+use std::thread;
+
+use groundwire::proxy::config::Config;
+use groundwire::proxy::{Current, LoadBalancer, Standing, reload};
+use groundwire::server::{self, Stopper, Totals};
+use groundwire::telemetry::Log;
+
+use crate::client::Client;
+use crate::plain::Plain;
+use crate::scripted::Backend;
+
+/// A load balancer that stops when it is dropped.
+pub struct Balancer {
+    pub address: String,
+    current: Arc<Current>,
+    stopper: Stopper,
+    thread: Option<thread::JoinHandle<Totals>>,
+}
+
+/// What these lines say; a listener and a short drain are added.
+pub fn config(lines: &str) -> Config {
+    let text = format!("listen 127.0.0.1:0\ndrain 2s\n{lines}");
+    Config::parse("test", &text, &mut |_| Err("no includes".into())).unwrap()
+}
+
+impl Balancer {
+    /// Serves what these lines say.
+    pub fn start(lines: &str) -> Self {
+        Self::of(config(lines))
+    }
+
+    /// Serves this.
+    pub fn of(config: Config) -> Self {
+        let balancer = LoadBalancer::bind(config, server::Config::default()).unwrap();
+        let address = balancer.bound()[0].1.to_string();
+        let (current, stopper) = (balancer.current(), Stopper::new());
+        let stop = stopper.clone();
+        let thread = thread::spawn(move || balancer.run(&stop).unwrap());
+        Self {
+            address,
+            current,
+            stopper,
+            thread: Some(thread),
+        }
+    }
+
+    /// In front of these backends, with these lines besides.
+    pub fn before<'a>(backends: impl IntoIterator<Item = &'a Backend>, lines: &str) -> Self {
+        let names: String = backends.into_iter().map(Backend::line).collect();
+        Self::start(&format!("{names}{lines}"))
+    }
+
+    pub fn reload(&self, lines: &str) {
+        reload(&self.current, config(lines), &Log::off()).unwrap();
+    }
+
+    /// A connection to it.
+    pub fn client(&self) -> Client {
+        Client::to(&self.address)
+    }
+
+    /// The answer to a GET on a connection of its own.
+    pub fn get(&self, path: &str) -> Plain {
+        let mut client = self.client();
+        client.say(format!(
+            "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        ));
+        client.answer("GET")
+    }
+
+    /// How the backends of the only pool are.
+    pub fn standings(&self) -> Vec<Standing> {
+        self.current.get().pools[0].standings()
+    }
+
+    /// How many requests wait in line.
+    pub fn waiting(&self) -> usize {
+        self.current.get().pools[0].waiting()
+    }
+
+    /// How many requests are under way at the backends.
+    pub fn active(&self) -> u32 {
+        self.standings()
+            .iter()
+            .map(|standing| standing.active)
+            .sum()
+    }
+
+    /// Begins to stop.
+    pub fn stop(&self) {
+        self.stopper.stop();
+    }
+
+    /// Stops, and waits for that.
+    pub fn end(mut self) -> Totals {
+        self.stopper.stop();
+        self.thread.take().unwrap().join().unwrap()
+    }
+}
+
+impl Drop for Balancer {
+    fn drop(&mut self) {
+        self.stopper.stop();
+        let _ = self.thread.take().map(thread::JoinHandle::join);
+    }
+}

@@ -1,0 +1,159 @@
+//! What clients may ask for at a time, and what the rest are told.
+
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+
+use crate::balancer::Balancer;
+use crate::client::Client;
+use crate::scripted::{Backend, OK};
+use crate::support::{connect_from, eventually};
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// A backend that answers a request for each message.
+fn on_word() -> (Backend, mpsc::Sender<()>) {
+    let (go, wait) = mpsc::channel::<()>();
+    let wait = Arc::new(Mutex::new(wait));
+    let backend = Backend::start(move |peer| {
+        while peer.request().is_some() && wait.lock().unwrap().recv().is_ok() {
+            peer.say(OK);
+        }
+    });
+    (backend, go)
+}
+
+#[test]
+fn a_full_backend_has_a_line_and_a_full_line_is_told_503() {
+    let (backend, go) = on_word();
+    let balancer = Balancer::before(
+        [&backend],
+        "backend-connections 1\nqueue 1\nqueue-timeout 1h\n",
+    );
+    let mut first = balancer.client();
+    first.say(GET);
+    eventually("the first is under way", || balancer.active() == 1);
+    let mut second = balancer.client();
+    second.say(GET);
+    eventually("the second waits", || balancer.waiting() == 1);
+    let third = balancer.get("/");
+    assert_eq!(
+        (third.status(), third.values("Retry-After").len()),
+        (503, 1)
+    );
+    go.send(()).unwrap();
+    assert_eq!(first.answer("GET").status(), 200);
+    go.send(()).unwrap();
+    assert_eq!(second.answer("GET").status(), 200);
+    assert_eq!(backend.connections(), 1);
+}
+
+#[test]
+fn a_request_that_waited_in_line_for_too_long_is_told_503() {
+    let (backend, go) = on_word();
+    let balancer = Balancer::before([&backend], "backend-connections 1\nqueue-timeout 50ms\n");
+    let mut first = balancer.client();
+    first.say(GET);
+    eventually("the first is under way", || balancer.active() == 1);
+    let mut second = balancer.client();
+    second.say(GET);
+    let told = second.answer("GET");
+    assert_eq!((told.status(), told.values("Retry-After").len()), (503, 1));
+    go.send(()).unwrap();
+    assert_eq!(first.answer("GET").status(), 200);
+    second.say(GET); // it may ask again on the same connection
+    go.send(()).unwrap();
+    assert_eq!(second.answer("GET").status(), 200);
+}
+
+#[test]
+fn many_in_line_are_all_served_one_at_a_time() {
+    let (backend, go) = on_word();
+    let balancer = Balancer::before([&backend], "backend-connections 2\nqueue 100\n");
+    let mut clients: Vec<Client> = (0..50).map(|_| balancer.client()).collect();
+    clients.iter_mut().for_each(|client| client.say(GET));
+    eventually("all but two wait", || balancer.waiting() == 48);
+    clients.iter().for_each(|_| go.send(()).unwrap());
+    for client in &mut clients {
+        assert_eq!(client.answer("GET").status(), 200);
+    }
+    assert!(backend.connections() <= 2, "{}", backend.connections());
+}
+
+/// What a client from this address is told without asking.
+fn greeting(balancer: &Balancer, from: &str) -> u16 {
+    Client::of(connect_from(&format!("{from}:0"), &balancer.address))
+        .answer("GET")
+        .status()
+}
+
+#[test]
+fn a_connection_too_many_is_told_503_and_one_of_a_crowd_429() {
+    let backend = Backend::saying(OK);
+    let lines = "max-connections 2\nmax-per-peer 1\ndeny 127.0.0.9\n";
+    let balancer = Balancer::before([&backend], lines);
+    let mut first = balancer.client();
+    assert_eq!(first.get("/").status(), 200);
+    assert_eq!(greeting(&balancer, "127.0.0.1"), 429);
+    assert_eq!(greeting(&balancer, "127.0.0.9"), 403);
+    let mut second = Client::of(connect_from("127.0.0.2:0", &balancer.address));
+    assert_eq!(second.get("/").status(), 200);
+    assert_eq!(greeting(&balancer, "127.0.0.3"), 503);
+    drop(first);
+    eventually("a place is free", || {
+        let mut third = Client::of(connect_from("127.0.0.3:0", &balancer.address));
+        // Told without asking, or served.
+        third.try_say(GET).is_ok() && third.whole_or_cut("GET").is_ok_and(|a| a.status() == 200)
+    });
+}
+
+#[test]
+fn requests_faster_than_the_rate_are_told_429_and_when_to_come_again() {
+    let backend = Backend::saying(OK);
+    let balancer = Balancer::before([&backend], "rate-limit 1\nrate-burst 2\n");
+    let mut client = balancer.client();
+    assert_eq!(client.get("/").status(), 200);
+    assert_eq!(client.get("/").status(), 200);
+    let told = (0..20)
+        .map(|_| client.get("/"))
+        .find(|answer| answer.status() != 200);
+    let told = told.unwrap();
+    assert_eq!(
+        (told.status(), told.values("Retry-After")),
+        (429, vec![&b"1"[..]])
+    );
+    // Somebody else is not to blame.
+    let mut other = Client::of(connect_from("127.0.0.2:0", &balancer.address));
+    assert_eq!(other.get("/").status(), 200);
+}
+
+#[test]
+fn a_body_above_the_limit_is_told_413_however_it_is_framed() {
+    let backend = Backend::saying(OK);
+    let balancer = Balancer::before([&backend], "max-body 4\nmax-failures 1\n");
+    let bodies = [
+        ("Content-Length: 4\r\n\r\nbody", 200),
+        (
+            "Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n",
+            200,
+        ),
+        ("Content-Length: 5\r\n\r\nabody", 413),
+        (
+            "Transfer-Encoding: chunked\r\n\r\n5\r\nabody\r\n0\r\n\r\n",
+            413,
+        ),
+        (
+            "Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n1\r\ns\r\n0\r\n\r\n",
+            413,
+        ),
+    ];
+    for (body, status) in bodies {
+        let mut client = balancer.client();
+        client.say(format!("POST / HTTP/1.1\r\nHost: a\r\n{body}"));
+        assert_eq!(client.answer("POST").status(), status, "{body}");
+    }
+    assert_eq!(
+        balancer.get("/").status(),
+        200,
+        "the backend is not to blame"
+    );
+}
