@@ -73,7 +73,7 @@ fn a_client_that_leaves_a_reply_that_never_pauses_ends_it() {
     let balancer = Balancer::before([&endless], "");
     let mut client = balancer.client();
     client.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    client.bytes(1 << 20);
+    client.at_least(1 << 20);
     drop(client);
     told.recv_timeout(PATIENCE).unwrap();
 }

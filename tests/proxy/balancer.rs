@@ -20,9 +20,11 @@ pub struct Balancer {
     thread: Option<thread::JoinHandle<Totals>>,
 }
 
-/// What these lines say; a listener and a short drain are added.
+/// What these lines say; a short drain is added, and a listener if they name none.
 pub fn config(lines: &str) -> Config {
-    let text = format!("listen 127.0.0.1:0\ndrain 2s\n{lines}");
+    let listens = lines.lines().any(|line| line.starts_with("listen "));
+    let listen = if listens { "" } else { "listen 127.0.0.1:0\n" };
+    let text = format!("{listen}drain 2s\n{lines}");
     Config::parse("test", &text, &mut |_| Err("no includes".into())).unwrap()
 }
 

@@ -92,7 +92,7 @@ impl Client {
     }
 
     /// At least this many bytes of what comes.
-    pub fn bytes(&mut self, least: usize) -> Vec<u8> {
+    pub fn at_least(&mut self, least: usize) -> Vec<u8> {
         while self.waiting.len() < least {
             assert_eq!(self.more(), None, "ended");
         }
@@ -104,6 +104,14 @@ impl Client {
         while !self.waiting.windows(bytes.len()).any(|w| w == bytes) {
             assert_eq!(self.more(), None, "ended");
         }
+    }
+
+    /// The next head, as text; what follows is still to be read.
+    pub fn head(&mut self) -> String {
+        self.sees(b"\r\n\r\n");
+        let end = self.waiting.windows(4).position(|w| w == b"\r\n\r\n");
+        let head = self.waiting.drain(..end.unwrap() + 4).collect();
+        String::from_utf8(head).unwrap()
     }
 
     /// All that comes up to the end of the connection.
@@ -121,5 +129,18 @@ impl Client {
     /// Says that nothing more comes.
     pub fn finish(&mut self) {
         self.conn.shutdown(Shutdown::Write).unwrap();
+    }
+}
+
+/// Bytes as they come.
+impl Read for Client {
+    fn read(&mut self, part: &mut [u8]) -> std::io::Result<usize> {
+        if self.waiting.is_empty() {
+            return self.conn.read(part);
+        }
+        let count = part.len().min(self.waiting.len());
+        part[..count].copy_from_slice(&self.waiting[..count]);
+        self.waiting.drain(..count);
+        Ok(count)
     }
 }

@@ -4,17 +4,23 @@
 mod aborts;
 mod admin;
 mod balancer;
+mod bodies;
 mod checks;
 mod client;
 mod faults;
+mod fields;
 mod limits;
+mod messages;
 #[allow(dead_code)]
 #[path = "../http/plain.rs"]
 mod plain;
+mod program;
+mod proxied;
 mod resolve;
 mod retries;
 mod scripted;
 #[path = "../support/mod.rs"]
 mod support;
 mod times;
+mod tunnels;
 mod world;
