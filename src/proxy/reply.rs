@@ -131,7 +131,7 @@ fn wait(
             Ok(Ready::Readable) => return Ok(Deadline::after(SOON)),
             Ok(Ready::OtherEnded) => match watch.upload {
                 // The end may be behind a whole body, or in the middle of it: the upload finds out.
-                Some(upload) if !upload.settles() => return Ok(Deadline::after(SOON)),
+                Some(upload) if !upload.ends() => return Ok(Deadline::after(SOON)),
                 _ => return Err(Failed::ClientGone),
             },
             Ok(Ready::TimedOut) if from.is_some() => return Err(Failed::TimedOut),

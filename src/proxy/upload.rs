@@ -145,6 +145,11 @@ impl Upload {
         self.settles().is_some_and(|(_, whole)| whole)
     }
 
+    /// Whether it has ended, or does within a moment.
+    pub fn ends(&self) -> bool {
+        self.settles().is_some()
+    }
+
     fn settles(&self) -> Option<(Instant, bool)> {
         let when = self.settled.when.lock();
         let when = when.unwrap_or_else(PoisonError::into_inner);
@@ -156,7 +161,7 @@ impl Upload {
     /// Waits for its end; brings it about, if the body is not through by itself, by ending the
     /// backend's connection.
     pub fn finish(self) -> Ended {
-        if self.settles().is_none() {
+        if !self.ends() {
             let _ = self.backend.shutdown(Shutdown::Both); // fails when it has ended already
         }
         self.thread.join().unwrap_or_else(|_| Ended {

@@ -7,6 +7,7 @@ use groundwire::proxy::config::Config;
 use groundwire::proxy::{Current, LoadBalancer, Standing, reload};
 use groundwire::server::{self, Stopper, Totals};
 use groundwire::telemetry::Log;
+use groundwire::telemetry::Registry;
 
 use crate::client::Client;
 use crate::plain::Plain;
@@ -40,7 +41,7 @@ impl Balancer {
         let address = balancer.bound()[0].1.to_string();
         let (current, stopper) = (balancer.current(), Stopper::new());
         let stop = stopper.clone();
-        let thread = thread::spawn(move || balancer.run(&stop).unwrap());
+        let thread = thread::spawn(move || balancer.run(&stop, &Registry::new()).unwrap());
         Self {
             address,
             current,
