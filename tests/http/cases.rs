@@ -11,6 +11,8 @@ pub struct Case {
     pub place: String,
     /// Flags of the load balancer.
     pub flags: Vec<String>,
+    /// Lines of its configuration file, which then replaces the flags.
+    pub file: Vec<String>,
     /// The method of the request that is answered.
     pub asked: String,
     pub bytes: Vec<u8>,
@@ -93,6 +95,7 @@ impl Case {
         let last = self.outcomes.last_mut();
         match word {
             "with" => self.flags = rest.split(' ').map(String::from).collect(),
+            "file" => self.file.push(rest.into()),
             "asked" => self.asked = rest.into(),
             ">" => self.bytes.extend(bytes(rest)),
             "closes" => self.closes = true,

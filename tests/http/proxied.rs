@@ -2,6 +2,7 @@
 //! recording backend on the other. Each case has a proxy process of its own, so that nothing of one
 //! is seen in another, and what the backend got is known to the last byte when the process has ended.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -12,7 +13,7 @@ use crate::cases::{self, Case, Outcome, Verb};
 use crate::judges;
 use crate::plain::{self, Plain};
 use crate::recording::{Answer, Backend, Record};
-use crate::support::PATIENCE;
+use crate::support::{Folder, PATIENCE};
 
 /// Comes after each case whose connection should go on.
 const PROBE: &[u8] = b"GET /probe HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n";
@@ -22,20 +23,34 @@ const WORKERS: usize = 4;
 pub struct Proxy {
     child: Child,
     address: String,
+    _folder: Option<Folder>,
 }
 
 impl Proxy {
-    /// The load balancer in front of this backend.
-    pub fn start(program: &str, backend: &str, flags: &[String]) -> Self {
+    /// The load balancer in front of this backend, as the case wants it.
+    pub fn start(program: &str, backend: &str, case: &Case) -> Self {
         let mut command = Command::new(program);
-        command.args(["--listen", "127.0.0.1:0", "--backend"]);
-        command.arg(format!("http://{backend}")).args(flags);
+        let folder = (!case.file.is_empty()).then(Folder::new);
+        if let Some(folder) = &folder {
+            let begin = format!("listen 127.0.0.1:0\nbackend http://{backend}\n");
+            let path = folder.path("load-balancer.conf");
+            fs::write(&path, begin + &case.file.join("\n")).unwrap();
+            command.args(["--config", &path]);
+        } else {
+            command.args(["--listen", "127.0.0.1:0", "--backend"]);
+            command.arg(format!("http://{backend}")).args(&case.flags);
+        }
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         let stdout = child.stdout.as_mut().unwrap();
         BufReader::new(stdout).read_line(&mut line).unwrap();
-        let address = line.trim_end().rsplit(' ').next().unwrap().into();
-        Self { child, address }
+        let address = line.trim_end().rsplit(' ').next().unwrap().to_string();
+        assert!(address.contains(':'), "{}: it did not start", case.place);
+        Self {
+            child,
+            address,
+            _folder: folder,
+        }
     }
 
     /// Sends these bytes, and the end of them if `is_whole`; returns what came up to the end of the
@@ -110,7 +125,7 @@ struct Run {
 
 fn run(program: &str, case: &Case) -> Result<Run, String> {
     let backend = Backend::start(Answer::Ok);
-    let proxy = Proxy::start(program, &backend.address, &case.flags);
+    let proxy = Proxy::start(program, &backend.address, case);
     let mut bytes = case.bytes.clone();
     if goes_on(case) {
         bytes.extend_from_slice(PROBE);
@@ -287,7 +302,7 @@ fn response_fault(program: &str, case: &Case) -> Result<Vec<u8>, String> {
         bytes: case.bytes.clone(),
         closes: case.closes,
     });
-    let proxy = Proxy::start(program, &backend.address, &case.flags);
+    let proxy = Proxy::start(program, &backend.address, case);
     let method = &case.asked;
     let request = format!("{method} / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     let heard = proxy.ask(request.as_bytes(), false);
