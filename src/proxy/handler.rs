@@ -16,7 +16,7 @@ use super::access_log::Entry;
 use super::balance::stable_hash;
 use super::desk::Desk;
 use super::forward::{self, Answer, Body, Done, Job};
-use super::heads::Sender;
+use super::heads::{self, Sender};
 use super::proxy_protocol::{self, Header};
 use super::setup::{Current, Setup};
 use super::tunnel;
@@ -446,10 +446,16 @@ impl Turn<'_> {
                 ..own(400, "bytes behind a request for another protocol")
             };
         }
-        match head.method {
-            "CONNECT" => return self.connect(),
-            "TRACE" => return own(405, "TRACE is not passed on"),
-            "OPTIONS" if head.fields.get(Name::MaxForwards) == Some(b"0") => {
+        match (head.method, heads::forwards_left(head)) {
+            ("CONNECT", _) => return self.connect(),
+            (_, Err(heads::NoNumber)) => {
+                return Done {
+                    keep_alive: false,
+                    ..own(400, "Max-Forwards is not one decimal number")
+                };
+            }
+            ("TRACE", _) => return own(405, "TRACE is not passed on"),
+            (_, Ok(Some(0))) => {
                 return Done {
                     failure: None,
                     ..own(200, "")

@@ -6,6 +6,7 @@
 //! | Content-Length | as the body was understood | the same |
 //! | Host | as it was understood: the target's, if it named one | |
 //! | Expect | passed on | |
+//! | Max-Forwards with OPTIONS | one less | |
 //! | X-Forwarded-For, -Proto, -Host, Forwarded | set, added to or kept, by who the peer is | |
 //! | Via | a line more | a line more |
 //! | Date | | added if missing (RFC 9110 §6.6.1) |
@@ -44,6 +45,9 @@ pub fn request(out: &mut Vec<u8>, head: &RequestHead<'_>, sender: &Sender<'_>, h
         }
     }
     forwarded(out, head, sender, host);
+    if let Some(left) = forwards_left(head).ok().flatten() {
+        write::number_field(out, "Max-Forwards", left.saturating_sub(1));
+    }
     body(out, head.framing);
     if head.upgrade {
         write::field(out, "Connection", b"Upgrade");
@@ -57,6 +61,35 @@ pub fn request(out: &mut Vec<u8>, head: &RequestHead<'_>, sender: &Sender<'_>, h
     }
     via(out, head.version, sender.forwarding);
     write::end(out);
+}
+
+/// How often a request may still be forwarded, where that counts: with OPTIONS and TRACE (RFC 9110
+/// §7.6.2). An error if Max-Forwards is there, and is not one decimal number.
+pub fn forwards_left(head: &RequestHead<'_>) -> Result<Option<u64>, NoNumber> {
+    if !counts_forwards(head) {
+        return Ok(None);
+    }
+    let mut values = head.fields.all(Name::MaxForwards);
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(digits), None) if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => {
+            // A number that we cannot hold may become the largest that we can.
+            let number = digits.iter().fold(0_u64, |number, digit| {
+                let next = number.saturating_mul(10);
+                next.saturating_add(u64::from(digit - b'0'))
+            });
+            Ok(Some(number))
+        }
+        _ => Err(NoNumber),
+    }
+}
+
+/// Max-Forwards is there, and is not one decimal number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoNumber;
+
+fn counts_forwards(head: &RequestHead<'_>) -> bool {
+    matches!(head.method, "OPTIONS" | "TRACE")
 }
 
 /// How a response goes to the client.
@@ -148,6 +181,7 @@ fn passes_to_backend(field: &Field<'_>, sender: &Sender<'_>, head: &RequestHead<
             keeps
         }
         Name::Expect => head.expects_continue,
+        Name::MaxForwards => !counts_forwards(head),
         known => !known.is_hop_by_hop(),
     }
 }
