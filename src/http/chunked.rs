@@ -139,6 +139,14 @@ impl ChunkReader {
         }
     }
 
+    /// How many bytes of the chunk that is being read have not been told of yet.
+    pub fn left_of_chunk(&self) -> u64 {
+        match self.state {
+            State::Data(left) => left,
+            _ => 0,
+        }
+    }
+
     /// Says that the last so many bytes of the data that was told of are not done with, and will be
     /// shown again.
     pub fn give_back(&mut self, count: u64) {

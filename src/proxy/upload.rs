@@ -240,7 +240,9 @@ impl Pump {
                 }
                 Piece::Data { from, to } => {
                     self.sent += (to - from) as u64;
-                    if self.plan.most.is_some_and(|most| self.sent > most) {
+                    // A chunk says before it comes how long it is.
+                    let least = self.sent.saturating_add(reader.left_of_chunk());
+                    if self.plan.most.is_some_and(|most| least > most) {
                         return Err(UploadError::TooLong);
                     }
                     write::chunk_line(&mut self.out, to - from);
