@@ -27,8 +27,11 @@ use crate::server::{End, Handler, Refusal, Session};
 /// What an idle client's buffer keeps, in bytes.
 const KEPT: usize = 4096;
 /// The methods that are told with 405. Others pass, too; TRACE does not (it shows fields that were
-/// added on the way to whoever asks), nor CONNECT where it is not allowed.
+/// added on the way to whoever asks).
 const ALLOWED: &str = "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH";
+
+/// Why whoever does not wait for the other protocol is refused.
+const IMPATIENT: &str = "bytes behind a request for another protocol";
 
 /// The handler of one listener.
 pub struct Clients {
@@ -440,10 +443,10 @@ impl Turn<'_> {
             }
         }
         // Whether what follows is HTTP depends on the answer; whoever does not wait for it is refused.
-        if (head.upgrade || head.method == "CONNECT") && self.more_behind {
+        if head.upgrade && self.more_behind {
             return Done {
                 keep_alive: false,
-                ..own(400, "bytes behind a request for another protocol")
+                ..own(400, IMPATIENT)
             };
         }
         match (head.method, heads::forwards_left(head)) {
@@ -506,11 +509,14 @@ impl Turn<'_> {
         };
         let allowed = &self.setup.config.connect_allow;
         if allowed.is_empty() {
-            return refuse(405, "CONNECT is not allowed");
+            return refuse(501, "CONNECT is not allowed");
         }
         let same = |host: &str| host.eq_ignore_ascii_case(target.text);
         if !allowed.iter().any(|host_port| same(&host_port.to_string())) {
             return refuse(403, "CONNECT to this target is not allowed");
+        }
+        if self.more_behind {
+            return refuse(400, IMPATIENT);
         }
         let Ok(backend) = Dialer::default().dial(Network::Tcp, target.text) else {
             return refuse(502, "connect failed");
