@@ -164,17 +164,21 @@ fn expectation(fields: Fields<'_>) -> Result<bool, Rule> {
     Ok(expected)
 }
 
-/// Whether Upgrade names protocols: `token` or `token/token` (RFC 9110 §7.8).
+/// Whether Upgrade names protocols: `token` or `token/token` (RFC 9110 §7.8). One that names h2c is
+/// ignored: it is obsolete (RFC 9113 §3.1), and a tunnel of HTTP/2 would take requests past whoever
+/// is to look at each of them.
 fn upgrade(fields: Fields<'_>) -> Result<bool, Rule> {
-    let mut any = false;
+    let (mut any, mut any_h2c) = (false, false);
     for protocol in fields.elements(Name::Upgrade) {
         let mut parts = protocol.splitn(2, |&byte| byte == b'/');
+        let name = protocol.get(..3).unwrap_or_default();
+        any_h2c |= name.eq_ignore_ascii_case(b"h2c");
         if !parts.all(octets::is_token) {
             return Err(Rule::BadConnection);
         }
         any = true;
     }
-    Ok(any)
+    Ok(any && !any_h2c)
 }
 
 #[cfg(test)]
@@ -250,6 +254,10 @@ mod tests {
             (
                 "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
                 "GET / a None ku",
+            ),
+            (
+                "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
+                "GET / a None k",
             ),
             ("GET / HTTP/1.1\r\nHost: a\r\n", "more"),
         ] {
