@@ -50,10 +50,7 @@ pub fn request(out: &mut Vec<u8>, head: &RequestHead<'_>, sender: &Sender<'_>, h
     }
     body(out, head.framing);
     if head.upgrade {
-        write::field(out, "Connection", b"Upgrade");
-        for value in head.fields.all(Name::Upgrade) {
-            write::field(out, "Upgrade", value);
-        }
+        upgrade(out, head.fields);
     } else if takes_trailers(head.fields) {
         // TE is for one connection only; we pass trailers on, so the client's wish is ours, too.
         write::field(out, "Connection", b"TE");
@@ -133,12 +130,12 @@ pub fn response(
     if has_length {
         body(out, outgoing.framing);
     }
-    if outgoing.upgrade {
-        write::field(out, "Connection", b"Upgrade");
-        for value in head.fields.all(Name::Upgrade) {
-            write::field(out, "Upgrade", value);
-        }
-    } else if !head.is_interim() {
+    // RFC 9110 §15.5.22: 426 says which protocol is required.
+    let is_required = head.status == 426 && head.fields.get(Name::Upgrade).is_some();
+    if outgoing.upgrade || is_required {
+        upgrade(out, head.fields);
+    }
+    if !outgoing.upgrade && !head.is_interim() {
         connection(out, outgoing);
     }
     via(out, head.version, forwarding);
@@ -160,6 +157,13 @@ pub fn connection(out: &mut Vec<u8>, outgoing: Outgoing) {
         (false, _) => write::field(out, "Connection", b"close"),
         (true, Version::Http10) => write::field(out, "Connection", b"keep-alive"),
         (true, Version::Http11) => {}
+    }
+}
+
+fn upgrade(out: &mut Vec<u8>, fields: Fields<'_>) {
+    write::field(out, "Connection", b"Upgrade");
+    for value in fields.all(Name::Upgrade) {
+        write::field(out, "Upgrade", value);
     }
 }
 
@@ -254,10 +258,20 @@ impl<'a> Named<'a> {
         Self { fields, any }
     }
 
-    /// Names that the message can't do without are not taken away, whoever names them.
+    /// Names that the message can't do without are not taken away, whoever names them; nor those
+    /// that tell who the client is, or a client could have a trusted peer's word taken out.
     fn names(&self, field: &Field<'_>) -> bool {
         self.any
-            && !matches!(field.known, Name::ContentLength | Name::Date | Name::Expect)
+            && !matches!(
+                field.known,
+                Name::ContentLength
+                    | Name::Date
+                    | Name::Expect
+                    | Name::Forwarded
+                    | Name::XForwardedFor
+                    | Name::XForwardedProto
+                    | Name::XForwardedHost
+            )
             && octets::is_token(field.name)
             && self
                 .fields
@@ -265,3 +279,6 @@ impl<'a> Named<'a> {
                 .any(|option| option.eq_ignore_ascii_case(field.name))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -300,6 +300,7 @@ pub const TEST_ONLY: &[&str] = &[
     "dns/message/tests.rs",
     "dns/zone/tests.rs",
     "proxy/balance/tests.rs",
+    "proxy/heads/tests.rs",
     "proxy/health/tests.rs",
     "proxy/proxy_protocol/tests.rs",
 ];
