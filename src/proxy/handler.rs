@@ -7,31 +7,26 @@
 //! ```
 
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr};
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use super::access_log::Entry;
-use super::balance::stable_hash;
 use super::desk::Desk;
-use super::forward::{self, Answer, Body, Done, Job};
-use super::heads::{self, Sender};
+use super::forward::{self, Answer, Body, Done};
+use super::phase::{Newcomers, Phase};
 use super::proxy_protocol::{self, Header};
 use super::setup::{Current, Setup};
-use super::tunnel;
-use crate::http::{Framing, HeadParser, Name, RequestHead, Target, Version};
-use crate::net::{Conn, Deadline, Dialer, Incoming, Network};
+use super::turn::Turn;
+use crate::http::{Framing, HeadParser, Name, RequestHead, Version};
+use crate::net::{Conn, Deadline, Incoming};
 use crate::server::{End, Handler, Refusal, Session};
 
 /// What an idle client's buffer keeps, in bytes.
-const KEPT: usize = 4096;
+pub(super) const KEPT: usize = 4096;
 /// The methods that are told with 405. Others pass, too; TRACE does not (it shows fields that were
 /// added on the way to whoever asks).
 const ALLOWED: &str = "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH";
-
-/// Why whoever does not wait for the other protocol is refused.
-const IMPATIENT: &str = "bytes behind a request for another protocol";
 
 /// The handler of one listener.
 pub struct Clients {
@@ -39,29 +34,6 @@ pub struct Clients {
     /// Connections begin with a PROXY protocol header.
     behind_proxy: bool,
     newcomers: Newcomers,
-}
-
-/// The connections that had sent nothing yet when the server was told to stop. Their first request
-/// may be on its way, and its sender could not know; so they are given a moment.
-#[derive(Clone, Default)]
-pub(super) struct Newcomers(Arc<Mutex<Vec<Newcomer>>>);
-
-type Newcomer = (Arc<AtomicU8>, Conn);
-
-impl Newcomers {
-    /// The moment is over.
-    pub(super) fn end(&self) {
-        let all = std::mem::take(&mut *self.lock());
-        for (phase, conn) in all {
-            if phase.swap(STOPPING, Ordering::SeqCst) == NEW {
-                let _ = conn.shutdown(Shutdown::Read); // fails when it has ended already
-            }
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Newcomer>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Clients {
@@ -134,50 +106,6 @@ impl Handler for Clients {
         let rest = b"Content-Length: 0\r\nConnection: close\r\n\r\n";
         // A new connection's buffer has room, so this does not block; if the peer has gone, it has.
         let _ = (&*conn).write_all(&[b"HTTP/1.1 ", status, rest].concat());
-    }
-}
-
-/// Whether the connection rests between two requests, so that a stop may end it at once.
-struct Phase(Arc<AtomicU8>);
-
-const NEW: u8 = 0;
-const RESTING: u8 = 1;
-const WORKING: u8 = 2;
-const STOPPING: u8 = 3;
-
-impl Phase {
-    /// Asks to be told of a stop instead of having the reading ended: a request's body may still be
-    /// on its way, and a response takes its time.
-    fn of(conn: &Conn, session: &Session<'_>, newcomers: &Newcomers) -> Self {
-        let phase = Arc::new(AtomicU8::new(NEW));
-        let (shared, conn, newcomers) = (phase.clone(), conn.clone(), newcomers.clone());
-        session.at_stop(move || {
-            if shared.load(Ordering::SeqCst) == NEW {
-                newcomers.lock().push((shared.clone(), conn.clone()));
-            } else if shared.swap(STOPPING, Ordering::SeqCst) == RESTING {
-                let _ = conn.shutdown(Shutdown::Read); // fails when it has ended already
-            }
-        });
-        Self(phase)
-    }
-
-    /// A request begins. `false` if the reading has been ended, or will be.
-    fn work(&self) -> bool {
-        let begin = |phase| (phase != STOPPING).then_some(WORKING);
-        let order = Ordering::SeqCst;
-        self.0.fetch_update(order, order, begin).is_ok()
-    }
-
-    /// A request has ended. `false`: there is to be no other.
-    fn rest(&self) -> bool {
-        let change = self
-            .0
-            .compare_exchange(WORKING, RESTING, Ordering::SeqCst, Ordering::SeqCst);
-        change != Err(STOPPING)
-    }
-
-    fn is_stopping(&self) -> bool {
-        self.0.load(Ordering::SeqCst) == STOPPING
     }
 }
 
@@ -399,156 +327,6 @@ impl Client<'_> {
             (true, _) => After::GoesOn,
             (false, _) => After::Ends,
         }
-    }
-}
-
-/// A request with all that is known of it.
-struct Turn<'a> {
-    setup: &'a Setup,
-    conn: &'a Conn,
-    source: Option<SocketAddr>,
-    local: &'a mut Option<SocketAddr>,
-    trusted: bool,
-    head: RequestHead<'a>,
-    body: Body<'a>,
-    keep_alive: bool,
-    watched: bool,
-    /// Bytes follow that are not of this request.
-    more_behind: bool,
-}
-
-impl Turn<'_> {
-    fn run(&mut self, desk: &mut Desk) -> Done {
-        let own = |status, failure| Done {
-            answer: Some((status, None)),
-            failure: Some(failure),
-            keep_alive: true,
-            ..Done::default()
-        };
-        let ip = self.source.map(|address| address.ip());
-        if let Err(wait) = self.setup.admit(ip) {
-            return Done {
-                answer: Some((429, Some(wait))),
-                ..own(429, "too many requests of this client")
-            };
-        }
-        let head = &self.head;
-        if let (Some(most), Framing::Length(length)) = (self.setup.config.limits.body, head.framing)
-        {
-            if length > most {
-                return Done {
-                    keep_alive: false,
-                    ..own(413, "the request's body is too long")
-                };
-            }
-        }
-        // Whether what follows is HTTP depends on the answer; whoever does not wait for it is refused.
-        if head.upgrade && self.more_behind {
-            return Done {
-                keep_alive: false,
-                ..own(400, IMPATIENT)
-            };
-        }
-        match (head.method, heads::forwards_left(head)) {
-            ("CONNECT", _) => return self.connect(),
-            (_, Err(heads::NoNumber)) => {
-                return Done {
-                    keep_alive: false,
-                    ..own(400, "Max-Forwards is not one decimal number")
-                };
-            }
-            ("TRACE", _) => return own(405, "TRACE is not passed on"),
-            (_, Ok(Some(0))) => {
-                return Done {
-                    failure: None,
-                    ..own(200, "")
-                };
-            }
-            _ => {}
-        }
-        let host = head.host.map_or("", |host| host.host);
-        let pool = match self.setup.route(host, head.target_text()) {
-            Ok(pool) => pool,
-            Err(status) => return own(status, "no route"),
-        };
-        if pool.config.proxy_protocol.is_some() && self.local.is_none() {
-            *self.local = forward::local_address(self.conn);
-        }
-        let hash = ip.map_or(0, hash_of);
-        let mut job = Job {
-            setup: self.setup,
-            pool,
-            client: self.conn,
-            local: *self.local,
-            source: self.source,
-            sender: Sender {
-                ip,
-                trusted: self.trusted,
-                forwarding: &self.setup.config.forwarding,
-            },
-            hash,
-            head: self.head,
-            body: std::mem::replace(&mut self.body, Body::Empty),
-            keep_alive: self.keep_alive,
-            watched: self.watched,
-        };
-        let done = forward::forward(&mut job, desk);
-        self.body = job.body;
-        done
-    }
-
-    /// CONNECT to one of the targets that are allowed (RFC 9110 §9.3.6).
-    fn connect(&self) -> Done {
-        let refuse = |status, failure| Done {
-            answer: Some((status, None)),
-            failure: Some(failure),
-            ..Done::default()
-        };
-        let Target::Authority(target) = self.head.target else {
-            return refuse(400, "CONNECT without an authority");
-        };
-        let allowed = &self.setup.config.connect_allow;
-        if allowed.is_empty() {
-            return refuse(501, "CONNECT is not allowed");
-        }
-        let same = |host: &str| host.eq_ignore_ascii_case(target.text);
-        if !allowed.iter().any(|host_port| same(&host_port.to_string())) {
-            return refuse(403, "CONNECT to this target is not allowed");
-        }
-        if self.more_behind {
-            return refuse(400, IMPATIENT);
-        }
-        let Ok(backend) = Dialer::default().dial(Network::Tcp, target.text) else {
-            return refuse(502, "connect failed");
-        };
-        let timeouts = &self.setup.config.timeouts;
-        self.conn
-            .set_write_deadline(Deadline::after(timeouts.write));
-        let mut conn = self.conn;
-        if conn
-            .write_all(b"HTTP/1.1 200 Connection Established\r\n\r\n")
-            .is_err()
-        {
-            return Done {
-                status: 200,
-                failure: Some("the client has left"),
-                ..Done::default()
-            };
-        }
-        let through = tunnel::run(conn, &backend, &mut Incoming::new(KEPT), timeouts.tunnel);
-        Done {
-            status: 200,
-            sent: through.down,
-            received: through.up,
-            ..Done::default()
-        }
-    }
-}
-
-fn hash_of(ip: IpAddr) -> u64 {
-    match ip {
-        IpAddr::V4(ip) => stable_hash(&ip.octets()),
-        IpAddr::V6(ip) => stable_hash(&ip.octets()),
     }
 }
 

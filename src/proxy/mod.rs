@@ -25,6 +25,7 @@ mod forward;
 mod handler;
 mod heads;
 pub mod health;
+mod phase;
 mod pool;
 pub mod proxy_protocol;
 pub mod rate;
@@ -34,6 +35,7 @@ pub mod retry;
 mod service;
 mod setup;
 mod tunnel;
+mod turn;
 mod upload;
 
 pub use handler::Clients;

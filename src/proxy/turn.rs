@@ -1,0 +1,176 @@
+//! A request that was read: who answers it, or why nobody does.
+
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
+
+use super::balance::stable_hash;
+use super::desk::Desk;
+use super::forward::{self, Body, Done, Job};
+use super::handler::KEPT;
+use super::heads::{self, Sender};
+use super::setup::Setup;
+use super::tunnel;
+use crate::http::{Framing, RequestHead, Target};
+use crate::net::{Conn, Deadline, Dialer, Incoming, Network};
+
+/// Why whoever does not wait for the other protocol is refused.
+const IMPATIENT: &str = "bytes behind a request for another protocol";
+
+/// A request with all that is known of it.
+pub struct Turn<'a> {
+    /// The configuration.
+    pub setup: &'a Setup,
+    /// The client.
+    pub conn: &'a Conn,
+    /// Its address, as believed.
+    pub source: Option<SocketAddr>,
+    /// Where it connected to, when that has been asked.
+    pub local: &'a mut Option<SocketAddr>,
+    /// Whether what it says about others is believed.
+    pub trusted: bool,
+    /// The request.
+    pub head: RequestHead<'a>,
+    /// Its body.
+    pub body: Body<'a>,
+    /// Whether the connection may go on afterwards.
+    pub keep_alive: bool,
+    /// Whether the client's end means that it has left.
+    pub watched: bool,
+    /// Bytes follow that are not of this request.
+    pub more_behind: bool,
+}
+
+impl Turn<'_> {
+    pub fn run(&mut self, desk: &mut Desk) -> Done {
+        let own = |status, failure| Done {
+            answer: Some((status, None)),
+            failure: Some(failure),
+            keep_alive: true,
+            ..Done::default()
+        };
+        let ip = self.source.map(|address| address.ip());
+        if let Err(wait) = self.setup.admit(ip) {
+            return Done {
+                answer: Some((429, Some(wait))),
+                ..own(429, "too many requests of this client")
+            };
+        }
+        let head = &self.head;
+        if let (Some(most), Framing::Length(length)) = (self.setup.config.limits.body, head.framing)
+        {
+            if length > most {
+                return Done {
+                    keep_alive: false,
+                    ..own(413, "the request's body is too long")
+                };
+            }
+        }
+        // Whether what follows is HTTP depends on the answer; whoever does not wait for it is refused.
+        if head.upgrade && self.more_behind {
+            return Done {
+                keep_alive: false,
+                ..own(400, IMPATIENT)
+            };
+        }
+        match (head.method, heads::forwards_left(head)) {
+            ("CONNECT", _) => return self.connect(),
+            (_, Err(heads::NoNumber)) => {
+                return Done {
+                    keep_alive: false,
+                    ..own(400, "Max-Forwards is not one decimal number")
+                };
+            }
+            ("TRACE", _) => return own(405, "TRACE is not passed on"),
+            (_, Ok(Some(0))) => {
+                return Done {
+                    failure: None,
+                    ..own(200, "")
+                };
+            }
+            _ => {}
+        }
+        let host = head.host.map_or("", |host| host.host);
+        let pool = match self.setup.route(host, head.target_text()) {
+            Ok(pool) => pool,
+            Err(status) => return own(status, "no route"),
+        };
+        if pool.config.proxy_protocol.is_some() && self.local.is_none() {
+            *self.local = forward::local_address(self.conn);
+        }
+        let hash = ip.map_or(0, hash_of);
+        let mut job = Job {
+            setup: self.setup,
+            pool,
+            client: self.conn,
+            local: *self.local,
+            source: self.source,
+            sender: Sender {
+                ip,
+                trusted: self.trusted,
+                forwarding: &self.setup.config.forwarding,
+            },
+            hash,
+            head: self.head,
+            body: std::mem::replace(&mut self.body, Body::Empty),
+            keep_alive: self.keep_alive,
+            watched: self.watched,
+        };
+        let done = forward::forward(&mut job, desk);
+        self.body = job.body;
+        done
+    }
+
+    /// CONNECT to one of the targets that are allowed (RFC 9110 §9.3.6).
+    fn connect(&self) -> Done {
+        let refuse = |status, failure| Done {
+            answer: Some((status, None)),
+            failure: Some(failure),
+            ..Done::default()
+        };
+        let Target::Authority(target) = self.head.target else {
+            return refuse(400, "CONNECT without an authority");
+        };
+        let allowed = &self.setup.config.connect_allow;
+        if allowed.is_empty() {
+            return refuse(501, "CONNECT is not allowed");
+        }
+        let same = |host: &str| host.eq_ignore_ascii_case(target.text);
+        if !allowed.iter().any(|host_port| same(&host_port.to_string())) {
+            return refuse(403, "CONNECT to this target is not allowed");
+        }
+        if self.more_behind {
+            return refuse(400, IMPATIENT);
+        }
+        let Ok(backend) = Dialer::default().dial(Network::Tcp, target.text) else {
+            return refuse(502, "connect failed");
+        };
+        let timeouts = &self.setup.config.timeouts;
+        self.conn
+            .set_write_deadline(Deadline::after(timeouts.write));
+        let mut conn = self.conn;
+        if conn
+            .write_all(b"HTTP/1.1 200 Connection Established\r\n\r\n")
+            .is_err()
+        {
+            return Done {
+                status: 200,
+                failure: Some("the client has left"),
+                ..Done::default()
+            };
+        }
+        let through = tunnel::run(conn, &backend, &mut Incoming::new(KEPT), timeouts.tunnel);
+        Done {
+            status: 200,
+            sent: through.down,
+            received: through.up,
+            ..Done::default()
+        }
+    }
+}
+
+fn hash_of(ip: IpAddr) -> u64 {
+    match ip {
+        IpAddr::V4(ip) => stable_hash(&ip.octets()),
+        IpAddr::V6(ip) => stable_hash(&ip.octets()),
+    }
+}
