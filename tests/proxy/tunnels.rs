@@ -195,7 +195,7 @@ fn connect_reaches_what_is_allowed_and_nothing_else() {
         backend.address
     ));
     let answer = client.answer("GET");
-    assert_eq!((answer.status(), answer.values("Allow").len()), (405, 1));
+    assert_eq!(answer.status(), 501);
     assert_eq!(other.connections(), 0);
 }
 
