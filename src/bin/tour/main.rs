@@ -6,6 +6,7 @@
 //! To add a stop: 1. write a function like those in `stops.rs`; 2. give it a row in `STOPS`.
 #![forbid(unsafe_code)]
 
+mod balancer;
 mod calls;
 mod commands;
 mod names;

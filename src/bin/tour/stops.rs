@@ -15,7 +15,7 @@ use groundwire::net::{self, Conn, Deadline, MAX_UDP_PAYLOAD, Network};
 use groundwire::server::{Config, DatagramConfig, DatagramServer, Running, Server, Stopper};
 use groundwire::telemetry::Histogram;
 
-use super::{calls, commands, names, packets, zone};
+use super::{balancer, calls, commands, names, packets, zone};
 
 /// How long anything here may take; loopback answers in microseconds.
 pub const PATIENCE: Duration = Duration::from_secs(3);
@@ -91,6 +91,11 @@ pub const STOPS: &[Stop] = &[
         name: "zone",
         about: "names that are ours, that are not there, that are somebody else's",
         visit: zone::zone,
+    },
+    Stop {
+        name: "balancer",
+        about: "three backends behind one address, and one of them killed",
+        visit: balancer::balancer,
     },
     Stop {
         name: "deadline",
