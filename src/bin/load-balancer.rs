@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use groundwire::cli::{self, Args, Failure, Opt, Out, Spec, UsageError, What};
-use groundwire::proxy::config::{Config, OPTIONS, Problem, load};
+use groundwire::proxy::config::{Config, LoadError, OPTIONS, Problem, load};
 use groundwire::proxy::{Current, LoadBalancer, reload};
 use groundwire::server::{flags, program};
 use groundwire::telemetry::{Format, Level, Log, Registry};
@@ -117,18 +117,22 @@ fn reader(args: &Args, current: Arc<Current>) -> Result<impl Fn() + Send + 'stat
 
 fn configuration(args: &Args) -> Result<Config, Failure> {
     let Some(file) = args.value("config") else {
-        return Config::from_args(args).map_err(all_of);
+        let usage = |last| Failure::Usage(UsageError::rule(last));
+        return Config::from_args(args).map_err(|problems| all_of(&problems, usage));
     };
     Config::only_a_file(args)?;
-    load(file).map_err(Failure::of)
+    load(file).map_err(|error| match error {
+        LoadError::Wrong(problems) => all_of(&problems, Failure::Failed),
+        LoadError::File { .. } => Failure::of(error),
+    })
 }
 
-/// A line for each mistake, and the status of a wrong call.
-fn all_of(problems: Vec<Problem>) -> Failure {
+/// A line for each mistake, the last of which is the failure.
+fn all_of(problems: &[Problem], failure: impl FnOnce(String) -> Failure) -> Failure {
     let mut lines: Vec<String> = problems.iter().map(Problem::to_string).collect();
     let last = lines.pop().unwrap_or_default();
     lines.iter().for_each(|line| cli::complain(&SPEC, line));
-    Failure::Usage(UsageError::rule(last))
+    failure(last)
 }
 
 fn server_config(args: &Args) -> Result<groundwire::server::Config, Failure> {
