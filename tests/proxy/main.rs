@@ -7,10 +7,14 @@ mod balancer;
 mod bodies;
 mod checks;
 mod client;
+mod crowds;
 mod faults;
 mod fields;
+mod life;
 mod limits;
+mod load;
 mod messages;
+mod peers;
 #[allow(dead_code)]
 #[path = "../http/plain.rs"]
 mod plain;

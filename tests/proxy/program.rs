@@ -15,28 +15,46 @@ pub struct Program {
     pub address: String,
     child: Child,
     lines: BufReader<std::process::ChildStdout>,
+    errors: mpsc::Receiver<String>,
 }
 
 impl Program {
-    /// Starts it, its errors in one pipe that nobody reads before the end.
+    /// Starts it, and waits for its first line.
     pub fn start(program: &str, arguments: &[&str]) -> Self {
         let mut command = Command::new(program);
         let command = command.args(arguments).stdout(Stdio::piped());
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
+        let (tell, errors) = mpsc::channel();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        thread::spawn(move || {
+            let mut lines = stderr.lines().map_while(Result::ok);
+            lines.all(|line| tell.send(line).is_ok())
+        });
         let mut line = String::new();
         lines.read_line(&mut line).unwrap();
         let address = line.trim_end().strip_prefix("listening on tcp ");
         let Some(address) = address.map(str::to_string) else {
-            let mut errors = String::new();
-            let _ = child.stderr.take().unwrap().read_to_string(&mut errors);
-            panic!("{program}: {line}{errors}");
+            panic!("{program}: {line}{:?}", errors.iter().collect::<Vec<_>>());
         };
         Self {
             address,
             child,
             lines,
+            errors,
         }
+    }
+
+    /// Waits until it says this on standard error.
+    pub fn complains(&self, of: &str) {
+        let mut seen = Vec::new();
+        while let Ok(line) = self.errors.recv_timeout(PATIENCE) {
+            if line.contains(of) {
+                return;
+            }
+            seen.push(line);
+        }
+        panic!("never said {of}: {seen:?}");
     }
 
     pub fn pid(&self) -> u32 {
@@ -50,24 +68,21 @@ impl Program {
         assert!(status.success());
     }
 
-    /// Waits for its end, and returns what it still printed, both ways.
+    /// Waits for its end, and returns what it still printed, and what it complained of.
     pub fn ended(mut self) -> (ExitStatus, String) {
         let (tell, told) = mpsc::channel();
-        let pid = self.pid();
+        let kill = format!("kill -9 {}", self.pid());
         let watch = thread::spawn(move || {
-            if told.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
-                let _ = Command::new("sh")
-                    .args(["-c", &format!("kill -9 {pid}")])
-                    .status();
+            if told.recv_timeout(PATIENCE).is_err() {
+                let _ = Command::new("sh").args(["-c", &kill]).status();
             }
         });
         let mut printed = String::new();
         let _ = self.lines.read_to_string(&mut printed);
-        let stderr = self.child.stderr.take();
-        let _ = stderr.map(|mut stderr| stderr.read_to_string(&mut printed));
         let status = self.child.wait().unwrap();
         let _ = tell.send(());
         watch.join().unwrap();
+        printed.extend(self.errors.iter());
         (status, printed)
     }
 
