@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use super::backend::Backend;
 use super::desk::Desk;
 use super::heads::{self, Outgoing, Sender};
+use super::phase::Phase;
 use super::pool::{Lease, NoBackend, Pool};
 use super::proxy_protocol::{self, Header};
 use super::reply::{self, Asked, Cut, NoReply, Watch};
@@ -55,8 +56,8 @@ pub struct Job<'a> {
     pub head: RequestHead<'a>,
     /// Its body.
     pub body: Body<'a>,
-    /// Whether the client's connection may go on afterwards.
-    pub keep_alive: bool,
+    /// Where the client's connection is at a stop.
+    pub phase: &'a Phase,
     /// Whether the client's end means that it has left.
     pub watched: bool,
 }
@@ -376,7 +377,10 @@ fn pass_on(
     let switched = status == 101;
     let outgoing = Outgoing {
         framing: to_client,
-        keep_alive: job.keep_alive && !is_early && to_client != Framing::UntilClose,
+        keep_alive: job.head.keep_alive
+            && !job.phase.is_stopping()
+            && !is_early
+            && to_client != Framing::UntilClose,
         version: job.head.version,
         upgrade: switched,
     };

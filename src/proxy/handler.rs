@@ -247,7 +247,8 @@ impl Client<'_> {
 
     /// Passes the request in the buffer on, or answers it.
     fn request(&mut self, phase: &Phase) -> After {
-        let unheard = !phase.work() || phase.is_stopping();
+        // At a stop the reading of some has been ended, which is no end of theirs.
+        let unheard = !phase.work();
         let setup = self.setup.clone();
         let (begun, time) = (Instant::now(), SystemTime::now());
         let waiting = self.incoming.waiting();
@@ -294,7 +295,7 @@ impl Client<'_> {
             trusted: self.trusted,
             head,
             body,
-            keep_alive: head.keep_alive && !unheard,
+            phase,
             watched: !unheard && more_behind == 0,
             more_behind: more_behind > 0,
         };
@@ -306,7 +307,7 @@ impl Client<'_> {
         // Behind an answer of our own, a body that was not read to its end: nobody knows where the
         // next request begins.
         let read = done.answer.is_none() || whole.is_some();
-        let keeps = done.keep_alive && head.keep_alive && !unheard && read;
+        let keeps = done.keep_alive && head.keep_alive && !phase.is_stopping() && read;
         let to = To {
             version: head.version,
             keeps,

@@ -1,9 +1,12 @@
-//! Where a client's connection is in its life, as far as a stop is concerned.
+//! Where a client's connection is when the server is told to stop.
 //!
 //! ```text
 //!   new ──first byte──> working <──> resting
-//!    |                     |            |            a stop:
-//!    a moment more         goes on      ends at once
+//!    |  stop               | stop       | stop: the reading is ended at once
+//!    v                     v            v
+//!   last ──first byte──> stopping: what is under way goes on, its answer says that it was the last
+//!    |  moment over        ^
+//!    +──> the reading is ended
 //! ```
 
 use std::net::Shutdown;
@@ -12,6 +15,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::net::Conn;
 use crate::server::Session;
+
+const NEW: u8 = 0;
+const RESTING: u8 = 1;
+const WORKING: u8 = 2;
+const LAST: u8 = 3;
+const STOPPING: u8 = 4;
+
+const ORDER: Ordering = Ordering::SeqCst;
 
 /// The connections that had sent nothing yet when the server was told to stop. Their first request
 /// may be on its way, and its sender could not know; so they are given a moment.
@@ -25,7 +36,7 @@ impl Newcomers {
     pub fn end(&self) {
         let all = std::mem::take(&mut *self.lock());
         for (phase, conn) in all {
-            if phase.swap(STOPPING, Ordering::SeqCst) == NEW {
+            if phase.swap(STOPPING, ORDER) == LAST {
                 let _ = conn.shutdown(Shutdown::Read); // fails when it has ended already
             }
         }
@@ -39,11 +50,6 @@ impl Newcomers {
 /// Whether the connection rests between two requests, so that a stop may end it at once.
 pub struct Phase(Arc<AtomicU8>);
 
-const NEW: u8 = 0;
-const RESTING: u8 = 1;
-const WORKING: u8 = 2;
-const STOPPING: u8 = 3;
-
 impl Phase {
     /// Asks to be told of a stop instead of having the reading ended: a request's body may still be
     /// on its way, and a response takes its time.
@@ -51,31 +57,33 @@ impl Phase {
         let phase = Arc::new(AtomicU8::new(NEW));
         let (shared, conn, newcomers) = (phase.clone(), conn.clone(), newcomers.clone());
         session.at_stop(move || {
-            if shared.load(Ordering::SeqCst) == NEW {
+            if shared.compare_exchange(NEW, LAST, ORDER, ORDER).is_ok() {
                 newcomers.lock().push((shared.clone(), conn.clone()));
-            } else if shared.swap(STOPPING, Ordering::SeqCst) == RESTING {
+            } else if shared.swap(STOPPING, ORDER) == RESTING {
                 let _ = conn.shutdown(Shutdown::Read); // fails when it has ended already
             }
         });
         Self(phase)
     }
 
-    /// A request begins. `false` if the reading has been ended, or will be.
+    /// A request begins, or goes on. `false` if it is the last one: the server stops.
     pub fn work(&self) -> bool {
-        let begin = |phase| (phase != STOPPING).then_some(WORKING);
-        let order = Ordering::SeqCst;
-        self.0.fetch_update(order, order, begin).is_ok()
+        let begin = |phase| match phase {
+            LAST | STOPPING => Some(STOPPING),
+            _ => Some(WORKING),
+        };
+        let before = self.0.fetch_update(ORDER, ORDER, begin);
+        matches!(before, Ok(NEW | RESTING | WORKING))
     }
 
     /// A request has ended. `false`: there is to be no other.
     pub fn rest(&self) -> bool {
-        let change = self
-            .0
-            .compare_exchange(WORKING, RESTING, Ordering::SeqCst, Ordering::SeqCst);
-        change != Err(STOPPING)
+        let change = self.0.compare_exchange(WORKING, RESTING, ORDER, ORDER);
+        change.is_ok()
     }
 
+    /// Whether the server stops, so that the request under way is the last one.
     pub fn is_stopping(&self) -> bool {
-        self.0.load(Ordering::SeqCst) == STOPPING
+        self.0.load(ORDER) == STOPPING
     }
 }

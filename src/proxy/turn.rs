@@ -8,6 +8,7 @@ use super::desk::Desk;
 use super::forward::{self, Body, Done, Job};
 use super::handler::KEPT;
 use super::heads::{self, Sender};
+use super::phase::Phase;
 use super::setup::Setup;
 use super::tunnel;
 use crate::http::{Framing, RequestHead, Target};
@@ -32,8 +33,8 @@ pub struct Turn<'a> {
     pub head: RequestHead<'a>,
     /// Its body.
     pub body: Body<'a>,
-    /// Whether the connection may go on afterwards.
-    pub keep_alive: bool,
+    /// Where the connection is at a stop.
+    pub phase: &'a Phase,
     /// Whether the client's end means that it has left.
     pub watched: bool,
     /// Bytes follow that are not of this request.
@@ -112,7 +113,7 @@ impl Turn<'_> {
             hash,
             head: self.head,
             body: std::mem::replace(&mut self.body, Body::Empty),
-            keep_alive: self.keep_alive,
+            phase: self.phase,
             watched: self.watched,
         };
         let done = forward::forward(&mut job, desk);
