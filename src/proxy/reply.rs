@@ -65,6 +65,17 @@ pub struct Watch<'a> {
     pub upload: Option<&'a Upload>,
 }
 
+impl Watch<'_> {
+    /// From when a backend's time counts that would count from `begun`. While the body is on its
+    /// way it does not: the upload has its own limits.
+    fn counted_from(&self, begun: Instant) -> Option<Instant> {
+        match self.upload {
+            None => Some(begun),
+            Some(upload) => upload.ended().map(|end| end.max(begun)),
+        }
+    }
+}
+
 enum Failed {
     TimedOut,
     ClientGone,
@@ -81,14 +92,14 @@ impl From<Failed> for Cut {
     }
 }
 
-/// Reads more of what the backend sends; 0 at its end.
+/// Reads more of what the backend sends, whose time counts from `begun`; 0 at its end.
 fn more(
     backend: &Conn,
     watch: Watch<'_>,
     reply: &mut Incoming,
+    begun: Instant,
     limit: Duration,
 ) -> Result<usize, Failed> {
-    let begun = Instant::now();
     backend.set_read_deadline(Deadline::after(SOON.min(limit)));
     loop {
         match (&*backend).read(reply.spare()) {
@@ -112,10 +123,7 @@ fn wait(
     limit: Duration,
 ) -> Result<Deadline, Failed> {
     loop {
-        // While the body is on its way, time does not count: the upload has its own limits.
-        let from = watch.upload.map_or(Some(begun), |upload| {
-            upload.ended().map(|end| end.max(begun))
-        });
+        let from = watch.counted_from(begun);
         let end = from.map_or(Deadline::after(limit), |from| {
             from.checked_add(limit)
                 .map_or(Deadline::NEVER, Deadline::at)
@@ -153,13 +161,19 @@ pub fn head(
 ) -> Result<(), NoReply> {
     loop {
         desk.parser.reset();
+        let begun = Instant::now();
         loop {
             match desk.parser.advance(desk.reply.waiting()) {
                 Ok(true) => break,
                 Ok(false) => {}
                 Err(_) => return Err(NoReply::Broken),
             }
-            match more(backend, watch, &mut desk.reply, asked.first_byte) {
+            // A head that drips does not renew its time.
+            let is_late = |from: Instant| from.elapsed() >= asked.first_byte;
+            if !desk.reply.is_empty() && watch.counted_from(begun).is_some_and(is_late) {
+                return Err(NoReply::TimedOut);
+            }
+            match more(backend, watch, &mut desk.reply, begun, asked.first_byte) {
                 Ok(0) | Err(Failed::Io) if desk.reply.is_empty() => return Err(NoReply::Closed),
                 Ok(0) | Err(Failed::Io) => return Err(NoReply::Cut),
                 Ok(_) => {}
@@ -215,7 +229,7 @@ pub struct Asked<'a> {
     pub upgrade: bool,
     /// What is told in heads.
     pub forwarding: &'a Forwarding,
-    /// How long the backend may take until its head is there, counted from each of its bytes.
+    /// How long the backend may take until its head is there, in all.
     pub first_byte: Duration,
     /// How long it may be silent later.
     pub silence: Duration,
@@ -319,7 +333,13 @@ impl Passing<'_> {
                 false => self.plain(bytes)?,
             }
             self.flush()?;
-            match more(self.backend, self.watch, reply, self.asked.silence) {
+            match more(
+                self.backend,
+                self.watch,
+                reply,
+                Instant::now(),
+                self.asked.silence,
+            ) {
                 Ok(0) => break,
                 Ok(_) => {}
                 Err(failed) => return Err(failed.into()), // a reset is no end (RFC 9112 §8)
@@ -410,7 +430,13 @@ impl Passing<'_> {
     fn more(&mut self, reply: &mut Incoming) -> Result<(), Cut> {
         self.flush()?;
         reply.widen(PART);
-        match more(self.backend, self.watch, reply, self.asked.silence) {
+        match more(
+            self.backend,
+            self.watch,
+            reply,
+            Instant::now(),
+            self.asked.silence,
+        ) {
             Ok(0) => Err(Cut::Backend),
             Ok(_) => Ok(()),
             Err(failed) => Err(failed.into()),

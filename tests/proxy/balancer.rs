@@ -5,7 +5,7 @@ use std::thread;
 
 use groundwire::proxy::config::Config;
 use groundwire::proxy::{Current, LoadBalancer, Standing, reload};
-use groundwire::server::{self, Stopper, Totals};
+use groundwire::server::{self, Stopper};
 use groundwire::telemetry::Log;
 use groundwire::telemetry::Registry;
 
@@ -18,7 +18,7 @@ pub struct Balancer {
     pub address: String,
     current: Arc<Current>,
     stopper: Stopper,
-    thread: Option<thread::JoinHandle<Totals>>,
+    thread: Option<thread::JoinHandle<()>>,
 }
 
 /// What these lines say; a short drain is added, and a listener if they name none.
@@ -90,17 +90,6 @@ impl Balancer {
             .iter()
             .map(|standing| standing.active)
             .sum()
-    }
-
-    /// Begins to stop.
-    pub fn stop(&self) {
-        self.stopper.stop();
-    }
-
-    /// Stops, and waits for that.
-    pub fn end(mut self) -> Totals {
-        self.stopper.stop();
-        self.thread.take().unwrap().join().unwrap()
     }
 }
 

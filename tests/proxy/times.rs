@@ -84,6 +84,25 @@ fn a_body_that_stops_is_told_408_and_ends_at_the_backend() {
 }
 
 #[test]
+fn a_reply_whose_head_drips_is_given_up_in_time() {
+    let backend = Backend::start(|peer| {
+        peer.request();
+        peer.say(b"HTTP/1.1 200 OK\r\nX: ");
+        let mut ended = false;
+        while !ended {
+            let moment = Deadline::after(Duration::from_millis(5));
+            peer.conn.set_read_deadline(moment);
+            let heard = peer.conn.read(&mut [0]);
+            ended = heard.is_ok() || !peer.say(b"x");
+        }
+    });
+    let balancer = Balancer::before([&backend], "first-byte-timeout 200ms\n");
+    let begun = Instant::now();
+    assert_eq!(balancer.get("/").status(), 504);
+    assert!(begun.elapsed() < PATIENCE / 2);
+}
+
+#[test]
 fn a_reply_that_stops_is_cut() {
     let backend = Backend::start(|peer| {
         peer.request();
