@@ -41,7 +41,8 @@ impl Balancer {
         let address = balancer.bound()[0].1.to_string();
         let (current, stopper) = (balancer.current(), Stopper::new());
         let stop = stopper.clone();
-        let thread = thread::spawn(move || balancer.run(&stop, &Registry::new()).unwrap());
+        let thread =
+            thread::spawn(move || balancer.run(&stop, &Registry::new()).map(drop).unwrap());
         Self {
             address,
             current,
