@@ -1,12 +1,21 @@
 //! HTTP/1.1 from outside: hostile and ambiguous messages as data (requests.txt, responses.txt), read
-//! by the parsers in every cut, sent through the load balancer, and judged by other implementations.
+//! by the parsers in every cut and mutated, sent through the load balancer, and judged by other
+//! implementations.
 
 mod cases;
 mod core;
 mod feed;
+mod fuzz;
+#[path = "../wire/generate.rs"]
+mod generate;
 mod judges;
 mod plain;
 mod proxied;
 mod recording;
 #[path = "../support/mod.rs"]
 mod support;
+
+use support::seeded;
+
+#[global_allocator]
+static ALLOCATOR: groundwire::sys::counting::Counting = groundwire::sys::counting::Counting;
