@@ -43,46 +43,40 @@ fn who_the_client_is_is_told_as_the_mode_and_the_trust_in_it_say() {
                    Forwarded: for=192.0.2.7;proto=https\r\n\r\n";
     let ours = "for=127.0.0.1;host=\"a.test\";proto=http";
     let theirs = "for=192.0.2.7;proto=https";
-    let table: [(&str, &[&str], &str, &str, &[&str]); 7] = [
-        ("", &["127.0.0.1"], "http", "a.test", &[]),
-        ("forwarded\n", &["127.0.0.1"], "http", "a.test", &[ours]),
+    let table: [(&str, &[&str], &[&str]); 7] = [
+        ("", &["127.0.0.1"], &[]),
+        ("forwarded\n", &["127.0.0.1"], &[ours]),
         (
             "forwarded-for keep\nforwarded\ntrust 10.0.0.0/8\n",
             &["127.0.0.1"],
-            "http",
-            "a.test",
             &[ours],
-        ),
-        (
-            "trust 127.0.0.0/8\nforwarded\n",
-            &["192.0.2.7", "127.0.0.1"],
-            "https",
-            "outside.test",
-            &[theirs, ours],
         ),
         (
             "trust 127.0.0.0/8\n",
             &["192.0.2.7", "127.0.0.1"],
-            "https",
-            "outside.test",
             &[theirs],
+        ),
+        (
+            "trust 127.0.0.0/8\nforwarded\n",
+            &["192.0.2.7", "127.0.0.1"],
+            &[theirs, ours],
         ),
         (
             "trust 127.0.0.0/8\nforwarded-for keep\nforwarded\n",
             &["192.0.2.7"],
-            "https",
-            "outside.test",
             &[theirs],
         ),
         (
             "trust 127.0.0.0/8\nforwarded-for set\nforwarded\n",
             &["127.0.0.1"],
-            "http",
-            "a.test",
             &[ours],
         ),
     ];
-    for (lines, clients, proto, host, forwarded) in table {
+    for (lines, clients, forwarded) in table {
+        let (proto, host) = match clients[0] {
+            "127.0.0.1" => ("http", "a.test"),
+            _ => ("https", "outside.test"), // who is believed about one is about all
+        };
         let got = gets(lines, request);
         assert_eq!(texts(&got, "X-Forwarded-For"), clients, "{lines}");
         assert_eq!(texts(&got, "X-Forwarded-Proto"), [proto], "{lines}");
