@@ -7,7 +7,7 @@ use groundwire::proxy::health::State;
 use crate::balancer::Balancer;
 use crate::client::Client;
 use crate::scripted::Backend;
-use crate::support::{PATIENCE, eventually};
+use crate::support::PATIENCE;
 
 /// A backend that says these bytes to the first request and waits for the end; tells of both.
 fn waiting(says: &'static [u8]) -> (Backend, Receiver<&'static str>) {
@@ -31,7 +31,7 @@ fn leaves(says: &'static [u8], part: impl Fn(&mut Client, &Receiver<&'static str
     part(&mut client, &told);
     drop(client);
     assert_eq!(told.recv_timeout(PATIENCE), Ok("ended"));
-    eventually("nothing is under way", || balancer.active() == 0);
+    balancer.rests();
     let standing = &balancer.standings()[0];
     assert_eq!(standing.state, State::Up);
     assert_eq!(standing.backend.counts.failures.get(), 0);

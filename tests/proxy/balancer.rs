@@ -12,6 +12,7 @@ use groundwire::telemetry::Registry;
 use crate::client::Client;
 use crate::plain::Plain;
 use crate::scripted::Backend;
+use crate::support::eventually;
 
 /// A load balancer that stops when it is dropped.
 pub struct Balancer {
@@ -91,6 +92,12 @@ impl Balancer {
             .iter()
             .map(|standing| standing.active)
             .sum()
+    }
+
+    /// Waits until the requests have ended on this side, too: what was kept of them can be used. A
+    /// client has its answer a moment before.
+    pub fn rests(&self) {
+        eventually("nothing is under way", || self.active() == 0);
     }
 }
 

@@ -149,9 +149,11 @@ fn a_reload_does_not_disturb_what_is_under_way_and_keeps_what_is_known_of_backen
     told.recv_timeout(PATIENCE).unwrap();
     balancer.reload(&other.line());
     assert_eq!(balancer.get("/").body, b"other");
+    balancer.rests();
     go.send(()).unwrap();
     assert_eq!(client.answer("GET").body, b"ok\n");
     assert_eq!(client.get("/").body, b"other");
+    balancer.rests();
     let count = |balancer: &Balancer| balancer.standings()[0].backend.counts.requests.get();
     let before = count(&balancer);
     balancer.reload(&other.line());

@@ -60,6 +60,7 @@ fn a_request_that_waited_in_line_for_too_long_is_told_503() {
     assert_eq!((told.status(), told.values("Retry-After").len()), (503, 1));
     go.send(()).unwrap();
     assert_eq!(first.answer("GET").status(), 200);
+    balancer.rests();
     second.say(GET); // it may ask again on the same connection
     go.send(()).unwrap();
     assert_eq!(second.answer("GET").status(), 200);

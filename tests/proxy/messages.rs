@@ -62,6 +62,7 @@ fn a_backend_that_keeps_connections_is_connected_to_once() {
         let balancer = Balancer::before([&backend], "");
         let mut client = balancer.client();
         (0..5).for_each(|_| assert_eq!(client.get("/").body, b"ok\n"));
+        balancer.rests();
         let mut other = balancer.client();
         (0..5).for_each(|_| assert_eq!(other.get("/").body, b"ok\n"));
         assert_eq!(
