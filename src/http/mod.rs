@@ -22,11 +22,11 @@
 //!             (parser.rs)    ResponseHead     (framing.rs)         (chunked.rs)
 //! ```
 //!
-//! Reading order: [`limits`](Limits), [`octets`], [`field`] (lines of a section), `parser`
-//! ([`HeadParser`]: is it all here), `framing` (where it ends), `host` ([`Authority`]), `request`, `response`, `chunked`, then
-//! [`write`](mod@write), [`date`] and [`base64`]. All of
-//! it is pure: no socket, no clock. The shell over any stream, for programs that are not in a hurry:
-//! [`message`](Request), `exchange` ([`ServerExchange`], [`ClientExchange`]).
+//! Reading order: [`limits`](Limits), [`octets`] (which byte may stand where), [`field`] (the lines of a
+//! section), `parser` ([`HeadParser`]: is it all here), `framing` (where it ends), `host`
+//! ([`Authority`]), `request`, `response`, `chunked`, then [`write`](mod@write), [`date`] and
+//! [`base64`]. All of it is pure: no socket, no clock. The shell over any stream, for programs that are
+//! not in a hurry: [`message`](Request), `exchange` ([`ServerExchange`], [`ClientExchange`]).
 
 pub mod base64;
 mod chunked;
