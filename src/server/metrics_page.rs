@@ -1,35 +1,25 @@
-//! The metrics page: counters for a Prometheus server.
+//! The metrics page: counters for a Prometheus server, over the least HTTP that will do.
 //!
-//! A scrape is one GET of `/metrics`; the answer closes the connection. A request's head has at most
-//! 8 KiB and 2 seconds. What cannot become a request any more (the bytes of a TLS client, say) is
-//! told so at once.
+//! A scrape is one GET of `/metrics`; the answer closes the connection. So this reads one request
+//! head (at most 8 KiB, within 2 seconds), looks at its request line (RFC 9112 §3) and nothing
+//! else, and answers. What cannot become a request any more (the bytes of a TLS client, say) is told
+//! so at once.
 //!
 //! Each request has a thread of its own, so that a silent peer delays nobody. At most eight are
 //! under way; one more takes the place of the oldest, which is the likeliest to be silent for ever.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use super::stop::Stopper;
-use crate::http::{Limits, Request, Response, ServerExchange};
 use crate::net::{self, AcceptError, Addr, Conn, Deadline, Listener, Network};
 use crate::telemetry::{CONTENT_TYPE, Registry};
 
-/// A scraper's request has a few short lines.
-const MESSAGE: Limits = Limits {
-    start_line: 4096,
-    field_line: 4096,
-    fields: 64,
-    section: 8 * 1024,
-    chunk_line: 64,
-    trailers: 1024,
-};
-/// What a peer may still send while our last bytes are on their way, in bytes.
-const LINGER: u64 = 8 * 1024;
+const HEAD_LIMIT: usize = 8 * 1024;
 /// The wait after an `accept` that failed for want of descriptors.
 const BACK_OFF: Duration = Duration::from_millis(200);
 const TIME_LIMIT: Duration = Duration::from_secs(2);
@@ -37,6 +27,8 @@ const TIME_LIMIT: Duration = Duration::from_secs(2);
 const MOST: usize = 8;
 /// The stack of a request's thread, in bytes: its buffers are on the heap.
 const STACK: usize = 128 * 1024;
+/// The longest method that a request line may begin with; the longest known is 17 letters.
+const LONGEST_METHOD: usize = 32;
 
 /// A running metrics page. Closes when dropped.
 pub struct MetricsPage {
@@ -130,33 +122,101 @@ impl Drop for Place {
     }
 }
 
-fn answer(conn: Conn, registry: &Registry) -> io::Result<()> {
+fn answer(mut conn: Conn, registry: &Registry) -> io::Result<()> {
     conn.set_read_deadline(Deadline::after(TIME_LIMIT));
-    let mut exchange = ServerExchange::new(conn.clone(), MESSAGE);
-    let response = match exchange.next_request() {
-        Ok(Some(request)) => reply(&request, registry),
-        Ok(None) => return Ok(()),
-        Err(error) => match error.status() {
-            Some(status) => Response::status(status),
-            None => return Err(error.into()),
-        },
-    };
+    let head = read_head(&mut conn)?;
     // Afresh: one whose request came late, or never, still has to be told.
     let deadline = Deadline::after(TIME_LIMIT);
     conn.set_write_deadline(deadline);
-    exchange.close_after();
-    exchange.respond(&response)?;
-    conn.close(deadline, LINGER);
+    let (status, page) = judge(&head);
+    let body = match page {
+        Page::Metrics => registry.expose(),
+        Page::Error => format!("{status}\n"),
+    };
+    let mut reply = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: {CONTENT_TYPE}\r\nContent-Length: {}\r\n\
+         Allow: GET, HEAD\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    // The answer to HEAD has no body, whatever its status is (RFC 9110 §9.3.2).
+    if !head.starts_with(b"HEAD ") {
+        reply.push_str(&body);
+    }
+    conn.write_all(reply.as_bytes())?;
+    conn.close(deadline, HEAD_LIMIT as u64);
     Ok(())
 }
 
-fn reply(request: &Request, registry: &Registry) -> Response {
-    match (request.method.as_str(), request.path()) {
-        ("GET" | "HEAD", "/metrics") => {
-            Response::new(200).with_body(CONTENT_TYPE, registry.expose())
+/// Reads up to the empty line that ends the head, or [`HEAD_LIMIT`], or the end of the stream, or the
+/// byte with which this can be no request any more, or the time limit, if anything has come by then.
+fn read_head(conn: &mut Conn) -> io::Result<Vec<u8>> {
+    let mut head = Vec::with_capacity(1024);
+    let mut part = [0; 1024];
+    while head.len() < HEAD_LIMIT && may_be_request(&head) && !is_whole(&head) {
+        match conn.read(&mut part) {
+            Ok(0) => break,
+            Ok(count) => head.extend_from_slice(part.get(..count).unwrap_or(&[])),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut && !head.is_empty() => break,
+            Err(error) => return Err(error),
         }
-        ("GET" | "HEAD", _) => Response::status(404),
-        _ => Response::status(405).with("Allow", "GET, HEAD"),
+    }
+    Ok(head)
+}
+
+fn is_whole(head: &[u8]) -> bool {
+    head.windows(4).any(|end| end == b"\r\n\r\n")
+}
+
+/// Whether these bytes may be the begin of a request: a method in letters, a space (RFC 9112 §3.1),
+/// and a first line that ends in both CR and LF.
+fn may_be_request(head: &[u8]) -> bool {
+    let method = head.split(|&byte| byte == b' ').next().unwrap_or(&[]);
+    let line_feed = head.iter().position(|&byte| byte == b'\n');
+    let line = head.get(..line_feed.unwrap_or(0)).unwrap_or(&[]);
+    method.len() <= LONGEST_METHOD
+        && method.iter().all(u8::is_ascii_alphabetic)
+        && (line_feed.is_none() || line.ends_with(b"\r"))
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Page {
+    Metrics,
+    Error,
+}
+
+/// Status line and page for a request head.
+fn judge(head: &[u8]) -> (&'static str, Page) {
+    if !is_whole(head) {
+        let status = if head.len() < HEAD_LIMIT {
+            "400 Bad Request"
+        } else {
+            "431 Request Header Fields Too Large"
+        };
+        return (status, Page::Error);
+    }
+    let line = head.split(|&byte| byte == b'\r').next().unwrap_or(&[]);
+    let mut parts = line.split(|&byte| byte == b' ');
+    let (method, target, version) = (parts.next(), parts.next(), parts.next());
+    let known = matches!(version, Some(b"HTTP/1.1" | b"HTTP/1.0")) && parts.next().is_none();
+    match (known, method, target.map(path)) {
+        (false, _, _) => ("400 Bad Request", Page::Error),
+        (_, Some(b"GET" | b"HEAD"), Some(b"/metrics")) => ("200 OK", Page::Metrics),
+        (_, Some(b"GET" | b"HEAD"), _) => ("404 Not Found", Page::Error),
+        _ => ("405 Method Not Allowed", Page::Error),
+    }
+}
+
+/// The path of a request target, which a proxy's client sends in absolute form
+/// (`http://host/path`; to be accepted, RFC 9112 §3.2.2).
+fn path(target: &[u8]) -> &[u8] {
+    const SCHEME: &[u8] = b"http://";
+    let target = target.split(|&byte| byte == b'?').next().unwrap_or(&[]);
+    match target.split_at_checked(SCHEME.len()) {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case(SCHEME) => {
+            let root = rest.iter().position(|&byte| byte == b'/');
+            root.and_then(|root| rest.get(root..)).unwrap_or(b"/")
+        }
+        _ => target,
     }
 }
 
@@ -165,21 +225,49 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_request_for_the_page_gets_it() {
-        for (method, target, status) in [
-            ("GET", "/metrics", 200),
-            ("GET", "/metrics?x=1", 200),
-            ("HEAD", "/metrics", 200),
-            ("HEAD", "/", 404),
-            ("GET", "/", 404),
-            ("GET", "/metricsx", 404),
-            ("GET", "/b/metrics", 404),
-            ("POST", "/metrics", 405),
-            ("get", "/metrics", 405),
-            ("OPTIONS", "*", 405),
-        ] {
-            let response = reply(&Request::new(method, target, "a"), &Registry::new());
-            assert_eq!(response.status, status, "{method} {target}");
+    fn only_a_whole_request_for_the_page_gets_it() {
+        let long = format!("GET /metrics HTTP/1.1\r\nX: {}", "x".repeat(HEAD_LIMIT));
+        let cases = [
+            (
+                "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n",
+                "200",
+                Page::Metrics,
+            ),
+            ("GET /metrics?x=1 HTTP/1.0\r\n\r\n", "200", Page::Metrics),
+            ("HEAD /metrics HTTP/1.1\r\n\r\n", "200", Page::Metrics),
+            (
+                "GET http://a:7100/metrics HTTP/1.1\r\n\r\n",
+                "200",
+                Page::Metrics,
+            ),
+            (
+                "GET HTTP://a/metrics?x=/ HTTP/1.1\r\n\r\n",
+                "200",
+                Page::Metrics,
+            ),
+            ("GET http://a HTTP/1.1\r\n\r\n", "404", Page::Error),
+            (
+                "GET http://a/b/metrics HTTP/1.1\r\n\r\n",
+                "404",
+                Page::Error,
+            ),
+            ("HEAD / HTTP/1.1\r\n\r\n", "404", Page::Error),
+            ("GET / HTTP/1.1\r\n\r\n", "404", Page::Error),
+            ("GET /metricsx HTTP/1.1\r\n\r\n", "404", Page::Error),
+            ("POST /metrics HTTP/1.1\r\n\r\n", "405", Page::Error),
+            ("GET /metrics HTTP/2.0\r\n\r\n", "400", Page::Error),
+            ("GET /metrics HTTP/1.1 x\r\n\r\n", "400", Page::Error),
+            ("GET /metrics\r\n\r\n", "400", Page::Error),
+            ("GET /metrics HTTP/1.1\r\n", "400", Page::Error),
+            ("", "400", Page::Error),
+            (&long, "431", Page::Error),
+        ];
+        for (head, status, body) in cases {
+            let (got, kind) = judge(head.as_bytes());
+            assert!(
+                got.starts_with(status) && kind == body,
+                "{head:.40} gave {got} {kind:?}"
+            );
         }
     }
 }
