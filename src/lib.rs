@@ -9,22 +9,21 @@
 //! | floor | room | holds |
 //! |---|---|---|
 //! | 3 | [`proxy`] | the HTTP/1.1 load balancer: who answers, and what happens when they fail |
+//! | 3 | [`origin`] | an HTTP server for lessons and tests: pages, files, a WebSocket echo |
 //! | 2 | [`echo`] | the echo service and its clients, over streams and datagrams |
 //! | 2 | [`dns`] | names, records, messages, zones; looking names up, and serving them |
 //! | 2 | [`endpoint`] | named commands with string and struct payloads, and their client |
-//! | 2 | [`origin`] | an HTTP server for lessons and tests: pages, files, a WebSocket echo |
+//! | 2 | [`http`] | HTTP/1.1: header sections, where a body ends, chunks, limits |
 //! | 2 | [`rpc`] | calls by name: services, their server and client, deadlines, streams |
 //! | 1 | [`server`] | accept loop, threads, limits, access list, drain, metrics page |
-//! | 1 | [`http`] | HTTP/1.1: header sections, where a body ends, chunks, limits |
 //! | 1 | [`wire`](mod@wire) | values as bytes: the format, the macro for your types, frames, limits |
 //! | 0 | [`net`] | addresses, interfaces, `Dialer`, `Listener`, `Conn`, ICMP, deadlines, pool |
 //! | 0 | [`telemetry`] | log lines, counters, histograms, their text exposition |
 //! | 0 | [`cli`] | arguments, usage text, exit status for the programs |
 //! | 0 | [`sys`] | every `unsafe` block: hand-declared calls of the C library |
 //!
-//! `telemetry` and `cli` know nobody; `net` knows `sys`, `server` knows `http`. The programs stand in
-//! `src/bin/`, one file each: parse, build, run. `docs/` is the book that goes with the code, chapter
-//! by chapter.
+//! `telemetry` and `cli` know nobody; `net` knows `sys`. The programs stand in `src/bin/`, one file
+//! each: parse, build, run. `docs/` is the book that goes with the code, chapter by chapter.
 //!
 //! # The shape of the code
 //!

@@ -8,18 +8,18 @@ pub const FLOORS: [(&str, u8); 16] = [
     ("net", 0),
     ("server", 1),
     ("wire", 1),
-    ("http", 1),
+    ("http", 2),
     ("echo", 2),
     ("endpoint", 2),
     ("rpc", 2),
     ("dns", 2),
-    ("origin", 2),
+    ("origin", 3),
     ("raft", 2),
     ("proxy", 3),
     ("kv", 3),
     ("capture", 3),
 ];
-pub const ALSO: [(&str, &str); 2] = [("net", "sys"), ("server", "http")];
+pub const ALSO: [(&str, &str); 1] = [("net", "sys")];
 
 /// Files of protocol logic and text: bytes and values in, values out.
 pub const PURE: &[&str] = &[
