@@ -133,7 +133,7 @@ fn a_client_that_reads_nothing_is_cut_and_its_backend_released() {
     assert!(client.whole_or_cut("GET").is_err());
 }
 
-/// The write time-out of the next two tests, and longer than it.
+/// The write time-out of the next two tests, which go on for several of it.
 const WRITE: Duration = Duration::from_millis(100);
 
 #[test]
