@@ -109,6 +109,8 @@ struct Idle {
     conn: Conn,
     made: Instant,
     since: Instant,
+    /// It may say more than it should: look at it whatever the caller thinks.
+    doubtful: bool,
 }
 
 /// A connection on loan.
@@ -116,6 +118,7 @@ pub struct Pooled {
     conn: Conn,
     made: Instant,
     fresh: bool,
+    doubtful: bool,
     cleared: u64,
     pool: ConnPool,
 }
@@ -155,6 +158,7 @@ impl ConnPool {
                     conn: idle.conn,
                     made: idle.made,
                     fresh: false,
+                    doubtful: false,
                     cleared,
                     pool: self.clone(),
                 });
@@ -181,6 +185,7 @@ impl ConnPool {
             conn,
             made: Instant::now(),
             fresh: true,
+            doubtful: false,
             cleared,
             pool: self.clone(),
         })
@@ -231,12 +236,11 @@ impl ConnPool {
     }
 
     /// Takes a loan back, and closes at the other end of the queue what is too old or too much.
-    fn put(&self, conn: Conn, made: Instant, cleared: u64) {
-        conn.set_deadline(Deadline::NEVER); // this loan's would end the next one
-        let since = Instant::now();
+    fn put(&self, idle: Idle, cleared: u64) {
+        idle.conn.set_deadline(Deadline::NEVER); // this loan's would end the next one
+        let since = idle.since;
         let mut closing = Vec::new();
         let mut state = self.lock();
-        let idle = Idle { conn, made, since };
         if cleared == state.cleared && !self.is_expired(&idle, since) {
             state.idle.push_back(idle);
         } else {
@@ -257,6 +261,7 @@ impl ConnPool {
 
     fn is_usable(&self, idle: &Idle, liveness: Liveness, now: Instant) -> bool {
         let looks = match liveness {
+            _ if idle.doubtful => true,
             Liveness::Check => true,
             Liveness::CheckAfter(rest) => now.saturating_duration_since(idle.since) > rest,
         };
@@ -290,11 +295,25 @@ impl Pooled {
         let Pooled {
             conn,
             made,
+            doubtful,
             cleared,
             pool,
             ..
         } = self;
-        pool.put(conn, made, cleared);
+        let idle = Idle {
+            conn,
+            made,
+            since: Instant::now(),
+            doubtful,
+        };
+        pool.put(idle, cleared);
+    }
+
+    /// The same where the peer may be about to say more than it should: the connection is looked at
+    /// before it is used again, whatever [`Liveness`] is asked for then.
+    pub fn keep_doubtful(mut self) {
+        self.doubtful = true;
+        self.keep();
     }
 
     /// Whether it was made for this loan, so that a failure is not a stale connection's.

@@ -370,6 +370,9 @@ fn pass_on(
         return; // it was read before, so it is right
     };
     let (status, framing, stays) = (head.status, head.framing, head.keep_alive);
+    // Many a server sends a body with such a head all the same, a moment later. It would be read as
+    // the response to whoever comes next.
+    let may_say_more = job.head.method == "HEAD" || matches!(status, 204 | 304);
     lease.backend.count_response(status);
     // An answer before the body's end: what follows on the client's connection is that body.
     let is_early = upload.as_ref().is_some_and(|upload| !upload.gets_through());
@@ -412,7 +415,10 @@ fn pass_on(
         // Where the connection's end is the body's, only a reset says that it is none.
         done.resets = to_client == Framing::UntilClose;
     } else if stays && !is_early && !body_failed && !switched && desk.reply.is_empty() {
-        backend.keep();
+        match may_say_more {
+            true => backend.keep_doubtful(),
+            false => backend.keep(),
+        }
     }
 }
 

@@ -1,7 +1,12 @@
 //! Messages of all kinds on connections that are used again: old versions, no bodies, pipelines.
 
+use std::sync::{Mutex, mpsc};
+
+use groundwire::net::Deadline;
+
 use crate::balancer::Balancer;
-use crate::scripted::Backend;
+use crate::scripted::{Backend, OK};
+use crate::support::PATIENCE;
 
 #[test]
 fn a_client_of_http_1_0_is_answered_in_its_own_way() {
@@ -107,6 +112,39 @@ fn answers_without_a_body_leave_the_connection_usable() {
         );
     }
     assert_eq!(backend.connections(), 1);
+}
+
+#[test]
+fn a_body_where_none_can_be_is_nobodys_next_response() {
+    let (tell, told) = mpsc::channel();
+    let (go_on, may_go_on) = mpsc::channel();
+    let may_go_on = Mutex::new(may_go_on);
+    let backend = Backend::start(move |peer| {
+        while let Some(request) = peer.request() {
+            let (head, body): (&[u8], &[u8]) = match (request.word(0), request.word(1)) {
+                ("HEAD", _) => (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", OK),
+                (_, "/204") => (b"HTTP/1.1 204 No Content\r\n\r\n", OK),
+                (_, "/304") => (b"HTTP/1.1 304 Not Modified\r\n\r\n", OK),
+                _ => (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nright", b""),
+            };
+            peer.say(head);
+            if !body.is_empty() {
+                may_go_on.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+                peer.say(body);
+                assert!(peer.conn.wait_acknowledged(Deadline::after(PATIENCE)));
+                tell.send(()).unwrap();
+            }
+        }
+    });
+    let balancer = Balancer::before([&backend], "");
+    for (method, path) in [("HEAD", "/"), ("GET", "/204"), ("GET", "/304")] {
+        let mut client = balancer.client();
+        client.say(format!("{method} {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        client.answer(method);
+        go_on.send(()).unwrap();
+        told.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(client.get("/").body, b"right", "{method} {path}");
+    }
 }
 
 #[test]
