@@ -1,5 +1,6 @@
 //! A backend: one address that answers requests, its idle connections, and what is counted of it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,20 @@ pub struct Member {
     pub backup: bool,
 }
 
+impl Member {
+    /// What Host says to it where nobody else has said it: the name that led to it if there is one,
+    /// else its address. A zone means something on this machine only, and a Unix socket has no host.
+    pub fn host(&self) -> String {
+        match (&self.destination, self.name.split_once('/')) {
+            (Destination::Ip(address), Some((name, _))) => format!("{name}:{}", address.port()),
+            (Destination::Ip(address), None) => {
+                SocketAddr::new(address.ip(), address.port()).to_string()
+            }
+            (Destination::Text(_), _) => "localhost".into(),
+        }
+    }
+}
+
 /// What is counted of a backend. Numbers only grow.
 #[derive(Debug, Default)]
 pub struct Counts {
@@ -52,6 +67,8 @@ pub struct Backend {
     pub member: Member,
     /// What was counted.
     pub counts: Counts,
+    /// [`Member::host`], for requests that name none.
+    pub(super) host: String,
     pub(super) key: u64,
     pub(super) conns: ConnPool,
 }
@@ -72,6 +89,7 @@ impl Backend {
         };
         let conns = ConnPool::new(dialer, member.network, member.destination.clone(), kept);
         Self {
+            host: member.host(),
             key: stable_hash(member.name.as_bytes()),
             conns,
             member,
@@ -100,6 +118,39 @@ impl Backend {
         let class = usize::from(status / 100).wrapping_sub(1);
         if let Some(counter) = self.counts.classes.get(class) {
             counter.inc();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_field_is_the_name_or_the_address_without_a_zone() {
+        let member = |name: &str, destination: Destination| Member {
+            name: name.into(),
+            network: Network::Tcp,
+            destination,
+            weight: 1,
+            max: None,
+            backup: false,
+        };
+        let ip = |text: &str| Destination::Ip(text.parse().unwrap());
+        for (member, wanted) in [
+            (member("10.0.0.7:90", ip("10.0.0.7:90")), "10.0.0.7:90"),
+            (member("app/10.0.0.7:90", ip("10.0.0.7:90")), "app:90"),
+            (member("app/[::1]:90", ip("[::1]:90")), "app:90"),
+            (
+                member("[fe80::1%lo]:90", ip("[fe80::1%1]:90")),
+                "[fe80::1]:90",
+            ),
+            (
+                member("unix:/run/a", Destination::Text("/run/a".into())),
+                "localhost",
+            ),
+        ] {
+            assert_eq!(member.host(), wanted);
         }
     }
 }

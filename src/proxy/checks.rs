@@ -22,7 +22,6 @@
 
 use std::fmt;
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -181,7 +180,7 @@ fn ask(member: &Member, path: &str, config: &PoolConfig) -> Result<(), Failed> {
         proxy_protocol::write(version, Header::Local, &mut header);
         conn.write_all(&header)?;
     }
-    let mut request = Request::new("GET", path, &host(member));
+    let mut request = Request::new("GET", path, &member.host());
     request.fields.add("User-Agent", "groundwire-health");
     request.keep_alive = false;
     let mut exchange = ClientExchange::new(conn, Limits::default());
@@ -208,51 +207,5 @@ fn connect(member: &Member, limit: Duration) -> Result<Conn, Error> {
     match &member.destination {
         Destination::Ip(address) => dialer.dial_ip(member.network, *address),
         Destination::Text(text) => dialer.dial(member.network, text),
-    }
-}
-
-/// What the Host field says: the name that led to the backend if there is one, else its address. A
-/// zone means something on this machine only, and a Unix socket has no host.
-fn host(member: &Member) -> String {
-    match (&member.destination, member.name.split_once('/')) {
-        (Destination::Ip(address), Some((name, _))) => format!("{name}:{}", address.port()),
-        (Destination::Ip(address), None) => {
-            SocketAddr::new(address.ip(), address.port()).to_string()
-        }
-        (Destination::Text(_), _) => "localhost".into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::net::Network;
-
-    #[test]
-    fn the_host_field_is_the_name_or_the_address_without_a_zone() {
-        let member = |name: &str, destination: Destination| Member {
-            name: name.into(),
-            network: Network::Tcp,
-            destination,
-            weight: 1,
-            max: None,
-            backup: false,
-        };
-        let ip = |text: &str| Destination::Ip(text.parse().unwrap());
-        for (member, wanted) in [
-            (member("10.0.0.7:90", ip("10.0.0.7:90")), "10.0.0.7:90"),
-            (member("app/10.0.0.7:90", ip("10.0.0.7:90")), "app:90"),
-            (member("app/[::1]:90", ip("[::1]:90")), "app:90"),
-            (
-                member("[fe80::1%lo]:90", ip("[fe80::1%1]:90")),
-                "[fe80::1]:90",
-            ),
-            (
-                member("unix:/run/a", Destination::Text("/run/a".into())),
-                "localhost",
-            ),
-        ] {
-            assert_eq!(host(&member), wanted);
-        }
     }
 }

@@ -244,7 +244,7 @@ fn send(job: &Job<'_>, desk: &mut Desk, lease: &Lease, backend: &Pooled) -> Resu
         };
         proxy_protocol::write(version, header, out);
     }
-    heads::request(out, &job.head, &job.sender, lease.backend.name());
+    heads::request(out, &job.head, &job.sender, &lease.backend.host);
     backend.set_write_deadline(Deadline::after(job.setup.config.timeouts.write));
     let body = match &job.body {
         Body::Buffered(bytes) => *bytes,

@@ -158,3 +158,18 @@ fn a_target_with_a_host_wins_over_the_field() {
     );
     assert_eq!(texts(&got, "X-Forwarded-Host"), ["b.test:81"]);
 }
+
+#[test]
+fn a_request_without_a_host_is_given_the_one_of_the_backend() {
+    // Its name in logs would be `localhost/127.0.0.1:9000`, which is no host.
+    let (backend, told) = recording(OK);
+    let port = backend.address.rsplit(':').next().unwrap();
+    let balancer = Balancer::start(&format!("backend http://localhost:{port}\n"));
+    let mut client = balancer.client();
+    client.say("GET / HTTP/1.0\r\n\r\n");
+    assert_eq!(client.answer("GET").status(), 200);
+    let request = told.recv_timeout(PATIENCE).unwrap();
+    let host = format!("localhost:{port}");
+    assert_eq!(texts(&request, "Host"), [host.as_str()]);
+    assert_eq!(texts(&request, "X-Forwarded-Host"), [host.as_str()]);
+}
