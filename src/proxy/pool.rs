@@ -76,9 +76,17 @@ struct Desk {
     balancer: Balancer,
     budget: Budget,
     random: u64,
-    /// Who waits: tickets from `served` up to `next` are in line, or have left it.
-    line: Vec<u64>,
+    /// Who waits, the first one first.
+    line: Vec<Waiting>,
     next_ticket: u64,
+}
+
+/// A request in line.
+struct Waiting {
+    ticket: u64,
+    /// It may not have every backend, so that nobody is to wait behind it: what it may not have may
+    /// be free.
+    tried_some: bool,
 }
 
 struct Seat {
@@ -181,7 +189,7 @@ impl Pool {
             desk.budget.deposit(now);
         }
         // Whoever waits was here first.
-        if desk.line.is_empty() {
+        if desk.is_turn_of(None) {
             match desk.pick(now, &self.config, client, tried) {
                 Pick::Found(backend) => return Ok(self.lease(backend)),
                 Pick::Out(until) => return Err(NoBackend::Out(until)),
@@ -204,9 +212,10 @@ impl Pool {
         let end = Instant::now() + self.config.queue_timeout;
         let ticket = desk.next_ticket;
         desk.next_ticket += 1;
-        desk.line.push(ticket);
+        let tried_some = !tried.is_empty();
+        desk.line.push(Waiting { ticket, tried_some });
         let found = loop {
-            if desk.line.first() == Some(&ticket) {
+            if desk.is_turn_of(Some(ticket)) {
                 match desk.pick(self.born.elapsed(), &self.config, client, tried) {
                     Pick::Found(backend) => break Ok(self.lease(backend)),
                     Pick::Out(until) => break Err(NoBackend::Out(until)),
@@ -220,7 +229,7 @@ impl Pool {
             let woken = self.moved.wait_timeout(desk, left);
             desk = woken.unwrap_or_else(PoisonError::into_inner).0;
         };
-        desk.line.retain(|&other| other != ticket);
+        desk.line.retain(|other| other.ticket != ticket);
         let others_wait = !desk.line.is_empty();
         drop(desk);
         if others_wait {
@@ -397,6 +406,13 @@ impl Desk {
             true => Pick::Full,
             false => Pick::Out(self.soonest(now)),
         }
+    }
+
+    /// Whether nobody is before this one, or before somebody who has just come.
+    fn is_turn_of(&self, ticket: Option<u64>) -> bool {
+        let is_me = |other: &Waiting| Some(other.ticket) == ticket;
+        let first = self.line.iter().find(|w| !w.tried_some || is_me(w));
+        first.is_none_or(is_me)
     }
 
     /// How long until an ejection ends.

@@ -1,5 +1,6 @@
 //! What clients may ask for at a time, and what the rest are told.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 
@@ -78,6 +79,39 @@ fn many_in_line_are_all_served_one_at_a_time() {
         assert_eq!(client.answer("GET").status(), 200);
     }
     assert!(backend.connections() <= 2, "{}", backend.connections());
+}
+
+#[test]
+fn nobody_waits_behind_a_request_that_may_not_have_the_backend_that_is_free() {
+    let (full, go) = on_word();
+    let failed = Arc::new(AtomicBool::new(false));
+    let once = failed.clone();
+    let free = Backend::start(move |peer| {
+        while peer.request().is_some() {
+            if !once.swap(true, Ordering::SeqCst) {
+                return; // the first request is failed
+            }
+            peer.say(OK);
+        }
+    });
+    let balancer = Balancer::before(
+        [&full, &free],
+        "backend-connections 1\nqueue-timeout 1h\nmax-failures 0\n",
+    );
+    let mut first = balancer.client();
+    first.say(GET);
+    eventually("the first is under way", || balancer.active() == 1);
+    let mut second = balancer.client();
+    second.say(GET);
+    eventually("the second waits for the full one", || {
+        balancer.waiting() == 1
+    });
+    assert!(failed.load(Ordering::SeqCst));
+    assert_eq!(balancer.get("/").status(), 200, "by the one that is free");
+    for client in [&mut first, &mut second] {
+        go.send(()).unwrap();
+        assert_eq!(client.answer("GET").status(), 200);
+    }
 }
 
 /// What a client from this address is told without asking.
