@@ -54,9 +54,12 @@ impl Clients {
 impl Handler for Clients {
     fn serve(&self, conn: &Conn, session: &Session<'_>) -> io::Result<End> {
         let phase = Phase::of(conn, session, &self.newcomers);
+        // The number first: a setup that is newer than its number is fetched once more, an older one
+        // would be kept.
+        let number = self.current.number();
         let setup = self.current.get();
         let mut client = Client {
-            number: self.current.number(),
+            number,
             parser: HeadParser::requests(setup.limits),
             setup,
             conn,
