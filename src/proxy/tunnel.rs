@@ -4,7 +4,7 @@
 //! other goes on until it ends, too: protocols may close in either order. Silence in both directions
 //! ends both.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,7 +43,10 @@ pub fn run(client: &Conn, backend: &Conn, first: &mut Incoming, silence: Duratio
     client.set_write_deadline(Deadline::after(silence));
     let down = match (&*client).write_all(waiting) {
         Ok(()) => begun + pass(backend, client, silence, &clock),
-        Err(_) => 0,
+        Err(_) => {
+            end(client, backend);
+            0
+        }
     };
     Through {
         up: up.join().unwrap_or(0),
@@ -81,8 +84,8 @@ impl Clock {
 fn pass(from: &Conn, to: &Conn, silence: Duration, clock: &Clock) -> u64 {
     let (mut part, mut through) = (vec![0; PART], 0);
     loop {
-        let end = clock.end(silence);
-        from.set_read_deadline(end.map_or(Deadline::NEVER, Deadline::at));
+        let until = clock.end(silence);
+        from.set_read_deadline(until.map_or(Deadline::NEVER, Deadline::at));
         match (&*from).read(&mut part) {
             Ok(0) => {
                 let _ = to.shutdown(Shutdown::Write); // fails when it has gone: it knows
@@ -98,12 +101,16 @@ fn pass(from: &Conn, to: &Conn, silence: Duration, clock: &Clock) -> u64 {
                 through += count as u64;
             }
             // The other direction was not silent meanwhile.
-            Err(_) if end.is_some() && clock.end(silence) > end => {}
+            Err(error) if error.kind() == ErrorKind::TimedOut && clock.end(silence) > until => {}
             Err(_) => break,
         }
     }
-    // Wakes the other direction.
-    let _ = from.shutdown(Shutdown::Both);
-    let _ = to.shutdown(Shutdown::Both);
+    end(from, to);
     through
+}
+
+/// Ends both sides, which wakes the other direction. Fails where one has ended already.
+fn end(one: &Conn, other: &Conn) {
+    let _ = one.shutdown(Shutdown::Both);
+    let _ = other.shutdown(Shutdown::Both);
 }
