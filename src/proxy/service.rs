@@ -247,12 +247,12 @@ fn put_to_work(config: Config, older: Option<&Setup>, log: &Log) -> Result<Setup
         young.push((pool, names));
     }
     let setup = Setup::new(config, pools, older).map_err(StartError::AccessLog)?;
+    let lives: Vec<_> = young.iter().map(|(pool, _)| pool.life().clone()).collect();
     for (pool, names) in young {
-        let life = pool.life().clone();
-        names
-            .follow(pool.clone(), log.clone(), life.clone())
-            .map_err(StartError::Thread)?;
-        checks::start(pool, log.clone(), life).map_err(StartError::Thread)?;
+        if let Err(error) = look_after(pool, names, log) {
+            lives.iter().for_each(Stopper::stop); // nobody will use these pools
+            return Err(StartError::Thread(error));
+        }
     }
     // Only now, when nothing can fail any more.
     for gone in older.iter().flat_map(|older| &older.pools) {
@@ -261,4 +261,11 @@ fn put_to_work(config: Config, older: Option<&Setup>, log: &Log) -> Result<Setup
         }
     }
     Ok(setup)
+}
+
+/// Starts the threads of a pool, which end with its life.
+fn look_after(pool: Arc<Pool>, names: Names, log: &Log) -> io::Result<()> {
+    let life = pool.life().clone();
+    names.follow(pool.clone(), log.clone(), life.clone())?;
+    checks::start(pool, log.clone(), life).map(drop)
 }
