@@ -62,7 +62,9 @@ impl HeadParser {
         if method == "CONNECT" && framing != Framing::None {
             return Err(Rule::BodyOfConnect);
         }
-        // Upgrade belongs to HTTP/1.1; in 1.0 it is ignored (RFC 9110 §7.8), and so is Expect.
+        // Upgrade belongs to HTTP/1.1; in 1.0 it is ignored (RFC 9110 §7.8), and so is Expect. With
+        // content it is ignored, too, as it may be: the other protocol would begin behind a body
+        // that is read by somebody else.
         let is_new = version == Version::Http11;
         let asks = upgrade(fields)?;
         Ok(RequestHead {
@@ -74,7 +76,7 @@ impl HeadParser {
             framing,
             keep_alive: options.persists(version),
             expects_continue: expectation(fields)? && is_new && framing != Framing::None,
-            upgrade: options.upgrade && asks && is_new,
+            upgrade: options.upgrade && asks && is_new && framing == Framing::None,
             length: self.length(),
         })
     }
