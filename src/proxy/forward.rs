@@ -194,6 +194,9 @@ fn try_once(
         backend.map_err(|_| Failed::new(Outcome::ConnectFailed, 502, "connect failed"))?;
     done.connect = backend.is_fresh().then(|| begun.elapsed());
     send(job, desk, lease, &backend)?;
+    if let Body::Buffered(bytes) = job.body {
+        done.received = bytes.len() as u64;
+    }
     let upload = start_upload(job, &backend)?;
     let sent = Instant::now();
     let asked = asked(job);

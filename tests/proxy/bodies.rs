@@ -10,7 +10,7 @@ use crate::balancer::Balancer;
 use crate::client::Client;
 use crate::program::{LOAD_BALANCER, Program};
 use crate::scripted::{Backend, OK};
-use crate::support::PATIENCE;
+use crate::support::{Folder, PATIENCE};
 
 const LARGE: usize = 50_000_000;
 /// Kilobytes: buffers of a request are 64 KiB each, and there are a few.
@@ -236,4 +236,25 @@ fn trailers_go_both_ways() {
     // What frames or routes is never a trailer (RFC 9110 section 6.5.1).
     assert_eq!(answer.trailers, [("X-Sum".to_string(), b"7".to_vec())]);
     assert_eq!(request.trailers, [("X-Sum".to_string(), b"5".to_vec())]);
+}
+
+#[test]
+fn the_access_log_counts_what_came_with_the_head_and_what_came_later() {
+    let backend = Backend::saying(OK);
+    let folder = Folder::new();
+    let path = folder.path("log");
+    let lines = format!("access-log {path}\naccess-format json\n");
+    let balancer = Balancer::before([&backend], &lines);
+    let mut client = balancer.client();
+    client.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
+    client.answer("POST");
+    client.say("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    client.say("7\r\ngoodbye\r\n0\r\n\r\n");
+    client.answer("POST");
+    drop(client);
+    balancer.end();
+    let log = std::fs::read_to_string(&path).unwrap();
+    let lines: Vec<&str> = log.lines().collect();
+    assert!(lines[0].contains("\"received\":5,"), "{log}");
+    assert!(lines[1].contains("\"received\":7,"), "{log}");
 }
