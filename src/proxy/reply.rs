@@ -360,7 +360,13 @@ impl Passing<'_> {
     ) -> Result<(), Cut> {
         loop {
             let bytes = reply.waiting();
-            match reader.advance(bytes).map_err(|_| Cut::Broken)? {
+            let Ok(piece) = reader.advance(bytes) else {
+                // What is good goes out: an end without a head looks like a connection that had
+                // been closed before the request, which clients send again.
+                self.flush()?;
+                return Err(Cut::Broken);
+            };
+            match piece {
                 Piece::More(taken) => {
                     reply.take(taken);
                     self.flush()?;

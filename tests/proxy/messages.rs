@@ -148,6 +148,19 @@ fn a_body_where_none_can_be_is_nobodys_next_response() {
 }
 
 #[test]
+fn a_response_with_broken_chunks_is_seen_as_cut_and_not_as_none() {
+    let backend =
+        Backend::saying(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n-1\r\n");
+    let balancer = Balancer::before([&backend], "");
+    let mut client = balancer.client();
+    client.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let heard = client.whole_or_cut("GET").unwrap_err().heard;
+    let heard = String::from_utf8_lossy(&heard);
+    assert!(heard.starts_with("HTTP/1.1 200 OK\r\n"), "{heard}");
+    assert!(heard.ends_with("\r\n\r\n2\r\nhi\r\n"), "{heard}");
+}
+
+#[test]
 fn fifty_requests_at_once_are_answered_in_order() {
     let backend = Backend::start(|peer| {
         while let Some(request) = peer.request() {
