@@ -318,14 +318,7 @@ fn no_reply(
 ) -> Failed {
     if let Some(error) = end_upload(job, upload, done) {
         // The upload ended the connection, so whose fault it was is known.
-        let (status, why) = match error {
-            UploadError::Broken(rule) => (rule.status(), "the request's body breaks a rule"),
-            UploadError::TooLong => (413, "the request's body is too long"),
-            UploadError::TimedOut => (408, "the client sent no more of the body"),
-            UploadError::ClientGone => (499, "the client left while it sent the body"),
-            UploadError::BackendGone => (502, "the backend closed in the middle of the body"),
-            UploadError::BackendStuck => (504, "the backend took no more of the body"),
-        };
+        let (status, why) = told_of(error);
         return Failed::new(Outcome::PartOfReply, status, why);
     }
     let outcome = match none {
@@ -343,6 +336,18 @@ fn no_reply(
         NoReply::ClientGone => (499, "the client left before the response"),
     };
     Failed::new(outcome, status, why)
+}
+
+/// The status and the words for a body that did not get through.
+fn told_of(error: UploadError) -> (u16, &'static str) {
+    match error {
+        UploadError::Broken(rule) => (rule.status(), "the request's body breaks a rule"),
+        UploadError::TooLong => (413, "the request's body is too long"),
+        UploadError::TimedOut => (408, "the client sent no more of the body"),
+        UploadError::ClientGone => (499, "the client left while it sent the body"),
+        UploadError::BackendGone => (502, "the backend closed in the middle of the body"),
+        UploadError::BackendStuck => (504, "the backend took no more of the body"),
+    }
 }
 
 /// Ends the upload and puts the client's buffer back; says why the body did not get through.
@@ -401,18 +406,22 @@ fn pass_on(
         let through = tunnel::run(job.client, &backend, &mut desk.reply, silence);
         (done.sent, done.received) = (through.down, through.up);
     }
-    let body_failed = end_upload(job, upload, done).is_some();
+    let body_error = end_upload(job, upload, done);
+    let body_failed = body_error.is_some();
     let latency = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
     lease.backend.counts.latency.record(latency);
     done.keep_alive = outgoing.keep_alive && passed.is_ok() && !body_failed && !switched;
     if let Err(cut) = passed {
-        done.failure = Some(match cut {
-            Cut::Backend => "the response was cut by the backend",
-            Cut::Silence => "the backend was silent in the middle of the response",
-            Cut::Broken => "the response's chunks break a rule",
-            Cut::Client => "the client left during the response",
+        // An upload that the client fails ends the backend's connection: that looks like its fault.
+        let failed_upload = body_error.filter(|error| error.blames_client());
+        done.failure = Some(match (cut, failed_upload) {
+            (Cut::Backend, Some(error)) => told_of(error).1,
+            (Cut::Backend, None) => "the response was cut by the backend",
+            (Cut::Silence, _) => "the backend was silent in the middle of the response",
+            (Cut::Broken, _) => "the response's chunks break a rule",
+            (Cut::Client, _) => "the client left during the response",
         });
-        if cut != Cut::Client {
+        if cut != Cut::Client && (cut != Cut::Backend || failed_upload.is_none()) {
             lease.failed();
         }
         // Where the connection's end is the body's, only a reset says that it is none.

@@ -45,6 +45,13 @@ pub enum UploadError {
     BackendStuck,
 }
 
+impl UploadError {
+    /// Whether it says nothing against the backend.
+    pub fn blames_client(self) -> bool {
+        !matches!(self, UploadError::BackendGone | UploadError::BackendStuck)
+    }
+}
+
 /// What is to be sent, and how.
 pub struct Plan {
     /// How the body ends: a length, or chunks.

@@ -114,3 +114,21 @@ fn a_client_that_leaves_the_reply_to_a_streamed_upload_ends_it() {
         },
     );
 }
+
+#[test]
+fn a_client_that_leaves_its_upload_during_the_reply_says_nothing_against_the_backend() {
+    let bodies = [
+        "Content-Length: 9\r\n\r\nhalf",
+        "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+    ];
+    for body in bodies {
+        leaves(
+            b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",
+            |client, told| {
+                client.say(format!("POST / HTTP/1.1\r\nHost: a\r\n{body}"));
+                asked(told);
+                client.sees(b"half");
+            },
+        );
+    }
+}
