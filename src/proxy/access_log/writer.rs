@@ -1,9 +1,10 @@
 //! A file that many threads log to and one thread writes.
 
 use std::cell::RefCell;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, metadata};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileTypeExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -17,6 +18,9 @@ pub const CAPACITY: usize = 1 << 20;
 const ENOUGH: usize = 64 << 10;
 /// How long a line waits for more, at most.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a flush or a drop waits for the writer. A disk may hang, and nobody may read a pipe: that
+/// must not keep a program from ending.
+const STUCK: Duration = Duration::from_secs(2);
 
 /// How many lines there were so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,6 +61,8 @@ struct State {
     /// How many flushes were asked for, and how many of them are done.
     flushes: (u64, u64),
     is_closed: bool,
+    /// The writer has ended.
+    is_over: bool,
 }
 
 impl AccessLog {
@@ -129,23 +135,25 @@ impl AccessLog {
         Ok(())
     }
 
-    /// Blocks until every line that was added before is handed to the system or lost.
+    /// Blocks until every line that was added before is handed to the system or lost, but two seconds
+    /// at most, where the system takes none.
     pub fn flush(&self) {
         let mut state = self.shared.lock();
         state.flushes.0 += 1;
         let number = state.flushes.0;
         self.shared.work.notify_one();
-        while state.flushes.1 < number {
-            state = self.shared.wait(&self.shared.done, state);
-        }
+        self.shared
+            .wait_until_done(state, |state| state.flushes.1 >= number);
     }
 }
 
 impl Drop for AccessLog {
     fn drop(&mut self) {
-        self.shared.lock().is_closed = true;
+        let mut state = self.shared.lock();
+        state.is_closed = true;
         self.shared.work.notify_one();
-        if let Some(thread) = self.thread.take() {
+        let is_over = self.shared.wait_until_done(state, |state| state.is_over);
+        if let Some(thread) = self.thread.take().filter(|_| is_over) {
             // It does not panic; if it has, its lines are gone.
             let _ = thread.join();
         }
@@ -153,7 +161,10 @@ impl Drop for AccessLog {
 }
 
 fn open(path: &PathBuf) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).open(path)
+    // Opened for writing only, a FIFO waits for its reader (fifo(7)).
+    let is_fifo = metadata(path).is_ok_and(|known| known.file_type().is_fifo());
+    let mut options = OpenOptions::new();
+    options.create(true).append(true).read(is_fifo).open(path)
 }
 
 impl Shared {
@@ -163,6 +174,18 @@ impl Shared {
 
     fn wait<'a>(&self, on: &Condvar, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         on.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the writer to get so far, at most [`STUCK`]; says whether it has.
+    fn wait_until_done(
+        &self,
+        state: MutexGuard<'_, State>,
+        is_done: impl Fn(&State) -> bool,
+    ) -> bool {
+        let waited = self
+            .done
+            .wait_timeout_while(state, STUCK, |state| !is_done(state));
+        is_done(&waited.unwrap_or_else(PoisonError::into_inner).0)
     }
 
     fn append(&self, line: &[u8]) {
@@ -207,6 +230,7 @@ impl Shared {
             state.lines.lost += lost;
             state.flushes.1 = flushes;
             let is_end = is_closed && state.waiting.is_empty();
+            state.is_over = is_end;
             drop(state);
             self.done.notify_all();
             if is_end {
@@ -310,6 +334,22 @@ mod tests {
         log.write(&entry("/b"));
         drop(log);
         assert_eq!(fs::read_to_string(&path).unwrap(), line("/a") + &line("/b"));
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_reads_holds_up_neither_the_start_nor_the_end() {
+        let folder = folder("pipe");
+        let path = folder.join("fifo");
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        let log = AccessLog::to_file(&path, Format::Common).unwrap();
+        for _ in 0..5000 {
+            log.write(&entry("/a")); // more than a pipe holds
+        }
+        log.flush();
+        assert!(log.lines().written < 5000);
+        drop(log);
         fs::remove_dir_all(folder).unwrap();
     }
 
