@@ -211,7 +211,7 @@ fn chunk_line(bytes: &[u8], limit: usize) -> Result<Option<(u64, usize)>, Rule> 
         .iter()
         .position(|byte| !byte.is_ascii_hexdigit())
         .unwrap_or(bytes.len());
-    let size = hexadecimal(bytes.get(..digits).unwrap_or_default())?;
+    let size = hexadecimal(bytes.get(..digits).unwrap_or_default(), limit)?;
     let rest = bytes.get(digits..).unwrap_or_default();
     let extension = match rest.first() {
         None if digits > limit => return Err(Rule::ChunkLineTooLong),
@@ -234,11 +234,15 @@ fn chunk_line(bytes: &[u8], limit: usize) -> Result<Option<(u64, usize)>, Rule> 
     }
 }
 
-/// The number; leading zeros do not count against its digits.
-fn hexadecimal(digits: &[u8]) -> Result<u64, Rule> {
+/// The number; leading zeros do not count against its digits. Of the two things that can be wrong
+/// with it, the one that shows first counts, however the bytes come.
+fn hexadecimal(digits: &[u8], limit: usize) -> Result<u64, Rule> {
     let zeros = digits.iter().take_while(|&&byte| byte == b'0').count();
     if digits.len() - zeros > DIGITS {
-        return Err(Rule::BadChunkSize);
+        return Err(match zeros + DIGITS < limit {
+            true => Rule::BadChunkSize,
+            false => Rule::ChunkLineTooLong,
+        });
     }
     let digit = |byte: &u8| char::from(*byte).to_digit(16).unwrap_or(0);
     Ok(digits

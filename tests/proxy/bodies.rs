@@ -252,7 +252,7 @@ fn the_access_log_counts_what_came_with_the_head_and_what_came_later() {
     client.say("7\r\ngoodbye\r\n0\r\n\r\n");
     client.answer("POST");
     drop(client);
-    balancer.end();
+    drop(balancer);
     let log = std::fs::read_to_string(&path).unwrap();
     let lines: Vec<&str> = log.lines().collect();
     assert!(lines[0].contains("\"received\":5,"), "{log}");
