@@ -77,6 +77,16 @@ impl Error {
         }
     }
 
+    /// Whether this machine had no descriptor or memory left for the attempt (EMFILE, ENFILE,
+    /// ENOBUFS, ENOMEM): it says nothing about the peer.
+    pub fn is_shortage(&self) -> bool {
+        match self {
+            Error::Resolve { source, .. } | Error::Failed { source, .. } => is_shortage(source),
+            Error::AllFailed { attempts, .. } => attempts.iter().all(|(_, why)| is_shortage(why)),
+            _ => false,
+        }
+    }
+
     /// `instead` is what there is for the networks with connections, or for those without; ICMP has
     /// a socket of its own.
     pub(crate) fn wrong(verb: &'static str, network: Network, instead: &'static str) -> Error {
@@ -199,6 +209,10 @@ pub fn plain_words(error: &io::Error) -> String {
     }
 }
 
+fn is_shortage(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(12 | 23 | 24 | 105))
+}
+
 /// Why `Listener::accept` returned no connection, and so what to do next.
 #[derive(Debug)]
 pub enum AcceptError {
@@ -218,8 +232,10 @@ impl AcceptError {
         if closed {
             return AcceptError::Closed;
         }
+        if is_shortage(&error) {
+            return AcceptError::Exhausted(error);
+        }
         match error.raw_os_error() {
-            Some(12 | 23 | 24 | 105) => AcceptError::Exhausted(error),
             Some(1 | 4 | 11 | 64 | 71 | 92 | 95 | 100 | 101 | 103 | 112 | 113) => {
                 AcceptError::Lost(error)
             }

@@ -134,7 +134,10 @@ fn check(pool: &Pool, backend: &Backend, path: &str, log: &Log) {
         ];
         log.debug("load-balancer", "check failed", &fields);
     }
-    pool.checked(backend, outcome.is_ok());
+    // What we lack ourselves says nothing about the backend.
+    if !matches!(&outcome, Err(Failed::Connect(error)) if error.is_shortage()) {
+        pool.checked(backend, outcome.is_ok());
+    }
 }
 
 /// Why a check failed.

@@ -190,8 +190,10 @@ fn try_once(
     let begun = Instant::now();
     let repeatable = job.head.is_idempotent() && !matches!(job.body, Body::Streamed(_));
     let backend = lease.backend.connect(fresh, repeatable);
-    let backend =
-        backend.map_err(|_| Failed::new(Outcome::ConnectFailed, 502, "connect failed"))?;
+    let backend = backend.map_err(|error| match error.is_shortage() {
+        true => Failed::new(Outcome::Shortage, 503, "no descriptor or memory to connect"),
+        false => Failed::new(Outcome::ConnectFailed, 502, "connect failed"),
+    })?;
     done.connect = backend.is_fresh().then(|| begun.elapsed());
     send(job, desk, lease, &backend)?;
     if let Body::Buffered(bytes) = job.body {
@@ -299,7 +301,7 @@ fn start_upload(job: &mut Job<'_>, backend: &Conn) -> Result<Option<Upload>, Fai
         Err(bytes) => {
             *incoming = Some(bytes);
             Err(Failed::new(
-                Outcome::PartOfReply,
+                Outcome::Shortage,
                 503,
                 "no thread for the body",
             ))

@@ -10,6 +10,7 @@
 //! | connected, nothing sent | yes | yes |
 //! | sent, no reply | if the body can be sent again | no |
 //! | part of a reply forwarded | no | no |
+//! | our own machine had no descriptor, memory or thread for it | no | no |
 //!
 //! "Nothing sent" is no retry in the sense of the RFC: nobody has seen the request yet. A kept
 //! connection that the backend closed just when the request went out (RFC 9112 §9.3.1, §9.5) is
@@ -80,12 +81,14 @@ pub enum Outcome {
     SentNoReply,
     /// A part of the reply has been forwarded, if only an interim one (1xx).
     PartOfReply,
+    /// This machine lacked a descriptor, memory or a thread, and would for another backend, too.
+    Shortage,
 }
 
 impl Outcome {
     /// Whether it is a failure of the backend, for its health and for the budget.
     pub fn blames_backend(self) -> bool {
-        !matches!(self, Outcome::StaleConnection)
+        !matches!(self, Outcome::StaleConnection | Outcome::Shortage)
     }
 }
 
@@ -127,7 +130,7 @@ impl RetryConfig {
                 (Effect::Cumulative, _) | (_, Body::Streamed) => Retry::No,
                 (Effect::Idempotent, Body::Empty | Body::Buffered) => Retry::Yes,
             },
-            Outcome::PartOfReply => Retry::No,
+            Outcome::PartOfReply | Outcome::Shortage => Retry::No,
         }
     }
 }
@@ -234,7 +237,7 @@ mod tests {
             (ConnectFailed | NothingSent, _, _) => true,
             (StaleConnection | SentNoReply, Idempotent, Empty | Buffered) => true,
             (StaleConnection | SentNoReply, _, _) => false,
-            (PartOfReply, _, _) => false,
+            (PartOfReply | Shortage, _, _) => false,
         };
         let config = RetryConfig::default();
         for effect in [Idempotent, Cumulative] {
@@ -245,6 +248,7 @@ mod tests {
                     StaleConnection,
                     SentNoReply,
                     PartOfReply,
+                    Shortage,
                 ] {
                     let verdict = config.may_retry(effect, outcome, body, 1);
                     let expected = yes(effect, outcome, body);

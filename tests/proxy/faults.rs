@@ -8,6 +8,7 @@ use groundwire::proxy::health::State;
 
 use crate::balancer::Balancer;
 use crate::client::Client;
+use crate::program::{LOAD_BALANCER, Program};
 use crate::scripted::{Backend, OK};
 use crate::support::eventually;
 
@@ -284,4 +285,50 @@ fn a_client_that_resets_says_nothing_against_the_backend() {
     told.recv_timeout(crate::support::PATIENCE).unwrap();
     balancer.rests();
     assert_eq!(balancer.standings()[0].state, State::Up);
+}
+
+#[test]
+fn interim_responses_without_end_are_ended_whatever_the_client_speaks() {
+    let (tell, told) = mpsc::channel();
+    let talkative = Backend::start(move |peer| {
+        peer.request();
+        while peer.say(b"HTTP/1.1 103 Early Hints\r\n\r\n") {}
+        let _ = tell.send(());
+    });
+    let balancer = Balancer::before([&talkative], PATIENT);
+    for version in ["1.0", "1.1"] {
+        let mut client = balancer.client();
+        client.say(format!("POST / HTTP/{version}\r\nHost: a\r\n\r\n"));
+        client.sees(b" 502 ");
+        told.recv_timeout(PATIENCE).unwrap();
+    }
+}
+
+#[test]
+fn a_lack_of_our_own_descriptors_says_nothing_against_the_backend() {
+    let backend = Backend::saying(OK);
+    let url = format!("http://{}", backend.address);
+    let program = Program::start(
+        "sh",
+        &[
+            &["-c", "ulimit -n 40; exec \"$0\" \"$@\"", LOAD_BALANCER][..],
+            &["--listen", "127.0.0.1:0", "--backend", &url],
+            &[
+                "--max-failures",
+                "1",
+                "--ejection",
+                "1h",
+                "--longest-ejection",
+                "1h",
+            ],
+        ]
+        .concat(),
+    );
+    let mut clients: Vec<_> = (0..60).map(|_| Client::to(&program.address)).collect();
+    program.complains("cannot accept");
+    assert_eq!(clients[0].get("/").status(), 503);
+    clients.clear();
+    eventually("there are some again, and a backend", || {
+        Client::to(&program.address).get("/").status() == 200
+    });
 }
