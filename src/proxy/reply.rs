@@ -25,6 +25,9 @@ const SOON: Duration = Duration::from_millis(100);
 /// where they are.
 const COPIED: usize = 4096;
 
+/// Interim responses (1xx) to one request, at most. Each gives the backend its time anew.
+const INTERIM: usize = 100;
+
 /// What became of a response before its head was passed on.
 #[derive(Debug)]
 pub enum NoReply {
@@ -159,7 +162,7 @@ pub fn head(
     asked: Asked<'_>,
     told: &mut bool,
 ) -> Result<(), NoReply> {
-    loop {
+    for _ in 0..=INTERIM {
         desk.parser.reset();
         let begun = Instant::now();
         loop {
@@ -216,6 +219,7 @@ pub fn head(
         }
         reply.take(length);
     }
+    Err(NoReply::Broken)
 }
 
 /// What a response has to fit.

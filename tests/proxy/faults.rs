@@ -10,7 +10,7 @@ use crate::balancer::Balancer;
 use crate::client::Client;
 use crate::program::{LOAD_BALANCER, Program};
 use crate::scripted::{Backend, OK};
-use crate::support::eventually;
+use crate::support::{PATIENCE, eventually};
 
 /// Retries as many as are wanted, and nobody is left out.
 const PATIENT: &str = "retry-reserve 1000\nmax-failures 0\n";
@@ -70,7 +70,7 @@ fn a_backend_that_hangs_is_answered_for_with_504_and_its_connection_is_ended() {
     let balancer = Balancer::before([&hung], "first-byte-timeout 100ms\n");
     let mut client = balancer.client();
     assert_eq!(client.get("/").status(), 504);
-    told.recv_timeout(crate::support::PATIENCE).unwrap();
+    told.recv_timeout(PATIENCE).unwrap();
     assert_eq!(hung.connections(), 1, "asked twice");
 }
 
@@ -282,7 +282,7 @@ fn a_client_that_resets_says_nothing_against_the_backend() {
     eventually("it is under way", || balancer.active() == 1);
     client.reset_on_close().unwrap();
     drop(Client::of(client));
-    told.recv_timeout(crate::support::PATIENCE).unwrap();
+    told.recv_timeout(PATIENCE).unwrap();
     balancer.rests();
     assert_eq!(balancer.standings()[0].state, State::Up);
 }
