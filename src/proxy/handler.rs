@@ -19,7 +19,7 @@ use super::proxy_protocol::{self, Header};
 use super::setup::{Current, Setup};
 use super::turn::Turn;
 use crate::http::{Framing, HeadParser, Name, RequestHead, Version};
-use crate::net::{Conn, Deadline, Incoming};
+use crate::net::{Conn, Deadline, Incoming, ip::canonical};
 use crate::server::{End, Handler, Refusal, Session};
 
 /// What an idle client's buffer keeps, in bytes.
@@ -65,7 +65,7 @@ impl Handler for Clients {
             conn,
             incoming: Incoming::new(KEPT),
             head: Vec::new(),
-            source: conn.peer_addr().ip(),
+            source: conn.peer_addr().ip().map(plain),
             local: None,
             trusted: false,
         };
@@ -110,6 +110,12 @@ impl Handler for Clients {
         // A new connection's buffer has room, so this does not block; if the peer has gone, it has.
         let _ = (&*conn).write_all(&[b"HTTP/1.1 ", status, rest].concat());
     }
+}
+
+/// The client's address as backends and logs know it: the IPv4 client of a listener on `[::]` is not
+/// called `::ffff:192.0.2.1`.
+fn plain(client: SocketAddr) -> SocketAddr {
+    SocketAddr::new(canonical(client.ip()), client.port())
 }
 
 /// What becomes of the connection behind a request.
@@ -169,7 +175,7 @@ impl Client<'_> {
                         destination,
                     } = header
                     {
-                        (self.source, self.local) = (Some(source), Some(destination));
+                        (self.source, self.local) = (Some(plain(source)), Some(destination));
                         self.trusted = self.setup.config.trusts(source.ip());
                     }
                     return Ok(true);

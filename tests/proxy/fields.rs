@@ -3,6 +3,7 @@
 use std::sync::mpsc::{self, Receiver};
 
 use crate::balancer::Balancer;
+use crate::client::Client;
 use crate::plain::Plain;
 use crate::scripted::{Backend, OK};
 use crate::support::PATIENCE;
@@ -83,6 +84,22 @@ fn who_the_client_is_is_told_as_the_mode_and_the_trust_in_it_say() {
         assert_eq!(texts(&got, "X-Forwarded-Host"), [host], "{lines}");
         assert_eq!(texts(&got, "Forwarded"), forwarded, "{lines}");
     }
+}
+
+#[test]
+fn an_ipv4_client_of_an_ipv6_listener_is_told_as_ipv4() {
+    let (backend, told) = recording(OK);
+    let balancer = Balancer::before([&backend], "listen [::]:0\nforwarded\n");
+    let port = balancer.address.rsplit(':').next().unwrap();
+    let mut client = Client::to(&format!("127.0.0.1:{port}"));
+    client.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(client.answer("GET").status(), 200);
+    let got = told.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(texts(&got, "X-Forwarded-For"), ["127.0.0.1"]);
+    assert_eq!(
+        texts(&got, "Forwarded"),
+        ["for=127.0.0.1;host=\"a\";proto=http"]
+    );
 }
 
 #[test]
