@@ -43,7 +43,7 @@ const SPEC: Spec = Spec {
     name: "load-balancer",
     about: "Pass HTTP/1.1 requests on to backends, and leave out those that fail.",
     usage: &[
-        "--backend URL [OPTION]...",
+        "--listen ADDRESS --backend URL [OPTION]...",
         "--config FILE [--check-config]",
     ],
     operands: &[],
@@ -51,7 +51,7 @@ const SPEC: Spec = Spec {
     statuses: None,
     epilogue: "SIGHUP reads the file again; requests under way are not disturbed.\n\n\
                Examples:\n  \
-               load-balancer --backend http://127.0.0.1:9001 --backend http://127.0.0.1:9002\n  \
+               load-balancer --listen :8080 --backend http://127.0.0.1:9001\n  \
                load-balancer --config site.conf --check-config",
 };
 

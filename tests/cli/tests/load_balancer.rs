@@ -50,7 +50,7 @@ const HINT: &str = "Try 'load-balancer --help' for more information.\n";
 fn help_and_version_go_to_standard_output() {
     let (page, nothing) = call(&["--help"], 0);
     assert!(
-        page.starts_with("Usage: load-balancer --backend URL "),
+        page.starts_with("Usage: load-balancer --listen ADDRESS --backend URL "),
         "{page}"
     );
     assert_eq!(nothing, "");
