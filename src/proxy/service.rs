@@ -239,6 +239,11 @@ fn put_to_work(config: Config, older: Option<&Setup>, log: &Log) -> Result<Setup
             let fields: [(&str, &dyn fmt::Display); 2] = [("pool", &wanted.name), ("why", failure)];
             log.warn("load-balancer", "a backend's name is not known", &fields);
         }
+        for backend in &resolved.empty {
+            let fields: [(&str, &dyn fmt::Display); 2] =
+                [("pool", &wanted.name), ("backend", backend)];
+            log.warn("load-balancer", "a backend's name has no address", &fields);
+        }
         let pool = Arc::new(Pool::new(wanted.clone(), resolved.members, log.clone()));
         if let Some(known) = known {
             pool.inherit(known);

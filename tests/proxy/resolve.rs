@@ -162,6 +162,18 @@ fn a_line_that_cannot_be_looked_up_keeps_its_members_and_holds_nobody_elses() {
 }
 
 #[test]
+fn a_name_without_addresses_is_told_beside_one_that_has_some() {
+    let server = Server::new("a A 127.0.0.1");
+    let lines = "backend http://a.app.test:80\nbackend http://mistaken.app.test:80\n";
+    let resolved = server.names(lines).resolve();
+    assert_eq!(resolved.members.len(), 1);
+    assert!(resolved.failures.is_empty());
+    let empty: Vec<String> = resolved.empty.iter().map(Backend::to_string).collect();
+    assert_eq!(empty, ["http://mistaken.app.test:80"]);
+    server.stop();
+}
+
+#[test]
 fn a_pool_follows_its_names_and_the_log_tells() {
     let server = Server::new("web A 127.0.0.1");
     let mut names = server.names("backend http://web.app.test:80");

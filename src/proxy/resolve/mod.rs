@@ -94,6 +94,8 @@ pub struct Resolved {
     pub members: Vec<Member>,
     /// What failed.
     pub failures: Vec<LookupError>,
+    /// The lines that DNS has no backend for: their name is mistaken, or has none at present.
+    pub empty: Vec<Backend>,
 }
 
 impl Names {
@@ -129,10 +131,14 @@ impl Names {
 
     /// Looks all names up. Blocks for ten seconds a name at most.
     pub fn resolve(&mut self) -> Resolved {
-        let (mut failures, mut ttl, mut is_unsure) = (Vec::new(), None::<Duration>, false);
+        let (mut failures, mut empty) = (Vec::new(), Vec::new());
+        let (mut ttl, mut is_unsure) = (None::<Duration>, false);
         for line in &mut self.lines {
             match look_up(&line.backend, &self.resolver) {
                 Ok((members, holds)) => {
+                    if members.is_empty() {
+                        empty.push(line.backend.clone());
+                    }
                     is_unsure |= !line.believe(members);
                     ttl = ttl.into_iter().chain(holds).min();
                 }
@@ -154,6 +160,7 @@ impl Names {
         Resolved {
             members: members::each_once(members),
             failures,
+            empty,
         }
     }
 
@@ -177,7 +184,9 @@ impl Names {
     fn run(mut self, pool: &Pool, log: &Log, stopper: &Stopper) {
         let mut was_failing = false;
         while !stopper.wait_timeout(self.holds.max(SHORTEST)) {
-            let Resolved { members, failures } = self.resolve();
+            let Resolved {
+                members, failures, ..
+            } = self.resolve();
             tell_failures(pool, log, was_failing, &failures);
             was_failing = !failures.is_empty();
             let standings = pool.standings().into_iter();
