@@ -174,7 +174,7 @@ fn nanos_since_start(moment: Instant) -> u64 {
 
 /// The one error of a passed deadline (std's own sockets say `WouldBlock`).
 pub(crate) fn timed_out() -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, "timed out")
+    io::Error::from(io::ErrorKind::TimedOut) // says "timed out", and allocates nothing
 }
 
 /// Adds to a time-out what was waited for, and how long; other errors stay as they are.
