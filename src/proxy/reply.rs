@@ -16,7 +16,7 @@ use super::config::Forwarding;
 use super::desk::{Date, Desk, PART};
 use super::heads::{self, Outgoing};
 use super::upload::Upload;
-use crate::http::{ChunkReader, Framing, Piece, ResponseHead, Version, write};
+use crate::http::{ChunkReader, Framing, Name, Piece, ResponseHead, Version, write};
 use crate::net::{Conn, Deadline, Incoming, Ready};
 
 /// How long a plain read waits before the client is watched, too.
@@ -302,7 +302,12 @@ fn write_head(
     forwarding: &Forwarding,
     date: &mut Date,
 ) {
-    heads::response(out, head, outgoing, forwarding, date.now());
+    // Written once a second, and only for a response that has none.
+    let date = match head.fields.get(Name::Date) {
+        Some(_) => "",
+        None => date.now(),
+    };
+    heads::response(out, head, outgoing, forwarding, date);
 }
 
 /// A body on its way to the client. What is in `out` is written before all else.
