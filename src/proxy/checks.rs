@@ -136,7 +136,8 @@ fn check(pool: &Pool, backend: &Backend, path: &str, log: &Log) {
     }
     // What we lack ourselves says nothing about the backend.
     if !matches!(&outcome, Err(Failed::Connect(error)) if error.is_shortage()) {
-        pool.checked(backend, outcome.is_ok());
+        let outcome = outcome.as_ref().map(drop);
+        pool.checked(backend, outcome.map_err(|why| why as &dyn fmt::Display));
     }
 }
 

@@ -278,9 +278,10 @@ impl Pool {
         self.lock().line.len()
     }
 
-    /// An active check of a backend has passed or failed.
-    pub fn checked(&self, backend: &Backend, ok: bool) {
-        self.change(backend, |health, now| health.checked(ok, now));
+    /// An active check of a backend has passed, or failed for this reason.
+    pub fn checked(&self, backend: &Backend, outcome: Result<(), &dyn fmt::Display>) {
+        let tell = |health: &mut Health, now| health.checked(outcome.is_ok(), now);
+        self.change_because(backend, outcome.err(), tell);
     }
 
     /// Lets a backend finish what it has and gives it nothing new; `false` if there is none of
@@ -318,6 +319,15 @@ impl Pool {
         backend: &Backend,
         tell: impl FnOnce(&mut Health, Duration) -> Option<Change>,
     ) {
+        self.change_because(backend, None, tell);
+    }
+
+    fn change_because(
+        &self,
+        backend: &Backend,
+        cause: Option<&dyn fmt::Display>,
+        tell: impl FnOnce(&mut Health, Duration) -> Option<Change>,
+    ) {
         let now = self.born.elapsed();
         let mut desk = self.lock();
         let changed = desk
@@ -326,11 +336,13 @@ impl Pool {
         drop(desk);
         if let Some(change) = changed {
             self.moved.notify_all();
-            let fields: [(&str, &dyn fmt::Display); 3] = [
-                ("pool", &self.name()),
-                ("backend", &backend.name()),
+            let name = self.name();
+            let mut fields: Vec<(&str, &dyn fmt::Display)> = vec![
+                ("pool", &name),
+                ("backend", &backend.member.name),
                 ("change", &change),
             ];
+            fields.extend(cause.map(|cause| ("cause", cause)));
             self.log.warn("load-balancer", "backend changed", &fields);
         }
     }

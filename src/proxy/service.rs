@@ -31,7 +31,7 @@ pub enum StartError {
     /// It cannot listen.
     Listen(net::Error),
     /// The access log cannot be opened.
-    AccessLog(io::Error),
+    AccessLog(String, io::Error),
     /// The admin token cannot be read.
     Token(String, io::Error),
     /// A thread cannot be started.
@@ -42,8 +42,8 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StartError::Listen(error) => error.fmt(f),
-            StartError::AccessLog(error) => {
-                write!(f, "opening the access log: {}", plain_words(error))
+            StartError::AccessLog(file, error) => {
+                write!(f, "opening the access log: {file}: {}", plain_words(error))
             }
             StartError::Token(file, error) => {
                 write!(f, "reading the admin token: {file}: {}", plain_words(error))
@@ -210,7 +210,7 @@ pub fn reload(current: &Current, config: Config, log: &Log) -> Result<(), StartE
         let door = (config.listeners.clone(), config.reuse_port);
         (door, limits, pages, access, config.timeouts.drain)
     };
-    if fixed(&config) != fixed(&older.config) {
+    if fixed(&config) != fixed(&current.first) {
         log.warn(
             "load-balancer",
             "listeners, their limits and access lists, pages and the drain change only with a restart",
@@ -251,7 +251,9 @@ fn put_to_work(config: Config, older: Option<&Setup>, log: &Log) -> Result<Setup
         pools.push(pool.clone());
         young.push((pool, names));
     }
-    let setup = Setup::new(config, pools, older).map_err(StartError::AccessLog)?;
+    let target = config.access_log.as_ref().map(|target| target.to_string());
+    let failed = |error| StartError::AccessLog(target.unwrap_or_default(), error);
+    let setup = Setup::new(config, pools, older).map_err(failed)?;
     let lives: Vec<_> = young.iter().map(|(pool, _)| pool.life().clone()).collect();
     for (pool, names) in young {
         if let Err(error) = look_after(pool, names, log) {

@@ -108,6 +108,8 @@ fn access_log(config: &Config, older: Option<&Setup>) -> io::Result<Option<Arc<A
 
 /// The setup that new requests use.
 pub struct Current {
+    /// The configuration that the listeners were made of.
+    pub(super) first: Config,
     number: AtomicU64,
     setup: RwLock<Arc<Setup>>,
 }
@@ -116,6 +118,7 @@ impl Current {
     /// Begins with this one.
     pub fn new(setup: Setup) -> Self {
         Self {
+            first: setup.config.clone(),
             number: AtomicU64::new(0),
             setup: RwLock::new(Arc::new(setup)),
         }

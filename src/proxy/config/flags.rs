@@ -78,7 +78,7 @@ pub const OPTIONS: &[Opt] = &[
     Opt::value("header-timeout", "TIME", "for a whole header section").default("10s").under(TIMES),
     Opt::value("idle-timeout", "TIME", "between two requests").default("60s").under(TIMES),
     Opt::value("body-timeout", "TIME", "silence in a request's body").default("30s").under(TIMES),
-    Opt::value("write-timeout", "TIME", "a write that moves nothing").default("30s").under(TIMES),
+    Opt::value("write-timeout", "TIME", "to take each part of up to 64 KiB").default("30s").under(TIMES),
     Opt::value("tunnel-timeout", "TIME", "silence in a tunnel").default("1h").under(TIMES),
     Opt::value("drain", "TIME", "for running requests after a signal").default("25s").under(TIMES),
     Opt::value("forwarded-for", "HOW",

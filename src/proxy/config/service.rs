@@ -71,7 +71,8 @@ pub struct Timeouts {
     pub idle: Duration,
     /// `body-timeout`: silence in the middle of a request's body. Then 408. Default 30 s.
     pub body: Duration,
-    /// `write-timeout`: how long a write, to a client or a backend, may move nothing. Default 30 s.
+    /// `write-timeout`: how long a client or a backend may take for each part of up to 64 KiB that is
+    /// written to it. Default 30 s.
     pub write: Duration,
     /// `tunnel-timeout`: silence in both directions of an upgraded connection or a CONNECT. Default
     /// 1 hour.
