@@ -15,9 +15,9 @@ use crate::telemetry::{Counter, Histogram};
 ///
 /// Bytes that a backend sends unasked would be taken for the next answer (RFC 9112 §9.2), so whoever
 /// takes a connection looks first; but no look is late enough: bytes may come right behind it.
-/// Within a moment as short as a round trip the look gains nothing, and under load, when it would
-/// be a fifth of all system calls, connections rest no longer than that.
-const RESTED: Duration = Duration::from_millis(1);
+/// After a few milliseconds' rest the look gains little, and under load, when it would be a fifth of
+/// all system calls, connections rest no longer than that.
+const RESTED: Duration = Duration::from_millis(10);
 
 /// Where a backend is and how much it bears: a line of the configuration, with its name looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -20,7 +20,7 @@ use crate::http::{ChunkReader, Framing, Name, Piece, ResponseHead, Version, writ
 use crate::net::{Conn, Deadline, Incoming, Ready};
 
 /// How long a plain read waits before the client is watched, too.
-const SOON: Duration = Duration::from_millis(100);
+const SOON: Duration = Duration::from_millis(500);
 /// A body's first part up to this size is copied behind its head; above, both are written from
 /// where they are.
 const COPIED: usize = 4096;

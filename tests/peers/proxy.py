@@ -191,7 +191,7 @@ def contestant(name, ours, folder, backends):
         return haproxy(folder, backends)
     if name.startswith("go-"):
         return Server(name, folder, [GO, name.removeprefix("go-"), "127.0.0.1:0", *urls])
-    command = [os.path.join(ours, "load-balancer"), "--listen", "127.0.0.1:0"]
+    command = [os.path.join(ours, "load-balancer"), "--listen", "127.0.0.1:0", "--keep-alive", "1024"]
     for url in urls:
         command += ["--backend", url]
     if name == LOGGED:
