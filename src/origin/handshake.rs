@@ -135,8 +135,9 @@ mod tests {
             ("POST / HTTP/1.1", &[ASKS, KEY, VERSION], Refused::Method),
             (
                 get,
+                // An Upgrade with content is none (RFC 9110 §7.8).
                 &[ASKS, KEY, VERSION, "Content-Length: 1\r\n"],
-                Refused::Method,
+                Refused::NoUpgrade,
             ),
             (get, &[ASKS, KEY], Refused::Version),
             (
