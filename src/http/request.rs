@@ -97,14 +97,6 @@ impl<'a> RequestHead<'a> {
         let text = self.target_text();
         text.split_once('?').map_or(text, |(path, _)| path)
     }
-
-    /// Whether doing it twice is the same as once (RFC 9110 §9.2.2).
-    pub fn is_idempotent(&self) -> bool {
-        matches!(
-            self.method,
-            "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE"
-        )
-    }
 }
 
 /// Which form the target has, and the authority that an absolute form names.

@@ -188,7 +188,8 @@ fn try_once(
     done: &mut Done,
 ) -> Result<(), Failed> {
     let begun = Instant::now();
-    let repeatable = job.head.is_idempotent() && !matches!(job.body, Body::Streamed(_));
+    let effect = Effect::of(job.head.method);
+    let repeatable = effect == Effect::Idempotent && !matches!(job.body, Body::Streamed(_));
     let backend = lease.backend.connect(fresh, repeatable);
     let backend = backend.map_err(|error| match error.is_shortage() {
         true => Failed::new(Outcome::Shortage, 503, "no descriptor or memory to connect"),
