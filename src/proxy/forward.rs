@@ -18,7 +18,7 @@ use super::heads::{self, Outgoing, Sender};
 use super::phase::Phase;
 use super::pool::{Lease, NoBackend, Pool};
 use super::proxy_protocol::{self, Header};
-use super::reply::{self, Asked, Cut, NoReply, Watch};
+use super::reply::{self, Asked, Cut, Head, NoReply, Reply, Watch};
 use super::retry::{self, Effect, Outcome, Retry};
 use super::setup::Setup;
 use super::tunnel;
@@ -202,32 +202,43 @@ fn try_once(
     }
     let upload = start_upload(job, &backend)?;
     let sent = Instant::now();
-    let asked = asked(job);
-    let watch = Watch {
-        client: job.watched.then_some(job.client),
-        upload: upload.as_ref(),
-    };
     let mut told = false;
     desk.reply.take(usize::MAX);
-    if let Err(none) = reply::head(&backend, job.client, watch, desk, asked, &mut told) {
-        return Err(no_reply(job, none, upload, &backend, told, done));
-    }
+    let head = match way(job, &backend, upload.as_ref()).head(desk, &mut told) {
+        Ok(head) => head,
+        Err(none) => return Err(no_reply(job, none, upload, &backend, told, done)),
+    };
     done.first_byte = Some(sent.elapsed());
     lease.succeeded();
-    pass_on(job, desk, lease, backend, upload, begun, done);
+    let answered = Answered {
+        head,
+        lease,
+        backend,
+        upload,
+        begun,
+    };
+    pass_on(job, desk, answered, done);
     Ok(())
 }
 
-fn asked<'a>(job: &Job<'a>) -> Asked<'a> {
+fn way<'a>(job: &Job<'a>, backend: &'a Conn, upload: Option<&'a Upload>) -> Reply<'a> {
     let pool = &job.pool.config;
-    Asked {
-        method: job.head.method,
-        version: job.head.version,
-        upgrade: job.head.upgrade,
-        forwarding: job.sender.forwarding,
-        first_byte: pool.first_byte_timeout,
-        silence: pool.backend_idle_timeout,
-        write: job.setup.config.timeouts.write,
+    Reply {
+        backend,
+        client: job.client,
+        watch: Watch {
+            client: job.watched.then_some(job.client),
+            upload,
+        },
+        asked: Asked {
+            method: job.head.method,
+            version: job.head.version,
+            upgrade: job.head.upgrade,
+            forwarding: job.sender.forwarding,
+            first_byte: pool.first_byte_timeout,
+            silence: pool.backend_idle_timeout,
+            write: job.setup.config.timeouts.write,
+        },
     }
 }
 
@@ -366,74 +377,78 @@ fn end_upload(job: &mut Job<'_>, upload: Option<Upload>, done: &mut Done) -> Opt
     }
 }
 
-/// Passes the response on, whose head is on the desk.
-fn pass_on(
-    job: &mut Job<'_>,
-    desk: &mut Desk,
-    lease: &Lease,
+/// A backend whose response has begun.
+struct Answered<'a> {
+    head: Head,
+    lease: &'a Lease,
     backend: Pooled,
     upload: Option<Upload>,
     begun: Instant,
-    done: &mut Done,
-) {
-    let asked = asked(job);
-    let Ok(head) = desk.parser.response(desk.reply.waiting(), asked.method) else {
-        return; // it was read before, so it is right
-    };
-    let (status, framing, stays) = (head.status, head.framing, head.keep_alive);
-    // Many a server sends a body with such a head all the same, a moment later. It would be read as
-    // the response to whoever comes next.
-    let may_say_more = job.head.method == "HEAD" || matches!(status, 204 | 304);
-    lease.backend.count_response(status);
+}
+
+/// Passes the response on, whose head is on the desk.
+fn pass_on(job: &mut Job<'_>, desk: &mut Desk, answered: Answered<'_>, done: &mut Done) {
+    let Answered {
+        head,
+        lease,
+        backend,
+        upload,
+        begun,
+    } = answered;
+    lease.backend.count_response(head.status);
     // An answer before the body's end: what follows on the client's connection is that body.
     let is_early = upload.as_ref().is_some_and(|upload| !upload.gets_through());
-    let to_client = reply::framing_for(framing, job.head.version);
-    let switched = status == 101;
+    let framing = reply::framing_for(head.framing, job.head.version);
+    let switched = head.status == 101;
     let outgoing = Outgoing {
-        framing: to_client,
+        framing,
         keep_alive: job.head.keep_alive
             && !job.phase.is_stopping()
             && !is_early
-            && to_client != Framing::UntilClose,
+            && framing != Framing::UntilClose,
         version: job.head.version,
         upgrade: switched,
     };
-    let watch = Watch {
-        client: job.watched.then_some(job.client),
-        upload: upload.as_ref(),
-    };
-    let (sent, passed) = reply::body(&backend, job.client, watch, desk, asked, outgoing);
-    (done.status, done.sent, done.answer, done.failure) = (status, sent, None, None);
+    let (sent, passed) = way(job, &backend, upload.as_ref()).body(desk, outgoing);
+    (done.status, done.sent, done.answer, done.failure) = (head.status, sent, None, None);
     if switched && passed.is_ok() {
         let silence = job.setup.config.timeouts.tunnel;
         let through = tunnel::run(job.client, &backend, &mut desk.reply, silence);
         (done.sent, done.received) = (through.down, through.up);
     }
     let body_error = end_upload(job, upload, done);
-    let body_failed = body_error.is_some();
     let latency = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
     lease.backend.counts.latency.record(latency);
-    done.keep_alive = outgoing.keep_alive && passed.is_ok() && !body_failed && !switched;
+    let is_whole = passed.is_ok() && body_error.is_none() && !switched;
+    done.keep_alive = outgoing.keep_alive && is_whole;
     if let Err(cut) = passed {
-        // An upload that the client fails ends the backend's connection: that looks like its fault.
-        let failed_upload = body_error.filter(|error| error.blames_client());
-        done.failure = Some(match (cut, failed_upload) {
-            (Cut::Backend, Some(error)) => told_of(error).1,
-            (Cut::Backend, None) => "the response was cut by the backend",
-            (Cut::Silence, _) => "the backend was silent in the middle of the response",
-            (Cut::Broken, _) => "the response's chunks break a rule",
-            (Cut::Client, _) => "the client left during the response",
-        });
-        if cut != Cut::Client && (cut != Cut::Backend || failed_upload.is_none()) {
-            lease.failed();
-        }
+        was_cut(cut, body_error, lease, done);
         // Where the connection's end is the body's, only a reset says that it is none.
-        done.resets = to_client == Framing::UntilClose;
-    } else if stays && !is_early && !body_failed && !switched && desk.reply.is_empty() {
+        done.resets = framing == Framing::UntilClose;
+    } else if head.keep_alive && is_whole && !is_early && desk.reply.is_empty() {
+        // Many a server sends a body where there can be none all the same, a moment later. It would
+        // be read as the response to whoever comes next.
+        let may_say_more = job.head.method == "HEAD" || matches!(head.status, 204 | 304);
         match may_say_more {
             true => backend.keep_doubtful(),
             false => backend.keep(),
         }
+    }
+}
+
+/// Says why a response was cut, and blames the backend where it was to blame. An upload that the
+/// client fails ends the backend's connection, which only looks like the backend's fault.
+fn was_cut(cut: Cut, body_error: Option<UploadError>, lease: &Lease, done: &mut Done) {
+    let failed_upload = body_error.filter(|error| error.blames_client());
+    done.failure = Some(match (cut, failed_upload) {
+        (Cut::Backend, Some(error)) => told_of(error).1,
+        (Cut::Backend, None) => "the response was cut by the backend",
+        (Cut::Silence, _) => "the backend was silent in the middle of the response",
+        (Cut::Broken, _) => "the response's chunks break a rule",
+        (Cut::Client, _) => "the client left during the response",
+    });
+    if cut != Cut::Client && (cut != Cut::Backend || failed_upload.is_none()) {
+        lease.failed();
     }
 }
 

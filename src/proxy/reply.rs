@@ -95,133 +95,6 @@ impl From<Failed> for Cut {
     }
 }
 
-/// Reads more of what the backend sends, whose time counts from `begun`; 0 at its end.
-fn more(
-    backend: &Conn,
-    watch: Watch<'_>,
-    reply: &mut Incoming,
-    begun: Instant,
-    limit: Duration,
-) -> Result<usize, Failed> {
-    backend.set_read_deadline(Deadline::after(SOON.min(limit)));
-    loop {
-        match (&*backend).read(reply.spare()) {
-            Ok(count) => {
-                reply.filled(count);
-                return Ok(count);
-            }
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => {}
-            Err(_) => return Err(Failed::Io),
-        }
-        let end = wait(backend, watch, begun, limit)?;
-        backend.set_read_deadline(end);
-    }
-}
-
-/// Waits until there is something to read, and says until when to try.
-fn wait(
-    backend: &Conn,
-    watch: Watch<'_>,
-    begun: Instant,
-    limit: Duration,
-) -> Result<Deadline, Failed> {
-    loop {
-        let from = watch.counted_from(begun);
-        let end = from.map_or(Deadline::after(limit), |from| {
-            from.checked_add(limit)
-                .map_or(Deadline::NEVER, Deadline::at)
-        });
-        let Some(client) = watch.client else {
-            if end.passed() {
-                return Err(Failed::TimedOut);
-            }
-            return Ok(end);
-        };
-        match backend.wait_readable_or_end(client, end) {
-            // A moment to read what is there, however late it is.
-            Ok(Ready::Readable) => return Ok(Deadline::after(SOON)),
-            Ok(Ready::OtherEnded) => match watch.upload {
-                // The end may be behind a whole body, or in the middle of it: the upload finds out.
-                Some(upload) if !upload.ends() => return Ok(Deadline::after(SOON)),
-                _ => return Err(Failed::ClientGone),
-            },
-            Ok(Ready::TimedOut) if from.is_some() => return Err(Failed::TimedOut),
-            Ok(Ready::TimedOut) => {}
-            Err(_) => return Err(Failed::Io),
-        }
-    }
-}
-
-/// Reads until the head of the final response is there; passes interim ones on to `client`.
-/// `told` says whether any was.
-pub fn head(
-    backend: &Conn,
-    client: &Conn,
-    watch: Watch<'_>,
-    desk: &mut Desk,
-    asked: Asked<'_>,
-    told: &mut bool,
-) -> Result<(), NoReply> {
-    for _ in 0..=INTERIM {
-        desk.parser.reset();
-        let begun = Instant::now();
-        loop {
-            match desk.parser.advance(desk.reply.waiting()) {
-                Ok(true) => break,
-                Ok(false) => {}
-                Err(_) => return Err(NoReply::Broken),
-            }
-            // A head that drips does not renew its time.
-            let is_late = |from: Instant| from.elapsed() >= asked.first_byte;
-            if !desk.reply.is_empty() && watch.counted_from(begun).is_some_and(is_late) {
-                return Err(NoReply::TimedOut);
-            }
-            match more(backend, watch, &mut desk.reply, begun, asked.first_byte) {
-                Ok(0) | Err(Failed::Io) if desk.reply.is_empty() => return Err(NoReply::Closed),
-                Ok(0) | Err(Failed::Io) => return Err(NoReply::Cut),
-                Ok(_) => {}
-                Err(Failed::TimedOut) => return Err(NoReply::TimedOut),
-                Err(Failed::ClientGone) => return Err(NoReply::ClientGone),
-            }
-        }
-        let Desk {
-            parser,
-            reply,
-            out,
-            date,
-            ..
-        } = desk;
-        let head = parser
-            .response(reply.waiting(), asked.method)
-            .map_err(|_| NoReply::Broken)?;
-        if head.status == 101 && !asked.upgrade {
-            return Err(NoReply::NotAsked);
-        }
-        if !head.is_interim() {
-            return Ok(());
-        }
-        // RFC 9110 §15.2: a client that speaks 1.0 knows none.
-        let length = head.length;
-        if asked.version == Version::Http11 {
-            out.clear();
-            let outgoing = Outgoing {
-                framing: Framing::None,
-                keep_alive: true,
-                version: asked.version,
-                upgrade: false,
-            };
-            heads::response(out, &head, outgoing, asked.forwarding, date.now());
-            *told = true;
-            client.set_write_deadline(Deadline::after(asked.write));
-            if (&*client).write_all(out).is_err() {
-                return Err(NoReply::ClientGone);
-            }
-        }
-        reply.take(length);
-    }
-    Err(NoReply::Broken)
-}
-
 /// What a response has to fit.
 #[derive(Clone, Copy)]
 pub struct Asked<'a> {
@@ -250,49 +123,199 @@ pub fn framing_for(framing: Framing, version: Version) -> Framing {
     }
 }
 
-/// Passes the response on whose head [`head`] found, to its end. Returns the bytes of its body
-/// that were sent, and why it was cut, if it was.
-pub fn body(
-    backend: &Conn,
-    client: &Conn,
-    watch: Watch<'_>,
-    desk: &mut Desk,
-    asked: Asked<'_>,
-    outgoing: Outgoing,
-) -> (u64, Result<(), Cut>) {
-    let Desk {
-        parser,
-        reply,
-        out,
-        date,
-        chunks,
-    } = desk;
-    out.clear();
-    // It was read before, so it is whole and right.
-    let Ok(head) = parser.response(reply.waiting(), asked.method) else {
-        return (0, Err(Cut::Backend));
-    };
-    let (length, framing) = (head.length, head.framing);
-    write_head(out, &head, outgoing, asked.forwarding, date);
-    reply.take(length);
-    let mut passing = Passing {
-        backend,
-        client,
-        watch,
-        asked,
-        out,
-        sent: 0,
-    };
-    let result = match framing {
-        Framing::None => passing.flush(),
-        Framing::Length(length) => passing.length(reply, length),
-        Framing::Chunked => {
-            chunks.reset();
-            passing.chunks(reply, chunks, outgoing.framing == Framing::Chunked)
+/// The way of a response: from whom, to whom, and what it has to fit.
+#[derive(Clone, Copy)]
+pub struct Reply<'a> {
+    /// Who sends it.
+    pub backend: &'a Conn,
+    /// Who gets it.
+    pub client: &'a Conn,
+    /// Whose end ends the wait for it.
+    pub watch: Watch<'a>,
+    /// What it has to fit.
+    pub asked: Asked<'a>,
+}
+
+/// What the head of a final response says about its own way.
+#[derive(Clone, Copy)]
+pub struct Head {
+    /// The status code.
+    pub status: u16,
+    /// How the backend ends the body.
+    pub framing: Framing,
+    /// Whether the backend's connection goes on.
+    pub keep_alive: bool,
+}
+
+impl Reply<'_> {
+    /// Reads until the head of the final response is there, and leaves it on the desk; passes interim
+    /// ones on. `told` says whether any was.
+    pub fn head(&self, desk: &mut Desk, told: &mut bool) -> Result<Head, NoReply> {
+        for _ in 0..=INTERIM {
+            self.whole_head(desk)?;
+            let Desk {
+                parser,
+                reply,
+                out,
+                date,
+                ..
+            } = desk;
+            let head = parser.response(reply.waiting(), self.asked.method);
+            let head = head.map_err(|_| NoReply::Broken)?;
+            if head.status == 101 && !self.asked.upgrade {
+                return Err(NoReply::NotAsked);
+            }
+            if !head.is_interim() {
+                return Ok(Head {
+                    status: head.status,
+                    framing: head.framing,
+                    keep_alive: head.keep_alive,
+                });
+            }
+            let length = head.length;
+            // RFC 9110 §15.2: a client that speaks 1.0 knows none.
+            if self.asked.version == Version::Http11 {
+                *told = true;
+                self.interim(&head, out, date)?;
+            }
+            reply.take(length);
         }
-        Framing::UntilClose => passing.until_close(reply, outgoing.framing == Framing::Chunked),
-    };
-    (passing.sent, result)
+        Err(NoReply::Broken)
+    }
+
+    /// Reads until a head is whole. One that drips does not renew its time.
+    fn whole_head(&self, desk: &mut Desk) -> Result<(), NoReply> {
+        let Desk { parser, reply, .. } = desk;
+        parser.reset();
+        let (begun, limit) = (Instant::now(), self.asked.first_byte);
+        let is_late = |from: Instant| from.elapsed() >= limit;
+        while !parser
+            .advance(reply.waiting())
+            .map_err(|_| NoReply::Broken)?
+        {
+            if !reply.is_empty() && self.watch.counted_from(begun).is_some_and(is_late) {
+                return Err(NoReply::TimedOut);
+            }
+            match self.more(reply, begun, limit) {
+                Ok(0) | Err(Failed::Io) if reply.is_empty() => return Err(NoReply::Closed),
+                Ok(0) | Err(Failed::Io) => return Err(NoReply::Cut),
+                Ok(_) => {}
+                Err(Failed::TimedOut) => return Err(NoReply::TimedOut),
+                Err(Failed::ClientGone) => return Err(NoReply::ClientGone),
+            }
+        }
+        Ok(())
+    }
+
+    fn interim(
+        &self,
+        head: &ResponseHead<'_>,
+        out: &mut Vec<u8>,
+        date: &mut Date,
+    ) -> Result<(), NoReply> {
+        let outgoing = Outgoing {
+            framing: Framing::None,
+            keep_alive: true,
+            version: self.asked.version,
+            upgrade: false,
+        };
+        out.clear();
+        write_head(out, head, outgoing, self.asked.forwarding, date);
+        self.begin_write();
+        let mut client = self.client;
+        client.write_all(out).map_err(|_| NoReply::ClientGone)
+    }
+
+    /// Reads more of what the backend sends, whose time counts from `begun`; 0 at its end.
+    fn more(&self, reply: &mut Incoming, begun: Instant, limit: Duration) -> Result<usize, Failed> {
+        let mut backend = self.backend;
+        backend.set_read_deadline(Deadline::after(SOON.min(limit)));
+        loop {
+            match backend.read(reply.spare()) {
+                Ok(count) => {
+                    reply.filled(count);
+                    return Ok(count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {}
+                Err(_) => return Err(Failed::Io),
+            }
+            let end = self.wait(begun, limit)?;
+            backend.set_read_deadline(end);
+        }
+    }
+
+    /// Waits until there is something to read, and says until when to try.
+    fn wait(&self, begun: Instant, limit: Duration) -> Result<Deadline, Failed> {
+        let watch = self.watch;
+        loop {
+            let from = watch.counted_from(begun);
+            let end = from.map_or(Deadline::after(limit), |from| {
+                from.checked_add(limit)
+                    .map_or(Deadline::NEVER, Deadline::at)
+            });
+            let Some(client) = watch.client else {
+                if end.passed() {
+                    return Err(Failed::TimedOut);
+                }
+                return Ok(end);
+            };
+            match self.backend.wait_readable_or_end(client, end) {
+                // A moment to read what is there, however late it is.
+                Ok(Ready::Readable) => return Ok(Deadline::after(SOON)),
+                Ok(Ready::OtherEnded) => match watch.upload {
+                    // The end may be behind a whole body, or in the middle of it: the upload finds
+                    // out.
+                    Some(upload) if !upload.ends() => return Ok(Deadline::after(SOON)),
+                    _ => return Err(Failed::ClientGone),
+                },
+                Ok(Ready::TimedOut) if from.is_some() => return Err(Failed::TimedOut),
+                Ok(Ready::TimedOut) => {}
+                Err(_) => return Err(Failed::Io),
+            }
+        }
+    }
+
+    /// Gives the next write to the client its time.
+    fn begin_write(&self) {
+        let deadline = Deadline::after(self.asked.write);
+        self.client.set_write_deadline(deadline);
+    }
+
+    /// Passes the response on whose head [`head`](Self::head) found, to its end. Returns the bytes of
+    /// its body that were sent, and why it was cut, if it was.
+    pub fn body(self, desk: &mut Desk, outgoing: Outgoing) -> (u64, Result<(), Cut>) {
+        let Desk {
+            parser,
+            reply,
+            out,
+            date,
+            chunks,
+        } = desk;
+        out.clear();
+        // It was read before, so it is whole and right.
+        let Ok(head) = parser.response(reply.waiting(), self.asked.method) else {
+            return (0, Err(Cut::Backend));
+        };
+        let (length, framing) = (head.length, head.framing);
+        write_head(out, &head, outgoing, self.asked.forwarding, date);
+        reply.take(length);
+        let mut passing = Passing {
+            way: self,
+            out,
+            sent: 0,
+        };
+        let in_chunks = outgoing.framing == Framing::Chunked;
+        let result = match framing {
+            Framing::None => passing.flush(),
+            Framing::Length(length) => passing.length(reply, length),
+            Framing::Chunked => {
+                chunks.reset();
+                passing.chunks(reply, chunks, in_chunks)
+            }
+            Framing::UntilClose => passing.until_close(reply, in_chunks),
+        };
+        (passing.sent, result)
+    }
 }
 
 fn write_head(
@@ -312,10 +335,7 @@ fn write_head(
 
 /// A body on its way to the client. What is in `out` is written before all else.
 struct Passing<'a> {
-    backend: &'a Conn,
-    client: &'a Conn,
-    watch: Watch<'a>,
-    asked: Asked<'a>,
+    way: Reply<'a>,
     out: &'a mut Vec<u8>,
     sent: u64,
 }
@@ -342,13 +362,7 @@ impl Passing<'_> {
                 false => self.plain(bytes)?,
             }
             self.flush()?;
-            match more(
-                self.backend,
-                self.watch,
-                reply,
-                Instant::now(),
-                self.asked.silence,
-            ) {
+            match self.way.more(reply, Instant::now(), self.way.asked.silence) {
                 Ok(0) => break,
                 Ok(_) => {}
                 Err(failed) => return Err(failed.into()), // a reset is no end (RFC 9112 §8)
@@ -410,9 +424,8 @@ impl Passing<'_> {
             return Ok(());
         }
         let mut parts = [IoSlice::new(self.out), IoSlice::new(bytes)];
-        self.client
-            .set_write_deadline(Deadline::after(self.asked.write));
-        let written = self.client.write_all_vectored(&mut parts);
+        self.way.begin_write();
+        let written = self.way.client.write_all_vectored(&mut parts);
         self.out.clear();
         written.map_err(|_| Cut::Client)
     }
@@ -435,9 +448,9 @@ impl Passing<'_> {
         if self.out.is_empty() {
             return Ok(());
         }
-        self.client
-            .set_write_deadline(Deadline::after(self.asked.write));
-        let written = (&*self.client).write_all(self.out);
+        self.way.begin_write();
+        let mut client = self.way.client;
+        let written = client.write_all(self.out);
         self.out.clear();
         written.map_err(|_| Cut::Client)
     }
@@ -445,13 +458,7 @@ impl Passing<'_> {
     fn more(&mut self, reply: &mut Incoming) -> Result<(), Cut> {
         self.flush()?;
         reply.widen(PART);
-        match more(
-            self.backend,
-            self.watch,
-            reply,
-            Instant::now(),
-            self.asked.silence,
-        ) {
+        match self.way.more(reply, Instant::now(), self.way.asked.silence) {
             Ok(0) => Err(Cut::Backend),
             Ok(_) => Ok(()),
             Err(failed) => Err(failed.into()),
