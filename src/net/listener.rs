@@ -199,6 +199,15 @@ impl ListenConfig {
                 .unwrap_or(matches!(network, Network::Tcp6 | Network::Udp6));
             socket::set(fd.as_fd(), Opt::Ipv6Only, i32::from(only))?;
         }
+        if kind == Kind::Datagram && address.ip().is_unspecified() {
+            // Before the first datagram can come, or its reply leaves from another address than it
+            // was sent to.
+            let destination = match address.is_ipv6() {
+                true => Opt::ReceiveDestination6,
+                false => Opt::ReceiveDestination,
+            };
+            socket::set(fd.as_fd(), destination, 1)?;
+        }
         socket::bind(fd.as_fd(), &raw)?;
         Ok(fd)
     }

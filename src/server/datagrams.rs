@@ -19,7 +19,6 @@
 
 use std::fmt::Display;
 use std::io;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -194,8 +193,8 @@ impl<H: DatagramHandler> DatagramServer<H> {
     fn run_batched(&mut self, local: &Addr) -> io::Result<()> {
         // One byte more than allowed, so that a longer datagram shows itself.
         let mut batch = Batch::new(self.config.max_datagram.min(MAX_IP) + 1);
-        if let Some(wildcard) = local.ip().filter(|local| local.ip().is_unspecified()) {
-            batch.reply_from_where_asked(self.socket.as_fd(), wildcard.ip())?;
+        if local.ip().is_some_and(|local| local.ip().is_unspecified()) {
+            batch.reply_from_where_asked();
         }
         while let Some(count) = self.received(|socket| socket.recv_batch(&mut batch))? {
             // Once a batch: servers that share their counters would fight for them at each datagram.

@@ -86,25 +86,11 @@ impl Batch {
     }
 
     /// From now on replies leave from the address that their question was sent to: for a socket
-    /// bound to the wildcard address `local`. Sets a socket option.
-    pub fn reply_from_where_asked(&mut self, fd: BorrowedFd<'_>, local: IpAddr) -> io::Result<()> {
-        let (level, name) = match local {
-            IpAddr::V4(_) => (abi::IPPROTO_IP, abi::IP_PKTINFO),
-            IpAddr::V6(_) => (abi::IPPROTO_IPV6, abi::IPV6_RECVPKTINFO),
-        };
-        let on: c_int = 1;
-        // SAFETY: `on` is a live integer of exactly the size given; the kernel only reads it.
-        check(unsafe {
-            abi::setsockopt(
-                fd.as_raw_fd(),
-                level,
-                name,
-                (&raw const on).cast(),
-                size_of::<c_int>() as c_uint,
-            )
-        })?;
+    /// bound to a wildcard address, which has been told to tell it before it was bound
+    /// ([`Opt::ReceiveDestination`](super::socket::Opt)). Of what came before that the kernel
+    /// remembers no address.
+    pub fn reply_from_where_asked(&mut self) {
         self.control = CONTROL;
-        Ok(())
     }
 
     /// Blocks until a datagram is there (or the socket's read time-out), then takes up to

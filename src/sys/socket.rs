@@ -63,6 +63,10 @@ pub enum Opt {
     ReceiveTtl,
     /// The same for IPv6 (`ipv6(7)` IPV6_RECVHOPLIMIT).
     ReceiveHopLimit,
+    /// Tell the address that each IPv4 datagram was sent to (`ip(7)` IP_PKTINFO).
+    ReceiveDestination,
+    /// The same for IPv6 (`ipv6(7)` IPV6_RECVPKTINFO).
+    ReceiveDestination6,
     /// Queue what ICMP reports about packets sent (`ip(7)` IP_RECVERR).
     QueueErrors,
     /// The same for IPv6 (IPV6_RECVERR).
@@ -87,6 +91,8 @@ impl Opt {
             Opt::MulticastHopLimit => (abi::IPPROTO_IPV6, abi::IPV6_MULTICAST_HOPS),
             Opt::ReceiveTtl => (abi::IPPROTO_IP, abi::IP_RECVTTL),
             Opt::ReceiveHopLimit => (abi::IPPROTO_IPV6, abi::IPV6_RECVHOPLIMIT),
+            Opt::ReceiveDestination => (abi::IPPROTO_IP, abi::IP_PKTINFO),
+            Opt::ReceiveDestination6 => (abi::IPPROTO_IPV6, abi::IPV6_RECVPKTINFO),
             Opt::QueueErrors => (abi::IPPROTO_IP, abi::IP_RECVERR),
             Opt::QueueErrors6 => (abi::IPPROTO_IPV6, abi::IPV6_RECVERR),
         }

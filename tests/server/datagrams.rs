@@ -267,3 +267,24 @@ fn a_reply_leaves_from_the_address_that_was_asked() {
         assert_eq!(server.stop(), expected);
     }
 }
+
+#[test]
+fn what_came_before_the_server_ran_is_answered_from_the_address_that_was_asked() {
+    for (listening, asked) in [("0.0.0.0:0", "127.0.0.2"), ("[::]:0", "127.0.0.3")] {
+        let Ok(socket) = net::listen_datagrams(Network::Udp, listening) else {
+            eprintln!("skipped: no IPv6 here");
+            continue;
+        };
+        let port = socket.local_addr().unwrap().ip().unwrap().port();
+        let client = client(Network::Udp, &format!("{asked}:{port}"));
+        client.send(b"early").unwrap();
+        let server =
+            DatagramServer::new(DatagramConfig::default(), socket, datagram_handler(false));
+        let stopper = Stopper::new();
+        let watched = stopper.clone();
+        let thread = thread::spawn(move || server.run(&watched));
+        assert_eq!(client.recv(&mut [0; 8]).unwrap(), 5, "{listening}");
+        stopper.stop();
+        thread.join().unwrap().unwrap();
+    }
+}
