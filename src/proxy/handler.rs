@@ -18,7 +18,7 @@ use super::phase::{Newcomers, Phase};
 use super::proxy_protocol::{self, Header};
 use super::setup::{Current, Setup};
 use super::turn::Turn;
-use crate::http::{Framing, HeadParser, Name, RequestHead, Version};
+use crate::http::{Framing, HeadParser, Name, RequestHead, Rule, Version};
 use crate::net::{Conn, Deadline, Incoming, ip::canonical};
 use crate::server::{End, Handler, Refusal, Session};
 
@@ -254,48 +254,56 @@ impl Client<'_> {
         log(&setup, self.source, None, &done, begun, SystemTime::now());
     }
 
+    /// How the request whose head is whole lies in the buffer.
+    fn shape(&self) -> Result<Shape, Rule> {
+        let waiting = self.incoming.waiting();
+        let head = self.parser.request(waiting)?;
+        let behind = waiting.len().saturating_sub(head.length);
+        let body = match head.framing {
+            Framing::None => Some(0),
+            Framing::Length(body) => usize::try_from(body).ok(),
+            Framing::Chunked | Framing::UntilClose => None,
+        };
+        Ok(Shape {
+            head: head.length,
+            body: body.filter(|&body| body <= behind),
+            behind,
+        })
+    }
+
+    /// Takes the head out of the buffer, in front of a body that is read into it while the head is
+    /// still needed; returns the buffer.
+    fn set_head_apart(&mut self, length: usize) -> Incoming {
+        self.head.clear();
+        self.head.extend_from_slice(self.incoming.take(length));
+        std::mem::replace(&mut self.incoming, Incoming::new(KEPT))
+    }
+
     /// Passes the request in the buffer on, or answers it.
     fn request(&mut self, phase: &Phase) -> After {
         // At a stop the reading of some has been ended, which is no end of theirs.
         let unheard = !phase.work();
-        let setup = self.setup.clone();
         let (begun, time) = (Instant::now(), SystemTime::now());
-        let waiting = self.incoming.waiting();
-        let (framing, length) = match self.parser.request(waiting) {
-            Ok(head) => (head.framing, head.length),
+        let shape = match self.shape() {
+            Ok(shape) => shape,
             Err(rule) => {
                 self.refuse(rule.status(), rule.text());
                 return After::Ends;
             }
         };
-        let mut desk = setup.desks.take();
-        let whole = match framing {
-            Framing::None => Some(0),
-            Framing::Length(body) => usize::try_from(body).ok(),
-            Framing::Chunked | Framing::UntilClose => None,
+        let setup = self.setup.clone();
+        let streamed = match shape.body {
+            Some(_) => None,
+            None => Some(self.set_head_apart(shape.head)),
         };
-        let behind = waiting.len().saturating_sub(length);
-        let whole = whole.filter(|&body| body <= behind);
-        let mut streamed = None;
-        if whole.is_none() {
-            // The body is read into this buffer while the head is still needed.
-            self.head.clear();
-            self.head.extend_from_slice(self.incoming.take(length));
-            streamed = Some(std::mem::replace(&mut self.incoming, Incoming::new(KEPT)));
-        }
-        let bytes = match whole {
-            Some(_) => self.incoming.waiting(),
-            None => &self.head,
+        let bytes = match streamed {
+            Some(_) => &self.head,
+            None => self.incoming.waiting(),
         };
         let Ok(head) = self.parser.request(bytes) else {
             return After::Ends; // it was read above, so it is right
         };
-        let body = match (whole, streamed) {
-            (None, streamed) => Body::Streamed(streamed),
-            (Some(0), _) => Body::Empty,
-            (Some(body), _) => Body::Buffered(bytes.get(length..length + body).unwrap_or_default()),
-        };
-        let more_behind = whole.map_or(0, |body| behind - body);
+        let more_behind = shape.body.map_or(0, |body| shape.behind - body);
         let mut turn = Turn {
             setup: &setup,
             conn: self.conn,
@@ -303,19 +311,23 @@ impl Client<'_> {
             local: &mut self.local,
             trusted: self.trusted,
             head,
-            body,
+            body: match shape.body {
+                None => Body::Streamed(streamed),
+                Some(0) => Body::Empty,
+                Some(body) => {
+                    Body::Buffered(bytes.get(shape.head..shape.head + body).unwrap_or_default())
+                }
+            },
             phase,
             watched: !unheard && more_behind == 0,
             more_behind: more_behind > 0,
         };
+        let mut desk = setup.desks.take();
         let done = turn.run(&mut desk);
-        let left = match turn.body {
-            Body::Streamed(left) => left,
-            _ => None,
-        };
+        let left = turn.body;
         // Behind an answer of our own, a body that was not read to its end: nobody knows where the
         // next request begins.
-        let read = done.answer.is_none() || whole.is_some();
+        let read = done.answer.is_none() || shape.body.is_some();
         let keeps = done.keep_alive && head.keep_alive && !phase.is_stopping() && read;
         let to = To {
             version: head.version,
@@ -325,12 +337,10 @@ impl Client<'_> {
         let done = settle(&setup, self.conn, &mut desk, done, to);
         log(&setup, self.source, Some(&head), &done, begun, time);
         setup.desks.put(desk);
-        match (whole, left) {
-            (Some(body), _) => {
-                self.incoming.take(length + body);
-            }
-            (None, Some(left)) => self.incoming = left,
-            (None, None) => return After::Ends,
+        match (shape.body, left) {
+            (Some(body), _) => drop(self.incoming.take(shape.head + body)),
+            (None, Body::Streamed(Some(left))) => self.incoming = left,
+            (None, _) => return After::Ends,
         }
         match (keeps, done.resets) {
             (_, true) => After::Resets,
@@ -338,6 +348,16 @@ impl Client<'_> {
             (false, _) => After::Ends,
         }
     }
+}
+
+/// How a request lies in the buffer, in bytes.
+struct Shape {
+    /// Its head.
+    head: usize,
+    /// Its body, if all of it is here.
+    body: Option<usize>,
+    /// What is here behind the head.
+    behind: usize,
 }
 
 /// Whom an answer of our own goes to.
