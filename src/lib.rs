@@ -14,6 +14,7 @@
 //! | 2 | [`dns`] | names, records, messages, zones; looking names up, and serving them |
 //! | 2 | [`endpoint`] | named commands with string and struct payloads, and their client |
 //! | 2 | [`http`] | HTTP/1.1: header sections, where a body ends, chunks, limits |
+//! | 2 | [`raft`] | consensus: a log that many nodes agree on, its storage, its simulation |
 //! | 2 | [`rpc`] | calls by name: services, their server and client, deadlines, streams |
 //! | 1 | [`server`] | accept loop, threads, limits, access list, drain, metrics page |
 //! | 1 | [`wire`](mod@wire) | values as bytes: the format, the macro for your types, frames, limits |
@@ -40,6 +41,7 @@ pub mod http;
 pub mod net;
 pub mod origin;
 pub mod proxy;
+pub mod raft;
 pub mod rpc;
 pub mod server;
 pub mod sys;

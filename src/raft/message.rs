@@ -1,0 +1,140 @@
+//! What nodes say to each other: the three calls of the paper and their replies, as messages.
+//!
+//! | message | source |
+//! |---|---|
+//! | [`Body::RequestVote`], [`Body::Vote`] | Figure 2; pre-vote: dissertation §9.6 |
+//! | [`Body::AppendEntries`], [`Body::Appended`], [`Body::Conflict`] | Figure 2; back-up by term: §5.3 |
+//! | [`Body::InstallSnapshot`], [`Body::SnapshotReceived`] | Figure 13 |
+//! | [`Body::TimeoutNow`] | dissertation §3.10 |
+//!
+//! Each carries its sender's term. A message may be lost, repeated, late or out of order: the
+//! receiver decides by what stands in it, never by what it expects.
+
+use super::entry::{Command, Entry, Index, NodeId, SnapshotMeta, Term};
+
+crate::wire! {
+    /// One message from node to node.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct Message {
+        /// Its sender.
+        pub from: NodeId,
+        /// Whom it is for.
+        pub to: NodeId,
+        /// The sender's term; a pre-vote's is the term that it would campaign in.
+        pub term: Term,
+        /// What it says.
+        pub body: Body
+    }
+
+    /// Which kind of election a vote is for.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Ballot {
+        /// Would you vote for me? Changes nothing at the one who is asked.
+        Pre,
+        /// Vote for me.
+        Real,
+        /// Vote for me although you have heard a leader: it asked me to (transfer).
+        Transfer
+    }
+
+    /// What a message says.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum Body {
+        /// Asks for a vote.
+        RequestVote {
+            /// Which kind.
+            ballot: Ballot,
+            /// The candidate's last log entry.
+            last_index: Index,
+            /// That entry's term.
+            last_term: Term
+        },
+        /// The answer to it.
+        Vote {
+            /// Which kind was asked for.
+            ballot: Ballot,
+            /// Whether the candidate has it.
+            granted: bool
+        },
+        /// New entries, or none: a heartbeat.
+        AppendEntries {
+            /// The entry before the new ones.
+            previous_index: Index,
+            /// That entry's term.
+            previous_term: Term,
+            /// What to store behind it.
+            entries: Vec<Entry>,
+            /// The leader's commit index.
+            commit: Index,
+            /// Counts the leader's rounds of messages; it comes back with the reply (reads, §8).
+            round: u64
+        },
+        /// The log of the one who answers equals the leader's up to here, on stable storage.
+        Appended {
+            /// The last index that the answered message spoke of.
+            matched: Index,
+            /// The round of the answered message.
+            round: u64
+        },
+        /// The entry before the new ones is not the leader's.
+        Conflict {
+            /// The previous index of the answered message.
+            previous_index: Index,
+            /// The term of the entry that stands there, if there is one.
+            term: Option<Term>,
+            /// The first index of that term; without an entry, the end of the log plus one.
+            first_index: Index,
+            /// The round of the answered message.
+            round: u64
+        },
+        /// A part of the leader's snapshot.
+        InstallSnapshot {
+            /// Which snapshot.
+            meta: SnapshotMeta,
+            /// Where in its data the part belongs, in bytes.
+            offset: u64,
+            /// The part.
+            data: Command,
+            /// Whether it is the last.
+            done: bool,
+            /// As in [`Body::AppendEntries`].
+            round: u64
+        },
+        /// How far the snapshot has come.
+        SnapshotReceived {
+            /// Which snapshot, by its last index.
+            last_index: Index,
+            /// The bytes that are there without a gap: what to send from.
+            offset: u64,
+            /// The round of the answered message.
+            round: u64
+        },
+        /// Campaign at once: the leader hands over.
+        TimeoutNow
+    }
+}
+
+impl Body {
+    /// Its name, as the paper has it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Body::RequestVote {
+                ballot: Ballot::Pre,
+                ..
+            } => "PreVote",
+            Body::RequestVote { .. } => "RequestVote",
+            Body::Vote {
+                ballot: Ballot::Pre,
+                ..
+            } => "PreVoteReply",
+            Body::Vote { .. } => "Vote",
+            Body::AppendEntries { entries, .. } if entries.is_empty() => "Heartbeat",
+            Body::AppendEntries { .. } => "AppendEntries",
+            Body::Appended { .. } => "Appended",
+            Body::Conflict { .. } => "Conflict",
+            Body::InstallSnapshot { .. } => "InstallSnapshot",
+            Body::SnapshotReceived { .. } => "SnapshotReceived",
+            Body::TimeoutNow => "TimeoutNow",
+        }
+    }
+}
