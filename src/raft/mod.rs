@@ -1,6 +1,7 @@
 //! Raft: many nodes, one log.
 
 mod config;
+mod dice;
 mod entry;
 mod membership;
 mod message;
@@ -8,6 +9,7 @@ mod port;
 pub mod storage;
 
 pub use config::Config;
+pub use dice::Dice;
 pub use entry::{Command, Entry, HardState, Index, NodeId, Payload, Snapshot, SnapshotMeta, Term};
 pub use membership::Membership;
 pub use message::{Ballot, Body, Message};

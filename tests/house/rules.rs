@@ -161,6 +161,7 @@ pub const PURE: &[&str] = &[
     "origin/validators.rs",
     "origin/websocket.rs",
     "raft/config.rs",
+    "raft/dice.rs",
     "raft/entry.rs",
     "raft/membership.rs",
     "raft/message.rs",
