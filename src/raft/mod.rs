@@ -3,14 +3,21 @@
 mod config;
 mod dice;
 mod entry;
+mod flaw;
+mod log;
 mod membership;
 mod message;
+mod node;
 mod port;
 pub mod storage;
 
 pub use config::Config;
 pub use dice::Dice;
 pub use entry::{Command, Entry, HardState, Index, NodeId, Payload, Snapshot, SnapshotMeta, Term};
+#[cfg(test)]
+pub use flaw::Flaw;
+pub use log::Log;
 pub use membership::Membership;
 pub use message::{Ballot, Body, Message};
+pub use node::Node;
 pub use port::{Apply, Change, Event, Input, Output, Persist, Refusal, RoleName, Status};

@@ -1,0 +1,274 @@
+//! Changes of membership by joint consensus (§6), learners, and leadership transfer (dissertation
+//! §3.10).
+//!
+//! ```text
+//!  Add 4 to {1 2 3}:   {1 2 3} + learner 4  ──caught up──>  {1 2 3} and {1 2 3 4}  ──committed──>  {1 2 3 4}
+//! ```
+//!
+//! One change at a time, each of its memberships committed before the next one is appended, and
+//! none before the leader has committed an entry of its own term.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::leader::Leader;
+use super::{Node, Role};
+use crate::raft::entry::{NodeId, Payload};
+use crate::raft::flaw::Flaw;
+use crate::raft::membership::Membership;
+use crate::raft::message::Body;
+use crate::raft::port::{Change, Event, Refusal};
+
+/// How many entries a learner may lack and count as caught up.
+const CAUGHT_UP: u64 = 128;
+
+/// A change under way: until its last membership is appended.
+#[derive(Debug)]
+pub(super) struct Changing {
+    pub id: u64,
+    /// Who is to vote at the end.
+    target: BTreeSet<NodeId>,
+}
+
+/// Leadership is to go over.
+#[derive(Debug)]
+pub(super) struct Transfer {
+    pub to: NodeId,
+    /// Then it is given up.
+    pub until: Duration,
+    /// Whether the target was told to campaign.
+    pub told: bool,
+}
+
+impl Node {
+    pub(super) fn change(&mut self, id: u64, change: Change) {
+        if let Err(refusal) = self.begin_change(id, change) {
+            self.out.refused.push((id, refusal));
+        }
+    }
+
+    fn begin_change(&mut self, id: u64, change: Change) -> Result<(), Refusal> {
+        if let Some(refusal) = self.refusal() {
+            return Err(refusal);
+        }
+        if !self.may_change() {
+            return Err(Refusal::ChangeUnderWay);
+        }
+        let mut members = self.log.membership().clone();
+        let target = match change {
+            Change::AddLearner { node, address } => {
+                members.learn(node, address)?;
+                self.append_last(id, members);
+                return Ok(());
+            }
+            Change::Remove { node } if members.learners.remove(&node) => {
+                self.append_last(id, members);
+                return Ok(());
+            }
+            Change::Remove { node } => {
+                members.voters.remove(&node);
+                members.voters
+            }
+            Change::Add { node, address } => {
+                if members.learners.contains(&node) {
+                    members.voters.insert(node);
+                } else {
+                    members.learn(node, address)?;
+                    self.append(Payload::Membership(members.clone()));
+                    members.voters.insert(node);
+                }
+                members.voters
+            }
+            Change::Voters(voters) => voters,
+        };
+        let now = self.log.membership();
+        let known = target.iter().all(|&node| now.contains(node));
+        if target.is_empty() || !known || target == now.voters {
+            return Err(Refusal::BadChange);
+        }
+        if let Role::Leader(leader) = &mut self.role {
+            leader.changing = Some(Changing { id, target });
+        }
+        Ok(())
+    }
+
+    /// Whether no other change is under way, and the leader has committed in its own term (without
+    /// which even single-server changes are unsafe).
+    fn may_change(&self) -> bool {
+        let Role::Leader(leader) = &self.role else {
+            return false;
+        };
+        leader.changing.is_none()
+            && !self.log.membership().is_joint()
+            && self.log.membership_index() <= self.commit
+            && leader.first_own <= self.commit
+    }
+
+    fn append_last(&mut self, id: u64, members: Membership) {
+        let index = self.append(Payload::Membership(members));
+        self.out.accepted.push((id, index, self.hard.term));
+    }
+
+    /// The next step of a change, once the one before is committed. Whoever leads goes on, also
+    /// with what a predecessor began. True if the leader itself has left by it.
+    pub(super) fn continue_change(&mut self) -> bool {
+        if self.log.membership_index() > self.commit {
+            return false;
+        }
+        if self.log.membership().is_joint() {
+            self.end_joint();
+        } else if let Some(target) = self.target_caught_up() {
+            self.begin_joint(target);
+        } else {
+            return self.let_go();
+        }
+        false
+    }
+
+    /// The voters that are to be, if all of them have nearly the whole log.
+    fn target_caught_up(&self) -> Option<BTreeSet<NodeId>> {
+        let Role::Leader(leader) = &self.role else {
+            return None;
+        };
+        let target = &leader.changing.as_ref()?.target;
+        let last = self.log.last_index();
+        let has_log = |node: &NodeId| {
+            let matched = leader
+                .progress
+                .get(node)
+                .map_or(last, |progress| progress.matched);
+            self.log.membership().is_voter(*node) || matched + CAUGHT_UP >= last && matched > 0
+        };
+        target.iter().all(has_log).then(|| target.clone())
+    }
+
+    fn begin_joint(&mut self, target: BTreeSet<NodeId>) {
+        let mut members = self.log.membership().clone();
+        members.learners.retain(|node| !target.contains(node));
+        members.outgoing = std::mem::replace(&mut members.voters, target);
+        if self.planted(Flaw::SingleStepChange) {
+            members.outgoing.clear();
+            return self.end_change(members);
+        }
+        self.append(Payload::Membership(members));
+    }
+
+    fn end_joint(&mut self) {
+        let mut members = self.log.membership().clone();
+        members.outgoing.clear();
+        self.end_change(members);
+    }
+
+    fn end_change(&mut self, mut members: Membership) {
+        let stay = members.members();
+        members.addresses.retain(|node, _| stay.contains(node));
+        let index = self.append(Payload::Membership(members));
+        let term = self.hard.term;
+        if let Role::Leader(leader) = &mut self.role {
+            let id = leader.changing.take().map(|changing| changing.id);
+            self.out.accepted.extend(id.map(|id| (id, index, term)));
+        }
+    }
+
+    /// A committed membership without some whom the leader still feeds: they hear of the commitment
+    /// once more, then nothing. True if the leader is not in it.
+    fn let_go(&mut self) -> bool {
+        let members = self.log.membership();
+        let Role::Leader(leader) = &mut self.role else {
+            return false;
+        };
+        let gone = |node: &NodeId| !members.contains(*node);
+        if leader.progress.keys().any(gone) {
+            leader.beat = true;
+            self.replicate();
+            self.forget_gone();
+        }
+        !self.log.membership().is_voter(self.id)
+    }
+
+    fn forget_gone(&mut self) {
+        let members = self.log.membership();
+        if let Role::Leader(leader) = &mut self.role {
+            leader.progress.retain(|&node, _| members.contains(node));
+        }
+    }
+
+    /// It led until the membership without it was committed (§6); now the one with the longest log
+    /// may take over at once.
+    pub(super) fn resign(&mut self) {
+        if let Role::Leader(leader) = &mut self.role {
+            leader.beat = true;
+        }
+        self.replicate();
+        let members = self.log.membership();
+        let successor = match &self.role {
+            Role::Leader(leader) => leader.most_advanced(members),
+            _ => None,
+        };
+        let told = successor.map(|to| self.message(to, Body::TimeoutNow));
+        self.out.messages.extend(told);
+        self.become_follower(self.hard.term, None);
+    }
+
+    pub(super) fn transfer(&mut self, id: u64, to: NodeId) {
+        let until = self.now + self.config.election_timeout_max;
+        let is_voter = self.log.membership().voters.contains(&to);
+        let refusal = match self.refusal() {
+            None if to == self.id || !is_voter => Some(Refusal::BadChange),
+            other => other,
+        };
+        if let Some(refusal) = refusal {
+            self.out.refused.push((id, refusal));
+            return;
+        }
+        if let Role::Leader(leader) = &mut self.role {
+            let told = false;
+            leader.transfer = Some(Transfer { to, until, told });
+            self.out.events.push(Event::Transferring(to));
+        }
+    }
+
+    /// Tells the target to campaign, once it has the whole log.
+    pub(super) fn hand_over(&mut self) {
+        let last = self.log.last_index();
+        let Role::Leader(leader) = &mut self.role else {
+            return;
+        };
+        let Some(transfer) = &mut leader.transfer else {
+            return;
+        };
+        let to = transfer.to;
+        let complete = leader
+            .progress
+            .get(&to)
+            .is_some_and(|progress| progress.matched == last);
+        if complete && !std::mem::replace(&mut transfer.told, true) {
+            let message = self.message(to, Body::TimeoutNow);
+            self.out.messages.push(message);
+        }
+    }
+}
+
+impl Leader {
+    fn most_advanced(&self, members: &Membership) -> Option<NodeId> {
+        let voters = self
+            .progress
+            .iter()
+            .filter(|(node, _)| members.voters.contains(node));
+        voters
+            .max_by_key(|(_, progress)| progress.matched)
+            .map(|(&node, _)| node)
+    }
+}
+
+impl Membership {
+    /// With one learner more.
+    fn learn(&mut self, node: NodeId, address: String) -> Result<(), Refusal> {
+        if node == 0 || self.contains(node) {
+            return Err(Refusal::BadChange);
+        }
+        self.learners.insert(node);
+        self.addresses.insert(node, address);
+        Ok(())
+    }
+}

@@ -1,0 +1,73 @@
+//! Linearizable reads without a log entry: ReadIndex (§8; dissertation §6.4).
+//!
+//! A read must see all that was committed before it came. So the leader notes how far that may be,
+//! makes sure by a round of messages that nobody leads in a later term, and waits until its state
+//! machine is there.
+
+use super::{Node, Role};
+use crate::raft::entry::Index;
+use crate::raft::flaw::Flaw;
+use crate::raft::port::Refusal;
+
+/// A read that waits.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub id: u64,
+    /// What must be applied before it is answered.
+    index: Index,
+    /// The round that a majority must have answered.
+    round: u64,
+}
+
+impl Node {
+    pub(super) fn read(&mut self, id: u64) {
+        let by_earlier = self.planted(Flaw::ReadByEarlierRound);
+        let before_no_op = self.planted(Flaw::ReadBeforeNoOp);
+        let refusal = Refusal::NotLeader(self.leader());
+        let Role::Leader(leader) = &mut self.role else {
+            self.out.refused.push((id, refusal));
+            return;
+        };
+        // A new leader may not know yet how far its predecessors have committed; its own first
+        // entry stands behind all of it.
+        let index = if before_no_op {
+            self.commit
+        } else {
+            self.commit.max(leader.first_own)
+        };
+        // A reply to an older round tells nothing of the time after the read came.
+        let round = leader.round + u64::from(!by_earlier);
+        leader.reads.push_back(Reading { id, index, round });
+        leader.new_reads = true;
+    }
+
+    /// Reads whose round a majority has answered and whose index was given to the state machine.
+    pub(super) fn collect_reads(&mut self) {
+        let Role::Leader(leader) = &self.role else {
+            return;
+        };
+        if leader.reads.is_empty() {
+            return;
+        }
+        let answered = |node| match leader.progress.get(&node) {
+            Some(progress) => progress.round,
+            None if node == self.id => u64::MAX,
+            None => 0,
+        };
+        let mut confirmed = self.reached_by_quorum(answered);
+        if self.planted(Flaw::ReadWithoutQuorum) {
+            confirmed = u64::MAX;
+        }
+        let applied = self.applied;
+        let Role::Leader(leader) = &mut self.role else {
+            return;
+        };
+        while let Some(reading) = leader.reads.front() {
+            if reading.round > confirmed || reading.index > applied {
+                break;
+            }
+            self.out.reads.push(reading.id);
+            leader.reads.pop_front();
+        }
+    }
+}
