@@ -179,6 +179,8 @@ pub const PURE: &[&str] = &[
     "raft/node/tests/cluster.rs",
     "raft/storage/mod.rs",
     "raft/port.rs",
+    "raft/storage/contract.rs",
+    "raft/storage/memory.rs",
     "rpc/argument.rs",
     "rpc/auth.rs",
     "rpc/failure.rs",
