@@ -5,6 +5,7 @@ mod dice;
 mod entry;
 mod flaw;
 mod log;
+mod machine;
 mod membership;
 mod message;
 mod node;
@@ -17,6 +18,7 @@ pub use entry::{Command, Entry, HardState, Index, NodeId, Payload, Snapshot, Sna
 #[cfg(test)]
 pub use flaw::Flaw;
 pub use log::Log;
+pub use machine::{BadSnapshot, StateMachine};
 pub use membership::Membership;
 pub use message::{Ballot, Body, Message};
 pub use node::Node;

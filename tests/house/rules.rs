@@ -163,6 +163,7 @@ pub const PURE: &[&str] = &[
     "raft/config.rs",
     "raft/dice.rs",
     "raft/entry.rs",
+    "raft/machine.rs",
     "raft/membership.rs",
     "raft/flaw.rs",
     "raft/log.rs",

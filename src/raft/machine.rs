@@ -1,0 +1,45 @@
+//! What a cluster is for: a state machine that every node runs on the same log (§2).
+//!
+//! Because all nodes apply the same commands in the same order, a machine must be deterministic:
+//! no clock, no randomness, no address of anything, no iteration over a `HashMap`. Then all of them
+//! hold the same state at the same index, and give the same replies.
+
+use std::fmt;
+
+use super::entry::Index;
+use crate::wire;
+
+/// A deterministic state machine. One thread owns it.
+pub trait StateMachine: Send + 'static {
+    /// Applies a committed command and returns the reply for its client. `index` is the command's
+    /// place in the log: it rises from call to call, with gaps where the log holds other entries.
+    ///
+    /// A command that makes no sense is answered with an error of the machine's own; it changes
+    /// nothing, on every node alike.
+    fn apply(&mut self, index: Index, command: &[u8]) -> Vec<u8>;
+
+    /// The whole state as bytes: equal states give equal bytes.
+    fn snapshot(&self) -> Vec<u8>;
+
+    /// Becomes what [`snapshot`](Self::snapshot) wrote, there or on another node. After an error
+    /// the machine is as it was before.
+    fn restore(&mut self, data: &[u8]) -> Result<(), BadSnapshot>;
+}
+
+/// Bytes are no snapshot of this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadSnapshot(pub String);
+
+impl fmt::Display for BadSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not a snapshot of this state machine: {}", self.0)
+    }
+}
+
+impl std::error::Error for BadSnapshot {}
+
+impl From<wire::Error> for BadSnapshot {
+    fn from(error: wire::Error) -> Self {
+        Self(error.to_string())
+    }
+}
