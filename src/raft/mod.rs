@@ -9,7 +9,10 @@ mod machine;
 mod membership;
 mod message;
 mod node;
+pub mod packing;
 mod port;
+pub mod registers;
+pub mod sessions;
 pub mod storage;
 
 pub use config::Config;
