@@ -13,6 +13,7 @@ pub mod packing;
 mod port;
 pub mod registers;
 pub mod sessions;
+pub mod sim;
 pub mod storage;
 
 pub use config::Config;

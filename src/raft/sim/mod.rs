@@ -1,0 +1,3 @@
+//! A cluster in a box: scenarios, and the worlds that play them.
+
+pub mod scenario;
