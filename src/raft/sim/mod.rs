@@ -1,3 +1,8 @@
-//! A cluster in a box: scenarios, and the worlds that play them.
+//! Simulations of a cluster: what may happen to it, and what people see of it.
 
 pub mod scenario;
+pub mod tally;
+pub mod timeline;
+mod words;
+
+pub use words::HEADER;
