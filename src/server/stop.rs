@@ -101,12 +101,14 @@ pub struct Signals(Vec<Signal>);
 impl Signals {
     /// Blocks the signals. The first line of a server's `main`, before any thread exists.
     ///
-    /// A SIGHUP that is ignored is left alone: `nohup` means it. An ignored SIGINT is taken, since
+    /// A SIGHUP that is ignored does not stop: `nohup` means it. An ignored SIGINT is taken, since
     /// scripts start every background job like that and then send it one.
     pub fn block() -> io::Result<Self> {
+        // The ignored one, too: a thread that does not block it may be the one that the kernel
+        // hands it to, and then it is gone before the thread that waits to reload hears of it.
+        signal::block(&STOPPING)?;
         let mut signals = STOPPING.to_vec();
         signals.retain(|&s| s != Signal::Hangup || !signal::is_ignored(s));
-        signal::block(&signals)?;
         Ok(Self(signals))
     }
 
@@ -133,7 +135,6 @@ impl Signals {
         tell: impl FnOnce(Signal) + Send + 'static,
     ) -> io::Result<()> {
         self.0 = STOPPING.to_vec();
-        signal::block(&self.0)?;
         self.start(move |signals| signals.take(&stopper, Some(reload), tell))
     }
 

@@ -351,6 +351,21 @@ fn a_hangup_reads_the_file_again_and_a_wrong_one_changes_nothing() {
 }
 
 #[test]
+fn a_hangup_reads_the_file_again_where_nohup_has_it_ignored() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("lb.conf").display().to_string();
+    let lines = "listen 127.0.0.1:0\nmax-connections 9\nbackend http://127.0.0.1:1\n";
+    fs::write(&file, lines).unwrap();
+    let running = Running::start_after("trap '' HUP", "load-balancer", &["--config", &file]);
+    let server = Server::announced_by(running);
+    for _ in 0..5 {
+        server.signal("HUP");
+        let line = server.error_line().unwrap();
+        assert!(line.contains("configuration read again"), "{line}");
+    }
+}
+
+#[test]
 fn the_access_log_goes_to_standard_output_before_the_totals() {
     let one = backend("b1");
     let server = start(&[
