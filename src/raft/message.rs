@@ -138,3 +138,73 @@ impl Body {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::raft::Payload;
+    use crate::wire::{decode, encode};
+
+    #[test]
+    fn an_append_of_one_entry_is_these_bytes() {
+        let entry = Entry {
+            term: 3,
+            index: 8,
+            payload: Payload::Command(Command::from("put x 1")),
+        };
+        let message = Message {
+            from: 1,
+            to: 2,
+            term: 3,
+            body: Body::AppendEntries {
+                previous_index: 7,
+                previous_term: 2,
+                entries: vec![entry],
+                commit: 7,
+                round: 40,
+            },
+        };
+        let bytes = [
+            &[0, 0, 0, 0][..],                                          // no texts
+            &[1, 0, 0, 0, 0, 0, 0, 0],                                  // from
+            &[2, 0, 0, 0, 0, 0, 0, 0],                                  // to
+            &[3, 0, 0, 0, 0, 0, 0, 0],                                  // term
+            &[2],                                                       // AppendEntries
+            &[7, 0, 0, 0, 0, 0, 0, 0],                                  // previous index
+            &[2, 0, 0, 0, 0, 0, 0, 0],                                  // previous term
+            &[1, 0, 0, 0],                                              // one entry:
+            &[3, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0],          // its term and index
+            &[1, 7, 0, 0, 0, b'p', b'u', b't', b' ', b'x', b' ', b'1'], // a command
+            &[7, 0, 0, 0, 0, 0, 0, 0],                                  // commit index
+            &[40, 0, 0, 0, 0, 0, 0, 0],                                 // round
+        ]
+        .concat();
+        assert_eq!(encode(&message).unwrap(), bytes);
+        assert_eq!(decode::<Message>(&bytes).unwrap(), message);
+    }
+
+    #[test]
+    fn a_message_that_is_cut_anywhere_is_an_error() {
+        let message = Message {
+            from: 1,
+            to: 2,
+            term: 3,
+            body: Body::InstallSnapshot {
+                meta: SnapshotMeta {
+                    last_index: 9,
+                    last_term: 2,
+                    membership: crate::raft::Membership::of([1, 2, 3]),
+                },
+                offset: 0,
+                data: Command::from("all of it"),
+                done: true,
+                round: 1,
+            },
+        };
+        let bytes = encode(&message).unwrap();
+        assert_eq!(decode::<Message>(&bytes).unwrap(), message);
+        for len in 0..bytes.len() {
+            assert!(decode::<Message>(&bytes[..len]).is_err(), "cut at {len}");
+        }
+    }
+}
