@@ -83,8 +83,8 @@
 //! `spec` (what a program declares), `help` (the page made of it), `parse`
 //! (argv to [`Args`]), `args` (asking for what was given), `value` (durations,
 //! sizes, counts), `error` (how a command line can be wrong), `words` (errors in
-//! plain words), `json` (what `--json` prints). All of these are pure. The shell is `out` (standard output)
-//! and `run` (from `main` to the exit status).
+//! plain words), `json` (what `--json` prints, and a reader of it). All of these are pure. The shell
+//! is `out` (standard output) and `run` (from `main` to the exit status).
 //!
 //! Not here, on purpose: subcommands, abbreviated options, options read from
 //! the environment or a file, colours. No program of ours needs them.

@@ -1,12 +1,27 @@
-//! JSON for programs with `--json` (RFC 8259): objects and arrays, written in the order in which
-//! they are filled.
+//! JSON (RFC 8259): written for programs with `--json`, read from files and peers.
+//!
+//! An [`Object`] is written in the order in which it is filled; [`Value::parse`] reads, strictly
+//! and within [`Limits`].
 //!
 //! ```
-//! use groundwire::cli::json::{Object, array};
+//! use groundwire::cli::json::{Object, Value, array};
 //!
 //! let port = Object::new().text("name", "eth\"0").number("mtu", 1500_u32);
-//! assert_eq!(array([port.end()]), r#"[{"name":"eth\"0","mtu":1500}]"#);
+//! let text = array([port.end()]);
+//! assert_eq!(text, r#"[{"name":"eth\"0","mtu":1500}]"#);
+//!
+//! let value = Value::parse(text.as_bytes()).unwrap();
+//! let port = value.as_array().and_then(|ports| ports.first()).unwrap();
+//! assert_eq!(port.get("mtu").and_then(Value::as_u64), Some(1500));
 //! ```
+//!
+//! The files: this one writes, `value` is what was read, `read` reads.
+
+mod read;
+mod value;
+
+pub use read::{Error, Limits, Why};
+pub use value::Value;
 
 use std::fmt::{Display, Write};
 

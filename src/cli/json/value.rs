@@ -1,0 +1,144 @@
+//! A JSON value that was read, and the questions to ask it.
+//!
+//! Numbers stay text, digit for digit: a 64-bit integer does not fit the `f64` that many readers
+//! make of it (RFC 8259 §6 warns of 2^53), and who asks knows what it should be.
+
+use std::collections::BTreeMap;
+
+use super::read::{self, Error, Limits};
+
+/// Any JSON value (RFC 8259 §3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool(bool),
+    /// A number as it was written: `1500`, `-0.5e3`.
+    Number(String),
+    /// A string with its escapes undone.
+    Text(String),
+    /// An array.
+    Array(Vec<Value>),
+    /// An object. Its members have no order (§4), and no two have the same name.
+    Object(BTreeMap<String, Value>),
+}
+
+impl Value {
+    /// Reads one value, with space around it and nothing else, within [`Limits::default`].
+    pub fn parse(text: &[u8]) -> Result<Value, Error> {
+        read::value(text, &Limits::default())
+    }
+
+    /// Reads one value within these limits.
+    pub fn parse_within(text: &[u8], limits: &Limits) -> Result<Value, Error> {
+        read::value(text, limits)
+    }
+
+    /// The member of that name, if this is an object that has one.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.as_object()?.get(name)
+    }
+
+    /// The members, if this is an object.
+    pub fn as_object(&self) -> Option<&BTreeMap<String, Value>> {
+        match self {
+            Value::Object(members) => Some(members),
+            _ => None,
+        }
+    }
+
+    /// The items, if this is an array.
+    pub fn as_array(&self) -> Option<&[Value]> {
+        match self {
+            Value::Array(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The text, if this is one. A number is none.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The truth value, if this is one.
+    pub fn as_bool(&self) -> Option<bool> {
+        match self {
+            Value::Bool(truth) => Some(*truth),
+            _ => None,
+        }
+    }
+
+    /// The number, if it is written as a whole one (not `1.0`, not `1e3`) and fits.
+    pub fn as_u64(&self) -> Option<u64> {
+        self.number()?.parse().ok()
+    }
+
+    /// The same for a number that may be negative.
+    pub fn as_i64(&self) -> Option<i64> {
+        self.number()?.parse().ok()
+    }
+
+    /// The nearest `f64` to the number; `None` where that would be infinite.
+    pub fn as_f64(&self) -> Option<f64> {
+        let number: f64 = self.number()?.parse().ok()?;
+        number.is_finite().then_some(number)
+    }
+
+    /// Whether this is `null`.
+    pub fn is_null(&self) -> bool {
+        matches!(self, Value::Null)
+    }
+
+    fn number(&self) -> Option<&str> {
+        match self {
+            Value::Number(number) => Some(number),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Value {
+        Value::parse(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_question_of_the_wrong_kind_has_no_answer() {
+        let value = parse(r#"{"text":"7","number":7,"list":[true],"none":null}"#);
+        let get = |name| value.get(name).unwrap();
+        assert_eq!(get("text").as_text(), Some("7"));
+        assert_eq!(get("text").as_u64(), None);
+        assert_eq!(get("number").as_text(), None);
+        assert_eq!(get("number").as_u64(), Some(7));
+        assert_eq!(get("list").as_array(), Some(&[Value::Bool(true)][..]));
+        assert_eq!(get("list").get("text"), None);
+        assert_eq!(Value::Bool(true).as_bool(), Some(true));
+        assert!(get("none").is_null() && value.get("other").is_none());
+    }
+
+    #[test]
+    fn whole_numbers_survive_beyond_two_to_the_53() {
+        let most = u64::MAX.to_string();
+        assert_eq!(parse(&most).as_u64(), Some(u64::MAX));
+        assert_eq!(parse("9007199254740993").as_u64(), Some(9007199254740993));
+        assert_eq!(parse("-9223372036854775808").as_i64(), Some(i64::MIN));
+        let not_u64 = ["18446744073709551616", "-1", "1.0", "1e3", "\"1\""];
+        for text in not_u64 {
+            assert_eq!(parse(text).as_u64(), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_fraction_is_an_f64_unless_it_would_be_infinite() {
+        assert_eq!(parse("-0.5e3").as_f64(), Some(-500.0));
+        assert_eq!(parse("1e-999").as_f64(), Some(0.0));
+        assert_eq!(parse("1e999").as_f64(), None);
+    }
+}
