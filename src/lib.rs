@@ -9,6 +9,7 @@
 //! | floor | room | holds |
 //! |---|---|---|
 //! | 3 | [`proxy`] | the HTTP/1.1 load balancer: who answers, and what happens when they fail |
+//! | 3 | [`kv`] | a replicated key-value store on `raft`, and its client for etcd |
 //! | 3 | [`origin`] | an HTTP server for lessons and tests: pages, files, a WebSocket echo |
 //! | 2 | [`echo`] | the echo service and its clients, over streams and datagrams |
 //! | 2 | [`dns`] | names, records, messages, zones; looking names up, and serving them |
@@ -38,6 +39,7 @@ pub mod dns;
 pub mod echo;
 pub mod endpoint;
 pub mod http;
+pub mod kv;
 pub mod net;
 pub mod origin;
 pub mod proxy;

@@ -1,0 +1,232 @@
+//! The words of the store: keys and values with their revisions, commands, replies.
+//!
+//! Everything here is a value, with a form on the wire. The revisions are etcd's: the store counts
+//! its changes, from 1 (nothing was changed yet) on, and each key remembers at which revision it
+//! was created and last changed, and how often it was changed since it was created.
+
+use std::fmt;
+
+/// How many changes the store has seen, and one: 1 is the store of nothing.
+pub type Revision = u64;
+
+/// The longest key, in bytes. A key has one at least.
+pub const MAX_KEY: usize = 4096;
+
+/// The longest value, in bytes. (etcd takes requests of 1.5 MiB, by default.)
+pub const MAX_VALUE: usize = 1 << 20;
+
+crate::wire! {
+    /// What a key holds.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct KeyValue {
+        /// The key.
+        pub key: Vec<u8>,
+        /// Its value.
+        pub value: Vec<u8>,
+        /// The revision that created it, after its last deletion.
+        pub create_revision: Revision,
+        /// The revision of its last change.
+        pub mod_revision: Revision,
+        /// The number of its changes since it was created, which is the first.
+        pub version: u64
+    }
+
+    /// What a compare-and-swap expects to find.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Expected<'a> {
+        /// The key's `mod_revision`; 0 where there is no such key.
+        Revision(Revision),
+        /// The key, with this value.
+        Value(&'a [u8])
+    }
+
+    /// A change that a client wants: what stands in the log.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Command<'a> {
+        /// The key holds this from now on.
+        Put {
+            /// The key.
+            key: &'a [u8],
+            /// Its value.
+            value: &'a [u8]
+        },
+        /// The key goes.
+        Delete {
+            /// The key.
+            key: &'a [u8]
+        },
+        /// If the key is as expected, it changes.
+        CompareAndSwap {
+            /// The key.
+            key: &'a [u8],
+            /// What must hold.
+            expected: Expected<'a>,
+            /// Its new value; `None` deletes it.
+            value: Option<&'a [u8]>
+        }
+    }
+
+    /// What a command led to. Small, whatever the values are: sessions remember it.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum Reply {
+        /// To `Put`: the revision that it made.
+        Put(Revision),
+        /// To `Delete`: the revision that it made, if there was such a key.
+        Deleted(Option<Revision>),
+        /// To `CompareAndSwap`.
+        Swap(Swap),
+        /// It was not done.
+        Refused(Refused)
+    }
+
+    /// How a compare-and-swap went.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Swap {
+        /// The key was as expected. The revision that the swap made; deleting a key that is not
+        /// there makes none, and this is the store's.
+        Done(Revision),
+        /// It was not, and stays as it is: its `mod_revision`, 0 where there is no such key.
+        Differs(Revision)
+    }
+
+    /// Why a command is not done, whoever sends it and however often.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum Refused {
+        /// A key has one byte at least.
+        EmptyKey,
+        /// The key is longer than [`MAX_KEY`].
+        KeyTooLong,
+        /// The value is longer than [`MAX_VALUE`].
+        ValueTooLong,
+        /// The store takes no more bytes: delete something.
+        Full,
+        /// The bytes are no command.
+        Malformed,
+        /// The server's own reason.
+        Other(String)
+    }
+
+    /// Which keys.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum Keys {
+        /// This one.
+        One(Vec<u8>),
+        /// All that begin with this; with nothing, all there are.
+        Prefix(Vec<u8>)
+    }
+
+    /// Some keys that begin with a prefix, in the order of their bytes.
+    #[derive(Clone, Debug, Default, PartialEq, Eq)]
+    pub struct Page {
+        /// The keys and what they hold, all at one moment.
+        pub entries: Vec<KeyValue>,
+        /// Whether there are more behind the last one, which the next page goes on after.
+        pub more: bool,
+        /// The store's revision at that moment.
+        pub revision: Revision
+    }
+
+    /// A change that was made.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum Change {
+        /// The key holds this since.
+        Put(KeyValue),
+        /// The key went.
+        Deleted {
+            /// Which.
+            key: Vec<u8>,
+            /// When.
+            revision: Revision
+        }
+    }
+
+    /// Changes in the order in which they were made.
+    #[derive(Clone, Debug, Default, PartialEq, Eq)]
+    pub struct Changes {
+        /// The changes of the keys that were asked for.
+        pub changes: Vec<Change>,
+        /// The revision to go on from: everything before it has been told.
+        pub next: Revision
+    }
+
+    /// The changes that were asked for are remembered no more.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Compacted {
+        /// The first revision that still is.
+        pub oldest: Revision
+    }
+}
+
+impl Keys {
+    /// Whether this key is one of them.
+    pub fn contain(&self, key: &[u8]) -> bool {
+        match self {
+            Keys::One(one) => one == key,
+            Keys::Prefix(prefix) => key.starts_with(prefix),
+        }
+    }
+}
+
+impl Change {
+    /// The revision that it made.
+    pub fn revision(&self) -> Revision {
+        match self {
+            Change::Put(now) => now.mod_revision,
+            Change::Deleted { revision, .. } => *revision,
+        }
+    }
+
+    /// The key that it changed.
+    pub fn key(&self) -> &[u8] {
+        match self {
+            Change::Put(now) => &now.key,
+            Change::Deleted { key, .. } => key,
+        }
+    }
+}
+
+impl<'a> Command<'a> {
+    /// Whether its key and value keep within the limits: what every store asks first.
+    pub fn check(&self) -> Result<(), Refused> {
+        let (key, value) = match *self {
+            Command::Put { key, value } => (key, Some(value)),
+            Command::Delete { key } => (key, None),
+            Command::CompareAndSwap { key, value, .. } => (key, value),
+        };
+        check_key(key)?;
+        match value {
+            Some(value) if value.len() > MAX_VALUE => Err(Refused::ValueTooLong),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether these bytes may be a key.
+pub fn check_key(key: &[u8]) -> Result<(), Refused> {
+    match key.len() {
+        0 => Err(Refused::EmptyKey),
+        1..=MAX_KEY => Ok(()),
+        _ => Err(Refused::KeyTooLong),
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refused::EmptyKey => f.write_str("the key is empty"),
+            Refused::KeyTooLong => write!(f, "the key is longer than {MAX_KEY} bytes"),
+            Refused::ValueTooLong => write!(f, "the value is longer than {MAX_VALUE} bytes"),
+            Refused::Full => f.write_str("the store is full: delete some keys"),
+            Refused::Malformed => f.write_str("the server does not understand this command"),
+            Refused::Other(why) => f.write_str(why),
+        }
+    }
+}
+
+impl fmt::Display for Compacted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let oldest = self.oldest;
+        write!(f, "changes before revision {oldest} are forgotten: list, ")?;
+        f.write_str("then watch from the revision behind the list's")
+    }
+}

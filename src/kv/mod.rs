@@ -1,0 +1,43 @@
+//! A key-value store that is the same on every node: keys and values on [`raft`](crate::raft).
+//!
+//! # The problem
+//!
+//! A service keeps a little state that must not be lost and that several processes must agree on:
+//! who owns what, how it is configured, what was done already. One machine that keeps it is one
+//! machine that can fail.
+//!
+//! # What it offers
+//!
+//! Keys and values are bytes. [`Store`] is what a service uses: get, put, delete,
+//! compare-and-swap, list by prefix, watch. The words are etcd's: the store's *revision* counts its
+//! changes; a key has a *create revision*, a *mod revision*, and a *version* that counts its own.
+//!
+//! ```text
+//!                                  ┌─ client ──rpc──> kv-server ── Sessions<Machine> ── raft log
+//!  service ── Store (store.rs) ────┤
+//!                                  └─ Etcd ───http──> an etcd cluster
+//! ```
+//!
+//! # When not to use it
+//!
+//! For much data: all of it is in the memory of each node ([`machine::Limits`]). For many small
+//! changes a second: each is on the disks of a majority before it is acknowledged.
+//!
+//! # The files, in reading order
+//!
+//! | file | holds |
+//! |---|---|
+//! | [`command`] | the words, as values with a form on the wire (pure) |
+//! | [`machine`] | the state machine (pure) |
+//! | [`store`] | what a service wants of a store, and how it fails |
+//! | [`etcd`] | the same from an etcd cluster |
+
+pub mod command;
+// pub mod etcd;
+pub mod machine;
+pub mod store;
+
+pub use command::{Change, Changes, Compacted, Expected, KeyValue, Keys, Page, Refused, Revision};
+pub use command::{Command, Reply, Swap};
+pub use machine::Machine;
+pub use store::{Store, StoreError, Watch};
