@@ -33,7 +33,7 @@
 //! | [`etcd`] | the same from an etcd cluster |
 
 pub mod command;
-// pub mod etcd;
+pub mod etcd;
 pub mod machine;
 pub mod store;
 

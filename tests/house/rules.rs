@@ -163,6 +163,8 @@ pub const PURE: &[&str] = &[
     "origin/validators.rs",
     "origin/websocket.rs",
     "kv/command.rs",
+    "kv/etcd/body.rs",
+    "kv/etcd/failure.rs",
     "kv/machine.rs",
     "kv/store.rs",
     "raft/config.rs",

@@ -1,0 +1,128 @@
+//! What etcd's errors say about a change: surely not made, perhaps made, never to be made.
+//!
+//! The gateway answers an error with an HTTP status and, as JSON, the code of gRPC
+//! (`google.golang.org/grpc/codes`) and a text (`etcdserver/api/v3rpc/rpctypes/error.go`). The
+//! statuses are coarser, and differ between versions of the gateway; the codes do not.
+
+use super::body;
+use crate::cli::json::Value;
+use crate::kv::command::Refused;
+use crate::kv::store::StoreError;
+
+/// Whether a request changes something: what no answer means depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It only reads.
+    Read,
+    /// It may change something.
+    Change,
+}
+
+impl Effect {
+    /// The request was sent, and what came back tells nothing about it.
+    pub fn unanswered(self, why: String) -> StoreError {
+        match self {
+            Effect::Read => StoreError::NotDone(why),
+            Effect::Change => StoreError::Unknown(why),
+        }
+    }
+}
+
+/// The codes of gRPC that etcd uses for what was decided before anything was proposed.
+const INVALID_ARGUMENT: u64 = 3;
+const NOT_FOUND: u64 = 5;
+const PERMISSION_DENIED: u64 = 7;
+const RESOURCE_EXHAUSTED: u64 = 8;
+const FAILED_PRECONDITION: u64 = 9;
+const UNIMPLEMENTED: u64 = 12;
+const UNAUTHENTICATED: u64 = 16;
+
+/// What an answer means whose status is not 200.
+pub fn of_answer(status: u16, answer: &[u8], effect: Effect) -> StoreError {
+    let answer = body::parse(answer, answer.len()).unwrap_or(Value::Null);
+    let Some(code) = answer.get("code").and_then(Value::as_u64) else {
+        return of_status(status, effect);
+    };
+    let why = body::text(&answer, "message");
+    if why.contains("database space exceeded") {
+        return StoreError::Refused(Refused::Full);
+    }
+    match code {
+        INVALID_ARGUMENT | NOT_FOUND | PERMISSION_DENIED | FAILED_PRECONDITION | UNIMPLEMENTED
+        | UNAUTHENTICATED => StoreError::Refused(Refused::Other(why)),
+        // "too many requests": it was not let in.
+        RESOURCE_EXHAUSTED => StoreError::NotDone(why),
+        // Among them "request timed out" and "leader changed", with the entry perhaps in the log.
+        _ if why.contains("etcdserver: no leader") => StoreError::NotDone(why),
+        _ => effect.unanswered(why),
+    }
+}
+
+/// An answer that is not etcd's own: of something before it, or of a version that knows no `/v3`.
+fn of_status(status: u16, effect: Effect) -> StoreError {
+    let why = format!("HTTP status {status}");
+    match status {
+        404 | 405 => StoreError::Refused(Refused::Other(format!("{why}: no etcd 3.4 or later"))),
+        400..=499 => StoreError::Refused(Refused::Other(why)),
+        _ => effect.unanswered(why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_unknown_unless_its_error_says_that_it_was_not_made() {
+        let other = |why: &str| StoreError::Refused(Refused::Other(why.into()));
+        let full = "etcdserver: mvcc: database space exceeded";
+        let no_leader = "etcdserver: no leader";
+        for (status, code, message, wanted) in [
+            (400, 3, "etcdserver: key is not provided", None),
+            (429, 8, full, Some(StoreError::Refused(Refused::Full))),
+            (
+                429,
+                8,
+                "etcdserver: too many requests",
+                Some(StoreError::NotDone("etcdserver: too many requests".into())),
+            ),
+            (
+                503,
+                14,
+                no_leader,
+                Some(StoreError::NotDone(no_leader.into())),
+            ),
+            (
+                503,
+                14,
+                "etcdserver: request timed out",
+                Some(StoreError::Unknown("etcdserver: request timed out".into())),
+            ),
+            (401, 16, "etcdserver: invalid auth token", None),
+        ] {
+            let answer = format!(r#"{{"error":"x","code":{code},"message":"{message}"}}"#);
+            let found = of_answer(status, answer.as_bytes(), Effect::Change);
+            assert_eq!(found, wanted.unwrap_or_else(|| other(message)));
+        }
+    }
+
+    #[test]
+    fn a_read_that_failed_may_be_tried_elsewhere() {
+        let answer = br#"{"code":14,"message":"etcdserver: request timed out"}"#;
+        let found = of_answer(503, answer, Effect::Read);
+        assert!(matches!(found, StoreError::NotDone(_)));
+        let found = of_answer(502, b"Bad Gateway", Effect::Read);
+        assert!(matches!(found, StoreError::NotDone(_)));
+    }
+
+    #[test]
+    fn an_answer_that_is_not_etcds_says_so() {
+        let found = of_answer(404, b"404 page not found", Effect::Change);
+        assert_eq!(
+            found.to_string(),
+            "refused: HTTP status 404: no etcd 3.4 or later"
+        );
+        let found = of_answer(502, b"Bad Gateway", Effect::Change);
+        assert!(matches!(found, StoreError::Unknown(_)));
+    }
+}

@@ -1,0 +1,168 @@
+//! Watching at etcd: one answer that does not end, a line for each thing that happens.
+//!
+//! The stream has a connection of its own. When it breaks, the next call opens another one, to
+//! whichever endpoint answers, from the revision behind the last change that was told.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::body::{self, Told};
+use super::link::{Exchange, Link, NoAnswer};
+use crate::http::ExchangeError;
+use crate::kv::command::{Change, Changes, Keys, Revision};
+use crate::kv::store::{StoreError, Watch};
+use crate::net::Deadline;
+
+/// The shortest wait: what has come already is told even to who does not want to wait.
+const LEAST_WAIT: Duration = Duration::from_millis(5);
+
+/// A watch that goes on.
+pub(super) struct EtcdWatch {
+    link: Arc<Link>,
+    keys: Keys,
+    /// Everything before it has been told.
+    next: Revision,
+    stream: Option<Lines>,
+}
+
+impl EtcdWatch {
+    pub(super) fn new(link: Arc<Link>, keys: Keys, from: Revision) -> Self {
+        Self {
+            link,
+            keys,
+            next: from.max(1),
+            stream: None,
+        }
+    }
+
+    fn open(&self) -> Result<Lines, StoreError> {
+        let body = body::watch(&self.keys, self.next);
+        let most = self.link.config().max_answer;
+        match self.link.open("/v3/watch", &body) {
+            Ok(exchange) => Ok(Lines::new(exchange, most)),
+            Err(NoAnswer::Failed(error)) => Err(error),
+            Err(NoAnswer::TooLong) => Err(StoreError::NotDone("the answer is too long".into())),
+        }
+    }
+
+    /// The next thing that the stream tells, `None` at the deadline.
+    fn told(&self, stream: &mut Lines, until: Deadline) -> Result<Option<Told>, StoreError> {
+        let broken = |why: String| StoreError::NotDone(format!("the watch broke: {why}"));
+        let line = stream
+            .next(until)
+            .map_err(|error| broken(error.to_string()))?;
+        let Some(line) = line else {
+            return Ok(None);
+        };
+        let told = body::parse(&line, line.len()).and_then(|line| body::told(&line));
+        match told.map_err(|strange| broken(strange.to_string()))? {
+            Told::Ended(why) => Err(broken(why)),
+            told => Ok(Some(told)),
+        }
+    }
+}
+
+impl Watch for EtcdWatch {
+    fn changes(&mut self, wait: Duration) -> Result<Changes, StoreError> {
+        let mut stream = match self.stream.take() {
+            Some(stream) => stream,
+            None => self.open()?,
+        };
+        let until = Deadline::after(wait.max(LEAST_WAIT));
+        // An error leaves the stream taken: the next call opens another.
+        let mut changes = Vec::new();
+        while changes.is_empty() {
+            match self.told(&mut stream, until)? {
+                None => break,
+                Some(Told::Compacted(compacted)) => return Err(compacted.into()),
+                Some(Told::Changes {
+                    changes: told,
+                    is_fragment,
+                }) => (changes, self.next) = stream.whole_revisions(told, is_fragment),
+                Some(Told::Nothing | Told::Ended(_)) => {}
+            }
+        }
+        self.stream = Some(stream);
+        Ok(Changes {
+            changes,
+            next: self.next,
+        })
+    }
+}
+
+/// The answer's body, line by line.
+struct Lines {
+    exchange: Exchange,
+    /// What has come of them.
+    bytes: Vec<u8>,
+    /// In how many of these bytes no line ends.
+    searched: usize,
+    most: usize,
+    /// Changes of a revision that may have more.
+    held: Vec<Change>,
+}
+
+impl Lines {
+    fn new(exchange: Exchange, most: usize) -> Self {
+        Self {
+            exchange,
+            bytes: Vec::new(),
+            searched: 0,
+            most,
+            held: Vec::new(),
+        }
+    }
+
+    /// The changes that may be told, and the revision to go on from. Those of the last revision of
+    /// a fragment are held back: if the stream broke then, a new one could not begin within it.
+    fn whole_revisions(&mut self, told: Vec<Change>, is_fragment: bool) -> (Vec<Change>, Revision) {
+        self.held.extend(told);
+        let last = self.held.last().map_or(0, Change::revision);
+        if !is_fragment {
+            return (std::mem::take(&mut self.held), last + 1);
+        }
+        let begun = self
+            .held
+            .iter()
+            .position(|change| change.revision() == last);
+        let begun = self.held.split_off(begun.unwrap_or(0));
+        (std::mem::replace(&mut self.held, begun), last)
+    }
+
+    /// The next line, `None` at the deadline.
+    fn next(&mut self, until: Deadline) -> Result<Option<Vec<u8>>, ExchangeError> {
+        self.exchange.stream().set_read_deadline(until);
+        let mut part = [0; 4096];
+        loop {
+            if let Some(line) = self.whole() {
+                return Ok(Some(line));
+            }
+            if self.bytes.len() > self.most {
+                return Err(ExchangeError::TooLong(self.most as u64));
+            }
+            match self.exchange.read(&mut part) {
+                Ok(0) => return Err(ExchangeError::Cut),
+                Ok(count) => self
+                    .bytes
+                    .extend_from_slice(part.get(..count).unwrap_or_default()),
+                Err(ExchangeError::Io(error)) if error.kind() == io::ErrorKind::TimedOut => {
+                    return Ok(None);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Takes a line that has come whole.
+    fn whole(&mut self) -> Option<Vec<u8>> {
+        let unsearched = self.bytes.iter().skip(self.searched);
+        let Some(end) = unsearched.copied().position(|byte| byte == b'\n') else {
+            self.searched = self.bytes.len();
+            return None;
+        };
+        let rest = self.bytes.split_off(self.searched + end + 1);
+        self.searched = 0;
+        Some(std::mem::replace(&mut self.bytes, rest))
+    }
+}

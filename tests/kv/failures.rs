@@ -1,0 +1,122 @@
+//! What the client of etcd tells when endpoints fail: not done, or perhaps done.
+//!
+//! The endpoints are sockets of ours that do what a failing server does.
+
+use std::io::Read;
+use std::net::TcpListener;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use groundwire::http::{Limits, Response, ServerExchange};
+use groundwire::kv::etcd::{Config, Etcd};
+use groundwire::kv::{Refused, Store, StoreError};
+use groundwire::net::Conn;
+
+/// Long enough for an endpoint that answers to do so in its share, a half, on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What an endpoint does with its connections.
+#[derive(Clone, Copy)]
+enum Endpoint {
+    /// Nobody listens.
+    Refuses,
+    /// Nothing is read, nothing is answered.
+    IsSilent,
+    /// Reads the request and closes.
+    Closes,
+    /// Answers every request with this.
+    Answers(u16, &'static str),
+}
+
+fn start(endpoint: Endpoint) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    if let Endpoint::Refuses = endpoint {
+        return url; // and the listener goes
+    }
+    thread::spawn(move || {
+        let mut silent = Vec::new();
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            match endpoint {
+                Endpoint::Refuses => {}
+                Endpoint::IsSilent => silent.push(stream),
+                Endpoint::Closes => drop(stream.read(&mut [0; 4096])),
+                Endpoint::Answers(status, body) => {
+                    thread::spawn(move || answer(Conn::from_tcp(stream).unwrap(), status, body));
+                }
+            }
+        }
+    });
+    url
+}
+
+fn answer(conn: Conn, status: u16, body: &'static str) {
+    let mut exchange = ServerExchange::new(conn, Limits::default());
+    while let Ok(Some(_)) = exchange.next_request() {
+        if exchange.read_all(4096).is_err()
+            || exchange.respond(&Response::text(status, body)).is_err()
+        {
+            return;
+        }
+    }
+}
+
+const GOOD: Endpoint = Endpoint::Answers(200, r#"{"header":{"revision":"7"}}"#);
+
+fn client(endpoints: &[Endpoint]) -> Etcd {
+    let urls: Vec<String> = endpoints.iter().copied().map(start).collect();
+    let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+    let config = Config {
+        timeout: TIMEOUT,
+        ..Config::default()
+    };
+    Etcd::new(&urls, config).unwrap()
+}
+
+#[test]
+fn an_endpoint_that_nobody_listens_on_is_passed_over() {
+    let etcd = client(&[Endpoint::Refuses, GOOD]);
+    assert_eq!(etcd.get(b"k"), Ok(None));
+    assert_eq!(etcd.put(b"k", b"v"), Ok(7));
+    let etcd = client(&[Endpoint::Refuses, Endpoint::Refuses]);
+    let Err(StoreError::NotDone(why)) = etcd.put(b"k", b"v") else {
+        panic!("done by nobody");
+    };
+    assert_eq!(why.matches("connection refused").count(), 2, "{why}");
+}
+
+#[test]
+fn a_read_goes_on_to_the_next_endpoint_and_keeps_within_its_time() {
+    for first in [Endpoint::IsSilent, Endpoint::Closes] {
+        let etcd = client(&[first, GOOD]);
+        assert_eq!(etcd.get(b"k"), Ok(None));
+    }
+    let etcd = client(&[Endpoint::IsSilent; 3]);
+    let begun = Instant::now();
+    assert!(matches!(etcd.get(b"k"), Err(StoreError::NotDone(_))));
+    assert!(begun.elapsed() >= TIMEOUT);
+}
+
+#[test]
+fn a_change_that_was_sent_and_not_answered_is_unknown_and_not_sent_elsewhere() {
+    for first in [
+        Endpoint::IsSilent,
+        Endpoint::Closes,
+        Endpoint::Answers(200, "what?"),
+        Endpoint::Answers(502, "Bad Gateway"),
+    ] {
+        let etcd = client(&[first, GOOD]);
+        let put = etcd.put(b"k", b"v");
+        assert!(matches!(put, Err(StoreError::Unknown(_))), "{put:?}");
+        assert_eq!(etcd.put(b"k", b"v"), Ok(7), "the next one is asked first");
+    }
+}
+
+#[test]
+fn a_refusal_is_final() {
+    let full = r#"{"code":8,"message":"etcdserver: mvcc: database space exceeded"}"#;
+    let etcd = client(&[Endpoint::Answers(429, full), GOOD]);
+    let refused = Err(StoreError::Refused(Refused::Full));
+    assert_eq!(etcd.put(b"k", b"v"), refused);
+}

@@ -1,0 +1,13 @@
+//! The key-value store: one list of cases for everything that is a `Store`.
+//!
+//! `conformance` is the list. `local` runs it on the state machine alone, `peers` on Debian's
+//! etcd-server where that is installed, `cluster` on ours. `failures` is what etcd's client does
+//! when endpoints fail.
+
+mod cluster;
+mod conformance;
+mod failures;
+mod local;
+mod peers;
+#[path = "../support/mod.rs"]
+mod support;
