@@ -73,6 +73,10 @@ pub enum What {
     },
     /// The node stops without a warning; what was not synced is lost.
     Crashed,
+    /// The node stands still and does not notice; what arrives waits.
+    Paused,
+    /// It goes on.
+    Resumed,
     /// The node gave a message to the network. Numbers are counted from 1 on and never repeat.
     Sent {
         /// The message's number.
@@ -111,6 +115,13 @@ pub enum What {
     },
     /// The network fell apart: nodes of different groups do not hear each other.
     Parted(Vec<Vec<NodeId>>),
+    /// Beside that, no message passes in this direction.
+    Cut {
+        /// Whose messages are lost.
+        from: Vec<NodeId>,
+        /// On the way to whom.
+        to: Vec<NodeId>,
+    },
     /// All nodes hear each other again.
     Healed,
     /// A client asks the moment's node.

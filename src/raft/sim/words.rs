@@ -62,11 +62,14 @@ impl What {
             What::Appended(_) => "appended",
             What::Started { .. } => "started",
             What::Crashed => "crashed",
+            What::Paused => "paused",
+            What::Resumed => "resumed",
             What::Sent { .. } => "sent",
             What::Duplicated { .. } => "duplicated",
             What::Dropped { .. } => "dropped",
             What::Delivered { .. } => "delivered",
             What::Parted(_) => "parted",
+            What::Cut { .. } => "cut",
             What::Healed => "healed",
             What::Asked { .. } => "asked",
             What::Answered { .. } => "answered",
@@ -83,6 +86,8 @@ impl What {
             What::Appended(entries) => format!("appends {}", entries_words(entries)),
             What::Started { snapshot, entries } => started_words(*snapshot, entries),
             What::Crashed => "crashes".into(),
+            What::Paused => "is paused".into(),
+            What::Resumed => "goes on".into(),
             What::Sent { number, message } => format!(
                 "sends #{number} to {}: {}",
                 message.to,
@@ -107,6 +112,11 @@ impl What {
                 format!("receives #{number} from {from}: {kind}")
             }
             What::Parted(groups) => format!("the network parts: {}", groups_words(groups)),
+            What::Cut { from, to } => format!(
+                "no message passes from {} to {}",
+                numbers_words(from),
+                numbers_words(to)
+            ),
             What::Healed => "the network heals".into(),
             What::Asked {
                 client, operation, ..
@@ -131,7 +141,11 @@ impl What {
             What::Started { snapshot, entries } => object
                 .number("snapshot", snapshot)
                 .value("entries", entries_json(entries)),
-            What::Crashed | What::Healed | What::Note(_) | What::Broken(_) => object,
+            What::Crashed | What::Paused | What::Resumed => object,
+            What::Healed | What::Note(_) | What::Broken(_) => object,
+            What::Cut { from, to } => object
+                .value("from", numbers_json(from))
+                .value("to", numbers_json(to)),
             What::Sent { number, message } => object
                 .number("number", number)
                 .number("to", message.to)
