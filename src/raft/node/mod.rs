@@ -176,6 +176,16 @@ impl Node {
         }
     }
 
+    /// What it is.
+    pub fn role(&self) -> RoleName {
+        self.role_name()
+    }
+
+    /// Its commit index.
+    pub fn commit(&self) -> Index {
+        self.commit
+    }
+
     /// Its log.
     pub fn log(&self) -> &Log {
         &self.log

@@ -33,6 +33,11 @@ impl MemoryStorage {
         self.stable.clone()
     }
 
+    /// What is stable, to look at.
+    pub fn stable(&self) -> &Restored {
+        &self.stable
+    }
+
     /// Makes the writes up to this [`Persist::number`] stable, and none after it: a disk that is
     /// asked to sync may be given more to write before it answers.
     pub fn sync_to(&mut self, number: u64) {

@@ -320,6 +320,15 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// The key.
+    pub fn key(&self) -> &str {
+        match self {
+            Request::Get { key } | Request::Put { key, .. } | Request::Cas { key, .. } => key,
+        }
+    }
+}
+
 /// Something that is done to the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {

@@ -1,0 +1,47 @@
+//! What is going to happen, in order of time; of one time, in the order it was planned.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Events that wait for their time.
+#[derive(Debug)]
+pub(super) struct Queue<T> {
+    waiting: BTreeMap<(Duration, u64), T>,
+    planned: u64,
+}
+
+impl<T> Queue<T> {
+    pub(super) fn new() -> Self {
+        Self {
+            waiting: BTreeMap::new(),
+            planned: 0,
+        }
+    }
+
+    /// Plans an event.
+    pub(super) fn plan(&mut self, time: Duration, event: T) {
+        self.planned += 1;
+        self.waiting.insert((time, self.planned), event);
+    }
+
+    /// The next event, with its time.
+    pub(super) fn next(&mut self) -> Option<(Duration, T)> {
+        let ((time, _), event) = self.waiting.pop_first()?;
+        Some((time, event))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_come_in_the_order_of_time_then_of_planning() {
+        let mut queue = Queue::new();
+        for (millis, name) in [(2, "c"), (1, "a"), (2, "d"), (1, "b")] {
+            queue.plan(Duration::from_millis(millis), name);
+        }
+        let names: Vec<&str> = std::iter::from_fn(|| queue.next().map(|(_, name)| name)).collect();
+        assert_eq!(names, ["a", "b", "c", "d"]);
+    }
+}
