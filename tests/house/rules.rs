@@ -197,6 +197,10 @@ pub const PURE: &[&str] = &[
     "raft/sim/scenario/parse.rs",
     "raft/sim/scenario/show.rs",
     "raft/storage/contract.rs",
+    "raft/storage/disk/crc.rs",
+    "raft/storage/disk/record.rs",
+    "raft/storage/disk/replay.rs",
+    "raft/storage/disk/snapshot.rs",
     "raft/storage/memory.rs",
     "raft/sim/tally.rs",
     "raft/sim/timeline.rs",
@@ -350,6 +354,8 @@ pub const TEST_ONLY: &[&str] = &[
     "raft/node/tests.rs",
     "raft/node/tests/cluster.rs",
     "raft/sessions/tests.rs",
+    "raft/storage/disk/faults.rs",
+    "raft/storage/disk/tests.rs",
 ];
 
 /// Words of waiting without a cause, and of asynchronous functions.

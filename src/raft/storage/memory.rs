@@ -85,13 +85,13 @@ impl Storage for MemoryStorage {
 }
 
 /// How many parts a write has of which a crash may keep some.
-fn parts(write: &Persist) -> usize {
+pub(super) fn parts(write: &Persist) -> usize {
     let single = usize::from(write.hard_state.is_some()) + usize::from(write.snapshot.is_some());
     single + write.entries.len()
 }
 
 /// Makes the first `most` parts of a write stable; returns how many that were.
-fn take(stable: &mut Restored, write: &Persist, most: usize) -> usize {
+pub(super) fn take(stable: &mut Restored, write: &Persist, most: usize) -> usize {
     let mut left = most;
     let mut next = || {
         let there = left > 0;

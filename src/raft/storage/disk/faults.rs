@@ -1,0 +1,48 @@
+//! Faults of the disk, planted by tests: the call at which one happens, and which.
+
+use std::cell::Cell;
+use std::io::{self, ErrorKind};
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// This call finds no space.
+    Full,
+    /// This call fails.
+    Broken,
+    /// The process is gone: this call and all later ones do nothing.
+    Dead,
+}
+
+thread_local! {
+    /// Calls until the fault, and which.
+    static PLANTED: Cell<Option<(usize, Fault)>> = const { Cell::new(None) };
+}
+
+/// The call after the next `calls` has this fault.
+pub fn plant(calls: usize, fault: Fault) {
+    PLANTED.set(Some((calls, fault)));
+}
+
+/// Takes the fault away; returns whether it is still to come.
+pub fn heal() -> bool {
+    !matches!(PLANTED.take(), None | Some((0, Fault::Dead)))
+}
+
+/// One call of this thread.
+pub fn attempt() -> io::Result<()> {
+    let Some((calls, fault)) = PLANTED.get() else {
+        return Ok(());
+    };
+    if calls > 0 {
+        PLANTED.set(Some((calls - 1, fault)));
+        return Ok(());
+    }
+    if fault != Fault::Dead {
+        PLANTED.set(None);
+    }
+    Err(match fault {
+        Fault::Full => ErrorKind::StorageFull.into(),
+        Fault::Broken | Fault::Dead => io::Error::other("planted"),
+    })
+}
