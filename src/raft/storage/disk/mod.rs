@@ -28,7 +28,7 @@
 //!   crash comes between the two, §7's rule says what of the log stays.
 //! - *A torn write is cut, damage is refused*: `record` says how they are told apart.
 //! - *A failed sync is final.* A full disk is not: nothing of the write counts, and the file is cut
-//!   back to where it was.
+//!   back to where it was. (A term that came with a snapshot stays: terms only go up.)
 //!
 //! # The files, in reading order
 //!
@@ -64,6 +64,9 @@ type Result<T, E = StorageError> = std::result::Result<T, E>;
 
 /// The name of the snapshot's file.
 const SNAPSHOT: &str = "snapshot";
+
+/// A buffer that grew past this, in bytes, is given back.
+const KEPT: usize = 1 << 20;
 
 /// The longest segment in bytes: places in it are numbers of 32 bits.
 const MOST_FILE: u64 = u32::MAX as u64;
@@ -190,6 +193,7 @@ impl DiskStorage {
     fn append(&mut self, write: &Persist) -> Result<()> {
         check_entries(&write.entries, self.snapshot, self.next);
         self.bytes.clear();
+        self.bytes.shrink_to(KEPT);
         let mut records = Records {
             encoder: &mut self.encoder,
             bytes: &mut self.bytes,
@@ -212,6 +216,14 @@ impl DiskStorage {
     /// A write with which a segment begins: all of it is stable when the segment has its name, and
     /// nothing of it before.
     fn begin_segment(&mut self, write: &Persist) -> Result<()> {
+        if write.snapshot.is_some() && write.hard_state.is_some() {
+            // The snapshot's name comes before the segment's; the term must not come after it.
+            let hard_state = write.hard_state;
+            self.append(&Persist {
+                hard_state,
+                ..Persist::default()
+            })?;
+        }
         self.tail.seal()?;
         let head = self.head(write);
         check_entries(&write.entries, head.snapshot, head.next);

@@ -144,6 +144,8 @@ fn history(seed: u64, steps: usize) -> Vec<Step> {
             }
             3 => {
                 let ahead = last + dice.below(3) + 1;
+                term += 1;
+                write.hard_state = Some(HardState { term, vote: None });
                 write.snapshot = snapshot_at(ahead, term).snapshot;
                 write.drop_log = true;
                 first = ahead + 1;
