@@ -313,7 +313,7 @@ fn watch_to_come(store: &dyn Store) {
 }
 
 fn large(store: &dyn Store) {
-    let count = 15;
+    let count = 5;
     let value = vec![b'x'; MAX_VALUE];
     let keys: Vec<String> = (0..count)
         .map(|number| format!("large/{number:02}"))

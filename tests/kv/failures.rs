@@ -4,13 +4,16 @@
 
 use std::io::Read;
 use std::net::TcpListener;
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use groundwire::http::{Limits, Response, ServerExchange};
 use groundwire::kv::etcd::{Config, Etcd};
-use groundwire::kv::{Refused, Store, StoreError};
+use groundwire::kv::{Change, Keys, Refused, Store, StoreError};
 use groundwire::net::Conn;
+
+use crate::support::PATIENCE;
 
 /// Long enough for an endpoint that answers to do so in its share, a half, on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -119,4 +122,61 @@ fn a_refusal_is_final() {
     let etcd = client(&[Endpoint::Answers(429, full), GOOD]);
     let refused = Err(StoreError::Refused(Refused::Full));
     assert_eq!(etcd.put(b"k", b"v"), refused);
+}
+
+/// An etcd whose connections are each sent these lines, in parts of seven bytes, and then closed.
+/// The requests come out of the other end.
+fn watched(connections: &'static [&'static [&'static str]]) -> (String, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (send, requests) = mpsc::channel();
+    thread::spawn(move || {
+        for lines in connections {
+            let conn = Conn::from_tcp(listener.accept().unwrap().0).unwrap();
+            let mut exchange = ServerExchange::new(conn, Limits::default());
+            exchange.next_request().unwrap();
+            let request = exchange.read_all(4096).unwrap();
+            send.send(String::from_utf8(request).unwrap()).unwrap();
+            exchange.begin(&Response::new(200), None).unwrap();
+            for part in (lines.join("\n") + "\n").as_bytes().chunks(7) {
+                exchange.write(part).unwrap();
+            }
+        }
+    });
+    (url, requests)
+}
+
+#[test]
+fn a_watch_that_breaks_within_a_revision_loses_nothing_and_tells_nothing_twice() {
+    const CREATED: &str = r#"{"result":{"created":true}}"#;
+    let (url, requests) = watched(&[
+        &[
+            CREATED,
+            r#"{"result":{"fragment":true,"events":[{"kv":{"key":"YQ==","mod_revision":"5"}},{"kv":{"key":"YQ==","mod_revision":"6"}}]}}"#,
+        ],
+        &[
+            CREATED,
+            r#"{"result":{"fragment":true,"events":[{"kv":{"key":"YQ==","mod_revision":"6"}}]}}"#,
+            r#"{"result":{"events":[{"kv":{"key":"Yg==","mod_revision":"6"}}]}}"#,
+            r#"{"result":{"canceled":true,"cancel_reason":"enough"}}"#,
+        ],
+    ]);
+    let etcd = Etcd::new(&[&url], Config::default()).unwrap();
+    let mut watch = etcd.watch(Keys::Prefix(b"a".to_vec()), 5).unwrap();
+    let mut told = || {
+        let changes = watch.changes(PATIENCE)?;
+        let revisions: Vec<u64> = changes.changes.iter().map(Change::revision).collect();
+        Ok((revisions, changes.next))
+    };
+    assert_eq!(told(), Ok((vec![5], 6)), "6 may have more");
+    let broken = "the watch broke: the stream ended in the middle of a message";
+    assert_eq!(told(), Err(StoreError::NotDone(broken.into())));
+    assert_eq!(told(), Ok((vec![6, 6], 7)));
+    let ended = "the watch broke: enough";
+    assert_eq!(told(), Err(StoreError::NotDone(ended.into())));
+    for from in ["5", "6"] {
+        let request = requests.recv_timeout(PATIENCE).unwrap();
+        let start = format!(r#""start_revision":"{from}""#);
+        assert!(request.contains(&start), "{request}");
+    }
 }

@@ -12,7 +12,7 @@ use groundwire::kv::{Compacted, Expected, Keys, Store, StoreError};
 
 use crate::conformance::conforms;
 use crate::local::Local;
-use crate::support::{Folder, Seeded, connect, eventually};
+use crate::support::{Folder, PATIENCE, Seeded, connect, eventually};
 
 const PROGRAM: &str = "/usr/bin/etcd";
 
@@ -58,8 +58,14 @@ impl Server {
         format!("http://127.0.0.1:{}", self.ports[0])
     }
 
+    /// Its limit makes pages and watches of large values come in parts.
     pub fn client(&self) -> Etcd {
-        Etcd::new(&[&self.url()], Config::default()).unwrap()
+        let config = Config {
+            max_answer: 4 << 20,
+            timeout: PATIENCE,
+            ..Config::default()
+        };
+        Etcd::new(&[&self.url()], config).unwrap()
     }
 
     fn wait(&self) {
