@@ -21,6 +21,7 @@ impl World<'_> {
             self.start(id)?;
         }
         self.tell(None, || What::Note("all faults are over".into()));
+        self.tell(None, || What::Healed);
         self.queue.plan(self.now, Event::Recovered);
         Ok(())
     }

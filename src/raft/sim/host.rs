@@ -81,6 +81,8 @@ pub(super) struct Host {
     pub(super) clock: Clock,
     /// When a tick is planned.
     pub(super) tick: Option<Duration>,
+    /// The election timeout that spectators have been told.
+    pub(super) timer: Duration,
     /// Whether its output is going to be taken a little later.
     pub(super) flush: bool,
     /// While it stands still: what arrived.
@@ -105,6 +107,7 @@ impl Host {
             compacted: 0,
             clock,
             tick: None,
+            timer: Duration::ZERO,
             flush: false,
             paused: None,
             waiting: BTreeMap::new(),

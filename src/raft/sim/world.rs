@@ -488,6 +488,20 @@ impl<'a> World<'a> {
             let (node, life) = (id, host.life);
             self.queue.plan(due, Event::Tick { node, life });
         }
+        self.tell_timer(id, due);
+    }
+
+    /// Spectators see a follower's election timeout run.
+    fn tell_timer(&mut self, id: NodeId, due: Duration) {
+        let host = self.hosts.get_mut(&id).filter(|_| self.options.watch);
+        let Some(host) = host.filter(|host| host.timer != due) else {
+            return;
+        };
+        host.timer = due;
+        let role = host.node.as_ref().map(Node::role);
+        if role != Some(RoleName::Leader) {
+            self.tell(Some(id), || What::Timer(due));
+        }
     }
 
     /// The leader of the highest term among those that run.
