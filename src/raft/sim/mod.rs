@@ -13,7 +13,9 @@ mod queue;
 pub mod scenario;
 mod stage;
 pub mod tally;
+pub mod threads;
 pub mod timeline;
+pub mod watch;
 mod words;
 pub mod world;
 

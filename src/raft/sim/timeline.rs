@@ -172,14 +172,16 @@ pub enum Level {
     Detail,
 }
 
-impl What {
+impl Moment {
     /// For whom it is worth a line.
     pub fn level(&self) -> Level {
-        match self {
+        match &self.what {
             What::Sent { .. }
             | What::Duplicated { .. }
             | What::Dropped { .. }
             | What::Delivered { .. } => Level::Message,
+            // What the leader has committed the others soon hear; one line of it is enough.
+            What::Event(Event::Committed(_)) if self.role != RoleName::Leader => Level::Message,
             What::Timer(_) | What::Appended(_) => Level::Detail,
             _ => Level::Story,
         }
@@ -199,10 +201,12 @@ impl Timeline {
         Self::default()
     }
 
-    /// Adds what happened next.
+    /// Adds what happened next, or a little earlier: what threads tell comes not quite in order.
     pub fn add(&mut self, moment: Moment) {
         self.tally.count(&moment);
-        self.moments.push(moment);
+        let later = self.moments.iter().rev();
+        let later = later.take_while(|other| other.time > moment.time).count();
+        self.moments.insert(self.moments.len() - later, moment);
     }
 
     /// All of them.

@@ -12,7 +12,10 @@ use std::time::Duration;
 
 use super::timeline::{Loss, Moment, What};
 use crate::cli::json::{self, Object};
+use crate::raft::registers::Ask;
+use crate::raft::sessions::Request;
 use crate::raft::{Body, Entry, Event, Membership, NodeId, Payload, RoleName};
+use crate::wire;
 
 /// What stands above the lines.
 pub const HEADER: &str = "    time  node  role           term  what";
@@ -321,21 +324,41 @@ fn entries_words(entries: &[Entry]) -> String {
     }
 }
 
-/// At most this many letters of a command are shown.
+/// The longest command, in bytes of its words, that is shown.
 const SHOWN: usize = 40;
 
 fn payload_words(payload: &Payload) -> String {
     match payload {
         Payload::NoOp => "no-op".into(),
-        Payload::Command(command) => match std::str::from_utf8(command.bytes()) {
-            Ok(text) if text.chars().count() <= SHOWN && !text.contains(char::is_control) => {
-                text.into()
-            }
-            _ => format!("{} bytes", command.bytes().len()),
-        },
+        Payload::Command(command) => command_words(command.bytes()),
         Payload::Membership(membership) => {
             format!("members {}", membership_words(membership))
         }
+    }
+}
+
+/// A command as the simulations' clients write them; any other by its length.
+fn command_words(bytes: &[u8]) -> String {
+    let text = match wire::decode(bytes) {
+        Ok(Request::Register) => Some("a session begins".into()),
+        Ok(Request::Command { command, .. }) => wire::decode::<Ask>(command).ok().map(ask_words),
+        Ok(Request::End { client }) => Some(format!("session {client} ends")),
+        Err(_) => std::str::from_utf8(bytes).ok().map(str::to_owned),
+    };
+    let shown = text.filter(|text| text.len() <= SHOWN && !text.contains(char::is_control));
+    shown.unwrap_or_else(|| format!("{} bytes", bytes.len()))
+}
+
+fn ask_words(ask: Ask) -> String {
+    match ask {
+        Ask::Get { key } => format!("get {key}"),
+        Ask::Put { key, value } => format!("put {key} {value}"),
+        Ask::Delete { key } => format!("delete {key}"),
+        Ask::CompareAndSwap {
+            key,
+            expected,
+            value,
+        } => format!("cas {key} {} {value}", expected.as_deref().unwrap_or("-")),
     }
 }
 

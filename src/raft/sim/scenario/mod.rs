@@ -44,7 +44,7 @@ use std::time::Duration;
 
 use super::super::entry::{NodeId, Term};
 
-pub use named::{NAMES, chaos, named};
+pub use named::{NAMES, chaos, named, text};
 pub use parse::ScenarioError;
 
 /// The most nodes of a scenario, joining ones included.

@@ -20,8 +20,8 @@ pub const NAMES: [&str; 11] = [
     "chaos",
 ];
 
-/// The text of a scenario that is written down.
-fn text(name: &str) -> Option<&'static str> {
+/// The text of a scenario that is written down, comments included.
+pub fn text(name: &str) -> Option<&'static str> {
     Some(match name {
         "election" => include_str!("named/election.txt"),
         "replication" => include_str!("named/replication.txt"),
