@@ -55,6 +55,7 @@
 //! | `machine`, `sessions`, `registers` | state machines, and commands that take effect once |
 //! | [`storage`] | term, vote, snapshot and log across a crash |
 //! | [`sim`] | clusters in a box, with faults |
+//! | [`history`] | what clients saw, and whether one copy could have done it |
 //!
 //! Source: Ongaro and Ousterhout, "In search of an understandable consensus algorithm (extended
 //! version)", 2014 ("the paper"; its figures and sections are named everywhere), and Ongaro's
@@ -64,6 +65,7 @@ mod config;
 mod dice;
 mod entry;
 mod flaw;
+pub mod history;
 mod log;
 mod machine;
 mod membership;
