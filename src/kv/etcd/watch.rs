@@ -3,6 +3,7 @@
 //! The stream has a connection of its own. When it breaks, the next call opens another one, to
 //! whichever endpoint answers, from the revision behind the last change that was told.
 
+use std::fmt::Display;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,22 +46,6 @@ impl EtcdWatch {
             Err(NoAnswer::TooLong) => Err(StoreError::NotDone("the answer is too long".into())),
         }
     }
-
-    /// The next thing that the stream tells, `None` at the deadline.
-    fn told(&self, stream: &mut Lines, until: Deadline) -> Result<Option<Told>, StoreError> {
-        let broken = |why: String| StoreError::NotDone(format!("the watch broke: {why}"));
-        let line = stream
-            .next(until)
-            .map_err(|error| broken(error.to_string()))?;
-        let Some(line) = line else {
-            return Ok(None);
-        };
-        let told = body::parse(&line, line.len()).and_then(|line| body::told(&line));
-        match told.map_err(|strange| broken(strange.to_string()))? {
-            Told::Ended(why) => Err(broken(why)),
-            told => Ok(Some(told)),
-        }
-    }
 }
 
 impl Watch for EtcdWatch {
@@ -73,13 +58,16 @@ impl Watch for EtcdWatch {
         // An error leaves the stream taken: the next call opens another.
         let mut changes = Vec::new();
         while changes.is_empty() {
-            match self.told(&mut stream, until)? {
+            match told(&mut stream, until)? {
                 None => break,
                 Some(Told::Compacted(compacted)) => return Err(compacted.into()),
                 Some(Told::Changes {
                     changes: told,
                     is_fragment,
-                }) => (changes, self.next) = stream.whole_revisions(told, is_fragment),
+                }) => {
+                    let whole = stream.whole_revisions(told, is_fragment);
+                    (changes, self.next) = whole.map_err(broken)?;
+                }
                 Some(Told::Nothing | Told::Ended(_)) => {}
             }
         }
@@ -89,6 +77,31 @@ impl Watch for EtcdWatch {
             next: self.next,
         })
     }
+}
+
+/// The next thing that the stream tells, `None` at the deadline.
+fn told(stream: &mut Lines, until: Deadline) -> Result<Option<Told>, StoreError> {
+    let Some(line) = stream.next(until).map_err(broken)? else {
+        return Ok(None);
+    };
+    let told = body::parse(&line, line.len()).and_then(|line| body::told(&line));
+    match told.map_err(broken)? {
+        Told::Ended(why) => Err(broken(why)),
+        told => Ok(Some(told)),
+    }
+}
+
+fn broken(why: impl Display) -> StoreError {
+    StoreError::NotDone(format!("the watch broke: {why}"))
+}
+
+/// The bytes of a change, and what it takes beside them, roughly.
+fn size(change: &Change) -> usize {
+    let value = match change {
+        Change::Put(now) => now.value.len(),
+        Change::Deleted { .. } => 0,
+    };
+    change.key().len() + value + size_of::<Change>()
 }
 
 /// The answer's body, line by line.
@@ -116,18 +129,24 @@ impl Lines {
 
     /// The changes that may be told, and the revision to go on from. Those of the last revision of
     /// a fragment are held back: if the stream broke then, a new one could not begin within it.
-    fn whole_revisions(&mut self, told: Vec<Change>, is_fragment: bool) -> (Vec<Change>, Revision) {
+    fn whole_revisions(
+        &mut self,
+        told: Vec<Change>,
+        is_fragment: bool,
+    ) -> Result<(Vec<Change>, Revision), ExchangeError> {
         self.held.extend(told);
         let last = self.held.last().map_or(0, Change::revision);
         if !is_fragment {
-            return (std::mem::take(&mut self.held), last + 1);
+            return Ok((std::mem::take(&mut self.held), last + 1));
         }
-        let begun = self
-            .held
-            .iter()
-            .position(|change| change.revision() == last);
-        let begun = self.held.split_off(begun.unwrap_or(0));
-        (std::mem::replace(&mut self.held, begun), last)
+        let mut changes = self.held.iter();
+        let begun = changes.position(|change| change.revision() == last);
+        let held = self.held.split_off(begun.unwrap_or(0));
+        // What etcd takes in one transaction is shorter than a line.
+        if held.iter().map(size).sum::<usize>() > self.most {
+            return Err(ExchangeError::TooLong(self.most as u64));
+        }
+        Ok((std::mem::replace(&mut self.held, held), last))
     }
 
     /// The next line, `None` at the deadline.
