@@ -164,7 +164,7 @@ impl Node {
         };
         let is_pre = *mine == Ballot::Pre;
         let asked = self.hard.term + u64::from(is_pre && granted);
-        if is_pre != (ballot == Ballot::Pre) || term != asked {
+        if is_pre != (ballot == Ballot::Pre) || term != asked || !members.is_voter(from) {
             return;
         }
         if repeated && granted && votes.contains_key(&from) && from != own {

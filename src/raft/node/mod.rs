@@ -366,7 +366,7 @@ impl Node {
     /// A node that cannot write can neither vote for itself nor keep what it promises as leader.
     fn set_writable(&mut self, writable: bool) {
         self.writable = writable;
-        if !writable && matches!(self.role, Role::Leader(_)) {
+        if !writable && !matches!(self.role, Role::Follower { .. }) {
             self.become_follower(self.hard.term, None);
         }
     }

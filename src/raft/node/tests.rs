@@ -2,6 +2,10 @@
 
 #[cfg(test)]
 mod cluster;
+#[cfg(test)]
+mod elections;
+#[cfg(test)]
+mod words;
 
 use std::time::Duration;
 

@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use super::words::{founding, stopped, vote};
 use crate::raft::storage::Restored;
 use crate::raft::{
-    Apply, Command, Config, Entry, Event, Index, Input, Membership, Message, Node, NodeId, Output,
-    Payload, Persist, Refusal, RoleName, Snapshot, SnapshotMeta, Term,
+    Apply, Ballot, Body, Change, Command, Config, Entry, Event, Flaw, Index, Input, Membership,
+    Message, Node, NodeId, Output, Payload, Persist, Refusal, RoleName, Term,
 };
 
 /// The nodes and what is between them.
@@ -33,30 +34,6 @@ pub struct Cluster {
     config: Config,
 }
 
-/// The start of a founding node.
-pub fn founding(members: &Membership) -> Restored {
-    Restored {
-        snapshot: Snapshot {
-            meta: SnapshotMeta {
-                membership: members.clone(),
-                ..SnapshotMeta::default()
-            },
-            ..Snapshot::default()
-        },
-        ..Restored::default()
-    }
-}
-
-/// A log with these terms, from index 1 on.
-pub fn entries(terms: &[Term]) -> Vec<Entry> {
-    let entry = |(index, &term)| Entry {
-        term,
-        index,
-        payload: Payload::Command(Command::from(&format!("{term}.{index}"))),
-    };
-    (1..).zip(terms).map(entry).collect()
-}
-
 impl Cluster {
     pub fn of(count: NodeId) -> Self {
         Self::with(count, Config::default())
@@ -65,6 +42,18 @@ impl Cluster {
     pub fn with(count: NodeId, config: Config) -> Self {
         let start = founding(&Membership::of(1..=count));
         Self::from((1..=count).map(|id| (id, start.clone())), config)
+    }
+
+    /// Node 1 alone, a voter of {1 2 3}: the test speaks for the others.
+    pub fn alone(term: Term, log: &[Term]) -> Self {
+        Self::from([(1, stopped(1..=3, term, log))], Config::default())
+    }
+
+    /// Node 1 alone, elected by nodes 2 and 3 in the next term.
+    pub fn leader_alone(term: Term, log: &[Term]) -> Self {
+        let mut cluster = Self::alone(term, log);
+        cluster.win(1);
+        cluster
     }
 
     /// Nodes that continue from what their disks hold.
@@ -100,6 +89,25 @@ impl Cluster {
         self.collect(id);
     }
 
+    /// Starts a new node, which waits for someone to make it a member.
+    pub fn join(&mut self, id: NodeId) {
+        self.disks.insert(id, Restored::default());
+        self.start(id);
+    }
+
+    /// Stops a node; what its slow disk has not written is gone.
+    pub fn crash(&mut self, id: NodeId) {
+        self.nodes.remove(&id);
+        self.unwritten.remove(&id);
+    }
+
+    /// Lets a bug be in all nodes that run.
+    pub fn plant(&mut self, flaw: Option<Flaw>) {
+        for node in self.nodes.values_mut() {
+            flaw.into_iter().for_each(|flaw| node.plant(flaw));
+        }
+    }
+
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[&id]
     }
@@ -109,6 +117,42 @@ impl Cluster {
         let now = self.now;
         self.nodes.get_mut(&id).expect("a node").step(now, input);
         self.collect(id);
+    }
+
+    /// One message for a node; what it says to it.
+    pub fn hear(&mut self, to: NodeId, from: NodeId, term: Term, body: Body) -> Vec<Message> {
+        self.messages.clear();
+        let message = Message {
+            from,
+            to,
+            term,
+            body,
+        };
+        self.step(to, Input::Message(message));
+        self.messages.drain(..).collect()
+    }
+
+    /// Time goes on until the node's timer runs out; nobody else's does.
+    pub fn time_out(&mut self, id: NodeId) {
+        self.now = self.now.max(self.node(id).deadline());
+        self.step(id, Input::Tick);
+    }
+
+    /// Node `id` campaigns, and nodes 2 and 3 vote for it.
+    pub fn win(&mut self, id: NodeId) {
+        self.time_out(id);
+        let term = self.term(id) + 1;
+        for ballot in [Ballot::Pre, Ballot::Real] {
+            for from in [2, 3] {
+                self.hear(id, from, term, vote(ballot, true));
+            }
+        }
+        assert_eq!(self.role(id), RoleName::Leader);
+    }
+
+    /// All nodes have heard no leader for long.
+    pub fn forget_leaders(&mut self) {
+        self.nodes.values_mut().for_each(Node::forget_leader);
     }
 
     fn collect(&mut self, id: NodeId) {
@@ -123,6 +167,26 @@ impl Cluster {
             }
             self.write(id, &persist);
         }
+    }
+
+    /// A slow disk forgets its writes: the test reports them by their numbers.
+    pub fn collect_all(&mut self, id: NodeId) {
+        self.unwritten.remove(&id);
+    }
+
+    /// A slow disk does all its writes and is fast from now on.
+    pub fn catch_up(&mut self, id: NodeId) {
+        while self.lags(id) {
+            self.write_one(id);
+        }
+        self.slow.remove(&id);
+    }
+
+    /// Whether a slow disk has something to write.
+    pub fn lags(&self, id: NodeId) -> bool {
+        self.unwritten
+            .get(&id)
+            .is_some_and(|writes| !writes.is_empty())
     }
 
     /// A slow disk does its oldest write.
@@ -184,6 +248,14 @@ impl Cluster {
         panic!("the messages do not end");
     }
 
+    /// Delivers until it is so.
+    pub fn settle_until(&mut self, holds: impl Fn(&Self) -> bool) {
+        while !holds(self) {
+            let message = self.messages.pop_front().expect("a message");
+            self.deliver(message);
+        }
+    }
+
     /// Lets time pass, with all that it brings.
     pub fn pass(&mut self, time: Duration) {
         let end = self.now + time;
@@ -203,20 +275,26 @@ impl Cluster {
         self.now = end;
     }
 
-    /// Makes a node campaign although no time has passed for the others, and lead.
+    /// Makes a node campaign although the others hear a leader, and lead.
     pub fn elect(&mut self, id: NodeId) {
+        self.elect_beside(id, &[]);
+    }
+
+    /// The same, while others are cut off and lead on.
+    pub fn elect_beside(&mut self, id: NodeId, others: &[NodeId]) {
         for _ in 0..100 {
-            if self.leaders() == [id] {
+            let leaders = self.leaders();
+            let is_other = |leader: &NodeId| others.contains(leader);
+            if leaders
+                .iter()
+                .all(|leader| *leader == id || is_other(leader))
+                && leaders.contains(&id)
+            {
                 return;
             }
             // The others must not hear a leader any more, or they refuse.
-            for node in self.nodes.values_mut() {
-                node.forget_leader();
-            }
-            let now = self.now.max(self.node(id).deadline());
-            let node = self.nodes.get_mut(&id).expect("a node");
-            node.step(now, Input::Tick);
-            self.collect(id);
+            self.forget_leaders();
+            self.time_out(id);
             self.settle();
         }
         panic!("node {id} is not elected");
@@ -234,6 +312,35 @@ impl Cluster {
         self.step(id, Input::Propose { id: 1, command });
     }
 
+    /// A change of membership; its number is 9.
+    pub fn change(&mut self, id: NodeId, change: Change) {
+        self.step(id, Input::Change { id: 9, change });
+    }
+
+    pub fn read(&mut self, id: NodeId, read: u64) {
+        self.step(id, Input::Read { id: read });
+    }
+
+    /// Puts all that was applied into a snapshot.
+    pub fn compact(&mut self, id: NodeId, data: &str) -> Index {
+        let index = self.node(id).status().applied;
+        let data = Command::from(data);
+        self.step(id, Input::Compact { index, data });
+        index
+    }
+
+    pub fn role(&self, id: NodeId) -> RoleName {
+        self.node(id).status().role
+    }
+
+    pub fn term(&self, id: NodeId) -> Term {
+        self.node(id).status().term
+    }
+
+    pub fn commit(&self, id: NodeId) -> Index {
+        self.node(id).status().commit
+    }
+
     /// The commands that a node's state machine has seen, in order.
     pub fn commands(&self, id: NodeId) -> Vec<String> {
         let command = |apply: &Apply| match apply {
@@ -244,6 +351,21 @@ impl Cluster {
             _ => None,
         };
         self.applied[&id].iter().filter_map(command).collect()
+    }
+
+    /// State Machine Safety (Figure 3): whatever was applied at an index, by whomever and whenever,
+    /// is one entry.
+    pub fn agree(&self) -> bool {
+        let mut at: BTreeMap<Index, &Entry> = BTreeMap::new();
+        self.applied.values().flatten().all(|apply| match apply {
+            Apply::Entry(entry) => *at.entry(entry.index).or_insert(entry) == entry,
+            Apply::Snapshot(_) => true,
+        })
+    }
+
+    /// A node's log.
+    pub fn log(&self, id: NodeId) -> Vec<Entry> {
+        self.node(id).log().entries().cloned().collect()
     }
 
     /// The terms of a node's log.
