@@ -55,6 +55,13 @@ impl Node {
         let base = self.log.base();
         if previous_index < base {
             // All up to the base is committed here, so it is the same; what lies behind counts.
+            let is_other = |entry: &Entry| Some(entry.term) != self.log.term_at(base);
+            if entries
+                .iter()
+                .any(|entry| entry.index == base && is_other(entry))
+            {
+                return;
+            }
             entries.retain(|entry| entry.index > base);
         } else if self.log.term_at(previous_index) != Some(previous_term)
             && !(self.planted(Flaw::AppendWithoutMatch) && previous_index <= self.log.last_index())
