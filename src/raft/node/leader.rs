@@ -131,12 +131,11 @@ impl Node {
 
     /// A follower's log equals this one up to `matched`.
     pub(super) fn appended(&mut self, from: NodeId, matched: Index, round: u64) {
-        let (now, last) = (self.now, self.log.last_index());
+        let last = self.log.last_index();
         let from_next = self.planted(Flaw::MatchFromNext);
-        let Some(progress) = self.progress_of(from) else {
+        let Some(progress) = self.answered(from, round) else {
             return;
         };
-        progress.answered(round, now);
         let matched = if from_next {
             progress.next - 1
         } else {
@@ -163,16 +162,21 @@ impl Node {
         // Where this log has that term, too, its last entry of it may be the one that matches.
         let shared = term.and_then(|term| self.log.last_of_term(term));
         let hint = shared.map_or(first_index, |last| last + 1);
-        let now = self.now;
-        if let Some(progress) = self.progress_of(from) {
-            progress.answered(round, now);
+        if let Some(progress) = self.answered(from, round) {
             progress.conflicts(previous, hint);
         }
     }
 
-    pub(super) fn progress_of(&mut self, node: NodeId) -> Option<&mut Progress> {
+    /// What is known of a node that answered in this round; nothing of one whose answers do not
+    /// count, or of a round that never began.
+    pub(super) fn answered(&mut self, node: NodeId, round: u64) -> Option<&mut Progress> {
+        let now = self.now;
         match &mut self.role {
-            Role::Leader(leader) => leader.progress.get_mut(&node),
+            Role::Leader(leader) if round <= leader.round => {
+                let progress = leader.progress.get_mut(&node)?;
+                progress.answered(round, now);
+                Some(progress)
+            }
             _ => None,
         }
     }

@@ -59,11 +59,9 @@ impl Node {
         received: u64,
         round: u64,
     ) {
-        let now = self.now;
-        let Some(progress) = self.progress_of(from) else {
+        let Some(progress) = self.answered(from, round) else {
             return;
         };
-        progress.answered(round, now);
         if let Flow::Snapshot {
             snapshot,
             offset,
@@ -71,8 +69,13 @@ impl Node {
         } = &mut progress.flow
         {
             if snapshot.meta.last_index == last_index {
-                *offset = received.min(snapshot.data.bytes().len() as u64);
-                *waiting = false;
+                let received = received.min(snapshot.data.bytes().len() as u64);
+                // Only news bring the next part at once. A reply that comes twice would bring it
+                // twice, each of these two replies, and so on (TFTP's Sorcerer's Apprentice, RFC
+                // 1123 §4.2.3.1); a part that is refused would go back and forth without end. The
+                // heartbeat repeats what was lost.
+                *waiting &= received <= *offset;
+                *offset = received;
             }
         }
     }
