@@ -132,8 +132,8 @@ pub struct Output {
     pub accepted: Vec<(u64, Index, Term)>,
     /// What was not begun, and why: nothing of it has happened.
     pub refused: Vec<(u64, Refusal)>,
-    /// Changes of membership that were begun by a leader that leads no more: the next one may end
-    /// them or not.
+    /// Changes of membership that were begun by a leader that leads no more (the next one may end
+    /// them or not), or that waited for a learner which was removed.
     pub unknown: Vec<u64>,
     /// What a spectator would want to know.
     pub events: Vec<Event>,

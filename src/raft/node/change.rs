@@ -51,7 +51,7 @@ impl Node {
         if let Some(refusal) = self.refusal() {
             return Err(refusal);
         }
-        if !self.may_change() {
+        if !self.may_change(&change) {
             return Err(Refusal::ChangeUnderWay);
         }
         let mut members = self.log.membership().clone();
@@ -62,6 +62,8 @@ impl Node {
                 return Ok(());
             }
             Change::Remove { node } if members.learners.remove(&node) => {
+                members.addresses.remove(&node);
+                self.give_up_change();
                 self.append_last(id, members);
                 return Ok(());
             }
@@ -94,14 +96,29 @@ impl Node {
 
     /// Whether no other change is under way, and the leader has committed in its own term (without
     /// which even single-server changes are unsafe).
-    fn may_change(&self) -> bool {
+    fn may_change(&self, change: &Change) -> bool {
         let Role::Leader(leader) = &self.role else {
             return false;
         };
-        leader.changing.is_none()
+        let is_free = match (&leader.changing, change) {
+            (None, _) => true,
+            // It may be dead, and would keep the change waiting for ever.
+            (Some(changing), Change::Remove { node }) => {
+                changing.target.contains(node) && self.log.membership().learners.contains(node)
+            }
+            (Some(_), _) => false,
+        };
+        is_free
             && !self.log.membership().is_joint()
             && self.log.membership_index() <= self.commit
             && leader.first_own <= self.commit
+    }
+
+    fn give_up_change(&mut self) {
+        if let Role::Leader(leader) = &mut self.role {
+            let given_up = leader.changing.take().map(|changing| changing.id);
+            self.out.unknown.extend(given_up);
+        }
     }
 
     fn append_last(&mut self, id: u64, members: Membership) {

@@ -7,6 +7,8 @@ mod elections;
 #[cfg(test)]
 mod log;
 #[cfg(test)]
+mod membership;
+#[cfg(test)]
 mod snapshots;
 #[cfg(test)]
 mod words;
