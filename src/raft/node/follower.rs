@@ -68,6 +68,7 @@ impl Node {
         {
             return self.refuse_append(previous_index, round);
         }
+        let is_heartbeat = entries.is_empty();
         if !self.store(entries, last) {
             return;
         }
@@ -76,7 +77,25 @@ impl Node {
             self.commit_to(commit);
         }
         self.commit_to(commit.min(matched));
-        self.answer_leader(Body::Appended { matched, round });
+        if is_heartbeat {
+            self.answer_heartbeat(matched, round);
+        } else {
+            self.answer_leader(Body::Appended { matched, round });
+        }
+    }
+
+    /// Nothing came that has to be written, so the answer does not wait for entries that are being
+    /// written: a slow disk must cost neither the leader its majority nor its readers their time.
+    fn answer_heartbeat(&mut self, matched: Index, round: u64) {
+        let stable = self.stable.last_index();
+        let matched = matched.min(stable);
+        match self.leader() {
+            Some(leader) if self.stable.has_term() => {
+                let message = self.message(leader, Body::Appended { matched, round });
+                self.out.messages.push(message);
+            }
+            _ => self.answer_leader(Body::Appended { matched, round }),
+        }
     }
 
     /// The index of the last entry that the message speaks of; `None` for one that no leader sends.

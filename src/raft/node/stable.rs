@@ -31,6 +31,8 @@ pub(super) struct Stable {
     next: u64,
     /// All up to here are done.
     done: u64,
+    /// The last write that held a term and a vote.
+    hard_write: u64,
     under_way: VecDeque<Write>,
     /// Messages, and the write that each waits for.
     waiting: VecDeque<(u64, Message)>,
@@ -48,6 +50,7 @@ impl Stable {
             last_index,
             next: 1,
             done: 0,
+            hard_write: 0,
             under_way: VecDeque::new(),
             waiting: VecDeque::new(),
             hard_state: false,
@@ -60,6 +63,26 @@ impl Stable {
     /// The last entry on stable storage.
     pub fn last_index(&self) -> Index {
         self.last_index
+    }
+
+    /// The number of the next write.
+    #[cfg(test)]
+    pub fn next_number(&self) -> u64 {
+        self.next
+    }
+
+    /// Whether the node's term is on stable storage.
+    pub fn has_term(&self) -> bool {
+        !self.hard_state && self.hard_write <= self.done
+    }
+
+    /// Keeps a message back. Of two that say how far the log has come the second says all: while a
+    /// disk takes nothing, its node must not hoard an answer to each heartbeat.
+    fn keep_back(&mut self, after: u64, message: Message) {
+        match self.waiting.back_mut() {
+            Some((number, last)) if *number == after && says_all(&message, last) => *last = message,
+            _ => self.waiting.push_back((after, message)),
+        }
     }
 
     fn is_saved(&self) -> bool {
@@ -99,7 +122,7 @@ impl Node {
         if after <= self.stable.done || self.planted(Flaw::AnswerBeforeStable) {
             self.release(message);
         } else {
-            self.stable.waiting.push_back((after, message));
+            self.stable.keep_back(after, message);
         }
     }
 
@@ -123,6 +146,9 @@ impl Node {
         let mut hard = std::mem::take(&mut self.stable.hard_state).then_some(self.hard);
         if self.planted(Flaw::VoteNotPersisted) {
             hard = hard.map(|hard| HardState { vote: None, ..hard });
+        }
+        if hard.is_some() {
+            self.stable.hard_write = number;
         }
         self.stable.next += 1;
         self.stable.under_way.push_back(Write {
@@ -268,4 +294,20 @@ impl Node {
             leader.meet(&members, self.id, self.log.last_index(), self.now);
         }
     }
+}
+
+/// Whether an answer to the same leader says what an earlier one said, and perhaps more.
+fn says_all(message: &Message, earlier: &Message) -> bool {
+    let (
+        Body::Appended { matched, round },
+        Body::Appended {
+            matched: before,
+            round: then,
+        },
+    ) = (&message.body, &earlier.body)
+    else {
+        return false;
+    };
+    let same = (message.to, message.term) == (earlier.to, earlier.term);
+    same && matched >= before && round >= then
 }

@@ -9,7 +9,11 @@ mod log;
 #[cfg(test)]
 mod membership;
 #[cfg(test)]
+mod reads;
+#[cfg(test)]
 mod snapshots;
+#[cfg(test)]
+mod stability;
 #[cfg(test)]
 mod words;
 
@@ -23,6 +27,16 @@ impl Node {
     /// As if its leader had been silent for long.
     fn forget_leader(&mut self) {
         self.heard = None;
+    }
+
+    /// The last entry on stable storage.
+    fn stable_index(&self) -> Index {
+        self.stable.last_index()
+    }
+
+    /// The number that its next write will have.
+    fn next_write(&self) -> u64 {
+        self.stable.next_number()
     }
 }
 
