@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+const LEAST_TIMEOUT: Duration = Duration::from_millis(2);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Times and limits of a [`Node`](super::Node).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -28,6 +31,55 @@ pub struct Config {
     pub keep_entries: u64,
 }
 
+impl Config {
+    /// The first setting that a node would not take as it is; a program tells its user.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// use groundwire::raft::Config;
+    ///
+    /// let heartbeat = Duration::from_secs(1);
+    /// let config = Config { heartbeat, ..Config::default() };
+    /// assert!(config.problem().is_some_and(|problem| problem.starts_with("heartbeat")));
+    /// ```
+    pub fn problem(&self) -> Option<&'static str> {
+        let usable = self.clone().usable();
+        let (least, most) = (usable.election_timeout_min, usable.election_timeout_max);
+        let checks = [
+            (
+                self.election_timeout_min == least,
+                "shortest election timeout: not between 2 ms and a day",
+            ),
+            (
+                self.election_timeout_max == most,
+                "longest election timeout: not between the shortest and a day",
+            ),
+            (
+                self.heartbeat == usable.heartbeat,
+                "heartbeat: not between 1 ms and half of the shortest election timeout",
+            ),
+            (self.max_in_flight > 0, "messages in flight: none"),
+            (self.snapshot_part > 0, "a snapshot's part: no bytes"),
+        ];
+        let wrong = checks.into_iter().find(|(holds, _)| !holds);
+        wrong.map(|(_, problem)| problem)
+    }
+
+    /// The nearest settings with which a node works: time moves between its deadlines, followers
+    /// hear a leader before they campaign, and whatever is sent in parts comes to an end.
+    pub(super) fn usable(self) -> Self {
+        let least = self.election_timeout_min.clamp(LEAST_TIMEOUT, DAY);
+        Self {
+            election_timeout_min: least,
+            election_timeout_max: self.election_timeout_max.clamp(least, DAY),
+            heartbeat: self.heartbeat.clamp(LEAST_TIMEOUT / 2, least / 2),
+            max_in_flight: self.max_in_flight.max(1),
+            snapshot_part: self.snapshot_part.max(1),
+            ..self
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -41,5 +93,35 @@ impl Default for Config {
             max_snapshot: 1 << 30,
             keep_entries: 1024,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_that_makes_no_sense_is_named_and_mended() {
+        let changes: [(fn(&mut Config), &str); 8] = [
+            (|c| c.election_timeout_min = Duration::ZERO, "shortest"),
+            (|c| c.election_timeout_min = Duration::MAX, "shortest"),
+            (
+                |c| c.election_timeout_max = Duration::from_millis(149),
+                "longest",
+            ),
+            (|c| c.election_timeout_max = Duration::MAX, "longest"),
+            (|c| c.heartbeat = Duration::ZERO, "heartbeat"),
+            (|c| c.heartbeat = Duration::from_millis(76), "heartbeat"),
+            (|c| c.max_in_flight = 0, "messages in flight"),
+            (|c| c.snapshot_part = 0, "a snapshot's part"),
+        ];
+        for (change, expected) in changes {
+            let mut config = Config::default();
+            change(&mut config);
+            let problem = config.problem().unwrap_or_default();
+            assert!(problem.starts_with(expected), "{problem}");
+            assert_eq!(config.usable().problem(), None, "{expected}");
+        }
+        assert_eq!(Config::default().problem(), None);
     }
 }

@@ -83,7 +83,8 @@ pub struct Node {
 
 impl Node {
     /// A node that continues from what its storage held. `now` is any point in time that all later
-    /// ones are counted from; `seed` decides its election timeouts.
+    /// ones are counted from; `seed` decides its election timeouts. A config with a
+    /// [problem](Config::problem) is mended.
     pub fn new(id: NodeId, config: Config, restored: Restored, seed: u64, now: Duration) -> Self {
         let Restored {
             hard_state,
@@ -98,7 +99,7 @@ impl Node {
         let log = Log::new(snapshot, entries);
         let mut node = Self {
             id,
-            config,
+            config: config.usable(),
             dice: Dice::new(seed),
             now,
             hard: hard_state,
