@@ -6,6 +6,7 @@
 //! | file | rules | source |
 //! |---|---|---|
 //! | `mod` | what a node is; terms; who gets which message | Figure 2, "all servers" |
+//! | `door` | what no node says | |
 //! | `stable` | what must be on disk before what may leave; commit and apply | Figure 2 |
 //! | `election` | timers, pre-vote, votes | §5.2, §5.4.1, §6; dissertation §9.6 |
 //! | `follower` | appends and snapshots | §5.3, §7 |
@@ -15,6 +16,7 @@
 //! | `change` | membership, leadership transfer | §6; dissertation §3.10 |
 
 mod change;
+mod door;
 mod election;
 mod follower;
 mod leader;
@@ -126,7 +128,7 @@ impl Node {
     pub fn step(&mut self, now: Duration, input: Input) {
         self.now = self.now.max(now);
         match input {
-            Input::Message(message) => self.receive(message),
+            Input::Message(message) => self.hear(message),
             Input::Propose { id, command } => self.propose(id, command),
             Input::Read { id } => self.read(id),
             Input::Change { id, change } => self.change(id, change),
@@ -257,7 +259,7 @@ impl Node {
 
     /// A message, by the rules that hold for all servers (Figure 2), then by its kind.
     fn receive(&mut self, message: Message) {
-        if message.to != self.id || self.is_disturbance(&message) {
+        if self.is_disturbance(&message) {
             return;
         }
         if message.term < self.hard.term {

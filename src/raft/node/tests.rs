@@ -5,6 +5,8 @@ mod cluster;
 #[cfg(test)]
 mod elections;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod log;
 #[cfg(test)]
 mod membership;
