@@ -5,6 +5,8 @@ mod cluster;
 #[cfg(test)]
 mod elections;
 #[cfg(test)]
+mod flaws;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod log;
