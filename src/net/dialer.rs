@@ -50,6 +50,10 @@ pub struct Dialer {
     /// Rounded up to seconds, and cut to what the kernel takes: at most 32,767 s, about nine
     /// hours. Default 15 s, as Go's; `None` for no probes.
     pub keep_alive: Option<Duration>,
+    /// How long what was sent may stay unacknowledged before the connection is dead
+    /// (TCP_USER_TIMEOUT, RFC 5482): where a peer that is cut off must be dialled anew soon after
+    /// it is back. Default `None`: the kernel's own patience, about 15 minutes.
+    pub unacknowledged: Option<Duration>,
     /// Send small writes at once (TCP_NODELAY). Default on.
     pub no_delay: bool,
     /// The address to connect from, `None` (default) for the kernel's choice. Peers of the other
@@ -62,6 +66,7 @@ impl Default for Dialer {
         Self {
             timeout: Some(Duration::from_secs(10)),
             keep_alive: Some(Duration::from_secs(15)),
+            unacknowledged: None,
             no_delay: true,
             local: None,
         }
@@ -233,6 +238,10 @@ impl Dialer {
             socket::bind(fd.as_fd(), &RawAddress::ip(&local))?;
         }
         socket::set(fd.as_fd(), Opt::NoDelay, i32::from(self.no_delay))?;
+        if let Some(time) = self.unacknowledged {
+            let millis = i32::try_from(time.as_millis()).unwrap_or(i32::MAX).max(1);
+            socket::set(fd.as_fd(), Opt::UserTimeout, millis)?;
+        }
         if let Some(interval) = self.keep_alive {
             let part = u64::from(interval.subsec_nanos() > 0);
             let seconds = interval.as_secs().saturating_add(part);

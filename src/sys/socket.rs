@@ -51,6 +51,9 @@ pub enum Opt {
     KeepAliveInterval,
     /// Unanswered probes before the connection is dead.
     KeepAliveCount,
+    /// Milliseconds that sent bytes may stay unacknowledged before the connection is dead (`tcp(7)`
+    /// TCP_USER_TIMEOUT, RFC 5482); 0: the kernel's own, about 15 minutes.
+    UserTimeout,
     /// Routers that an IPv4 packet may pass (`ip(7)` IP_TTL).
     Ttl,
     /// The same for what is sent to a group (IP_MULTICAST_TTL, 1 by default).
@@ -85,6 +88,7 @@ impl Opt {
             Opt::KeepAliveIdle => (abi::IPPROTO_TCP, abi::TCP_KEEPIDLE),
             Opt::KeepAliveInterval => (abi::IPPROTO_TCP, abi::TCP_KEEPINTVL),
             Opt::KeepAliveCount => (abi::IPPROTO_TCP, abi::TCP_KEEPCNT),
+            Opt::UserTimeout => (abi::IPPROTO_TCP, abi::TCP_USER_TIMEOUT),
             Opt::Ttl => (abi::IPPROTO_IP, abi::IP_TTL),
             Opt::MulticastTtl => (abi::IPPROTO_IP, abi::IP_MULTICAST_TTL),
             Opt::HopLimit => (abi::IPPROTO_IPV6, abi::IPV6_UNICAST_HOPS),

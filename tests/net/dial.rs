@@ -318,6 +318,7 @@ fn a_dialler_sets_what_it_was_told_and_connects_from_the_local_address() {
     let (_listener, address) = listener();
     let dialer = Dialer {
         keep_alive: Some(Duration::from_millis(7_500)),
+        unacknowledged: Some(Duration::from_millis(2_500)),
         local: Some("127.0.0.2:0".parse().unwrap()),
         ..Dialer::default()
     };
@@ -332,6 +333,7 @@ fn a_dialler_sets_what_it_was_told_and_connects_from_the_local_address() {
         (Opt::KeepAlive, 1),
         (Opt::KeepAliveIdle, 8),
         (Opt::KeepAliveInterval, 8),
+        (Opt::UserTimeout, 2_500),
     ] {
         assert_eq!(
             socket::get(conn.as_fd(), option).unwrap(),
