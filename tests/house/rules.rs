@@ -365,6 +365,7 @@ pub const TEST_ONLY: &[&str] = &[
     "dns/message/tests.rs",
     "dns/zone/tests.rs",
     "proxy/balance/tests.rs",
+    "raft/replica/tests.rs",
     "proxy/heads/tests.rs",
     "proxy/health/tests.rs",
     "proxy/proxy_protocol/tests.rs",

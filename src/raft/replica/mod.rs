@@ -1,0 +1,368 @@
+//! The blocking shell of a node: one thread that owns the core, the storage and the state machine.
+//!
+//! ```text
+//!  propose ─┐                     ┌────────────── the node's thread ──────────────┐
+//!  read ────┤                     │ 1 wait for a letter, or for Node::deadline    │
+//!  deliver ─┼──> inbox (bounded) ─┼>2 step all letters that are there             ├─> Transport
+//!  change ──┤                     │ 3 messages out, apply, answer                 │
+//!  stop ────┘                     │ 4 write and sync, step(Persisted), again 3    │
+//!                                 └───────────────────────────────────────────────┘
+//! ```
+//!
+//! *What a proposal costs.* One copy of the command, one ticket, the reply; two switches between
+//! threads (to the node's and back), beside those of the network. All letters that came while the
+//! disk was busy are stepped together and share the next sync: group commit without a timer.
+//!
+//! *Why the disk is waited for on this thread.* The messages are out before the write begins, so
+//! the followers' disks work beside the leader's. A storage thread could take messages in
+//! meanwhile, but what they lead to waits for the same disk, and each write would pay two more
+//! switches.
+//!
+//! *What a snapshot costs.* [`StateMachine::snapshot`] and the writing of its bytes run on this
+//! thread as well: the node is deaf that long. Past some hundred megabytes that comes near an
+//! election timeout, and the store wants another design.
+//!
+//! The files: this one is the handle; `ticket` one caller's answer; `waiting` who waits for what;
+//! `work` the thread; `counts` what is counted.
+
+mod counts;
+#[cfg(test)]
+mod tests;
+mod ticket;
+mod waiting;
+mod work;
+
+use std::collections::hash_map::RandomState;
+use std::fmt;
+use std::hash::{BuildHasher, Hasher};
+use std::io;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use super::machine::BadSnapshot;
+use super::storage::{Restored, Storage, StorageError};
+use super::{
+    Change, Command, Config, Event, Index, Membership, Message, NodeId, Refusal, StateMachine,
+    Status,
+};
+use crate::net::Deadline;
+use crate::telemetry::{Log, Registry};
+use counts::Counts;
+use ticket::{Ticket, ticket, wait_until};
+use waiting::Question;
+use work::Work;
+
+/// Letters that wait for the node's thread. A proposal that finds it full is refused; a message
+/// from a peer waits, and with it the connection that brought it.
+const INBOX: usize = 4096;
+/// Events that wait for one spectator; more are lost to it.
+const EVENTS: usize = 4096;
+
+/// Carries messages to the other nodes.
+pub trait Transport: Send + 'static {
+    /// Sends each message to its `to`. May lose any, must not block: it runs on the node's thread.
+    fn send(&mut self, messages: Vec<Message>);
+
+    /// Another membership is in effect: here is where its nodes listen. Default: nothing.
+    fn members(&mut self, membership: &Membership) {
+        let _ = membership;
+    }
+}
+
+/// What a user may tune of a replica, beside the [`Config`] of its node.
+#[derive(Clone, Debug)]
+pub struct ReplicaConfig {
+    /// Times and limits of the node.
+    pub raft: Config,
+    /// A snapshot is taken when so many entries were applied since the last. Default 100,000.
+    pub snapshot_entries: u64,
+    /// ... or when the commands applied since then have so many bytes and are more than the last
+    /// snapshot was, so that large states are not written over and over. Default 64 MiB.
+    pub snapshot_bytes: usize,
+    /// Where roles, full disks and the like are told. Default: nowhere.
+    pub log: Log,
+}
+
+impl Default for ReplicaConfig {
+    fn default() -> Self {
+        Self {
+            raft: Config::default(),
+            snapshot_entries: 100_000,
+            snapshot_bytes: 64 << 20,
+            log: Log::off(),
+        }
+    }
+}
+
+/// Why a request has no result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failed {
+    /// Nothing of it has happened, nor will.
+    Refused(Refusal),
+    /// The node has stopped; nothing of it has happened, nor will.
+    Stopped,
+    /// It may have been done, or be done yet: the time was over, or leadership lost, before that
+    /// was known. For a read: there is no answer.
+    Unknown,
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failed::Refused(refusal) => refusal.fmt(f),
+            Failed::Stopped => f.write_str("the node has stopped"),
+            Failed::Unknown => f.write_str("whether it was done is not known"),
+        }
+    }
+}
+
+impl std::error::Error for Failed {}
+
+/// Why a node stopped by itself.
+#[derive(Debug)]
+pub enum Ended {
+    /// Its storage failed: what it has promised cannot be kept otherwise.
+    Storage(StorageError),
+    /// A snapshot, its own or a leader's, is none of this state machine.
+    Snapshot(BadSnapshot),
+    /// Its state machine panicked.
+    Panicked,
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Ended::Storage(error) => error.fmt(f),
+            Ended::Snapshot(error) => error.fmt(f),
+            Ended::Panicked => f.write_str("the state machine panicked"),
+        }
+    }
+}
+
+impl std::error::Error for Ended {}
+
+/// What the node's thread is asked.
+enum Letter<M> {
+    Messages(Vec<Message>),
+    Propose(Command, Ticket<Vec<u8>>),
+    /// Through ReadIndex.
+    Read(Question<M>),
+    /// As the state machine is now.
+    Look(Question<M>),
+    Change(Change, Ticket<()>),
+    Transfer(NodeId, Ticket<()>),
+    Snapshot(Ticket<Index>),
+    Status(Ticket<Status>),
+    Watch(SyncSender<Event>),
+    Stop,
+}
+
+/// What handles see without asking the thread.
+#[derive(Debug, Default)]
+struct Shared {
+    progress: Mutex<Progress>,
+    changed: Condvar,
+    counts: Counts,
+}
+
+#[derive(Debug, Default)]
+struct Progress {
+    applied: Index,
+    leader: Option<NodeId>,
+    /// How many look at it: waking nobody would cost a system call each time.
+    waiting: usize,
+    ended: bool,
+    /// Until somebody takes it.
+    why: Option<Ended>,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn applied(&self, index: Index) {
+        let mut progress = self.lock();
+        progress.applied = index;
+        if progress.waiting > 0 {
+            self.changed.notify_all();
+        }
+    }
+
+    fn led_by(&self, leader: Option<NodeId>) {
+        self.lock().leader = leader;
+    }
+
+    fn ended(&self, why: Result<(), Ended>) {
+        let mut progress = self.lock();
+        progress.ended = true;
+        progress.why = why.err();
+        self.changed.notify_all();
+    }
+}
+
+/// A running node. A handle: clones speak to the same node, which runs until [`Replica::stop`].
+pub struct Replica<M> {
+    inbox: SyncSender<Letter<M>>,
+    shared: Arc<Shared>,
+}
+
+impl<M> Clone for Replica<M> {
+    fn clone(&self) -> Self {
+        Self {
+            inbox: self.inbox.clone(),
+            shared: self.shared.clone(),
+        }
+    }
+}
+
+impl<M: StateMachine> Replica<M> {
+    /// Starts the node's thread on what its storage held. Fails when there is no thread to have.
+    pub fn start(
+        id: NodeId,
+        config: ReplicaConfig,
+        (storage, restored): (impl Storage + 'static, Restored),
+        machine: M,
+        transport: impl Transport,
+    ) -> io::Result<Self> {
+        let (inbox, letters) = sync_channel(INBOX);
+        let shared = Arc::new(Shared::default());
+        // Nodes with one seed would draw the same election timeouts, and split every vote.
+        let seed = RandomState::new().build_hasher().finish();
+        let told = shared.clone();
+        let work = move || {
+            let work = Work::new((id, seed), config, (storage, restored), machine, transport);
+            work.run(letters, &told)
+        };
+        let told = shared.clone();
+        thread::Builder::new()
+            .name(format!("node {id}"))
+            .spawn(move || {
+                let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+                told.ended(ran.unwrap_or(Err(Ended::Panicked)));
+            })?;
+        Ok(Self { inbox, shared })
+    }
+
+    /// Gives it messages from its peers. Blocks while its inbox is full.
+    pub fn deliver(&self, messages: Vec<Message>) {
+        let _ = self.inbox.send(Letter::Messages(messages)); // a node that has stopped wants none
+    }
+
+    /// Has the cluster apply a command, and returns the state machine's reply. Blocks until it is
+    /// applied here, at most until the deadline.
+    pub fn propose(&self, command: Command, deadline: Deadline) -> Result<Vec<u8>, Failed> {
+        let (ticket, awaited) = ticket();
+        self.ask(Letter::Propose(command, ticket))?;
+        awaited.wait(deadline)
+    }
+
+    /// Asks the state machine, linearizably: the answer holds all that was acknowledged before the
+    /// call (§8). The leader only. Blocks for a round of heartbeats, at most until the deadline.
+    ///
+    /// The question runs on the node's thread, which hears nobody meanwhile: keep it short.
+    pub fn read<R: Send + 'static>(
+        &self,
+        question: impl FnOnce(&M) -> R + Send + 'static,
+        deadline: Deadline,
+    ) -> Result<R, Failed> {
+        let (ticket, awaited) = ticket();
+        self.ask(Letter::Read(Question::new(question, ticket)))?;
+        awaited.wait(deadline)
+    }
+
+    /// The same of the state machine as it stands here, on any node: perhaps behind the others'.
+    pub fn look<R: Send + 'static>(
+        &self,
+        question: impl FnOnce(&M) -> R + Send + 'static,
+        deadline: Deadline,
+    ) -> Result<R, Failed> {
+        let (ticket, awaited) = ticket();
+        self.ask(Letter::Look(Question::new(question, ticket)))?;
+        awaited.wait(deadline)
+    }
+
+    /// Changes the membership. Blocks until the change is committed as a whole: a node that is
+    /// added votes by then.
+    pub fn change(&self, change: Change, deadline: Deadline) -> Result<(), Failed> {
+        let (ticket, awaited) = ticket();
+        self.ask(Letter::Change(change, ticket))?;
+        awaited.wait(deadline)
+    }
+
+    /// Hands leadership over. Blocks until another leader is known here; [`Failed::Unknown`] if
+    /// that is a third one, or if the node still leads after a while.
+    pub fn transfer(&self, to: NodeId, deadline: Deadline) -> Result<(), Failed> {
+        let (ticket, awaited) = ticket();
+        self.ask(Letter::Transfer(to, ticket))?;
+        awaited.wait(deadline)
+    }
+
+    /// Takes a snapshot now, on this node. Returns the last index in it, once it is on the disk.
+    pub fn snapshot(&self, deadline: Deadline) -> Result<Index, Failed> {
+        let (ticket, awaited) = ticket();
+        self.ask(Letter::Snapshot(ticket))?;
+        awaited.wait(deadline)
+    }
+
+    /// How the node sees itself and its cluster.
+    pub fn status(&self, deadline: Deadline) -> Result<Status, Failed> {
+        let (ticket, awaited) = ticket();
+        self.ask(Letter::Status(ticket))?;
+        awaited.wait(deadline)
+    }
+
+    /// What happens from now on. A spectator that does not keep up misses some.
+    pub fn events(&self) -> Receiver<Event> {
+        let (tell, told) = sync_channel(EVENTS);
+        let _ = self.inbox.send(Letter::Watch(tell));
+        told
+    }
+
+    /// The last index that was applied here. Blocks until it is above `index`, the deadline has
+    /// passed, or the node has stopped.
+    pub fn applied_beyond(&self, index: Index, deadline: Deadline) -> Index {
+        let mut progress = self.shared.lock();
+        progress.waiting += 1;
+        while progress.applied <= index && !progress.ended && !deadline.passed() {
+            progress = wait_until(&self.shared.changed, progress, deadline);
+        }
+        progress.waiting -= 1;
+        progress.applied
+    }
+
+    /// Who leads, as far as this node knows.
+    pub fn leader(&self) -> Option<NodeId> {
+        self.shared.lock().leader
+    }
+
+    /// Puts what the node counts into a registry, labelled with its id.
+    pub fn register(&self, registry: &Registry, id: NodeId) {
+        counts::register(registry, id, &self.shared);
+    }
+
+    /// Stops the node; blocks until its thread has let go of the storage. Handing leadership over
+    /// is the caller's to do before.
+    pub fn stop(&self) {
+        let _ = self.inbox.send(Letter::Stop);
+        drop(self.wait());
+    }
+
+    /// Blocks until the node has stopped: why, if it did so by itself. Only the first who asks
+    /// gets the reason.
+    pub fn wait(&self) -> Result<(), Ended> {
+        let mut progress = self.shared.lock();
+        while !progress.ended {
+            progress = wait_until(&self.shared.changed, progress, Deadline::NEVER);
+        }
+        progress.why.take().map_or(Ok(()), Err)
+    }
+
+    fn ask(&self, letter: Letter<M>) -> Result<(), Failed> {
+        self.inbox.try_send(letter).map_err(|error| match error {
+            TrySendError::Full(_) => Failed::Refused(Refusal::Busy),
+            TrySendError::Disconnected(_) => Failed::Stopped,
+        })
+    }
+}

@@ -1,0 +1,393 @@
+//! The node's thread: letters in, everything else out.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError};
+use std::time::{Duration, Instant};
+
+use super::counts::Counts;
+use super::ticket::Ticket;
+use super::waiting::{Asked, Standing, Waiting};
+use super::{Ended, Letter, ReplicaConfig, Shared, Transport};
+use crate::raft::storage::{Restored, Storage, StorageError};
+use crate::raft::{
+    Apply, Entry, Event, Index, Input, Node, NodeId, Output, Payload, Persist, RoleName,
+    StateMachine,
+};
+
+/// Letters that are stepped before the output is taken, so that answers do not wait for ever.
+const BATCH: usize = 1024;
+/// How long after a full disk the write is tried again.
+const FULL_PAUSE: Duration = Duration::from_secs(1);
+/// Election timeouts after which a hand-over that has not happened is told to have failed; the
+/// core itself gives up after one (dissertation §3.10).
+const TRANSFER_TIMEOUTS: u32 = 3;
+
+/// Everything that the thread owns.
+pub(super) struct Work<M, S, T> {
+    id: NodeId,
+    node: Node,
+    storage: S,
+    machine: M,
+    transport: T,
+    config: ReplicaConfig,
+    started: Instant,
+    waiting: Waiting<M>,
+    spectators: Vec<SyncSender<Event>>,
+    role: RoleName,
+    leader: Option<NodeId>,
+    applied: Index,
+    /// Since the last snapshot of its own.
+    since: Since,
+    snapshots: Vec<Ticket<Index>>,
+    /// What the disk has not taken, and since it is full: when to try again.
+    unwritten: VecDeque<Persist>,
+    full_until: Option<Duration>,
+    /// What the core was last told.
+    writable: bool,
+}
+
+/// What was applied since the last snapshot, and how large that was.
+#[derive(Default)]
+struct Since {
+    entries: u64,
+    bytes: usize,
+    last: usize,
+}
+
+impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
+    pub(super) fn new(
+        (id, seed): (NodeId, u64),
+        config: ReplicaConfig,
+        (storage, restored): (S, Restored),
+        machine: M,
+        transport: T,
+    ) -> Self {
+        let last = restored.snapshot.data.bytes().len();
+        Self {
+            id,
+            node: Node::new(id, config.raft.clone(), restored, seed, Duration::ZERO),
+            storage,
+            machine,
+            transport,
+            config,
+            started: Instant::now(),
+            waiting: Waiting::new(),
+            spectators: Vec::new(),
+            role: RoleName::Follower,
+            leader: None,
+            applied: 0,
+            since: Since {
+                last,
+                ..Since::default()
+            },
+            snapshots: Vec::new(),
+            unwritten: VecDeque::new(),
+            full_until: None,
+            writable: true,
+        }
+    }
+
+    /// Runs until it is told to stop, or cannot go on.
+    pub(super) fn run(mut self, inbox: Receiver<Letter<M>>, shared: &Shared) -> Result<(), Ended> {
+        let status = self.node.status();
+        self.transport.members(&status.membership);
+        Counts::set(&shared.counts.term, status.term);
+        self.settle(shared)?;
+        loop {
+            let now = self.now();
+            match inbox.recv_timeout(self.wake_at().saturating_sub(now)) {
+                Ok(letter) => {
+                    if !self.take_all(letter, &inbox, shared) {
+                        return self.settle(shared);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                // No handle is left: nobody can ask, deliver or stop.
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+            let now = self.now();
+            if now >= self.node.deadline() {
+                self.node.step(now, Input::Tick);
+            }
+            if self.full_until.is_some_and(|until| now >= until) {
+                self.full_until = None;
+                self.write_out(shared)?;
+            }
+            self.settle(shared)?;
+            self.waiting.look_at_transfer(self.role, self.leader, now);
+        }
+    }
+
+    /// Time as the core has it: since this thread began.
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn wake_at(&self) -> Duration {
+        let deadline = self.node.deadline();
+        self.full_until.map_or(deadline, |full| full.min(deadline))
+    }
+
+    /// Steps a letter and all that are there behind it; `false` when one says stop.
+    fn take_all(&mut self, first: Letter<M>, inbox: &Receiver<Letter<M>>, shared: &Shared) -> bool {
+        let now = self.now();
+        let letters = std::iter::once(first).chain(inbox.try_iter());
+        for letter in letters.take(BATCH) {
+            if !self.take(now, letter, shared) {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn take(&mut self, now: Duration, letter: Letter<M>, shared: &Shared) -> bool {
+        match letter {
+            Letter::Messages(messages) => {
+                let inputs = messages.into_iter().map(Input::Message);
+                inputs.for_each(|input| self.node.step(now, input));
+            }
+            // Nobody would hear of it, and it need not happen.
+            Letter::Propose(_, ticket) if ticket.is_abandoned() => {}
+            Letter::Propose(command, ticket) => {
+                shared.counts.proposals.inc();
+                let id = self.waiting.ask(Asked::Propose(ticket.begun()));
+                self.node.step(now, Input::Propose { id, command });
+            }
+            Letter::Read(question) => {
+                shared.counts.reads.inc();
+                let id = self.waiting.ask(Asked::Read(question));
+                self.node.step(now, Input::Read { id });
+            }
+            Letter::Look(question) => question.put_to(&self.machine),
+            Letter::Change(change, ticket) => {
+                let id = self.waiting.ask(Asked::Change(ticket.begun()));
+                self.node.step(now, Input::Change { id, change });
+            }
+            Letter::Transfer(to, ticket) => {
+                let given_up = now + self.config.raft.election_timeout_max * TRANSFER_TIMEOUTS;
+                let id = self.waiting.transfer(to, given_up, ticket.begun());
+                self.node.step(now, Input::Transfer { id, to });
+            }
+            Letter::Snapshot(ticket) => {
+                self.snapshots.push(ticket);
+                self.compact(shared);
+            }
+            Letter::Status(ticket) => ticket.answer(Ok(self.node.status())),
+            Letter::Watch(spectator) => self.spectators.push(spectator),
+            Letter::Stop => return false,
+        }
+        true
+    }
+
+    /// Does what the node wants done, until it wants nothing more.
+    fn settle(&mut self, shared: &Shared) -> Result<(), Ended> {
+        loop {
+            let mut output = self.node.output();
+            let persist = output.persist.take();
+            self.carry_out(output, shared)?;
+            if self.is_snapshot_due() {
+                self.compact(shared);
+            }
+            match persist {
+                Some(write) => self.unwritten.push_back(write),
+                None => return Ok(()),
+            }
+            self.write_out(shared)?;
+        }
+    }
+
+    /// All of an output but what goes to the disk: the messages first, which make others work.
+    fn carry_out(&mut self, output: Output, shared: &Shared) -> Result<(), Ended> {
+        if !output.messages.is_empty() {
+            self.transport.send(output.messages);
+        }
+        for (id, index, term) in output.accepted {
+            self.waiting.accepted(id, index, term);
+        }
+        for (id, refusal) in output.refused {
+            self.waiting.refused(id, refusal);
+        }
+        for id in output.unknown {
+            self.waiting.unknown(id);
+        }
+        if !output.apply.is_empty() {
+            for apply in output.apply {
+                self.apply(apply)?;
+            }
+            Counts::set(&shared.counts.applied, self.applied);
+            shared.applied(self.applied);
+        }
+        for id in output.reads {
+            self.waiting.read(id, &self.machine);
+        }
+        // Behind `apply`: a leader that has left the cluster resigns with the entry that says so.
+        for event in output.events {
+            self.hear(event, shared);
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, apply: Apply) -> Result<(), Ended> {
+        match apply {
+            Apply::Snapshot(snapshot) => {
+                let data = snapshot.data.bytes();
+                self.machine.restore(data).map_err(Ended::Snapshot)?;
+                self.applied = snapshot.meta.last_index;
+                self.since = Since {
+                    last: data.len(),
+                    ..Since::default()
+                };
+                self.waiting.skipped(self.applied);
+            }
+            Apply::Entry(entry) => self.apply_entry(&entry),
+        }
+        Ok(())
+    }
+
+    fn apply_entry(&mut self, entry: &Entry) {
+        self.applied = entry.index;
+        self.since.entries += 1;
+        self.since.bytes += entry.size();
+        let standing = self.waiting.applied(entry.index, entry.term);
+        let reply = match &entry.payload {
+            Payload::Command(command) => self.machine.apply(entry.index, command.bytes()),
+            Payload::Membership(_) | Payload::NoOp => Vec::new(),
+        };
+        match standing {
+            Some(Standing::Command(ticket)) => ticket.answer(Ok(reply)),
+            Some(Standing::Change(ticket)) => ticket.answer(Ok(())),
+            None => {}
+        }
+    }
+
+    /// Tells an event to whom it concerns.
+    fn hear(&mut self, event: Event, shared: &Shared) {
+        let counts = &shared.counts;
+        match &event {
+            Event::Became { role, term, leader } => {
+                if self.role == RoleName::Leader && *role != RoleName::Leader {
+                    self.waiting.deposed();
+                }
+                let news = self.role != *role || self.leader != *leader;
+                (self.role, self.leader) = (*role, *leader);
+                shared.led_by(*leader);
+                let leads = *role == RoleName::Leader;
+                counts.won.add(u64::from(leads));
+                counts.leads.set(i64::from(leads));
+                Counts::set(&counts.term, *term);
+                if news {
+                    self.tell_role(*term);
+                }
+            }
+            Event::Committed(index) => Counts::set(&counts.commit, *index),
+            Event::Members(members) => {
+                self.transport.members(members);
+                let voters = numbers(&members.voters);
+                self.tell("members", &[("voters", &voters)]);
+            }
+            Event::Installed(index) => self.tell("snapshot installed", &[("index", index)]),
+            Event::LostQuorum => self.tell("no majority is heard", &[]),
+            Event::Voted { .. }
+            | Event::Truncated(_)
+            | Event::Transferring(_)
+            | Event::Compacted(_) => {}
+        }
+        let listens = |spectator: &SyncSender<Event>| {
+            let told = spectator.try_send(event.clone());
+            !matches!(told, Err(TrySendError::Disconnected(_)))
+        };
+        self.spectators.retain(listens);
+    }
+
+    fn tell_role(&self, term: u64) {
+        match self.leader {
+            _ if self.role == RoleName::Leader => self.tell("leads", &[("term", &term)]),
+            Some(leader) => self.tell("follows", &[("leader", &leader), ("term", &term)]),
+            None => self.tell("has no leader", &[("role", &self.role), ("term", &term)]),
+        }
+    }
+
+    fn tell(&self, message: &str, fields: &[(&str, &dyn std::fmt::Display)]) {
+        let target = format!("node {}", self.id);
+        self.config.log.info(&target, message, fields);
+    }
+
+    /// Writes what is there to write, syncs once, and tells the core. A full disk takes nothing
+    /// until it has been asked again; any other failure ends the node: what was written may be
+    /// gone, and asking again would not tell.
+    fn write_out(&mut self, shared: &Shared) -> Result<(), Ended> {
+        if self.full_until.is_some() {
+            return Ok(());
+        }
+        let begun = Instant::now();
+        let mut written = None;
+        while let Some(write) = self.unwritten.front() {
+            match self.storage.write(write) {
+                Ok(()) => {
+                    written = Some(write.number);
+                    self.unwritten.pop_front();
+                }
+                Err(error @ StorageError::Full { .. }) => {
+                    self.tell("takes no commands", &[("because", &error)]);
+                    self.full_until = Some(self.now() + FULL_PAUSE);
+                    break;
+                }
+                Err(error) => return Err(Ended::Storage(error)),
+            }
+        }
+        if let Some(number) = written {
+            self.storage.sync().map_err(Ended::Storage)?;
+            let time = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            shared.counts.writing.record(time);
+            self.node.step(self.now(), Input::Persisted(number));
+        }
+        let writable = self.full_until.is_none();
+        if writable != self.writable {
+            self.writable = writable;
+            self.node.step(self.now(), Input::Writable(writable));
+        }
+        if writable {
+            self.answer_snapshots();
+        }
+        Ok(())
+    }
+
+    fn is_snapshot_due(&self) -> bool {
+        let Since {
+            entries,
+            bytes,
+            last,
+        } = self.since;
+        let most = self.config.snapshot_bytes.max(last);
+        entries > 0 && (entries >= self.config.snapshot_entries || bytes >= most)
+    }
+
+    /// Puts the state machine in the place of the log up to here.
+    fn compact(&mut self, shared: &Shared) {
+        if self.since.entries > 0 {
+            let data = self.machine.snapshot();
+            shared.counts.snapshots.inc();
+            self.since = Since {
+                last: data.len(),
+                ..Since::default()
+            };
+            let (index, data) = (self.applied, data.into());
+            self.node.step(self.now(), Input::Compact { index, data });
+        } else if self.unwritten.is_empty() {
+            self.answer_snapshots();
+        }
+    }
+
+    /// Nothing waits for the disk: the snapshots that were asked for are there.
+    fn answer_snapshots(&mut self) {
+        let index = self.node.log().snapshot().last_index;
+        for ticket in self.snapshots.drain(..) {
+            ticket.answer(Ok(index));
+        }
+    }
+}
+
+fn numbers(set: &std::collections::BTreeSet<NodeId>) -> String {
+    let numbers: Vec<String> = set.iter().map(NodeId::to_string).collect();
+    numbers.join(",")
+}
