@@ -1,6 +1,7 @@
 //! The node's thread: letters in, everything else out.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
+use std::fmt::Display;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError};
 use std::time::{Duration, Instant};
 
@@ -282,8 +283,13 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
             Event::Committed(index) => Counts::set(&counts.commit, *index),
             Event::Members(members) => {
                 self.transport.members(members);
-                let voters = numbers(&members.voters);
-                self.tell("members", &[("voters", &voters)]);
+                let sets = [&members.voters, &members.outgoing, &members.learners].map(numbers);
+                let names = ["voters", "outgoing", "learners"];
+                let fields = names.iter().zip(&sets).filter(|(_, set)| !set.is_empty());
+                let fields: Vec<(&str, &dyn Display)> = fields
+                    .map(|(name, set)| (*name, set as &dyn Display))
+                    .collect();
+                self.tell("members", &fields);
             }
             Event::Installed(index) => self.tell("snapshot installed", &[("index", index)]),
             Event::LostQuorum => self.tell("no majority is heard", &[]),
@@ -307,7 +313,7 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
         }
     }
 
-    fn tell(&self, message: &str, fields: &[(&str, &dyn std::fmt::Display)]) {
+    fn tell(&self, message: &str, fields: &[(&str, &dyn Display)]) {
         let target = format!("node {}", self.id);
         self.config.log.info(&target, message, fields);
     }
@@ -387,7 +393,7 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
     }
 }
 
-fn numbers(set: &std::collections::BTreeSet<NodeId>) -> String {
+fn numbers(set: &BTreeSet<NodeId>) -> String {
     let numbers: Vec<String> = set.iter().map(NodeId::to_string).collect();
     numbers.join(",")
 }
