@@ -31,13 +31,26 @@
 //! | [`machine`] | the state machine (pure) |
 //! | [`store`] | what a service wants of a store, and how it fails |
 //! | [`etcd`] | the same from an etcd cluster |
+//! | [`service`] | what a node offers its clients |
+//! | `server` | that, on a replica |
+//! | [`peers`] | messages from node to node |
+//! | [`node`] | a node put together |
+//! | [`client`] | a store that is a cluster of these |
 
+pub mod client;
 pub mod command;
 pub mod etcd;
 pub mod machine;
+pub mod node;
+pub mod peers;
+mod server;
+pub mod service;
 pub mod store;
 
+pub use client::{Client, ClientConfig};
 pub use command::{Change, Changes, Compacted, Expected, KeyValue, Keys, Page, Refused, Revision};
 pub use command::{Command, Reply, Swap};
 pub use machine::Machine;
+pub use node::{Node, NodeConfig};
+pub use server::Replicated;
 pub use store::{Store, StoreError, Watch};

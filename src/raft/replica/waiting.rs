@@ -14,7 +14,9 @@ use super::ticket::Ticket;
 use crate::raft::{Index, NodeId, Refusal, RoleName, Term};
 
 /// What is asked of the state machine, with the place for the answer.
-pub(super) struct Question<M>(Box<dyn FnOnce(Result<&M, Failed>) + Send>);
+pub(super) struct Question<M>(Box<Put<M>>);
+
+type Put<M> = dyn FnOnce(Result<&M, Failed>) + Send;
 
 impl<M> Question<M> {
     pub(super) fn new<R: Send + 'static>(

@@ -1,0 +1,247 @@
+//! The thread that sends to one peer.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use super::{Book, DELIVER, INTRODUCE, PeersConfig};
+use crate::net::{Deadline, Network};
+use crate::raft::{Body, Message, NodeId};
+use crate::rpc::{CallError, Client};
+
+/// Bytes of commands that go in one notification, but for the last message. Together they stay
+/// below the limit of a message (4 MiB), as does one AppendEntries or part of a snapshot.
+const TOGETHER: usize = 1 << 20;
+/// What a message weighs beside its commands: about what its fields take.
+const AROUND: usize = 64;
+
+/// The way to one peer. Ends its thread when it is dropped.
+pub(super) struct Link {
+    queue: Arc<Queue>,
+    most: usize,
+}
+
+struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    messages: Vec<Message>,
+    bytes: usize,
+    /// The thread waits, and has not been woken yet.
+    asleep: bool,
+    closed: bool,
+}
+
+impl Link {
+    /// Starts the thread that sends from one node to another. Without a thread to have, what is
+    /// sent is lost, like all that cannot be sent.
+    pub(super) fn start((from, to): (NodeId, NodeId), book: &Book, config: &PeersConfig) -> Self {
+        let queue = Arc::new(Queue {
+            state: Mutex::new(State {
+                messages: Vec::new(),
+                bytes: 0,
+                asleep: false,
+                closed: false,
+            }),
+            changed: Condvar::new(),
+        });
+        let sending = Sending {
+            from,
+            to,
+            book: book.clone(),
+            config: config.clone(),
+            client: None,
+            failures: 0,
+            retry: Deadline::after(Duration::ZERO),
+        };
+        let (name, taken) = (format!("to node {to}"), queue.clone());
+        let spawned = thread::Builder::new()
+            .name(name)
+            .spawn(move || sending.run(&taken));
+        if spawned.is_err() {
+            queue.lock().closed = true;
+        }
+        Self {
+            queue,
+            most: config.queue_bytes,
+        }
+    }
+
+    /// Adds a message; all that waits goes when it is too much. What the peer did not take in for
+    /// so long is old, and Raft starts over from what the peer says it has.
+    pub(super) fn push(&self, message: Message) {
+        let weight = weight(&message);
+        let mut state = self.queue.lock();
+        if state.bytes + weight > self.most {
+            state.messages.clear();
+            state.bytes = 0;
+        }
+        if !state.closed {
+            state.bytes += weight;
+            state.messages.push(message);
+        }
+    }
+
+    /// Lets the thread look, if it waits and there is something.
+    pub(super) fn wake(&self) {
+        let mut state = self.queue.lock();
+        if state.asleep && !state.messages.is_empty() {
+            state.asleep = false;
+            drop(state);
+            self.queue.changed.notify_one();
+        }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.queue.lock().closed = true;
+        self.queue.changed.notify_one();
+    }
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All that is there, when there is something; `None` at the end.
+    fn take(&self, taken: &mut Vec<Message>) -> Option<()> {
+        let mut state = self.lock();
+        while state.messages.is_empty() {
+            if state.closed {
+                return None;
+            }
+            state.asleep = true;
+            let waited = self.changed.wait(state);
+            state = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+        state.asleep = false;
+        state.bytes = 0;
+        std::mem::swap(&mut state.messages, taken);
+        Some(())
+    }
+}
+
+/// What the thread owns.
+struct Sending {
+    from: NodeId,
+    to: NodeId,
+    book: Book,
+    config: PeersConfig,
+    client: Option<Client>,
+    /// Dials that failed since the last that did not.
+    failures: u32,
+    /// When to dial again. Until then messages are dropped.
+    retry: Deadline,
+}
+
+impl Sending {
+    fn run(mut self, queue: &Queue) {
+        let mut messages = Vec::new();
+        while queue.take(&mut messages).is_some() {
+            if self.connect() {
+                self.send(&messages);
+            }
+            messages.clear();
+        }
+    }
+
+    /// Whether there is a connection; dials if it is time to.
+    fn connect(&mut self) -> bool {
+        if self.client.as_ref().is_some_and(Client::is_usable) {
+            return true;
+        }
+        if let Some(gone) = self.client.take() {
+            self.tell("peer lost", &gone.peer());
+        }
+        if !self.retry.passed() {
+            return false;
+        }
+        match self.dial() {
+            Ok(client) => {
+                self.tell("peer reached", &client.peer());
+                (self.client, self.failures) = (Some(client), 0);
+                true
+            }
+            Err(error) => {
+                if self.failures == 0 {
+                    self.tell("peer not reached", &error);
+                }
+                self.retry = Deadline::after(pause(&self.config, self.failures));
+                self.failures = self.failures.saturating_add(1);
+                false
+            }
+        }
+    }
+
+    fn dial(&self) -> Result<Client, CallError> {
+        let address = self.book.address(self.to);
+        let failed = |why| CallError::Disconnected { why, sent: false };
+        let address = address.ok_or_else(|| failed("its address is not known".into()))?;
+        let dialled = self.config.dialer().dial(Network::Tcp, &address);
+        let conn = dialled.map_err(|error| failed(error.to_string()))?;
+        let client = Client::over(conn, self.config.client())?;
+        if let Some(own) = self.book.address(self.from) {
+            client.notify(INTRODUCE, &(self.from, own))?;
+        }
+        Ok(client)
+    }
+
+    /// Sends messages, so many together that each notification has a limit.
+    fn send(&mut self, messages: &[Message]) {
+        let mut rest = messages;
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(fit(rest));
+            rest = later;
+            let Some(client) = &self.client else { return };
+            match client.notify(DELIVER, &(now,)) {
+                Ok(()) => {}
+                // Too long for a frame: no other connection would take it.
+                Err(error @ CallError::BadArgument(_)) => self.tell("message dropped", &error),
+                Err(error) => {
+                    self.tell("peer lost", &error);
+                    self.client = None;
+                }
+            }
+        }
+    }
+
+    fn tell(&self, what: &str, why: &dyn std::fmt::Display) {
+        let target = format!("node {}", self.from);
+        let fields: [(&str, &dyn std::fmt::Display); 2] = [("peer", &self.to), ("why", why)];
+        self.config.log.debug(&target, what, &fields);
+    }
+}
+
+/// The pause after so many failures.
+fn pause(config: &PeersConfig, failures: u32) -> Duration {
+    let doubled = 1_u32.checked_shl(failures).unwrap_or(u32::MAX);
+    let pause = config.first_pause.saturating_mul(doubled);
+    pause.min(config.longest_pause)
+}
+
+/// How many messages go together: those before the limit is reached, and the one that reaches it.
+fn fit(messages: &[Message]) -> usize {
+    let mut bytes = 0;
+    let reached = messages.iter().position(|message| {
+        bytes += weight(message);
+        bytes >= TOGETHER
+    });
+    reached.map_or(messages.len(), |last| last + 1)
+}
+
+/// About how many bytes a message is.
+fn weight(message: &Message) -> usize {
+    AROUND
+        + match &message.body {
+            Body::AppendEntries { entries, .. } => {
+                let sizes = entries.iter().map(|entry| AROUND + entry.size());
+                sizes.sum()
+            }
+            Body::InstallSnapshot { data, .. } => data.bytes().len(),
+            _ => 0,
+        }
+}

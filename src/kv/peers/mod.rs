@@ -1,0 +1,183 @@
+//! Messages between nodes, over `rpc/`: what a replica sends through, and the service that receives.
+//!
+//! ```text
+//!  node's thread ── send ──> a bounded queue for each peer ──> its thread ── notify ──> peer
+//!  node's thread <── inbox <── Raft.Deliver, on the connection's thread <────────────── peer
+//! ```
+//!
+//! One connection for each peer and direction. Raft needs neither order nor delivery, so nothing
+//! here tries hard: what cannot be sent is dropped, and the node repeats what matters. A peer that
+//! is away costs its own thread a dial now and then, and the node nothing.
+//!
+//! *Where a peer listens* stands in the membership; a node that has just been added has none yet,
+//! so each connection begins with `Raft.Introduce`: who calls, and where it listens.
+
+mod link;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::net::Dialer;
+use crate::raft::{Membership, Message, NodeId, Replica, StateMachine, Transport};
+use crate::rpc::{Call, ClientConfig, Secret, Service, Traits};
+use crate::telemetry::Log;
+use link::Link;
+
+/// The methods, as connections name them.
+const DELIVER: &str = "Raft.Deliver";
+const INTRODUCE: &str = "Raft.Introduce";
+
+/// How peers are reached.
+#[derive(Clone, Debug)]
+pub struct PeersConfig {
+    /// What all nodes and clients of the cluster know. Default: none.
+    pub secret: Option<Secret>,
+    /// Bytes that may wait for one peer; beyond them all that waits is dropped. Default 32 MiB.
+    pub queue_bytes: usize,
+    /// How long a dial may take. Default 500 ms.
+    pub dial_timeout: Duration,
+    /// How long sent bytes may stay unacknowledged; then the peer is dialled anew. After a
+    /// partition TCP itself would be silent about as long as the partition was. Default 2 s.
+    pub unacknowledged: Duration,
+    /// The pause after the first failed dial; each further one is twice as long. Default 50 ms.
+    pub first_pause: Duration,
+    /// The longest pause. Default 500 ms.
+    pub longest_pause: Duration,
+    /// Where peers that come and go are told. Default: nowhere.
+    pub log: Log,
+}
+
+impl Default for PeersConfig {
+    fn default() -> Self {
+        Self {
+            secret: None,
+            queue_bytes: 32 << 20,
+            dial_timeout: Duration::from_millis(500),
+            unacknowledged: Duration::from_secs(2),
+            first_pause: Duration::from_millis(50),
+            longest_pause: Duration::from_millis(500),
+            log: Log::off(),
+        }
+    }
+}
+
+impl PeersConfig {
+    fn dialer(&self) -> Dialer {
+        Dialer {
+            timeout: Some(self.dial_timeout),
+            unacknowledged: Some(self.unacknowledged),
+            ..Dialer::default()
+        }
+    }
+
+    fn client(&self) -> ClientConfig {
+        ClientConfig {
+            secret: self.secret.clone(),
+            write_timeout: self.unacknowledged,
+            ..ClientConfig::default()
+        }
+    }
+}
+
+/// Where the nodes listen, as far as this one knows. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Book {
+    addresses: Arc<Mutex<Addresses>>,
+}
+
+#[derive(Debug, Default)]
+struct Addresses {
+    /// As this node's own user says.
+    given: BTreeMap<NodeId, String>,
+    /// As the membership has it: what was agreed to.
+    members: BTreeMap<NodeId, String>,
+    /// As they said themselves.
+    introduced: BTreeMap<NodeId, String>,
+}
+
+impl Book {
+    /// Where a node listens.
+    pub fn address(&self, node: NodeId) -> Option<String> {
+        let addresses = self.lock();
+        let known = addresses.given.get(&node).or(addresses.members.get(&node));
+        known.or(addresses.introduced.get(&node)).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Addresses> {
+        self.addresses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The way from one node to its peers.
+pub struct Peers {
+    id: NodeId,
+    book: Book,
+    config: PeersConfig,
+    links: BTreeMap<NodeId, Link>,
+}
+
+impl Peers {
+    /// The way out of node `id`. The addresses given here win over those that the membership has,
+    /// for nodes that have moved. No peer is dialled before there is a message for it.
+    pub fn new(id: NodeId, given: BTreeMap<NodeId, String>, config: PeersConfig) -> Self {
+        let book = Book::default();
+        book.lock().given = given;
+        Self {
+            id,
+            book,
+            config,
+            links: BTreeMap::new(),
+        }
+    }
+
+    /// Its book of addresses.
+    pub fn book(&self) -> Book {
+        self.book.clone()
+    }
+}
+
+impl Transport for Peers {
+    fn send(&mut self, messages: Vec<Message>) {
+        for message in messages {
+            let Self {
+                id, book, config, ..
+            } = self;
+            let to = message.to;
+            let link = self.links.entry(to);
+            link.or_insert_with(|| Link::start((*id, to), book, config))
+                .push(message);
+        }
+        for link in self.links.values() {
+            link.wake();
+        }
+    }
+
+    fn members(&mut self, membership: &Membership) {
+        self.book.lock().members = membership.addresses.clone();
+        // One that was removed and is told something once more gets a new link for it.
+        self.links.retain(|node, _| membership.contains(*node));
+    }
+}
+
+/// What node `id` offers its peers.
+///
+/// `Deliver` is quick: it puts messages in the replica's inbox. While that is full it waits, and
+/// its connection with it, which is how a peer that sends too much comes to notice.
+pub fn service<M: StateMachine>(id: NodeId, replica: Replica<M>, book: Book) -> Service {
+    let deliver = move |_: &Call<'_>, (mut messages,): (Vec<Message>,)| {
+        // For another node, which had this address before.
+        messages.retain(|message| message.to == id && message.from != id);
+        replica.deliver(messages);
+        Ok(())
+    };
+    let introduce = move |_: &Call<'_>, (node, address): (NodeId, String)| {
+        book.lock().introduced.insert(node, address);
+        Ok(())
+    };
+    Service::new("Raft")
+        .method("Deliver", Traits::default(), deliver)
+        .method("Introduce", Traits::default(), introduce)
+}
