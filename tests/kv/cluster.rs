@@ -1,20 +1,379 @@
-//! The cases on a cluster of ours.
+//! Clusters of ours, in this process, over loopback, on real folders: the cases, and what happens
+//! when nodes are lost, added, removed, stopped, and when strangers come.
 
-use groundwire::kv::Store;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use groundwire::kv::peers::PeersConfig;
+use groundwire::kv::service::{KvClient, NodeStatus, Problem};
+use groundwire::kv::{Client, ClientConfig, Expected, Node, NodeConfig, Store, StoreError, Swap};
+use groundwire::net::{self, Network};
+use groundwire::raft::sessions::{Answer, ClientSession, Request};
+use groundwire::raft::{self, Command, NodeId, ReplicaConfig};
+use groundwire::rpc::{self, Secret};
+use groundwire::server;
+use groundwire::telemetry::Registry;
+use groundwire::wire;
 
 use crate::conformance::conforms;
+use crate::support::{Folder, eventually};
 
-/// A client of a cluster with so many nodes; whatever else it needs is kept in the value.
-fn cluster(_nodes: usize) -> Option<Box<dyn Store>> {
-    None
+struct Cluster {
+    folder: Folder,
+    addresses: BTreeMap<NodeId, String>,
+    nodes: BTreeMap<NodeId, Node>,
+    secret: Option<Secret>,
+    snapshot_entries: u64,
+}
+
+impl Cluster {
+    fn new(nodes: u64) -> Self {
+        Self::with(nodes, None, 50)
+    }
+
+    /// Nodes that found a cluster, on ports that were free.
+    fn with(nodes: u64, secret: Option<&str>, snapshot_entries: u64) -> Self {
+        let mut cluster = Self {
+            folder: Folder::new(),
+            addresses: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            secret: secret.map(|secret| Secret::new(secret.as_bytes())),
+            snapshot_entries,
+        };
+        let listeners: Vec<_> = (1..=nodes)
+            .map(|id| (id, net::listen(Network::Tcp, "127.0.0.1:0").unwrap()))
+            .collect();
+        for (id, listener) in &listeners {
+            let address = listener.local_addr().to_string();
+            cluster.addresses.insert(*id, address);
+        }
+        for (id, listener) in listeners {
+            let config = cluster.config(id, false);
+            let node = Node::start(config, listener, &Registry::new());
+            cluster.nodes.insert(id, node.unwrap());
+        }
+        cluster
+    }
+
+    fn data(&self, id: NodeId) -> PathBuf {
+        self.folder.path(&format!("node-{id}")).into()
+    }
+
+    fn config(&self, id: NodeId, joins: bool) -> NodeConfig {
+        let mut raft = raft::Config {
+            // In a debug build a checksum over 1 MiB takes a good part of a second on a busy machine.
+            election_timeout_min: Duration::from_millis(1000),
+            election_timeout_max: Duration::from_millis(2000),
+            ..raft::Config::default()
+        };
+        // So that who is far behind gets a snapshot.
+        raft.keep_entries = 0;
+        NodeConfig {
+            id,
+            data: self.data(id),
+            addresses: match joins {
+                true => BTreeMap::new(),
+                false => self.addresses.clone(),
+            },
+            joins,
+            replica: ReplicaConfig {
+                raft,
+                snapshot_entries: self.snapshot_entries,
+                ..ReplicaConfig::default()
+            },
+            peers: PeersConfig {
+                secret: self.secret.clone(),
+                ..PeersConfig::default()
+            },
+            rpc: rpc::ServerConfig {
+                secret: self.secret.clone(),
+                ..rpc::ServerConfig::default()
+            },
+            server: server::Config {
+                stack_size: rpc::STACK_SIZE,
+                drain: Duration::from_secs(1),
+                ..server::Config::default()
+            },
+            stats: Arc::default(),
+        }
+    }
+
+    /// Starts a node that was stopped, on the folder that it had.
+    fn restart(&mut self, id: NodeId) {
+        let listener = net::listen(Network::Tcp, &self.addresses[&id]).unwrap();
+        let node = Node::start(self.config(id, false), listener, &Registry::new());
+        self.nodes.insert(id, node.unwrap());
+    }
+
+    /// Starts a node that waits to be added.
+    fn join(&mut self, id: NodeId) -> String {
+        let listener = net::listen(Network::Tcp, "127.0.0.1:0").unwrap();
+        let address = listener.local_addr().to_string();
+        let node = Node::start(self.config(id, true), listener, &Registry::new());
+        self.nodes.insert(id, node.unwrap());
+        address
+    }
+
+    fn kill(&mut self, id: NodeId) {
+        self.nodes.remove(&id).unwrap().kill();
+    }
+
+    fn client(&self) -> Client {
+        self.client_knowing(self.secret.clone())
+    }
+
+    fn client_knowing(&self, secret: Option<Secret>) -> Client {
+        let servers = self.addresses.values().cloned().collect();
+        Client::new(ClientConfig {
+            secret,
+            time: Duration::from_secs(20),
+            ..ClientConfig::new(servers)
+        })
+    }
+
+    /// How one node sees the cluster.
+    fn status(&self, id: NodeId) -> NodeStatus {
+        self.client().status(&self.addresses[&id]).unwrap()
+    }
+
+    /// Who leads, as soon as all who run agree on it.
+    fn leader(&self) -> NodeId {
+        let mut leader = None;
+        eventually("one leader that all know", || {
+            let mut known = self.nodes.values().map(|node| node.replica().leader());
+            leader = known.next().flatten();
+            leader.is_some_and(|leader| self.nodes.contains_key(&leader))
+                && known.all(|other| other == leader)
+        });
+        leader.unwrap()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for (_, node) in std::mem::take(&mut self.nodes) {
+            node.kill();
+        }
+    }
+}
+
+fn value(store: &dyn Store, key: &str) -> Option<String> {
+    let found = store.get(key.as_bytes()).unwrap();
+    found.map(|found| String::from_utf8(found.value).unwrap())
 }
 
 #[test]
 fn a_cluster_conforms() {
     for nodes in [1, 3] {
-        match cluster(nodes) {
-            Some(store) => conforms(&*store),
-            None => println!("skipped: there is no cluster of {nodes} nodes to run on yet"),
+        // Without snapshots, which would hold all the large values again and again.
+        let cluster = Cluster::with(nodes, None, 100_000);
+        conforms(&cluster.client());
+    }
+}
+
+#[test]
+fn what_was_put_outlives_the_leader_and_the_client_finds_the_next() {
+    let mut cluster = Cluster::new(3);
+    let client = cluster.client();
+    client.put(b"k", b"v").unwrap();
+    let lost = cluster.leader();
+    cluster.kill(lost);
+    assert_eq!(value(&client, "k"), Some("v".into()));
+    client.put(b"k", b"w").unwrap();
+    cluster.restart(lost);
+    eventually("the lost one has caught up", || {
+        cluster.status(lost).revision == 3
+    });
+}
+
+#[test]
+fn a_retried_command_is_done_once_whichever_node_leads() {
+    let cluster = Cluster::new(3);
+    let propose = |node: NodeId, request: &Request<'_>| {
+        let conn = net::dial(Network::Tcp, &cluster.addresses[&node]).unwrap();
+        let client = rpc::Client::over(conn, rpc::ClientConfig::default()).unwrap();
+        let request = Command::from(wire::encode(request).unwrap());
+        let answer = KvClient(client).propose(&request).unwrap();
+        answer.map(|answer| wire::decode::<Answer>(&answer).unwrap())
+    };
+    let first = cluster.leader();
+    let Ok(Answer::Registered(client)) = propose(first, &Request::Register) else {
+        panic!("no session");
+    };
+    let mut session = ClientSession::new(client);
+    let sequence = session.begin(8).unwrap();
+    let put = groundwire::kv::Command::Put {
+        key: b"k",
+        value: b"v",
+    };
+    let put = wire::encode(&put).unwrap();
+    let request = session.request(sequence, &put);
+    let answer = propose(first, &request).unwrap();
+    assert_eq!(propose(first, &request).as_ref(), Ok(&answer));
+    let next = first % 3 + 1;
+    cluster.client().transfer(next).unwrap();
+    assert_eq!(propose(next, &request).as_ref(), Ok(&answer));
+    let elsewhere = Problem::Elsewhere(Some(cluster.addresses[&next].clone()));
+    eventually("the old leader names the next", || {
+        propose(first, &request) == Err(elsewhere.clone())
+    });
+    assert_eq!(cluster.status(next).revision, 2, "one put");
+}
+
+#[test]
+fn a_node_joins_by_snapshot_votes_and_leaves() {
+    let mut cluster = Cluster::new(3);
+    let client = cluster.client();
+    for n in 0..120 {
+        client.put(format!("k{n}").as_bytes(), b"v").unwrap();
+    }
+    let leader = cluster.leader();
+    assert!(
+        cluster.status(leader).first_index > 50,
+        "there are snapshots"
+    );
+    let address = cluster.join(4);
+    client.add(4, &address, false).unwrap();
+    cluster.addresses.insert(4, address);
+    assert!(cluster.status(leader).membership.voters.contains(&4));
+    eventually("it has all keys", || cluster.status(4).revision == 121);
+    client.transfer(4).unwrap();
+    client.put(b"k", b"by four").unwrap();
+    client.remove(4).unwrap();
+    assert_eq!(value(&client, "k"), Some("by four".into()));
+    cluster.kill(4);
+    cluster.addresses.remove(&4);
+    let leader = cluster.leader();
+    assert_eq!(cluster.status(leader).membership.voters, [1, 2, 3].into());
+}
+
+#[test]
+fn leadership_goes_over_before_a_node_stops() {
+    let mut cluster = Cluster::new(3);
+    let client = cluster.client();
+    client.put(b"k", b"v").unwrap();
+    let first = cluster.leader();
+    let node = cluster.nodes.remove(&first).unwrap();
+    node.hand_over();
+    assert_ne!(node.replica().leader(), Some(first));
+    node.stop().unwrap();
+    assert_eq!(value(&client, "k"), Some("v".into()));
+}
+
+#[test]
+fn who_does_not_know_the_secret_is_refused() {
+    let mut cluster = Cluster::with(3, Some("open sesame"), 50);
+    cluster.client().put(b"k", b"v").unwrap();
+    let stranger = cluster.client_knowing(Some(Secret::new(b"open barley")));
+    for client in [stranger, cluster.client_knowing(None)] {
+        let refused = client.put(b"k", b"w").unwrap_err();
+        assert!(matches!(refused, StoreError::NotDone(_)), "{refused}");
+        assert!(refused.to_string().contains("secret"), "{refused}");
+    }
+    // A node with another secret hears nobody, and nobody hears it.
+    let lost = cluster.leader() % 3 + 1;
+    cluster.kill(lost);
+    let known = cluster.secret.replace(Secret::new(b"open barley"));
+    cluster.restart(lost);
+    let stranger = cluster.nodes.remove(&lost).unwrap();
+    cluster.secret = known;
+    cluster.client().put(b"k", b"x").unwrap();
+    assert_eq!(stranger.replica().leader(), None);
+    stranger.kill();
+}
+
+#[test]
+fn a_cluster_that_was_killed_finds_all_of_it_on_its_disks() {
+    let mut cluster = Cluster::new(3);
+    let client = cluster.client();
+    for n in 0..70 {
+        client.put(format!("k{n}").as_bytes(), b"v").unwrap();
+    }
+    (1..=3).for_each(|id| cluster.kill(id));
+    (1..=3).for_each(|id| cluster.restart(id));
+    let page = client.list(b"k", None, 1000).unwrap();
+    assert_eq!((page.entries.len(), page.revision), (70, 71));
+    // The session stands in the snapshot and in the log, too.
+    assert_eq!(client.put(b"k", b"v"), Ok(72));
+}
+
+#[test]
+fn a_folder_serves_the_node_whose_it_is_and_one_process() {
+    let mut cluster = Cluster::new(1);
+    let listener = || net::listen(Network::Tcp, "127.0.0.1:0").unwrap();
+    let start = |config| {
+        Node::start(config, listener(), &Registry::new())
+            .err()
+            .unwrap()
+    };
+    let locked = start(cluster.config(1, false));
+    assert!(
+        locked
+            .to_string()
+            .ends_with("another process uses this folder")
+    );
+    cluster.kill(1);
+    let other = NodeConfig {
+        id: 2,
+        ..cluster.config(1, false)
+    };
+    assert!(
+        start(other)
+            .to_string()
+            .ends_with("node-id: this folder is node 1's")
+    );
+    cluster.restart(1);
+}
+
+/// Each swap that is answered counts once, however often it was sent.
+#[test]
+fn a_counter_counts_what_was_acknowledged_while_leaders_are_killed() {
+    let mut cluster = Cluster::new(3);
+    let setup = cluster.client();
+    setup.put(b"n", b"0").unwrap();
+    let threads: Vec<_> = (0..3)
+        .map(|_| {
+            let client = cluster.client();
+            std::thread::spawn(move || (0..30).map(|_| count_up(&client)).collect::<Vec<_>>())
+        })
+        .collect();
+    for _ in 0..2 {
+        let leader = cluster.leader();
+        cluster.kill(leader);
+        cluster.restart(leader);
+    }
+    let outcomes = threads
+        .into_iter()
+        .flat_map(|thread| thread.join().unwrap());
+    let (done, unknown) = outcomes.fold((0, 0), |(done, unknown), known| match known {
+        true => (done + 1, unknown),
+        false => (done, unknown + 1),
+    });
+    let counted: u64 = value(&setup, "n").unwrap().parse().unwrap();
+    assert!(
+        (done..=done + unknown).contains(&counted),
+        "{counted}: {done} and {unknown}"
+    );
+}
+
+/// Adds one; false if nobody knows whether that was done.
+fn count_up(client: &Client) -> bool {
+    loop {
+        let now = client.get(b"n").unwrap().unwrap();
+        let next = std::str::from_utf8(&now.value)
+            .unwrap()
+            .parse::<u64>()
+            .unwrap()
+            + 1;
+        let next = next.to_string();
+        let expected = Expected::Revision(now.mod_revision);
+        match client.compare_and_swap(b"n", expected, Some(next.as_bytes())) {
+            Ok(Swap::Done(_)) => return true,
+            Ok(Swap::Differs(_)) => {}
+            Err(StoreError::Unknown(_)) => return false,
+            Err(error) => panic!("{error}"),
         }
     }
 }

@@ -1,0 +1,389 @@
+//! The cluster's client: finds the leader, tries again where that is safe, says what it knows.
+//!
+//! A change is a numbered command of a session (`raft::sessions`), so it may be sent again after a
+//! connection broke or a leader was lost: the cluster carries it out once, and a retry gets the
+//! first answer. What is not known when the time is over is reported as
+//! [`StoreError::Unknown`].
+//!
+//! Each call has a connection to itself while it lasts (see [`service`](super::service)).
+//!
+//! The files: `route` where to ask, and the connections; `session` the numbers; this one the rest.
+
+mod route;
+mod session;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::command::{
+    Changes, Command, Expected, KeyValue, Keys, Page, Refused, Reply, Revision, Swap, check_key,
+};
+use super::service::{KvClient, NodeStatus, Problem};
+use super::store::{Store, StoreError, Watch};
+use crate::net::Deadline;
+use crate::raft::sessions::Answer;
+use crate::raft::{self, Index, NodeId};
+use crate::rpc::{CallError, Failure, Secret};
+use crate::server::Stopper;
+use crate::wire;
+use route::{Connections, Route, Timed};
+use session::Session;
+
+/// The pause after the first try that failed; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// The longest pause: about an election.
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+/// How often in a row one node may name another as the leader without a pause.
+const HOPS: u32 = 4;
+
+/// The configuration of a [`Client`].
+#[derive(Clone, Debug)]
+pub struct ClientConfig {
+    /// Where nodes of the cluster listen: one that is there suffices.
+    pub servers: Vec<String>,
+    /// What all nodes and clients of the cluster know. Default: none.
+    pub secret: Option<Secret>,
+    /// How long a call may take, with all its tries. Default 10 s.
+    pub time: Duration,
+    /// How long one try may take; then another node is asked. Default 2 s.
+    pub try_time: Duration,
+    /// How long a dial may take. Default 1 s.
+    pub dial_timeout: Duration,
+}
+
+impl ClientConfig {
+    /// The defaults, for these servers.
+    pub fn new(servers: Vec<String>) -> Self {
+        Self {
+            servers,
+            secret: None,
+            time: Duration::from_secs(10),
+            try_time: Duration::from_secs(2),
+            dial_timeout: Duration::from_secs(1),
+        }
+    }
+}
+
+/// A client of the cluster. A handle: clones share connections and session.
+#[derive(Clone, Debug)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    config: ClientConfig,
+    route: Route,
+    connections: Connections,
+    session: Session,
+    /// Never used: what waits here waits for its time.
+    never: Stopper,
+}
+
+/// What a call does when it is carried out twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Twice {
+    /// The same as once: it reads, or its session sees to it.
+    Harmless,
+    /// Something else perhaps: it is not tried again once it may have been carried out.
+    Harmful,
+}
+
+/// A result, and whether it came after a try whose outcome is not known.
+struct Ran<R> {
+    value: R,
+    doubted: bool,
+}
+
+impl Client {
+    /// A client of these servers. Nothing is dialled before the first call.
+    pub fn new(config: ClientConfig) -> Self {
+        let shared = Shared {
+            route: Route::new(config.servers.clone()),
+            connections: Connections::new(&config),
+            session: Session::default(),
+            never: Stopper::new(),
+            config,
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// Adds a node to the cluster, as a voter or a learner. Returns when it is one. It may be
+    /// started before or after.
+    pub fn add(&self, node: NodeId, address: &str, learner: bool) -> Result<(), StoreError> {
+        self.administer(|kv| kv.add(node, address, learner))
+    }
+
+    /// Removes a node from the cluster.
+    pub fn remove(&self, node: NodeId) -> Result<(), StoreError> {
+        self.administer(|kv| kv.remove(node))
+    }
+
+    /// Makes another node the leader. Returns when it leads.
+    pub fn transfer(&self, to: NodeId) -> Result<(), StoreError> {
+        let moved = self.administer(|kv| kv.transfer(to));
+        self.shared.route.forget();
+        moved
+    }
+
+    /// How one node sees itself and the cluster. Asks no other.
+    pub fn status(&self, server: &str) -> Result<NodeStatus, StoreError> {
+        let time = self.shared.config.try_time;
+        self.shared.ask_one(server, time, |kv| kv.status())
+    }
+
+    /// Has one node take a snapshot; returns the last index in it.
+    pub fn snapshot(&self, server: &str) -> Result<Index, StoreError> {
+        let time = self.shared.config.time;
+        self.shared.ask_one(server, time, |kv| kv.snapshot())
+    }
+
+    fn administer(
+        &self,
+        call: impl Fn(&KvClient<Timed<'_>>) -> Result<Result<(), Problem>, CallError>,
+    ) -> Result<(), StoreError> {
+        let shared = &self.shared;
+        let time = shared.config.time;
+        let ran = shared.run(Deadline::after(time), time, Twice::Harmful, call);
+        ran.map(|ran| ran.value)
+    }
+
+    fn read<R>(
+        &self,
+        call: impl Fn(&KvClient<Timed<'_>>) -> Result<Result<R, Problem>, CallError>,
+    ) -> Result<R, StoreError> {
+        let shared = &self.shared;
+        let deadline = Deadline::after(shared.config.time);
+        let ran = shared.run(deadline, shared.config.try_time, Twice::Harmless, call);
+        ran.map(|ran| ran.value).map_err(only_asked)
+    }
+
+    fn command(&self, command: Command<'_>) -> Result<Reply, StoreError> {
+        command.check()?;
+        let command = wire::encode(&command).map_err(not_sent)?;
+        let deadline = Deadline::after(self.shared.config.time);
+        loop {
+            let (answer, doubted) = self.shared.command(&command, deadline)?;
+            match answer {
+                Answer::Reply(reply) => {
+                    return match wire::decode(&reply).map_err(not_understood)? {
+                        Reply::Refused(why) => Err(why.into()),
+                        reply => Ok(reply),
+                    };
+                }
+                // It expired before this command: nothing was done, and a new one can be had.
+                Answer::NoSession if !doubted => {}
+                other => {
+                    let why = format!("the session ended meanwhile ({other:?})");
+                    return Err(StoreError::Unknown(why));
+                }
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// Sends a command once, as often as it takes.
+    fn command(&self, command: &[u8], deadline: Deadline) -> Result<(Answer, bool), StoreError> {
+        let propose = |request: &[u8]| {
+            let ran = self.run(deadline, self.config.try_time, Twice::Harmless, |kv| {
+                kv.propose(raft::Command::from(request))
+            })?;
+            let answer = wire::decode(&ran.value).map_err(not_understood)?;
+            Ok((answer, ran.doubted))
+        };
+        let begun = self.session.begin(deadline, command, &propose)?;
+        let answer = propose(&begun.request);
+        let lost = matches!(answer, Ok((Answer::NoSession, _)));
+        self.session.end(&begun, lost);
+        answer
+    }
+
+    /// Carries a call to the leader, again and again until it has an answer or no time.
+    fn run<R>(
+        &self,
+        deadline: Deadline,
+        try_time: Duration,
+        twice: Twice,
+        call: impl Fn(&KvClient<Timed<'_>>) -> Result<Result<R, Problem>, CallError>,
+    ) -> Result<Ran<R>, StoreError> {
+        let (mut doubted, mut hops, mut pause) = (false, 0, FIRST_PAUSE);
+        loop {
+            let server = self.route.server();
+            let by = deadline.earlier(Deadline::after(try_time));
+            let why = match self.connections.call(&server, by, &call) {
+                Ok(Ok(value)) => return Ok(Ran { value, doubted }),
+                Ok(Err(Problem::Never(why))) => return Err(Refused::Other(why).into()),
+                Ok(Err(Problem::Compacted(compacted))) => return Err(compacted.into()),
+                Ok(Err(Problem::Elsewhere(Some(leader)))) if leader != server => {
+                    self.route.lead(&leader);
+                    hops += 1;
+                    if hops % HOPS != 0 {
+                        continue;
+                    }
+                    format!("{server}: the leader is said to be {leader}")
+                }
+                Ok(Err(Problem::Elsewhere(_))) => {
+                    self.route.pass(&server);
+                    format!("{server}: no leader is known")
+                }
+                Ok(Err(Problem::NotDone(why))) => format!("{server}: {why}"),
+                Ok(Err(Problem::Unknown(why))) => {
+                    doubted = true;
+                    self.route.pass(&server);
+                    format!("{server}: {why}")
+                }
+                Ok(Err(Problem::Other(_))) => format!("{server}: a problem of a later version"),
+                Err(error) if is_final(&error) => {
+                    return Err(StoreError::NotDone(format!("{server}: {error}")));
+                }
+                Err(error) => {
+                    doubted |= !error.not_run();
+                    self.route.pass(&server);
+                    match error {
+                        CallError::Disconnected { why, .. } => why,
+                        error => format!("{server}: {error}"),
+                    }
+                }
+            };
+            let late = deadline.remaining().is_some_and(|left| left <= pause);
+            match doubted {
+                true if late || twice == Twice::Harmful => return Err(StoreError::Unknown(why)),
+                false if late => return Err(StoreError::NotDone(why)),
+                _ => self.never.wait_timeout(pause),
+            };
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Carries a call to one node, once.
+    fn ask_one<R>(
+        &self,
+        server: &str,
+        time: Duration,
+        call: impl Fn(&KvClient<Timed<'_>>) -> Result<Result<R, Problem>, CallError>,
+    ) -> Result<R, StoreError> {
+        let by = Deadline::after(time);
+        match self.connections.call(server, by, &call) {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(Problem::Never(why))) => Err(Refused::Other(why).into()),
+            Ok(Err(Problem::NotDone(why) | Problem::Unknown(why))) => Err(StoreError::NotDone(why)),
+            Ok(Err(_)) => Err(StoreError::NotDone("the node has stopped".into())),
+            Err(error) => Err(StoreError::NotDone(error.to_string())),
+        }
+    }
+}
+
+/// Whether it will be the same next time, and everywhere.
+fn is_final(error: &CallError) -> bool {
+    matches!(
+        error,
+        CallError::Failed(
+            Failure::Unauthenticated
+                | Failure::UnknownService(_)
+                | Failure::UnknownMethod(_)
+                | Failure::BadArgument(_)
+        ) | CallError::BadArgument(_)
+            | CallError::BadReply(_)
+    )
+}
+
+/// A question that has no answer has changed nothing.
+fn only_asked(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Unknown(why) => StoreError::NotDone(why),
+        error => error,
+    }
+}
+
+fn not_sent(error: wire::Error) -> StoreError {
+    StoreError::NotDone(format!("the command cannot be sent: {error}"))
+}
+
+fn not_understood(error: wire::Error) -> StoreError {
+    StoreError::Unknown(format!("the answer cannot be read: {error}"))
+}
+
+/// A reply to another command than was sent.
+fn strange(reply: &Reply) -> StoreError {
+    StoreError::Unknown(format!("the answer is to something else: {reply:?}"))
+}
+
+impl Store for Client {
+    fn get(&self, key: &[u8]) -> Result<Option<KeyValue>, StoreError> {
+        check_key(key)?;
+        self.read(|kv| kv.get(key))
+    }
+
+    fn put(&self, key: &[u8], value: &[u8]) -> Result<Revision, StoreError> {
+        match self.command(Command::Put { key, value })? {
+            Reply::Put(revision) => Ok(revision),
+            reply => Err(strange(&reply)),
+        }
+    }
+
+    fn delete(&self, key: &[u8]) -> Result<Option<Revision>, StoreError> {
+        match self.command(Command::Delete { key })? {
+            Reply::Deleted(revision) => Ok(revision),
+            reply => Err(strange(&reply)),
+        }
+    }
+
+    fn compare_and_swap(
+        &self,
+        key: &[u8],
+        expected: Expected<'_>,
+        value: Option<&[u8]>,
+    ) -> Result<Swap, StoreError> {
+        let command = Command::CompareAndSwap {
+            key,
+            expected,
+            value,
+        };
+        match self.command(command)? {
+            Reply::Swap(swap) => Ok(swap),
+            reply => Err(strange(&reply)),
+        }
+    }
+
+    fn list(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Page, StoreError> {
+        let after = after.map(<[u8]>::to_vec);
+        self.read(|kv| kv.list(prefix, &after, limit as u64))
+    }
+
+    fn watch(&self, keys: Keys, from: Revision) -> Result<Box<dyn Watch>, StoreError> {
+        if let Keys::One(key) = &keys {
+            check_key(key)?;
+        }
+        Ok(Box::new(Watching {
+            client: self.clone(),
+            keys,
+            next: from,
+        }))
+    }
+}
+
+/// A watch: a call that waits at a node, and the next from the revision where it ended. So a node
+/// that is lost costs a try, and no change.
+struct Watching {
+    client: Client,
+    keys: Keys,
+    next: Revision,
+}
+
+impl Watch for Watching {
+    fn changes(&mut self, wait: Duration) -> Result<Changes, StoreError> {
+        let shared = &self.client.shared;
+        let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        let deadline = Deadline::after(wait.saturating_add(shared.config.time));
+        let try_time = wait.saturating_add(shared.config.try_time);
+        let ran = shared.run(deadline, try_time, Twice::Harmless, |kv| {
+            kv.changes(&self.keys, self.next, millis)
+        });
+        let changes = ran.map_err(only_asked)?.value;
+        self.next = changes.next;
+        Ok(changes)
+    }
+}

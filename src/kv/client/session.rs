@@ -1,0 +1,108 @@
+//! The client's session: one for all its threads, begun with the first command.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::kv::store::StoreError;
+use crate::net::Deadline;
+use crate::raft::sessions::{Answer, ClientId, ClientSession, Limits, Request};
+use crate::wire;
+
+/// The session, or none yet.
+#[derive(Debug, Default)]
+pub(super) struct Session {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    session: Option<ClientSession>,
+    /// A thread is about to have one.
+    registering: bool,
+}
+
+/// A command that was given its number.
+pub(super) struct Begun {
+    client: ClientId,
+    sequence: u64,
+    /// What to propose, as often as it takes.
+    pub(super) request: Vec<u8>,
+}
+
+/// Proposes a request: its answer, and whether a try before may have been carried out.
+type Propose<'a> = &'a dyn Fn(&[u8]) -> Result<(Answer, bool), StoreError>;
+
+impl Session {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Numbers a command. Registers a session if there is none; waits while too many commands are
+    /// under way.
+    pub(super) fn begin(
+        &self,
+        deadline: Deadline,
+        command: &[u8],
+        propose: Propose<'_>,
+    ) -> Result<Begun, StoreError> {
+        let mut state = self.lock();
+        loop {
+            if let Some(session) = &mut state.session {
+                if let Some(sequence) = session.begin(Limits::default().window) {
+                    let request = wire::encode(&session.request(sequence, command));
+                    return Ok(Begun {
+                        client: session.client(),
+                        sequence,
+                        request: request.map_err(super::not_sent)?,
+                    });
+                }
+            } else if !state.registering {
+                state.registering = true;
+                drop(state);
+                let registered = register(propose);
+                state = self.lock();
+                state.registering = false;
+                self.changed.notify_all();
+                state.session = Some(registered?);
+                continue;
+            }
+            let left = deadline.remaining().unwrap_or_default();
+            if left.is_zero() {
+                let why = "too many commands of this client are under way";
+                return Err(StoreError::NotDone(why.into()));
+            }
+            let waited = self.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// The command is not sent again; `lost` if the cluster knows the session no more.
+    pub(super) fn end(&self, begun: &Begun, lost: bool) {
+        let mut state = self.lock();
+        // Another thread may have found it lost, and have a new one.
+        if let Some(session) = &mut state.session {
+            if session.client() == begun.client {
+                session.end(begun.sequence);
+                if lost {
+                    state.session = None;
+                }
+            }
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+}
+
+/// Begins a session. Tried again, it may begin two: the one that nobody uses expires.
+fn register(propose: Propose<'_>) -> Result<ClientSession, StoreError> {
+    let request = wire::encode(&Request::Register).map_err(super::not_sent)?;
+    match propose(&request) {
+        Ok((Answer::Registered(client), _)) => Ok(ClientSession::new(client)),
+        Ok((other, _)) => Err(StoreError::NotDone(format!(
+            "no session was given: {other:?}"
+        ))),
+        // The command itself was not sent yet.
+        Err(StoreError::Unknown(why)) => Err(StoreError::NotDone(why)),
+        Err(error) => Err(error),
+    }
+}

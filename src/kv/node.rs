@@ -1,0 +1,266 @@
+//! One node of the cluster, put together: storage, replica, peers, and both services on one
+//! listener.
+//!
+//! ```text
+//!  clients ──> Kv.*  ──> Server ──┐                        ┌──> DiskStorage
+//!  peers ────> Raft.* ────────────┴──> Replica (a thread) ─┼──> Sessions<Machine>
+//!                                                          └──> Peers ──> the others' Raft.*
+//! ```
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::machine::{self, Machine};
+use super::peers::{self, Book, Peers, PeersConfig};
+use super::server::{Replicated, Server};
+use super::service::KvService;
+use crate::net::{Deadline, Listener};
+use crate::raft::replica::Ended;
+use crate::raft::sessions::{self, Sessions};
+use crate::raft::storage::{DiskStorage, Restored, Storage, StorageError, disk};
+use crate::raft::{
+    Membership, NodeId, Persist, Replica, ReplicaConfig, RoleName, Snapshot, SnapshotMeta,
+};
+use crate::rpc::{self, RpcHandler};
+use crate::server::{self, Running, Stats, Totals};
+use crate::telemetry::Registry;
+
+/// The file of a data folder that says whose it is.
+const OWNER: &str = "node-id";
+/// How long a hand-over may take at the end of a node.
+const HAND_OVER: Duration = Duration::from_secs(2);
+
+/// What a node is made of.
+#[derive(Clone, Debug)]
+pub struct NodeConfig {
+    /// Who it is. Never used again for another node of the cluster.
+    pub id: NodeId,
+    /// Its data folder. Made where it is missing, but not those above it.
+    pub data: PathBuf,
+    /// Where nodes listen, this one included. They found the cluster, if the folder is new and
+    /// `joins` is not set; an address here wins over the one that the membership remembers.
+    pub addresses: BTreeMap<NodeId, String>,
+    /// The node is new in a cluster that others have founded: it waits to be added.
+    pub joins: bool,
+    /// The replica.
+    pub replica: ReplicaConfig,
+    /// The way to the others.
+    pub peers: PeersConfig,
+    /// The services.
+    pub rpc: rpc::ServerConfig,
+    /// The server around them.
+    pub server: server::Config,
+    /// Where its connections are counted: nodes of one process may share it.
+    pub stats: Arc<Stats>,
+}
+
+/// Why a node does not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// Its storage does not open.
+    Storage(StorageError),
+    /// Its folder cannot be used.
+    Folder {
+        /// What was attempted.
+        doing: &'static str,
+        /// On which file or folder.
+        path: PathBuf,
+        /// Why not.
+        cause: io::Error,
+    },
+    /// The folder is another node's.
+    NotOurs {
+        /// The file that says so.
+        path: PathBuf,
+        /// What it says.
+        owner: String,
+    },
+    /// The folder is new, and nobody says who founds the cluster.
+    NoFounders,
+    /// No thread can be had.
+    Thread(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Storage(error) => error.fmt(f),
+            StartError::Folder { doing, path, cause } => {
+                write!(f, "{doing} {}: {cause}", path.display())
+            }
+            StartError::NotOurs { path, owner } => {
+                write!(f, "{}: this folder is node {owner}'s", path.display())
+            }
+            StartError::NoFounders => {
+                f.write_str("the data folder is new: name the founding nodes, or join")
+            }
+            StartError::Thread(cause) => write!(f, "starting a thread: {cause}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<StorageError> for StartError {
+    fn from(error: StorageError) -> Self {
+        StartError::Storage(error)
+    }
+}
+
+/// A node that runs.
+pub struct Node {
+    id: NodeId,
+    replica: Replica<Replicated>,
+    book: Book,
+    running: Running,
+}
+
+impl Node {
+    /// Opens the folder, and starts the node and its server on a listener. Its numbers go into
+    /// the registry; of several nodes with one registry, the calls of the first only.
+    pub fn start(
+        config: NodeConfig,
+        listener: Listener,
+        registry: &Registry,
+    ) -> Result<Self, StartError> {
+        let id = config.id;
+        let (mut storage, mut restored) = DiskStorage::open(&config.data, disk::Limits::default())?;
+        own(&config.data, id)?;
+        if restored.is_new() && !config.joins {
+            found(&mut storage, &mut restored, &config.addresses)?;
+        }
+        let peers = Peers::new(id, config.addresses, config.peers);
+        let book = peers.book();
+        let machine = Sessions::new(
+            Machine::new(machine::Limits::default()),
+            sessions::Limits::default(),
+        );
+        let replica = Replica::start(id, config.replica, (storage, restored), machine, peers)
+            .map_err(StartError::Thread)?;
+        let services = vec![
+            peers::service(id, replica.clone(), book.clone()),
+            Server {
+                replica: replica.clone(),
+                book: book.clone(),
+            }
+            .into_service(),
+        ];
+        let handler = RpcHandler::new(config.rpc, services);
+        handler.register(registry);
+        replica.register(registry, id);
+        let server = server::Server::new(config.server, handler).counting_into(config.stats);
+        let running = server.start(listener).map_err(StartError::Thread)?;
+        Ok(Self {
+            id,
+            replica,
+            book,
+            running,
+        })
+    }
+
+    /// Who it is.
+    pub fn id(&self) -> NodeId {
+        self.id
+    }
+
+    /// Its replica.
+    pub fn replica(&self) -> &Replica<Replicated> {
+        &self.replica
+    }
+
+    /// Where the nodes listen, as far as it knows.
+    pub fn book(&self) -> &Book {
+        &self.book
+    }
+
+    /// Blocks until the node has stopped: why, if it did so by itself.
+    pub fn wait(&self) -> Result<(), Ended> {
+        self.replica.wait()
+    }
+
+    /// Gives leadership, if it has it, to the voter that is furthest in the log; so the cluster
+    /// need not miss it for an election timeout. Whether that worked does not matter to who stops.
+    pub fn hand_over(&self) {
+        let deadline = Deadline::after(HAND_OVER);
+        let Ok(status) = self.replica.status(deadline) else {
+            return;
+        };
+        let others = status
+            .matched
+            .iter()
+            .filter(|(node, _)| *node != self.id && status.membership.voters.contains(node));
+        let next = others.max_by_key(|(_, matched)| *matched);
+        if let (RoleName::Leader, Some((to, _))) = (status.role, next) {
+            let _ = self.replica.transfer(*to, deadline);
+        }
+    }
+
+    /// Stops the node: lets calls finish, lets go of the folder. Blocks for the drain time at most.
+    pub fn stop(self) -> io::Result<Totals> {
+        let totals = self.running.stop();
+        self.replica.stop();
+        totals
+    }
+
+    /// Stops it as a crash would: the replica first, whatever is under way.
+    pub fn kill(self) {
+        self.replica.stop();
+        let _ = self.running.stop();
+    }
+}
+
+/// Makes the file that says whose the folder is; refuses another node's. A node that took over
+/// another's votes would vote twice in its own name.
+fn own(data: &Path, id: NodeId) -> Result<(), StartError> {
+    let path = data.join(OWNER);
+    let failed = |doing| {
+        let path = path.clone();
+        move |cause| StartError::Folder { doing, path, cause }
+    };
+    let write = || fs::write(&path, format!("{id}\n")).map_err(failed("writing"));
+    match fs::read_to_string(&path) {
+        // A crash between making and writing it.
+        Ok(owner) if owner.is_empty() => write(),
+        Ok(owner) if owner.trim() == id.to_string() => Ok(()),
+        Ok(owner) => Err(StartError::NotOurs {
+            path,
+            owner: owner.trim().chars().take(20).collect(),
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => write(),
+        Err(cause) => Err(failed("reading")(cause)),
+    }
+}
+
+/// Writes the first snapshot of a new cluster: nothing but its members.
+fn found(
+    storage: &mut impl Storage,
+    restored: &mut Restored,
+    addresses: &BTreeMap<NodeId, String>,
+) -> Result<(), StartError> {
+    if addresses.is_empty() {
+        return Err(StartError::NoFounders);
+    }
+    let membership = Membership {
+        voters: addresses.keys().copied().collect(),
+        addresses: addresses.clone(),
+        ..Membership::default()
+    };
+    restored.snapshot = Snapshot {
+        meta: SnapshotMeta {
+            membership,
+            ..SnapshotMeta::default()
+        },
+        ..Snapshot::default()
+    };
+    storage.write(&Persist {
+        snapshot: Some(restored.snapshot.clone()),
+        ..Persist::default()
+    })?;
+    storage.sync()?;
+    Ok(())
+}

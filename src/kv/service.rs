@@ -1,0 +1,90 @@
+//! What a node offers its clients: the methods and their answers, declared once for both sides.
+//!
+//! Every answer is `Ok` or a [`Problem`], which says whether anything happened and whom to ask
+//! next. A method that changes something takes a request of `raft::sessions`, with the client's
+//! session and number in it, so that it may be sent again to any node.
+//!
+//! *One call at a time on a connection.* `propose`, `get` and `list` are quick methods that wait
+//! for the cluster on the connection's own thread: a worker would cost a hand-over there and back,
+//! a third of the time of a call. The calls behind them on the same connection wait, too, so
+//! [`Client`](super::Client) has a connection for each caller, and a thread a connection is what
+//! servers here are made of. A client of your own should do the same.
+
+use super::command::{Changes, Compacted, KeyValue, Keys, Page, Revision};
+use crate::raft::{Command, Index, Membership, NodeId, Term};
+
+crate::wire! {
+    /// Why there is no answer.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum Problem {
+        /// Nothing was done. Another node leads: here it listens, if that is known.
+        Elsewhere(Option<String>),
+        /// Nothing was done; later it may be.
+        NotDone(String),
+        /// Perhaps it was done, perhaps it will be.
+        Unknown(String),
+        /// It is not done, however often it is asked for.
+        Never(String),
+        /// A watch from a revision that is too old.
+        Compacted(Compacted),
+        ..
+        /// A problem of a later version.
+        Other
+    }
+
+    /// How a node sees itself and its cluster.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct NodeStatus {
+        /// Who it is.
+        pub id: NodeId,
+        /// `leader`, `follower`, `candidate` or `pre-candidate`.
+        pub role: String,
+        /// Its term.
+        pub term: Term,
+        /// Who leads, as far as it knows.
+        pub leader: Option<NodeId>,
+        /// The first index that its log holds.
+        pub first_index: Index,
+        /// The last one.
+        pub last_index: Index,
+        /// The commit index.
+        pub commit: Index,
+        /// The last index applied to its state machine.
+        pub applied: Index,
+        /// The store's revision there.
+        pub revision: Revision,
+        /// Bytes of keys and values there.
+        pub bytes: u64,
+        /// The members in effect, and where they listen.
+        pub membership: Membership,
+        ..
+    }
+}
+
+crate::rpc_service! {
+    /// A replicated store.
+    pub trait KvService, client KvClient, as "Kv" {
+        /// A request of [`sessions`](crate::raft::sessions), encoded; its answer, encoded.
+        [repeatable] fn propose(request: Command) -> Result<Vec<u8>, Problem>, as "Propose";
+        /// What a key holds, linearizably.
+        [repeatable] fn get(key: Vec<u8>) -> Result<Option<KeyValue>, Problem>, as "Get";
+        /// Keys by prefix, from behind one of them, at most so many, linearizably.
+        [repeatable] fn list(prefix: Vec<u8>, after: Option<Vec<u8>>, limit: u64)
+            -> Result<Page, Problem>, as "List";
+        /// Changes of keys from a revision on. Waits until there are some, at most so many
+        /// milliseconds, and returns none then. Any node that knows a leader answers.
+        [slow, repeatable] fn changes(keys: Keys, from: Revision, wait: u64)
+            -> Result<Changes, Problem>, as "Changes";
+        /// How the node sees itself and its cluster.
+        [repeatable] fn status() -> Result<NodeStatus, Problem>, as "Status";
+        /// A new node joins, as a voter once it has caught up, or as a learner. Returns when it is.
+        [slow] fn add(node: NodeId, address: String, learner: bool)
+            -> Result<(), Problem>, as "Add";
+        /// A node leaves.
+        [slow] fn remove(node: NodeId) -> Result<(), Problem>, as "Remove";
+        /// Another node is to lead. Returns when it does.
+        [slow] fn transfer(to: NodeId) -> Result<(), Problem>, as "Transfer";
+        /// This node takes a snapshot. Returns the last index in it when it is on the disk.
+        [slow] fn snapshot() -> Result<Index, Problem>, as "Snapshot";
+    }
+}
