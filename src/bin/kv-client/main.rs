@@ -1,0 +1,316 @@
+//! Reads and changes a replicated store, and looks after its cluster.
+#![forbid(unsafe_code)]
+
+mod request;
+mod table;
+
+use std::io::{self, Read};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use groundwire::cli::{self, Args, DurationArg, Failure, Opt, Out, Spec, UsageError, What};
+use groundwire::echo::printable;
+use groundwire::kv::command::MAX_VALUE;
+use groundwire::kv::etcd::{self, Etcd};
+use groundwire::kv::{
+    Change, Client, ClientConfig, Expected, KeyValue, Keys, Revision, Store, StoreError, Swap,
+};
+use groundwire::rpc::flags;
+use request::{Admin, Data, Request};
+
+const SPEC: Spec = Spec {
+    name: "kv-client",
+    about: "Read and change a replicated key-value store, and look after its cluster.",
+    usage: &[
+        "[OPTION]... get KEY | put KEY VALUE | delete KEY | cas KEY OLD NEW",
+        "[OPTION]... list [PREFIX] | watch [PREFIX]",
+        "[OPTION]... status | add-node ID HOST:PORT | remove-node ID | transfer ID | snapshot",
+    ],
+    operands: &[
+        (
+            "KEY",
+            "any text; a value that is `-` is read from standard input",
+        ),
+        (
+            "OLD",
+            "what the key must hold; not given with --absent or --if-revision",
+        ),
+        ("PREFIX", "what the keys begin with [all keys]"),
+    ],
+    options: &[
+        Opt::value(
+            "servers",
+            "HOST:PORT,...",
+            "nodes of the cluster; one that is there suffices",
+        )
+        .short('s')
+        .default("127.0.0.1:7301,127.0.0.1:7302,127.0.0.1:7303"),
+        Opt::value(
+            "etcd",
+            "URL,...",
+            "an etcd cluster instead, as http://10.0.0.1:2379: for keys, not for its nodes",
+        ),
+        Opt::value("timeout", "TIME", "try this long in all")
+            .short('t')
+            .default("10s"),
+        Opt::flag("raw", "get: print the value's bytes, nothing else"),
+        Opt::flag("absent", "cas: the key must not be there"),
+        Opt::value(
+            "if-revision",
+            "N",
+            "cas: the key's last change must be this one",
+        ),
+        Opt::value("from", "N", "watch: from this revision on [the next]"),
+        Opt::value("count", "N", "watch: end after so many changes"),
+        Opt::flag("learner", "add-node: it gets the log and has no vote"),
+        Opt::flag("json", "status: as JSON, an object a node"),
+        flags::SECRET_FILE,
+    ],
+    statuses: Some(
+        "0 done, 1 failed, or there is no such key, or cas found something else, 2 called wrongly",
+    ),
+    epilogue: "Keys and values are printed with escapes where they are no plain text. What may\n\
+               have been done although no answer came is told as `perhaps done`.\n\n\
+               Examples:\n  kv-client put greeting hello\n  kv-client get greeting\n  \
+               kv-client cas greeting hello goodbye\n  kv-client -s 10.0.0.1:7301 status",
+};
+
+fn main() -> ExitCode {
+    cli::run(&SPEC, run)
+}
+
+fn run(args: Args) -> Result<(), Failure> {
+    let request = request::read(&args)?;
+    let time = time(&args)?;
+    if let Some(urls) = args.value("etcd") {
+        return at_etcd(urls, time, &request, &args);
+    }
+    let client = Client::new(config(&args, time)?);
+    match &request {
+        Request::Data(data) => carry_out(&client, data, &args).map_err(|end| end.told(data.name())),
+        Request::Admin(admin) => {
+            administer(&client, admin, &args).map_err(|end| end.told(admin.name()))
+        }
+    }
+}
+
+/// The same requests about keys, elsewhere.
+fn at_etcd(urls: &str, time: Duration, request: &Request, args: &Args) -> Result<(), Failure> {
+    let given = |name: &&&str| args.given(name);
+    if let Some(other) = ["servers", "secret-file"].iter().find(given) {
+        return Err(
+            UsageError::rule(format_args!("--{other} and --etcd exclude each other")).into(),
+        );
+    }
+    let Request::Data(data) = request else {
+        return Err(UsageError::rule("--etcd: its nodes are not ours to look after").into());
+    };
+    let config = etcd::Config {
+        timeout: time,
+        connect_timeout: etcd::Config::default().connect_timeout.min(time),
+        ..etcd::Config::default()
+    };
+    let urls: Vec<&str> = urls.split(',').collect();
+    let store = Etcd::new(&urls, config).map_err(UsageError::rule)?;
+    carry_out(&store, data, args).map_err(|end| end.told(data.name()))
+}
+
+fn time(args: &Args) -> Result<Duration, UsageError> {
+    let time = args.parse::<DurationArg>("timeout")?.get();
+    match time.is_zero() {
+        true => Err(UsageError::bad_value("--timeout", "0", "must not be zero")),
+        false => Ok(time),
+    }
+}
+
+fn config(args: &Args, time: Duration) -> Result<ClientConfig, Failure> {
+    let servers = args.value("servers").unwrap_or_default();
+    let servers: Vec<String> = servers.split(',').map(str::to_string).collect();
+    let config = ClientConfig::new(servers);
+    Ok(ClientConfig {
+        secret: flags::secret(args)?,
+        try_time: config.try_time.min(time),
+        dial_timeout: config.dial_timeout.min(time),
+        time,
+        ..config
+    })
+}
+
+/// How a request ends otherwise than well.
+enum End {
+    Store(StoreError),
+    Out(Failure),
+}
+
+impl From<StoreError> for End {
+    fn from(error: StoreError) -> Self {
+        End::Store(error)
+    }
+}
+
+impl From<Failure> for End {
+    fn from(failure: Failure) -> Self {
+        End::Out(failure)
+    }
+}
+
+impl End {
+    fn told(self, what: &str) -> Failure {
+        match self {
+            End::Out(failure) => failure,
+            // A server's words must not drive the terminal.
+            End::Store(error) => Failure::Failed(printable(format!("{what}: {error}").as_bytes())),
+        }
+    }
+}
+
+/// There is no such key: as `grep`, which finds nothing and says nothing.
+fn absent() -> End {
+    End::Out(Failure::Quiet(1))
+}
+
+fn carry_out(store: &dyn Store, data: &Data, args: &Args) -> Result<(), End> {
+    let out = Out::lines();
+    match data {
+        Data::Get(key) => match store.get(key.as_bytes())? {
+            Some(found) if args.flag("raw") => out.write_all(&found.value)?,
+            Some(found) => out.line(printable(&found.value))?,
+            None => return Err(absent()),
+        },
+        Data::Put(key, value) => {
+            let revision = store.put(key.as_bytes(), &bytes(value)?)?;
+            out.line(format_args!("revision {revision}"))?;
+        }
+        Data::Delete(key) => match store.delete(key.as_bytes())? {
+            Some(revision) => out.line(format_args!("revision {revision}"))?,
+            None => return Err(absent()),
+        },
+        Data::Swap(key, old, new) => {
+            let (held, new) = (old.bytes()?, bytes(new)?);
+            let expected = match (old, &held) {
+                (request::Old::Revision(revision), _) => Expected::Revision(*revision),
+                (request::Old::Value(_), held) => Expected::Value(held),
+            };
+            match store.compare_and_swap(key.as_bytes(), expected, Some(&new))? {
+                Swap::Done(revision) => out.line(format_args!("revision {revision}"))?,
+                Swap::Differs(0) => return Err(differs("there is no such key")),
+                Swap::Differs(revision) => {
+                    return Err(differs(format!("its last change is revision {revision}")));
+                }
+            }
+        }
+        Data::List(prefix) => list(store, prefix, &out)?,
+        Data::Watch(prefix) => watch(store, prefix, args, &out)?,
+    }
+    Ok(())
+}
+
+fn differs(how: impl std::fmt::Display) -> End {
+    End::Out(Failure::Failed(format!("cas: not as expected: {how}")))
+}
+
+/// An operand's bytes, or those of standard input.
+fn bytes(operand: &str) -> Result<Vec<u8>, Failure> {
+    if operand != "-" {
+        return Ok(operand.into());
+    }
+    let mut bytes = Vec::new();
+    // One more than there may be, so that too many are noticed.
+    let most = MAX_VALUE as u64 + 1;
+    let read = io::stdin().lock().take(most).read_to_end(&mut bytes);
+    read.what("standard input")?;
+    Ok(bytes)
+}
+
+fn list(store: &dyn Store, prefix: &str, out: &Out) -> Result<(), End> {
+    let mut after = None::<Vec<u8>>;
+    loop {
+        let page = store.list(prefix.as_bytes(), after.as_deref(), 1000)?;
+        for entry in &page.entries {
+            out.line(shown(entry))?;
+        }
+        match page.entries.into_iter().next_back() {
+            Some(last) if page.more => after = Some(last.key),
+            _ => return Ok(()),
+        }
+    }
+}
+
+fn shown(entry: &KeyValue) -> String {
+    format!("{} {}", printable(&entry.key), printable(&entry.value))
+}
+
+/// Prints changes until there are as many as were asked for.
+fn watch(store: &dyn Store, prefix: &str, args: &Args, out: &Out) -> Result<(), End> {
+    let usage = |error: UsageError| End::Out(error.into());
+    let mut left = args.parse_opt::<u64>("count").map_err(usage)?;
+    let from = match args.parse_opt::<Revision>("from").map_err(usage)? {
+        Some(from) => from,
+        None => store.list(prefix.as_bytes(), None, 1)?.revision + 1,
+    };
+    let mut watch = store.watch(Keys::Prefix(prefix.into()), from)?;
+    while left != Some(0) {
+        for change in watch.changes(Duration::from_secs(10))?.changes {
+            out.line(changed(&change))?;
+            left = left.map(|left| left - 1);
+            if left == Some(0) {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn changed(change: &Change) -> String {
+    match change {
+        Change::Put(now) => format!("{} put {}", now.mod_revision, shown(now)),
+        Change::Deleted { key, revision } => format!("{revision} delete {}", printable(key)),
+    }
+}
+
+fn administer(client: &Client, admin: &Admin, args: &Args) -> Result<(), End> {
+    let out = Out::lines();
+    let servers: Vec<&str> = args
+        .value("servers")
+        .unwrap_or_default()
+        .split(',')
+        .collect();
+    match admin {
+        Admin::Status => {
+            let rows = table::look_around(client, &servers);
+            let lines = match args.flag("json") {
+                true => vec![table::json(&rows)],
+                false => table::lines(&rows),
+            };
+            lines.iter().try_for_each(|line| out.line(line))?;
+            if rows.iter().all(|row| row.seen.is_err()) {
+                return Err(End::Out(Failure::Quiet(1)));
+            }
+        }
+        Admin::Add(node, address) => {
+            client.add(*node, address, args.flag("learner"))?;
+            out.line(format_args!("node {node} added"))?;
+        }
+        Admin::Remove(node) => {
+            client.remove(*node)?;
+            out.line(format_args!("node {node} removed"))?;
+        }
+        Admin::Transfer(to) => {
+            client.transfer(*to)?;
+            out.line(format_args!("node {to} leads"))?;
+        }
+        Admin::Snapshot => {
+            for row in table::look_around(client, &servers) {
+                let status = row.seen.map_err(End::Store)?;
+                let index = client.snapshot(&row.address)?;
+                out.line(format_args!("node {}: snapshot up to {index}", status.id))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_options_are_declared_well() {
+    assert_eq!(SPEC.check(), Ok(()));
+}

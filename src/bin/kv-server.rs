@@ -1,0 +1,378 @@
+//! One node of a replicated store, or a whole cluster of them for a lesson.
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{self, ExitCode};
+use std::str::FromStr;
+use std::sync::{Arc, OnceLock, mpsc};
+use std::thread;
+
+use groundwire::cli::{
+    self, Args, Count, DurationArg, Failure, NonZeroCount, Opt, Spec, UsageError, What,
+};
+use groundwire::kv::peers::PeersConfig;
+use groundwire::kv::{Node, NodeConfig};
+use groundwire::net::{self, Listener, Network, split_host_port};
+use groundwire::raft::{self, NodeId, ReplicaConfig};
+use groundwire::rpc;
+use groundwire::server::{Config, Stats, Stopper, Totals, flags, program};
+use groundwire::telemetry::{Format, Level, Log, Registry};
+
+const SPEC: Spec = Spec {
+    name: "kv-server",
+    about: "Run a node of a replicated key-value store.",
+    usage: &[
+        "--id N --data DIR --peers ID=HOST:PORT,... [OPTION]...",
+        "--id N --data DIR --listen HOST:PORT --join [OPTION]...",
+        "--local-cluster N [OPTION]...",
+    ],
+    operands: &[],
+    options: &[
+        Opt::value("id", "N", "this node's number, from 1 on, never used twice"),
+        Opt::value(
+            "data",
+            "DIR",
+            "its folder, which is made; of --local-cluster: theirs",
+        ),
+        Opt::value(
+            "listen",
+            "HOST:PORT",
+            "where to listen, if it is not what --peers says",
+        ),
+        Opt::value(
+            "peers",
+            "ID=HOST:PORT,...",
+            "where the nodes listen, this one included; they found the cluster",
+        )
+        .many(),
+        Opt::flag("join", "wait to be added to a cluster that is there"),
+        Opt::value(
+            "local-cluster",
+            "N",
+            "run N nodes in this process, on ports from --listen on [127.0.0.1:7301]",
+        ),
+        rpc::flags::SECRET_FILE,
+        Opt::value(
+            "election-timeout",
+            "TIME",
+            "a follower campaigns after this long without a leader, or up to twice as long",
+        )
+        .default("500ms"),
+        Opt::value(
+            "heartbeat",
+            "TIME",
+            "a leader lets itself be heard so often",
+        )
+        .default("50ms"),
+        Opt::value(
+            "snapshot-entries",
+            "N",
+            "replace the log by a snapshot after so many entries",
+        )
+        .default("100000"),
+        rpc::flags::WORKERS,
+        flags::SCHEDULING,
+        flags::MAX_CONNECTIONS,
+        flags::MAX_PER_PEER,
+        flags::ALLOW,
+        flags::DENY,
+        flags::DRAIN,
+        flags::METRICS,
+        flags::LOG,
+        flags::VERBOSE,
+    ],
+    statuses: None,
+    epilogue: "The folder remembers the members: --peers founds the cluster the first time\n\
+               only, and later says where members listen that have moved. A node that has\n\
+               lost its folder must be removed, and joins again under a new number. SIGINT\n\
+               and SIGTERM hand leadership over, then end it.\n\n\
+               Examples:\n  kv-server --local-cluster 3\n  \
+               kv-server --id 1 --data kv1 --peers 1=10.0.0.1:7301,2=10.0.0.2:7301",
+};
+
+/// Nodes of a local cluster at most: a lesson with more is about something else.
+const MOST_LOCAL: u64 = 9;
+
+fn main() -> ExitCode {
+    cli::run(&SPEC, serve)
+}
+
+fn serve(args: Args) -> Result<(), Failure> {
+    args.at_most(0)?;
+    program::begin()?;
+    let mut temporary = None;
+    let nodes = match args.parse_opt::<NonZeroCount>("local-cluster")? {
+        None => vec![single(&args)?],
+        Some(count) => local(&args, count.get(), &mut temporary)?,
+    };
+    let config = flags::config_of_threads(SPEC.name, &args)?;
+    program::make_room(&config);
+    let bound: Vec<_> = nodes
+        .iter()
+        .map(|(_, listener)| (listener.network(), listener.local_addr().clone()))
+        .collect();
+    let registry = Registry::new();
+    // A terminal that goes away ends it, like the other signals: there is nothing to reload.
+    let ends = Arc::new(OnceLock::<Stopper>::new());
+    let hangup = ends.clone();
+    let served = program::serve(
+        &args,
+        (SPEC.name, &config.log),
+        &bound,
+        (&registry, args.value("metrics")),
+        move || hangup.get().into_iter().for_each(Stopper::stop),
+        |stopper| {
+            ends.get_or_init(|| stopper.clone());
+            run(nodes, &registry, stopper)
+        },
+    );
+    if let Some(folder) = temporary {
+        fs::remove_dir_all(&folder).what(format_args!("removing {}", folder.display()))?;
+    }
+    served
+}
+
+/// Runs the nodes until a signal, or until one of them cannot go on.
+fn run(
+    nodes: Vec<(NodeConfig, Listener)>,
+    registry: &Registry,
+    stopper: &Stopper,
+) -> Result<Totals, Failure> {
+    let stats = Arc::<Stats>::default();
+    stats.register(registry);
+    let mut running = Vec::new();
+    for (config, listener) in nodes {
+        let config = NodeConfig {
+            stats: stats.clone(),
+            ..config
+        };
+        let what = format!("node {}", config.id);
+        running.push(Node::start(config, listener, registry).what(what)?);
+    }
+    let (tell, told) = mpsc::channel();
+    for node in &running {
+        let (id, replica) = (node.id(), node.replica().clone());
+        let (tell, stopper) = (tell.clone(), stopper.clone());
+        let watch = move || {
+            if let Err(why) = replica.wait() {
+                let _ = tell.send(format!("node {id}: {why}"));
+                stopper.stop();
+            }
+        };
+        thread::Builder::new()
+            .name(format!("watch {id}"))
+            .spawn(watch)
+            .what("starting a thread")?;
+    }
+    stopper.wait();
+    if let [node] = running.as_slice() {
+        node.hand_over();
+    }
+    for node in running {
+        node.stop().what("serving")?;
+    }
+    told.try_recv()
+        .map_or(Ok(stats.totals()), |why| Err(Failure::Failed(why)))
+}
+
+/// One node of a cluster whose others are elsewhere.
+fn single(args: &Args) -> Result<(NodeConfig, Listener), Failure> {
+    let id = args.parse_opt::<NonZeroCount>("id")?;
+    let (Some(id), Some(data)) = (id.map(NonZeroCount::get), args.value("data")) else {
+        return Err(UsageError::rule("--id and --data are needed, or --local-cluster").into());
+    };
+    let mut addresses = peers(args)?;
+    let own = args
+        .value("listen")
+        .or(addresses.get(&id).map(String::as_str));
+    let Some(own) = own else {
+        let why = format!("--peers does not name node {id}: say where to --listen");
+        return Err(UsageError::rule(why).into());
+    };
+    let listener = net::listen(Network::Tcp, own).map_err(flags::failure)?;
+    let joins = args.flag("join");
+    if addresses.is_empty() && !joins {
+        // A cluster of one, to which others may be added.
+        addresses.insert(id, listener.local_addr().to_string());
+    } else if !addresses.contains_key(&id) && !joins {
+        let why = format!("--peers does not name node {id}");
+        return Err(UsageError::rule(why).into());
+    }
+    let config = NodeConfig {
+        joins,
+        ..config(args, id, data.into(), addresses)?
+    };
+    Ok((config, listener))
+}
+
+/// All nodes of a cluster in this process.
+fn local(
+    args: &Args,
+    count: u64,
+    temporary: &mut Option<PathBuf>,
+) -> Result<Vec<(NodeConfig, Listener)>, Failure> {
+    if let Some(other) = ["id", "peers", "join"].iter().find(|name| args.given(name)) {
+        let why = format!("--{other} and --local-cluster exclude each other");
+        return Err(UsageError::rule(why).into());
+    }
+    if count > MOST_LOCAL {
+        let why = format!("must be at most {MOST_LOCAL}");
+        return Err(UsageError::bad_value("--local-cluster", count, why).into());
+    }
+    let listeners = listeners(args.value("listen").unwrap_or("127.0.0.1:7301"), count)?;
+    let addresses: BTreeMap<NodeId, String> = (1..)
+        .zip(
+            listeners
+                .iter()
+                .map(|listener| listener.local_addr().to_string()),
+        )
+        .collect();
+    let folder = match args.value("data") {
+        Some(data) => PathBuf::from(data),
+        None => env::temp_dir().join(format!("kv-server-{}", process::id())),
+    };
+    let made = match args.value("data") {
+        Some(_) => fs::create_dir_all(&folder),
+        // Nobody else's: one that is there already may be a trap.
+        None => fs::create_dir(&folder),
+    };
+    made.what(format_args!("making {}", folder.display()))?;
+    if !args.given("data") {
+        *temporary = Some(folder.clone());
+    }
+    let node = |(id, listener): (NodeId, Listener)| {
+        let data = folder.join(format!("node-{id}"));
+        Ok((config(args, id, data, addresses.clone())?, listener))
+    };
+    (1..).zip(listeners).map(node).collect()
+}
+
+/// Listeners on ports that follow each other; from port 0 on, on whichever are free.
+fn listeners(first: &str, count: u64) -> Result<Vec<Listener>, Failure> {
+    let (host, port) = split_host_port(first).map_err(UsageError::rule)?;
+    let first: u16 = port.parse().map_err(|_| {
+        UsageError::bad_value("--listen", first, "expected HOST:PORT with a number")
+    })?;
+    let port = |offset: u64| match first {
+        0 => 0,
+        first => u64::from(first) + offset,
+    };
+    let listen = |offset| {
+        let address = net::join_host_port(host, port(offset));
+        net::listen(Network::Tcp, &address).map_err(flags::failure)
+    };
+    (0..count).map(listen).collect()
+}
+
+fn config(
+    args: &Args,
+    id: NodeId,
+    data: PathBuf,
+    addresses: BTreeMap<NodeId, String>,
+) -> Result<NodeConfig, Failure> {
+    let server = flags::with_peers(flags::config_of_threads(SPEC.name, args)?, args)?;
+    let secret = rpc::flags::secret(args)?;
+    // Elections, members and full disks are told whatever -v says; peers with -v.
+    let level = if args.count("verbose") == 0 {
+        Level::Info
+    } else {
+        Level::Debug
+    };
+    let log = Log::stderr(level, args.parse::<Format>("log")?);
+    Ok(NodeConfig {
+        id,
+        data,
+        addresses,
+        joins: false,
+        replica: ReplicaConfig {
+            raft: times(args)?,
+            snapshot_entries: args.parse::<NonZeroCount>("snapshot-entries")?.get(),
+            log: log.clone(),
+            ..ReplicaConfig::default()
+        },
+        peers: PeersConfig {
+            secret: secret.clone(),
+            log,
+            ..PeersConfig::default()
+        },
+        rpc: rpc::ServerConfig {
+            name: server.name.clone(),
+            log: server.log.clone(),
+            workers: args
+                .parse::<NonZeroCount>("workers")?
+                .as_usize()
+                .min(flags::MAX_WORKERS),
+            // The last tenth is for the answers of those that are cancelled.
+            drain: server.drain / 10 * 9,
+            secret,
+            ..rpc::ServerConfig::default()
+        },
+        server: Config {
+            stack_size: rpc::STACK_SIZE,
+            ..server
+        },
+        stats: Arc::default(),
+    })
+}
+
+/// The node's times: elections must be rarer than heartbeats by far.
+fn times(args: &Args) -> Result<raft::Config, UsageError> {
+    let election = args.parse::<DurationArg>("election-timeout")?.get();
+    let heartbeat = args.parse::<DurationArg>("heartbeat")?.get();
+    if heartbeat.is_zero() || heartbeat * 2 > election {
+        let why = "--heartbeat must be above 0, and --election-timeout at least twice as long";
+        return Err(UsageError::rule(why));
+    }
+    Ok(raft::Config {
+        election_timeout_min: election,
+        election_timeout_max: election * 2,
+        heartbeat,
+        ..raft::Config::default()
+    })
+}
+
+/// `--peers`, all of them together.
+fn peers(args: &Args) -> Result<BTreeMap<NodeId, String>, UsageError> {
+    let mut peers = BTreeMap::new();
+    for part in args.values("peers").flat_map(|list| list.split(',')) {
+        let Peer(id, address) = part
+            .parse()
+            .map_err(|why: String| UsageError::bad_value("--peers", part, why))?;
+        if peers.insert(id, address).is_some() {
+            return Err(UsageError::bad_value(
+                "--peers",
+                part,
+                "the node is named twice",
+            ));
+        }
+    }
+    Ok(peers)
+}
+
+/// `ID=HOST:PORT`
+struct Peer(NodeId, String);
+
+impl FromStr for Peer {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (id, address) = text.split_once('=').ok_or("expected ID=HOST:PORT")?;
+        let id = match id.parse::<Count>().map(Count::get) {
+            Ok(id) if id > 0 => id,
+            _ => return Err("the ID must be a number from 1 on".into()),
+        };
+        let (_, port) = split_host_port(address).map_err(|error| error.to_string())?;
+        match port.parse::<u16>() {
+            Ok(1..) => Ok(Peer(id, address.into())),
+            _ => Err("the others need to know the port: 1 to 65535".into()),
+        }
+    }
+}
+
+#[test]
+fn the_options_are_declared_well() {
+    assert_eq!(SPEC.check(), Ok(()));
+}

@@ -1,0 +1,277 @@
+//! kv-server and kv-client: a local cluster, three processes, stops, and how requests fail.
+
+use std::fs;
+use std::io::Read;
+use std::net::TcpListener;
+use std::process::{Command as StdCommand, Stdio};
+
+use assert_cmd::Command;
+use groundwire_cli_tests::{Running, eventually, json, path, program};
+
+/// A cluster in one process, and where its nodes listen.
+struct Local {
+    server: Running,
+    servers: String,
+}
+
+impl Local {
+    fn start(args: &[&str]) -> Self {
+        let three = ["--local-cluster", "3", "--listen", "127.0.0.1:0"];
+        let server = Running::start("kv-server", &[&three, args].concat());
+        let address = || {
+            let line = server.line().expect("a line for each node");
+            line.strip_prefix("listening on tcp ").unwrap().to_string()
+        };
+        let servers = [address(), address(), address()].join(",");
+        Self { server, servers }
+    }
+
+    fn client(&self, args: &[&str]) -> Command {
+        client(&self.servers, args)
+    }
+
+    fn prints(&self, args: &[&str], stdout: &str) {
+        let output = self.client(args).assert().success().stderr("");
+        output.stdout(stdout.to_string());
+    }
+}
+
+fn client(servers: &str, args: &[&str]) -> Command {
+    let mut client = program("kv-client");
+    client.args(["--servers", servers]).args(args);
+    client
+}
+
+#[test]
+fn keys_are_put_read_swapped_listed_and_deleted() {
+    let cluster = Local::start(&[]);
+    cluster.prints(&["put", "a", "1"], "revision 2\n");
+    cluster.prints(&["put", "b", "line\nbreak"], "revision 3\n");
+    cluster.prints(&["get", "b"], "line\\nbreak\n");
+    cluster.prints(&["get", "--raw", "b"], "line\nbreak");
+    cluster.prints(&["cas", "a", "1", "2"], "revision 4\n");
+    cluster.prints(&["cas", "--if-revision", "4", "a", "3"], "revision 5\n");
+    cluster.prints(&["cas", "--absent", "c", "x"], "revision 6\n");
+    cluster.prints(&["list"], "a 3\nb line\\nbreak\nc x\n");
+    cluster.prints(&["list", "b"], "b line\\nbreak\n");
+    cluster.prints(&["delete", "c"], "revision 7\n");
+    let told = "5 put a 3\n6 put c x\n7 delete c\n";
+    cluster.prints(&["watch", "--from", "5", "--count", "3"], told);
+    let ended = cluster.server.end_by("TERM");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(
+        ended.stdout.last().unwrap().starts_with("served "),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn what_is_not_there_is_status_1_and_no_word() {
+    let cluster = Local::start(&[]);
+    for args in [["get", "none"], ["delete", "none"]] {
+        cluster.client(&args).assert().code(1).stdout("").stderr("");
+    }
+    cluster.prints(&["put", "k", "v"], "revision 2\n");
+    let differs = "kv-client: cas: not as expected: its last change is revision 2\n";
+    let swap = cluster.client(&["cas", "k", "other", "w"]);
+    { swap }.assert().code(1).stdout("").stderr(differs);
+}
+
+#[test]
+fn a_value_comes_from_standard_input_byte_by_byte() {
+    let cluster = Local::start(&[]);
+    let bytes: Vec<u8> = (0..=255).collect();
+    let put = cluster
+        .client(&["put", "k", "-"])
+        .write_stdin(bytes.clone())
+        .assert();
+    put.success().stdout("revision 2\n");
+    let get = cluster.client(&["get", "--raw", "k"]).assert().success();
+    assert_eq!(get.get_output().stdout, bytes);
+    let long = vec![b'x'; (1 << 20) + 1];
+    let put = cluster
+        .client(&["put", "k", "-"])
+        .write_stdin(long)
+        .assert();
+    put.code(1)
+        .stderr("kv-client: put: refused: the value is longer than 1048576 bytes\n");
+}
+
+#[test]
+fn a_watch_tells_a_change_when_it_is_made() {
+    let cluster = Local::start(&[]);
+    cluster.prints(&["put", "k", "1"], "revision 2\n");
+    let mut watch = StdCommand::new(path("kv-client"))
+        .args([
+            "-s",
+            &cluster.servers,
+            "watch",
+            "--from",
+            "3",
+            "--count",
+            "1",
+            "k",
+        ])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    cluster.prints(&["put", "k", "2"], "revision 3\n");
+    let mut told = String::new();
+    watch
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut told)
+        .unwrap();
+    assert_eq!(told, "3 put k 2\n");
+    assert!(watch.wait().unwrap().success());
+}
+
+#[test]
+fn the_status_is_a_table_or_json_of_all_members() {
+    let cluster = Local::start(&[]);
+    cluster.prints(&["put", "k", "v"], "revision 2\n");
+    let one = cluster.servers.split(',').next().unwrap();
+    let status = |args: &[&str]| {
+        let output = client(one, args).assert().success();
+        String::from_utf8(output.get_output().stdout.clone()).unwrap()
+    };
+    let table = status(&["status"]);
+    assert_eq!(table.lines().count(), 4, "{table}");
+    assert_eq!(
+        table.matches("leader ").count(),
+        2,
+        "the head, and one node: {table}"
+    );
+    let nodes = status(&["status", "--json"]);
+    assert_eq!(nodes.matches("\"role\":\"follower\"").count(), 2, "{nodes}");
+    assert!(json::parse(nodes.trim_end()).is_some(), "{nodes}");
+    cluster.prints(&["transfer", "3"], "node 3 leads\n");
+    cluster.prints(&["snapshot"], &{
+        let line = |node| format!("node {node}: snapshot up to ");
+        let printed = cluster.client(&["snapshot"]).assert().success();
+        let printed = String::from_utf8(printed.get_output().stdout.clone()).unwrap();
+        assert!(
+            (1..=3).all(|node| printed.contains(&line(node))),
+            "{printed}"
+        );
+        printed
+    });
+}
+
+/// Three processes, each with its own folder; one is killed, one added, one removed.
+#[test]
+fn processes_make_a_cluster_that_outlives_a_kill() {
+    let folder = std::env::temp_dir().join(format!("kv-cli-test-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let ports: Vec<u16> = (0..4)
+        .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
+        .collect::<Vec<_>>()
+        .iter()
+        .map(|listener| listener.local_addr().unwrap().port())
+        .collect();
+    let address = |id: usize| format!("127.0.0.1:{}", ports[id - 1]);
+    let peers: Vec<String> = (1..=3).map(|id| format!("{id}={}", address(id))).collect();
+    let peers = peers.join(",");
+    let start = |id: usize, args: &[&str]| {
+        let (id, data) = (
+            id.to_string(),
+            folder.join(format!("{id}")).display().to_string(),
+        );
+        let common = ["--id", &id, "--data", &data];
+        let server = Running::start("kv-server", &[&common, args].concat());
+        assert!(server.line().unwrap().starts_with("listening on tcp "));
+        server
+    };
+    let mut nodes: Vec<Running> = (1..=3).map(|id| start(id, &["--peers", &peers])).collect();
+    let servers = (1..=3).map(address).collect::<Vec<_>>().join(",");
+    client(&servers, &["put", "k", "v"]).assert().success();
+
+    nodes.remove(0).kill();
+    client(&servers, &["get", "k"])
+        .assert()
+        .success()
+        .stdout("v\n");
+    let first = start(1, &["--peers", &peers]);
+    nodes.insert(0, first);
+
+    nodes.push(start(4, &["--listen", &address(4), "--join"]));
+    let add = client(&servers, &["add-node", "4", &address(4)]).assert();
+    add.success().stdout("node 4 added\n");
+    let remove = client(&servers, &["remove-node", "1"]).assert();
+    remove.success().stdout("node 1 removed\n");
+    eventually("the fourth has it", || {
+        let status = client(&address(4), &["status"]).assert().success();
+        let table = String::from_utf8(status.get_output().stdout.clone()).unwrap();
+        table.lines().filter(|line| line.ends_with(" 2")).count() >= 3
+    });
+    for node in nodes {
+        let ended = node.end_by("TERM");
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+    }
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn a_request_that_nobody_answers_says_what_is_known() {
+    let nobody = "127.0.0.1:1";
+    let put = client(nobody, &["-t", "300ms", "put", "k", "v"]).assert();
+    put.code(1).stdout("").stderr(
+        "kv-client: put: not done, try again: connect tcp 127.0.0.1:1: connection refused\n",
+    );
+    let status = client(nobody, &["status"]).assert().code(1);
+    let table = String::from_utf8(status.get_output().stdout.clone()).unwrap();
+    assert!(table.contains("connection refused"), "{table}");
+}
+
+#[test]
+fn wrong_calls_are_told_and_status_2() {
+    for (args, why) in [
+        (&["get"][..], "KEY: missing operand"),
+        (&["fetch", "k"], "COMMAND fetch: no such command"),
+        (&["put", "k", "v", "w"], "w: extra operand"),
+        (&["get", "--learner", "k"], "--learner belongs to add-node"),
+        (&["remove-node", "0"], "ID 0: nodes are counted from 1"),
+        (
+            &["--etcd", "http://127.0.0.1:1", "status"],
+            "--etcd: its nodes are not ours to look after",
+        ),
+        (
+            &["cas", "k", "-", "-"],
+            "standard input can be one of OLD and NEW only",
+        ),
+    ] {
+        let output = program("kv-client").args(args).assert().code(2).stdout("");
+        let stderr = String::from_utf8(output.get_output().stderr.clone()).unwrap();
+        assert!(
+            stderr.starts_with(&format!("kv-client: {why}\n")),
+            "{stderr}"
+        );
+    }
+    for (args, why) in [
+        (&[][..], "--id and --data are needed, or --local-cluster"),
+        (
+            &["--local-cluster", "3", "--join"],
+            "--join and --local-cluster exclude each other",
+        ),
+        (
+            &["--id", "1", "--data", "x", "--join"],
+            "--peers does not name node 1: say where to --listen",
+        ),
+        (
+            &["--local-cluster", "3", "--heartbeat", "400ms"],
+            "--heartbeat must be above 0, and --election-timeout at least twice as long",
+        ),
+        (
+            &["--id", "1", "--data", "x", "--peers", "1=a:0"],
+            "--peers 1=a:0: the others need to know the port: 1 to 65535",
+        ),
+    ] {
+        let output = program("kv-server").args(args).assert().code(2).stdout("");
+        let stderr = String::from_utf8(output.get_output().stderr.clone()).unwrap();
+        assert!(
+            stderr.starts_with(&format!("kv-server: {why}\n")),
+            "{stderr}"
+        );
+    }
+}
