@@ -1,6 +1,7 @@
 //! What the socket tests share: servers on port 0, folders of their own, bounded waiting.
 #![allow(dead_code, unused_imports)] // each test binary uses a part
 
+pub mod browser;
 pub mod seeded;
 
 use std::fs;
