@@ -11,6 +11,9 @@ use groundwire::raft::sim::scenario::{self, Scenario};
 /// The seed where neither the user nor the scenario names one.
 const SEED: u64 = 42;
 
+/// The longest run that is kept whole: some hundred megabytes of moments.
+const KEPT: Duration = Duration::from_secs(600);
+
 /// A checked request for a run.
 pub struct Plan {
     /// What the scenario was called.
@@ -30,6 +33,12 @@ impl Plan {
         let scenario = scenario(&name, args)?;
         if args.flag("quiet") && args.flag("messages") {
             return Err(UsageError::rule("--quiet and --messages contradict each other").into());
+        }
+        let kept = args.flag("deterministic") || args.given("html");
+        if kept && scenario.duration > KEPT {
+            let why = format!("must be at most {KEPT:?} with --deterministic or --html");
+            let long = format!("{:?}", scenario.duration);
+            return Err(UsageError::bad_value("--duration", long, why).into());
         }
         let stem = Path::new(&name).file_stem().unwrap_or_default();
         Ok(Self {
