@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures ours beside the peers, in one run, and prints ratios: echo, calls by name, DNS, proxies, the codecs.
+"""Measures ours beside the peers, in one run, and prints ratios: echo, calls by name, DNS, proxies, clusters, codecs.
 
 Every case starts all contestants, then goes round them several times: one short run of `loadgen`
 each, always in a new order. A ratio compares two runs of the same round, since machines have fast
@@ -9,6 +9,7 @@ the server spent on a request.
     tests/peers/bench.py                    all cases, 7 rounds of 1 s each
     tests/peers/bench.py --rounds 3 tcp-1 udp-1
     tests/peers/bench.py --quick proxy      all cases of the load balancer in about a minute
+    tests/peers/bench.py kv                 all cases of the replicated store
     tests/peers/bench.py --list
 
 The programs come from target/release (`make build`), the peers from tests/peers/build
@@ -16,7 +17,7 @@ The programs come from target/release (`make build`), the peers from tests/peers
 """
 import argparse, json, os, platform, random, resource, shutil, statistics, subprocess, sys, tempfile, time
 
-import dnsperf, process, proxy
+import cluster, dnsperf, process, proxy
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 OURS = os.path.join(os.environ.get("CARGO_TARGET_DIR", os.path.join(HERE, "../../target")), "release")
@@ -57,6 +58,8 @@ RPC_PEERS = {
 CODEC = "codec"
 # DNS messages beside hickory-proto: the same.
 DNS_CODEC = "dns-codec"
+# Raft in memory beside raft-rs; the elections of the paper's Figure 16; the simulation's speed.
+RAFT_CORE, ELECTION, SIMULATION = "raft-core", "raft-election", "raft-simulation"
 # A program that looks one name up, from its start to its end, beside others that do the same.
 LOOKUP = "lookup"
 LOOKUP_GOALS = {"dig": 1.0, "host": 1.0}
@@ -135,20 +138,15 @@ class Caller:
 
     def run(self, callers, connections, seconds):
         """Calls a second, the 99th percentile in microseconds, CPU microseconds a call on both sides."""
-        before = process.cpu_seconds(self.server.pid), children_cpu()
+        before = process.cpu_seconds(self.server.pid), process.children_cpu()
         arguments = ["client", self.address, str(callers), str(connections), str(seconds)]
         done = subprocess.run([*self.command, *arguments], capture_output=True, text=True, check=True)
         rate, _, p99, wrong = done.stdout.split()
         if wrong != "0":
             sys.exit(f"bench: rpc {self.name}: {wrong} wrong results")
         calls = float(rate) * seconds
-        spent = process.cpu_seconds(self.server.pid) - before[0], children_cpu() - before[1]
+        spent = process.cpu_seconds(self.server.pid) - before[0], process.children_cpu() - before[1]
         return float(rate), float(p99), spent[0] / calls * 1e6, spent[1] / calls * 1e6
-
-
-def children_cpu():
-    times = os.times()
-    return times.children_user + times.children_system
 
 
 def measure_rpc(case, rounds, seconds):
@@ -176,21 +174,19 @@ def measure_rpc(case, rounds, seconds):
         print(f"{row}| {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}) | {goal} |", flush=True)
 
 
+def tables(case, title, program, *arguments):
+    """Runs a program of build/ that prints its own table."""
+    path = os.path.join(HERE, "build", program)
+    if not os.access(path, os.X_OK):
+        return print(f"bench: {case} left out: build/{program} was not built", file=sys.stderr)
+    print(f"\n{title}", end="", flush=True)
+    subprocess.run([path, *arguments], check=True)
+
+
 def codec(rounds):
-    program, gob = (os.path.join(HERE, "build", name) for name in ("codec-bench", "rpc-go"))
-    if not os.access(program, os.X_OK):
-        return print("bench: codec left out: build/codec-bench was not built", file=sys.stderr)
+    gob = os.path.join(HERE, "build/rpc-go")
     gob = [gob] if os.access(gob, os.X_OK) else []
-    print("\nCodecs: ", end="", flush=True)
-    subprocess.run([program, str(3 * rounds), *gob], check=True)
-
-
-def dns_codec(rounds):
-    program = os.path.join(HERE, "build/dns-bench")
-    if not os.access(program, os.X_OK):
-        return print("bench: dns-codec left out: build/dns-bench was not built", file=sys.stderr)
-    print("\nDNS messages: ", end="", flush=True)
-    subprocess.run([program, str(6 * rounds)], check=True)
+    tables(CODEC, "Codecs: ", "codec-bench", str(3 * rounds), *gob)
 
 
 def lookup(rounds, runs=50):
@@ -262,15 +258,22 @@ def measure_all(cases, rounds, seconds):
             contestants.append(name)
         else:
             print(f"bench: {name} left out: {os.path.relpath(path)} was not built", file=sys.stderr)
-    print("| case | server | requests (median) | CPU a request | p99 | ours to theirs: median (range) | goal |")
-    print("|---|---|---|---|---|---|---|")
+    if set(cases) - {CODEC, DNS_CODEC, RAFT_CORE, ELECTION}:
+        print("| case | server | requests (median) | CPU a request | p99 | ours to theirs: median (range) | goal |")
+        print("|---|---|---|---|---|---|---|")
     for case in cases:
         if case == MEMORY:
             memory(contestants)
         elif case == CODEC:
             codec(rounds)
         elif case == DNS_CODEC:
-            dns_codec(rounds)
+            tables(DNS_CODEC, "DNS messages: ", "dns-bench", str(6 * rounds))
+        elif case == RAFT_CORE:
+            tables(RAFT_CORE, "Three nodes in memory:\n\n", "raft-rs-bench", str(6 * rounds))
+        elif case == ELECTION:
+            tables(ELECTION, "Time without a leader after a crash. ", "raft-bench", "election")
+        elif case == SIMULATION:
+            tables(SIMULATION, "", "raft-bench", "simulation", str(rounds * seconds))
         elif case == LOOKUP:
             lookup(rounds)
         elif case in dnsperf.CASES:
@@ -292,11 +295,13 @@ def main():
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
     options.rounds = 2 if options.quick else options.rounds
-    names = [*CASES, MEMORY, *RPC_CASES, CODEC, *dnsperf.CASES, DNS_CODEC, LOOKUP, *proxy.CASES]
+    groups = {"proxy": proxy.CASES, "kv": cluster.CASES}
+    names = [*CASES, MEMORY, *RPC_CASES, CODEC, *dnsperf.CASES, DNS_CODEC, LOOKUP, *proxy.CASES,
+             RAFT_CORE, ELECTION, SIMULATION, *cluster.CASES]
     if options.list:
         return print("\n".join(names))
-    # `proxy` stands for all that begin so.
-    cases = [case for given in options.cases for case in (proxy.CASES if given == "proxy" else [given])] or names
+    # `proxy` and `kv` stand for all that begin so.
+    cases = [case for given in options.cases for case in groups.get(given, [given])] or names
     unknown = [case for case in cases if case not in names]
     if unknown:
         parser.error(f"no case {unknown[0]}; the cases are {', '.join(names)}")
@@ -304,14 +309,16 @@ def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit[1], limit[1]))
     print(f"{time.strftime('%Y-%m-%d')}, {platform.system()} {platform.release()}, {os.cpu_count()} CPUs, "
           f"{options.rounds} rounds of {options.seconds:g} s\n")
-    others = [case for case in cases if case not in proxy.CASES]
-    proxies = [case for case in cases if case in proxy.CASES]
+    proxies, clusters = ([case for case in cases if case in group] for group in groups.values())
+    others = [case for case in cases if case not in proxies + clusters]
     if others:
         measure_all(others, options.rounds, options.seconds)
-    if others and proxies:
         print()
     if proxies:
         proxy.measure_all(proxies, OURS, options.rounds, options.seconds, options.without, options.quick)
+        print()
+    if clusters:
+        cluster.measure_all(clusters, OURS, options.rounds, options.seconds)
 
 
 if __name__ == "__main__":

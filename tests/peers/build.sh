@@ -22,9 +22,14 @@ else
   skip echo-tokio "its packages are not here and no registry answers"
 fi
 
-# These have ours in them, too; without their packages there is nothing to compare with.
-for name in codec dns rpc; do
-  program=$([ $name = rpc ] && echo rpc-peers || echo $name-bench)
+# These have ours in them, too; without their packages there is nothing to compare with. The last
+# two need none.
+for name in codec dns rpc raft-rs raft kv; do
+  case $name in
+    rpc) program=rpc-peers ;;
+    kv) program=kv-load ;;
+    *) program=$name-bench ;;
+  esac
   if CARGO_TARGET_DIR=$out/$name-target cargo build --quiet --release --locked --manifest-path "$here/$name/Cargo.toml"; then
     cp "$out/$name-target/release/$program" "$out/"
     echo "peers: $program built by $(rustc --version)"
@@ -48,3 +53,13 @@ for name in echo-go rpc-go proxy-go; do
     skip $name "no Go compiler"
   fi
 done
+
+# etcd's client comes as source with Debian's golang-etcd-server-dev, for compilers without modules.
+gocode=/usr/share/gocode
+if [ -z "$go" ] || [ ! -d $gocode/src/go.etcd.io/etcd/clientv3 ]; then
+  skip etcd-load "no Go compiler, or no golang-etcd-server-dev"
+elif (cd "$here/etcd" && GO111MODULE=off GOTOOLCHAIN=local GOPROXY=off GOPATH=$gocode GOCACHE="$out/go-cache" "$go" build -o "$out/etcd-load" .); then
+  echo "peers: etcd-load built by $("$go" version)"
+else
+  skip etcd-load "it does not build"
+fi

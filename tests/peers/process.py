@@ -44,6 +44,12 @@ def cpu_seconds(pid):
     return total
 
 
+def children_cpu():
+    """CPU time of all processes that this one has started and that have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
 def stop(process):
     process.terminate()
     try:
