@@ -64,8 +64,13 @@ impl Node {
         }
     }
 
+    /// A voter may. So may one that the membership in effect leaves out, until that is committed: it
+    /// may be that only those who leave have its entry, and that the others wait for their votes
+    /// (dissertation §4.2.2). Its own vote does not count then.
     fn may_campaign(&self) -> bool {
-        self.writable && self.log.membership().is_voter(self.id)
+        let committed = self.log.membership_at(self.commit);
+        let is_voter = self.log.membership().is_voter(self.id) || committed.is_voter(self.id);
+        self.writable && is_voter
     }
 
     fn campaign(&mut self, ballot: Ballot) {

@@ -209,6 +209,27 @@ fn a_leader_outside_the_new_membership_does_not_count_itself_and_steps_down_when
 }
 
 #[test]
+fn who_is_left_out_campaigns_until_that_is_committed() {
+    // Nodes 1 to 3 have the membership {4}, node 4 does not, and their leader crashes: node 4 cannot
+    // win against their longer logs, so one of them must lead once more.
+    let mut cluster = with_learners();
+    cluster.change(1, Change::Voters([4].into()));
+    cluster.settle_until(|cluster| voters(cluster, 1) == [4].into() && !is_joint(cluster, 1));
+    cluster.isolated.insert(4);
+    cluster.settle();
+    assert!(!is_joint(&cluster, 2) && is_joint(&cluster, 4));
+    cluster.crash(1);
+    cluster.isolated.clear();
+    cluster.pass(LONG);
+    assert_eq!(cluster.leaders(), [4]);
+    assert_eq!(voters(&cluster, 4), [4].into());
+    let term = cluster.term(4);
+    cluster.pass(LONG);
+    let after = (cluster.leaders(), cluster.term(4));
+    assert_eq!(after, (vec![4], term), "and then they are left alone");
+}
+
+#[test]
 fn a_removed_leader_may_resign_while_others_do_not_know_of_it() {
     // Node 3 hears nothing of the removal; the call to campaign is lost, too.
     let mut cluster = Cluster::of(4);
@@ -515,6 +536,7 @@ fn a_call_to_campaign_counts_from_the_leader_only() {
     assert_eq!(cluster.role(1), RoleName::Candidate);
     let mut removed = Cluster::alone(1, &[1]);
     removed.hear(1, 2, 1, members((1, 1), 1, Membership::of([2, 3])));
+    removed.hear(1, 2, 1, append((2, 1), &[], 2));
     removed.hear(1, 2, 1, Body::TimeoutNow);
     assert_eq!(removed.role(1), RoleName::Follower);
 }
@@ -524,7 +546,7 @@ fn an_empty_membership_in_the_log_ends_no_program() {
     let mut cluster = Cluster::alone(1, &[1]);
     cluster.hear(1, 2, 1, members((1, 1), 1, Membership::default()));
     cluster.pass(LONG);
-    assert_eq!(cluster.role(1), RoleName::Follower);
+    assert_ne!(cluster.role(1), RoleName::Leader, "it agrees to nothing");
     assert!(
         !cluster
             .events
