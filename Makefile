@@ -40,7 +40,7 @@ check: ## Formatting, clippy and rustdoc, warnings as errors
 fuzz: ## Try ten million mutated messages and their conversations, from a new seed
 	@seed=$${GROUNDWIRE_SEED:-$$(date +%s)}; echo "GROUNDWIRE_SEED=$$seed"; \
 	GROUNDWIRE_SEED=$$seed GROUNDWIRE_FUZZ=$${GROUNDWIRE_FUZZ:-10000000} \
-	  $(CARGO) test --release --locked --test wire --test rpc --test dns --test http fuzz:: -- --nocapture
+	  $(CARGO) test --release --locked --lib --test wire --test rpc --test dns --test http fuzz:: -- --nocapture
 
 # AIRGAP_TESTS chooses the tests; without it, all.
 airgap: ## Build and test a fresh clone offline with an empty Cargo home

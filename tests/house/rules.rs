@@ -374,6 +374,7 @@ pub const TEST_ONLY: &[&str] = &[
     "raft/node/tests/cluster.rs",
     "raft/node/tests/elections.rs",
     "raft/node/tests/flaws.rs",
+    "raft/node/tests/fuzz.rs",
     "raft/node/tests/hostile.rs",
     "raft/node/tests/log.rs",
     "raft/node/tests/membership.rs",

@@ -7,6 +7,8 @@ mod elections;
 #[cfg(test)]
 mod flaws;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod log;
