@@ -15,11 +15,11 @@ pub struct Config {
     pub election_timeout_max: Duration,
     /// How often a leader lets itself be heard. Default 50 ms.
     pub heartbeat: Duration,
-    /// The most bytes of commands in one AppendEntries; one entry may be longer. Default 256 KiB.
+    /// The most bytes of entries in one AppendEntries; one entry may be longer. Default 256 KiB.
     pub max_batch: usize,
     /// The most AppendEntries to one follower that wait for their reply. Default 64.
     pub max_in_flight: usize,
-    /// The most bytes of commands that wait for commitment; beyond them clients are refused.
+    /// The most bytes of entries that wait for commitment; beyond them clients are refused.
     /// Default 64 MiB.
     pub max_uncommitted: usize,
     /// The size of a snapshot's parts in bytes. Default 256 KiB.

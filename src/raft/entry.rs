@@ -121,11 +121,13 @@ crate::wire! {
 }
 
 impl Entry {
-    /// How many bytes of command it carries: what batches and limits count.
+    /// What batches and limits count: the bytes of its command, and some for itself, so that empty
+    /// ones have a limit, too.
     pub fn size(&self) -> usize {
+        const OVERHEAD: usize = 32;
         match &self.payload {
-            Payload::Command(command) => command.bytes().len(),
-            Payload::NoOp | Payload::Membership(_) => 0,
+            Payload::Command(command) => command.bytes().len() + OVERHEAD,
+            Payload::NoOp | Payload::Membership(_) => OVERHEAD,
         }
     }
 }

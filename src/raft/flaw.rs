@@ -1,10 +1,10 @@
 //! Bugs on purpose: each takes one rule of the core away, in tests only.
 //!
 //! They check the checker: a simulation that does not find a planted bug would not find a real one
-//! (`sim/hunt.rs` runs them). In any other build [`Node::planted`](super::Node) is `false` for
+//! (`sim/hunt.rs` runs them; `node/tests/flaws.rs` shows each by hand). In any other build [`Node::planted`](super::Node) is `false` for
 //! all, so the compiler leaves none of them behind.
 //! To add one: a variant here with the rule that it breaks, and `self.planted(Flaw::...)` at the
-//! place of the rule.
+//! place of the rule; a run by hand.
 
 /// One rule that is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -28,7 +28,7 @@ pub(super) struct Leader {
     pub quorum: Duration,
     /// Whether all get a message with the next output, news or not.
     pub beat: bool,
-    /// Bytes of commands behind the commit index.
+    /// Bytes of entries behind the commit index.
     pub uncommitted: usize,
     /// Reads that wait for a round or for the state machine, in order.
     pub reads: VecDeque<Reading>,

@@ -13,9 +13,6 @@ use crate::raft::entry::{Command, Entry, Index, NodeId, Term};
 use crate::raft::log::Log;
 use crate::raft::message::{Body, Message};
 
-/// What an entry costs beside its command, in bytes: so that empty ones have a limit, too.
-const OVERHEAD: usize = 32;
-
 /// All that a message to a follower is made of.
 struct Post<'a> {
     from: NodeId,
@@ -132,7 +129,7 @@ impl Post<'_> {
         let mut size = 0;
         let mut entries: Vec<Entry> = Vec::new();
         for entry in self.log.from(next) {
-            size += entry.size() + OVERHEAD;
+            size += entry.size();
             if size > self.config.max_batch && !entries.is_empty() {
                 break;
             }
