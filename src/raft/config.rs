@@ -102,7 +102,8 @@ mod tests {
 
     #[test]
     fn a_setting_that_makes_no_sense_is_named_and_mended() {
-        let changes: [(fn(&mut Config), &str); 8] = [
+        type Change = fn(&mut Config);
+        let changes: [(Change, &str); 8] = [
             (|c| c.election_timeout_min = Duration::ZERO, "shortest"),
             (|c| c.election_timeout_min = Duration::MAX, "shortest"),
             (

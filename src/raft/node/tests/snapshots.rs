@@ -223,7 +223,7 @@ fn a_part_that_is_lost_is_sent_again() {
     let mut lost = 0;
     for _ in 0..100 {
         match cluster.messages.pop_front() {
-            Some(message) if parts(&[message.clone()]) == 1 && lost < 3 => lost += 1,
+            Some(message) if parts(std::slice::from_ref(&message)) == 1 && lost < 3 => lost += 1,
             Some(message) => cluster.deliver(message),
             None => {
                 cluster.now += Duration::from_millis(50);
