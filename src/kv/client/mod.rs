@@ -209,7 +209,7 @@ impl Shared {
         twice: Twice,
         call: impl Fn(&KvClient<Timed<'_>>) -> Result<Result<R, Problem>, CallError>,
     ) -> Result<Ran<R>, StoreError> {
-        let (mut doubted, mut hops, mut pause) = (false, 0, FIRST_PAUSE);
+        let (mut doubted, mut hops, mut strangers, mut pause) = (false, 0, 0, FIRST_PAUSE);
         loop {
             let server = self.route.server();
             let by = deadline.earlier(Deadline::after(try_time));
@@ -236,10 +236,13 @@ impl Shared {
                     format!("{server}: {why}")
                 }
                 Ok(Err(Problem::Other(_))) => format!("{server}: a problem of a later version"),
-                Err(error) if is_final(&error) => {
-                    return Err(StoreError::NotDone(format!("{server}: {error}")));
-                }
                 Err(error) => {
+                    // One node may have another secret; if all have, it is this client.
+                    let unknown = CallError::Failed(Failure::Unauthenticated);
+                    strangers += usize::from(error == unknown);
+                    if is_final(&error) || strangers > self.config.servers.len() {
+                        return Err(StoreError::NotDone(format!("{server}: {error}")));
+                    }
                     doubted |= !error.not_run();
                     self.route.pass(&server);
                     match error {
@@ -281,10 +284,7 @@ fn is_final(error: &CallError) -> bool {
     matches!(
         error,
         CallError::Failed(
-            Failure::Unauthenticated
-                | Failure::UnknownService(_)
-                | Failure::UnknownMethod(_)
-                | Failure::BadArgument(_)
+            Failure::UnknownService(_) | Failure::UnknownMethod(_) | Failure::BadArgument(_)
         ) | CallError::BadArgument(_)
             | CallError::BadReply(_)
     )

@@ -72,16 +72,25 @@ impl Link {
     /// Adds a message; all that waits goes when it is too much. What the peer did not take in for
     /// so long is old, and Raft starts over from what the peer says it has.
     pub(super) fn push(&self, message: Message) {
-        let weight = weight(&message);
+        let new = weight(&message);
         let mut state = self.queue.lock();
-        if state.bytes + weight > self.most {
+        if state.bytes + new > self.most {
             state.messages.clear();
             state.bytes = 0;
         }
-        if !state.closed {
-            state.bytes += weight;
-            state.messages.push(message);
+        if state.closed {
+            return;
         }
+        if state
+            .messages
+            .last()
+            .is_some_and(|last| repeats(&message, last))
+        {
+            let last = state.messages.pop();
+            state.bytes -= last.as_ref().map_or(0, weight);
+        }
+        state.bytes += new;
+        state.messages.push(message);
     }
 
     /// Lets the thread look, if it waits and there is something.
@@ -221,6 +230,29 @@ fn pause(config: &PeersConfig, failures: u32) -> Duration {
     let doubled = 1_u32.checked_shl(failures).unwrap_or(u32::MAX);
     let pause = config.first_pause.saturating_mul(doubled);
     pause.min(config.longest_pause)
+}
+
+/// Whether a message says no more than one that has not left yet: a leader that waits for an answer
+/// sends the same entries, or the same part of a snapshot, with each heartbeat. On a slow line these
+/// would take the place of everything else.
+fn repeats(new: &Message, old: &Message) -> bool {
+    match (&new.body, &old.body) {
+        (
+            Body::AppendEntries {
+                previous_index: new,
+                entries,
+                ..
+            },
+            Body::AppendEntries {
+                previous_index: old,
+                ..
+            },
+        ) => new == old && !entries.is_empty(),
+        (Body::InstallSnapshot { offset: new, .. }, Body::InstallSnapshot { offset: old, .. }) => {
+            new == old
+        }
+        _ => false,
+    }
 }
 
 /// How many messages go together: those before the limit is reached, and the one that reaches it.
