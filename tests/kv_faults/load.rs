@@ -26,6 +26,8 @@ const CLIENTS: u64 = 4;
 const KEYS: usize = 3;
 /// Between two operations of a client.
 const THINKING: Duration = Duration::from_millis(5);
+/// The same of the client that writes once: each of its keys stays, and makes snapshots larger.
+const PAUSE: Duration = Duration::from_millis(50);
 /// So many writes show that the cluster goes on: more than can have been under way.
 const ENOUGH: u64 = 100;
 /// The keys that are written once.
@@ -211,7 +213,7 @@ fn share(shared: &Shared, process: u64, client: &Client, mut dice: Seeded) {
 /// The client of keys that are written once.
 fn write_once(shared: &Shared, client: &Client) {
     for number in 0_u64.. {
-        if shared.stop.wait_timeout(THINKING) {
+        if shared.stop.wait_timeout(PAUSE) {
             return;
         }
         let key = format!("{ONCE}{number:08}");

@@ -10,8 +10,10 @@
 //! address to another, silently, as a broken network does; the clients still reach both. So a leader
 //! can be cut off from its followers while somebody goes on asking it.
 
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{self, Command, Stdio};
+use std::thread;
 
 use crate::cluster::PLACES;
 
@@ -51,11 +53,13 @@ pub enum Network {
 
 /// The run's folder, in the process that runs inside the namespaces.
 pub fn inside() -> Option<PathBuf> {
-    std::env::var_os(MARK).map(PathBuf::from)
+    let folder = std::env::var_os(MARK)?;
+    end_with_the_outside();
+    Some(folder.into())
 }
 
 /// Runs this program once more, inside: fails as it does. False where the machine does not allow
-/// namespaces. All that is started inside ends with it.
+/// namespaces. All that is started inside ends with it, and it ends with this one.
 pub fn run_inside(folder: &Path, tell: bool) -> bool {
     let unshare = |script: &str| {
         let mut unshare = Command::new("unshare");
@@ -82,15 +86,25 @@ pub fn run_inside(folder: &Path, tell: bool) -> bool {
         }
     }
     let mut again = unshare("exec \"$0\" --nocapture real_processes");
-    if tell {
-        assert!(again.status().unwrap().success());
-        return true;
+    if !tell {
+        again.stdout(Stdio::piped()).stderr(Stdio::piped());
     }
-    let output = again.output().unwrap();
+    let mut inside = again.stdin(Stdio::piped()).spawn().unwrap();
+    // Open as long as there is somebody to tell.
+    let _alive = inside.stdin.take();
+    let output = inside.wait_with_output().unwrap();
     println!("{}", String::from_utf8_lossy(&output.stdout));
     eprintln!("{}", String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "inside: {}", output.status);
     true
+}
+
+/// Ends the process inside, and with it all that is there, when the one outside has gone.
+fn end_with_the_outside() {
+    thread::spawn(|| {
+        let _ = io::stdin().read(&mut [0]);
+        process::exit(1);
+    });
 }
 
 impl Network {

@@ -2,6 +2,10 @@
 
 use std::path::Path;
 
+use groundwire::kv::service::NodeStatus;
+use groundwire::kv::{Client, StoreError};
+use groundwire::raft::Membership;
+
 use crate::cluster::{Cluster, PLACES};
 use crate::disk;
 use crate::load::Load;
@@ -155,11 +159,34 @@ fn damage(cluster: &mut Cluster, load: &Load, dice: &mut Seeded) {
 
     let (old, data) = (cluster.node(victim).id, cluster.node(victim).data.clone());
     load.proceeds("without the node that is damaged");
-    cluster.client.remove(old).unwrap();
+    change(
+        cluster,
+        |client| client.remove(old),
+        |members| !members.contains(old),
+    );
     std::fs::remove_dir_all(&data).unwrap();
     let new = cluster.replace(victim);
     let address = cluster.network.address(victim);
-    cluster.client.add(new, &address, false).unwrap();
+    change(
+        cluster,
+        |client| client.add(new, &address, false),
+        |members| members.is_voter(new),
+    );
+}
+
+/// Asks for a change of members until it is so: the answer may be lost together with a leader.
+fn change(
+    cluster: &Cluster,
+    ask: impl Fn(&Client) -> Result<(), StoreError>,
+    is_so: impl Fn(&Membership) -> bool,
+) {
+    within_bound("the members change", || {
+        let asked = ask(&cluster.client);
+        let leads = |node: &NodeStatus| node.role == "leader";
+        let mut seen = PLACES.filter_map(|place| cluster.status(place));
+        let changed = seen.any(|node| leads(&node) && is_so(&node.membership));
+        (asked.is_ok() || changed).then_some(())
+    });
 }
 
 /// A snapshot empties the log: if one has just been taken, there is nothing to damage.
