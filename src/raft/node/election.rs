@@ -157,6 +157,10 @@ impl Node {
 
     /// Someone answered: counted once a voter, for this election only.
     pub(super) fn vote(&mut self, from: NodeId, term: Term, ballot: Ballot, granted: bool) {
+        // Nobody was asked before the term was on disk: a leader could forget a term it leads in.
+        if !self.stable.has_term() && !self.planted(Flaw::AnswerBeforeStable) {
+            return;
+        }
         let repeated = self.planted(Flaw::CountRepeatedVotes);
         let own = self.id;
         let members = self.log.membership();

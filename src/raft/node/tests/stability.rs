@@ -59,6 +59,9 @@ fn a_candidate_asks_when_its_term_and_its_vote_for_itself_are_stable_and_not_bef
     cluster.hear(1, 2, 2, vote(Ballot::Pre, true));
     assert_eq!(cluster.role(1), RoleName::Candidate);
     assert_eq!(bodies(&mut cluster), []);
+    cluster.hear(1, 2, 2, vote(Ballot::Real, true));
+    cluster.hear(1, 3, 2, vote(Ballot::Real, true));
+    assert_eq!(cluster.role(1), RoleName::Candidate, "nobody was asked yet");
     cluster.write_one(1);
     let ask = request(Ballot::Real, (1, 1));
     assert_eq!(bodies(&mut cluster), [ask.clone(), ask]);
