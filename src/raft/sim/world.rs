@@ -350,9 +350,12 @@ impl<'a> World<'a> {
             true => host.storage.crash(&mut self.dice),
             false => host.storage = MemoryStorage::new(host.storage.load()),
         }
-        host.stop();
-        self.checks.crashed(id);
+        // While it is known what the node was.
         self.tell(Some(id), || What::Crashed);
+        if let Some(host) = self.hosts.get_mut(&id) {
+            host.stop();
+        }
+        self.checks.crashed(id);
     }
 
     fn arrives(&mut self, number: u64, message: Message) -> Checked {
