@@ -102,9 +102,11 @@ impl Load {
     }
 
     fn read_phase(&self, phase: u64) {
-        for at in 0..KEYS {
-            self.shared
-                .record(&self.client, 0, &key(phase, at), Kind::Get);
+        for key in (0..KEYS).map(|at| key(phase, at)) {
+            within_bound("a key is read", || {
+                let told = self.shared.record(&self.client, 0, &key, Kind::Get);
+                matches!(told, Outcome::Read(_)).then_some(())
+            });
         }
     }
 
@@ -128,7 +130,7 @@ impl Load {
 
     /// Ends the clients, reads everything once more, and judges the history.
     pub fn judge(mut self) {
-        self.end();
+        assert!(self.end(), "a client has panicked");
         for phase in 0..=self.shared.phase.load(Ordering::Relaxed) {
             self.read_phase(phase);
         }
@@ -141,14 +143,14 @@ impl Load {
             "{} keys written once",
             self.shared.once.lock().unwrap().len()
         );
-        assert!(verdict.is_linearizable(), "{verdict}");
+        assert!(verdict.is_linearizable(), "the history is wrong, see above");
     }
 
-    fn end(&mut self) {
+    /// Whether all clients went on until now.
+    fn end(&mut self) -> bool {
         self.shared.stop.stop();
-        for thread in self.threads.drain(..) {
-            let _ = thread.join();
-        }
+        let ends = self.threads.drain(..).map(JoinHandle::join);
+        ends.filter(Result::is_err).count() == 0
     }
 
     fn write_history(&self) {

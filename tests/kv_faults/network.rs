@@ -12,7 +12,7 @@
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::process::{self, Command, Stdio};
+use std::process::{self, Command, Output, Stdio};
 use std::thread;
 
 use crate::cluster::PLACES;
@@ -71,19 +71,9 @@ pub fn run_inside(folder: &Path, tell: bool) -> bool {
             .env(MARK, folder);
         unshare
     };
-    match unshare("exit 0").output() {
-        Ok(made) if made.status.success() => {}
-        Ok(made) => {
-            println!(
-                "no namespaces here: {}",
-                String::from_utf8_lossy(&made.stderr).trim()
-            );
-            return false;
-        }
-        Err(why) => {
-            println!("no namespaces here: unshare: {why}");
-            return false;
-        }
+    if let Some(why) = why_not(unshare("exit 0").output()) {
+        println!("no namespaces here: {why}");
+        return false;
     }
     let mut again = unshare("exec \"$0\" --nocapture real_processes");
     if !tell {
@@ -97,6 +87,14 @@ pub fn run_inside(folder: &Path, tell: bool) -> bool {
     eprintln!("{}", String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "inside: {}", output.status);
     true
+}
+
+fn why_not(made: io::Result<Output>) -> Option<String> {
+    match made {
+        Ok(made) if made.status.success() => None,
+        Ok(made) => Some(String::from_utf8_lossy(&made.stderr).trim().to_string()),
+        Err(why) => Some(format!("unshare: {why}")),
+    }
 }
 
 /// Ends the process inside, and with it all that is there, when the one outside has gone.
