@@ -16,6 +16,8 @@ pub enum Fault {
     PauseLeader,
     /// Its packets to the other nodes are dropped, and theirs; clients still reach it.
     CutLeader,
+    /// The same, but for one follower, which reaches all.
+    Bridge,
     /// Two nodes here, three there.
     Halves,
     /// Nobody reaches a node.
@@ -28,12 +30,13 @@ pub enum Fault {
     Damage,
 }
 
-const ALL: [Fault; 10] = [
+const ALL: [Fault; 11] = [
     Fault::KillFollower,
     Fault::KillLeader,
     Fault::KillAll,
     Fault::PauseLeader,
     Fault::CutLeader,
+    Fault::Bridge,
     Fault::Halves,
     Fault::Unplug,
     Fault::FullDisk,
@@ -44,8 +47,8 @@ const ALL: [Fault; 10] = [
 impl Fault {
     /// Whether it takes a network, or a disk, that is the node's alone.
     fn needs_cables(self) -> bool {
-        use Fault::{CutLeader, FullDisk, Halves, Unplug};
-        matches!(self, CutLeader | Halves | Unplug | FullDisk)
+        use Fault::{Bridge, CutLeader, FullDisk, Halves, Unplug};
+        matches!(self, CutLeader | Bridge | Halves | Unplug | FullDisk)
     }
 }
 
@@ -58,6 +61,7 @@ impl fmt::Display for Fault {
             Fault::KillAll => "kill -9 of all at once",
             Fault::PauseLeader => "the leader is stopped, and goes on later",
             Fault::CutLeader => "the leader is cut off from its followers",
+            Fault::Bridge => "the leader reaches one follower only",
             Fault::Halves => "two nodes are cut off from three",
             Fault::Unplug => "a node is cut off from everybody",
             Fault::FullDisk => "a full disk",

@@ -24,6 +24,7 @@ pub fn strike(fault: Fault, cluster: &mut Cluster, load: &Load, dice: &mut Seede
         Fault::KillAll => kill_all(cluster),
         Fault::PauseLeader => pause_leader(cluster, load),
         Fault::CutLeader => cut_leader(cluster, load),
+        Fault::Bridge => bridge(cluster, load, dice),
         Fault::Halves => halves(cluster, load, dice),
         Fault::Unplug => unplug(cluster, load, dice),
         Fault::FullDisk => full_disk(cluster, load, dice),
@@ -84,6 +85,18 @@ fn cut_leader(cluster: &mut Cluster, load: &Load) {
         cluster.status(leader).filter(|node| node.leader.is_none())
     });
     cluster.network.mend(&[leader], &others);
+}
+
+/// The follower between them hears two leaders, and must neither take the old one for the new one
+/// nor call elections for ever.
+fn bridge(cluster: &mut Cluster, load: &Load, dice: &mut Seeded) {
+    let (leader, term) = cluster.leader();
+    let between = any(&cluster.others(&[leader]), dice);
+    let three = cluster.others(&[leader, between]);
+    cluster.network.cut(&[leader], &three);
+    cluster.leader_of(&cluster.others(&[leader]), term);
+    load.proceeds("with four of five");
+    cluster.network.mend(&[leader], &three);
 }
 
 fn halves(cluster: &mut Cluster, load: &Load, dice: &mut Seeded) {
