@@ -9,7 +9,7 @@ TMP     := $(or $(TMPDIR),/tmp)
 TARGET   = $(abspath $(or $(CARGO_TARGET_DIR),$(shell $(CARGO) metadata --no-deps --offline --format-version 1 2>/dev/null | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'),target))
 PROGRAMS := $(sort $(basename $(notdir $(wildcard src/bin/*.rs))) $(notdir $(patsubst %/main.rs,%,$(wildcard src/bin/*/main.rs))))
 
-.PHONY: build test test-cli check fuzz airgap bench install clean help
+.PHONY: build test test-cli check fuzz sim airgap bench install clean help
 
 build: ## Build the library and all programs, optimised
 	$(CARGO) build --release --locked
@@ -41,6 +41,12 @@ fuzz: ## Try ten million mutated messages and their conversations, from a new se
 	@seed=$${GROUNDWIRE_SEED:-$$(date +%s)}; echo "GROUNDWIRE_SEED=$$seed"; \
 	GROUNDWIRE_SEED=$$seed GROUNDWIRE_FUZZ=$${GROUNDWIRE_FUZZ:-10000000} \
 	  $(CARGO) test --release --locked --lib --test wire --test rpc --test dns --test http fuzz:: -- --nocapture
+
+# As for fuzz. GROUNDWIRE_SIM says how many seeds.
+sim: ## Play 10,000 seeds of chaos on simulated Raft clusters, from a new seed
+	@seed=$${GROUNDWIRE_SEED:-$$(date +%s)}; \
+	GROUNDWIRE_SEED=$$seed GROUNDWIRE_SIM=$${GROUNDWIRE_SIM:-10000} \
+	  $(CARGO) test --release --locked --test sim -- --nocapture
 
 # AIRGAP_TESTS chooses the tests; without it, all.
 airgap: ## Build and test a fresh clone offline with an empty Cargo home

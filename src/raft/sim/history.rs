@@ -1,42 +1,82 @@
-//! What the clients of a run did and saw.
+//! What the clients of a run did and saw, written down for the judge.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::checks::Checked;
+use super::checks::{Broken, Checked, Rule};
 use super::client::Outcome;
 use super::scenario::Request;
+use crate::raft::history::{self, Begun, Kind, Operation, Recorder, Verdict};
+
+/// As many orders of one key's operations are tried; a run has too few for more.
+const LIMIT: u64 = 200_000;
 
 /// The operations of all clients.
 #[derive(Debug, Default)]
 pub(super) struct Recording {
-    operations: Vec<(usize, Request, Duration, Option<(Duration, Outcome)>)>,
+    recorder: Recorder,
+    /// By client: what it is doing.
+    under_way: BTreeMap<usize, (Begun, Request)>,
+    /// The process that a client is now; after an unknown outcome it is another.
+    processes: BTreeMap<usize, u64>,
+    last_process: u64,
 }
 
 impl Recording {
-    pub(super) fn len(&self) -> usize {
-        self.operations.len()
+    pub(super) fn operations(&self) -> &[Operation] {
+        self.recorder.operations()
     }
 
+    /// A client is about to ask.
     pub(super) fn begin(&mut self, client: usize, now: Duration, request: &Request) {
-        self.operations.push((client, request.clone(), now, None));
+        let process = *self.processes.entry(client).or_insert_with(|| {
+            self.last_process += 1;
+            self.last_process
+        });
+        let kind = match request {
+            Request::Get { .. } => Kind::Get,
+            Request::Put { value, .. } => Kind::Put(value.clone().into()),
+            Request::Cas { old, new, .. } => Kind::CompareAndSwap {
+                expected: Some(old.clone().into()).filter(|old: &Vec<u8>| !old.is_empty()),
+                new: new.clone().into(),
+            },
+        };
+        let begun = self.recorder.begin(process, now, request.key(), kind);
+        self.under_way.insert(client, (begun, request.clone()));
     }
 
+    /// It has its answer, or gave up.
     pub(super) fn end(
         &mut self,
         client: usize,
         now: Duration,
         outcome: &Outcome,
     ) -> Option<Request> {
-        let last = self
-            .operations
-            .iter_mut()
-            .rev()
-            .find(|operation| operation.0 == client)?;
-        last.3 = Some((now, outcome.clone()));
-        Some(last.1.clone())
+        let (begun, request) = self.under_way.remove(&client)?;
+        let seen = match outcome {
+            Outcome::Holds(value) => history::Outcome::Read(value.clone().map(Into::into)),
+            Outcome::Done => match request {
+                Request::Cas { .. } => history::Outcome::Swapped(true),
+                _ => history::Outcome::Done,
+            },
+            Outcome::Differs(_) => history::Outcome::Swapped(false),
+            Outcome::Unknown => history::Outcome::Unknown,
+        };
+        if *outcome == Outcome::Unknown {
+            self.processes.remove(&client);
+        }
+        self.recorder.end(begun, now, seen);
+        Some(request)
     }
 
+    /// Whether one copy could have answered all of it.
     pub(super) fn judge(&self) -> Checked {
-        Ok(())
+        match history::check_within(self.operations(), LIMIT) {
+            verdict @ Verdict::NotLinearizable(_) => Err(Broken {
+                rule: Rule::Linearizable,
+                how: verdict.to_string(),
+            }),
+            Verdict::Linearizable(_) | Verdict::Undecided { .. } => Ok(()),
+        }
     }
 }

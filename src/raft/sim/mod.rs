@@ -1,4 +1,11 @@
 //! Simulations of a cluster: what may happen to it, and what people see of it.
+//!
+//! Two of them play the same scenarios ([`scenario`]) and tell what happened in the same words
+//! ([`timeline`]):
+//!
+//! - [`world`]: one thread, virtual time, one seed decides all. What must always hold is looked at
+//!   after each step ([`checks`]), and a failing scenario is made small ([`shrink`](mod@shrink)).
+//! - [`threads`]: a thread a node, channels, real time.
 
 mod calls;
 pub mod checks;
@@ -6,11 +13,16 @@ mod client;
 mod ending;
 mod history;
 mod host;
+#[cfg(test)]
+mod hunt;
 mod network;
 mod outputs;
 pub mod page;
 mod queue;
 pub mod scenario;
+#[cfg(test)]
+mod scripts;
+pub mod shrink;
 mod stage;
 pub mod tally;
 pub mod threads;

@@ -28,6 +28,7 @@ use super::network::Network;
 use super::queue::Queue;
 use super::scenario::Scenario;
 use super::timeline::{Loss, Moment, Timeline, What};
+use crate::raft::history::Operation;
 use crate::raft::storage::{MemoryStorage, Restored};
 use crate::raft::{
     Config, Dice, Entry, Index, Input, Membership, Message, Node, NodeId, Payload, Refusal,
@@ -53,7 +54,7 @@ pub struct Run {
     /// How long it was in virtual time, recovery included.
     pub lasted: Duration,
     /// What clients did.
-    pub operations: usize,
+    pub history: Vec<Operation>,
     /// The rule that was broken, and when.
     pub broken: Option<(Duration, Broken)>,
 }
@@ -79,7 +80,7 @@ pub fn run(scenario: &Scenario, seed: u64, options: &Options) -> Run {
         digest: world.digest,
         steps: world.steps,
         lasted: world.now,
-        operations: world.recording.len(),
+        history: world.recording.operations().to_vec(),
         broken: broken.map(|broken| (world.now, broken)),
         timeline: world.timeline,
     }

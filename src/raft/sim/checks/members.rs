@@ -9,15 +9,14 @@ use crate::raft::{Membership, NodeId, Payload};
 /// More voters than this are not tried out.
 const MOST: usize = 12;
 
-/// The members in effect are those that the log's last membership entry names.
+/// The members in effect are those that the log's last membership entry names, or its
+/// snapshot.
 pub(super) fn in_effect(id: NodeId, log: &Log) -> Checked {
     let last = log.entries().rev().find_map(|entry| match &entry.payload {
         Payload::Membership(membership) => Some(membership),
         _ => None,
     });
-    let Some(expected) = last else {
-        return Ok(());
-    };
+    let expected = last.unwrap_or(&log.snapshot().membership);
     let members = log.membership();
     must(members == expected, Rule::Membership, || {
         format!("node {id} acts on {members:?}, its log says {expected:?}")

@@ -55,8 +55,6 @@ pub enum Rule {
     LogMatching,
     /// What a follower acknowledged stays while the term lasts.
     Acknowledged,
-    /// A match index does not go back, and is true.
-    MatchIndex,
     /// A leader has all that was committed in earlier terms (§5.4).
     LeaderCompleteness,
     /// One entry is committed at an index, and applied once, in order (§5.4.3).
@@ -88,7 +86,6 @@ impl fmt::Display for Rule {
             Rule::LeaderAppendOnly => "leader append-only",
             Rule::LogMatching => "log matching",
             Rule::Acknowledged => "acknowledged entries stay",
-            Rule::MatchIndex => "match index",
             Rule::LeaderCompleteness => "leader completeness",
             Rule::StateMachineSafety => "state machine safety",
             Rule::CommitQuorum => "a commit stands on a quorum",

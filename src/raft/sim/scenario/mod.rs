@@ -38,6 +38,7 @@
 mod named;
 mod parse;
 mod show;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
