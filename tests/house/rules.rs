@@ -239,6 +239,7 @@ pub const PURE: &[&str] = &[
     "raft/sim/stage.rs",
     "raft/sim/tally.rs",
     "raft/sim/timeline.rs",
+    "raft/sim/watch.rs",
     "raft/sim/words.rs",
     "raft/sim/world.rs",
     "rpc/argument.rs",

@@ -76,10 +76,7 @@ fn simulate(args: Args) -> Result<(), Failure> {
 
 /// Runs the scenario in virtual time, then tells it; returns when it ended.
 fn in_virtual_time(plan: &Plan, show: &mut Show<'_>) -> Result<Duration, Failure> {
-    let options = Options {
-        watch: true,
-        ..Options::default()
-    };
+    let options = Options { watch: true };
     let run = world::run(&plan.scenario, plan.seed, &options);
     for moment in run.timeline.moments() {
         show.moment(moment.clone())?;

@@ -173,7 +173,7 @@ impl What {
                 .number("from", from)
                 .text("kind", kind),
             What::Parted(groups) => {
-                let groups = groups.iter().map(|group| numbers_json(group));
+                let groups = groups.iter().map(numbers_json);
                 object.value("groups", json::array(groups))
             }
             What::Asked {
