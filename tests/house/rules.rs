@@ -77,6 +77,7 @@ pub const PURE: &[&str] = &[
     "proxy/proxy_protocol.rs",
     "proxy/admin/command.rs",
     "proxy/balance.rs",
+    "kv/service.rs",
     "http/base64.rs",
     "http/chunked.rs",
     "http/date.rs",
