@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::machine::{self, Machine};
-use super::peers::{self, Book, Peers, PeersConfig};
+use super::peers::{self, Peers, PeersConfig};
 use super::server::{Replicated, Server};
 use super::service::KvService;
 use crate::net::{Deadline, Listener};
@@ -116,7 +116,6 @@ impl From<StorageError> for StartError {
 pub struct Node {
     id: NodeId,
     replica: Replica<Replicated>,
-    book: Book,
     running: Running,
 }
 
@@ -146,7 +145,7 @@ impl Node {
             peers::service(id, replica.clone(), book.clone()),
             Server {
                 replica: replica.clone(),
-                book: book.clone(),
+                book,
             }
             .into_service(),
         ];
@@ -158,7 +157,6 @@ impl Node {
         Ok(Self {
             id,
             replica,
-            book,
             running,
         })
     }
@@ -171,11 +169,6 @@ impl Node {
     /// Its replica.
     pub fn replica(&self) -> &Replica<Replicated> {
         &self.replica
-    }
-
-    /// Where the nodes listen, as far as it knows.
-    pub fn book(&self) -> &Book {
-        &self.book
     }
 
     /// Blocks until the node has stopped: why, if it did so by itself.
