@@ -9,6 +9,7 @@
 mod balancer;
 mod calls;
 mod commands;
+mod consensus;
 mod names;
 mod packets;
 mod stops;

@@ -15,7 +15,7 @@ use groundwire::net::{self, Conn, Deadline, MAX_UDP_PAYLOAD, Network};
 use groundwire::server::{Config, DatagramConfig, DatagramServer, Running, Server, Stopper};
 use groundwire::telemetry::Histogram;
 
-use super::{balancer, calls, commands, names, packets, zone};
+use super::{balancer, calls, commands, consensus, names, packets, zone};
 
 /// How long anything here may take; loopback answers in microseconds.
 pub const PATIENCE: Duration = Duration::from_secs(3);
@@ -96,6 +96,11 @@ pub const STOPS: &[Stop] = &[
         name: "balancer",
         about: "three backends behind one address, and one of them killed",
         visit: balancer::balancer,
+    },
+    Stop {
+        name: "raft",
+        about: "five simulated nodes elect a leader, are parted, elect another, and heal",
+        visit: consensus::raft,
     },
     Stop {
         name: "deadline",
