@@ -219,9 +219,8 @@ impl Checks {
     /// The message leaves its sender.
     pub(super) fn leaves(&mut self, message: &Message, node: &Node, disk: &Restored) -> Checked {
         self.votes.leaves(message, node, disk)?;
-        match self.seats.get_mut(&message.from) {
-            Some(seat) => seat.log.acknowledges(message),
-            None => {}
+        if let Some(seat) = self.seats.get_mut(&message.from) {
+            seat.log.acknowledges(message);
         }
         Ok(())
     }
