@@ -69,11 +69,11 @@ fn kind(crowd: &Crowd, at: usize, history: &[Operation], dice: &mut Seeded) -> K
         4 => {
             // What somebody has put lately, so that some find it.
             let recent = history.iter().rev().take(20);
-            let puts = recent.filter_map(|operation| match &operation.kind {
+            let mut puts = recent.filter_map(|operation| match &operation.kind {
                 Kind::Put(value) => Some(value.clone()),
                 _ => None,
             });
-            let expected = puts.last();
+            let expected = puts.next_back();
             Kind::CompareAndSwap {
                 expected,
                 new: value,
