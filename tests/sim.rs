@@ -75,10 +75,7 @@ fn each_named_scenario_breaks_no_rule() {
 #[test]
 fn the_same_seed_gives_the_same_trace_byte_for_byte() {
     let scenario = chaos(5, 5, Duration::from_secs(3));
-    let options = || Options {
-        watch: true,
-        ..Options::default()
-    };
+    let options = || Options { watch: true };
     let trace = |run: &Run| {
         let lines = run
             .timeline
