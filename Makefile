@@ -43,10 +43,10 @@ fuzz: ## Try ten million mutated messages and their conversations, from a new se
 	  $(CARGO) test --release --locked --lib --test wire --test rpc --test dns --test http fuzz:: -- --nocapture
 
 # As for fuzz. GROUNDWIRE_SIM says how many seeds.
-sim: ## Play 10,000 seeds of chaos on simulated Raft clusters, from a new seed
+sim: ## Play 10,000 seeds of chaos on simulated Raft clusters, and hunt planted bugs
 	@seed=$${GROUNDWIRE_SEED:-$$(date +%s)}; \
 	GROUNDWIRE_SEED=$$seed GROUNDWIRE_SIM=$${GROUNDWIRE_SIM:-10000} \
-	  $(CARGO) test --release --locked --test sim -- --nocapture
+	  $(CARGO) test --release --locked --lib raft::sim:: -- --nocapture
 
 # AIRGAP_TESTS chooses the tests; without it, all.
 airgap: ## Build and test a fresh clone offline with an empty Cargo home

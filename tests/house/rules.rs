@@ -375,6 +375,7 @@ pub const MAY_PANIC: [(&str, usize, &str); 4] = [
 /// Files that only tests compile: their `mod` line stands under `#[cfg(test)]`.
 pub const TEST_ONLY: &[&str] = &[
     "raft/sim/hunt.rs",
+    "raft/sim/seeds.rs",
     "raft/sim/scripts.rs",
     "cli/json/read/tests.rs",
     "net/generate.rs",

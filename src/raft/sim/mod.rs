@@ -22,6 +22,8 @@ mod queue;
 pub mod scenario;
 #[cfg(test)]
 mod scripts;
+#[cfg(test)]
+mod seeds;
 pub mod shrink;
 mod stage;
 pub mod tally;

@@ -1,15 +1,15 @@
-//! The deterministic simulation of Raft, over many seeds.
+//! The deterministic simulation over many seeds.
 //!
 //! `make sim` runs it long, in release mode, from a new seed; `make test` shortly, from a fixed one.
 //! A failure prints the seed and the smallest scenario that still fails: save that text, and
-//! `raft-sim --seed SEED --scenario FILE` shows what happens.
+//! `raft-sim --deterministic --seed SEED --scenario FILE` shows what happens.
 
 use std::panic::catch_unwind;
 use std::time::{Duration, Instant};
 
-use groundwire::raft::sim::scenario::{NAMES, Scenario, chaos, named};
-use groundwire::raft::sim::shrink::shrink;
-use groundwire::raft::sim::world::{Options, Run, run};
+use super::scenario::{NAMES, Scenario, chaos, named};
+use super::shrink::shrink;
+use super::world::{Options, Run, run};
 
 fn setting(name: &str, default: u64) -> u64 {
     let text = std::env::var(name).ok().filter(|text| !text.is_empty());
@@ -75,7 +75,10 @@ fn each_named_scenario_breaks_no_rule() {
 #[test]
 fn the_same_seed_gives_the_same_trace_byte_for_byte() {
     let scenario = chaos(5, 5, Duration::from_secs(3));
-    let options = || Options { watch: true };
+    let options = || Options {
+        watch: true,
+        ..Options::default()
+    };
     let trace = |run: &Run| {
         let lines = run
             .timeline
