@@ -9,6 +9,10 @@ use crate::raft::entry::Index;
 use crate::raft::flaw::Flaw;
 use crate::raft::port::Refusal;
 
+/// The most reads that wait; beyond them clients are refused. Who has given up waiting still
+/// stands here, and while the followers' disks are stuck they answer heartbeats and nothing else.
+pub(super) const MOST_READS: usize = 65_536;
+
 /// A read that waits.
 #[derive(Debug)]
 pub(super) struct Reading {
@@ -28,6 +32,10 @@ impl Node {
             self.out.refused.push((id, refusal));
             return;
         };
+        if leader.reads.len() >= MOST_READS {
+            self.out.refused.push((id, Refusal::Busy));
+            return;
+        }
         // A new leader may not know yet how far its predecessors have committed; its own first
         // entry stands behind all of it.
         let index = if before_no_op {

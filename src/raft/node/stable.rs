@@ -12,6 +12,10 @@ use crate::raft::flaw::Flaw;
 use crate::raft::message::{Body, Message};
 use crate::raft::port::{Apply, Event, Persist};
 
+/// The most messages that wait for the disk. More are lost, as any may be: a node whose disk is
+/// full for an hour must not hoard its answers to all who ask it for votes meanwhile.
+pub(super) const MOST_KEPT_BACK: usize = 4096;
+
 /// A write that the storage has not yet reported.
 #[derive(Debug)]
 struct Write {
@@ -79,8 +83,10 @@ impl Stable {
     /// Keeps a message back. Of two that say how far the log has come the second says all: while a
     /// disk takes nothing, its node must not hoard an answer to each heartbeat.
     fn keep_back(&mut self, after: u64, message: Message) {
+        let is_full = self.waiting.len() >= MOST_KEPT_BACK;
         match self.waiting.back_mut() {
             Some((number, last)) if *number == after && says_all(&message, last) => *last = message,
+            _ if is_full => {}
             _ => self.waiting.push_back((after, message)),
         }
     }

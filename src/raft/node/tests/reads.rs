@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::cluster::Cluster;
 use super::words::{append, appended, stopped};
+use crate::raft::node::reads::MOST_READS;
 use crate::raft::{Body, Command, Config, Input, Refusal};
 
 const LONG: Duration = Duration::from_secs(1);
@@ -29,6 +30,17 @@ fn a_read_is_confirmed_by_a_round_that_began_after_it_came() {
     cluster.read(1, 3);
     cluster.settle();
     assert_eq!(cluster.reads, [(1, 1), (1, 2), (1, 3)]);
+}
+
+#[test]
+fn more_reads_than_a_leader_can_hold_are_refused() {
+    let mut cluster = Cluster::of(3);
+    cluster.elect(1);
+    cluster.isolated.insert(1);
+    for read in 0..=MOST_READS as u64 {
+        cluster.read(1, read);
+    }
+    assert_eq!(cluster.refused, [(MOST_READS as u64, Refusal::Busy)]);
 }
 
 #[test]
