@@ -202,9 +202,12 @@ impl Node {
     /// Whether a proposal would be taken now; if not, why.
     pub fn refusal(&self) -> Option<Refusal> {
         match &self.role {
-            _ if !self.writable => Some(Refusal::DiskFull),
             Role::Leader(leader) => self.leader_refusal(leader),
-            _ => Some(Refusal::NotLeader(self.leader())),
+            // Who can be sent to another node is: there the disk may have space.
+            _ => match self.leader() {
+                None if !self.writable => Some(Refusal::DiskFull),
+                leader => Some(Refusal::NotLeader(leader)),
+            },
         }
     }
 

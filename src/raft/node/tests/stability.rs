@@ -3,7 +3,8 @@
 
 use super::cluster::Cluster;
 use super::words::{append, appended, part, request, stopped, vote};
-use crate::raft::{Apply, Ballot, Body, Config, Input, RoleName};
+use crate::raft::node::stable::MOST_KEPT_BACK;
+use crate::raft::{Apply, Ballot, Body, Config, Input, Refusal, RoleName};
 
 /// Node 1 of {1 2 3} with a disk that writes when it is told to, after a heartbeat of node 2.
 fn slow(term: u64, log: &[u64]) -> Cluster {
@@ -211,4 +212,26 @@ fn a_node_whose_disk_is_full_answers_when_it_has_written() {
     cluster.step(1, Input::Writable(true));
     cluster.write_one(1);
     assert_eq!(bodies(&mut cluster), [appended(2, 0)]);
+}
+
+#[test]
+fn a_node_whose_disk_is_full_names_the_leader_that_it_hears() {
+    let mut cluster = slow(1, &[1]);
+    cluster.step(1, Input::Writable(false));
+    let refusal = cluster.node(1).refusal();
+    assert_eq!(refusal, Some(Refusal::NotLeader(Some(2))));
+    cluster.time_out(1);
+    assert_eq!(cluster.node(1).refusal(), Some(Refusal::DiskFull));
+}
+
+#[test]
+fn a_node_whose_disk_is_full_hoards_no_answers() {
+    let mut cluster = slow(1, &[1]);
+    cluster.forget_leaders();
+    for term in 2..10_000 {
+        cluster.hear(1, 3, term, request(Ballot::Real, (0, 0)));
+    }
+    cluster.catch_up(1);
+    let answers = bodies(&mut cluster).len();
+    assert_eq!(answers, MOST_KEPT_BACK);
 }
