@@ -28,6 +28,12 @@ use link::Link;
 const DELIVER: &str = "Raft.Deliver";
 const INTRODUCE: &str = "Raft.Introduce";
 
+/// The longest address, in bytes: the longest name of the DNS, and a port.
+pub(crate) const MAX_ADDRESS: usize = 260;
+/// How many nodes that nobody else knows may introduce themselves: learners before they are added,
+/// and nodes that were removed.
+const MOST_INTRODUCED: usize = 256;
+
 /// How peers are reached.
 #[derive(Clone, Debug)]
 pub struct PeersConfig {
@@ -104,6 +110,15 @@ impl Book {
         known.or(addresses.introduced.get(&node)).cloned()
     }
 
+    /// Notes what a node says of itself, within limits: whoever may call may say anything.
+    fn introduce(&self, node: NodeId, address: String) {
+        let introduced = &mut self.lock().introduced;
+        let has_room = introduced.len() < MOST_INTRODUCED || introduced.contains_key(&node);
+        if has_room && address.len() <= MAX_ADDRESS {
+            introduced.insert(node, address);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Addresses> {
         self.addresses
             .lock()
@@ -146,6 +161,11 @@ impl Transport for Peers {
                 id, book, config, ..
             } = self;
             let to = message.to;
+            // Nobody knows where: a thread would have nobody to dial. (An answer goes to whom a
+            // message names as its sender, and it may name anyone.)
+            if !self.links.contains_key(&to) && book.address(to).is_none() {
+                continue;
+            }
             let link = self.links.entry(to);
             link.or_insert_with(|| Link::start((*id, to), book, config))
                 .push(message);
@@ -174,10 +194,47 @@ pub fn service<M: StateMachine>(id: NodeId, replica: Replica<M>, book: Book) -> 
         Ok(())
     };
     let introduce = move |_: &Call<'_>, (node, address): (NodeId, String)| {
-        book.lock().introduced.insert(node, address);
+        book.introduce(node, address);
         Ok(())
     };
     Service::new("Raft")
         .method("Deliver", Traits::default(), deliver)
         .method("Introduce", Traits::default(), introduce)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::raft::Body;
+
+    fn message(to: NodeId) -> Message {
+        let (from, term, body) = (1, 1, Body::TimeoutNow);
+        Message {
+            from,
+            to,
+            term,
+            body,
+        }
+    }
+
+    #[test]
+    fn nobody_is_dialled_whose_address_nobody_knows() {
+        let given = [(2, "127.0.0.1:1".to_string())].into();
+        let mut peers = Peers::new(1, given, PeersConfig::default());
+        peers.send((2..1000).map(message).collect());
+        assert_eq!(peers.links.keys().copied().collect::<Vec<_>>(), [2]);
+    }
+
+    #[test]
+    fn strangers_who_introduce_themselves_fill_no_memory() {
+        let book = Book::default();
+        book.introduce(7, "a".repeat(MAX_ADDRESS + 1));
+        assert_eq!(book.address(7), None);
+        for node in 1..1000 {
+            book.introduce(node, "127.0.0.1:1".into());
+        }
+        assert_eq!(book.lock().introduced.len(), MOST_INTRODUCED);
+        book.introduce(1, "127.0.0.1:2".into());
+        assert_eq!(book.address(1).as_deref(), Some("127.0.0.1:2"));
+    }
 }
