@@ -15,6 +15,9 @@ pub const MAX_KEY: usize = 4096;
 /// The longest value, in bytes. (etcd takes requests of 1.5 MiB, by default.)
 pub const MAX_VALUE: usize = 1 << 20;
 
+/// The longest command, in bytes: a compare-and-swap with two values, and some around them.
+pub const MAX_COMMAND: usize = MAX_KEY + 2 * MAX_VALUE + 1024;
+
 crate::wire! {
     /// What a key holds.
     #[derive(Clone, Debug, PartialEq, Eq)]
@@ -186,7 +189,8 @@ impl Change {
 }
 
 impl<'a> Command<'a> {
-    /// Whether its key and value keep within the limits: what every store asks first.
+    /// Whether its key and values keep within the limits: what every store asks first. (No key
+    /// holds a longer value than they allow, so none can be expected.)
     pub fn check(&self) -> Result<(), Refused> {
         let (key, value) = match *self {
             Command::Put { key, value } => (key, Some(value)),
@@ -194,9 +198,17 @@ impl<'a> Command<'a> {
             Command::CompareAndSwap { key, value, .. } => (key, value),
         };
         check_key(key)?;
-        match value {
-            Some(value) if value.len() > MAX_VALUE => Err(Refused::ValueTooLong),
-            _ => Ok(()),
+        let expected = match *self {
+            Command::CompareAndSwap {
+                expected: Expected::Value(expected),
+                ..
+            } => Some(expected),
+            _ => None,
+        };
+        let mut values = [value, expected].into_iter().flatten();
+        match values.any(|value| value.len() > MAX_VALUE) {
+            true => Err(Refused::ValueTooLong),
+            false => Ok(()),
         }
     }
 }

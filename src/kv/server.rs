@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::command::{Changes, Compacted, KeyValue, Keys, Page, Revision};
+use super::command::{Changes, Compacted, KeyValue, Keys, MAX_COMMAND, Page, Revision};
 use super::machine::Machine;
-use super::peers::Book;
+use super::peers::{Book, MAX_ADDRESS};
 use super::service::{KvService, NodeStatus, Problem};
 use crate::net::Deadline;
 use crate::raft::replica::Failed;
@@ -23,6 +23,9 @@ const LONGEST: Duration = Duration::from_secs(30);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 /// How long a watch may wait for a change without asking whether its caller is still there.
 const PATIENCE: Duration = Duration::from_millis(250);
+/// The longest request, in bytes. What stands in the log must fit into a message to a peer, beside
+/// what goes with it (4 MiB): a leader that holds an entry which it cannot send is replaced.
+const MAX_REQUEST: usize = MAX_COMMAND + 64;
 /// The most changes in one answer.
 const CHANGES: usize = 1000;
 
@@ -85,6 +88,10 @@ fn deadline(call: &Call<'_>) -> Deadline {
 
 impl KvService for Server {
     fn propose(&self, call: &Call<'_>, request: Command) -> Answer<Vec<u8>> {
+        if request.bytes().len() > MAX_REQUEST {
+            let why = format!("a request is at most {MAX_REQUEST} bytes");
+            return Ok(Err(Problem::Never(why)));
+        }
         // What no replica would understand need not go through the log of all of them.
         if let Err(error) = wire::decode::<Request<'_>>(request.bytes()) {
             return Ok(Err(Problem::Never(format!("not a request: {error}"))));
@@ -170,6 +177,11 @@ impl KvService for Server {
     }
 
     fn add(&self, call: &Call<'_>, node: NodeId, address: String, learner: bool) -> Answer<()> {
+        // It stands in the log, in every snapshot, and in each part of one that is sent.
+        if address.len() > MAX_ADDRESS {
+            let why = format!("an address is at most {MAX_ADDRESS} bytes");
+            return Ok(Err(Problem::Never(why)));
+        }
         let change = match learner {
             false => Change::Add { node, address },
             true => Change::AddLearner { node, address },

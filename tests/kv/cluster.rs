@@ -228,6 +228,23 @@ fn a_retried_command_is_done_once_whichever_node_leads() {
 }
 
 #[test]
+fn what_no_message_between_nodes_could_carry_does_not_get_into_the_log() {
+    let cluster = Cluster::new(3);
+    let leader = cluster.leader();
+    let conn = net::dial(Network::Tcp, &cluster.addresses[&leader]).unwrap();
+    let kv = KvClient(rpc::Client::over(conn, rpc::ClientConfig::default()).unwrap());
+    // It fits into a client's message, with hardly a byte to spare.
+    let request = ClientSession::new(1).request(1, &[0; (4 << 20) - 110]);
+    let request = Command::from(wire::encode(&request).unwrap());
+    let answer = kv.propose(&request).unwrap();
+    assert!(matches!(answer, Err(Problem::Never(_))), "{answer:?}");
+    let address = "a".repeat(5000);
+    let answer = kv.add(9, &address, true).unwrap();
+    assert!(matches!(answer, Err(Problem::Never(_))), "{answer:?}");
+    assert_eq!(cluster.client().put(b"k", b"v"), Ok(2));
+}
+
+#[test]
 fn a_node_joins_by_snapshot_votes_and_leaves() {
     let mut cluster = Cluster::new(3);
     let client = cluster.client();

@@ -235,7 +235,10 @@ impl Shared {
                     self.route.pass(&server);
                     format!("{server}: {why}")
                 }
-                Ok(Err(Problem::Other(_))) => format!("{server}: a problem of a later version"),
+                Ok(Err(Problem::Other(_))) => {
+                    doubted = true;
+                    format!("{server}: a problem of a later version")
+                }
                 Err(error) => {
                     // One node may have another secret; if all have, it is this client.
                     let unknown = CallError::Failed(Failure::Unauthenticated);

@@ -50,6 +50,9 @@ impl Session {
             if let Some(session) = &mut state.session {
                 if let Some(sequence) = session.begin(Limits::default().window) {
                     let request = wire::encode(&session.request(sequence, command));
+                    if request.is_err() {
+                        session.end(sequence); // else it is awaited for ever
+                    }
                     return Ok(Begun {
                         client: session.client(),
                         sequence,
