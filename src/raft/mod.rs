@@ -51,9 +51,11 @@
 //! | `port` | what goes into a node and what comes out |
 //! | `log` | the log in memory |
 //! | `node/` | the core, rule by rule |
-//! | `flaw` | the rules as bugs, for tests |
-//! | `machine`, `sessions`, `registers` | state machines, and commands that take effect once |
+//! | `flaw`, `dice` | the rules as bugs, for tests; chance by seed |
+//! | `machine`, [`sessions`], [`registers`] | state machines, and commands that take effect once |
+//! | [`packing`] | their snapshots as bytes |
 //! | [`storage`] | term, vote, snapshot and log across a crash |
+//! | [`replica`] | a node on a thread, with disk and state machine: what programs use |
 //! | [`sim`] | clusters in a box, with faults |
 //! | [`history`] | what clients saw, and whether one copy could have done it |
 //!

@@ -207,7 +207,6 @@ pub const PURE: &[&str] = &[
     "raft/storage/mod.rs",
     "raft/port.rs",
     "raft/packing.rs",
-    "raft/port.rs",
     "raft/registers.rs",
     "raft/sessions.rs",
     "raft/sim/calls.rs",
