@@ -17,8 +17,8 @@
 //! each line 30 seconds arms its socket once in a connection's life, not once a line.
 
 use std::io;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A point in time after which an operation fails with `TimedOut`, or never.
@@ -175,6 +175,24 @@ fn nanos_since_start(moment: Instant) -> u64 {
 /// The one error of a passed deadline (std's own sockets say `WouldBlock`).
 pub(crate) fn timed_out() -> io::Error {
     io::Error::from(io::ErrorKind::TimedOut) // says "timed out", and allocates nothing
+}
+
+/// Waits on a condition until it is told or the deadline has passed. A panic of another thread
+/// while it held the lock is not this one's.
+pub(crate) fn wait_until<'a, T>(
+    condition: &Condvar,
+    guard: MutexGuard<'a, T>,
+    deadline: Deadline,
+) -> MutexGuard<'a, T> {
+    match deadline.remaining() {
+        None => condition
+            .wait(guard)
+            .unwrap_or_else(PoisonError::into_inner),
+        Some(left) => {
+            let waited = condition.wait_timeout(guard, left);
+            waited.unwrap_or_else(PoisonError::into_inner).0
+        }
+    }
 }
 
 /// Adds to a time-out what was waited for, and how long; other errors stay as they are.

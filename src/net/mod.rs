@@ -63,7 +63,7 @@ pub use class::{Class, classify};
 pub use conn::{Addr, Conn, Ready};
 pub use datagram::{DatagramSocket, MAX_UDP_PAYLOAD, dial_datagrams, listen_datagrams};
 pub use deadline::Deadline;
-pub(crate) use deadline::say_which;
+pub(crate) use deadline::{say_which, wait_until};
 pub use dialer::{Dialer, dial};
 pub use error::{AcceptError, Error, plain_words};
 #[cfg(test)]

@@ -9,29 +9,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::server::ServerConfig;
-use crate::net::{Conn, Deadline, say_which};
+use crate::net::{Conn, Deadline, say_which, wait_until};
 use crate::wire::Limits;
 
 /// A panic while a lock is held leaves counters and tables whole here: go on.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Waits on a condition until it is told or the deadline has passed.
-pub(super) fn wait_until<'a, T>(
-    condition: &Condvar,
-    guard: MutexGuard<'a, T>,
-    deadline: Deadline,
-) -> MutexGuard<'a, T> {
-    match deadline.remaining() {
-        None => condition
-            .wait(guard)
-            .unwrap_or_else(PoisonError::into_inner),
-        Some(left) => {
-            let waited = condition.wait_timeout(guard, left);
-            waited.unwrap_or_else(PoisonError::into_inner).0
-        }
-    }
 }
 
 /// A call that runs on a worker, or waits for one.

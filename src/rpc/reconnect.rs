@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use super::client::{Client, ClientConfig};
 use super::failure::CallError;
-use super::link::{lock, wait_until};
-use crate::net::{Deadline, Dialer, Network};
+use super::link::lock;
+use crate::net::{Deadline, Dialer, Network, wait_until};
 
 /// The configuration of a [`Reconnecting`] client.
 #[derive(Clone, Debug)]

@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 
 use super::client::Shared;
 use super::failure::CallError;
-use super::link::{lock, wait_until};
+use super::link::lock;
 use super::message::{Message, Push};
-use crate::net::Deadline;
+use crate::net::{Deadline, wait_until};
 use crate::wire::{Frames, Limits};
 
 /// How often one thread writes what others have left in the meantime.

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex};
 
 use super::failure::CallError;
-use super::link::{lock, wait_until};
-use crate::net::Deadline;
+use super::link::lock;
+use crate::net::{Deadline, wait_until};
 
 /// What comes for a call.
 #[derive(Debug)]

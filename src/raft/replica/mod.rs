@@ -47,10 +47,10 @@ use super::{
     Change, Command, Config, Event, Index, Membership, Message, NodeId, Refusal, StateMachine,
     Status,
 };
-use crate::net::Deadline;
+use crate::net::{Deadline, wait_until};
 use crate::telemetry::{Log, Registry};
 use counts::Counts;
-use ticket::{Ticket, ticket, wait_until};
+use ticket::{Ticket, ticket};
 use waiting::Question;
 use work::Work;
 

@@ -6,7 +6,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::Failed;
-use crate::net::Deadline;
+use crate::net::{Deadline, wait_until};
 
 #[derive(Debug)]
 struct Slot<T> {
@@ -105,23 +105,6 @@ impl<T> Awaited<T> {
             state.asleep = true;
             state = wait_until(&self.0.given, state, deadline);
             state.asleep = false;
-        }
-    }
-}
-
-/// Waits on a condition until it is told or the deadline has passed.
-pub(super) fn wait_until<'a, T>(
-    condition: &Condvar,
-    guard: MutexGuard<'a, T>,
-    deadline: Deadline,
-) -> MutexGuard<'a, T> {
-    match deadline.remaining() {
-        None => condition
-            .wait(guard)
-            .unwrap_or_else(PoisonError::into_inner),
-        Some(left) => {
-            let waited = condition.wait_timeout(guard, left);
-            waited.unwrap_or_else(PoisonError::into_inner).0
         }
     }
 }
