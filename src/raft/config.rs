@@ -29,6 +29,8 @@ pub struct Config {
     /// How many entries stay in the log behind a snapshot, for followers that lag a little.
     /// Default 1,024.
     pub keep_entries: u64,
+    /// ... and how many bytes of them at most. Default 16 MiB.
+    pub keep_bytes: usize,
 }
 
 impl Config {
@@ -92,6 +94,7 @@ impl Default for Config {
             snapshot_part: 256 << 10,
             max_snapshot: 1 << 30,
             keep_entries: 1024,
+            keep_bytes: 16 << 20,
         }
     }
 }

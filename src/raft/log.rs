@@ -136,9 +136,18 @@ impl Log {
         self.memberships.clone_from(&other.memberships);
     }
 
-    /// Takes a snapshot in that ends at an entry which is here; `keep` entries before its end stay.
-    pub(super) fn compact(&mut self, snapshot: Snapshot, keep: u64) {
-        let until = snapshot.meta.last_index.saturating_sub(keep);
+    /// Takes a snapshot in that ends at an entry which is here; of the entries up to there the last
+    /// ones stay, at most so many and so many bytes of them.
+    pub(super) fn compact(&mut self, snapshot: Snapshot, (keep, bytes): (u64, usize)) {
+        let last = snapshot.meta.last_index;
+        let covered = last.saturating_sub(self.base.0) as usize;
+        let covered = self.entries.range(..covered.min(self.entries.len()));
+        let sizes = covered.rev().scan(0, |size, entry| {
+            *size += entry.size();
+            Some(*size)
+        });
+        let kept = sizes.take_while(|&size| size <= bytes).count() as u64;
+        let until = last.saturating_sub(kept.min(keep));
         while self
             .entries
             .front()
@@ -250,7 +259,7 @@ mod tests {
     #[test]
     fn a_compacted_log_keeps_the_term_before_its_first_entry() {
         let mut log = log(&[1, 1, 2, 2, 3]);
-        log.compact(snapshot(4, 2), 1);
+        log.compact(snapshot(4, 2), (1, usize::MAX));
         assert_eq!(
             (log.base(), log.term_at(3), log.term_at(2)),
             (3, Some(2), None)
@@ -260,8 +269,25 @@ mod tests {
             log.from(1).map(|entry| entry.index).collect::<Vec<_>>(),
             [4, 5]
         );
-        log.compact(snapshot(5, 3), 0);
+        log.compact(snapshot(5, 3), (0, usize::MAX));
         assert_eq!((log.last_index(), log.last_term()), (5, 3));
+    }
+
+    #[test]
+    fn a_compacted_log_keeps_so_many_entries_and_so_many_bytes_of_them() {
+        let size = entry(1, 1).size();
+        for (keep, bytes, base) in [
+            (9, usize::MAX, 0),
+            (2, usize::MAX, 2),
+            (9, 3 * size, 1),
+            (9, 3 * size - 1, 2),
+            (2, 3 * size, 2),
+            (9, 0, 4),
+        ] {
+            let mut log = log(&[1, 1, 2, 2, 3]);
+            log.compact(snapshot(4, 2), (keep, bytes));
+            assert_eq!((log.base(), log.last_index()), (base, 5), "{keep} {bytes}");
+        }
     }
 
     #[test]

@@ -242,7 +242,8 @@ impl Node {
             },
             data,
         };
-        self.log.compact(snapshot.clone(), self.config.keep_entries);
+        let kept = (self.config.keep_entries, self.config.keep_bytes);
+        self.log.compact(snapshot.clone(), kept);
         self.stable.snapshot = Some(snapshot);
         self.out.events.push(Event::Compacted(index));
     }
