@@ -37,6 +37,7 @@ use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -57,6 +58,8 @@ use work::Work;
 /// Letters that wait for the node's thread. A proposal that finds it full is refused; a message
 /// from a peer waits, and with it the connection that brought it.
 const INBOX: usize = 4096;
+/// ... and bytes of commands in them: while a disk is stuck, clients go away and come back.
+const INBOX_BYTES: usize = 64 << 20;
 /// Events that wait for one spectator; more are lost to it.
 const EVENTS: usize = 4096;
 
@@ -164,6 +167,8 @@ enum Letter<M> {
 struct Shared {
     progress: Mutex<Progress>,
     changed: Condvar,
+    /// Bytes of commands in the inbox.
+    proposed: AtomicUsize,
     counts: Counts,
 }
 
@@ -255,7 +260,14 @@ impl<M: StateMachine> Replica<M> {
     /// applied here, at most until the deadline.
     pub fn propose(&self, command: Command, deadline: Deadline) -> Result<Vec<u8>, Failed> {
         let (ticket, awaited) = ticket();
-        self.ask(Letter::Propose(command, ticket))?;
+        let (size, proposed) = (command.bytes().len(), &self.shared.proposed);
+        let asked = match proposed.fetch_add(size, Ordering::Relaxed) {
+            ..INBOX_BYTES => self.ask(Letter::Propose(command, ticket)),
+            _ => Err(Failed::Refused(Refusal::Busy)),
+        };
+        asked.inspect_err(|_| {
+            proposed.fetch_sub(size, Ordering::Relaxed);
+        })?;
         awaited.wait(deadline)
     }
 

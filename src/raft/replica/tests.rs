@@ -1,7 +1,7 @@
 //! Replicas whose transport is a call: three threads, disks in memory, no socket.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -357,6 +357,35 @@ fn a_full_disk_stops_the_commands_and_not_the_node() {
     };
     until(&events, leads);
     cluster.put("k", "w");
+}
+
+#[test]
+fn a_node_that_is_stuck_lets_commands_in_up_to_a_limit_in_bytes() {
+    let cluster = Cluster::new(1, ReplicaConfig::default());
+    let node = cluster.nodes[&1].clone();
+    let (stuck, is_stuck) = mpsc::channel::<()>();
+    let (release, released) = mpsc::channel::<()>();
+    let question = move |_: &Registers| {
+        let _ = stuck.send(());
+        let _ = released.recv();
+    };
+    let asking = thread::spawn({
+        let node = node.clone();
+        move || node.look(question, soon())
+    });
+    is_stuck.recv().unwrap();
+    let passed = Deadline::after(Duration::ZERO);
+    let half = Command::from(vec![0; INBOX_BYTES / 2]);
+    for expected in [
+        Failed::Unknown,
+        Failed::Unknown,
+        Failed::Refused(Refusal::Busy),
+    ] {
+        assert_eq!(node.propose(half.clone(), passed), Err(expected));
+    }
+    drop(release);
+    asking.join().unwrap().unwrap();
+    cluster.put("k", "v");
 }
 
 /// A disk that fails after the first writes.

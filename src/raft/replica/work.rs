@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Display;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError};
 use std::time::{Duration, Instant};
 
@@ -142,6 +143,10 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
     }
 
     fn take(&mut self, now: Duration, letter: Letter<M>, shared: &Shared) -> bool {
+        if let Letter::Propose(command, _) = &letter {
+            let size = command.bytes().len();
+            shared.proposed.fetch_sub(size, Ordering::Relaxed);
+        }
         match letter {
             Letter::Messages(messages) => {
                 let inputs = messages.into_iter().map(Input::Message);
