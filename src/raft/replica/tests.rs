@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::*;
 use crate::raft::registers::{Ask, Registers, Say};
 use crate::raft::storage::SharedStorage;
-use crate::raft::{Membership, RoleName, Snapshot, SnapshotMeta};
+use crate::raft::{Body, Membership, RoleName, Snapshot, SnapshotMeta};
 
 /// No passing test waits so long.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -428,4 +428,43 @@ fn a_failed_sync_ends_the_node_and_says_why() {
         Err(Failed::Stopped)
     );
     replica.stop();
+}
+
+#[test]
+fn a_snapshot_of_nonsense_ends_the_node_and_leaves_its_disk_as_it_was() {
+    let disk = SharedStorage::new(founding(3));
+    let held = disk.load();
+    let started = Replica::start(
+        1,
+        ReplicaConfig::default(),
+        (disk.clone(), held.clone()),
+        Registers::default(),
+        Calls(1, Net::default()),
+    );
+    let replica = started.unwrap();
+    let part = Body::InstallSnapshot {
+        meta: SnapshotMeta {
+            last_index: 9,
+            last_term: 1,
+            membership: Membership::of(1..=3),
+        },
+        offset: 0,
+        data: Command::from("nonsense"),
+        done: true,
+        round: 1,
+    };
+    replica.deliver(vec![Message {
+        from: 2,
+        to: 1,
+        term: 1,
+        body: part,
+    }]);
+    let ended = replica.wait().unwrap_err();
+    assert!(matches!(ended, Ended::Snapshot(_)), "{ended}");
+    let left = disk.load();
+    assert_eq!(
+        (left.snapshot, left.entries),
+        (held.snapshot, held.entries),
+        "so that it can start again"
+    );
 }

@@ -38,6 +38,8 @@ pub(super) struct Work<M, S, T> {
     role: RoleName,
     leader: Option<NodeId>,
     applied: Index,
+    /// The last index of the leader's snapshot that the machine became before it was written.
+    became: Index,
     /// Since the last snapshot of its own.
     since: Since,
     snapshots: Vec<Ticket<Index>>,
@@ -78,6 +80,7 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
             role: RoleName::Follower,
             leader: None,
             applied: 0,
+            became: 0,
             since: Since {
                 last,
                 ..Since::default()
@@ -237,8 +240,11 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
         match apply {
             Apply::Snapshot(snapshot) => {
                 let data = snapshot.data.bytes();
-                self.machine.restore(data).map_err(Ended::Snapshot)?;
-                self.applied = snapshot.meta.last_index;
+                let last_index = snapshot.meta.last_index;
+                if self.became != last_index {
+                    self.machine.restore(data).map_err(Ended::Snapshot)?;
+                }
+                self.applied = last_index;
                 self.since = Since {
                     last: data.len(),
                     ..Since::default()
@@ -333,6 +339,17 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
         let begun = Instant::now();
         let mut written = None;
         while let Some(write) = self.unwritten.front() {
+            // A snapshot that none of this machine's would take the place of the whole log, and the
+            // node could never start again: so the machine tries it first. All before it is
+            // applied, nothing is applied until it is written, and what it says is committed.
+            if let Some(snapshot) = write.snapshot.as_ref().filter(|_| write.drop_log) {
+                let last_index = snapshot.meta.last_index;
+                if self.became != last_index {
+                    let restored = self.machine.restore(snapshot.data.bytes());
+                    restored.map_err(Ended::Snapshot)?;
+                    self.became = last_index;
+                }
+            }
             match self.storage.write(write) {
                 Ok(()) => {
                     written = Some(write.number);
