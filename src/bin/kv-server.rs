@@ -73,7 +73,12 @@ const SPEC: Spec = Spec {
             "replace the log by a snapshot after so many entries",
         )
         .default("100000"),
-        rpc::flags::WORKERS,
+        Opt::value(
+            "workers",
+            "N",
+            "threads for watches and for changes of the cluster, each takes one while it waits",
+        )
+        .default("1024"),
         flags::SCHEDULING,
         flags::MAX_CONNECTIONS,
         flags::MAX_PER_PEER,
