@@ -9,5 +9,6 @@ mod conformance;
 mod failures;
 mod local;
 mod peers;
+mod strangers;
 #[path = "../support/mod.rs"]
 mod support;

@@ -226,6 +226,15 @@ fn list(store: &dyn Store, prefix: &str, out: &Out) -> Result<(), End> {
     let mut after = None::<Vec<u8>>;
     loop {
         let page = store.list(prefix.as_bytes(), after.as_deref(), 1000)?;
+        // A page that does not go on where the last one ended would be followed by another for ever.
+        if page
+            .entries
+            .iter()
+            .any(|entry| after.as_ref() >= Some(&entry.key))
+        {
+            let why = "the server's list goes back to keys that it has told";
+            return Err(StoreError::NotDone(why.into()).into());
+        }
         for entry in &page.entries {
             out.line(shown(entry))?;
         }
@@ -246,7 +255,10 @@ fn watch(store: &dyn Store, prefix: &str, args: &Args, out: &Out) -> Result<(), 
     let mut left = args.parse_opt::<u64>("count").map_err(usage)?;
     let from = match args.parse_opt::<Revision>("from").map_err(usage)? {
         Some(from) => from,
-        None => store.list(prefix.as_bytes(), None, 1)?.revision + 1,
+        None => {
+            let page = store.list(prefix.as_bytes(), None, 1)?;
+            page.revision.saturating_add(1)
+        }
     };
     let mut watch = store.watch(Keys::Prefix(prefix.into()), from)?;
     while left != Some(0) {

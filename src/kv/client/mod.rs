@@ -243,10 +243,20 @@ impl Shared {
                     // One node may have another secret; if all have, it is this client.
                     let unknown = CallError::Failed(Failure::Unauthenticated);
                     strangers += usize::from(error == unknown);
-                    if is_final(&error) || strangers > self.config.servers.len() {
-                        return Err(StoreError::NotDone(format!("{server}: {error}")));
+                    let last = is_final(&error) || strangers > self.config.servers.len();
+                    // It ran, where the reply cannot be read. The other final ones are of calls
+                    // that did not, which says nothing of the tries before.
+                    doubted |= match &error {
+                        CallError::BadReply(_) => true,
+                        error => !last && !error.not_run(),
+                    };
+                    if last {
+                        let why = format!("{server}: {error}");
+                        return Err(match doubted {
+                            true => StoreError::Unknown(why),
+                            false => StoreError::NotDone(why),
+                        });
                     }
-                    doubted |= !error.not_run();
                     self.route.pass(&server);
                     match error {
                         CallError::Disconnected { why, .. } => why,

@@ -1,0 +1,32 @@
+//! What the cluster's client says of a server that does not make sense.
+
+use groundwire::kv::{Client, ClientConfig, Store, StoreError};
+use groundwire::net::{self, Network};
+use groundwire::raft::Command;
+use groundwire::raft::sessions::{Answer, Request};
+use groundwire::rpc::{Call, RpcHandler, ServerConfig, Service, Traits};
+use groundwire::server::{Config, Server};
+use groundwire::wire;
+
+#[test]
+fn a_change_whose_reply_cannot_be_read_is_perhaps_done() {
+    let propose = |_: &Call<'_>, (request,): (Command,)| {
+        // The first byte of the reply says whether it is an answer (0) or a problem (1).
+        Ok(match wire::decode(request.bytes()) {
+            Ok(Request::Register) => (0_u8, wire::encode(&Answer::Registered(7)).unwrap()),
+            _ => (9, Vec::new()),
+        })
+    };
+    let service = Service::new("Kv").method("Propose", Traits::default(), propose);
+    let handler = RpcHandler::new(ServerConfig::default(), vec![service]);
+    let listener = net::listen(Network::Tcp, "127.0.0.1:0").unwrap();
+    let address = listener.local_addr().to_string();
+    let running = Server::new(Config::default(), handler).start(listener);
+    let running = running.unwrap();
+    let put = Client::new(ClientConfig::new(vec![address])).put(b"k", b"v");
+    let Err(StoreError::Unknown(why)) = put else {
+        panic!("{put:?}");
+    };
+    assert!(why.contains("the reply cannot be read"), "{why}");
+    running.stop().unwrap();
+}
