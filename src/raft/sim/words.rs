@@ -362,7 +362,8 @@ fn ask_words(ask: Ask) -> String {
     }
 }
 
-fn membership_words(membership: &Membership) -> String {
+/// The members, as a person writes them down.
+pub(super) fn membership_words(membership: &Membership) -> String {
     let mut words = numbers_words(&membership.voters);
     if membership.is_joint() {
         words = format!(

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Checked, Disks, Rule, members, must};
 use crate::raft::Log;
+use crate::raft::sim::words::membership_words;
 use crate::raft::storage::Restored;
 use crate::raft::{Entry, Index, Membership, Node, NodeId, Payload, RoleName, SnapshotMeta, Term};
 
@@ -217,8 +218,8 @@ fn leader_may_commit(
             .filter(|&node| has(node))
             .collect();
         format!(
-            "node {id} commits up to {commit}, which the disks of {with:?} hold, of {:?}",
-            log.membership()
+            "node {id} commits up to {commit}, which the disks of {with:?} hold; members are {}",
+            membership_words(log.membership())
         )
     })
 }

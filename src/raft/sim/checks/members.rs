@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Checked, Rule, must};
 use crate::raft::Log;
+use crate::raft::sim::words::membership_words;
 use crate::raft::{Membership, NodeId, Payload};
 
 /// More voters than this are not tried out.
@@ -19,7 +20,8 @@ pub(super) fn in_effect(id: NodeId, log: &Log) -> Checked {
     let expected = last.unwrap_or(&log.snapshot().membership);
     let members = log.membership();
     must(members == expected, Rule::Membership, || {
-        format!("node {id} acts on {members:?}, its log says {expected:?}")
+        let (acts, says) = (membership_words(members), membership_words(expected));
+        format!("node {id} acts on members {acts}, its log says {says}")
     })
 }
 
@@ -47,7 +49,10 @@ pub(super) fn overlap(one: &Membership, other: &Membership) -> Checked {
             must(
                 !other.has_quorum(|node| !in_one(node)),
                 Rule::Membership,
-                || format!("{one:?} is followed by {other:?}: a quorum of each, and none in both"),
+                || {
+                    let (one, other) = (membership_words(one), membership_words(other));
+                    format!("members {one}, then {other}: a quorum of each, and no node in both")
+                },
             )?;
         }
     }
