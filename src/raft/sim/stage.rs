@@ -140,6 +140,9 @@ impl World<'_> {
 
     fn each(&mut self, who: &[Who], act: impl Fn(&mut Self, NodeId) -> Checked) -> Checked {
         let ids = self.all_of(who, &BTreeSet::new());
+        if ids.is_empty() {
+            self.tell(None, || What::Note("there is none".into()));
+        }
         ids.into_iter().try_for_each(|id| act(self, id))
     }
 
