@@ -11,7 +11,8 @@
 //! at 4s restart all
 //! ```
 //!
-//! A line that is left out has its default ([`Scenario::default`]). `#` begins a comment. Actions
+//! A line that is left out has its default ([`Scenario::default`]). `#` begins a comment. A line
+//! `---` ends the scenario: behind it, a script (`scripts/`) has the story that it leads to. Actions
 //! happen in the order of their times; those of one time in the order of the lines.
 //!
 //! | line | means |
@@ -56,6 +57,8 @@ pub const MAX_CLIENTS: u64 = 64;
 pub const MAX_KEYS: u64 = 1024;
 /// The longest scenario and the latest action.
 pub const MAX_DURATION: Duration = Duration::from_secs(3600);
+/// The line behind which a text is no scenario any more.
+pub const END: &str = "---";
 /// The most bytes of a scenario's text.
 pub const MAX_TEXT: usize = 256 << 10;
 

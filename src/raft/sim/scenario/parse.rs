@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use super::words::{Words, number, time};
 use super::{
-    Action, Clients, Disks, MAX_CLIENTS, MAX_KEYS, MAX_NODES, MAX_TEXT, Preset, Request, Scenario,
-    Share, Snapshots, Timed, Timeouts, Weather, Who,
+    Action, Clients, Disks, END, MAX_CLIENTS, MAX_KEYS, MAX_NODES, MAX_TEXT, Preset, Request,
+    Scenario, Share, Snapshots, Timed, Timeouts, Weather, Who,
 };
 use crate::raft::NodeId;
 
@@ -42,7 +42,8 @@ impl FromStr for Scenario {
         let mut scenario = Scenario::default();
         let mut settings = BTreeSet::new();
         let mut lines = Vec::new();
-        for (number, line) in (1..).zip(text.lines()) {
+        let before_end = text.lines().take_while(|line| line.trim_end() != END);
+        for (number, line) in (1..).zip(before_end) {
             let at = |what| ScenarioError { line: number, what };
             let line = line.split('#').next().unwrap_or_default();
             let mut words = Words::new(line);
@@ -496,6 +497,13 @@ mod tests {
             let error = word.parse::<Scenario>().expect_err(word);
             assert!(error.what.contains("expected"), "{error}");
         }
+    }
+
+    #[test]
+    fn what_stands_behind_the_end_is_no_scenario() {
+        let text = "nodes 5\nat 1s heal\n---\n   0.000     1  follower";
+        let scenario: Scenario = text.parse().expect("a scenario");
+        assert_eq!(Ok(scenario), "nodes 5\nat 1s heal\n".parse());
     }
 
     #[test]
