@@ -56,6 +56,21 @@ fn candidates(of: &Scenario) -> Vec<Scenario> {
     with(&|smaller| smaller.weather.loss = Share::NONE);
     with(&|smaller| smaller.weather.delay = Weather::default().delay);
     with(&|smaller| smaller.duration = shorter(smaller));
+    // Not smaller, but easier to read: times in whole steps.
+    for step in [100, 10, 1].map(Duration::from_millis) {
+        with(&|smaller| {
+            let last = smaller.actions.last().map(|timed| timed.at);
+            let end = whole(smaller.duration, step);
+            smaller.duration = end.max(last.unwrap_or_default());
+        });
+        for place in 0..of.actions.len() {
+            with(&|smaller| {
+                let timed = &mut smaller.actions[place];
+                timed.at = whole(timed.at, step);
+                smaller.actions.sort_by_key(|timed| timed.at);
+            });
+        }
+    }
     all
 }
 
@@ -83,6 +98,11 @@ fn shorter(scenario: &Scenario) -> Duration {
     end.min(scenario.duration)
 }
 
+/// The time without what is less than a step.
+fn whole(time: Duration, step: Duration) -> Duration {
+    time - Duration::from_nanos((time.as_nanos() % step.as_nanos()) as u64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,9 +116,9 @@ mod tests {
             weather delay 1ms..30ms loss 20%
             clients 3
             at 1s crash 1
-            at 2s crash leader
+            at 2000123us crash leader
             at 3s heal
-            at 4s restart all
+            at 4023456us restart all
             at 5s snapshot 2
         ";
         let scenario: Scenario = text.parse().expect("a scenario");
@@ -106,10 +126,15 @@ mod tests {
         let small = shrink(&scenario, |scenario| {
             runs += 1;
             let text = scenario.to_string();
-            text.contains("crash leader") && text.contains("restart all") && text.contains("loss")
+            // The restart must not come before 4.02 s.
+            let late = !text.contains("at 4s restart all");
+            text.contains("crash leader")
+                && text.contains("restart all")
+                && text.contains("loss")
+                && late
         });
         let expected = "nodes 3\nduration 4500ms\nweather delay 1ms..5ms loss 20%\n\
-                        at 2s crash leader\nat 4s restart all\n";
+                        at 2s crash leader\nat 4020ms restart all\n";
         let shown = small.to_string();
         let lines: Vec<&str> = shown
             .lines()
