@@ -2,12 +2,13 @@
 //!
 //! `conformance` is the list. `local` runs it on the state machine alone, `peers` on Debian's
 //! etcd-server where that is installed, `cluster` on ours. `failures` is what etcd's client does
-//! when endpoints fail.
+//! when endpoints fail, `passing` what ours does when a node cannot answer.
 
 mod cluster;
 mod conformance;
 mod failures;
 mod local;
+mod passing;
 mod peers;
 mod strangers;
 #[path = "../support/mod.rs"]

@@ -229,7 +229,12 @@ impl Shared {
                     self.route.pass(&server);
                     format!("{server}: no leader is known")
                 }
-                Ok(Err(Problem::NotDone(why))) => format!("{server}: {why}"),
+                Ok(Err(Problem::NotDone(why))) => {
+                    // Perhaps it is this node that cannot: one whose disk is full does not even
+                    // learn who leads, while the others have long had a leader.
+                    self.route.pass(&server);
+                    format!("{server}: {why}")
+                }
                 Ok(Err(Problem::Unknown(why))) => {
                     doubted = true;
                     self.route.pass(&server);
