@@ -67,9 +67,17 @@ impl Server {
         }))
     }
 
-    fn change(&self, call: &Call<'_>, change: Change) -> Answer<()> {
+    /// Changes the members; `bad` says what is wrong with a change that makes no sense for them.
+    fn change(&self, call: &Call<'_>, change: Change, bad: String) -> Answer<()> {
         let changed = self.replica.change(change, deadline(call));
-        Ok(changed.map_err(|failed| self.problem(failed)))
+        Ok(changed.map_err(|failed| self.problem_of(failed, bad)))
+    }
+
+    fn problem_of(&self, failed: Failed, bad: String) -> Problem {
+        match failed {
+            Failed::Refused(Refusal::BadChange) => Problem::Never(bad),
+            failed => self.problem(failed),
+        }
     }
 
     /// The changes that this node knows of.
@@ -186,11 +194,12 @@ impl KvService for Server {
             false => Change::Add { node, address },
             true => Change::AddLearner { node, address },
         };
-        self.change(call, change)
+        self.change(call, change, format!("node {node} is a member already"))
     }
 
     fn remove(&self, call: &Call<'_>, node: NodeId) -> Answer<()> {
-        self.change(call, Change::Remove { node })
+        let bad = format!("node {node} is no member, or the only voter");
+        self.change(call, Change::Remove { node }, bad)
     }
 
     fn transfer(&self, call: &Call<'_>, to: NodeId) -> Answer<()> {
@@ -199,7 +208,10 @@ impl KvService for Server {
             Err(Failed::Refused(Refusal::BadChange)) if self.replica.leader() == Some(to) => {
                 Ok(Ok(()))
             }
-            done => Ok(done.map_err(|failed| self.problem(failed))),
+            done => {
+                let bad = format!("node {to} is no voter");
+                Ok(done.map_err(|failed| self.problem_of(failed, bad)))
+            }
         }
     }
 
