@@ -163,7 +163,7 @@ fn run(
         let (tell, stopper) = (tell.clone(), stopper.clone());
         let watch = move || {
             if let Err(why) = replica.wait() {
-                let _ = tell.send(format!("node {id}: {why}"));
+                let _ = tell.send(format!("node {id}: {}", cli::explain(&why)));
                 stopper.stop();
             }
         };

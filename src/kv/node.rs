@@ -104,7 +104,16 @@ impl fmt::Display for StartError {
     }
 }
 
-impl std::error::Error for StartError {}
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            // Its text is this one's.
+            StartError::Storage(error) => error.source(),
+            StartError::Folder { cause, .. } | StartError::Thread(cause) => Some(cause),
+            StartError::NotOurs { .. } | StartError::NoFounders => None,
+        }
+    }
+}
 
 impl From<StorageError> for StartError {
     fn from(error: StorageError) -> Self {

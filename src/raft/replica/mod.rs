@@ -144,7 +144,15 @@ impl fmt::Display for Ended {
     }
 }
 
-impl std::error::Error for Ended {}
+impl std::error::Error for Ended {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            // Its text is this one's.
+            Ended::Storage(error) => error.source(),
+            Ended::Snapshot(_) | Ended::Panicked => None,
+        }
+    }
+}
 
 /// What the node's thread is asked.
 enum Letter<M> {
