@@ -15,6 +15,7 @@ use groundwire::kv::etcd::{self, Etcd};
 use groundwire::kv::{
     Change, Client, ClientConfig, Expected, KeyValue, Keys, Revision, Store, StoreError, Swap,
 };
+use groundwire::net::split_host_port;
 use groundwire::rpc::flags;
 use request::{Admin, Data, Request};
 
@@ -125,8 +126,12 @@ fn time(args: &Args) -> Result<Duration, UsageError> {
 
 fn config(args: &Args, time: Duration) -> Result<ClientConfig, Failure> {
     let servers = args.value("servers").unwrap_or_default();
-    let servers: Vec<String> = servers.split(',').map(str::to_string).collect();
-    let config = ClientConfig::new(servers);
+    let servers: Vec<&str> = servers.split(',').collect();
+    for server in &servers {
+        split_host_port(server)
+            .map_err(|why| UsageError::rule(format_args!("--servers: {why}")))?;
+    }
+    let config = ClientConfig::new(servers.into_iter().map(str::to_string).collect());
     Ok(ClientConfig {
         secret: flags::secret(args)?,
         try_time: config.try_time.min(time),
