@@ -78,7 +78,7 @@ const SPEC: Spec = Spec {
             "N",
             "threads for watches and for changes of the cluster, each takes one while it waits",
         )
-        .default("1024"),
+        .default("256"),
         flags::SCHEDULING,
         flags::MAX_CONNECTIONS,
         flags::MAX_PER_PEER,
