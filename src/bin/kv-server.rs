@@ -155,6 +155,7 @@ fn run(
             ..config
         };
         let what = format!("node {}", config.id);
+        warn_if_open(&config, &listener);
         running.push(Node::start(config, listener, registry).what(what)?);
     }
     let (tell, told) = mpsc::channel();
@@ -181,6 +182,17 @@ fn run(
     }
     told.try_recv()
         .map_or(Ok(stats.totals()), |why| Err(Failure::Failed(why)))
+}
+
+/// Whoever reaches a node without a secret may speak as another node, and end the cluster.
+fn warn_if_open(config: &NodeConfig, listener: &Listener) {
+    let address = listener.local_addr();
+    let reachable = address.ip().is_some_and(|at| !at.ip().is_loopback());
+    if reachable && config.rpc.secret.is_none() {
+        let why = "anyone who reaches this address may change all: see --secret-file";
+        let log = &config.replica.log;
+        log.warn(SPEC.name, why, &[("address", &address)]);
+    }
 }
 
 /// One node of a cluster whose others are elsewhere.
