@@ -356,7 +356,12 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
                     self.unwritten.pop_front();
                 }
                 Err(error @ StorageError::Full { .. }) => {
-                    self.tell("takes no commands", &[("because", &error)]);
+                    // Tried again each second, told once.
+                    if self.writable {
+                        let target = format!("node {}", self.id);
+                        let why: [(&str, &dyn Display); 1] = [("because", &error)];
+                        self.config.log.warn(&target, "takes no commands", &why);
+                    }
                     self.full_until = Some(self.now() + FULL_PAUSE);
                     break;
                 }
@@ -372,6 +377,9 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
         let writable = self.full_until.is_none();
         if writable != self.writable {
             self.writable = writable;
+            if writable {
+                self.tell("takes commands again", &[]);
+            }
             self.node.step(self.now(), Input::Writable(writable));
         }
         if writable {
