@@ -9,8 +9,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
-use std::io;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -224,8 +225,8 @@ fn own(data: &Path, id: NodeId) -> Result<(), StartError> {
         let path = path.clone();
         move |cause| StartError::Folder { doing, path, cause }
     };
-    let write = || fs::write(&path, format!("{id}\n")).map_err(failed("writing"));
-    match fs::read_to_string(&path) {
+    let write = || write_owner(data, &path, id).map_err(failed("writing"));
+    match read_owner(&path) {
         // A crash between making and writing it.
         Ok(owner) if owner.is_empty() => write(),
         Ok(owner) if owner.trim() == id.to_string() => Ok(()),
@@ -236,6 +237,23 @@ fn own(data: &Path, id: NodeId) -> Result<(), StartError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => write(),
         Err(cause) => Err(failed("reading")(cause)),
     }
+}
+
+/// On stable storage, like the vote that it goes with.
+fn write_owner(data: &Path, path: &Path, id: NodeId) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(path)?;
+    file.write_all(format!("{id}\n").as_bytes())?;
+    file.sync_all()?;
+    File::open(data)?.sync_all()
+}
+
+/// A number at most: what is longer is not ours.
+fn read_owner(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(64).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// Writes the first snapshot of a new cluster: nothing but its members.

@@ -1,5 +1,6 @@
 //! The thread that sends to one peer.
 
+use std::fmt::Display;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -171,13 +172,19 @@ impl Sending {
         }
         match self.dial() {
             Ok(client) => {
-                self.tell("peer reached", &client.peer());
+                let why = client.peer();
+                // Whoever read that it was not reached wants to read this.
+                if self.failures > 0 {
+                    self.tell_all("peer reached", &why);
+                } else {
+                    self.tell("peer reached", &why);
+                }
                 (self.client, self.failures) = (Some(client), 0);
                 true
             }
             Err(error) => {
                 if self.failures == 0 {
-                    self.tell("peer not reached", &error);
+                    self.tell_all("peer not reached", &error);
                 }
                 self.retry = Deadline::after(pause(&self.config, self.failures));
                 self.failures = self.failures.saturating_add(1);
@@ -218,10 +225,18 @@ impl Sending {
         }
     }
 
-    fn tell(&self, what: &str, why: &dyn std::fmt::Display) {
+    /// For who looks closely.
+    fn tell(&self, what: &str, why: &dyn Display) {
         let target = format!("node {}", self.from);
-        let fields: [(&str, &dyn std::fmt::Display); 2] = [("peer", &self.to), ("why", why)];
+        let fields: [(&str, &dyn Display); 2] = [("peer", &self.to), ("why", why)];
         self.config.log.debug(&target, what, &fields);
+    }
+
+    /// For everyone: once when a peer goes away, once when it comes back.
+    fn tell_all(&self, what: &str, why: &dyn Display) {
+        let target = format!("node {}", self.from);
+        let fields: [(&str, &dyn Display); 2] = [("peer", &self.to), ("why", why)];
+        self.config.log.info(&target, what, &fields);
     }
 }
 
