@@ -93,7 +93,9 @@ const LOOKUP: &str = env!("CARGO_BIN_EXE_lookup");
 
 fn same_as_dig(server: SocketAddr, name: &str, kind: &str) {
     let port = server.port().to_string();
-    let dig = output("dig", &["+short", "@127.0.0.1", "-p", &port, name, kind]);
+    // From another address than the server's: see FROM in server_peers.rs.
+    let from = ["-b", "127.0.0.3", "+short", "@127.0.0.1"];
+    let dig = output("dig", &[&from[..], &["-p", &port, name, kind]].concat());
     let at = format!("@{server}");
     for more in [&["--short"][..], &["--short", "--tcp"]] {
         let ours = output(LOOKUP, &[more, &[&at, "-t", kind, name]].concat());

@@ -80,6 +80,11 @@ fn essence(printed: &str) -> Vec<String> {
     essence
 }
 
+/// Where dig and kdig ask from. dig's socket takes any port with SO_REUSEPORT, so of some ten thousand
+/// queries one would get the very port of a server that shares it likewise: from the server's own
+/// address it would be connected to itself, and hear its query as the reply.
+const FROM: [&str; 2] = ["-b", "127.0.0.3"];
+
 /// Asks all questions with one run of a tool that takes many.
 fn ask_all(
     tool: &str,
@@ -95,7 +100,7 @@ fn ask_all(
             .iter()
             .filter(|option| tool == "dig" || !option.starts_with("+noidn")),
     );
-    let mut all: Vec<&str> = arguments.clone();
+    let mut all: Vec<&str> = [&FROM[..], &arguments].concat();
     for (name, kind) in questions {
         all.extend(["-q", name, "-t", kind]);
         all.extend(&arguments[3..]);
