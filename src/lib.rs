@@ -8,6 +8,7 @@
 //!
 //! | floor | room | holds |
 //! |---|---|---|
+//! | 3 | [`capture`] | packets: capture files, layers, conversations, a tap without privilege |
 //! | 3 | [`proxy`] | the HTTP/1.1 load balancer: who answers, and what happens when they fail |
 //! | 3 | [`kv`] | a replicated key-value store on `raft`, and its client for etcd |
 //! | 3 | [`origin`] | an HTTP server for lessons and tests: pages, files, a WebSocket echo |
@@ -34,6 +35,7 @@
 //! (`tests/house/`) holds the floors, the place of `unsafe`, and the purity of the pure files.
 #![deny(unsafe_code)]
 
+pub mod capture;
 pub mod cli;
 pub mod dns;
 pub mod echo;

@@ -92,6 +92,7 @@
 mod args;
 mod error;
 mod help;
+mod hexdump;
 pub mod json;
 mod out;
 mod parse;
@@ -102,6 +103,7 @@ mod words;
 
 pub use args::Args;
 pub use error::{Stop, UsageError};
+pub use hexdump::hexdump;
 pub use out::Out;
 pub use parse::nearest;
 pub use run::{Failure, What, complain, run};

@@ -1,0 +1,403 @@
+//! The layers of a packet as values: each header's fields, by the names of its RFC. Pure.
+//!
+//! Parsing is in the files beside this one (`link`, `ip`, `transport` ...); showing, filtering and
+//! following read these values and never the bytes again. A layer whose header is not there or
+//! contradicts itself is a [`Layer::Malformed`], always the last one: what stands before it is good.
+
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// One header of a packet, or what a protocol made of its payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layer<'a> {
+    /// Ethernet II or IEEE 802.3.
+    Ethernet(Ethernet),
+    /// An IEEE 802.1Q or 802.1ad tag.
+    Vlan(Vlan),
+    /// Linux cooked, v1 or v2.
+    Cooked(Cooked),
+    /// BSD or OpenBSD loopback.
+    Loopback(Loopback),
+    /// ARP for IPv4 over Ethernet (RFC 826).
+    Arp(Arp),
+    /// RFC 791.
+    Ipv4(Ipv4<'a>),
+    /// RFC 8200.
+    Ipv6(Ipv6),
+    /// A hop-by-hop, routing, destination options or authentication header (RFC 8200 §4, RFC 4302).
+    Extension(Extension<'a>),
+    /// IPv6 fragment header (RFC 8200 §4.5).
+    Fragment(Fragment),
+    /// ICMP (RFC 792) or ICMPv6 (RFC 4443).
+    Icmp(Icmp<'a>),
+    /// RFC 9293.
+    Tcp(Tcp<'a>),
+    /// RFC 768.
+    Udp(Udp<'a>),
+    /// One whole DNS message (RFC 1035 §4), without the length that TCP puts before it.
+    Dns(&'a [u8]),
+    /// A whole HTTP/1.1 header section with its start line and empty line (RFC 9112), and nothing
+    /// of the body.
+    Http(&'a [u8]),
+    /// One frame of our RPC, without its length (`rpc/message.rs`).
+    Rpc(&'a [u8]),
+    /// One frame of our wire format, without its length (`wire/frame.rs`).
+    Frame(&'a [u8]),
+    /// Bytes that no protocol here claims: the payload, padding left out.
+    Data(&'a [u8]),
+    /// Here it went wrong.
+    Malformed(Malformed),
+}
+
+/// Ethernet II: addresses and what follows. In an 802.3 frame `ether_type` is a length (below 1536).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ethernet {
+    /// To whom.
+    pub destination: [u8; 6],
+    /// From whom.
+    pub source: [u8; 6],
+    /// What follows: 0x0800 IPv4, 0x86dd IPv6, 0x0806 ARP, 0x8100 a tag ...
+    pub ether_type: u16,
+}
+
+/// A VLAN tag: IEEE 802.1Q §9.6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vlan {
+    /// Priority code point, 0 to 7.
+    pub priority: u8,
+    /// Drop eligible indicator.
+    pub drop_eligible: bool,
+    /// VLAN identifier, 12 bits.
+    pub id: u16,
+    /// What follows.
+    pub ether_type: u16,
+}
+
+/// Linux cooked header: what a capture on "any" has instead of Ethernet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cooked {
+    /// 1 or 2.
+    pub version: u8,
+    /// 0 to us, 1 broadcast, 2 multicast, 3 to somebody else, 4 sent by us.
+    pub packet_type: u16,
+    /// The kind of the device (ARPHRD_): 1 Ethernet, 772 loopback.
+    pub hardware: u16,
+    /// The sender's hardware address; `address_length` bytes of it count.
+    pub address: [u8; 8],
+    /// How long that address is, in bytes; more than 8 where it did not fit.
+    pub address_length: u16,
+    /// What follows: as the Ethernet type.
+    pub protocol: u16,
+    /// The interface's index: version 2 has it.
+    pub interface: Option<u32>,
+}
+
+/// The address family before an IP packet on a BSD loopback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loopback {
+    /// 2 is IPv4; 10, 24, 28 and 30 are IPv6 on one system or another.
+    pub family: u32,
+}
+
+/// Who has this address?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arp {
+    /// 1 request, 2 reply.
+    pub operation: u16,
+    /// The sender's hardware address.
+    pub sender_hardware: [u8; 6],
+    /// The sender's protocol address.
+    pub sender: Ipv4Addr,
+    /// The target's hardware address: zero in a request.
+    pub target_hardware: [u8; 6],
+    /// The target's protocol address.
+    pub target: Ipv4Addr,
+}
+
+/// What a checksum says of its packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// It is right.
+    Good,
+    /// It is not: the value it should have is here.
+    Bad(u16),
+    /// Nobody can tell: the packet was cut, is a fragment, or has no checksum.
+    Unverified,
+}
+
+/// RFC 791 §3.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ipv4<'a> {
+    /// The header's length in bytes, options included: 20 to 60.
+    pub header_length: u8,
+    /// Differentiated services and ECN (RFC 2474, 3168).
+    pub tos: u8,
+    /// Header and payload, in bytes, as the header says (0 where the sender's hardware cuts it).
+    pub total_length: u16,
+    /// Which packet this is a fragment of.
+    pub id: u16,
+    /// Three bits: reserved, don't fragment, more fragments.
+    pub flags: u8,
+    /// Where the fragment's payload stands in the whole, in bytes.
+    pub fragment_offset: u16,
+    /// Time to live.
+    pub ttl: u8,
+    /// 1 ICMP, 6 TCP, 17 UDP ...
+    pub protocol: u8,
+    /// The header's checksum.
+    pub checksum: u16,
+    /// Whether that is right.
+    pub check: Check,
+    /// From.
+    pub source: Ipv4Addr,
+    /// To.
+    pub destination: Ipv4Addr,
+    /// The options, padding included.
+    pub options: &'a [u8],
+}
+
+impl Ipv4<'_> {
+    /// Whether more fragments follow.
+    pub fn more_fragments(&self) -> bool {
+        self.flags & 1 != 0
+    }
+
+    /// Whether it is one part of a packet.
+    pub fn is_fragment(&self) -> bool {
+        self.more_fragments() || self.fragment_offset > 0
+    }
+}
+
+/// RFC 8200 §3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ipv6 {
+    /// Differentiated services and ECN.
+    pub traffic_class: u8,
+    /// 20 bits.
+    pub flow_label: u32,
+    /// What follows the header, in bytes, as it says.
+    pub payload_length: u16,
+    /// What follows: a protocol or an extension header.
+    pub next_header: u8,
+    /// As IPv4's time to live.
+    pub hop_limit: u8,
+    /// From.
+    pub source: Ipv6Addr,
+    /// To.
+    pub destination: Ipv6Addr,
+}
+
+/// An IPv6 extension header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extension<'a> {
+    /// Which: 0 hop-by-hop, 43 routing, 51 authentication, 60 destination options.
+    pub kind: u8,
+    /// What follows it.
+    pub next_header: u8,
+    /// All of its bytes.
+    pub bytes: &'a [u8],
+}
+
+/// IPv6 fragment header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fragment {
+    /// What the whole packet holds.
+    pub next_header: u8,
+    /// Where this part stands in it, in bytes.
+    pub offset: u16,
+    /// Whether more follow.
+    pub more: bool,
+    /// Which packet this is a part of.
+    pub id: u32,
+}
+
+/// ICMP and ICMPv6: the same first four bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Icmp<'a> {
+    /// Whether it is ICMPv6, whose types have other numbers.
+    pub v6: bool,
+    /// Type.
+    pub kind: u8,
+    /// Code.
+    pub code: u8,
+    /// Checksum.
+    pub checksum: u16,
+    /// Whether that is right.
+    pub check: Check,
+    /// Everything behind the checksum: identifier and sequence number of an echo, the packet that
+    /// an error quotes, the target and options of a neighbour's message.
+    pub body: &'a [u8],
+}
+
+/// TCP's control bits, with the names of RFC 9293 §3.1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TcpFlags(pub u16);
+
+impl TcpFlags {
+    /// No more data from the sender.
+    pub const FIN: u16 = 0x001;
+    /// Synchronise sequence numbers.
+    pub const SYN: u16 = 0x002;
+    /// Reset the connection.
+    pub const RST: u16 = 0x004;
+    /// Push.
+    pub const PSH: u16 = 0x008;
+    /// The acknowledgment number counts.
+    pub const ACK: u16 = 0x010;
+    /// The urgent pointer counts.
+    pub const URG: u16 = 0x020;
+    /// ECN echo (RFC 3168).
+    pub const ECE: u16 = 0x040;
+    /// Congestion window reduced (RFC 3168).
+    pub const CWR: u16 = 0x080;
+    /// Accurate ECN (RFC 9768, NS before).
+    pub const AE: u16 = 0x100;
+
+    /// Whether one of these bits is set.
+    pub fn has(self, bits: u16) -> bool {
+        self.0 & bits != 0
+    }
+}
+
+/// RFC 9293 §3.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tcp<'a> {
+    /// Source port.
+    pub source: u16,
+    /// Destination port.
+    pub destination: u16,
+    /// Sequence number of the first byte, as it stands in the header.
+    pub sequence: u32,
+    /// Acknowledgment number, as it stands in the header.
+    pub acknowledgment: u32,
+    /// The header's length in bytes, options included: 20 to 60.
+    pub header_length: u8,
+    /// Control bits, 12 of them.
+    pub flags: TcpFlags,
+    /// Window, as it stands in the header: not scaled.
+    pub window: u16,
+    /// Checksum.
+    pub checksum: u16,
+    /// Whether that is right.
+    pub check: Check,
+    /// Urgent pointer.
+    pub urgent: u16,
+    /// The options, padding included.
+    pub options: &'a [u8],
+    /// The payload, as much as was kept of it; padding of the link is not in it.
+    pub payload: &'a [u8],
+    /// How long the payload was on the wire, in bytes, by the IP header.
+    pub length: u32,
+}
+
+/// RFC 768.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Udp<'a> {
+    /// Source port.
+    pub source: u16,
+    /// Destination port.
+    pub destination: u16,
+    /// Header and payload, in bytes, as the header says.
+    pub length: u16,
+    /// Checksum; 0 is none.
+    pub checksum: u16,
+    /// Whether that is right.
+    pub check: Check,
+    /// The payload, as much as was kept of it.
+    pub payload: &'a [u8],
+}
+
+/// Why the rest of a packet could not be decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// The protocol whose header is wrong: `IPv4`, `TCP` ...
+    pub protocol: &'static str,
+    /// What is wrong with it.
+    pub why: Why,
+}
+
+/// What is wrong with a header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The snap length has cut it: nothing is wrong with the packet, but no more is known of it.
+    Cut,
+    /// The packet ends within the header.
+    Short {
+        /// Bytes that there are.
+        have: usize,
+        /// Bytes that it takes.
+        need: usize,
+    },
+    /// A length in the header cannot be.
+    Length(u32),
+    /// A version that the link or the protocol before did not announce.
+    Version(u8),
+    /// More headers in one packet than [`Layers::MOST`].
+    Deep,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { protocol, why } = self;
+        match why {
+            Why::Cut => write!(
+                f,
+                "Packet size limited during capture: {protocol} truncated"
+            ),
+            Why::Short { have, need } => {
+                write!(f, "Malformed Packet: {protocol}: {have} bytes of {need}")
+            }
+            Why::Length(length) => write!(f, "Malformed Packet: {protocol}: length {length}"),
+            Why::Version(version) => write!(f, "Malformed Packet: {protocol}: version {version}"),
+            Why::Deep => write!(f, "Malformed Packet: {protocol}: too many headers"),
+        }
+    }
+}
+
+/// The layers of one packet, outermost first; no memory of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Layers<'a> {
+    list: [Layer<'a>; Layers::MOST],
+    count: usize,
+}
+
+impl<'a> Layers<'a> {
+    /// The most headers and messages that a packet is decoded to.
+    pub const MOST: usize = 16;
+
+    /// None yet.
+    pub const fn new() -> Self {
+        Self {
+            list: [Layer::Data(&[]); Layers::MOST],
+            count: 0,
+        }
+    }
+
+    /// Adds one within. What does not fit is not kept: `false`.
+    pub fn push(&mut self, layer: Layer<'a>) -> bool {
+        match self.list.get_mut(self.count) {
+            Some(place) => {
+                *place = layer;
+                self.count += 1;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// All, outermost first.
+    pub fn as_slice(&self) -> &[Layer<'a>] {
+        self.list.get(..self.count).unwrap_or_default()
+    }
+
+    /// The last one.
+    pub fn last(&self) -> Option<&Layer<'a>> {
+        self.as_slice().last()
+    }
+}
+
+impl Default for Layers<'_> {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,9 @@
+//! Packets: capture files, what is in a packet, conversations, and a tap that needs no privilege.
+//!
+//! - [`packet`]: a packet and its time. [`decode`]: its layers. [`flow`]: conversations.
+
+pub mod decode;
+pub mod flow;
+pub mod packet;
+
+pub use packet::{LinkType, Packet};

@@ -1,0 +1,66 @@
+//! Bytes in rows of sixteen: offset, hexadecimal, and the text they would be. Pure.
+//!
+//! ```text
+//! 0000  47 45 54 20 2f 20 48 54 54 50 2f 31 2e 31 0d 0a   GET / HTTP/1.1..
+//! ```
+
+/// Bytes in a row.
+const ROW: usize = 16;
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+/// Adds rows for `bytes`, whose first one has this offset, each row behind `prefix` and with an end
+/// of line. The offset takes four digits, more where it has more.
+pub fn hexdump(out: &mut String, prefix: &str, offset: u64, bytes: &[u8]) {
+    for (row, at) in bytes.chunks(ROW).zip((offset..).step_by(ROW)) {
+        out.push_str(prefix);
+        let width = if at > 0xffff { 8 } else { 4 };
+        for digit in (0..width).rev() {
+            push_digit(out, (at >> (digit * 4)) as u8);
+        }
+        out.push_str("  ");
+        for byte in row {
+            push_digit(out, byte >> 4);
+            push_digit(out, *byte);
+            out.push(' ');
+        }
+        out.extend(std::iter::repeat_n("   ", ROW - row.len()));
+        out.push_str("  ");
+        out.extend(row.iter().map(|byte| match byte {
+            b' '..=b'~' => char::from(*byte),
+            _ => '.',
+        }));
+        out.push('\n');
+    }
+}
+
+/// Adds the lower four bits as a digit.
+fn push_digit(out: &mut String, value: u8) {
+    out.push(
+        DIGITS
+            .get(usize::from(value & 0xf))
+            .map_or('0', |digit| char::from(*digit)),
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_row_is_filled_so_that_texts_stand_below_each_other() {
+        let mut out = String::new();
+        hexdump(&mut out, "> ", 0x1fff0, b"GET / HTTP/1.1\r\nHost");
+        assert_eq!(
+            out,
+            "> 0001fff0  47 45 54 20 2f 20 48 54 54 50 2f 31 2e 31 0d 0a   GET / HTTP/1.1..\n\
+             > 00020000  48 6f 73 74                                       Host\n"
+        );
+    }
+
+    #[test]
+    fn no_bytes_are_no_row() {
+        let mut out = String::new();
+        hexdump(&mut out, "", 0, b"");
+        assert_eq!(out, "");
+    }
+}
