@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Measures ours beside the peers, in one run, and prints ratios: echo, calls by name, DNS, proxies, clusters, codecs.
+"""Measures ours beside the peers, in one run, and prints ratios: echo, calls by name, DNS, proxies, clusters, codecs,
+packets.
 
 Every case starts all contestants, then goes round them several times: one short run of `loadgen`
 each, always in a new order. A ratio compares two runs of the same round, since machines have fast
@@ -10,6 +11,7 @@ the server spent on a request.
     tests/peers/bench.py --rounds 3 tcp-1 udp-1
     tests/peers/bench.py --quick proxy      all cases of the load balancer in about a minute
     tests/peers/bench.py kv                 all cases of the replicated store
+    tests/peers/bench.py packets            captures, netcat, wiretap
     tests/peers/bench.py --list
 
 The programs come from target/release (`make build`), the peers from tests/peers/build
@@ -17,7 +19,7 @@ The programs come from target/release (`make build`), the peers from tests/peers
 """
 import argparse, json, os, platform, random, resource, shutil, statistics, subprocess, sys, tempfile, time
 
-import cluster, dnsperf, process, proxy
+import cluster, dnsperf, packets, process, proxy
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 OURS = os.path.join(os.environ.get("CARGO_TARGET_DIR", os.path.join(HERE, "../../target")), "release")
@@ -295,12 +297,12 @@ def main():
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
     options.rounds = 2 if options.quick else options.rounds
-    groups = {"proxy": proxy.CASES, "kv": cluster.CASES}
+    groups = {"proxy": proxy.CASES, "kv": cluster.CASES, "packets": packets.CASES}
     names = [*CASES, MEMORY, *RPC_CASES, CODEC, *dnsperf.CASES, DNS_CODEC, LOOKUP, *proxy.CASES,
-             RAFT_CORE, ELECTION, SIMULATION, *cluster.CASES]
+             RAFT_CORE, ELECTION, SIMULATION, *cluster.CASES, *packets.CASES]
     if options.list:
         return print("\n".join(names))
-    # `proxy` and `kv` stand for all that begin so.
+    # `proxy`, `kv` and `packets` stand for all of their kind.
     cases = [case for given in options.cases for case in groups.get(given, [given])] or names
     unknown = [case for case in cases if case not in names]
     if unknown:
@@ -309,8 +311,8 @@ def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit[1], limit[1]))
     print(f"{time.strftime('%Y-%m-%d')}, {platform.system()} {platform.release()}, {os.cpu_count()} CPUs, "
           f"{options.rounds} rounds of {options.seconds:g} s\n")
-    proxies, clusters = ([case for case in cases if case in group] for group in groups.values())
-    others = [case for case in cases if case not in proxies + clusters]
+    proxies, clusters, wires = ([case for case in cases if case in group] for group in groups.values())
+    others = [case for case in cases if case not in proxies + clusters + wires]
     if others:
         measure_all(others, options.rounds, options.seconds)
         print()
@@ -319,6 +321,9 @@ def main():
         print()
     if clusters:
         cluster.measure_all(clusters, OURS, options.rounds, options.seconds)
+        print()
+    if wires:
+        packets.measure_all(wires, OURS, options.rounds, options.seconds)
 
 
 if __name__ == "__main__":
