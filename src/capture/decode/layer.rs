@@ -1,6 +1,6 @@
 //! The layers of a packet as values: each header's fields, by the names of its RFC. Pure.
 //!
-//! Parsing is in the files beside this one (`link`, `ip`, `transport` ...); showing, filtering and
+//! Parsing is in the files beside this one (`link`, `ip`, `tcp` ...); showing, filtering and
 //! following read these values and never the bytes again. A layer whose header is not there or
 //! contradicts itself is a [`Layer::Malformed`], always the last one: what stands before it is good.
 
@@ -383,6 +383,12 @@ impl<'a> Layers<'a> {
             }
             None => false,
         }
+    }
+
+    /// Adds what went wrong, as the last one: where there is no room, in the place of the last.
+    pub fn end(&mut self, malformed: Malformed) {
+        self.count = self.count.min(Self::MOST - 1);
+        self.push(Layer::Malformed(malformed));
     }
 
     /// All, outermost first.

@@ -1,0 +1,217 @@
+//! Fragments put together: RFC 791 §3.2, RFC 8200 §4.5. Pure; bounded.
+//!
+//! Fragments wait under their [`Key`] until all bytes of the packet are there. Whoever sends them may
+//! be no friend, so:
+//!
+//! - at most [`MOST_PACKETS`] packets wait, with at most [`MOST_BYTES`] of memory in all: the oldest
+//!   is given up;
+//! - none waits longer than [`PATIENCE`], by the packets' own times;
+//! - a fragment that overlaps another, beyond repeating it byte for byte, spoils its packet: the
+//!   fragments of it that are here and those that still come are of no use (RFC 5722 §4). tshark
+//!   shows such packets; what their receiver would make of them, nobody can tell.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// Packets that may wait for fragments.
+pub const MOST_PACKETS: usize = 1024;
+
+/// Memory that waiting fragments may take, in bytes: what is kept of them, and [`PIECE`] for each.
+pub const MOST_BYTES: usize = 4 << 20;
+
+/// What a fragment costs beside its bytes: its places in the tables, and what the allocator adds.
+const PIECE: usize = 128;
+
+/// How long a packet may wait: RFC 8200 §4.5 says 60 s.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The longest payload that fragments may have together.
+const LONGEST: usize = 65_535;
+
+/// Which packet a fragment is a part of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    pub ends: (IpAddr, IpAddr),
+    pub id: u32,
+    /// IPv4 counts its ids by protocol as well.
+    pub protocol: Option<u8>,
+}
+
+/// One fragment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Piece<'a> {
+    /// Where it stands in the whole, in bytes.
+    pub offset: usize,
+    /// Whether more follow.
+    pub more: bool,
+    /// What it says the whole holds.
+    pub protocol: u8,
+    pub bytes: &'a [u8],
+}
+
+/// A packet that waits.
+#[derive(Debug)]
+struct Waiting {
+    /// Its place in the order of coming.
+    number: u64,
+    since: Duration,
+    pieces: BTreeMap<usize, Vec<u8>>,
+    /// How many bytes the pieces hold.
+    held: usize,
+    /// How many the whole has, once its last fragment is here.
+    total: Option<usize>,
+    /// What it holds, by its first fragment.
+    protocol: u8,
+    /// Fragments contradict each other.
+    spoiled: bool,
+}
+
+/// All packets that wait for fragments.
+#[derive(Debug, Default)]
+pub(super) struct Fragments {
+    waiting: BTreeMap<Key, Waiting>,
+    /// The same, oldest first.
+    order: BTreeMap<u64, Key>,
+    numbered: u64,
+    memory: usize,
+    /// The packet that was put together last.
+    whole: Vec<u8>,
+}
+
+impl Fragments {
+    /// Takes a fragment that was seen at `time`. If it was the missing one: what the whole packet
+    /// holds, and its payload.
+    pub fn add(&mut self, key: Key, piece: Piece<'_>, time: Duration) -> Option<(u8, &[u8])> {
+        self.forget_old(time);
+        let end = piece.offset + piece.bytes.len();
+        if piece.bytes.is_empty() || end > LONGEST {
+            return None;
+        }
+        let cost = piece.bytes.len() + PIECE;
+        self.make_room(cost);
+        let waiting = self.waiting.entry(key).or_insert_with(|| {
+            self.numbered += 1;
+            self.order.insert(self.numbered, key);
+            Waiting::new(self.numbered, time)
+        });
+        match waiting.add(piece) {
+            Added::Kept => self.memory += cost,
+            Added::Known => return None,
+            Added::Spoiled { freed } => {
+                self.memory -= freed;
+                return None;
+            }
+        }
+        if !waiting.is_complete() {
+            return None;
+        }
+        let done = self.remove(key)?;
+        self.whole.clear();
+        for bytes in done.pieces.values() {
+            self.whole.extend_from_slice(bytes);
+        }
+        Some((done.protocol, &self.whole))
+    }
+
+    fn remove(&mut self, key: Key) -> Option<Waiting> {
+        let gone = self.waiting.remove(&key)?;
+        self.order.remove(&gone.number);
+        self.memory -= gone.cost();
+        Some(gone)
+    }
+
+    fn forget_old(&mut self, time: Duration) {
+        while let Some((_, &key)) = self.order.first_key_value() {
+            let since = self.waiting.get(&key).map_or(time, |oldest| oldest.since);
+            if time.saturating_sub(since) <= PATIENCE {
+                return;
+            }
+            self.remove(key);
+        }
+    }
+
+    /// Gives up the oldest until there is room for one more, of this cost.
+    fn make_room(&mut self, cost: usize) {
+        while self.waiting.len() >= MOST_PACKETS || self.memory + cost > MOST_BYTES {
+            let Some((_, &oldest)) = self.order.first_key_value() else {
+                return;
+            };
+            self.remove(oldest);
+        }
+    }
+}
+
+/// What became of a fragment.
+enum Added {
+    Kept,
+    /// It was here before.
+    Known,
+    /// It contradicts another; what was kept is not any more: so much memory.
+    Spoiled {
+        freed: usize,
+    },
+}
+
+impl Waiting {
+    fn new(number: u64, since: Duration) -> Self {
+        Self {
+            number,
+            since,
+            pieces: BTreeMap::new(),
+            held: 0,
+            total: None,
+            protocol: 0,
+            spoiled: false,
+        }
+    }
+
+    fn cost(&self) -> usize {
+        self.held + self.pieces.len() * PIECE
+    }
+
+    fn is_complete(&self) -> bool {
+        self.total == Some(self.held)
+    }
+
+    fn add(&mut self, piece: Piece<'_>) -> Added {
+        if self.spoiled {
+            return Added::Known;
+        }
+        let end = piece.offset + piece.bytes.len();
+        if self
+            .pieces
+            .get(&piece.offset)
+            .is_some_and(|same| *same == piece.bytes)
+        {
+            return Added::Known;
+        }
+        if self.contradicts(piece.offset, end, piece.more) {
+            let freed = self.cost();
+            self.pieces.clear();
+            self.held = 0;
+            self.spoiled = true;
+            return Added::Spoiled { freed };
+        }
+        if !piece.more {
+            self.total = Some(end);
+        }
+        if piece.offset == 0 {
+            self.protocol = piece.protocol;
+        }
+        self.held += piece.bytes.len();
+        self.pieces.insert(piece.offset, piece.bytes.to_vec());
+        Added::Kept
+    }
+
+    /// Whether a piece overlaps one that is here, or two ends were announced.
+    fn contradicts(&self, start: usize, end: usize, more: bool) -> bool {
+        // Pieces do not overlap each other: only the last that begins before the end can reach in.
+        let before = self.pieces.range(..end).next_back();
+        let overlaps = before.is_some_and(|(at, bytes)| at + bytes.len() > start);
+        let last = self.pieces.last_key_value();
+        let furthest = last.map_or(0, |(at, bytes)| at + bytes.len());
+        let beyond = self.total.is_some_and(|total| end > total || !more);
+        overlaps || beyond || (!more && furthest > end)
+    }
+}

@@ -1,0 +1,49 @@
+//! ICMP and ICMPv6: RFC 792, RFC 4443 §2.1. Pure.
+//!
+//! The first four bytes are the same for all messages; what the rest means is by type, and read by
+//! who shows it. The packet that an error quotes is read by [`quoted`](super::quoted).
+
+use super::checksum::Sum;
+use super::rest::Rest;
+use super::walk::{Next, Walk};
+use super::{Check, Icmp, Layer, Malformed};
+
+pub(super) fn icmp<'a>(rest: Rest<'a>, walk: &mut Walk<'_, 'a>) -> Result<Next<'a>, Malformed> {
+    message(false, "ICMP", Sum::default(), rest, walk)
+}
+
+/// The sum of ICMPv6 is over a pseudo header as well (RFC 4443 §2.3).
+pub(super) fn icmp6<'a>(rest: Rest<'a>, walk: &mut Walk<'_, 'a>) -> Result<Next<'a>, Malformed> {
+    let sum = match walk.ends {
+        Some(ends) => Sum::default().with_pseudo_header(ends, 58, rest.length),
+        None => Sum::default(),
+    };
+    message(true, "ICMPv6", sum, rest, walk)
+}
+
+fn message<'a>(
+    v6: bool,
+    name: &'static str,
+    sum: Sum,
+    rest: Rest<'a>,
+    walk: &mut Walk<'_, 'a>,
+) -> Result<Next<'a>, Malformed> {
+    let (&[kind, code, c0, c1], body) = rest.head::<4>(name)?;
+    let checksum = u16::from_be_bytes([c0, c1]);
+    // Always verified, as tshark does: these packets are few.
+    let check = if walk.can_verify(rest) {
+        sum.with(rest.bytes).check(checksum)
+    } else {
+        Check::Unverified
+    };
+    let icmp = Icmp {
+        v6,
+        kind,
+        code,
+        checksum,
+        check,
+        body: body.bytes,
+    };
+    walk.push(name, Layer::Icmp(icmp))?;
+    Ok(Next::End)
+}

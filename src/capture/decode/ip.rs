@@ -1,0 +1,129 @@
+//! IPv4: RFC 791 §3.1. Pure.
+//!
+//! Where the header's lengths contradict each other or the packet, this does as tshark does: a
+//! header shorter than 20 bytes or a total length shorter than the header is malformed; a total
+//! length beyond the packet's end is taken as far as the packet goes; a total length of 0 is a packet
+//! that the sender's hardware was still to cut up (segmentation offload), and goes to the end.
+
+use std::net::Ipv4Addr;
+
+use super::checksum::Sum;
+use super::fragments::{Key, Piece};
+use super::rest::Rest;
+use super::walk::{Next, Walk};
+use super::{Check, Ipv4, Layer, Malformed, Why};
+
+const PROTOCOL: &str = "IPv4";
+
+/// The shortest header.
+const HEADER: usize = 20;
+
+#[inline]
+pub(super) fn ipv4<'a>(rest: Rest<'a>, walk: &mut Walk<'_, 'a>) -> Result<Next<'a>, Malformed> {
+    let whole = rest;
+    let (head, rest) = rest.head::<HEADER>(PROTOCOL)?;
+    let header_length = usize::from(head[0] & 0x0f) * 4;
+    if head[0] >> 4 != 4 {
+        return malformed(Why::Version(head[0] >> 4));
+    }
+    let Some(options_length) = header_length.checked_sub(HEADER) else {
+        return malformed(Why::Length(header_length as u32));
+    };
+    let (options, payload) = rest.split(options_length, PROTOCOL)?;
+    let mut header = header(head, options);
+    header.check = check(&header, whole, walk);
+    let ends = (header.source.into(), header.destination.into());
+    walk.ends = Some(ends);
+    walk.push(PROTOCOL, Layer::Ipv4(header))?;
+    match usize::from(header.total_length).checked_sub(header_length) {
+        Some(length) => follow(&header, length, payload.first(length), walk),
+        None if header.total_length == 0 => follow(&header, payload.length, payload, walk),
+        None => malformed(Why::Length(header.total_length.into())),
+    }
+}
+
+fn malformed<T>(why: Why) -> Result<T, Malformed> {
+    let protocol = PROTOCOL;
+    Err(Malformed { protocol, why })
+}
+
+#[inline]
+fn header<'a>(head: &[u8; HEADER], options: &'a [u8]) -> Ipv4<'a> {
+    let &[
+        first,
+        tos,
+        t0,
+        t1,
+        i0,
+        i1,
+        f0,
+        f1,
+        ttl,
+        protocol,
+        c0,
+        c1,
+        a,
+        b,
+        c,
+        d,
+        w,
+        x,
+        y,
+        z,
+    ] = head;
+    let fragment = u16::from_be_bytes([f0, f1]);
+    Ipv4 {
+        header_length: (first & 0x0f) * 4,
+        tos,
+        total_length: u16::from_be_bytes([t0, t1]),
+        id: u16::from_be_bytes([i0, i1]),
+        flags: f0 >> 5,
+        // In units of 8 bytes: 13 bits become 16.
+        fragment_offset: fragment << 3,
+        ttl,
+        protocol,
+        checksum: u16::from_be_bytes([c0, c1]),
+        check: Check::Unverified,
+        source: Ipv4Addr::new(a, b, c, d),
+        destination: Ipv4Addr::new(w, x, y, z),
+        options,
+    }
+}
+
+#[inline]
+fn check(header: &Ipv4<'_>, whole: Rest<'_>, walk: &Walk<'_, '_>) -> Check {
+    if !walk.checksums || walk.quoted {
+        return Check::Unverified;
+    }
+    let bytes = whole.bytes.get(..usize::from(header.header_length));
+    Sum::default()
+        .with(bytes.unwrap_or_default())
+        .check(header.checksum)
+}
+
+/// What is in the packet; `length` is how long the header says it is.
+#[inline]
+fn follow<'a>(
+    header: &Ipv4<'a>,
+    length: usize,
+    payload: Rest<'a>,
+    walk: &mut Walk<'_, 'a>,
+) -> Result<Next<'a>, Malformed> {
+    if !header.is_fragment() {
+        return Ok(Next::Protocol(header.protocol, payload));
+    }
+    let key = Key {
+        ends: (header.source.into(), header.destination.into()),
+        id: header.id.into(),
+        protocol: Some(header.protocol),
+    };
+    let piece = Piece {
+        offset: header.fragment_offset.into(),
+        more: header.more_fragments(),
+        protocol: header.protocol,
+        bytes: payload.bytes,
+    };
+    // A piece that is not all here would leave a hole; one whose header is wrong belongs to nobody.
+    let usable = payload.bytes.len() == length && !matches!(header.check, Check::Bad(_));
+    walk.piece(key, piece, usable, payload)
+}

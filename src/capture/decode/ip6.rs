@@ -1,0 +1,117 @@
+//! IPv6 and its extension headers: RFC 8200 §3 and §4, RFC 4302 §2. Pure.
+//!
+//! Each extension header names the next one, so a packet may chain as many as it likes; here the
+//! number of layers is the limit ([`Why::Deep`](super::Why::Deep)).
+
+use std::net::Ipv6Addr;
+
+use super::fragments::{Key, Piece};
+use super::rest::Rest;
+use super::walk::{Next, Walk};
+use super::{Extension, Fragment, Ipv6, Layer, Malformed, Why};
+
+const PROTOCOL: &str = "IPv6";
+
+/// The authentication header counts its length in other units than the rest.
+const AUTHENTICATION: u8 = 51;
+const ROUTING: u8 = 43;
+const HOP_BY_HOP: u8 = 0;
+
+#[inline]
+pub(super) fn ipv6<'a>(rest: Rest<'a>, walk: &mut Walk<'_, 'a>) -> Result<Next<'a>, Malformed> {
+    let (first, _) = rest.head::<1>(PROTOCOL)?;
+    if first[0] >> 4 != 6 {
+        return Err(Malformed {
+            protocol: PROTOCOL,
+            why: Why::Version(first[0] >> 4),
+        });
+    }
+    let (start, rest) = rest.head::<8>(PROTOCOL)?;
+    let (&source, rest) = rest.head::<16>(PROTOCOL)?;
+    let (&destination, rest) = rest.head::<16>(PROTOCOL)?;
+    let &[v0, v1, v2, v3, p0, p1, next_header, hop_limit] = start;
+    let word = u32::from_be_bytes([v0, v1, v2, v3]);
+    let ipv6 = Ipv6 {
+        traffic_class: (word >> 20) as u8,
+        flow_label: word & 0xf_ffff,
+        payload_length: u16::from_be_bytes([p0, p1]),
+        next_header,
+        hop_limit,
+        source: Ipv6Addr::from(source),
+        destination: Ipv6Addr::from(destination),
+    };
+    walk.ends = Some((ipv6.source.into(), ipv6.destination.into()));
+    walk.push(PROTOCOL, Layer::Ipv6(ipv6))?;
+    // A jumbogram's length stands in a hop-by-hop option (RFC 2675 §2): here it is what there is.
+    let payload = match ipv6.payload_length {
+        0 if next_header == HOP_BY_HOP => rest,
+        length => rest.first(length.into()),
+    };
+    Ok(Next::Extension(next_header, payload))
+}
+
+/// Hop-by-hop, routing, destination options, authentication: next header, length, the rest.
+pub(super) fn extension<'a>(
+    kind: u8,
+    rest: Rest<'a>,
+    walk: &mut Walk<'_, 'a>,
+) -> Result<Next<'a>, Malformed> {
+    let name = match kind {
+        HOP_BY_HOP => "IPv6 hop-by-hop options",
+        ROUTING => "IPv6 routing header",
+        AUTHENTICATION => "AH",
+        _ => "IPv6 destination options",
+    };
+    let (&[next_header, length], _) = rest.head::<2>(name)?;
+    let length = match kind {
+        AUTHENTICATION => (usize::from(length) + 2) * 4,
+        _ => (usize::from(length) + 1) * 8,
+    };
+    let (bytes, rest) = rest.split(length, name)?;
+    // While segments are left, the header's destination is not the one that was summed (§8.1).
+    if kind == ROUTING && bytes.get(3).is_some_and(|left| *left > 0) {
+        walk.unverifiable = true;
+    }
+    let extension = Extension {
+        kind,
+        next_header,
+        bytes,
+    };
+    walk.push(name, Layer::Extension(extension))?;
+    Ok(Next::Extension(next_header, rest))
+}
+
+/// ```text
+/// 0             1          2                               4
+/// next header | reserved | offset 13, reserved 2, more 1 | identification
+/// ```
+pub(super) fn fragment<'a>(rest: Rest<'a>, walk: &mut Walk<'_, 'a>) -> Result<Next<'a>, Malformed> {
+    let (&[next_header, _, o0, o1, i0, i1, i2, i3], rest) = rest.head::<8>("IPv6 fragment")?;
+    let place = u16::from_be_bytes([o0, o1]);
+    let fragment = Fragment {
+        next_header,
+        offset: place & !7,
+        more: place & 1 != 0,
+        id: u32::from_be_bytes([i0, i1, i2, i3]),
+    };
+    walk.push("IPv6 fragment", Layer::Fragment(fragment))?;
+    let Some(ends) = walk.ends else {
+        return Ok(Next::Data(rest));
+    };
+    // An "atomic" fragment is a whole packet, and never waits for another (RFC 6946).
+    if fragment.offset == 0 && !fragment.more {
+        return Ok(Next::Extension(next_header, rest));
+    }
+    let key = Key {
+        ends,
+        id: fragment.id,
+        protocol: None,
+    };
+    let piece = Piece {
+        offset: fragment.offset.into(),
+        more: fragment.more,
+        protocol: next_header,
+        bytes: rest.bytes,
+    };
+    walk.piece(key, piece, rest.is_whole(), rest)
+}

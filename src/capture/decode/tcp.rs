@@ -1,0 +1,114 @@
+//! TCP's header: RFC 9293 §3.1. Pure.
+
+use super::checksum::Sum;
+use super::rest::Rest;
+use super::walk::{Next, Walk};
+use super::{Check, Layer, Malformed, Tcp, TcpFlags, Why};
+
+const PROTOCOL: &str = "TCP";
+
+/// The shortest header.
+const HEADER: usize = 20;
+
+#[inline]
+pub(super) fn tcp<'a>(rest: Rest<'a>, walk: &mut Walk<'_, 'a>) -> Result<Next<'a>, Malformed> {
+    let (head, behind) = match rest.head::<HEADER>(PROTOCOL) {
+        Ok(read) => read,
+        Err(malformed) => return beginning(rest, malformed, walk),
+    };
+    let mut tcp = header(head);
+    tcp.check = check(&tcp, rest, walk);
+    let Some(options) = usize::from(tcp.header_length).checked_sub(HEADER) else {
+        walk.push(PROTOCOL, Layer::Tcp(tcp))?;
+        return Err(Malformed {
+            protocol: PROTOCOL,
+            why: Why::Length(tcp.header_length.into()),
+        });
+    };
+    match behind.split(options, PROTOCOL) {
+        Ok((options, payload)) => {
+            tcp.options = options;
+            tcp.payload = payload.bytes;
+            tcp.length = payload.length as u32;
+            walk.push(PROTOCOL, Layer::Tcp(tcp))?;
+            Ok(Next::End)
+        }
+        // The fields are good all the same.
+        Err(_) => {
+            tcp.options = behind.bytes;
+            tcp.length = behind.length.saturating_sub(options) as u32;
+            walk.push(PROTOCOL, Layer::Tcp(tcp))?;
+            Err(rest.missing(tcp.header_length.into(), PROTOCOL))
+        }
+    }
+}
+
+#[inline]
+fn header<'a>(head: &[u8; HEADER]) -> Tcp<'a> {
+    let &[
+        s0,
+        s1,
+        d0,
+        d1,
+        q0,
+        q1,
+        q2,
+        q3,
+        a0,
+        a1,
+        a2,
+        a3,
+        o,
+        f,
+        w0,
+        w1,
+        c0,
+        c1,
+        u0,
+        u1,
+    ] = head;
+    Tcp {
+        source: u16::from_be_bytes([s0, s1]),
+        destination: u16::from_be_bytes([d0, d1]),
+        sequence: u32::from_be_bytes([q0, q1, q2, q3]),
+        acknowledgment: u32::from_be_bytes([a0, a1, a2, a3]),
+        header_length: (o >> 4) * 4,
+        flags: TcpFlags(u16::from_be_bytes([o & 0x0f, f])),
+        window: u16::from_be_bytes([w0, w1]),
+        checksum: u16::from_be_bytes([c0, c1]),
+        check: Check::Unverified,
+        urgent: u16::from_be_bytes([u0, u1]),
+        options: &[],
+        payload: &[],
+        length: 0,
+    }
+}
+
+#[inline]
+fn check(tcp: &Tcp<'_>, rest: Rest<'_>, walk: &Walk<'_, '_>) -> Check {
+    match walk.ends {
+        Some(ends) if walk.checksums && walk.can_verify(rest) => Sum::default()
+            .with_pseudo_header(ends, 6, rest.length)
+            .with(rest.bytes)
+            .check(tcp.checksum),
+        _ => Check::Unverified,
+    }
+}
+
+/// An error message need quote no more than ports and sequence number (RFC 792): 8 bytes.
+fn beginning<'a>(
+    rest: Rest<'a>,
+    malformed: Malformed,
+    walk: &mut Walk<'_, 'a>,
+) -> Result<Next<'a>, Malformed> {
+    match rest.bytes.first_chunk::<8>() {
+        Some(&[s0, s1, d0, d1, q0, q1, q2, q3]) if walk.quoted => {
+            let mut head = [0; HEADER];
+            let (start, _) = head.split_at_mut(8);
+            start.copy_from_slice(&[s0, s1, d0, d1, q0, q1, q2, q3]);
+            walk.push(PROTOCOL, Layer::Tcp(header(&head)))?;
+            Ok(Next::End)
+        }
+        _ => Err(malformed),
+    }
+}
