@@ -1,5 +1,14 @@
 //! Conversations: which packets belong together, and what one means after those before it. Pure.
+//!
+//! - [`Flows`]: the connections of a capture; where a segment stands in its own.
+//! - [`Applications`]: which protocol a stream speaks, and its messages.
 
+mod application;
+mod connection;
+mod flows;
 mod segment;
+mod table;
 
+pub use application::{Applications, Protocol, Rule, Transport};
+pub use flows::Flows;
 pub use segment::{Direction, Ends, Marks, Segment};

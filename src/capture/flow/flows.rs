@@ -1,0 +1,74 @@
+//! The conversations of a capture: which one a packet belongs to, and where it stands in it. Pure.
+//!
+//! Memory: about 200 bytes a TCP connection, 60 a UDP conversation, and at most a
+//! million of each ([`Flows::MOST`]); then the oldest is forgotten.
+
+use std::time::Duration;
+
+use crate::capture::decode::Tcp;
+
+use super::connection::Connection;
+use super::segment::{Ends, Marks, Segment};
+use super::table::{Key, Table};
+
+/// All conversations so far.
+#[derive(Clone, Debug)]
+pub struct Flows {
+    tcp: Table<Connection>,
+    udp: Table<()>,
+}
+
+impl Flows {
+    /// The most TCP connections, and the most UDP conversations, that are remembered.
+    pub const MOST: usize = 1 << 20;
+
+    /// None yet.
+    pub fn new() -> Self {
+        Self::with_limit(Self::MOST)
+    }
+
+    /// None yet, and at most `most` of each kind (at least 1).
+    pub fn with_limit(most: usize) -> Self {
+        Self {
+            tcp: Table::new(most),
+            udp: Table::new(most),
+        }
+    }
+
+    /// Takes a TCP segment, packet `number` of the capture, seen at `time`: which connection it
+    /// belongs to, its relative numbers, and what the segments before tell of it.
+    ///
+    /// A SYN with another sequence number than the last one of these ends is a new connection.
+    pub fn tcp(&mut self, ends: Ends, tcp: &Tcp<'_>, number: u64, time: Duration) -> Segment {
+        let _ = (number, time);
+        let (key, swapped) = Key::of(ends);
+        let mut reused = false;
+        if let Some((stream, connection)) = self.tcp.find(&key) {
+            if !connection.is_replaced_by(swapped, tcp) {
+                return connection.segment(stream, swapped, tcp);
+            }
+            reused = true;
+        }
+        let (stream, connection) = self.tcp.add(key, Connection::new(swapped, tcp));
+        let mut segment = connection.segment(stream, swapped, tcp);
+        if reused {
+            segment.marks.add(Marks::PORT_REUSED);
+        }
+        segment
+    }
+
+    /// Takes a UDP datagram: the number of its conversation, from 0.
+    pub fn udp(&mut self, ends: Ends) -> u32 {
+        let (key, _) = Key::of(ends);
+        if let Some((number, ())) = self.udp.find(&key) {
+            return number;
+        }
+        self.udp.add(key, ()).0
+    }
+}
+
+impl Default for Flows {
+    fn default() -> Self {
+        Self::new()
+    }
+}
