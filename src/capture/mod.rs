@@ -1,8 +1,10 @@
 //! Packets: capture files, what is in a packet, conversations, and a tap that needs no privilege.
 //!
 //! - [`packet`]: a packet and its time. [`decode`]: its layers. [`flow`]: conversations.
+//! - [`file`]: capture files, read and written.
 
 pub mod decode;
+pub mod file;
 pub mod flow;
 pub mod packet;
 
