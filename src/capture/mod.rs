@@ -1,11 +1,12 @@
 //! Packets: capture files, what is in a packet, conversations, and a tap that needs no privilege.
 //!
 //! - [`packet`]: a packet and its time. [`decode`]: its layers. [`flow`]: conversations.
-//! - [`file`]: capture files, read and written.
+//! - [`file`]: capture files, read and written. [`live`]: packets as they pass an interface.
 
 pub mod decode;
 pub mod file;
 pub mod flow;
+pub mod live;
 pub mod packet;
 
 pub use packet::{LinkType, Packet};

@@ -28,6 +28,7 @@ pub const AF_UNIX: c_int = 1;
 pub const AF_INET: c_int = 2;
 pub const AF_INET6: c_int = 10;
 pub const AF_NETLINK: c_int = 16;
+pub const AF_PACKET: c_int = 17;
 
 /// Socket types (`bits/socket_type.h`).
 pub const SOCK_STREAM: c_int = 1;
@@ -45,6 +46,8 @@ pub const SO_LINGER: c_int = 13;
 pub const SO_RCVBUF: c_int = 8;
 pub const SO_REUSEPORT: c_int = 15;
 pub const SO_PEERCRED: c_int = 17;
+pub const SO_RCVBUFFORCE: c_int = 33;
+pub const SO_TIMESTAMPNS: c_int = 35;
 pub const IPPROTO_TCP: c_int = 6;
 pub const TCP_NODELAY: c_int = 1;
 pub const TCP_KEEPIDLE: c_int = 4;
@@ -72,6 +75,18 @@ pub const IPPROTO_ICMPV6: c_int = 58;
 pub const SOL_RAW: c_int = 255;
 pub const ICMP_FILTER: c_int = 1;
 pub const ICMPV6_FILTER: c_int = 1;
+/// Options of packet sockets and their level (`linux/if_packet.h`, `bits/socket.h`).
+pub const SOL_PACKET: c_int = 263;
+pub const PACKET_ADD_MEMBERSHIP: c_int = 1;
+pub const PACKET_STATISTICS: c_int = 6;
+pub const PACKET_AUXDATA: c_int = 8;
+pub const PACKET_MR_PROMISC: u16 = 1;
+/// `status` of a packet's auxiliary data: the VLAN tag is there, its EtherType is.
+pub const TP_STATUS_VLAN_VALID: c_int = 1 << 4;
+pub const TP_STATUS_VLAN_TPID_VALID: c_int = 1 << 6;
+/// All protocols, and a VLAN tag's (`linux/if_ether.h`).
+pub const ETH_P_ALL: u16 = 3;
+pub const ETH_P_8021Q: u16 = 0x8100;
 /// `protocol` of a netlink socket: links, addresses, routes (`linux/netlink.h`).
 pub const NETLINK_ROUTE: c_int = 0;
 /// Who found an error of the error queue (`linux/errqueue.h`).
@@ -148,6 +163,20 @@ pub struct PollFd {
     pub returned: c_short,
 }
 
+/// `struct sockaddr_ll`: where a packet was seen (`packet(7)`).
+#[repr(C)]
+#[derive(Default)]
+pub struct SockAddrLl {
+    pub family: u16,
+    /// In network order.
+    pub protocol: u16,
+    pub index: c_int,
+    pub hardware: u16,
+    pub packet_type: u8,
+    pub address_length: u8,
+    pub address: [u8; 8],
+}
+
 /// `struct ucred`.
 #[repr(C)]
 pub struct Ucred {
@@ -193,6 +222,7 @@ pub struct MMsgHdr {
 unsafe extern "C" {
     pub fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int;
     pub fn bind(fd: c_int, address: *const c_void, len: c_uint) -> c_int;
+    pub fn getsockname(fd: c_int, address: *mut c_void, len: *mut c_uint) -> c_int;
     pub fn listen(fd: c_int, backlog: c_int) -> c_int;
     pub fn connect(fd: c_int, address: *const c_void, len: c_uint) -> c_int;
     pub fn poll(fds: *mut PollFd, count: c_ulong, milliseconds: c_int) -> c_int;

@@ -175,7 +175,8 @@ fn read_control(mut bytes: &[u8]) -> (Option<u8>, Option<Report>) {
     (ttl, report)
 }
 
-fn next_control(bytes: &[u8]) -> Option<(c_int, c_int, &[u8], &[u8])> {
+/// The first control message: level, type, data, and what follows it.
+pub(super) fn next_control(bytes: &[u8]) -> Option<(c_int, c_int, &[u8], &[u8])> {
     let len = usize::from_ne_bytes(bytes.get(..8)?.try_into().ok()?);
     let (level, kind) = (number(bytes, 8)?, number(bytes, 12)?);
     let data = bytes.get(16..len)?;
@@ -195,7 +196,7 @@ fn read_report(data: &[u8]) -> Option<Report> {
     })
 }
 
-fn number(bytes: &[u8], at: usize) -> Option<c_int> {
+pub(super) fn number(bytes: &[u8], at: usize) -> Option<c_int> {
     let field = bytes.get(at..at + 4)?.try_into().ok()?;
     Some(c_int::from_ne_bytes(field))
 }

@@ -26,6 +26,7 @@
 //! | [`unsent`] | `ioctl` | what the peer has not acknowledged |
 //! | [`icmp`] | `recvmsg` | ICMP sockets, time to live on arrival, the error queue |
 //! | [`netlink`] | none: safe code | asking the kernel about interfaces and addresses |
+//! | [`packet`] | `bind` `getsockname` `getsockopt` `recvmsg` | packet sockets: all that passes an interface, as it is on the wire |
 //! | [`lock`] | `flock` | a lock that goes with its holder (std has it from 1.89 on) |
 //! | [`signal`] | `pthread_sigmask` `sigwait` | std has no signals |
 //! | [`process`] | `getrlimit` `setrlimit` `prctl` `sched_setscheduler` `if_nametoindex` `if_indextoname` | limits, names and scheduling of threads, interface numbers |
@@ -37,6 +38,7 @@ pub mod counting;
 pub mod icmp;
 pub mod lock;
 pub mod netlink;
+pub mod packet;
 pub mod poll;
 pub mod process;
 pub mod signal;

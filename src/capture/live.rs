@@ -1,0 +1,327 @@
+//! Packets as they pass an interface of this machine, or all of them (Linux, `packet(7)`).
+//!
+//! What is on the wire is shown with two exceptions. On a loopback interface the kernel shows each
+//! packet as it leaves and as it arrives: one of the two is left out, as tcpdump does. And a VLAN
+//! tag that the hardware has taken out is put back where it was.
+//!
+//! "any", and a link whose header is not known here, gives Linux cooked packets, version 2:
+//!
+//! ```text
+//! 0 protocol (2)  2 zero (2)  4 interface (4)  8 hardware (2)  10 packet type (1)
+//! 11 address length (1)  12 address (8)  20 the payload
+//! ```
+
+use std::fmt;
+use std::io;
+use std::net::Shutdown;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use super::file::MAX_PACKET;
+use super::{LinkType, Packet};
+use crate::sys::packet::{self, Kind, Received, Seen, Take};
+use crate::sys::poll::{self, Event};
+use crate::sys::process;
+
+/// The name that stands for all interfaces.
+pub const ANY: &str = "any";
+
+/// What to capture, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Bytes of a packet that are kept at most; 0 is [`MAX_PACKET`].
+    pub snap: u32,
+    /// Whether the interface is to take what is addressed to others, too.
+    pub promiscuous: bool,
+    /// Room in the kernel for packets that wait to be read, in bytes; what has none is dropped.
+    pub buffer: u32,
+}
+
+impl Default for Options {
+    /// As tcpdump: whole packets, promiscuous, 2 MiB.
+    fn default() -> Self {
+        Self {
+            snap: MAX_PACKET,
+            promiscuous: true,
+            buffer: 2 << 20,
+        }
+    }
+}
+
+/// A capture under way.
+#[derive(Debug)]
+pub struct Live {
+    socket: OwnedFd,
+    link: LinkType,
+    /// The index of the loopback interface.
+    loopback: Option<u32>,
+    snap: usize,
+    buffer: Vec<u8>,
+    counts: Counts,
+    /// Whether the last look found nothing.
+    idle: bool,
+    stop: Stop,
+    /// Ends when `stop` is used.
+    stopped: UnixStream,
+}
+
+/// Ends a capture, from any thread.
+#[derive(Clone, Debug)]
+pub struct Stop {
+    flag: Arc<AtomicBool>,
+    wake: Arc<UnixStream>,
+}
+
+impl Stop {
+    /// Wakes the capture: its next packet is [`Arrival::Stopped`].
+    pub fn stop(&self) {
+        self.flag.store(true, Ordering::Relaxed);
+        // It can only fail where it was done before.
+        let _ = self.wake.shutdown(Shutdown::Both);
+    }
+}
+
+/// What comes next.
+#[derive(Clone, Copy, Debug)]
+pub enum Arrival<'a> {
+    /// A packet.
+    Packet(Packet<'a>),
+    /// No packet waits: time to show what was held back. The next call blocks.
+    Idle,
+    /// [`Stop::stop`] was called.
+    Stopped,
+}
+
+/// How many packets passed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// All that the socket has seen, dropped ones included.
+    pub arrived: u64,
+    /// Those that the kernel had no room for.
+    pub dropped: u64,
+}
+
+/// Why a capture cannot begin, or ended.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum LiveError {
+    /// It takes a capability that the process has not got.
+    NotPermitted,
+    /// There is no such interface.
+    Interface(io::Error),
+    /// The kernel refused this.
+    Setup(&'static str, io::Error),
+    /// The interface went down or away.
+    Lost(io::Error),
+}
+
+impl fmt::Display for LiveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotPermitted => f.write_str(
+                "not permitted: run it with sudo, or give the program the right once: \
+                 sudo setcap cap_net_raw+ep PATH",
+            ),
+            Self::Interface(_) => f.write_str("no such interface (-D lists them)"),
+            Self::Setup(what, error) => write!(f, "{what}: {error}"),
+            Self::Lost(error) => write!(f, "the interface went down or away: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for LiveError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::NotPermitted => None,
+            Self::Interface(error) | Self::Setup(_, error) | Self::Lost(error) => Some(error),
+        }
+    }
+}
+
+/// Kinds of interfaces (`net/if_arp.h`).
+const ARPHRD_ETHER: u16 = 1;
+const ARPHRD_LOOPBACK: u16 = 772;
+/// No header: a tunnel.
+const ARPHRD_NONE: u16 = 65_534;
+/// Sent by this machine (`linux/if_packet.h`).
+const PACKET_OUTGOING: u8 = 4;
+/// A cooked header's length, which is also room for a tag of 4 bytes.
+const COOKED: usize = 20;
+/// Where the EtherType stands in a frame.
+const TAG_AT: usize = 12;
+
+impl Live {
+    /// Begins to capture on the interface of this name; "any" is all of them. Packets wait in the
+    /// kernel from now on.
+    pub fn open(interface: &str, options: Options) -> Result<Self, LiveError> {
+        let index = match interface {
+            ANY => 0,
+            name => process::interface_index(name).map_err(LiveError::Interface)?,
+        };
+        let (socket, link) = socket(index)?;
+        let setup = |what| move |error| LiveError::Setup(what, error);
+        let room = i32::try_from(options.buffer).unwrap_or(i32::MAX);
+        packet::set_buffer(socket.as_fd(), room).map_err(setup("buffer size"))?;
+        if options.promiscuous && index != 0 {
+            let set = packet::promiscuous(socket.as_fd(), index);
+            set.map_err(setup("promiscuous mode"))?;
+        }
+        packet::bind(socket.as_fd(), index, Take::All).map_err(LiveError::Lost)?;
+        let (wake, stopped) = UnixStream::pair().map_err(setup("a pair of sockets"))?;
+        let snap = match options.snap {
+            0 => MAX_PACKET,
+            snap => snap.min(MAX_PACKET),
+        } as usize;
+        Ok(Self {
+            socket,
+            link,
+            loopback: process::interface_index("lo").ok(),
+            snap,
+            buffer: vec![0; COOKED + snap],
+            counts: Counts::default(),
+            idle: false,
+            stop: Stop {
+                flag: Arc::default(),
+                wake: Arc::new(wake),
+            },
+            stopped,
+        })
+    }
+
+    /// What the first byte of its packets begins.
+    pub fn link(&self) -> LinkType {
+        self.link
+    }
+
+    /// What ends it.
+    pub fn stopper(&self) -> Stop {
+        self.stop.clone()
+    }
+
+    /// How many packets passed so far.
+    pub fn counts(&mut self) -> Counts {
+        // The kernel counts from the last time it was asked.
+        if let Ok((arrived, dropped)) = packet::counts(self.socket.as_fd()) {
+            self.counts.arrived += u64::from(arrived);
+            self.counts.dropped += u64::from(dropped);
+        }
+        self.counts
+    }
+
+    /// The next packet. Blocks until there is one or the capture is stopped, but says
+    /// [`Arrival::Idle`] once before it does.
+    pub fn next_packet(&mut self) -> Result<Arrival<'_>, LiveError> {
+        let received = loop {
+            if self.stop.flag.load(Ordering::Relaxed) {
+                return Ok(Arrival::Stopped);
+            }
+            let room = self.buffer.get_mut(COOKED..).unwrap_or_default();
+            match packet::receive_now(self.socket.as_fd(), room) {
+                Ok(received) if self.is_copy(&received) => {}
+                Ok(received) => break received,
+                Err(error) => match error.kind() {
+                    io::ErrorKind::Interrupted => {}
+                    io::ErrorKind::WouldBlock if self.idle => self.wait()?,
+                    io::ErrorKind::WouldBlock => {
+                        self.idle = true;
+                        return Ok(Arrival::Idle);
+                    }
+                    _ => return Err(LiveError::Lost(error)),
+                },
+            }
+        };
+        self.idle = false;
+        Ok(Arrival::Packet(self.packet(&received)))
+    }
+
+    /// Whether a packet is the leaving half of one that will arrive.
+    fn is_copy(&self, received: &Received) -> bool {
+        let seen = received.seen;
+        seen.packet_type == PACKET_OUTGOING && Some(seen.interface) == self.loopback
+    }
+
+    fn wait(&self) -> Result<(), LiveError> {
+        let watched = [
+            (self.socket.as_fd(), Event::Readable),
+            (self.stopped.as_fd(), Event::Readable),
+        ];
+        match poll::wait(watched, None) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(LiveError::Lost(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts before the bytes, which begin at [`COOKED`], what belongs there.
+    fn packet(&mut self, received: &Received) -> Packet<'_> {
+        let more = match (self.link, received.tag) {
+            (LinkType::LINUX_SLL2, _) => put(&mut self.buffer, 0, &cooked_header(&received.seen)),
+            (LinkType::ETHERNET, Some(tag)) if received.len >= TAG_AT => {
+                self.buffer.copy_within(COOKED..COOKED + TAG_AT, COOKED - 4);
+                let (ether_type, tag) = tag;
+                let [a, b] = ether_type.to_be_bytes();
+                let [c, d] = tag.to_be_bytes();
+                put(&mut self.buffer, COOKED - 4 + TAG_AT, &[a, b, c, d])
+            }
+            _ => 0,
+        };
+        let begins = COOKED - more;
+        let ends = (COOKED + received.len).min(begins + self.snap);
+        Packet {
+            time: received.time.unwrap_or_else(now),
+            link: self.link,
+            length: u32::try_from(received.length + more).unwrap_or(u32::MAX),
+            interface: 0,
+            bytes: self.buffer.get(begins..ends).unwrap_or_default(),
+        }
+    }
+}
+
+/// A packet socket for the interface, with or without the link's header, and what its packets begin
+/// with.
+fn socket(index: u32) -> Result<(OwnedFd, LinkType), LiveError> {
+    if index != 0 {
+        let socket = packet::open(Kind::Raw).map_err(refused)?;
+        packet::bind(socket.as_fd(), index, Take::Nothing).map_err(LiveError::Interface)?;
+        let hardware = packet::hardware(socket.as_fd());
+        match hardware.map_err(|error| LiveError::Setup("kind of interface", error))? {
+            ARPHRD_ETHER | ARPHRD_LOOPBACK => return Ok((socket, LinkType::ETHERNET)),
+            ARPHRD_NONE => return Ok((socket, LinkType::RAW)),
+            _ => {}
+        }
+    }
+    let socket = packet::open(Kind::Cooked).map_err(refused)?;
+    Ok((socket, LinkType::LINUX_SLL2))
+}
+
+fn refused(error: io::Error) -> LiveError {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => LiveError::NotPermitted,
+        _ => LiveError::Setup("packet socket", error),
+    }
+}
+
+fn cooked_header(seen: &Seen) -> [u8; COOKED] {
+    let mut header = [0; COOKED];
+    put(&mut header, 0, &seen.protocol.to_be_bytes());
+    put(&mut header, 4, &seen.interface.to_be_bytes());
+    put(&mut header, 8, &seen.hardware.to_be_bytes());
+    put(&mut header, 10, &[seen.packet_type, seen.address_length]);
+    put(&mut header, 12, &seen.address);
+    header
+}
+
+/// Puts bytes at an offset; says how many.
+fn put(into: &mut [u8], at: usize, bytes: &[u8]) -> usize {
+    for (place, byte) in into.iter_mut().skip(at).zip(bytes) {
+        *place = *byte;
+    }
+    bytes.len()
+}
+
+fn now() -> Duration {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.unwrap_or_default()
+}
