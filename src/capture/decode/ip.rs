@@ -3,7 +3,8 @@
 //! Where the header's lengths contradict each other or the packet, this does as tshark does: a
 //! header shorter than 20 bytes or a total length shorter than the header is malformed; a total
 //! length beyond the packet's end is taken as far as the packet goes; a total length of 0 is a packet
-//! that the sender's hardware was still to cut up (segmentation offload), and goes to the end.
+//! that the sender's hardware was still to cut up (segmentation offload), and goes to the end. A
+//! packet whose version is 6 is read as that.
 
 use std::net::Ipv4Addr;
 
@@ -22,24 +23,31 @@ const HEADER: usize = 20;
 pub(super) fn ipv4<'a>(rest: Rest<'a>, walk: &mut Walk<'_, 'a>) -> Result<Next<'a>, Malformed> {
     let whole = rest;
     let (head, rest) = rest.head::<HEADER>(PROTOCOL)?;
-    let header_length = usize::from(head[0] & 0x0f) * 4;
-    if head[0] >> 4 != 4 {
-        return malformed(Why::Version(head[0] >> 4));
+    let mut header = header(head);
+    let header_length = usize::from(header.header_length);
+    let total_length = usize::from(header.total_length);
+    match head[0] >> 4 {
+        4 => {}
+        6 => return Ok(Next::Type(0x86dd, whole)),
+        version => return malformed(Why::Version(version)),
     }
-    let Some(options_length) = header_length.checked_sub(HEADER) else {
-        return malformed(Why::Length(header_length as u32));
+    let Some(options) = header_length.checked_sub(HEADER) else {
+        return malformed(Why::Length(header.header_length.into()));
     };
-    let (options, payload) = rest.split(options_length, PROTOCOL)?;
-    let mut header = header(head, options);
-    header.check = check(&header, whole, walk);
-    let ends = (header.source.into(), header.destination.into());
-    walk.ends = Some(ends);
-    walk.push(PROTOCOL, Layer::Ipv4(header))?;
-    match usize::from(header.total_length).checked_sub(header_length) {
-        Some(length) => follow(&header, length, payload.first(length), walk),
-        None if header.total_length == 0 => follow(&header, payload.length, payload, walk),
-        None => malformed(Why::Length(header.total_length.into())),
+    if total_length < header_length && total_length != 0 {
+        return malformed(Why::Length(header.total_length.into()));
     }
+    let split = rest.split(options, PROTOCOL);
+    header.options = split.map_or(rest.bytes, |(options, _)| options);
+    header.check = check(&header, whole, walk);
+    walk.ends = Some((header.source.into(), header.destination.into()));
+    walk.push(PROTOCOL, Layer::Ipv4(header))?;
+    let (_, payload) = split?;
+    let length = match total_length.checked_sub(header_length) {
+        Some(length) => length,
+        None => payload.length,
+    };
+    follow(&header, length, payload.first(length), walk)
 }
 
 fn malformed<T>(why: Why) -> Result<T, Malformed> {
@@ -48,7 +56,7 @@ fn malformed<T>(why: Why) -> Result<T, Malformed> {
 }
 
 #[inline]
-fn header<'a>(head: &[u8; HEADER], options: &'a [u8]) -> Ipv4<'a> {
+fn header<'a>(head: &[u8; HEADER]) -> Ipv4<'a> {
     let &[
         first,
         tos,
@@ -86,7 +94,7 @@ fn header<'a>(head: &[u8; HEADER], options: &'a [u8]) -> Ipv4<'a> {
         check: Check::Unverified,
         source: Ipv4Addr::new(a, b, c, d),
         destination: Ipv4Addr::new(w, x, y, z),
-        options,
+        options: &[],
     }
 }
 
@@ -95,10 +103,10 @@ fn check(header: &Ipv4<'_>, whole: Rest<'_>, walk: &Walk<'_, '_>) -> Check {
     if !walk.checksums || walk.quoted {
         return Check::Unverified;
     }
-    let bytes = whole.bytes.get(..usize::from(header.header_length));
-    Sum::default()
-        .with(bytes.unwrap_or_default())
-        .check(header.checksum)
+    match whole.bytes.get(..usize::from(header.header_length)) {
+        Some(bytes) => Sum::default().with(bytes).check(header.checksum),
+        None => Check::Unverified,
+    }
 }
 
 /// What is in the packet; `length` is how long the header says it is.
@@ -109,6 +117,9 @@ fn follow<'a>(
     payload: Rest<'a>,
     walk: &mut Walk<'_, 'a>,
 ) -> Result<Next<'a>, Malformed> {
+    if payload.length == 0 {
+        return Ok(Next::End);
+    }
     if !header.is_fragment() {
         return Ok(Next::Protocol(header.protocol, payload));
     }

@@ -270,7 +270,8 @@ pub struct Tcp<'a> {
     pub sequence: u32,
     /// Acknowledgment number, as it stands in the header.
     pub acknowledgment: u32,
-    /// The header's length in bytes, options included: 20 to 60.
+    /// The header's length in bytes, options included: 20 to 60. 0 where not all of the first 20 are
+    /// there, as in what an ICMP error quotes: then only the ports count.
     pub header_length: u8,
     /// Control bits, 12 of them.
     pub flags: TcpFlags,
@@ -290,7 +291,7 @@ pub struct Tcp<'a> {
     pub length: u32,
 }
 
-/// RFC 768.
+/// RFC 768. Where not all of its 8 bytes are there, only the ports count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Udp<'a> {
     /// Source port.

@@ -157,8 +157,7 @@ fn nanoseconds(time: Duration, earlier: Duration) -> i64 {
 }
 
 /// The layers of the packet that an ICMP error quotes, from its IP header on: as far as the quotation
-/// goes. That it ends early is no fault of it, so nothing of that is marked. Of a TCP header cut to 8
-/// bytes there are ports and sequence number; its `header_length` is 0.
+/// goes. That it ends early is no fault of it, so nothing of that is marked.
 pub fn quoted(bytes: &[u8]) -> Layers<'_> {
     let mut layers = Layers::new();
     let mut walk = Walk {

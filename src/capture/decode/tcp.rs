@@ -18,6 +18,7 @@ pub(super) fn tcp<'a>(rest: Rest<'a>, walk: &mut Walk<'_, 'a>) -> Result<Next<'a
     };
     let mut tcp = header(head);
     tcp.check = check(&tcp, rest, walk);
+    tcp.length = rest.length.saturating_sub(tcp.header_length.into()) as u32;
     let Some(options) = usize::from(tcp.header_length).checked_sub(HEADER) else {
         walk.push(PROTOCOL, Layer::Tcp(tcp))?;
         return Err(Malformed {
@@ -29,14 +30,12 @@ pub(super) fn tcp<'a>(rest: Rest<'a>, walk: &mut Walk<'_, 'a>) -> Result<Next<'a
         Ok((options, payload)) => {
             tcp.options = options;
             tcp.payload = payload.bytes;
-            tcp.length = payload.length as u32;
             walk.push(PROTOCOL, Layer::Tcp(tcp))?;
             Ok(Next::End)
         }
         // The fields are good all the same.
         Err(_) => {
             tcp.options = behind.bytes;
-            tcp.length = behind.length.saturating_sub(options) as u32;
             walk.push(PROTOCOL, Layer::Tcp(tcp))?;
             Err(rest.missing(tcp.header_length.into(), PROTOCOL))
         }
@@ -95,20 +94,20 @@ fn check(tcp: &Tcp<'_>, rest: Rest<'_>, walk: &Walk<'_, '_>) -> Check {
     }
 }
 
-/// An error message need quote no more than ports and sequence number (RFC 792): 8 bytes.
+/// A header that is not all there: its ports, if they are. An error message need quote no more than
+/// those and the sequence number (RFC 792), so then nothing is wrong.
+#[cold]
 fn beginning<'a>(
     rest: Rest<'a>,
     malformed: Malformed,
     walk: &mut Walk<'_, 'a>,
 ) -> Result<Next<'a>, Malformed> {
-    match rest.bytes.first_chunk::<8>() {
-        Some(&[s0, s1, d0, d1, q0, q1, q2, q3]) if walk.quoted => {
-            let mut head = [0; HEADER];
-            let (start, _) = head.split_at_mut(8);
-            start.copy_from_slice(&[s0, s1, d0, d1, q0, q1, q2, q3]);
-            walk.push(PROTOCOL, Layer::Tcp(header(&head)))?;
-            Ok(Next::End)
+    if let Some(&[s0, s1, d0, d1]) = rest.bytes.first_chunk::<4>() {
+        let mut head = [0; HEADER];
+        if let Some(ports) = head.first_chunk_mut::<4>() {
+            *ports = [s0, s1, d0, d1];
         }
-        _ => Err(malformed),
+        walk.push(PROTOCOL, Layer::Tcp(header(&head)))?;
     }
+    Err(malformed)
 }

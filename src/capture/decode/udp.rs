@@ -12,34 +12,60 @@ const HEADER: usize = 8;
 
 #[inline]
 pub(super) fn udp<'a>(rest: Rest<'a>, walk: &mut Walk<'_, 'a>) -> Result<Next<'a>, Malformed> {
-    let (&[s0, s1, d0, d1, l0, l1, c0, c1], behind) = rest.head::<HEADER>(PROTOCOL)?;
-    let length = u16::from_be_bytes([l0, l1]);
-    let mut udp = Udp {
-        source: u16::from_be_bytes([s0, s1]),
-        destination: u16::from_be_bytes([d0, d1]),
-        length,
-        checksum: u16::from_be_bytes([c0, c1]),
-        check: Check::Unverified,
-        payload: &[],
+    let (head, behind) = match rest.head::<HEADER>(PROTOCOL) {
+        Ok(read) => read,
+        Err(malformed) => return beginning(rest, malformed, walk),
     };
-    let announced = match length {
+    let mut udp = header(head);
+    let announced = match udp.length {
         // A jumbogram: longer than the field can say (RFC 2675 §4).
         0 if matches!(walk.ends, Some((source, _)) if source.is_ipv6()) => rest.length,
         length => usize::from(length),
     };
-    // A fragment holds less than its UDP header says, and a quotation may.
-    let too_long = announced > rest.length && !walk.fragmented && !walk.quoted;
-    if announced < HEADER || too_long {
-        walk.push(PROTOCOL, Layer::Udp(udp))?;
-        return Err(Malformed {
-            protocol: PROTOCOL,
-            why: Why::Length(length.into()),
-        });
-    }
+    // A fragment holds less than its UDP header says.
+    let too_long = announced > rest.length && !walk.fragmented;
+    let payload = behind.first(announced.saturating_sub(HEADER));
+    udp.payload = payload.bytes;
     udp.check = check(&udp, rest.first(announced), walk);
-    udp.payload = behind.first(announced - HEADER).bytes;
     walk.push(PROTOCOL, Layer::Udp(udp))?;
-    Ok(Next::End)
+    let why = if announced < HEADER || too_long {
+        Why::Length(udp.length.into())
+    } else if payload.bytes.is_empty() && payload.length > 0 {
+        Why::Cut
+    } else {
+        return Ok(Next::End);
+    };
+    Err(Malformed {
+        protocol: PROTOCOL,
+        why,
+    })
+}
+
+#[inline]
+fn header<'a>(head: &[u8; HEADER]) -> Udp<'a> {
+    let &[s0, s1, d0, d1, l0, l1, c0, c1] = head;
+    Udp {
+        source: u16::from_be_bytes([s0, s1]),
+        destination: u16::from_be_bytes([d0, d1]),
+        length: u16::from_be_bytes([l0, l1]),
+        checksum: u16::from_be_bytes([c0, c1]),
+        check: Check::Unverified,
+        payload: &[],
+    }
+}
+
+/// A header that is not all there: its ports, if they are.
+#[cold]
+fn beginning<'a>(
+    rest: Rest<'a>,
+    malformed: Malformed,
+    walk: &mut Walk<'_, 'a>,
+) -> Result<Next<'a>, Malformed> {
+    if let Some(&[s0, s1, d0, d1]) = rest.bytes.first_chunk::<4>() {
+        let ports = header(&[s0, s1, d0, d1, 0, 0, 0, 0]);
+        walk.push(PROTOCOL, Layer::Udp(ports))?;
+    }
+    Err(malformed)
 }
 
 #[inline]
