@@ -8,5 +8,6 @@ pub mod file;
 pub mod flow;
 pub mod live;
 pub mod packet;
+pub mod tap;
 
 pub use packet::{LinkType, Packet};

@@ -62,6 +62,11 @@ pub const PURE: &[&str] = &[
     "capture/flow/segment.rs",
     "capture/flow/table.rs",
     "capture/packet.rs",
+    "capture/tap/conversation.rs",
+    "capture/tap/fault.rs",
+    "capture/tap/headers.rs",
+    "capture/tap/line.rs",
+    "capture/tap/transcript.rs",
     "cli/args.rs",
     "cli/error.rs",
     "cli/help.rs",
@@ -390,6 +395,7 @@ pub const MAY_PANIC: [(&str, usize, &str); 4] = [
 
 /// Files that only tests compile: their `mod` line stands under `#[cfg(test)]`.
 pub const TEST_ONLY: &[&str] = &[
+    "capture/tap/fault/tests.rs",
     "raft/sim/hunt.rs",
     "raft/sim/seeds.rs",
     "raft/sim/scripts.rs",

@@ -1,0 +1,404 @@
+//! Faults on purpose, from a seed: what happens to the bytes and datagrams of one direction. Pure.
+//!
+//! A plan is asked with each chunk that arrives, and says how many of its bytes make the next write,
+//! when it is due, and whether the connection ends there. Where a byte is corrupted and where the
+//! end comes depends on its place in the stream alone, not on how the stream fell into chunks, so a
+//! seed repeats them exactly; jitter is thrown once a write.
+//!
+//! ```text
+//!  arrives ──> corrupt ──> throttle: a link of so many bytes a second ──> delay ──> due
+//! ```
+//!
+//! Time is the caller's: any clock that counts from a fixed moment.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::capture::flow::Direction;
+use crate::cli::{DurationArg, Size};
+
+/// A throttled link takes at most what it carries in this part of a second at a time, so that slow
+/// is a trickle and not a burst a minute.
+const SLICES: u64 = 20;
+/// How long a datagram waits to be overtaken by the next one before it goes all the same.
+pub const HOLD: Duration = Duration::from_millis(100);
+
+/// What is to go wrong, and which way. The default is nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Faults {
+    /// Everything comes later, its end too.
+    pub delay: Option<Delay>,
+    /// At most so many bytes a second, more than 0.
+    pub throttle: Option<u64>,
+    /// After so many bytes the connection is closed.
+    pub cut: Option<u64>,
+    /// After so many bytes it is reset.
+    pub reset: Option<u64>,
+    /// Some bytes have one bit wrong.
+    pub corrupt: Option<Corrupt>,
+    /// Writes of at most so many bytes, more than 0.
+    pub split: Option<usize>,
+    /// Datagrams that get lost.
+    pub drop: Share,
+    /// Datagrams that come twice.
+    pub duplicate: Share,
+    /// Datagrams that the next one overtakes.
+    pub reorder: Share,
+    /// Which way.
+    pub which: Which,
+}
+
+/// Which way faults happen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Which {
+    /// Both, each counted apart.
+    #[default]
+    Both,
+    /// On the way to the target.
+    ToTarget,
+    /// On the way to the client.
+    ToClient,
+}
+
+/// A delay and how far it varies: `50ms`, `50ms±10ms`, `50ms+-10ms`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delay {
+    /// In the middle.
+    pub time: Duration,
+    /// At most this much more or less.
+    pub jitter: Duration,
+}
+
+/// Which bytes are corrupted: each with a probability (`0.001`, `0.1%`), or `every:1000`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Corrupt {
+    /// Each byte with this probability.
+    Some(Share),
+    /// One in so many, more than 0.
+    Every(u64),
+}
+
+/// A probability, 0 to 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Share(f64);
+
+/// A text that is no fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadFault(&'static str);
+
+impl fmt::Display for BadFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for BadFault {}
+
+impl FromStr for Share {
+    type Err = BadFault;
+
+    fn from_str(text: &str) -> Result<Self, BadFault> {
+        let (number, whole) = match text.strip_suffix('%') {
+            Some(number) => (number, 100.0),
+            None => (text, 1.0),
+        };
+        let share = number.parse::<f64>().ok().map(|number| number / whole);
+        match share {
+            Some(share) if (0.0..=1.0).contains(&share) => Ok(Self(share)),
+            _ => Err(BadFault(
+                "expected a probability from 0 to 1, as 0.01 or 1%",
+            )),
+        }
+    }
+}
+
+impl FromStr for Delay {
+    type Err = BadFault;
+
+    fn from_str(text: &str) -> Result<Self, BadFault> {
+        let parts = text.split_once('±').or_else(|| text.split_once("+-"));
+        let (time, jitter) = parts.unwrap_or((text, "0"));
+        let read = |text: &str| text.parse::<DurationArg>().map(DurationArg::get);
+        match (read(time), read(jitter)) {
+            (Ok(time), Ok(jitter)) if jitter <= time => Ok(Self { time, jitter }),
+            (Ok(_), Ok(_)) => Err(BadFault("the jitter must not exceed the delay")),
+            _ => Err(BadFault("expected a time as 50ms or 50ms±10ms")),
+        }
+    }
+}
+
+impl FromStr for Corrupt {
+    type Err = BadFault;
+
+    fn from_str(text: &str) -> Result<Self, BadFault> {
+        let Some(every) = text.strip_prefix("every:") else {
+            let why = BadFault("expected a probability as 0.001 or 0.1%, or every:1000");
+            return text.parse().map(Corrupt::Some).map_err(|_| why);
+        };
+        match every.parse::<Size>().map(Size::bytes) {
+            Ok(every) if every > 0 => Ok(Corrupt::Every(every)),
+            _ => Err(BadFault("expected a number of bytes above 0 after every:")),
+        }
+    }
+}
+
+impl FromStr for Which {
+    type Err = BadFault;
+
+    fn from_str(text: &str) -> Result<Self, BadFault> {
+        match text {
+            "both" => Ok(Which::Both),
+            "to-target" => Ok(Which::ToTarget),
+            "to-client" => Ok(Which::ToClient),
+            _ => Err(BadFault("must be both, to-target or to-client")),
+        }
+    }
+}
+
+impl Faults {
+    /// Whether chance has a part in them, so that the seed matters.
+    pub fn are_random(&self) -> bool {
+        self.corrupt.is_some()
+            || [self.drop, self.duplicate, self.reorder]
+                .iter()
+                .any(|share| share.0 > 0.0)
+            || self.delay.is_some_and(|delay| !delay.jitter.is_zero())
+    }
+
+    /// What there is of them this way.
+    fn on(&self, way: Direction) -> Self {
+        match (self.which, way) {
+            (Which::ToTarget, Direction::Back) | (Which::ToClient, Direction::Forward) => {
+                Self::default()
+            }
+            _ => *self,
+        }
+    }
+}
+
+/// What happens in one direction of one connection (or to the datagrams of one client).
+#[derive(Clone, Debug)]
+pub struct Plan {
+    faults: Faults,
+    jitter: Dice,
+    bits: Dice,
+    fates: Dice,
+    /// Bytes so far.
+    passed: u64,
+    /// The place of the next byte to corrupt.
+    wrong: u64,
+    /// When a throttled link has sent all so far.
+    free: Duration,
+    /// When the last write was due.
+    last: Duration,
+    holding: bool,
+}
+
+/// The next write of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// How many of the bytes.
+    pub take: usize,
+    /// When.
+    pub due: Duration,
+    /// What comes behind it.
+    pub then: Then,
+}
+
+/// What comes behind a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// More bytes, or the end.
+    GoOn,
+    /// The connection is closed.
+    Cut,
+    /// It is reset.
+    Reset,
+}
+
+/// What becomes of a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fate {
+    /// How often it arrives: 0 is lost.
+    pub copies: u8,
+    /// Whether the next one overtakes it, if one comes within [`HOLD`].
+    pub held: bool,
+    /// When.
+    pub due: Duration,
+}
+
+impl Plan {
+    /// The plan for one direction of connection `number`, counted from 0.
+    pub fn new(faults: &Faults, seed: u64, number: u64, way: Direction) -> Self {
+        let salt = number * 2 + u64::from(way == Direction::Back);
+        let mut seeds = Dice(mixed(seed) ^ mixed(salt));
+        let mut plan = Self {
+            faults: faults.on(way),
+            jitter: Dice(seeds.number()),
+            bits: Dice(seeds.number()),
+            fates: Dice(seeds.number()),
+            passed: 0,
+            wrong: 0,
+            free: Duration::ZERO,
+            last: Duration::ZERO,
+            holding: false,
+        };
+        plan.wrong = plan.gap() - 1;
+        plan
+    }
+
+    /// Whether writes become due later than they arrive.
+    pub fn is_slow(&self) -> bool {
+        self.faults.delay.is_some() || self.faults.throttle.is_some()
+    }
+
+    /// Whether datagrams have to wait.
+    pub fn holds_datagrams(&self) -> bool {
+        self.is_slow() || self.faults.reorder.0 > 0.0
+    }
+
+    /// Bytes that may wait: what the delayed link holds when it is full, within `most`. A throttled
+    /// link without a delay still takes the next slice while one is on its way.
+    pub fn room(&self, most: usize) -> usize {
+        let Some(rate) = self.faults.throttle else {
+            return most;
+        };
+        let delay = self
+            .faults
+            .delay
+            .map_or(Duration::ZERO, |delay| delay.time + delay.jitter);
+        let seconds = delay.as_secs_f64() + 2.0 / SLICES as f64;
+        ((rate as f64 * seconds) as usize).clamp(1, most)
+    }
+
+    /// The next write of these bytes, which arrived at `now`; corrupts them where they stand. To be
+    /// asked again with the rest of them, until none is left or it ends.
+    pub fn step(&mut self, now: Duration, bytes: &mut [u8]) -> Step {
+        let limits = [self.faults.cut, self.faults.reset];
+        let limit = limits.into_iter().flatten().min().unwrap_or(u64::MAX);
+        let most = limit.saturating_sub(self.passed);
+        let slice = self
+            .faults
+            .throttle
+            .map_or(u64::MAX, |rate| (rate / SLICES).max(1));
+        let split = self
+            .faults
+            .split
+            .map_or(u64::MAX, |split| split.max(1) as u64);
+        let take = (bytes.len() as u64).min(most).min(slice).min(split) as usize;
+        self.corrupt(bytes.get_mut(..take).unwrap_or_default());
+        let then = match self.passed >= limit {
+            false => Then::GoOn,
+            true if self.faults.reset == Some(limit) => Then::Reset,
+            true => Then::Cut,
+        };
+        let due = self.in_order(now, take);
+        Step { take, due, then }
+    }
+
+    /// When the end of a stream is due that arrived at `now`.
+    pub fn end(&mut self, now: Duration) -> Duration {
+        self.in_order(now, 0)
+    }
+
+    /// What becomes of a datagram that arrived at `now`; corrupts it where it stands.
+    pub fn datagram(&mut self, now: Duration, bytes: &mut [u8]) -> Fate {
+        self.corrupt(bytes);
+        // Three throws each time, so that one fault does not shift the others.
+        let shares = [self.faults.drop, self.faults.duplicate, self.faults.reorder];
+        let [lost, twice, late] = shares.map(|share| self.fates.chance(share));
+        let due = self.due(now, bytes.len());
+        let held = late && !lost && !self.holding;
+        if !lost {
+            self.holding = held;
+        }
+        let copies = match (lost, twice) {
+            (true, _) => 0,
+            (false, false) => 1,
+            (false, true) => 2,
+        };
+        Fate { copies, held, due }
+    }
+
+    /// A stream's bytes do not overtake each other, whatever the jitter.
+    fn in_order(&mut self, now: Duration, count: usize) -> Duration {
+        self.last = self.last.max(self.due(now, count));
+        self.last
+    }
+
+    /// When so many bytes have come through the link, and the delay is over.
+    fn due(&mut self, now: Duration, count: usize) -> Duration {
+        if let Some(rate) = self.faults.throttle {
+            let takes = Duration::from_secs_f64(count as f64 / rate.max(1) as f64);
+            self.free = self.free.max(now) + takes;
+        }
+        let delay = self.faults.delay.map_or(Duration::ZERO, |delay| {
+            let least = delay.time.saturating_sub(delay.jitter);
+            least + (delay.jitter * 2).mul_f64(self.jitter.part())
+        });
+        self.free.max(now).saturating_add(delay)
+    }
+
+    /// Flips one bit of each byte whose turn it is.
+    fn corrupt(&mut self, bytes: &mut [u8]) {
+        let begin = self.passed;
+        self.passed += bytes.len() as u64;
+        while self.faults.corrupt.is_some() && self.wrong < self.passed {
+            let bit = self.bits.number() % 8;
+            if let Some(byte) = bytes.get_mut((self.wrong - begin) as usize) {
+                *byte ^= 1 << bit;
+            }
+            self.wrong = self.wrong.saturating_add(self.gap());
+        }
+    }
+
+    /// From one corrupted byte to the next; at least 1. For a probability that is one throw of the
+    /// geometric distribution instead of one a byte.
+    fn gap(&mut self) -> u64 {
+        match self.faults.corrupt {
+            None => u64::MAX,
+            Some(Corrupt::Some(Share(share))) if share <= 0.0 => u64::MAX,
+            Some(Corrupt::Every(every)) => every.max(1),
+            Some(Corrupt::Some(Share(share))) if share >= 1.0 => 1,
+            Some(Corrupt::Some(Share(share))) => {
+                // Above 0, so that the logarithm is finite; `as` cuts what is too large.
+                let part = 1.0 - self.bits.part();
+                ((part.ln() / (-share).ln_1p()) as u64).saturating_add(1)
+            }
+        }
+    }
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014): good for faults, not for secrets.
+#[derive(Clone, Debug)]
+struct Dice(u64);
+
+impl Dice {
+    fn number(&mut self) -> u64 {
+        let number = mixed(self.0);
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        number
+    }
+
+    /// 0 or more, below 1.
+    fn part(&mut self) -> f64 {
+        // 53 bits are what an f64 holds exactly.
+        (self.number() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn chance(&mut self, share: Share) -> bool {
+        self.part() < share.0
+    }
+}
+
+/// SplitMix64's step: neighbours in, strangers out.
+pub(super) fn mixed(number: u64) -> u64 {
+    let number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
+}
+
+#[cfg(test)]
+mod tests;
