@@ -9,6 +9,7 @@
 //! | floor | room | holds |
 //! |---|---|---|
 //! | 3 | [`capture`] | packets: capture files, layers, conversations, a tap without privilege |
+//! | 3 | [`netcat`] | standard input and output at a socket, with exact ends; scans, proxies |
 //! | 3 | [`proxy`] | the HTTP/1.1 load balancer: who answers, and what happens when they fail |
 //! | 3 | [`kv`] | a replicated key-value store on `raft`, and its client for etcd |
 //! | 3 | [`origin`] | an HTTP server for lessons and tests: pages, files, a WebSocket echo |
@@ -43,6 +44,7 @@ pub mod endpoint;
 pub mod http;
 pub mod kv;
 pub mod net;
+pub mod netcat;
 pub mod origin;
 pub mod proxy;
 pub mod raft;

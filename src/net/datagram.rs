@@ -9,7 +9,7 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::io;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
@@ -20,6 +20,7 @@ use std::time::Duration;
 use super::Network;
 use super::conn::Addr;
 use super::deadline::{Deadline, Timer};
+use super::dialer::{Dialer, OTHER_FAMILY};
 use super::error::Error;
 use super::listener::ListenConfig;
 use super::resolve::{self, both};
@@ -62,7 +63,7 @@ pub fn listen_datagrams(
     ListenConfig::default().listen_datagrams(network, address)
 }
 
-/// Makes a datagram socket that is connected to one peer.
+/// Makes a datagram socket that is connected to one peer, from an address of the system's choice.
 ///
 /// On `unixgram` it is also bound, to a fresh name of its own in the peer's folder, because a
 /// reply needs an address to go to; the file is removed when the socket is dropped.
@@ -70,32 +71,48 @@ pub fn dial_datagrams(
     network: Network,
     address: &(impl AsRef<OsStr> + ?Sized),
 ) -> Result<DatagramSocket, Error> {
-    let (path, address) = both(address);
-    let failed = Error::failed("connect", network, &address);
-    match network {
-        Network::Udp | Network::Udp4 | Network::Udp6 => {
-            let target = resolve::parse(network, &address)?;
-            let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
-            for candidate in resolve::addresses(network, &address, &target)? {
-                match dial_udp(candidate) {
-                    Ok(socket) => {
-                        return Ok(DatagramSocket::new(Socket::Udp(socket), network, None));
+    Dialer::default().dial_datagrams(network, address)
+}
+
+impl Dialer {
+    /// The same from [`Dialer::local`]; the dialer's other fields are of no account.
+    pub fn dial_datagrams(
+        &self,
+        network: Network,
+        address: &(impl AsRef<OsStr> + ?Sized),
+    ) -> Result<DatagramSocket, Error> {
+        let (path, address) = both(address);
+        let failed = Error::failed("connect", network, &address);
+        match network {
+            Network::Udp | Network::Udp4 | Network::Udp6 => {
+                let target = resolve::parse(network, &address)?;
+                let found = resolve::addresses(network, &address, &target)?;
+                let mut failure = io::Error::new(io::ErrorKind::AddrNotAvailable, OTHER_FAMILY);
+                for candidate in found.into_iter().filter(|peer| self.can_reach(peer)) {
+                    match dial_udp(candidate, self.local) {
+                        Ok(socket) => {
+                            return Ok(DatagramSocket::new(Socket::Udp(socket), network, None));
+                        }
+                        Err(error) => failure = error,
                     }
-                    Err(error) => failure = error,
                 }
+                Err(failed(failure))
             }
-            Err(failed(failure))
+            Network::Unixgram => {
+                let (socket, file) = dial_unixgram(path).map_err(failed)?;
+                Ok(DatagramSocket::new(Socket::Unix(socket), network, file))
+            }
+            _ => Err(Error::wrong("connect", network, "dial")),
         }
-        Network::Unixgram => {
-            let (socket, file) = dial_unixgram(path).map_err(failed)?;
-            Ok(DatagramSocket::new(Socket::Unix(socket), network, file))
-        }
-        _ => Err(Error::wrong("connect", network, "dial")),
     }
 }
 
-fn dial_udp(peer: std::net::SocketAddr) -> io::Result<UdpSocket> {
-    let socket = UdpSocket::from(socket::new(&RawAddress::ip(&peer), Kind::Datagram)?);
+fn dial_udp(peer: SocketAddr, local: Option<SocketAddr>) -> io::Result<UdpSocket> {
+    let fd = socket::new(&RawAddress::ip(&peer), Kind::Datagram)?;
+    if let Some(local) = local {
+        socket::bind(fd.as_fd(), &RawAddress::ip(&local))?;
+    }
+    let socket = UdpSocket::from(fd);
     socket.connect(peer)?;
     Ok(socket)
 }

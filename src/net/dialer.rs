@@ -36,7 +36,7 @@ const MAX_ATTEMPTS: usize = 16;
 /// (`net/tcp.h`: MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL).
 const MAX_KEEP_ALIVE: u64 = 32_767;
 /// Why no attempt was made from [`Dialer::local`].
-const OTHER_FAMILY: &str = "the local address is of the other family";
+pub(super) const OTHER_FAMILY: &str = "the local address is of the other family";
 /// A stack for a thread that makes three system calls.
 const STACK: usize = 64 * 1024;
 
@@ -133,7 +133,7 @@ impl Dialer {
     }
 
     /// Whether [`Dialer::local`] is of the peer's family.
-    fn can_reach(&self, peer: &SocketAddr) -> bool {
+    pub(super) fn can_reach(&self, peer: &SocketAddr) -> bool {
         self.local
             .is_none_or(|local| local.is_ipv4() == peer.is_ipv4())
     }

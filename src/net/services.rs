@@ -109,12 +109,15 @@ impl fmt::Display for SkipReason {
 /// let services = Services::parse("radio 8000/tcp stream  # the office radio");
 /// assert_eq!(services.port("stream", Transport::Tcp), Some(8000));
 /// assert_eq!(services.port("radio", Transport::Udp), None);
+/// assert_eq!(services.name(8000, Transport::Tcp), Some("radio"));
 /// assert_eq!(services.port("https", Transport::Tcp), Some(443)); // built in
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Services {
     tcp: BTreeMap<String, u16>,
     udp: BTreeMap<String, u16>,
+    tcp_names: BTreeMap<u16, String>,
+    udp_names: BTreeMap<u16, String>,
     skipped: Vec<SkippedLine>,
 }
 
@@ -131,6 +134,8 @@ impl Services {
         let mut services = Services {
             tcp: BTreeMap::new(),
             udp: BTreeMap::new(),
+            tcp_names: BTreeMap::new(),
+            udp_names: BTreeMap::new(),
             skipped: Vec::new(),
         };
         services.add_lines(text);
@@ -146,6 +151,16 @@ impl Services {
             Transport::Udp => &self.udp,
         };
         ports.get(&name.to_ascii_lowercase()).copied()
+    }
+
+    /// The name of the service at a port: that of the first line with this port, as
+    /// getservbyport(3) has it.
+    pub fn name(&self, port: u16, transport: Transport) -> Option<&str> {
+        let names = match transport {
+            Transport::Tcp => &self.tcp_names,
+            Transport::Udp => &self.udp_names,
+        };
+        names.get(&port).map(String::as_str)
     }
 
     /// The lines from which nothing was taken, in order.
@@ -169,6 +184,11 @@ impl Services {
             return Ok(()); // blank, or nothing but a comment
         };
         let (port, transport) = port_and_transport(words.next().ok_or(SkipReason::NoPort)?)?;
+        let names = match transport {
+            Transport::Tcp => &mut self.tcp_names,
+            Transport::Udp => &mut self.udp_names,
+        };
+        names.entry(port).or_insert_with(|| name.to_string());
         self.add(name, port, transport);
         for alias in words {
             self.add(alias, port, transport);

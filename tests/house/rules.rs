@@ -1,7 +1,7 @@
 //! The lists behind the rules: floors, pure files, words.
 
 /// Rooms and floors: a room imports lower floors only, and the neighbours in [`ALSO`].
-pub const FLOORS: [(&str, u8); 16] = [
+pub const FLOORS: [(&str, u8); 17] = [
     ("sys", 0),
     ("cli", 0),
     ("telemetry", 0),
@@ -18,6 +18,7 @@ pub const FLOORS: [(&str, u8); 16] = [
     ("proxy", 3),
     ("kv", 3),
     ("capture", 3),
+    ("netcat", 3),
 ];
 pub const ALSO: [(&str, &str); 1] = [("net", "sys")];
 
@@ -43,6 +44,14 @@ pub const PURE: &[&str] = &[
     "net/reverse.rs",
     "net/services.rs",
     "net/zone.rs",
+    "netcat/crlf.rs",
+    "netcat/dump.rs",
+    "netcat/ports.rs",
+    "netcat/proxy/connect.rs",
+    "netcat/proxy/mod.rs",
+    "netcat/proxy/socks4.rs",
+    "netcat/proxy/socks5.rs",
+    "netcat/telnet.rs",
     "telemetry/exposition.rs",
     "telemetry/time.rs",
     "telemetry/visible.rs",

@@ -1,0 +1,165 @@
+//! Standard input and output at the end of a socket: the tool that every lesson begins with.
+//!
+//! The options are those of OpenBSD's `nc`; where the meaning differs, `--help` says so.
+//!
+//! Reading order: `plan` (what is asked for), `client`, `listener`, `scan`.
+#![forbid(unsafe_code)]
+
+mod client;
+mod listener;
+mod plan;
+mod scan;
+
+use std::fmt::Display;
+use std::io::Write;
+use std::process::ExitCode;
+
+use groundwire::cli::{self, Args, Failure, Opt, Spec};
+use groundwire::netcat::Error;
+use plan::{Plan, Role};
+
+const SPEC: Spec = Spec {
+    name: "netcat",
+    about: "Copy standard input to a connection, and what comes from it to standard output.",
+    usage: &[
+        "[OPTION]... HOST PORT",
+        "-z [OPTION]... HOST PORT...",
+        "-l [OPTION]... [HOST] PORT",
+        "-U [-l] [OPTION]... PATH",
+    ],
+    operands: &[
+        (
+            "HOST",
+            "an IP address or a name; to listen on, else all addresses",
+        ),
+        (
+            "PORT",
+            "a number or a service's name; with -z ranges, 20-30",
+        ),
+        ("PATH", "a Unix socket; @NAME is an abstract name"),
+    ],
+    options: &[
+        Opt::flag("listen", "wait for a connection instead of making one").short('l'),
+        Opt::flag("keep-open", "with -l: after a connection wait for the next").short('k'),
+        Opt::flag("udp", "datagrams: UDP, or with -U Unix datagrams").short('u'),
+        Opt::flag("unix", "a Unix socket").short('U'),
+        Opt::flag(
+            "seqpacket",
+            "with -U: records; each read of the input is one",
+        ),
+        Opt::flag("ipv4", "use IPv4 only").short('4'),
+        Opt::flag("ipv6", "use IPv6 only").short('6'),
+        Opt::value("port", "PORT", "the port to connect from, or to listen on").short('p'),
+        Opt::value(
+            "source",
+            "ADDRESS",
+            "the IP address to connect from, or to listen on",
+        )
+        .short('s'),
+        Opt::flag("numeric", "look no names up").short('n'),
+        Opt::flag("verbose", "say what happens, on standard error")
+            .short('v')
+            .many(),
+        Opt::flag("scan", "only see which ports are open")
+            .short('z')
+            .under("Scanning"),
+        Opt::value(
+            "timeout",
+            "SECONDS",
+            "to connect, and without data; then end [never]",
+        )
+        .short('w')
+        .under("Ends"),
+        Opt::value(
+            "quit-after",
+            "SECONDS",
+            "after the input's end; -1 for never [never]",
+        )
+        .short('q')
+        .under("Ends"),
+        Opt::flag(
+            "shutdown",
+            "half-close at the input's end: the default here",
+        )
+        .short('N')
+        .under("Ends"),
+        Opt::flag("no-input", "do not read standard input, nor half-close")
+            .short('d')
+            .under("Ends"),
+        Opt::value(
+            "interval",
+            "SECONDS",
+            "wait after each line, and between scanned ports",
+        )
+        .short('i')
+        .under("Data"),
+        Opt::flag("crlf", "send CR LF for each LF")
+            .short('C')
+            .under("Data"),
+        Opt::flag("telnet", "refuse what Telnet negotiates")
+            .short('t')
+            .under("Data"),
+        Opt::flag(
+            "hexdump",
+            "show all data with time and offset, on standard error",
+        )
+        .under("Data"),
+        Opt::value("proxy", "HOST[:PORT]", "connect through this proxy")
+            .short('x')
+            .under("Proxy"),
+        Opt::value("proxy-protocol", "PROTOCOL", "connect, 4 or 5 [5]")
+            .short('X')
+            .under("Proxy"),
+    ],
+    statuses: Some("0 done (with -z: a port is open), 1 failed, 2 called wrongly"),
+    epilogue: "Differences from OpenBSD's nc, and why:\n\
+        \x20 At the end of the input it half-closes, as nc does only with -N: most\n\
+        \x20 servers answer when they know that all was asked. -d leaves it out.\n\
+        \x20 It ends when both sides have ended. nc -l ends when the peer half-closes,\n\
+        \x20 although the reply may not be sent; nc HOST waits for input after the\n\
+        \x20 peer has closed. Here a terminal is not waited for, and a reset (on Unix\n\
+        \x20 sockets a close) ends it at once.\n\
+        \x20 -l -u hears every peer, with and without -k; the input goes to the last.\n\
+        \x20 Failures are told without -v, too, and a broken connection is status 1.\n\
+        \x20 -t takes the commands out of the data. -X 4 sends names to the proxy (4a).\n\
+        \x20 Port ranges need -z. Seconds may be fractions, or have a unit: 200ms.\n\
+        \x20 Running programs (-e, -c) is left out for safety, here as there.\n\n\
+        A connection interrupted by a signal while it listens ends with 128 plus the\n\
+        signal's number.\n\n\
+        Examples:\n  printf 'GET / HTTP/1.0\\r\\n\\r\\n' | netcat 127.0.0.1 80\n  \
+        netcat -l 7000 > copy\n  netcat -zv 127.0.0.1 20-30",
+};
+
+fn main() -> ExitCode {
+    cli::run(&SPEC, netcat)
+}
+
+fn netcat(args: Args) -> Result<(), Failure> {
+    let plan = Plan::from_args(&args)?;
+    match &plan.role {
+        Role::Connect(target) => client::connect(&plan, target),
+        Role::Listen(address) => listener::listen(&plan, address),
+        Role::Scan { host, ports } => scan::scan(&plan, host, ports),
+    }
+}
+
+/// A line about what happens, with `-v`.
+fn tell(plan: &Plan, line: impl Display) {
+    if plan.verbose {
+        // In one write; a lost line ends nothing.
+        let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
+    }
+}
+
+/// An error of the room as this program's failure: a reader of our output who has had enough is none.
+fn failed(error: Error) -> Failure {
+    match error {
+        Error::Output(why) if why.kind() == std::io::ErrorKind::BrokenPipe => Failure::ClosedPipe,
+        other => Failure::Failed(other.to_string()),
+    }
+}
+
+#[test]
+fn the_options_are_declared_well() {
+    assert_eq!(SPEC.check(), Ok(()));
+}

@@ -1,0 +1,322 @@
+//! Standard input on its way to the peer: one thread for the program's life.
+//!
+//! A read of a terminal or pipe cannot be taken back, so the thread that blocks in it outlives
+//! connections: with `-k` the next one gets what is read next. The other side of a [`Feed`]
+//! names the peer of the moment, and asks how the input stands.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Read, Write};
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::crlf::CrLf;
+use super::dump::{Dump, Way};
+use super::error::Error;
+use super::sink::Sink;
+use crate::net::{DatagramSocket, Deadline};
+
+/// How the two directions are treated.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Do not read standard input: there is nothing to send, and no half-close.
+    pub detached: bool,
+    /// Send CR LF for each lone LF.
+    pub crlf: bool,
+    /// Answer Telnet's negotiation, and take it out of the data.
+    pub telnet: bool,
+    /// Wait this long after each line, in both directions.
+    pub interval: Option<Duration>,
+    /// End when nothing was sent or received for this long.
+    pub idle: Option<Duration>,
+    /// End this long after the end of the input.
+    pub quit_after: Option<Duration>,
+    /// Show all data on standard error.
+    pub hexdump: bool,
+    /// The longest piece that is read from the input and sent at once, in bytes.
+    pub piece: usize,
+}
+
+/// The input, and where it goes at the moment.
+pub struct Feed {
+    settings: Settings,
+    terminal: bool,
+    state: Mutex<State>,
+    changed: Condvar,
+    begun: Instant,
+    /// When data was last moved: milliseconds after `begun`.
+    last: AtomicU64,
+    dump: Mutex<(Instant, Dump)>,
+}
+
+struct State {
+    sink: Option<Sink>,
+    /// Counts connections: a failure on an earlier one is of no interest.
+    number: u64,
+    sending: bool,
+    ended: bool,
+    trouble: Option<Error>,
+    quit: bool,
+    /// For datagrams: a socket that may not have a peer yet.
+    listening: Option<DatagramSocket>,
+}
+
+/// How sending to the peer of the moment has gone.
+#[derive(Debug)]
+pub enum Sent {
+    /// The input is at its end, and all of it was sent.
+    All,
+    /// There may be more to come.
+    Open,
+    /// It went wrong.
+    Failed(Error),
+}
+
+impl Feed {
+    /// Starts to read standard input, unless the settings say not to.
+    pub fn start(settings: Settings) -> io::Result<Arc<Feed>> {
+        let input = io::stdin();
+        let feed = Arc::new(Feed {
+            terminal: input.is_terminal(),
+            state: Mutex::new(State {
+                sink: None,
+                number: 0,
+                sending: false,
+                ended: false,
+                trouble: None,
+                quit: false,
+                listening: None,
+            }),
+            changed: Condvar::new(),
+            begun: Instant::now(),
+            last: AtomicU64::new(0),
+            dump: Mutex::new((Instant::now(), Dump::default())),
+            settings,
+        });
+        if !feed.settings.detached {
+            // Not by way of std's buffer, which would cost a copy.
+            let input = File::from(input.as_fd().try_clone_to_owned()?);
+            let reader = Arc::clone(&feed);
+            thread::Builder::new()
+                .name("input".into())
+                .spawn(move || reader.read_all(input))?;
+        }
+        Ok(feed)
+    }
+
+    /// The settings it was started with.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// From now on the input goes to this peer. When it has ended already, the peer is told so.
+    pub(super) fn open(&self, sink: Sink) {
+        let mut state = self.lock();
+        state.number += 1;
+        state.trouble = None;
+        if state.ended {
+            sink.end();
+        }
+        if state.quit {
+            sink.wake();
+        }
+        state.sink = Some(sink);
+        drop(state);
+        self.note_activity();
+        *self.dump() = (Instant::now(), Dump::default());
+        self.changed.notify_all();
+    }
+
+    /// A socket that waits for its first peer: [`Feed::quit`] wakes its reader.
+    pub(super) fn listen(&self, socket: &DatagramSocket) {
+        let mut state = self.lock();
+        if state.quit {
+            socket.close();
+        }
+        state.listening = Some(socket.clone());
+    }
+
+    /// The same for another peer on the same socket.
+    pub(super) fn turn_to(&self, sink: Sink) {
+        self.lock().sink = Some(sink);
+        self.changed.notify_all();
+    }
+
+    /// The connection is over.
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        state.sink = None;
+        state.number += 1;
+    }
+
+    /// Ends everything: a blocked relay wakes, and later ones end at once.
+    pub fn quit(&self) {
+        let mut state = self.lock();
+        state.quit = true;
+        if let Some(sink) = &state.sink {
+            sink.wake();
+        }
+        if let Some(socket) = &state.listening {
+            socket.close();
+        }
+        self.changed.notify_all();
+    }
+
+    /// Whether the end has come by [`Feed::quit`], or by the time after the end of the input.
+    pub fn has_quit(&self) -> bool {
+        self.lock().quit
+    }
+
+    /// Whether the peer's end is the end: nothing is to be sent, or a person would have to.
+    pub(super) fn ends_with_peer(&self) -> bool {
+        self.settings.detached || self.terminal
+    }
+
+    /// How sending stands. Waits for a write under way: to be called when the connection is dead
+    /// or the answer may be late.
+    pub(super) fn sent(&self) -> Sent {
+        let guard = self.lock();
+        let waited = self
+            .changed
+            .wait_while(guard, |state| state.sending && !state.quit);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        match state.trouble.take() {
+            Some(error) => Sent::Failed(error),
+            None if state.ended => Sent::All,
+            None => Sent::Open,
+        }
+    }
+
+    /// What went wrong with the input or with sending so far.
+    pub(super) fn take_trouble(&self) -> Option<Error> {
+        self.lock().trouble.take()
+    }
+
+    /// When it is time to end for lack of activity.
+    pub(super) fn idle_deadline(&self) -> Deadline {
+        let Some(idle) = self.settings.idle else {
+            return Deadline::NEVER;
+        };
+        let last = Duration::from_millis(self.last.load(Ordering::Relaxed));
+        match self.begun.checked_add(last.saturating_add(idle)) {
+            Some(moment) => Deadline::at(moment),
+            None => Deadline::NEVER,
+        }
+    }
+
+    /// Data has moved.
+    pub(super) fn note_activity(&self) {
+        if self.settings.idle.is_some() {
+            let now = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+            self.last.store(now, Ordering::Relaxed);
+        }
+    }
+
+    /// Shows a piece of data, if that was asked for.
+    pub(super) fn show(&self, way: Way, bytes: &[u8]) {
+        if !self.settings.hexdump {
+            return;
+        }
+        let mut dump = self.dump();
+        let time = dump.0.elapsed();
+        let rows = dump.1.piece(way, time, bytes);
+        // Still locked, so that the rows of two directions do not mix. A lost row ends nothing.
+        let _ = io::stderr().write_all(rows.as_bytes());
+    }
+
+    /// Waits for the interval, or until everything ends.
+    pub(super) fn pause(&self, time: Duration) {
+        let guard = self.lock();
+        let waited = self.changed.wait_timeout_while(guard, time, |s| !s.quit);
+        drop(waited);
+    }
+
+    /// The thread: reads to the end of the input.
+    fn read_all(&self, mut input: File) {
+        let mut buffer = vec![0; self.settings.piece];
+        let mut crlf = CrLf::default();
+        let mut translated = Vec::new();
+        loop {
+            let bytes = match input.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => buffer.get(..count).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    self.lock().trouble = Some(Error::Input(error));
+                    break;
+                }
+            };
+            let bytes = match self.settings.crlf {
+                true => {
+                    translated.clear();
+                    crlf.translate(bytes, &mut translated);
+                    &translated
+                }
+                false => bytes,
+            };
+            for line in pieces(bytes, self.settings.interval) {
+                self.send(line);
+                if let Some(interval) = self.settings.interval {
+                    self.pause(interval);
+                }
+            }
+        }
+        self.input_ended();
+    }
+
+    /// Sends to the peer of the moment; waits for one if there is none.
+    fn send(&self, bytes: &[u8]) {
+        let guard = self.lock();
+        let waited = self.changed.wait_while(guard, |s| s.sink.is_none());
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        let Some(sink) = state.sink.clone() else {
+            return;
+        };
+        let number = state.number;
+        state.sending = true;
+        drop(state);
+        self.show(Way::Sent, bytes);
+        let result = sink.send(bytes);
+        self.note_activity();
+        let mut state = self.lock();
+        state.sending = false;
+        if let (Err(error), true) = (result, state.number == number) {
+            state.trouble = Some(Error::Sending(error));
+            state.sink = None;
+            // Whoever reads from a datagram socket learns of it in no other way.
+            if !matches!(sink, Sink::Stream(_)) {
+                sink.wake();
+            }
+        }
+        self.changed.notify_all();
+    }
+
+    fn input_ended(&self) {
+        let mut state = self.lock();
+        state.ended = true;
+        if let Some(sink) = &state.sink {
+            sink.end();
+        }
+        drop(state);
+        self.changed.notify_all();
+        if let Some(time) = self.settings.quit_after {
+            self.pause(time);
+            self.quit();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn dump(&self) -> MutexGuard<'_, (Instant, Dump)> {
+        self.dump.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The lines of the bytes, each with its end, when there is an interval between them; else all.
+pub(super) fn pieces(bytes: &[u8], interval: Option<Duration>) -> impl Iterator<Item = &[u8]> {
+    bytes.split_inclusive(move |byte| interval.is_some() && *byte == b'\n')
+}

@@ -1,0 +1,136 @@
+//! One connection from its beginning to its end.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use super::dump::Way;
+use super::error::Error;
+use super::feed::{Feed, Sent, pieces};
+use super::sink::Sink;
+use super::telnet::Telnet;
+use crate::net::Conn;
+use crate::sys::unsent;
+
+/// Bytes read from a connection at once. More than this no longer pays: the buffer and what is
+/// copied should stay in the processor's cache.
+const BUFFER: usize = 256 * 1024;
+/// The longest that one wait for the connection's end takes; it is begun again.
+const LONG: Duration = Duration::from_secs(3600);
+
+/// Standard output, without a buffer.
+#[derive(Debug)]
+pub struct Output {
+    file: File,
+}
+
+impl Output {
+    /// The process's own.
+    pub fn standard() -> io::Result<Output> {
+        let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        Ok(Output { file })
+    }
+
+    /// Writes what was received, a line at a time where the settings ask for it.
+    pub(super) fn write(&mut self, feed: &Feed, bytes: &[u8]) -> Result<(), Error> {
+        let interval = feed.settings().interval;
+        for piece in pieces(bytes, interval) {
+            self.file.write_all(piece).map_err(Error::Output)?;
+            if let Some(interval) = interval {
+                feed.pause(interval);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How reading from the peer ended.
+enum Heard {
+    /// It half-closed or closed.
+    All,
+    /// Nothing has moved for too long.
+    Idle,
+}
+
+/// Moves data both ways until both have ended; see the head of [the room](super). Blocks as long as
+/// that takes, or until nothing has moved for the time in the settings.
+pub fn relay(conn: &Conn, feed: &Feed, output: &mut Output) -> Result<(), Error> {
+    feed.open(Sink::Stream(conn.clone()));
+    let result = both(conn, feed, output);
+    feed.close();
+    match result {
+        // The connection was broken on purpose.
+        Err(Error::Receiving(_) | Error::Sending(_) | Error::Closed) if feed.has_quit() => Ok(()),
+        other => other,
+    }
+}
+
+fn both(conn: &Conn, feed: &Feed, output: &mut Output) -> Result<(), Error> {
+    match receive(conn, feed, output)? {
+        Heard::All if feed.ends_with_peer() || feed.has_quit() => {}
+        Heard::All => wait_sent(conn, feed)?,
+        Heard::Idle => {}
+    }
+    feed.take_trouble().map_or(Ok(()), Err)
+}
+
+/// From the peer to standard output, until the peer ends it.
+fn receive(mut conn: &Conn, feed: &Feed, output: &mut Output) -> Result<Heard, Error> {
+    let mut telnet = feed.settings().telnet.then(Telnet::default);
+    let (mut data, mut reply) = (Vec::new(), Vec::new());
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        conn.set_read_deadline(feed.idle_deadline());
+        let bytes = match conn.read(&mut buffer) {
+            Ok(0) => return Ok(Heard::All),
+            Ok(count) => buffer.get(..count).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                if feed.idle_deadline().passed() {
+                    return Ok(Heard::Idle);
+                }
+                continue; // something was sent in the meantime
+            }
+            Err(error) => return Err(Error::Receiving(error)),
+        };
+        feed.note_activity();
+        feed.show(Way::Received, bytes);
+        let Some(telnet) = &mut telnet else {
+            output.write(feed, bytes)?;
+            continue;
+        };
+        telnet.take(bytes, &mut data, &mut reply);
+        if !reply.is_empty() {
+            feed.show(Way::Sent, &reply);
+            conn.write_all(&reply).map_err(Error::Sending)?;
+        }
+        output.write(feed, &data)?;
+        data.clear();
+        reply.clear();
+    }
+}
+
+/// After the peer's last byte: waits until the input is sent, or nobody is there to take it.
+///
+/// Both show as the end of the connection: when the input ends, our half-close is the second of the
+/// two; when the peer has closed, the kernel learns of it by a reset (TCP) or at once (Unix).
+fn wait_sent(conn: &Conn, feed: &Feed) -> Result<(), Error> {
+    loop {
+        let left = feed.idle_deadline().remaining().unwrap_or(LONG);
+        let over = unsent::wait_for_end(conn.as_fd(), left.min(LONG)).map_err(Error::Receiving)?;
+        if !over {
+            if feed.idle_deadline().passed() {
+                return Ok(());
+            }
+            continue;
+        }
+        return match feed.sent() {
+            Sent::All => Ok(()),
+            Sent::Failed(error) => Err(error),
+            // Idle input: on a Unix socket the peer has closed and nothing is lost; on TCP a reset
+            // has come, which is an answer to what was sent.
+            Sent::Open if conn.network().is_unix() => Ok(()),
+            Sent::Open => Err(Error::Closed),
+        };
+    }
+}
