@@ -367,14 +367,18 @@ impl<'a> Layers<'a> {
     pub const MOST: usize = 16;
 
     /// None yet.
+    #[inline]
     pub const fn new() -> Self {
+        // What an empty place holds is never read: the layer that is written fastest.
+        const EMPTY: Layer<'static> = Layer::Loopback(Loopback { family: 0 });
         Self {
-            list: [Layer::Data(&[]); Layers::MOST],
+            list: [EMPTY; Layers::MOST],
             count: 0,
         }
     }
 
     /// Adds one within. What does not fit is not kept: `false`.
+    #[inline]
     pub fn push(&mut self, layer: Layer<'a>) -> bool {
         match self.list.get_mut(self.count) {
             Some(place) => {
@@ -387,12 +391,14 @@ impl<'a> Layers<'a> {
     }
 
     /// Adds what went wrong, as the last one: where there is no room, in the place of the last.
+    #[cold]
     pub fn end(&mut self, malformed: Malformed) {
         self.count = self.count.min(Self::MOST - 1);
         self.push(Layer::Malformed(malformed));
     }
 
     /// All, outermost first.
+    #[inline]
     pub fn as_slice(&self) -> &[Layer<'a>] {
         self.list.get(..self.count).unwrap_or_default()
     }

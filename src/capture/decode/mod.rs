@@ -86,8 +86,8 @@ pub struct Decoder {
     settings: Settings,
     fragments: Fragments,
     number: u64,
-    first: Option<Duration>,
-    previous: Duration,
+    /// Of the first packet and of the last, in nanoseconds.
+    times: Option<(i64, i64)>,
 }
 
 impl Decoder {
@@ -97,31 +97,35 @@ impl Decoder {
             settings,
             fragments: Fragments::default(),
             number: 0,
-            first: None,
-            previous: Duration::ZERO,
+            times: None,
         }
     }
 
     /// Decodes the next packet.
     pub fn decode<'a>(&'a mut self, packet: &Packet<'a>) -> Decoded<'a> {
-        self.number += 1;
-        let first = *self.first.get_or_insert(packet.time);
-        let previous = if self.number == 1 {
-            first
-        } else {
-            self.previous
-        };
-        self.previous = packet.time;
         let mut decoded = Decoded {
-            number: self.number,
+            number: 0,
             packet: *packet,
-            since_first: nanoseconds(packet.time, first),
-            since_previous: nanoseconds(packet.time, previous),
+            since_first: 0,
+            since_previous: 0,
             layers: Layers::new(),
             segment: None,
             udp_stream: None,
             part_of_message: false,
         };
+        self.fill(&mut decoded);
+        decoded
+    }
+
+    fn fill<'a>(&'a mut self, decoded: &mut Decoded<'a>) {
+        let packet = decoded.packet;
+        self.number += 1;
+        decoded.number = self.number;
+        let time = nanoseconds(packet.time);
+        let (first, previous) = *self.times.get_or_insert((time, time));
+        self.times = Some((first, time));
+        decoded.since_first = time.saturating_sub(first);
+        decoded.since_previous = time.saturating_sub(previous);
         let reassemble = self.settings.reassemble;
         let mut walk = Walk {
             layers: &mut decoded.layers,
@@ -143,17 +147,15 @@ impl Decoder {
                 decoded.layers.push(Layer::Data(payload));
             }
         }
-        decoded
     }
 }
 
-/// From `earlier` to `time`; what does not fit in 292 years is as long as they are.
-fn nanoseconds(time: Duration, earlier: Duration) -> i64 {
-    let span = |long: Duration| i64::try_from(long.as_nanos()).unwrap_or(i64::MAX);
-    match time.checked_sub(earlier) {
-        Some(after) => span(after),
-        None => -span(earlier.saturating_sub(time)),
-    }
+/// Since 1970; the year 2262 and all behind it are the same.
+fn nanoseconds(time: Duration) -> i64 {
+    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    seconds
+        .saturating_mul(1_000_000_000)
+        .saturating_add(time.subsec_nanos().into())
 }
 
 /// The layers of the packet that an ICMP error quotes, from its IP header on: as far as the quotation
