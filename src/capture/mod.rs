@@ -5,9 +5,15 @@
 
 pub mod decode;
 pub mod file;
+//! - [`field`]: what is in a packet, by name. [`filter`]: which packets to show.
+
+pub mod decode;
+pub mod field;
+pub mod filter;
 pub mod flow;
 pub mod live;
 pub mod packet;
 pub mod tap;
 
+pub use filter::{Filter, FilterError};
 pub use packet::{LinkType, Packet};

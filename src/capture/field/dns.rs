@@ -1,0 +1,300 @@
+//! Fields of DNS messages: `dns.*`. Pure.
+//!
+//! What the header says is read from its twelve bytes; names and records come from
+//! [`Message`](crate::dns::Message), which is decoded only when such a field is asked for. Of a
+//! message whose records are malformed there are the questions, where those are good.
+
+use std::borrow::Cow;
+
+use super::{Field, Get, Kind, Out, Value, number};
+use crate::dns::{Class, Data, Message, Name, Record, RecordType};
+
+const RESPONSE: u16 = 0x8000;
+
+const fn header(name: &'static str, kind: Kind, get: fn(&[u8], Out<'_>)) -> Field {
+    Field::new(name, kind, Get::Dns(get))
+}
+
+const fn message(name: &'static str, kind: Kind, get: fn(&Message, Out<'_>)) -> Field {
+    Field::new(name, kind, Get::Message(get))
+}
+
+pub(super) const FIELDS: &[Field] = &[
+    header("dns", Kind::Protocol, |message, out| {
+        out(Value::Protocol("dns", message));
+    }),
+    header("dns.id", Kind::Hex(2), |m, out| word(m, 0, out)),
+    header("dns.flags", Kind::Hex(2), |m, out| word(m, 2, out)),
+    header("dns.flags.response", Kind::Boolean, |m, out| {
+        flag(m, RESPONSE, out);
+    }),
+    header("dns.flags.opcode", Kind::Unsigned(2), |m, out| {
+        if let Some(flags) = flags(m) {
+            number(out, flags >> 11 & 15);
+        }
+    }),
+    header("dns.flags.authoritative", Kind::Boolean, |m, out| {
+        response_flag(m, 0x400, out);
+    }),
+    header("dns.flags.truncated", Kind::Boolean, |m, out| {
+        flag(m, 0x200, out);
+    }),
+    header("dns.flags.recdesired", Kind::Boolean, |m, out| {
+        flag(m, 0x100, out);
+    }),
+    header("dns.flags.recavail", Kind::Boolean, |m, out| {
+        response_flag(m, 0x80, out);
+    }),
+    header("dns.flags.z", Kind::Boolean, |m, out| flag(m, 0x40, out)),
+    header("dns.flags.authenticated", Kind::Boolean, |m, out| {
+        response_flag(m, 0x20, out);
+    }),
+    header("dns.flags.checkdisable", Kind::Boolean, |m, out| {
+        flag(m, 0x10, out);
+    }),
+    header("dns.flags.rcode", Kind::Unsigned(2), |m, out| {
+        if let Some(flags) = flags(m).filter(|flags| flags & RESPONSE != 0) {
+            number(out, flags & 15);
+        }
+    }),
+    header("dns.count.queries", Kind::Unsigned(2), |m, out| {
+        word(m, 4, out);
+    }),
+    header("dns.count.answers", Kind::Unsigned(2), |m, out| {
+        word(m, 6, out);
+    }),
+    header("dns.count.auth_rr", Kind::Unsigned(2), |m, out| {
+        word(m, 8, out);
+    }),
+    header("dns.count.add_rr", Kind::Unsigned(2), |m, out| {
+        word(m, 10, out);
+    }),
+    message("dns.qry.name", Kind::Text, |message, out| {
+        message.questions.iter().for_each(|q| name(&q.name, out));
+    }),
+    message("dns.qry.type", Kind::Unsigned(2), |message, out| {
+        message.questions.iter().for_each(|q| number(out, q.kind.0));
+    }),
+    message("dns.qry.class", Kind::Hex(2), |message, out| {
+        message
+            .questions
+            .iter()
+            .for_each(|q| number(out, q.class.0));
+    }),
+    message("dns.resp.name", Kind::Text, |message, out| {
+        records(message).for_each(|record| name(&record.name, out));
+        message.edns.iter().for_each(|_| name(&Name::root(), out));
+    }),
+    message("dns.resp.type", Kind::Unsigned(2), |message, out| {
+        records(message).for_each(|record| number(out, record.data.kind().0));
+        message
+            .edns
+            .iter()
+            .for_each(|_| number(out, RecordType::OPT.0));
+    }),
+    message("dns.resp.class", Kind::Hex(2), |message, out| {
+        records(message).for_each(|record| number(out, record.class.0));
+    }),
+    message("dns.resp.ttl", Kind::Unsigned(4), |message, out| {
+        records(message).for_each(|record| number(out, record.ttl));
+    }),
+    message("dns.a", Kind::Ipv4, |message, out| {
+        for record in records(message) {
+            if let Data::A(address) = record.data {
+                out(Value::Ipv4(address));
+            }
+        }
+    }),
+    message("dns.aaaa", Kind::Ipv6, |message, out| {
+        for record in records(message) {
+            if let Data::Aaaa(address) = record.data {
+                out(Value::Ipv6(address));
+            }
+        }
+    }),
+    message("dns.cname", Kind::Text, |message, out| {
+        for record in records(message) {
+            if let Data::Cname(target) = &record.data {
+                name(target, out);
+            }
+        }
+    }),
+    message("dns.ns", Kind::Text, |message, out| {
+        for record in records(message) {
+            if let Data::Ns(server) = &record.data {
+                name(server, out);
+            }
+        }
+    }),
+    message("dns.ptr.domain_name", Kind::Text, |message, out| {
+        for record in records(message) {
+            if let Data::Ptr(target) = &record.data {
+                name(target, out);
+            }
+        }
+    }),
+    message("dns.mx.preference", Kind::Unsigned(2), |message, out| {
+        for record in records(message) {
+            if let Data::Mx(mx) = &record.data {
+                number(out, mx.preference);
+            }
+        }
+    }),
+    message("dns.mx.mail_exchange", Kind::Text, |message, out| {
+        for record in records(message) {
+            if let Data::Mx(mx) = &record.data {
+                name(&mx.exchange, out);
+            }
+        }
+    }),
+    message("dns.txt", Kind::Text, |message, out| {
+        for record in records(message) {
+            if let Data::Txt(strings) = &record.data {
+                strings.iter().for_each(|string| text(string, out));
+            }
+        }
+    }),
+    message("dns.srv.service", Kind::Text, |message, out| {
+        srv_labels(message, 0, out);
+    }),
+    message("dns.srv.proto", Kind::Text, |message, out| {
+        srv_labels(message, 1, out);
+    }),
+    message("dns.srv.priority", Kind::Unsigned(2), |message, out| {
+        for record in records(message) {
+            if let Data::Srv(srv) = &record.data {
+                number(out, srv.priority);
+            }
+        }
+    }),
+    message("dns.srv.weight", Kind::Unsigned(2), |message, out| {
+        for record in records(message) {
+            if let Data::Srv(srv) = &record.data {
+                number(out, srv.weight);
+            }
+        }
+    }),
+    message("dns.srv.port", Kind::Unsigned(2), |message, out| {
+        for record in records(message) {
+            if let Data::Srv(srv) = &record.data {
+                number(out, srv.port);
+            }
+        }
+    }),
+    message("dns.srv.target", Kind::Text, |message, out| {
+        for record in records(message) {
+            if let Data::Srv(srv) = &record.data {
+                name(&srv.target, out);
+            }
+        }
+    }),
+    message("dns.soa.mname", Kind::Text, |message, out| {
+        for record in records(message) {
+            if let Data::Soa(soa) = &record.data {
+                name(&soa.primary, out);
+            }
+        }
+    }),
+    message("dns.soa.rname", Kind::Text, |message, out| {
+        for record in records(message) {
+            if let Data::Soa(soa) = &record.data {
+                name(&soa.mailbox, out);
+            }
+        }
+    }),
+    message(
+        "dns.soa.serial_number",
+        Kind::Unsigned(4),
+        |message, out| {
+            for record in records(message) {
+                if let Data::Soa(soa) = &record.data {
+                    number(out, soa.serial);
+                }
+            }
+        },
+    ),
+    message(
+        "dns.rr.udp_payload_size",
+        Kind::Unsigned(2),
+        |message, out| {
+            if let Some(edns) = &message.edns {
+                number(out, edns.udp_size);
+            }
+        },
+    ),
+    message("dns.resp.z.do", Kind::Boolean, |message, out| {
+        if let Some(edns) = &message.edns {
+            out(Value::Boolean(edns.dnssec_ok));
+        }
+    }),
+];
+
+/// The message; only its questions, where the rest is malformed.
+pub(super) fn decode(octets: &[u8]) -> Option<Message> {
+    Message::decode(octets)
+        .or_else(|_| {
+            let (header, questions) = Message::decode_head(octets)?;
+            Ok::<_, crate::dns::DecodeError>(Message {
+                questions,
+                ..Message::new(header)
+            })
+        })
+        .ok()
+}
+
+fn records(message: &Message) -> impl Iterator<Item = &Record> {
+    let sections = [&message.answers, &message.authorities, &message.additionals];
+    sections.into_iter().flatten()
+}
+
+fn word(message: &[u8], at: usize, out: Out<'_>) {
+    if let Some(bytes) = message.get(at..).and_then(<[u8]>::first_chunk) {
+        number(out, u16::from_be_bytes(*bytes));
+    }
+}
+
+fn flags(message: &[u8]) -> Option<u16> {
+    let bytes = message.get(2..)?.first_chunk()?;
+    Some(u16::from_be_bytes(*bytes))
+}
+
+fn flag(message: &[u8], bit: u16, out: Out<'_>) {
+    if let Some(flags) = flags(message) {
+        out(Value::Boolean(flags & bit != 0));
+    }
+}
+
+/// A flag that means something in responses only.
+fn response_flag(message: &[u8], bit: u16, out: Out<'_>) {
+    if let Some(flags) = flags(message).filter(|flags| flags & RESPONSE != 0) {
+        out(Value::Boolean(flags & bit != 0));
+    }
+}
+
+/// A name as Wireshark has it: labels with dots between, none behind; bytes as they are.
+fn name(name: &Name, out: Out<'_>) {
+    if name.is_root() {
+        return out(Value::Text("<Root>"));
+    }
+    let mut bytes = Vec::new();
+    for label in name.labels() {
+        bytes.extend_from_slice(if bytes.is_empty() { b"" } else { b"." });
+        bytes.extend_from_slice(label);
+    }
+    text(&bytes, out);
+}
+
+fn text(bytes: &[u8], out: Out<'_>) {
+    let text: Cow<'_, str> = String::from_utf8_lossy(bytes);
+    out(Value::Text(&text));
+}
+
+/// A label of the names of SRV records: `_service._proto.name` (RFC 2782).
+fn srv_labels(message: &Message, at: usize, out: Out<'_>) {
+    for record in records(message) {
+        let is_srv = matches!(record.data, Data::Srv(_)) && record.class == Class::IN;
+        if let Some(label) = record.name.labels().nth(at).filter(|_| is_srv) {
+            text(label, out);
+        }
+    }
+}

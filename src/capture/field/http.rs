@@ -1,0 +1,167 @@
+//! Fields of HTTP/1 header sections: `http.*`. Pure.
+//!
+//! A capture shows what was sent, however wrong: so lines are taken apart here without the rules
+//! that [`crate::http`] holds its peers to. A field that is repeated has several values.
+
+use super::{Field, Get, Kind, Out, Value, number};
+
+const fn http(name: &'static str, kind: Kind, get: fn(&[u8], Out<'_>)) -> Field {
+    Field::new(name, kind, Get::Http(get))
+}
+
+const fn line(name: &'static str, get: fn(&[u8], Out<'_>)) -> Field {
+    Field::new(name, Kind::Text, Get::Http(get))
+}
+
+pub(super) const FIELDS: &[Field] = &[
+    http("http", Kind::Protocol, |head, out| {
+        out(Value::Protocol("http", head));
+    }),
+    http("http.request", Kind::Boolean, |head, out| {
+        if Start::of(head).is_request() {
+            out(Value::Boolean(true));
+        }
+    }),
+    http("http.response", Kind::Boolean, |head, out| {
+        if !Start::of(head).is_request() {
+            out(Value::Boolean(true));
+        }
+    }),
+    http("http.request.method", Kind::Text, |head, out| {
+        request(head, |start| start.0, out);
+    }),
+    http("http.request.uri", Kind::Text, |head, out| {
+        request(head, |start| start.1, out);
+    }),
+    http("http.request.version", Kind::Text, |head, out| {
+        request(head, |start| start.2, out);
+    }),
+    http("http.response.version", Kind::Text, |head, out| {
+        response(head, |start| start.0, out);
+    }),
+    http("http.response.code", Kind::Unsigned(2), |head, out| {
+        let start = Start::of(head);
+        if let Some(code) = decimal(start.1).filter(|_| !start.is_request()) {
+            number(out, code);
+        }
+    }),
+    http("http.response.phrase", Kind::Text, |head, out| {
+        response(head, |start| start.2, out);
+    }),
+    line("http.host", |head, out| field(head, "Host", out)),
+    line("http.connection", |head, out| {
+        field(head, "Connection", out);
+    }),
+    line("http.user_agent", |head, out| {
+        field(head, "User-Agent", out);
+    }),
+    line("http.accept", |head, out| field(head, "Accept", out)),
+    line("http.accept_encoding", |head, out| {
+        field(head, "Accept-Encoding", out);
+    }),
+    line("http.authorization", |head, out| {
+        field(head, "Authorization", out);
+    }),
+    line("http.cookie", |head, out| field(head, "Cookie", out)),
+    line("http.referer", |head, out| field(head, "Referer", out)),
+    line("http.upgrade", |head, out| field(head, "Upgrade", out)),
+    line("http.server", |head, out| field(head, "Server", out)),
+    line("http.date", |head, out| field(head, "Date", out)),
+    line("http.location", |head, out| field(head, "Location", out)),
+    line("http.set_cookie", |head, out| {
+        field(head, "Set-Cookie", out);
+    }),
+    line("http.cache_control", |head, out| {
+        field(head, "Cache-Control", out);
+    }),
+    line("http.last_modified", |head, out| {
+        field(head, "Last-Modified", out);
+    }),
+    line("http.content_type", |head, out| {
+        field(head, "Content-Type", out);
+    }),
+    line("http.content_encoding", |head, out| {
+        field(head, "Content-Encoding", out);
+    }),
+    line("http.transfer_encoding", |head, out| {
+        field(head, "Transfer-Encoding", out);
+    }),
+    line("http.content_length_header", |head, out| {
+        field(head, "Content-Length", out);
+    }),
+    http("http.content_length", Kind::Unsigned(8), |head, out| {
+        each(head, "Content-Length", |value| {
+            if let Some(length) = decimal(value) {
+                number(out, length);
+            }
+        });
+    }),
+];
+
+/// The three words of a start line; the third one may have spaces in it, or be missing.
+struct Start<'a>(&'a [u8], &'a [u8], &'a [u8]);
+
+impl<'a> Start<'a> {
+    fn of(head: &'a [u8]) -> Self {
+        // An empty line may stand before a request (RFC 9112 §2.2).
+        let line = lines(head).find(|line| !line.is_empty());
+        let mut words = line.unwrap_or_default().splitn(3, |byte| *byte == b' ');
+        let mut word = || words.next().unwrap_or_default();
+        Self(word(), word(), word())
+    }
+
+    fn is_request(&self) -> bool {
+        !self.0.starts_with(b"HTTP/")
+    }
+}
+
+fn request(head: &[u8], word: for<'a> fn(&Start<'a>) -> &'a [u8], out: Out<'_>) {
+    let start = Start::of(head);
+    if start.is_request() {
+        text(word(&start), out);
+    }
+}
+
+fn response(head: &[u8], word: for<'a> fn(&Start<'a>) -> &'a [u8], out: Out<'_>) {
+    let start = Start::of(head);
+    if !start.is_request() {
+        text(word(&start), out);
+    }
+}
+
+fn lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
+    head.split(|byte| *byte == b'\n')
+        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+}
+
+/// The value of each field line of this name.
+fn each(head: &[u8], name: &str, mut out: impl FnMut(&[u8])) {
+    let behind_start = lines(head).skip_while(|line| line.is_empty()).skip(1);
+    for line in behind_start.take_while(|line| !line.is_empty()) {
+        let Some((found, value)) = line.split_at_checked(name.len()) else {
+            continue;
+        };
+        if let (true, Some(value)) = (
+            found.eq_ignore_ascii_case(name.as_bytes()),
+            value.strip_prefix(b":"),
+        ) {
+            out(value.trim_ascii());
+        }
+    }
+}
+
+fn field(head: &[u8], name: &str, out: Out<'_>) {
+    each(head, name, |value| text(value, out));
+}
+
+fn text(bytes: &[u8], out: Out<'_>) {
+    if !bytes.is_empty() {
+        out(Value::Text(&String::from_utf8_lossy(bytes)));
+    }
+}
+
+fn decimal(bytes: &[u8]) -> Option<u64> {
+    let digits = std::str::from_utf8(bytes).ok()?;
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|_| is_number)
+}
