@@ -331,15 +331,16 @@ impl StateMachine for Machine {
         packer.number(self.revision);
         packer.number(self.keys.len() as u64);
         for (key, held) in &self.keys {
-            pack(&mut packer, key, held);
+            let counts = [held.create_revision, held.mod_revision, held.version];
+            pack(&mut packer, key, &held.value, counts);
         }
         packer.number(self.changes.len() as u64);
         for change in &self.changes {
             match change {
                 Change::Put(now) => {
                     packer.number(PUT);
-                    let (key, held) = Held::split(now.clone());
-                    pack(&mut packer, &key, &held);
+                    let counts = [now.create_revision, now.mod_revision, now.version];
+                    pack(&mut packer, &now.key, &now.value, counts);
                 }
                 Change::Deleted { key, revision } => {
                     packer.number(DELETED);
@@ -406,12 +407,13 @@ impl Machine {
 const PUT: u64 = 0;
 const DELETED: u64 = 1;
 
-fn pack(packer: &mut Packer, key: &[u8], held: &Held) {
+/// A key, its value, and its create revision, mod revision and version.
+fn pack(packer: &mut Packer, key: &[u8], value: &[u8], counts: [u64; 3]) {
     packer.bytes(key);
-    packer.bytes(&held.value);
-    packer.number(held.create_revision);
-    packer.number(held.mod_revision);
-    packer.number(held.version);
+    packer.bytes(value);
+    for count in counts {
+        packer.number(count);
+    }
 }
 
 fn unpack(unpacker: &mut Unpacker<'_>) -> Result<KeyValue, BadSnapshot> {
