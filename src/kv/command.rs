@@ -161,6 +161,14 @@ crate::wire! {
 }
 
 impl Keys {
+    /// Whether there may be such keys: any bytes are a prefix, not all are a key.
+    pub fn check(&self) -> Result<(), Refused> {
+        match self {
+            Keys::One(key) => check_key(key),
+            Keys::Prefix(_) => Ok(()),
+        }
+    }
+
     /// Whether this key is one of them.
     pub fn contain(&self, key: &[u8]) -> bool {
         match self {

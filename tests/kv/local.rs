@@ -72,9 +72,7 @@ impl Store for Local {
     }
 
     fn watch(&self, keys: Keys, from: Revision) -> Result<Box<dyn Watch>, StoreError> {
-        if let Keys::One(key) = &keys {
-            check_key(key)?;
-        }
+        keys.check()?;
         let store = self.clone();
         Ok(Box::new(LocalWatch { store, keys, from }))
     }

@@ -372,9 +372,7 @@ impl Store for Client {
     }
 
     fn watch(&self, keys: Keys, from: Revision) -> Result<Box<dyn Watch>, StoreError> {
-        if let Keys::One(key) = &keys {
-            check_key(key)?;
-        }
+        keys.check()?;
         Ok(Box::new(Watching {
             client: self.clone(),
             keys,

@@ -166,9 +166,7 @@ impl Store for Etcd {
     }
 
     fn watch(&self, keys: Keys, from: Revision) -> Result<Box<dyn Watch>, StoreError> {
-        if let Keys::One(key) = &keys {
-            check_key(key)?;
-        }
+        keys.check()?;
         Ok(Box::new(EtcdWatch::new(self.link.clone(), keys, from)))
     }
 }

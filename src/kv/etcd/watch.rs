@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::body::{self, Told};
-use super::link::{Exchange, Link, NoAnswer};
+use super::link::{Exchange, Link};
 use crate::http::ExchangeError;
 use crate::kv::command::{Change, Changes, Keys, Revision};
 use crate::kv::store::{StoreError, Watch};
@@ -40,11 +40,8 @@ impl EtcdWatch {
     fn open(&self) -> Result<Lines, StoreError> {
         let body = body::watch(&self.keys, self.next);
         let most = self.link.config().max_answer;
-        match self.link.open("/v3/watch", &body) {
-            Ok(exchange) => Ok(Lines::new(exchange, most)),
-            Err(NoAnswer::Failed(error)) => Err(error),
-            Err(NoAnswer::TooLong) => Err(StoreError::NotDone("the answer is too long".into())),
-        }
+        let exchange = self.link.open("/v3/watch", &body).map_err(super::plain)?;
+        Ok(Lines::new(exchange, most))
     }
 }
 
