@@ -9,6 +9,7 @@ use super::{Book, DELIVER, INTRODUCE, PeersConfig};
 use crate::net::{Deadline, Network};
 use crate::raft::{Body, Message, NodeId};
 use crate::rpc::{CallError, Client};
+use crate::telemetry::Level;
 
 /// Bytes of commands that go in one notification, but for the last message. Together they stay
 /// below the limit of a message (4 MiB), as does one AppendEntries or part of a snapshot.
@@ -165,7 +166,7 @@ impl Sending {
             return true;
         }
         if let Some(gone) = self.client.take() {
-            self.tell("peer lost", &gone.peer());
+            self.tell(Level::Debug, "peer lost", &gone.peer());
         }
         if !self.retry.passed() {
             return false;
@@ -174,17 +175,17 @@ impl Sending {
             Ok(client) => {
                 let why = client.peer();
                 // Whoever read that it was not reached wants to read this.
-                if self.failures > 0 {
-                    self.tell_all("peer reached", &why);
-                } else {
-                    self.tell("peer reached", &why);
-                }
+                let level = match self.failures {
+                    0 => Level::Debug,
+                    _ => Level::Info,
+                };
+                self.tell(level, "peer reached", &why);
                 (self.client, self.failures) = (Some(client), 0);
                 true
             }
             Err(error) => {
                 if self.failures == 0 {
-                    self.tell_all("peer not reached", &error);
+                    self.tell(Level::Info, "peer not reached", &error);
                 }
                 self.retry = Deadline::after(pause(&self.config, self.failures));
                 self.failures = self.failures.saturating_add(1);
@@ -216,27 +217,23 @@ impl Sending {
             match client.notify(DELIVER, &(now,)) {
                 Ok(()) => {}
                 // Too long for a frame: no other connection would take it.
-                Err(error @ CallError::BadArgument(_)) => self.tell("message dropped", &error),
+                Err(error @ CallError::BadArgument(_)) => {
+                    self.tell(Level::Debug, "message dropped", &error);
+                }
                 Err(error) => {
-                    self.tell("peer lost", &error);
+                    self.tell(Level::Debug, "peer lost", &error);
                     self.client = None;
                 }
             }
         }
     }
 
-    /// For who looks closely.
-    fn tell(&self, what: &str, why: &dyn Display) {
+    /// To everyone once when a peer goes away and once when it comes back, else to who looks
+    /// closely.
+    fn tell(&self, level: Level, what: &str, why: &dyn Display) {
         let target = format!("node {}", self.from);
         let fields: [(&str, &dyn Display); 2] = [("peer", &self.to), ("why", why)];
-        self.config.log.debug(&target, what, &fields);
-    }
-
-    /// For everyone: once when a peer goes away, once when it comes back.
-    fn tell_all(&self, what: &str, why: &dyn Display) {
-        let target = format!("node {}", self.from);
-        let fields: [(&str, &dyn Display); 2] = [("peer", &self.to), ("why", why)];
-        self.config.log.info(&target, what, &fields);
+        self.config.log.write(level, &target, what, &fields);
     }
 }
 
