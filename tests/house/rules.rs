@@ -272,6 +272,7 @@ pub const PURE: &[&str] = &[
     "raft/sim/outputs.rs",
     "raft/sim/page.rs",
     "raft/sim/queue.rs",
+    "raft/sim/scenario/founding.rs",
     "raft/sim/scenario/mod.rs",
     "raft/sim/scenario/named.rs",
     "raft/sim/scenario/parse.rs",

@@ -30,10 +30,7 @@ use super::scenario::Scenario;
 use super::timeline::{Loss, Moment, Timeline, What};
 use crate::raft::history::Operation;
 use crate::raft::storage::{MemoryStorage, Restored};
-use crate::raft::{
-    Config, Dice, Entry, Index, Input, Membership, Message, Node, NodeId, Payload, Refusal,
-    RoleName,
-};
+use crate::raft::{Dice, Index, Input, Message, Node, NodeId, Refusal, RoleName};
 
 /// How long a cluster may take after all faults until a new write has reached all members.
 pub const RECOVERY: Duration = Duration::from_secs(10);
@@ -185,24 +182,11 @@ impl<'a> World<'a> {
     /// The founding nodes, with what the scenario puts on their disks.
     fn found(&mut self) {
         let scenario = self.scenario;
-        let mut members = Membership::of(1..=scenario.nodes);
-        members.learners = (scenario.nodes + 1..=scenario.nodes + scenario.learners).collect();
-        self.checks.founded(members.clone());
+        let members = scenario.founders();
         for id in members.members() {
-            let preset = scenario.logs.get(&id).cloned().unwrap_or_default();
-            let entry = |(index, &term)| Entry {
-                term,
-                index,
-                payload: Payload::NoOp,
-            };
-            let mut restored = Restored {
-                entries: (1..).zip(&preset.log).map(entry).collect(),
-                ..Restored::default()
-            };
-            restored.hard_state.term = preset.term;
-            restored.snapshot.meta.membership = members.clone();
-            self.build(id, restored);
+            self.build(id, scenario.founding_disk(id));
         }
+        self.checks.founded(members);
         for (place, timed) in scenario.actions.iter().enumerate() {
             self.queue.plan(timed.at, Event::Action(place));
         }
@@ -300,7 +284,7 @@ impl<'a> World<'a> {
 
     /// A node that is down begins to run with what its disk holds.
     pub(super) fn start(&mut self, id: NodeId) -> Checked {
-        let (seed, config) = (self.dice.number(), self.config());
+        let (seed, config) = (self.dice.number(), self.scenario.config());
         let Some(host) = self.hosts.get_mut(&id).filter(|host| host.node.is_none()) else {
             return Ok(());
         };
@@ -323,22 +307,6 @@ impl<'a> World<'a> {
         let entries = restored.entries;
         self.tell(Some(id), || What::Started { snapshot, entries });
         self.settle(id)
-    }
-
-    fn config(&self) -> Config {
-        let Scenario {
-            timeouts,
-            snapshots,
-            ..
-        } = self.scenario;
-        Config {
-            election_timeout_min: timeouts.election.least,
-            election_timeout_max: timeouts.election.most,
-            heartbeat: timeouts.heartbeat,
-            snapshot_part: snapshots.part as usize,
-            keep_entries: snapshots.keep,
-            ..Config::default()
-        }
     }
 
     /// The node loses all that is not on its disk.

@@ -36,6 +36,7 @@
 //! To add an action: 1. a variant of [`Action`]; 2. its words in `parse.rs`; 3. in `Display` below;
 //! 4. a line in the table of the round-trip test; 5. both worlds (`world.rs`, `threads.rs`).
 
+mod founding;
 mod named;
 mod parse;
 mod show;

@@ -18,9 +18,7 @@ use super::post::{Answer, Letter, Post, Report, Spectator};
 use crate::raft::registers::Registers;
 use crate::raft::sessions::{Limits, Sessions};
 use crate::raft::storage::{MemoryStorage, Restored};
-use crate::raft::{
-    Config, Dice, Entry, HardState, Index, Membership, Node, NodeId, Payload, RoleName,
-};
+use crate::raft::{Dice, Node, NodeId, RoleName};
 
 /// Enough for a node or a client; sixty-four of each are allowed.
 const STACK: usize = 512 << 10;
@@ -71,32 +69,14 @@ impl Cast {
             clients: Vec::new(),
             others: vec![spawn("network".into(), move || thread.run())?],
         };
-        for id in 1..=cast.scenario.nodes + cast.scenario.learners {
-            let disk = cast.founding(id);
+        for id in cast.scenario.founders().members() {
+            let disk = cast.scenario.founding_disk(id);
             cast.add(id, disk)?;
         }
         for _ in 0..cast.scenario.clients.number {
             cast.client(Plan::Always(cast.scenario.clients))?;
         }
         Ok(cast)
-    }
-
-    /// A founding node's disk at the start.
-    fn founding(&self, id: NodeId) -> Restored {
-        let voters = self.scenario.nodes;
-        let mut restored = Restored::default();
-        let mut membership = Membership::of(1..=voters);
-        membership.learners = (voters + 1..=voters + self.scenario.learners).collect();
-        restored.snapshot.meta.membership = membership;
-        if let Some(preset) = self.scenario.logs.get(&id) {
-            restored.hard_state = HardState {
-                term: preset.term,
-                vote: None,
-            };
-            let entries = preset.log.iter().zip(1..);
-            restored.entries = entries.map(|(&term, index)| no_op(term, index)).collect();
-        }
-        restored
     }
 
     /// Starts a node that was not there yet.
@@ -130,7 +110,7 @@ impl Cast {
         let moment = Moment::of(now, id, RoleName::Follower, term, started);
         self.spectator.tell(Report::Moment(moment));
         let (sender, inbox) = mpsc::channel();
-        let config = config(&self.scenario);
+        let config = self.scenario.config();
         let thread = NodeThread {
             id,
             node: Node::new(id, config, restored, seed, machine.clock.shows(now)),
@@ -264,23 +244,4 @@ fn spawn<T: Send + 'static>(
         .name(name)
         .stack_size(STACK)
         .spawn(body)
-}
-
-fn no_op(term: u64, index: Index) -> Entry {
-    Entry {
-        term,
-        index,
-        payload: Payload::NoOp,
-    }
-}
-
-fn config(scenario: &Scenario) -> Config {
-    Config {
-        election_timeout_min: scenario.timeouts.election.least,
-        election_timeout_max: scenario.timeouts.election.most,
-        heartbeat: scenario.timeouts.heartbeat,
-        snapshot_part: scenario.snapshots.part as usize,
-        keep_entries: scenario.snapshots.keep,
-        ..Config::default()
-    }
 }
