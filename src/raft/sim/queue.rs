@@ -24,6 +24,17 @@ impl<T> Queue<T> {
         self.waiting.insert((time, self.planned), event);
     }
 
+    /// When the next event is.
+    pub(super) fn first(&self) -> Option<Duration> {
+        self.waiting.keys().next().map(|(time, _)| *time)
+    }
+
+    /// The next event, if its time has come.
+    pub(super) fn due(&mut self, now: Duration) -> Option<T> {
+        let first = self.waiting.first_entry()?;
+        (first.key().0 <= now).then(|| first.remove())
+    }
+
     /// The next event, with its time.
     pub(super) fn next(&mut self) -> Option<(Duration, T)> {
         let ((time, _), event) = self.waiting.pop_first()?;
@@ -43,5 +54,19 @@ mod tests {
         }
         let names: Vec<&str> = std::iter::from_fn(|| queue.next().map(|(_, name)| name)).collect();
         assert_eq!(names, ["a", "b", "c", "d"]);
+    }
+
+    #[test]
+    fn an_event_is_due_from_its_time_on() {
+        let mut queue = Queue::new();
+        let [early, late] = [1, 2].map(Duration::from_millis);
+        assert_eq!(queue.first(), None);
+        queue.plan(late, "b");
+        queue.plan(early, "a");
+        assert_eq!(queue.first(), Some(early));
+        assert_eq!(queue.due(Duration::ZERO), None);
+        assert_eq!(queue.due(early), Some("a"));
+        assert_eq!(queue.due(early), None);
+        assert_eq!(queue.due(late), Some("b"));
     }
 }

@@ -10,6 +10,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
 use super::super::client::Plan;
+use super::super::queue::Queue;
 use super::super::scenario::{Action, Clients, Scenario, Span, Weather, Who};
 use super::super::timeline::{Moment, What};
 use super::super::watch::Watch;
@@ -40,8 +41,7 @@ pub(super) struct Control {
     cast: Cast,
     reports: Receiver<Report>,
     spectator: Spectator,
-    agenda: BTreeMap<(Duration, u64), Task>,
-    planned: u64,
+    agenda: Queue<Task>,
     watch: Watch,
     /// What each node said last.
     roles: BTreeMap<NodeId, (RoleName, Term)>,
@@ -62,8 +62,7 @@ impl Control {
             cast: Cast::start(scenario, seed, spectator.clone())?,
             reports,
             spectator,
-            agenda: BTreeMap::new(),
-            planned: 0,
+            agenda: Queue::new(),
             watch: Watch::default(),
             roles: BTreeMap::new(),
             voters,
@@ -71,19 +70,14 @@ impl Control {
             ended: None,
         };
         for timed in actions.into_iter().filter(|timed| timed.at <= duration) {
-            control.plan(timed.at, Task::Action(timed.action));
+            control.agenda.plan(timed.at, Task::Action(timed.action));
         }
-        control.plan(duration, Task::Heal);
+        control.agenda.plan(duration, Task::Heal);
         Ok(control)
     }
 
     pub(super) fn sender(&self) -> Sender<Report> {
         self.spectator.control.clone()
-    }
-
-    fn plan(&mut self, time: Duration, task: Task) {
-        self.planned += 1;
-        self.agenda.insert((time, self.planned), task);
     }
 
     /// The run, to its end.
@@ -101,16 +95,12 @@ impl Control {
             if let Some(ended) = self.ended {
                 return Ok(ended);
             }
-            let next = self.agenda.first_key_value();
-            let wait = next.map_or(LONG, |((due, _), _)| self.spectator.time.until(*due));
+            let next = self.agenda.first();
+            let wait = next.map_or(LONG, |due| self.spectator.time.until(due));
             if let Ok(report) = self.reports.recv_timeout(wait) {
                 self.hear(report, each);
             }
-            while let Some(task) = self.agenda.first_entry() {
-                if task.key().0 > self.spectator.time.now() {
-                    break;
-                }
-                let task = task.remove();
+            while let Some(task) = self.agenda.due(self.spectator.time.now()) {
                 if matches!(task, Task::GiveUp) {
                     let broken = format!("no progress within {PROGRESS:?} after everything healed");
                     self.judge(Err(broken), each);
@@ -342,7 +332,7 @@ impl Control {
             self.note(format!("{}: refused: {refusal}", order.words));
             return;
         }
-        self.plan(now + ORDER.1, Task::Order(order));
+        self.agenda.plan(now + ORDER.1, Task::Order(order));
     }
 
     /// Everything is well from here on, so an operation must be answered.
@@ -366,7 +356,7 @@ impl Control {
         };
         self.witness = Some(self.cast.client(Plan::Always(witness))?);
         let until = self.spectator.time.now() + PROGRESS;
-        self.plan(until, Task::GiveUp);
+        self.agenda.plan(until, Task::GiveUp);
         Ok(())
     }
 }

@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use super::super::network::Network;
+use super::super::queue::Queue;
 use super::super::timeline::{Loss, Moment, What};
 use super::post::{Letter, Post, Report, Spectator};
 use crate::raft::{Message, NodeId, RoleName, Term};
@@ -20,8 +21,8 @@ pub(super) struct NetworkThread {
     inbox: Receiver<Letter>,
     network: Network,
     nodes: BTreeMap<NodeId, Sender<Post>>,
-    /// What is on its way, by its time of arrival and its number.
-    flying: BTreeMap<(Duration, u64), Message>,
+    /// What is on its way, with its number.
+    flying: Queue<(u64, Message)>,
     /// Messages and copies so far.
     count: u64,
     spectator: Spectator,
@@ -33,7 +34,7 @@ impl NetworkThread {
             inbox,
             network,
             nodes: BTreeMap::new(),
-            flying: BTreeMap::new(),
+            flying: Queue::new(),
             count: 0,
             spectator,
         }
@@ -42,8 +43,8 @@ impl NetworkThread {
     /// Carries letters until the run is over.
     pub(super) fn run(mut self) {
         loop {
-            let next = self.flying.first_key_value();
-            let wait = next.map_or(LONG, |((due, _), _)| self.spectator.time.until(*due));
+            let next = self.flying.first();
+            let wait = next.map_or(LONG, |due| self.spectator.time.until(due));
             match self.inbox.recv_timeout(wait) {
                 Ok(Letter::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                 Ok(letter) => self.take(letter),
@@ -89,15 +90,15 @@ impl NetworkThread {
         let moment = Moment::of(now, message.from, role, term, sent);
         self.spectator.tell(Report::Moment(moment));
         match self.network.send(message.from, message.to) {
-            Err(loss) => self.lose(number, &message, loss),
+            Err(loss) => self.lose(number, way(&message), loss),
             Ok((delay, again)) => {
                 if let Some(delay) = again {
                     self.count += 1;
                     let copy = self.count;
                     self.spectator.of_world(What::Duplicated { number, copy });
-                    self.flying.insert((now + delay, copy), message.clone());
+                    self.flying.plan(now + delay, (copy, message.clone()));
                 }
-                self.flying.insert((now + delay, number), message);
+                self.flying.plan(now + delay, (number, message));
             }
         }
     }
@@ -105,26 +106,30 @@ impl NetworkThread {
     /// Delivers all that is due.
     fn deliver(&mut self) {
         let now = self.spectator.time.now();
-        while let Some(((due, number), message)) = self.flying.pop_first() {
-            if due > now {
-                self.flying.insert((due, number), message);
-                return;
-            }
+        while let Some((number, message)) = self.flying.due(now) {
+            let of = way(&message);
             if !self.network.connects(message.from, message.to) {
-                self.lose(number, &message, Loss::Parted);
-            } else if !self.post(message.to, Post::Message(number, message.clone())) {
-                self.lose(number, &message, Loss::Down);
+                self.lose(number, of, Loss::Parted);
+            } else if !self.post(message.to, Post::Message(number, message)) {
+                self.lose(number, of, Loss::Down);
             }
         }
     }
 
-    fn lose(&self, number: u64, message: &Message, loss: Loss) {
+    fn lose(&self, number: u64, (from, to, kind): Way, loss: Loss) {
         self.spectator.of_world(What::Dropped {
             number,
-            from: message.from,
-            to: message.to,
-            kind: message.body.name(),
+            from,
+            to,
+            kind,
             loss,
         });
     }
+}
+
+/// From whom a message is, for whom, and its name: what is told of one that is lost.
+type Way = (NodeId, NodeId, &'static str);
+
+fn way(message: &Message) -> Way {
+    (message.from, message.to, message.body.name())
 }
