@@ -79,7 +79,7 @@ fn in_virtual_time(plan: &Plan, show: &mut Show<'_>) -> Result<Duration, Failure
     let options = Options { watch: true };
     let run = world::run(&plan.scenario, plan.seed, &options);
     for moment in run.timeline.moments() {
-        show.moment(moment.clone())?;
+        show.moment(moment)?;
     }
     Ok(run.lasted)
 }
@@ -94,7 +94,7 @@ fn as_threads(plan: &Plan, show: &mut Show<'_>) -> Result<Duration, Failure> {
     started.what("waiting for signals")?;
     let mut shown = Ok(());
     let ended = run.watch(|moment| {
-        shown = show.moment(moment);
+        shown = show.moment(&moment);
         match shown {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),

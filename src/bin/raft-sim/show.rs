@@ -40,8 +40,8 @@ impl<'a> Show<'a> {
     }
 
     /// Prints a moment if it is worth a line, and counts it.
-    pub fn moment(&mut self, moment: Moment) -> Result<(), Failure> {
-        self.tally.count(&moment);
+    pub fn moment(&mut self, moment: &Moment) -> Result<(), Failure> {
+        self.tally.count(moment);
         let most = match self.plan.messages {
             true => Level::Message,
             false => Level::Story,
@@ -53,7 +53,7 @@ impl<'a> Show<'a> {
             })?;
         }
         if self.plan.html.is_some() {
-            self.timeline.add(moment);
+            self.timeline.add(moment.clone());
         }
         Ok(())
     }
