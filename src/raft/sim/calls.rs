@@ -90,7 +90,7 @@ impl World<'_> {
         of: (u64, u64),
         call: Call,
     ) -> Checked {
-        let (id, committed) = (self.number(), self.checks.committed());
+        let (id, committed) = (self.number(), self.checks.commits.last());
         let Some(host) = self.hosts.get_mut(&node).filter(|host| host.node.is_some()) else {
             return Ok(());
         };

@@ -91,7 +91,7 @@ impl World<'_> {
             };
             let (applied, bytes) = (host.applied, host.machine.snapshot());
             self.mix(applied);
-            self.checks.machine(id, applied, &bytes)?;
+            self.checks.commits.machine(id, applied, &bytes)?;
         }
         self.recording.judge()
     }

@@ -129,7 +129,9 @@ impl World<'_> {
         let Some(host) = self.hosts.get_mut(&id) else {
             return Ok(());
         };
-        self.checks.installs(id, host.applied, meta, data.bytes())?;
+        self.checks
+            .commits
+            .installs(id, host.applied, meta, data.bytes())?;
         if let Err(why) = host.machine.restore(data.bytes()) {
             let how = format!(
                 "node {id} cannot restore the snapshot up to {}: {why}",
@@ -151,6 +153,7 @@ impl World<'_> {
             return Ok(());
         };
         self.checks
+            .commits
             .applies(id, host.applied, entry, host.storage.stable())?;
         host.applied = entry.index;
         let accepted = host.accepted.remove(&entry.index);
@@ -180,7 +183,7 @@ impl World<'_> {
             return Ok(());
         };
         if let Some((key, committed)) = &waiting.read {
-            self.checks.reads(id, *committed, host.applied)?;
+            self.checks.commits.reads(id, *committed, host.applied)?;
             let holds = host.machine.machine().get(key).map(str::to_owned);
             self.answer(&waiting, Reply::Holds(holds));
         }
@@ -216,7 +219,7 @@ impl World<'_> {
         };
         let (index, data) = (host.applied, host.machine.snapshot());
         host.compacted = index;
-        self.checks.machine(id, index, &data)?;
+        self.checks.commits.machine(id, index, &data)?;
         self.step(
             id,
             Input::Compact {

@@ -186,7 +186,7 @@ impl<'a> World<'a> {
         for id in members.members() {
             self.build(id, scenario.founding_disk(id));
         }
-        self.checks.founded(members);
+        self.checks.commits.founded(members);
         for (place, timed) in scenario.actions.iter().enumerate() {
             self.queue.plan(timed.at, Event::Action(place));
         }

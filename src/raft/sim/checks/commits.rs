@@ -10,7 +10,7 @@ use crate::raft::{Entry, Index, Membership, Node, NodeId, Payload, RoleName, Sna
 
 /// The agreed log, and what the machine is at some of its indices.
 #[derive(Debug, Default)]
-pub(super) struct Commits {
+pub(in crate::raft::sim) struct Commits {
     /// Entry 1 first; with the term in which it was seen committed for the first time.
     agreed: Vec<(Entry, Term)>,
     /// The last membership among them.
@@ -31,7 +31,8 @@ pub(super) fn holds(disk: &Restored, index: Index, term: Term) -> bool {
 }
 
 impl Commits {
-    pub(super) fn last(&self) -> Index {
+    /// How much is committed, as far as any node knows.
+    pub(in crate::raft::sim) fn last(&self) -> Index {
         self.agreed.len() as Index
     }
 
@@ -125,12 +126,12 @@ impl Commits {
     }
 
     /// The members that a cluster begins with.
-    pub(super) fn founded(&mut self, members: Membership) {
+    pub(in crate::raft::sim) fn founded(&mut self, members: Membership) {
         self.members = Some(members);
     }
 
     /// An entry goes into the machine of a node that is at `applied`.
-    pub(super) fn applies(
+    pub(in crate::raft::sim) fn applies(
         &self,
         id: NodeId,
         applied: Index,
@@ -151,7 +152,12 @@ impl Commits {
     }
 
     /// A machine's bytes after the entry at `index`: the same on each node.
-    pub(super) fn machine(&mut self, id: NodeId, index: Index, bytes: &[u8]) -> Checked {
+    pub(in crate::raft::sim) fn machine(
+        &mut self,
+        id: NodeId,
+        index: Index,
+        bytes: &[u8],
+    ) -> Checked {
         let digest = digest(bytes);
         let known = *self.machines.entry(index).or_insert(digest);
         must(known == digest, Rule::Snapshot, || {
@@ -160,7 +166,7 @@ impl Commits {
     }
 
     /// A snapshot replaces the machine of a node that is at `applied`.
-    pub(super) fn installs(
+    pub(in crate::raft::sim) fn installs(
         &mut self,
         id: NodeId,
         applied: Index,
@@ -181,7 +187,12 @@ impl Commits {
     }
 
     /// A read is answered from a machine that is at `applied`; `committed` was when it came.
-    pub(super) fn reads(&self, id: NodeId, committed: Index, applied: Index) -> Checked {
+    pub(in crate::raft::sim) fn reads(
+        &self,
+        id: NodeId,
+        committed: Index,
+        applied: Index,
+    ) -> Checked {
         must(applied >= committed, Rule::Read, || {
             format!(
                 "node {id} answers a read at {applied}; {committed} were committed when it came"

@@ -30,7 +30,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::raft::storage::Restored;
-use crate::raft::{Entry, Index, Membership, Message, Node, NodeId, RoleName, SnapshotMeta, Term};
+use crate::raft::{Index, Membership, Message, Node, NodeId, RoleName, Term};
 
 use commits::Commits;
 use logs::{Logs, Shadow};
@@ -148,7 +148,7 @@ pub(super) struct Checks {
     seats: BTreeMap<NodeId, Seat>,
     votes: Votes,
     logs: Logs,
-    commits: Commits,
+    pub(super) commits: Commits,
 }
 
 impl Checks {
@@ -172,48 +172,6 @@ impl Checks {
         if let Some(seat) = self.seats.get_mut(&id) {
             seat.role = None;
         }
-    }
-
-    /// The members that the cluster begins with.
-    pub(super) fn founded(&mut self, members: Membership) {
-        self.commits.founded(members);
-    }
-
-    /// An entry goes into the machine of a node that is at `applied`.
-    pub(super) fn applies(
-        &self,
-        id: NodeId,
-        applied: Index,
-        entry: &Entry,
-        disk: &Restored,
-    ) -> Checked {
-        self.commits.applies(id, applied, entry, disk)
-    }
-
-    /// A snapshot replaces the machine of a node that is at `applied`.
-    pub(super) fn installs(
-        &mut self,
-        id: NodeId,
-        applied: Index,
-        meta: &SnapshotMeta,
-        data: &[u8],
-    ) -> Checked {
-        self.commits.installs(id, applied, meta, data)
-    }
-
-    /// A machine's bytes at an index.
-    pub(super) fn machine(&mut self, id: NodeId, index: Index, bytes: &[u8]) -> Checked {
-        self.commits.machine(id, index, bytes)
-    }
-
-    /// A read is answered from a machine that is at `applied`; `committed` was when it came.
-    pub(super) fn reads(&self, id: NodeId, committed: Index, applied: Index) -> Checked {
-        self.commits.reads(id, committed, applied)
-    }
-
-    /// How much is committed, as far as any node knows.
-    pub(super) fn committed(&self) -> Index {
-        self.commits.last()
     }
 
     /// The message leaves its sender.
