@@ -114,8 +114,6 @@ pub struct Scan<'a> {
     pub end: usize,
     /// How much is known to have been stable.
     pub stable: usize,
-    /// Whether something else than zeros stands behind the end: a torn write.
-    pub torn: bool,
 }
 
 /// Damage to what was stable once.
@@ -137,7 +135,6 @@ pub fn scan(segment: &[u8], number: u64, longest: usize) -> Result<Scan<'_>, Dam
         records: Vec::new(),
         end: MAGIC.len(),
         stable: 0,
-        torn: false,
     };
     let bad = loop {
         match record(segment, number, found.end, longest) {
@@ -149,8 +146,6 @@ pub fn scan(segment: &[u8], number: u64, longest: usize) -> Result<Scan<'_>, Dam
             Err(bad) => break bad,
         }
     };
-    let rest = segment.get(found.end..).unwrap_or_default();
-    found.torn = rest.iter().any(|&byte| byte != 0);
     // The first record of all was stable before the file had its name.
     let proven = found.stable.max(highest_stable(segment, number, found.end));
     if proven > found.end || found.records.is_empty() {
