@@ -25,6 +25,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::register::{ABSENT, Effect, Register, Step, Word};
+use crate::raft::dice::Dice;
 
 /// What a search found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -392,15 +393,10 @@ impl Scene {
 }
 
 /// A number for a step. The sums of two sets of them are the same by chance only: with a billion
-/// sets, once in 10^20 searches. (SplitMix64's mixing, twice.)
+/// sets, once in 10^20 searches.
 fn name(at: usize) -> u128 {
-    let half = |salt: u64| {
-        let mut mixed = (at as u64 ^ salt).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        u128::from(mixed ^ (mixed >> 31))
-    };
-    half(0x5851_f42d_4c95_7f2d) << 64 | half(0x1405_7b7e_f767_814f)
+    let mut dice = Dice::new(at as u64);
+    u128::from(dice.number()) << 64 | u128::from(dice.number())
 }
 
 /// A list of places from which any can be removed at once, and restored in reverse order
