@@ -163,7 +163,7 @@ impl Node {
     pub fn status(&self) -> Status {
         Status {
             id: self.id,
-            role: self.role_name(),
+            role: self.role(),
             term: self.hard.term,
             leader: self.leader(),
             first_index: self.log.base() + 1,
@@ -181,7 +181,15 @@ impl Node {
 
     /// What it is.
     pub fn role(&self) -> RoleName {
-        self.role_name()
+        match &self.role {
+            Role::Follower { .. } => RoleName::Follower,
+            Role::Candidate {
+                ballot: Ballot::Pre,
+                ..
+            } => RoleName::PreCandidate,
+            Role::Candidate { .. } => RoleName::Candidate,
+            Role::Leader(_) => RoleName::Leader,
+        }
     }
 
     /// Its commit index.
@@ -219,25 +227,13 @@ impl Node {
         }
     }
 
-    fn role_name(&self) -> RoleName {
-        match &self.role {
-            Role::Follower { .. } => RoleName::Follower,
-            Role::Candidate {
-                ballot: Ballot::Pre,
-                ..
-            } => RoleName::PreCandidate,
-            Role::Candidate { .. } => RoleName::Candidate,
-            Role::Leader(_) => RoleName::Leader,
-        }
-    }
-
     /// Takes a role and tells of it.
     fn become_(&mut self, role: Role) {
         if let Role::Leader(leader) = std::mem::replace(&mut self.role, role) {
             self.leave_office(*leader);
         }
         self.out.events.push(Event::Became {
-            role: self.role_name(),
+            role: self.role(),
             term: self.hard.term,
             leader: self.leader(),
         });
