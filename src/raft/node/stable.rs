@@ -266,10 +266,12 @@ impl Node {
         let before = self.log.membership_index();
         self.stable.truncated(index);
         #[cfg(test)]
-        let kept = self.log.clone();
+        let kept = self
+            .planted(Flaw::MembershipNotUndone)
+            .then(|| self.log.clone());
         self.log.truncate(index);
         #[cfg(test)]
-        if self.planted(Flaw::MembershipNotUndone) {
+        if let Some(kept) = kept {
             self.log.keep_memberships(&kept);
         }
         self.out.events.push(Event::Truncated(index));
