@@ -256,12 +256,12 @@ impl Reader<'_> {
     /// What follows `\u`, and the other half if it is one of a surrogate pair.
     fn unicode_escape(&mut self, from: usize) -> Result<char, Error> {
         let first = self.hex(from)?;
-        let mut units = vec![first];
-        if (0xd800..0xdc00).contains(&first) && self.take("\\u") {
-            units.push(self.hex(from)?);
-        }
+        let second = match first {
+            0xd800..0xdc00 if self.take("\\u") => Some(self.hex(from)?),
+            _ => None,
+        };
         // Two units that are no pair come out as an error and a rest: both are looked at.
-        let mut letters = char::decode_utf16(units);
+        let mut letters = char::decode_utf16([first].into_iter().chain(second));
         match (letters.next(), letters.next()) {
             (Some(Ok(letter)), None) => Ok(letter),
             _ => self.fail(from, Why::Surrogate),
