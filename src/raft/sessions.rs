@@ -221,9 +221,14 @@ impl Session {
     /// Forgets the replies before this number: how many bytes they were.
     fn await_from(&mut self, awaits_from: u64) -> usize {
         self.awaits_from = self.awaits_from.max(awaits_from);
-        let kept = self.replies.split_off(&self.awaits_from);
-        let forgotten = std::mem::replace(&mut self.replies, kept);
-        forgotten.values().map(Vec::len).sum()
+        let mut forgotten = 0;
+        while let Some(first) = self.replies.first_entry() {
+            if *first.key() >= self.awaits_from {
+                break;
+            }
+            forgotten += first.remove().len();
+        }
+        forgotten
     }
 
     fn reply_bytes(&self) -> usize {
