@@ -284,8 +284,7 @@ impl<M: StateMachine> StateMachine for Sessions<M> {
 const UNLIMITED: wire::Limits = wire::Limits {
     message: usize::MAX,
     elements: usize::MAX,
-    depth: 64,
-    memory_factor: 16,
+    ..wire::Limits::DEFAULT
 };
 
 impl Session {
