@@ -12,7 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use super::access::{AccessList, Unwelcome};
 use super::neighbour::neighbour;
 use super::stats::Stats;
-use crate::net::{Conn, Deadline};
+use crate::net::{Conn, Deadline, wait_until};
 
 /// Why a connection was not served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,17 +178,10 @@ impl Table {
     pub(crate) fn wait_empty(&self, deadline: Deadline) -> bool {
         let mut state = self.lock();
         while !state.live.is_empty() {
-            state = match deadline.remaining() {
-                None => self
-                    .empty
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner),
-                Some(left) if left.is_zero() => return false,
-                Some(left) => {
-                    let waited = self.empty.wait_timeout(state, left);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
+            if deadline.passed() {
+                return false;
+            }
+            state = wait_until(&self.empty, state, deadline);
         }
         true
     }
