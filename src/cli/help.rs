@@ -15,7 +15,7 @@
 //! FOOTER                          units, where the table has such values; exit statuses
 //! ```
 
-use super::spec::{HELP, Opt, Repeat, Spec, VERSION};
+use super::spec::{Opt, Repeat, Spec};
 
 /// Columns of the page: what every terminal has.
 pub(super) const WIDTH: usize = 80;
@@ -116,7 +116,7 @@ fn sections(spec: &Spec) -> Vec<(&str, Vec<Row>)> {
     for opt in spec.options {
         add(&mut sections, opt.heading, option_row(opt));
     }
-    for opt in [&HELP, &VERSION] {
+    for opt in spec.undeclared() {
         add(&mut sections, opt.heading, option_row(opt));
     }
     sections

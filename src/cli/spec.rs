@@ -3,7 +3,8 @@
 //! A [`Spec`] is a constant, so that a reader finds all the options of a
 //! program in one table at the head of its file, and the parser, the help page
 //! and the defaults cannot disagree. `--help` (`-h`) and `--version` (`-V`)
-//! belong to every program and are not declared.
+//! belong to every program and are not declared. (A program whose users know
+//! `-V` as something else declares that; its version is `--version` only.)
 //!
 //! To add an option to a program: 1. add its line to the table; 2. ask
 //! [`Args`](super::Args) for it by its long name. A name that is asked for and
@@ -16,6 +17,9 @@ pub(super) const HELP: Opt = Opt::flag("help", "print this help and exit").short
 
 /// The flag that every program has, to print its version.
 pub(super) const VERSION: Opt = Opt::flag("version", "print the version and exit").short('V');
+
+/// The same, for a program that has `-V` for something else.
+const LONG_VERSION: Opt = Opt::flag("version", "print the version and exit");
 
 /// A program's command line, declared as a constant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,7 +118,13 @@ impl Opt {
 impl Spec {
     /// Every option, with the two that are not declared.
     pub(super) fn all_options(&self) -> impl Iterator<Item = &Opt> {
-        self.options.iter().chain([&HELP, &VERSION])
+        self.options.iter().chain(self.undeclared())
+    }
+
+    /// The two that are not declared.
+    pub(super) fn undeclared(&self) -> [&'static Opt; 2] {
+        let taken = self.options.iter().any(|opt| opt.short == VERSION.short);
+        [&HELP, if taken { &LONG_VERSION } else { &VERSION }]
     }
 
     /// The declared option of this name; panics on a name that is not declared.
@@ -186,7 +196,7 @@ impl Spec {
         {
             mistakes.push(format!("--{long}: its short name is no letter or digit"));
         }
-        let mut earlier = self.options[..index].iter().chain([&HELP, &VERSION]);
+        let mut earlier = self.options[..index].iter().chain(self.undeclared());
         if earlier.clone().any(|other| other.long == long) {
             mistakes.push(format!("--{long}: the name is taken"));
         }
@@ -230,6 +240,7 @@ fn check_value(opt: &Opt, mistakes: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::Stop;
 
     const GOOD: Spec = Spec {
         name: "demo",
@@ -259,6 +270,29 @@ mod tests {
     }
 
     #[test]
+    fn a_program_may_have_the_letter_of_the_version_for_itself() {
+        const TREE: &[Opt] = &[Opt::flag("tree", "t").short('V')];
+        let spec = Spec {
+            options: TREE,
+            ..GOOD
+        };
+        assert_eq!(spec.check(), Ok(()));
+        assert!(
+            spec.parse(["-V".into()])
+                .is_ok_and(|args| args.flag("tree"))
+        );
+        let page = help::page(&spec);
+        assert!(
+            page.contains("      --version") && !page.contains("-V, --version"),
+            "{page}"
+        );
+        assert!(matches!(
+            spec.parse(["--version".into()]),
+            Err(Stop::Version(_))
+        ));
+    }
+
+    #[test]
     fn each_mistake_of_an_author_is_named() {
         const A: Opt = Opt::flag("aa", "a").short('a');
         #[rustfmt::skip]
@@ -266,7 +300,7 @@ mod tests {
             (&[A, Opt::flag("aa", "again")], "--aa: the name is taken"),
             (&[A, Opt::flag("bb", "b").short('a')], "--bb: its short name is taken"),
             (&[Opt::flag("help", "mine")], "--help: the name is taken"),
-            (&[Opt::flag("vv", "v").short('V')], "--vv: its short name is taken"),
+            (&[Opt::flag("vv", "v").short('h')], "--vv: its short name is taken"),
             (&[Opt::flag("x", "x")], "--x: not lower-case words joined by hyphens"),
             (&[Opt::flag("A-b", "x")], "--A-b: not lower-case words joined by hyphens"),
             (&[Opt::flag("ab-", "x")], "--ab-: not lower-case words joined by hyphens"),

@@ -55,24 +55,41 @@ pub struct Interface {
 impl Interface {
     /// One whose times are exact to the nanosecond.
     pub fn new(link: LinkType, snap: u32, name: Option<&str>) -> Self {
+        Self::with_units(link, snap, name, 1_000_000_000)
+    }
+
+    /// One whose times count so many units a second.
+    pub(super) fn with_units(
+        link: LinkType,
+        snap: u32,
+        name: Option<&str>,
+        per_second: u64,
+    ) -> Self {
         Self {
             link,
             snap,
             name: name.map(str::to_owned),
             clock: Clock {
-                per_second: 1_000_000_000,
+                per_second,
                 offset: 0,
             },
         }
+    }
+
+    /// How many digits of a second's fraction its times have, 0 to 9.
+    pub fn digits(&self) -> u8 {
+        let finest = self.clock.per_second.min(1_000_000_000);
+        (0..9)
+            .find(|digits| 10_u64.pow(*digits) >= finest)
+            .unwrap_or(9) as u8
     }
 
     /// Reads an interface block, whole.
     pub(super) fn parse(block: &[u8], order: Order) -> Result<Self, BlockFault> {
         let fields = order.u16(block, 8).zip(order.u32(block, 12));
         let (link, snap) = fields.ok_or(BlockFault::Length(block.len() as u32))?;
-        let mut interface = Self::new(LinkType(link), snap, None);
         // Without the option, times count microseconds.
-        interface.clock.per_second = 1_000_000;
+        let mut interface = Self::with_units(LinkType(link), snap, None, 1_000_000);
         let mut options = block.get(16..block.len() - 4).unwrap_or_default();
         while let Some((code, value, rest)) = option(options, order) {
             match (code, value) {

@@ -103,26 +103,30 @@ impl<R: Read> CaptureReader<R> {
     /// The next packet; `None` where the file ends well, and after an error. Blocks as the stream
     /// does, no longer than until the packet is whole.
     pub fn next_packet(&mut self) -> Result<Option<Packet<'_>>, FileError> {
+        let next = self.next_with_interfaces()?;
+        Ok(next.map(|(packet, _)| packet))
+    }
+
+    /// The same, with the interfaces described so far: the packet's is among them.
+    pub fn next_with_interfaces(
+        &mut self,
+    ) -> Result<Option<(Packet<'_>, &[Interface])>, FileError> {
         if self.over {
             return Ok(None);
         }
-        match self.find() {
-            Ok(Some(found)) => Ok(Some(Packet {
-                time: found.time,
-                link: found.link,
-                length: found.length,
-                interface: found.interface,
-                bytes: self.input.slice(found.bytes),
-            })),
-            Ok(None) => {
-                self.over = true;
-                Ok(None)
-            }
-            Err(error) => {
-                self.over = true;
-                Err(error)
-            }
-        }
+        let found = self.find();
+        self.over = !matches!(found, Ok(Some(_)));
+        let Some(found) = found? else {
+            return Ok(None);
+        };
+        let packet = Packet {
+            time: found.time,
+            link: found.link,
+            length: found.length,
+            interface: found.interface,
+            bytes: self.input.slice(found.bytes),
+        };
+        Ok(Some((packet, &self.interfaces)))
     }
 
     fn find(&mut self) -> Result<Option<Found>, FileError> {
@@ -145,7 +149,12 @@ impl<R: Read> CaptureReader<R> {
         };
         let header = FileHeader::parse(bytes)?;
         self.input.consume(FileHeader::LENGTH);
-        self.interfaces = vec![Interface::new(header.link, header.snap, None)];
+        let units = match header.precision {
+            Precision::Micro => 1_000_000,
+            Precision::Nano => 1_000_000_000,
+        };
+        let interface = Interface::with_units(header.link, header.snap, None, units);
+        self.interfaces = vec![interface];
         self.layout = Layout::Pcap(header);
         Ok(())
     }

@@ -245,6 +245,10 @@ fn each_interface_has_its_own_resolution_and_offset() {
     for (number, (_, units, ..)) in table.iter().enumerate() {
         file.extend(LITTLE.enhanced(number as u32, *units, 1, b"a"));
     }
+    let mut reader = CaptureReader::open(&file[..]).unwrap();
+    let (_, interfaces) = reader.next_with_interfaces().unwrap().unwrap();
+    let digits: Vec<u8> = interfaces.iter().map(Interface::digits).collect();
+    assert_eq!(digits, [6, 9, 0, 3, 9, 9, 4, 9, 9]);
     for (packet, (resolution, _, seconds, nanoseconds)) in all(&file).iter().zip(table) {
         assert_eq!(
             (packet.0, packet.1),

@@ -1,0 +1,131 @@
+//! Shows packets: of a capture file, or as they pass an interface.
+//!
+//! Options and output are those of tshark and tcpdump, which scripts and people know.
+//!
+//! Reading order: `plan` (what is asked for), `source` (where packets come from), `run` (the loop),
+//! `view` (what is shown of each), `save` (`-w`).
+#![forbid(unsafe_code)]
+
+mod plan;
+mod run;
+mod save;
+mod source;
+mod view;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use groundwire::cli::{self, Args, Failure, Opt, Out, Spec, What};
+use groundwire::server::{Signals, Stopper};
+use plan::{From, Plan};
+use run::Run;
+use source::Source;
+use view::{Shape, View};
+
+const SPEC: Spec = Spec {
+    name: "capture",
+    about: "Show the packets of a capture file, or those that pass an interface.",
+    usage: &["-r FILE [OPTION]...", "-i INTERFACE [OPTION]...", "-D"],
+    operands: &[],
+    options: &[
+        Opt::value(
+            "read",
+            "FILE",
+            "read a pcap or pcapng file; - is standard input",
+        )
+        .short('r'),
+        Opt::value("interface", "NAME", "capture on this interface, or on any").short('i'),
+        Opt::flag("list", "list the interfaces and exit").short('D'),
+        Opt::value("count", "N", "stop after this many packets [never]").short('c'),
+        Opt::flag("numeric", "accepted: names are never looked up").short('n'),
+        Opt::flag("hex", "show the bytes of each packet")
+            .short('x')
+            .under("What is shown"),
+        Opt::flag("quiet", "show no packets")
+            .short('q')
+            .under("What is shown"),
+        Opt::flag("print", "show packets though -w writes them")
+            .short('P')
+            .under("What is shown"),
+        Opt::flag("line-buffered", "let each packet's text out at once")
+            .short('l')
+            .under("What is shown"),
+        Opt::value("write", "FILE", "write the packets; - is standard output")
+            .short('w')
+            .under("Writing"),
+        Opt::value(
+            "format",
+            "FORMAT",
+            "pcap, nsecpcap or pcapng [by FILE's name]",
+        )
+        .short('F')
+        .under("Writing"),
+        Opt::value("snap", "BYTES", "keep no more of a packet; 0 is all")
+            .short('s')
+            .default("262144")
+            .under("Capturing"),
+        Opt::flag("no-promiscuous", "leave what is addressed to others")
+            .short('p')
+            .under("Capturing"),
+        Opt::value("buffer", "SIZE", "room in the kernel for packets that wait")
+            .short('B')
+            .default("2MiB")
+            .under("Capturing"),
+    ],
+    statuses: None,
+    epilogue: "FILE is written as pcapng, or as pcap where it ends in .pcap. To capture takes a\n\
+               right: sudo, or once sudo setcap cap_net_raw+ep PATH-OF-CAPTURE.\n\n\
+               Examples:\n  capture -r trace.pcapng\n  capture -i lo -c 10 -w trace.pcap",
+};
+
+fn main() -> ExitCode {
+    cli::run(&SPEC, capture)
+}
+
+fn capture(args: Args) -> Result<(), Failure> {
+    args.exactly(0)?;
+    if args.flag("list") {
+        return list();
+    }
+    let plan = Plan::from_args(&args)?;
+    let view = view(&args);
+    let mut source = open(&plan)?;
+    // The file to write is made once it is known that there is something to read.
+    Run::new(&plan, view)?.run(&mut source)
+}
+
+fn view(args: &Args) -> View {
+    View {
+        shape: Shape::Nothing,
+        bytes: args.flag("hex"),
+    }
+}
+
+/// A live capture ends at the first signal, and tells its counts; reading a file just ends.
+fn open(plan: &Plan) -> Result<Source, Failure> {
+    let From::Interface(_) = plan.from else {
+        return Source::open(plan);
+    };
+    let signals = Signals::block().what("blocking signals")?;
+    let source = Source::open(plan)?;
+    if let Some((name, stop)) = source.live() {
+        let stop = signals.stop_and_tell(Stopper::new(), move |_| stop.stop());
+        stop.what("waiting for signals")?;
+        // Standard error: standard output may be the packets.
+        let _ = io::stderr().write_all(format!("Capturing on '{name}'\n").as_bytes());
+    }
+    Ok(source)
+}
+
+fn list() -> Result<(), Failure> {
+    let out = Out::bulk();
+    for (at, name) in source::names()?.iter().enumerate() {
+        out.line(format_args!("{}. {}", at + 1, name.escape_debug()))?;
+    }
+    out.flush()
+}
+
+#[test]
+fn the_options_are_declared_well() {
+    assert_eq!(SPEC.check(), Ok(()));
+}

@@ -1,0 +1,131 @@
+//! What is asked for on the command line.
+
+use groundwire::capture::decode::Settings;
+use groundwire::capture::file::MAX_PACKET;
+use groundwire::capture::live;
+use groundwire::cli::{Args, Failure, Size, UsageError};
+
+/// What to do.
+pub struct Plan {
+    pub from: From,
+    pub live: live::Options,
+    pub save: Option<Save>,
+    /// Stop after so many packets.
+    pub count: Option<u64>,
+    /// Whether packets are shown at all.
+    pub shown: bool,
+    /// Whether each packet leaves at once.
+    pub each: bool,
+}
+
+/// Where packets come from.
+pub enum From {
+    /// A path; `-` is standard input.
+    File(String),
+    /// A name, or a number of the list.
+    Interface(String),
+}
+
+/// Where packets go.
+pub struct Save {
+    /// A path; `-` is standard output.
+    pub path: String,
+    pub format: FileFormat,
+}
+
+/// The kind of file to write, by the names of tshark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileFormat {
+    Pcap,
+    NanoPcap,
+    PcapNg,
+}
+
+impl Plan {
+    pub fn from_args(args: &Args) -> Result<Self, Failure> {
+        let from = match (args.value("read"), args.value("interface")) {
+            (Some(_), Some(_)) => return Err(rule("-r and -i exclude each other")),
+            (None, None) => return Err(rule("one of -r FILE and -i INTERFACE is needed")),
+            (Some(path), None) => From::File(path.to_string()),
+            (None, Some(name)) => From::Interface(name.to_string()),
+        };
+        if let From::File(_) = from {
+            let only_live = ["snap", "no-promiscuous", "buffer"];
+            if let Some(name) = only_live.into_iter().find(|name| args.given(name)) {
+                return Err(rule(format!("--{name} is for -i: a file is as it is")));
+            }
+        }
+        let save = save(args)?;
+        let to_stdout = save.as_ref().is_some_and(|save| save.path == "-");
+        if to_stdout && args.flag("print") {
+            return Err(rule("-w - and -P exclude each other: one output for both"));
+        }
+        Ok(Self {
+            from,
+            live: live_options(args)?,
+            shown: !args.flag("quiet") && (save.is_none() || args.flag("print")),
+            save,
+            count: count(args)?,
+            each: args.flag("line-buffered"),
+        })
+    }
+}
+
+impl Plan {
+    /// How packets are decoded.
+    pub fn settings(&self) -> Settings {
+        Settings::default()
+    }
+}
+
+fn rule(text: impl std::fmt::Display) -> Failure {
+    UsageError::rule(text).into()
+}
+
+fn count(args: &Args) -> Result<Option<u64>, UsageError> {
+    match args.parse_opt::<u64>("count")? {
+        Some(0) => Err(UsageError::bad_value("--count", 0, "must be 1 or more")),
+        count => Ok(count),
+    }
+}
+
+fn live_options(args: &Args) -> Result<live::Options, UsageError> {
+    let snap = args.parse::<u32>("snap")?;
+    if snap > MAX_PACKET {
+        let why = format!("must be 0 to {MAX_PACKET}");
+        return Err(UsageError::bad_value("--snap", snap, why));
+    }
+    let buffer = args.parse::<Size>("buffer")?.bytes();
+    // A bare number counts KiB to tcpdump and MiB to tshark: neither is guessed.
+    let buffer = u32::try_from(buffer).ok().filter(|size| *size >= 4096);
+    let buffer = buffer.ok_or_else(|| {
+        let given = args.value("buffer").unwrap_or_default();
+        UsageError::bad_value("--buffer", given, "must be 4KiB to 4095MiB, with its unit")
+    })?;
+    Ok(live::Options {
+        snap,
+        promiscuous: !args.flag("no-promiscuous"),
+        buffer,
+    })
+}
+
+fn save(args: &Args) -> Result<Option<Save>, UsageError> {
+    let Some(path) = args.value("write") else {
+        return match args.given("format") {
+            true => Err(UsageError::rule("-F is for -w")),
+            false => Ok(None),
+        };
+    };
+    let format = match args.value("format") {
+        None if path.ends_with(".pcap") => FileFormat::Pcap,
+        None | Some("pcapng") => FileFormat::PcapNg,
+        Some("pcap") => FileFormat::Pcap,
+        Some("nsecpcap") => FileFormat::NanoPcap,
+        Some(other) => {
+            let why = "expected pcap, nsecpcap or pcapng";
+            return Err(UsageError::bad_value("--format", other, why));
+        }
+    };
+    let path = path.to_string();
+    Ok(Some(Save { path, format }))
+}

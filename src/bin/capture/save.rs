@@ -1,0 +1,121 @@
+//! `-w`: packets into a file or to standard output.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+
+use groundwire::capture::file::{CaptureWriter, FileError, Interface, Precision};
+use groundwire::capture::{LinkType, Packet};
+use groundwire::cli::{Failure, What, explain};
+
+use super::plan::{self, FileFormat};
+
+/// A file being written. A pcap file's header has the link type, so it waits for one to be known.
+pub struct Save {
+    path: String,
+    format: FileFormat,
+    stream: Option<Box<dyn Write>>,
+    writer: Option<CaptureWriter<Box<dyn Write>>>,
+    /// How many interfaces have been described.
+    described: usize,
+}
+
+impl Save {
+    /// Makes the file, or empties the one that is there; never the one that is read.
+    pub fn open(plan: &plan::Save, from: &plan::From) -> Result<Self, Failure> {
+        if let plan::From::File(read) = from {
+            if is_same(read, &plan.path) {
+                return Err(format!("{}: -r and -w name the same file", plan.path).into());
+            }
+        }
+        let stream: Box<dyn Write> = match plan.path.as_str() {
+            "-" => Box::new(io::stdout()),
+            path => Box::new(File::create(path).what(path)?),
+        };
+        Ok(Self {
+            path: plan.path.clone(),
+            format: plan.format,
+            stream: Some(stream),
+            writer: None,
+            described: 0,
+        })
+    }
+
+    /// Writes what is known before the first packet.
+    pub fn begin(&mut self, interfaces: &[Interface]) -> Result<(), Failure> {
+        let begun = self.try_begin(interfaces, interfaces.first());
+        begun.map_err(|error| self.failure(error))
+    }
+
+    pub fn write(&mut self, packet: &Packet<'_>, known: &[Interface]) -> Result<(), Failure> {
+        let written = self.try_write(packet, known);
+        written.map_err(|error| self.failure(error))
+    }
+
+    /// Hands all that was written to the system.
+    pub fn flush(&mut self) -> Result<(), Failure> {
+        let Some(writer) = &mut self.writer else {
+            return Ok(());
+        };
+        let flushed = writer.flush();
+        flushed.map_err(|error| self.failure(error))
+    }
+
+    /// Ends the file; one without packets and interfaces is of Ethernet.
+    pub fn finish(&mut self) -> Result<(), Failure> {
+        let ethernet = Interface::new(LinkType::ETHERNET, 0, None);
+        let begun = self.try_begin(&[], Some(&ethernet));
+        begun.map_err(|error| self.failure(error))?;
+        self.flush()
+    }
+
+    fn try_write(&mut self, packet: &Packet<'_>, known: &[Interface]) -> Result<(), FileError> {
+        self.try_begin(known, known.get(packet.interface as usize))?;
+        match &mut self.writer {
+            Some(writer) => writer.write(packet),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes the header, if it is not yet, and describes the interfaces that are new.
+    fn try_begin(
+        &mut self,
+        interfaces: &[Interface],
+        first: Option<&Interface>,
+    ) -> Result<(), FileError> {
+        if self.writer.is_none() {
+            let Some((link, snap)) = first.map(|first| (first.link, first.snap)) else {
+                return Ok(());
+            };
+            let Some(stream) = self.stream.take() else {
+                return Ok(());
+            };
+            self.writer = Some(match self.format {
+                FileFormat::Pcap => CaptureWriter::pcap(stream, link, snap, Precision::Micro)?,
+                FileFormat::NanoPcap => CaptureWriter::pcap(stream, link, snap, Precision::Nano)?,
+                FileFormat::PcapNg => CaptureWriter::pcapng(stream)?,
+            });
+        }
+        if let Some(writer) = &mut self.writer {
+            for interface in interfaces.iter().skip(self.described) {
+                writer.add_interface(self.described as u32, interface)?;
+                self.described += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn failure(&self, error: FileError) -> Failure {
+        match &error {
+            FileError::Io(io) if io.kind() == io::ErrorKind::BrokenPipe && self.path == "-" => {
+                Failure::ClosedPipe
+            }
+            _ => Failure::Failed(format!("{}: {}", self.path, explain(&error))),
+        }
+    }
+}
+
+fn is_same(one: &str, other: &str) -> bool {
+    let place = |path| std::fs::metadata(path).map(|file| (file.dev(), file.ino()));
+    matches!((place(one), place(other)), (Ok(one), Ok(other)) if one == other)
+}
