@@ -3,12 +3,11 @@
 //! - [`packet`]: a packet and its time. [`decode`]: its layers. [`flow`]: conversations.
 //! - [`file`]: capture files, read and written. [`live`]: packets as they pass an interface.
 
-pub mod decode;
-pub mod file;
 //! - [`field`]: what is in a packet, by name. [`filter`]: which packets to show.
 
 pub mod decode;
 pub mod field;
+pub mod file;
 pub mod filter;
 pub mod flow;
 pub mod live;
