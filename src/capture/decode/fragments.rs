@@ -114,6 +114,15 @@ impl Fragments {
         Some((done.protocol, &self.whole))
     }
 
+    /// Its counts are right, and within the limits.
+    #[cfg(test)]
+    pub fn check(&self) {
+        let held: usize = self.waiting.values().map(Waiting::cost).sum();
+        assert_eq!(self.memory, held);
+        assert_eq!(self.waiting.len(), self.order.len());
+        assert!(held <= MOST_BYTES && self.waiting.len() <= MOST_PACKETS);
+    }
+
     fn remove(&mut self, key: Key) -> Option<Waiting> {
         let gone = self.waiting.remove(&key)?;
         self.order.remove(&gone.number);

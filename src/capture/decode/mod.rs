@@ -1,17 +1,18 @@
 //! From a packet's bytes to its layers. Pure.
 //!
-//! [`Decoder`] keeps what packets leave for those behind them: fragments. [`quoted`] reads a packet
-//! on its own.
+//! [`Decoder`] keeps what packets leave for those behind them: fragments, connections, beginnings of
+//! messages. [`quoted`] reads a packet on its own.
 //!
 //! The files, in reading order: `layer` (what comes out), `rest` (what is left to read), `walk` (from
 //! header to header); `link`, `arp`, `ip`, `ip6`, `icmp`, `tcp`, `udp` (a header each); `options`,
-//! `checksum`, `fragments`.
+//! `checksum`, `fragments`; `conversations` (what [`flow`](super::flow) knows of the packet).
 //!
 //! To add a protocol: its header as a [`Layer`], a file with one parse function, and its number in
 //! `walk`.
 
 mod arp;
 mod checksum;
+mod conversations;
 mod fragments;
 mod icmp;
 mod ip;
@@ -24,10 +25,14 @@ mod tcp;
 mod udp;
 mod walk;
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
-use super::flow::Segment;
+use super::flow::{Rule, Segment};
 use super::packet::Packet;
+use conversations::Conversations;
 use fragments::Fragments;
 use rest::Rest;
 use walk::{Next, Walk};
@@ -69,6 +74,10 @@ pub struct Settings {
     /// Whether the checksums of IPv4, TCP and UDP are verified (they are not, as in tshark: a host's
     /// own packets are captured before its hardware writes them).
     pub checksums: bool,
+    /// Whether sequence and acknowledgment numbers begin at 0 in each connection (they do).
+    pub relative: bool,
+    /// Which protocol is spoken on a port, where that is not known by itself: `-d`.
+    pub decode_as: Vec<Rule>,
 }
 
 impl Default for Settings {
@@ -76,6 +85,8 @@ impl Default for Settings {
         Self {
             reassemble: true,
             checksums: false,
+            relative: true,
+            decode_as: Vec::new(),
         }
     }
 }
@@ -85,6 +96,7 @@ impl Default for Settings {
 pub struct Decoder {
     settings: Settings,
     fragments: Fragments,
+    conversations: Conversations,
     number: u64,
     /// Of the first packet and of the last, in nanoseconds.
     times: Option<(i64, i64)>,
@@ -94,8 +106,9 @@ impl Decoder {
     /// For a capture that begins.
     pub fn new(settings: Settings) -> Self {
         Self {
-            settings,
             fragments: Fragments::default(),
+            conversations: Conversations::new(&settings),
+            settings,
             number: 0,
             times: None,
         }
@@ -140,12 +153,8 @@ impl Decoder {
         let rest = Rest::new(packet.bytes, packet.length as usize);
         let next = link::first(packet.link, rest, &mut walk);
         walk.run(next);
-        if let Some(Layer::Tcp(Tcp { payload, .. }) | Layer::Udp(Udp { payload, .. })) =
-            decoded.layers.last()
-        {
-            if !payload.is_empty() {
-                decoded.layers.push(Layer::Data(payload));
-            }
+        if let Some(addresses) = walk.ends {
+            self.conversations.take(addresses, decoded);
         }
     }
 }

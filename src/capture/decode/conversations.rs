@@ -1,0 +1,91 @@
+//! A packet's place in its conversation, and the messages in it: what [`flow`](crate::capture::flow)
+//! says of its transport layer. Pure.
+
+use std::net::IpAddr;
+
+use super::{Decoded, Layer, Malformed, Settings, Tcp, TcpFlags, Udp, Why};
+use crate::capture::flow::{Applications, Ends, Flows};
+
+/// The conversations of a capture.
+#[derive(Debug)]
+pub(super) struct Conversations {
+    flows: Flows,
+    applications: Applications,
+    relative: bool,
+}
+
+impl Conversations {
+    pub fn new(settings: &Settings) -> Self {
+        Self {
+            flows: Flows::new(),
+            applications: Applications::new(&settings.decode_as),
+            relative: settings.relative,
+        }
+    }
+
+    /// Takes a packet between these addresses, decoded as far as its transport layer. One that went
+    /// wrong has a place in its conversation where tshark gives it one, but no message.
+    pub fn take<'a>(&'a mut self, addresses: (IpAddr, IpAddr), decoded: &mut Decoded<'a>) {
+        match *decoded.layers.as_slice() {
+            [.., Layer::Tcp(tcp)] => self.tcp(addresses, &tcp, true, decoded),
+            [.., Layer::Tcp(tcp), Layer::Malformed(malformed)] => {
+                if tcp.header_length > 0 && !is_short(malformed) {
+                    self.tcp(addresses, &tcp, false, decoded);
+                }
+            }
+            [.., Layer::Udp(udp)] => self.udp(addresses, &udp, true, decoded),
+            [.., Layer::Udp(udp), Layer::Malformed(_)] if udp.length >= 8 => {
+                self.udp(addresses, &udp, false, decoded);
+            }
+            _ => {}
+        }
+    }
+
+    fn tcp<'a>(
+        &'a mut self,
+        addresses: (IpAddr, IpAddr),
+        tcp: &Tcp<'a>,
+        readable: bool,
+        decoded: &mut Decoded<'a>,
+    ) {
+        let ends = ends(addresses, tcp.source, tcp.destination);
+        let (number, time) = (decoded.number, decoded.packet.time);
+        let mut segment = self.flows.tcp(ends, tcp, number, time);
+        if readable {
+            let layers = &mut decoded.layers;
+            decoded.part_of_message = self.applications.tcp(&segment, ends, tcp, layers);
+        }
+        if !self.relative {
+            segment.sequence = tcp.sequence;
+            if tcp.flags.has(TcpFlags::ACK) {
+                segment.acknowledgment = tcp.acknowledgment;
+            }
+        }
+        decoded.segment = Some(segment);
+    }
+
+    fn udp<'a>(
+        &'a mut self,
+        addresses: (IpAddr, IpAddr),
+        udp: &Udp<'a>,
+        readable: bool,
+        decoded: &mut Decoded<'a>,
+    ) {
+        let ends = ends(addresses, udp.source, udp.destination);
+        decoded.udp_stream = Some(self.flows.udp(ends));
+        if readable {
+            self.applications.udp(ends, udp, &mut decoded.layers);
+        }
+    }
+}
+
+fn ends((source, destination): (IpAddr, IpAddr), from: u16, to: u16) -> Ends {
+    Ends {
+        source: (source, from),
+        destination: (destination, to),
+    }
+}
+
+fn is_short(malformed: Malformed) -> bool {
+    matches!(malformed.why, Why::Short { .. })
+}
