@@ -1,6 +1,7 @@
 //! Packets: capture files, what is in a packet, conversations, and a tap that needs no privilege.
 //!
 //! - [`packet`]: a packet and its time. [`decode`]: its layers. [`flow`]: conversations.
+//! - [`show`]: a packet as a line, as a tree.
 //! - [`file`]: capture files, read and written. [`live`]: packets as they pass an interface.
 
 //! - [`field`]: what is in a packet, by name. [`filter`]: which packets to show.
@@ -12,6 +13,7 @@ pub mod filter;
 pub mod flow;
 pub mod live;
 pub mod packet;
+pub mod show;
 pub mod tap;
 
 pub use filter::{Filter, FilterError};

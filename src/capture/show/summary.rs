@@ -1,0 +1,414 @@
+//! A packet in a line: number, time, source, destination, protocol, length, info. Pure.
+//!
+//! ```text
+//!     4 0.000042000    127.0.0.1 → 127.0.0.1    TCP 66 51234 → 7000 [ACK] Seq=1 Ack=1 Win=65536 Len=0
+//! ```
+//!
+//! The last header decides what the line says; those before it give addresses and ports.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::digits::Text;
+use super::time::{self, TimeFormat};
+use super::{arp, dns, http, icmp, numbers, rpc, tcp};
+use crate::capture::decode::{Check, Decoded, Ethernet, Icmp, Ipv4, Layer, Malformed, Tcp, Udp};
+
+/// The most echo requests that wait for their reply; one more, and the oldest is given up.
+const ECHOES: usize = 4096;
+
+/// How lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// What the time column is counted from.
+    pub time: TimeFormat,
+    /// Digits of its fraction, 0 to 9: tshark has 6 for a file of microseconds, 9 for one of
+    /// nanoseconds.
+    pub digits: u8,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            time: TimeFormat::default(),
+            digits: 9,
+        }
+    }
+}
+
+/// Writes lines. It remembers echo requests, so that a reply's line can name its request.
+#[derive(Debug, Default)]
+pub struct Summary {
+    options: Options,
+    text: Text,
+    echoes: BTreeMap<Echo, u64>,
+}
+
+/// Who asked whom, with identifier and sequence number.
+type Echo = (Address, Address, u16, u16);
+
+/// What stands in the source and destination columns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Address {
+    #[default]
+    None,
+    Hardware([u8; 6]),
+    Ip(IpAddr),
+}
+
+/// What the headers say that the last one's line needs.
+#[derive(Default)]
+struct Headers<'d, 'a> {
+    source: Address,
+    destination: Address,
+    hops: u8,
+    ports: (u16, u16),
+    tcp: Option<&'d Tcp<'a>>,
+    /// The last one but data and what is malformed.
+    last: Option<&'d Layer<'a>>,
+    malformed: Option<&'d Malformed>,
+}
+
+impl Summary {
+    /// Before the first packet.
+    pub fn new(options: Options) -> Self {
+        Self {
+            options,
+            ..Self::default()
+        }
+    }
+
+    /// Adds the packet's line, without an end of line.
+    pub fn line(&mut self, decoded: &Decoded<'_>, out: &mut String) {
+        let headers = Headers::of(decoded);
+        let text = &mut self.text;
+        text.clear();
+        text.number(decoded.number);
+        text.right(0, 5);
+        text.space();
+        time::column(
+            text,
+            decoded,
+            self.options.time,
+            self.options.digits.min(9).into(),
+        );
+        text.space();
+        let start = text.len();
+        headers.source.write(text);
+        text.right(start, 12);
+        text.text(" → ");
+        let start = text.len();
+        headers.destination.write(text);
+        text.left(start, 12);
+        text.space();
+        self.rest(decoded, &headers);
+        out.push_str(self.text.as_str());
+    }
+
+    /// Protocol, length and info.
+    fn rest(&mut self, decoded: &Decoded<'_>, headers: &Headers<'_, '_>) {
+        let out = &mut self.text;
+        if let Some(malformed) = headers.malformed {
+            column(out, malformed.protocol, decoded);
+            malformed_info(out, malformed);
+            return;
+        }
+        match headers.last {
+            Some(Layer::Tcp(segment)) => tcp_rest(out, decoded, segment),
+            Some(Layer::Udp(datagram)) => {
+                column(out, "UDP", decoded);
+                udp_info(out, datagram);
+            }
+            Some(Layer::Icmp(message)) => {
+                column(out, if message.v6 { "ICMPv6" } else { "ICMP" }, decoded);
+                icmp::info(out, message, headers.hops);
+                self.echo(decoded.number, headers, message);
+                if icmp::is_short(message) {
+                    self.text.text(short(decoded));
+                }
+            }
+            Some(Layer::Dns(octets)) => {
+                column(out, dns::protocol(headers.ports), decoded);
+                tcp::marks(out, decoded.segment.as_ref());
+                dns::info(out, octets, headers.ports);
+            }
+            Some(Layer::Http(_)) => http_rest(out, decoded, headers),
+            Some(Layer::Rpc(_)) => {
+                column(out, "RPC", decoded);
+                tcp::marks(out, decoded.segment.as_ref());
+                messages(out, decoded);
+            }
+            Some(Layer::Frame(_)) => {
+                column(out, "FRAMES", decoded);
+                tcp::marks(out, decoded.segment.as_ref());
+                messages(out, decoded);
+            }
+            Some(Layer::Arp(message)) => {
+                column(out, arp::protocol(message), decoded);
+                arp::info(out, message);
+            }
+            Some(layer) => lower_rest(out, decoded, layer),
+            None => {
+                column(out, "N/A", decoded);
+                // Text never fails.
+                let _ = std::fmt::Write::write_fmt(out, format_args!("{}", decoded.packet.link));
+            }
+        }
+    }
+
+    /// Remembers a request, and says of a reply which request it answers.
+    fn echo(&mut self, number: u64, headers: &Headers<'_, '_>, message: &Icmp<'_>) {
+        let (Some(is_request), Some((id, sequence))) =
+            (icmp::is_request(message), icmp::echo(message))
+        else {
+            return;
+        };
+        if is_request {
+            if self.echoes.len() >= ECHOES {
+                let oldest = self.echoes.iter().min_by_key(|(_, number)| **number);
+                if let Some(key) = oldest.map(|(key, _)| *key) {
+                    self.echoes.remove(&key);
+                }
+            }
+            let key = (headers.source, headers.destination, id, sequence);
+            self.echoes.insert(key, number);
+            return;
+        }
+        let key = (headers.destination, headers.source, id, sequence);
+        if let Some(request) = self.echoes.remove(&key) {
+            self.text.text(" (request in ");
+            self.text.number(request);
+            self.text.text(")");
+        }
+    }
+}
+
+impl<'d, 'a> Headers<'d, 'a> {
+    #[inline]
+    fn of(decoded: &'d Decoded<'a>) -> Self {
+        let mut headers = Self::default();
+        for layer in decoded.layers.as_slice() {
+            match layer {
+                Layer::Data(_) => continue,
+                Layer::Malformed(malformed) => {
+                    headers.malformed = Some(malformed);
+                    continue;
+                }
+                Layer::Ethernet(ethernet) => {
+                    headers.source = Address::Hardware(ethernet.source);
+                    headers.destination = Address::Hardware(ethernet.destination);
+                }
+                Layer::Cooked(cooked) if cooked.address_length == 6 => {
+                    let [a, b, c, d, e, f, ..] = cooked.address;
+                    headers.source = Address::Hardware([a, b, c, d, e, f]);
+                }
+                Layer::Ipv4(ip) => {
+                    headers.source = Address::Ip(ip.source.into());
+                    headers.destination = Address::Ip(ip.destination.into());
+                    headers.hops = ip.ttl;
+                }
+                Layer::Ipv6(ip) => {
+                    headers.source = Address::Ip(ip.source.into());
+                    headers.destination = Address::Ip(ip.destination.into());
+                    headers.hops = ip.hop_limit;
+                }
+                Layer::Tcp(tcp) => {
+                    headers.ports = (tcp.source, tcp.destination);
+                    headers.tcp = Some(tcp);
+                }
+                Layer::Udp(udp) => headers.ports = (udp.source, udp.destination),
+                _ => {}
+            }
+            headers.last = Some(layer);
+        }
+        headers
+    }
+}
+
+impl Address {
+    #[inline]
+    fn write(self, out: &mut Text) {
+        match self {
+            Address::None => {}
+            Address::Hardware(address) => out.hardware(&address),
+            Address::Ip(IpAddr::V4(address)) => out.ipv4(address),
+            Address::Ip(IpAddr::V6(address)) => out.ipv6(address),
+        }
+    }
+}
+
+/// What is said of a message that ends within its fields.
+fn short(decoded: &Decoded<'_>) -> &'static str {
+    if decoded.packet.bytes.len() < decoded.packet.length as usize {
+        "[Packet size limited during capture]"
+    } else {
+        "[Malformed Packet]"
+    }
+}
+
+/// The columns of protocol and length.
+#[inline]
+fn column(out: &mut Text, protocol: &str, decoded: &Decoded<'_>) {
+    out.text(protocol);
+    out.space();
+    out.number(decoded.packet.length);
+    out.space();
+}
+
+fn tcp_rest(out: &mut Text, decoded: &Decoded<'_>, segment: &Tcp<'_>) {
+    column(out, "TCP", decoded);
+    tcp::marks(out, decoded.segment.as_ref());
+    tcp::info(out, segment, decoded.segment.as_ref());
+    if decoded.part_of_message {
+        out.text(" [TCP segment of a reassembled PDU]");
+    }
+}
+
+fn udp_info(out: &mut Text, datagram: &Udp<'_>) {
+    out.number(datagram.source);
+    out.text(" → ");
+    out.number(datagram.destination);
+    out.text(" Len=");
+    out.number(datagram.length.saturating_sub(8));
+    if matches!(datagram.check, Check::Bad(_)) {
+        out.text(" [UDP CHECKSUM INCORRECT]");
+    }
+}
+
+/// The header sections of a segment, and the kind of body that follows the last one.
+fn http_rest(out: &mut Text, decoded: &Decoded<'_>, headers: &Headers<'_, '_>) {
+    let segment = headers.tcp.map_or(&[][..], |tcp| tcp.payload);
+    let mut media_type = None;
+    for layer in decoded.layers.as_slice() {
+        if let Layer::Http(section) = layer {
+            media_type = http::media_type(section, segment);
+        }
+    }
+    column(out, http::protocol(media_type), decoded);
+    tcp::marks(out, decoded.segment.as_ref());
+    for layer in decoded.layers.as_slice() {
+        if let Layer::Http(section) = layer {
+            http::info(out, section);
+        }
+    }
+    http::body(out, media_type);
+}
+
+/// All messages of RPC, or frames, of a segment.
+fn messages(out: &mut Text, decoded: &Decoded<'_>) {
+    let mut between = "";
+    for layer in decoded.layers.as_slice() {
+        let (Layer::Rpc(frame) | Layer::Frame(frame)) = layer else {
+            continue;
+        };
+        out.text(between);
+        match layer {
+            Layer::Rpc(_) => rpc::info(out, frame),
+            _ => rpc::frame(out, frame),
+        }
+        between = ", ";
+    }
+}
+
+/// A packet that ends with a header of the link or of IP: nobody here reads what follows.
+fn lower_rest(out: &mut Text, decoded: &Decoded<'_>, layer: &Layer<'_>) {
+    match layer {
+        Layer::Ethernet(ethernet) => ethernet_rest(out, decoded, ethernet),
+        Layer::Vlan(vlan) => {
+            type_column(out, decoded, vlan.ether_type);
+            out.text("PRI: ");
+            out.number(vlan.priority);
+            out.text("  DEI: ");
+            out.number(u8::from(vlan.drop_eligible));
+            out.text("  ID: ");
+            out.number(vlan.id);
+        }
+        Layer::Cooked(cooked) => {
+            type_column(out, decoded, cooked.protocol);
+            out.text(numbers::packet_type(cooked.packet_type));
+        }
+        Layer::Loopback(_) => {
+            column(out, "N/A", decoded);
+            out.text("Null/Loopback");
+        }
+        Layer::Ipv4(ip) => ipv4_rest(out, decoded, ip),
+        Layer::Ipv6(ip) => next_header(out, decoded, ip.next_header),
+        Layer::Extension(header) => next_header(out, decoded, header.next_header),
+        Layer::Fragment(fragment) => {
+            column(out, "IPv6", decoded);
+            out.text("IPv6 fragment (off=");
+            out.number(fragment.offset);
+            out.text(if fragment.more { " more=y" } else { " more=n" });
+            out.text(" ident=0x");
+            out.hex(fragment.id, 8);
+            out.text(" nxt=");
+            out.number(fragment.next_header);
+            out.text(")");
+        }
+        // The others have a line of their own.
+        _ => column(out, "N/A", decoded),
+    }
+}
+
+fn ethernet_rest(out: &mut Text, decoded: &Decoded<'_>, ethernet: &Ethernet) {
+    // IEEE 802.3 §3.2.6: up to 1500 it is a length, from 1536 on a type.
+    if ethernet.ether_type < 1536 {
+        column(out, "LLC", decoded);
+        out.text("IEEE 802.3 Ethernet");
+        return;
+    }
+    type_column(out, decoded, ethernet.ether_type);
+    out.text("Ethernet II");
+}
+
+/// Protocol and length, where an Ethernet type is all that is known.
+fn type_column(out: &mut Text, decoded: &Decoded<'_>, number: u16) {
+    match numbers::ether_type(number) {
+        Some(name) => column(out, name, decoded),
+        None => {
+            out.text("0x");
+            out.hex(number, 4);
+            column(out, "", decoded);
+        }
+    }
+}
+
+fn ipv4_rest(out: &mut Text, decoded: &Decoded<'_>, ip: &Ipv4<'_>) {
+    column(out, "IPv4", decoded);
+    if ip.is_fragment() {
+        out.text("Fragmented IP protocol (proto=");
+        out.text(numbers::ip_protocol(ip.protocol));
+        out.space();
+        out.number(ip.protocol);
+        out.text(", off=");
+        out.number(ip.fragment_offset);
+        out.text(", ID=");
+        out.hex(ip.id, 4);
+        out.text(")");
+    } else {
+        protocol_name(out, ip.protocol);
+    }
+}
+
+fn next_header(out: &mut Text, decoded: &Decoded<'_>, number: u8) {
+    column(out, "IPv6", decoded);
+    if number == 59 {
+        return out.text("IPv6 no next header");
+    }
+    out.text("Unknown IP Protocol: ");
+    protocol_name(out, number);
+}
+
+fn protocol_name(out: &mut Text, number: u8) {
+    out.text(numbers::ip_protocol(number));
+    out.text(" (");
+    out.number(number);
+    out.text(")");
+}
+
+fn malformed_info(out: &mut Text, malformed: &Malformed) {
+    out.text("[");
+    // Text never fails.
+    let _ = std::fmt::Write::write_fmt(out, format_args!("{malformed}"));
+    out.text("]");
+}

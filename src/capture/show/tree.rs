@@ -1,0 +1,229 @@
+//! A packet with all its fields: a block a layer, a line a field. Pure.
+//!
+//! ```text
+//! Transmission Control Protocol, Src Port: 51234, Dst Port: 7000, Seq: 0, Len: 0
+//!     Source Port: 51234
+//!     ...
+//!     Flags: 0x002 (SYN)
+//!         .... .... ..1. = Syn: Set
+//! ```
+//!
+//! Names and order are those of `tshark -V`; in brackets stands what is not in the packet but
+//! follows from it.
+
+use std::fmt::{self, Display, Write};
+
+use super::digits::Text;
+use super::{tree_application, tree_ip, tree_link, tree_transport};
+use crate::capture::decode::{Check, Decoded, Layer};
+
+/// The longest tree, in bytes: a person reads no further, and a hostile message makes no more.
+pub const MOST_TREE: usize = 1 << 20;
+
+/// Adds all that is known of a packet, with an end of line behind each line, at most some
+/// [`MOST_TREE`] bytes.
+pub fn tree(decoded: &Decoded<'_>, out: &mut String) {
+    let mut tree = Tree {
+        end: out.len() + MOST_TREE,
+        out,
+        depth: 0,
+    };
+    tree_link::frame(&mut tree, decoded);
+    let mut ports = (0, 0);
+    for layer in decoded.layers.as_slice() {
+        match layer {
+            Layer::Tcp(tcp) => ports = (tcp.source, tcp.destination),
+            Layer::Udp(udp) => ports = (udp.source, udp.destination),
+            _ => {}
+        }
+        one(&mut tree, layer, decoded, ports);
+    }
+}
+
+/// One layer's block.
+pub(super) fn one(
+    tree: &mut Tree<'_>,
+    layer: &Layer<'_>,
+    decoded: &Decoded<'_>,
+    ports: (u16, u16),
+) {
+    match layer {
+        Layer::Ethernet(header) => tree_link::ethernet(tree, header),
+        Layer::Vlan(tag) => tree_link::vlan(tree, tag),
+        Layer::Cooked(header) => tree_link::cooked(tree, header),
+        Layer::Loopback(header) => tree_link::loopback(tree, header),
+        Layer::Arp(message) => tree_link::arp(tree, message),
+        Layer::Ipv4(header) => tree_ip::ipv4(tree, header),
+        Layer::Ipv6(header) => tree_ip::ipv6(tree, header),
+        Layer::Extension(header) => tree_ip::extension(tree, header),
+        Layer::Fragment(header) => tree_ip::fragment(tree, header),
+        Layer::Icmp(message) => tree_ip::icmp(tree, message, decoded),
+        Layer::Tcp(segment) => tree_transport::tcp(tree, segment, decoded),
+        Layer::Udp(datagram) => tree_transport::udp(tree, datagram, decoded),
+        Layer::Dns(octets) => tree_application::dns(tree, octets, ports),
+        Layer::Http(section) => tree_application::http(tree, section),
+        Layer::Rpc(frame) => tree_application::rpc(tree, frame),
+        Layer::Frame(frame) => tree_application::frame(tree, frame),
+        Layer::Data(bytes) => data(tree, bytes),
+        Layer::Malformed(malformed) => tree.line(format_args!("[{malformed}]")),
+    }
+}
+
+/// Where lines go, and how far they stand in.
+pub(super) struct Tree<'o> {
+    out: &'o mut String,
+    depth: usize,
+    end: usize,
+}
+
+impl Tree<'_> {
+    /// Adds a line. Past the end of all that is shown there are no more.
+    pub(super) fn line(&mut self, text: fmt::Arguments<'_>) {
+        if self.out.len() > self.end {
+            return;
+        }
+        for _ in 0..self.depth {
+            self.out.push_str("    ");
+        }
+        // A String takes all.
+        let _ = self.out.write_fmt(text);
+        self.out.push('\n');
+        if self.out.len() > self.end {
+            self.out.push_str("[more is not shown]\n");
+        }
+    }
+
+    /// Adds a line, and what `within` adds stands one step further in.
+    pub(super) fn block(&mut self, text: fmt::Arguments<'_>, within: impl FnOnce(&mut Self)) {
+        self.line(text);
+        self.depth += 1;
+        within(self);
+        self.depth -= 1;
+    }
+
+    /// Whether this is within one block, and that one is not within another.
+    pub(super) fn is_outermost(&self) -> bool {
+        self.depth <= 1
+    }
+
+    /// Adds `name: value`.
+    pub(super) fn field(&mut self, name: &str, value: impl Display) {
+        self.line(format_args!("{name}: {value}"));
+    }
+
+    /// Adds a line of one bit: where it stands, and whether it is set.
+    pub(super) fn flag(&mut self, bits: Bits, name: &str) {
+        let is = if bits.is_set() { "Set" } else { "Not set" };
+        self.line(format_args!("{bits} = {name}: {is}"));
+    }
+
+    /// Adds a checksum and what it is worth.
+    pub(super) fn checksum(&mut self, name: &str, value: u16, check: Check) {
+        match check {
+            Check::Good => self.field(name, format_args!("{value:#06x} [correct]")),
+            Check::Bad(right) => self.field(
+                name,
+                format_args!("{value:#06x} incorrect, should be {right:#06x}"),
+            ),
+            Check::Unverified => self.field(name, format_args!("{value:#06x} [unverified]")),
+        }
+        let status = match check {
+            Check::Good => "Good",
+            Check::Bad(_) => "Bad",
+            Check::Unverified => "Unverified",
+        };
+        self.line(format_args!("[{name} Status: {status}]"));
+    }
+}
+
+/// Some bits of a number in their place: `.... ..1.`.
+#[derive(Clone, Copy)]
+pub(super) struct Bits {
+    /// How many bits the number has.
+    pub width: u32,
+    /// Which of them are meant.
+    pub mask: u32,
+    /// The number.
+    pub value: u32,
+}
+
+impl Bits {
+    /// Of a byte.
+    pub(super) fn byte(value: u8, mask: u8) -> Self {
+        let (value, mask) = (value.into(), mask.into());
+        Self {
+            width: 8,
+            mask,
+            value,
+        }
+    }
+
+    /// Of two bytes.
+    pub(super) fn two(value: u16, mask: u16) -> Self {
+        let (value, mask) = (value.into(), mask.into());
+        Self {
+            width: 16,
+            mask,
+            value,
+        }
+    }
+
+    pub(super) fn is_set(self) -> bool {
+        self.value & self.mask != 0
+    }
+}
+
+impl Display for Bits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for place in (0..self.width).rev() {
+            let bit = 1 << place;
+            let shown = match (self.mask & bit != 0, self.value & bit != 0) {
+                (false, _) => '.',
+                (true, false) => '0',
+                (true, true) => '1',
+            };
+            f.write_char(shown)?;
+            if place % 4 == 0 && place > 0 {
+                f.write_char(' ')?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What one of the line's writers makes, as a value to format.
+pub(super) fn text(write: impl FnOnce(&mut Text)) -> String {
+    let mut text = Text::default();
+    write(&mut text);
+    text.as_str().to_owned()
+}
+
+/// Bytes from the wire as text.
+pub(super) fn wire(bytes: &[u8]) -> String {
+    text(|out| out.wire(bytes))
+}
+
+/// Bytes in hexadecimal, the first 32 of them.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    const SHOWN: usize = 32;
+    text(|out| {
+        out.hex_bytes(bytes.get(..SHOWN).unwrap_or(bytes));
+        if bytes.len() > SHOWN {
+            out.text("…");
+        }
+    })
+}
+
+/// A hardware address.
+pub(super) fn hardware(bytes: &[u8]) -> String {
+    text(|out| out.hardware(bytes))
+}
+
+fn data(tree: &mut Tree<'_>, bytes: &[u8]) {
+    let count = bytes.len();
+    let plural = if count == 1 { "" } else { "s" };
+    tree.block(format_args!("Data ({count} byte{plural})"), |tree| {
+        tree.field("Data", hex(bytes));
+        tree.line(format_args!("[Length: {count}]"));
+    });
+}
