@@ -7,7 +7,9 @@
 
 use crate::capture::decode::{Tcp, TcpFlags};
 
+use super::analysis::{Facts, Sacks, analyse};
 use super::segment::{Direction, Marks, Segment};
+use super::unacked::{List, Unacked};
 
 /// How a side scales its windows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +30,43 @@ pub(super) struct Side {
     pub(super) base: Option<u32>,
     /// How it scales its windows.
     pub(super) scale: Scale,
+    /// Whether a segment of it was seen.
+    pub(super) seen: bool,
+    /// Its last window, as in the header.
+    pub(super) window: u16,
+    /// Whether that was a SYN's, which is not scaled.
+    pub(super) syn_window: bool,
+    /// The number behind the highest byte seen, and when that was, in nanoseconds.
+    pub(super) next: Option<u32>,
+    pub(super) next_time: u64,
+    /// The number behind the last byte before the first gap: what may be acknowledged.
+    pub(super) to_ack: Option<u32>,
+    /// Whether nothing more is said of acknowledgments behind its last segment.
+    pub(super) told: bool,
+    /// Its last acknowledgment, when it came, in which packet it came first, and how often it came
+    /// again.
+    pub(super) last_ack: u32,
+    pub(super) ack_time: u64,
+    pub(super) acked_in: u64,
+    pub(super) duplicates: u32,
+    /// What its last segment acknowledges selectively; most sides never do.
+    pub(super) sacks: Option<Box<Sacks>>,
+    /// The marks of its last segment.
+    pub(super) marks: Marks,
+    /// Its segments that are not acknowledged.
+    pub(super) list: List,
+}
+
+impl Side {
+    /// How many bytes it has room for, where its handshake was seen.
+    pub(super) fn room(&self) -> Option<u32> {
+        let window = u32::from(self.window);
+        match self.scale {
+            Scale::Unknown => None,
+            Scale::Shift(shift) if !self.syn_window => Some(window << shift),
+            _ => Some(window),
+        }
+    }
 }
 
 /// A connection: side 0 is the lower end of its key.
@@ -37,6 +76,9 @@ pub(super) struct Connection {
     pub(super) sides: [Side; 2],
     /// Whether side 1 is the one that opened it.
     pub(super) opened_by_second: bool,
+    /// When the SYN was seen, and how long the handshake took; nanoseconds, 0 is not known.
+    pub(super) syn_time: u64,
+    pub(super) round_trip: u64,
 }
 
 impl Connection {
@@ -60,7 +102,14 @@ impl Connection {
     }
 
     /// Takes the next segment.
-    pub(super) fn segment(&mut self, stream: u32, from_second: bool, tcp: &Tcp<'_>) -> Segment {
+    pub(super) fn segment(
+        &mut self,
+        stream: u32,
+        from_second: bool,
+        tcp: &Tcp<'_>,
+        (number, time): (u64, u64),
+        unacked: &mut Unacked,
+    ) -> Segment {
         let [low, high] = &mut self.sides;
         let (sender, receiver) = if from_second {
             (high, low)
@@ -70,7 +119,12 @@ impl Connection {
         let syn = tcp.flags.has(TcpFlags::SYN);
         let ack = tcp.flags.has(TcpFlags::ACK);
         let first = tcp.sequence.wrapping_sub(u32::from(!syn));
-        let base = *sender.base.get_or_insert(first);
+        // The answer to a SYN tells the number better than an acknowledgment that was seen before.
+        let again = syn && ack && sender.base.is_some_and(|base| base != first);
+        let base = match sender.base {
+            Some(base) if !again => base,
+            _ => *sender.base.insert(first),
+        };
         if ack {
             let before = tcp.acknowledgment.wrapping_sub(1);
             receiver.base.get_or_insert(before);
@@ -81,8 +135,30 @@ impl Connection {
         let (window, window_shift) = scaled(sender.scale, syn, tcp.window);
         let acknowledgment = match receiver.base {
             Some(base) if ack => tcp.acknowledgment.wrapping_sub(base),
-            _ => 0,
+            _ => tcp.acknowledgment,
         };
+        let facts = Facts {
+            sequence: tcp.sequence,
+            acknowledgment: tcp.acknowledgment,
+            flags: tcp.flags,
+            window: tcp.window,
+            length: tcp.length,
+            sacks: if ack && !syn {
+                sacks(tcp.options)
+            } else {
+                Sacks::default()
+            },
+            number,
+            time,
+        };
+        let mut marks = analyse(sender, receiver, unacked, self.round_trip, &facts);
+        if again {
+            marks.add(Marks::PORT_REUSED);
+        }
+        let duplicate = marks
+            .has(Marks::DUPLICATE_ACK)
+            .then_some((sender.acked_in, sender.duplicates));
+        self.handshake(&facts);
         Segment {
             stream,
             direction: if from_second == self.opened_by_second {
@@ -95,7 +171,19 @@ impl Connection {
             window,
             window_shift,
             length: tcp.length,
-            marks: Marks::default(),
+            marks,
+            duplicate_of: duplicate,
+        }
+    }
+
+    /// The round trip of the handshake: from the SYN to the acknowledgment of the answer.
+    fn handshake(&mut self, facts: &Facts) {
+        let syn = facts.flags.has(TcpFlags::SYN);
+        let ack = facts.flags.has(TcpFlags::ACK);
+        if syn && !ack {
+            self.syn_time = facts.time;
+        } else if ack && !syn && self.round_trip == 0 && self.syn_time != 0 {
+            self.round_trip = facts.time.wrapping_sub(self.syn_time);
         }
     }
 }
@@ -105,6 +193,7 @@ fn agree(sender: &mut Side, receiver: &mut Side, tcp: &Tcp<'_>) {
     match window_scale(tcp.options) {
         Some(shift) if sender.scale == Scale::Unknown => sender.scale = Scale::Shift(shift.min(14)),
         Some(_) => {}
+        None if sender.scale != Scale::Unknown => {}
         None => {
             sender.scale = Scale::Unused;
             receiver.scale = Scale::Unused;
@@ -131,6 +220,36 @@ fn window_scale(mut options: &[u8]) -> Option<u8> {
             [0, ..] | [] => return None,
             [_, length, ..] if *length >= 2 => options.get(usize::from(*length)..)?,
             _ => return None,
+        }
+    }
+}
+
+/// The ranges of a SACK option (RFC 2018 §3).
+fn sacks(mut options: &[u8]) -> Sacks {
+    let mut sacks = Sacks::default();
+    loop {
+        options = match options {
+            [1, rest @ ..] => rest,
+            [5, length, rest @ ..] if *length >= 2 => {
+                let body = rest.get(..usize::from(*length) - 2).unwrap_or_default();
+                for (range, pair) in sacks.ranges.iter_mut().zip(body.chunks_exact(8)) {
+                    let [a, b, c, d, e, f, g, h] = *pair else {
+                        break;
+                    };
+                    *range = (
+                        u32::from_be_bytes([a, b, c, d]),
+                        u32::from_be_bytes([e, f, g, h]),
+                    );
+                    sacks.count += 1;
+                }
+                return sacks;
+            }
+            [0, ..] | [] => return sacks,
+            [_, length, ..] if *length >= 2 => match options.get(usize::from(*length)..) {
+                Some(rest) => rest,
+                None => return sacks,
+            },
+            _ => return sacks,
         }
     }
 }

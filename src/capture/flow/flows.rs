@@ -10,12 +10,14 @@ use crate::capture::decode::Tcp;
 use super::connection::Connection;
 use super::segment::{Ends, Marks, Segment};
 use super::table::{Key, Table};
+use super::unacked::Unacked;
 
 /// All conversations so far.
 #[derive(Clone, Debug)]
 pub struct Flows {
     tcp: Table<Connection>,
     udp: Table<()>,
+    unacked: Unacked,
 }
 
 impl Flows {
@@ -32,6 +34,7 @@ impl Flows {
         Self {
             tcp: Table::new(most),
             udp: Table::new(most),
+            unacked: Unacked::default(),
         }
     }
 
@@ -40,17 +43,20 @@ impl Flows {
     ///
     /// A SYN with another sequence number than the last one of these ends is a new connection.
     pub fn tcp(&mut self, ends: Ends, tcp: &Tcp<'_>, number: u64, time: Duration) -> Segment {
-        let _ = (number, time);
+        let when = (number, u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
         let (key, swapped) = Key::of(ends);
         let mut reused = false;
         if let Some((stream, connection)) = self.tcp.find(&key) {
             if !connection.is_replaced_by(swapped, tcp) {
-                return connection.segment(stream, swapped, tcp);
+                return connection.segment(stream, swapped, tcp, when, &mut self.unacked);
+            }
+            for side in &mut connection.sides {
+                self.unacked.clear(&mut side.list);
             }
             reused = true;
         }
         let (stream, connection) = self.tcp.add(key, Connection::new(swapped, tcp));
-        let mut segment = connection.segment(stream, swapped, tcp);
+        let mut segment = connection.segment(stream, swapped, tcp, when, &mut self.unacked);
         if reused {
             segment.marks.add(Marks::PORT_REUSED);
         }

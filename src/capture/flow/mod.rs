@@ -3,11 +3,13 @@
 //! - [`Flows`]: the connections of a capture; where a segment stands in its own.
 //! - [`Applications`]: which protocol a stream speaks, and its messages.
 
+mod analysis;
 mod application;
 mod connection;
 mod flows;
 mod segment;
 mod table;
+mod unacked;
 
 pub use application::{Applications, Protocol, Rule, Transport};
 pub use flows::Flows;

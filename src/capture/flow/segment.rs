@@ -42,7 +42,8 @@ pub struct Segment {
     pub direction: Direction,
     /// Sequence number, relative to the first one seen of this side.
     pub sequence: u32,
-    /// Acknowledgment number, relative to the first sequence number of the other side; 0 without ACK.
+    /// Acknowledgment number, relative to the first sequence number of the other side;
+    /// without the ACK flag as it stands in the header, where it means nothing.
     pub acknowledgment: u32,
     /// The window in bytes, scaled where the handshake was seen to allow it (RFC 7323 §2).
     pub window: u32,
@@ -52,6 +53,8 @@ pub struct Segment {
     pub length: u32,
     /// What the segments before it tell of it.
     pub marks: Marks,
+    /// Of a duplicate acknowledgment: the packet that had it first, and how often it came since.
+    pub duplicate_of: Option<(u64, u32)>,
 }
 
 /// What the segments before tell of this one: any of these, as Wireshark's analysis names them.
