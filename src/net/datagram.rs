@@ -297,6 +297,14 @@ impl DatagramSocket {
         }
     }
 
+    /// The address of the connected peer; fails where there is none.
+    pub fn peer_addr(&self) -> io::Result<Addr> {
+        match &self.inner.socket {
+            Socket::Udp(socket) => socket.peer_addr().map(Addr::Ip),
+            Socket::Unix(socket) => socket.peer_addr().map(|a| Addr::from_unix(&a)),
+        }
+    }
+
     /// The network of the socket.
     pub fn network(&self) -> Network {
         self.inner.network

@@ -300,6 +300,25 @@ pub fn serve<T: Display + Send + 'static>(
     announce_at_last(out, totals)
 }
 
+/// The same for a program with one socket, no metrics and nothing to read again: SIGHUP ends it, too.
+pub fn serve_until_signal<T: Display + Send + 'static>(
+    args: &Args,
+    (name, log): (&str, &Log),
+    (network, address): (Network, &Addr),
+    run: impl FnOnce(&Stopper) -> Result<T, Failure>,
+) -> Result<(), Failure> {
+    let signals = Signals::block().what("blocking signals")?;
+    let (stopper, life) = (Stopper::new(), Life::new(args, name, log));
+    life.watch(signals, stopper.clone())?;
+    let out = Out::lines();
+    let line = format_args!("listening on {network} {}", shown(address));
+    flags::announce(&out, line)?;
+    life.tell("listening", &[("network", &network), ("address", address)]);
+    let totals = run(&stopper)?;
+    life.tell("ended", &[("signal", &life.signal()), ("totals", &totals)]);
+    announce_at_last(out, totals)
+}
+
 /// Prints the totals, but waits for their reader only so long.
 fn announce_at_last(out: Out, totals: impl Display + Send + 'static) -> Result<(), Failure> {
     let (tell, told) = mpsc::channel();

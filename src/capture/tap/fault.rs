@@ -85,7 +85,7 @@ pub struct Share(f64);
 
 /// A text that is no fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BadFault(&'static str);
+pub struct BadFault(pub(super) &'static str);
 
 impl fmt::Display for BadFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

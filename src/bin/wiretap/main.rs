@@ -1,0 +1,134 @@
+//! Passes on what comes, shows it, writes it down as packets, and breaks it on purpose. The lesson:
+//! what is on the wire, without privilege; and what a program does when the wire is bad.
+#![forbid(unsafe_code)]
+
+mod options;
+mod place;
+
+use std::fmt;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use groundwire::capture::tap::{DatagramRelay, Passed, Recorder, Relay};
+use groundwire::cli::{self, Args, Failure, Out, What};
+use groundwire::net::{Addr, ListenConfig, Network};
+use groundwire::server::{Config, Server, Stopper, Totals, flags, program};
+
+use options::SPEC;
+use place::Place;
+
+fn main() -> ExitCode {
+    cli::run(&SPEC, tap)
+}
+
+fn tap(args: Args) -> Result<(), Failure> {
+    args.exactly(2)?;
+    program::begin()?;
+    let is_datagrams = args.flag("udp");
+    let listen = Place::parse(args.operand(0, "LISTEN")?, is_datagrams);
+    let target = Place::parse(args.operand(1, "TARGET")?, is_datagrams);
+    let options = options::read(&args, &target)?;
+    // Bound first: a file is not made anew for a relay that does not come about.
+    let tap = if is_datagrams { datagrams } else { streams };
+    tap(&args, &listen, options)
+}
+
+/// What the options come to.
+struct Options {
+    relay: groundwire::capture::tap::RelayConfig,
+    server: Config,
+    show: groundwire::capture::tap::Show,
+    snap: u32,
+}
+
+fn streams(args: &Args, listen: &Place, options: Options) -> Result<(), Failure> {
+    let listener = ListenConfig::default().listen(listen.network, &listen.address);
+    let listener = listener.map_err(flags::failure)?;
+    program::make_room(&two_for_each(&options.server));
+    let bound = (listener.network(), listener.local_addr().clone());
+    serve(args, options, bound, |options, recorder, stopper| {
+        let relay = Relay::new(options.relay, recorder);
+        let passed = relay.passed();
+        let server = Server::new(options.server, relay).stopped_by(stopper.clone());
+        let totals = server.run(listener).what("serving")?;
+        Ok(Ending { totals, passed }.to_string())
+    })
+}
+
+fn datagrams(args: &Args, listen: &Place, options: Options) -> Result<(), Failure> {
+    let socket = ListenConfig::default().listen_datagrams(listen.network, &listen.address);
+    let socket = socket.map_err(flags::failure)?;
+    program::make_room(&options.server);
+    let local = socket.local_addr().what("reading the local address")?;
+    let bound = (socket.network(), local);
+    serve(args, options, bound, |options, recorder, stopper| {
+        let (log, most) = (options.server.log, options.server.max_connections);
+        let relay = DatagramRelay::new(options.relay, recorder, log, socket, most);
+        let totals = relay.totals();
+        relay.run(stopper).what("serving")?;
+        Ok(totals.to_string())
+    })
+}
+
+/// Makes the recorder, and serves; the totals, and what the file has, are the last line.
+fn serve(
+    args: &Args,
+    options: Options,
+    (network, address): (Network, Addr),
+    run: impl FnOnce(Options, Arc<Recorder>, &Stopper) -> Result<String, Failure>,
+) -> Result<(), Failure> {
+    let (log, relay) = (options.server.log.clone(), &options.relay);
+    let (seed, is_random) = (relay.seed, relay.faults.are_random());
+    let mut recorder = Recorder::new(options.show, seed, log.clone());
+    if let Some(path) = args.value("write") {
+        let with_file = recorder.with_file(Path::new(path), options.snap);
+        recorder = with_file.what(format_args!("writing {path}"))?;
+    }
+    let recorder = Arc::new(recorder);
+    let watched = recorder.clone();
+    program::serve_until_signal(args, (SPEC.name, &log), (network, &address), |stopper| {
+        if is_random {
+            flags::announce(&Out::lines(), format_args!("seed {seed}"))?;
+        }
+        let totals = run(options, recorder.clone(), stopper)?;
+        Ok(match args.value("write") {
+            Some(path) => format!("{totals}; {} packets in {path}", recorder.written()),
+            None => totals,
+        })
+    })?;
+    if watched.is_incomplete() {
+        return Err(Failure::Quiet(1)); // it was told when it happened
+    }
+    Ok(())
+}
+
+/// Each connection is two.
+fn two_for_each(config: &Config) -> Config {
+    Config {
+        max_connections: config.max_connections.saturating_mul(2),
+        ..config.clone()
+    }
+}
+
+/// The last line of a relay of streams.
+struct Ending {
+    totals: Totals,
+    passed: Arc<Passed>,
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { totals, passed } = self;
+        let [there, back] = [&passed.to_target, &passed.to_client].map(|count| count.get());
+        write!(
+            f,
+            "{totals}; {there} bytes to the target, {back} to clients"
+        )
+    }
+}
+
+#[test]
+fn the_options_are_declared_well() {
+    assert_eq!(SPEC.check(), Ok(()));
+}

@@ -1,0 +1,189 @@
+//! The options of wiretap, and what they come to.
+
+use std::hash::{BuildHasher, RandomState};
+
+use groundwire::capture::tap::RelayConfig;
+use groundwire::capture::tap::fault::Faults;
+use groundwire::cli::{Args, DurationArg, Failure, NonZeroCount, Opt, Size, Spec, UsageError};
+use groundwire::net::Dialer;
+use groundwire::server::{Config, flags};
+
+use super::Options;
+use super::place::Place;
+
+const FAULTS: &str = "Faults";
+const DATAGRAM_FAULTS: &str = "Faults of datagrams (with -u)";
+const LIMITS: &str = "Limits";
+
+pub const SPEC: Spec = Spec {
+    name: "wiretap",
+    about: "Pass on what comes to LISTEN to TARGET and back, show it, write it down as packets, break it.",
+    usage: &["[OPTION]... LISTEN TARGET"],
+    operands: &[
+        (
+            "LISTEN",
+            "where clients connect: HOST:PORT (port 0 picks one, no host is every interface), or a Unix socket: /path, unix:path, @name",
+        ),
+        ("TARGET", "where to connect for each of them: likewise"),
+    ],
+    options: &[
+        Opt::flag("udp", "datagrams instead of streams").short('u'),
+        Opt::value("show", "HOW", "text, hex, lines, packets or none").default("lines"),
+        Opt::value(
+            "write",
+            "FILE",
+            "write what passes as packets, for Wireshark",
+        )
+        .short('w'),
+        Opt::value(
+            "snap",
+            "BYTES",
+            "write at most this much of a packet; 0 is all",
+        )
+        .short('s')
+        .default("0"),
+        Opt::value("delay", "TIME", "let all come later, as 50ms or 50ms±10ms").under(FAULTS),
+        Opt::value("throttle", "RATE", "at most so many bytes a second, as 64K").under(FAULTS),
+        Opt::value(
+            "corrupt",
+            "HOW",
+            "flip a bit: 0.001 or 0.1% of bytes, or every:1000",
+        )
+        .under(FAULTS),
+        Opt::value("cut", "BYTES", "close both sides after so many").under(FAULTS),
+        Opt::value("reset", "BYTES", "reset both sides after so many").under(FAULTS),
+        Opt::value("split", "BYTES", "writes of at most so many").under(FAULTS),
+        Opt::value(
+            "direction",
+            "WHICH",
+            "faults both ways, to-target or to-client",
+        )
+        .default("both")
+        .under(FAULTS),
+        Opt::value(
+            "seed",
+            "N",
+            "what is left to chance is that of this seed [a new one]",
+        )
+        .under(FAULTS),
+        Opt::value("drop", "SHARE", "lose 0.01 or 1% of datagrams").under(DATAGRAM_FAULTS),
+        Opt::value("duplicate", "SHARE", "let so many come twice").under(DATAGRAM_FAULTS),
+        Opt::value(
+            "reorder",
+            "SHARE",
+            "let so many be overtaken by the next one",
+        )
+        .under(DATAGRAM_FAULTS),
+        Opt::value(
+            "idle-timeout",
+            "TIME",
+            "end what passes nothing for so long [never; datagrams 60s]",
+        )
+        .under(LIMITS),
+        Opt::value("connect-timeout", "TIME", "for reaching the target")
+            .default("10s")
+            .under(LIMITS),
+        limit(flags::MAX_CONNECTIONS),
+        limit(flags::DRAIN),
+        Opt::flag("verbose", "log connections; twice: log everything")
+            .short('v')
+            .many()
+            .under("Log"),
+        flags::LOG.under("Log"),
+    ],
+    statuses: None,
+    epilogue: "The first line printed is the address, the last one the totals. -> is the way to the\n\
+               target. Shown and written is what leaves the tap, so with its faults. The packets\n\
+               have made-up headers, as if client and target were connected directly; the ends of\n\
+               Unix sockets are 127.0.0.1, port 49151 and from 49152 upwards. Faults count each\n\
+               direction of each connection apart. On Unix sockets a reset is an end.\n\n\
+               Examples:\n\
+               \x20 wiretap 127.0.0.1:8080 127.0.0.1:80\n\
+               \x20 wiretap -w http.pcap --show none :8080 example.test:http\n\
+               \x20 wiretap -u --drop 10% --seed 7 127.0.0.1:5300 127.0.0.1:53\n\
+               \x20 wiretap --delay 100ms±20ms --split 1 /tmp/tap.sock /run/server.sock",
+};
+
+/// Options that only datagrams or only streams have.
+const DATAGRAMS_ONLY: [&str; 3] = ["drop", "duplicate", "reorder"];
+const STREAMS_ONLY: [&str; 4] = ["cut", "reset", "split", "drain"];
+
+const fn limit(opt: Opt) -> Opt {
+    opt.under(LIMITS)
+}
+
+/// What was asked for; a usage error for what cannot be.
+pub fn read(args: &Args, target: &Place) -> Result<Options, Failure> {
+    let is_datagrams = args.flag("udp");
+    let (others, what) = match is_datagrams {
+        true => (&STREAMS_ONLY[..], "datagrams have no connection"),
+        false => (&DATAGRAMS_ONLY[..], "needs --udp"),
+    };
+    if let Some(name) = others.iter().find(|name| args.given(name)) {
+        return Err(UsageError::rule(format_args!("--{name}: {what}")).into());
+    }
+    if args.value("write") == Some("-") {
+        // Standard output begins with the address.
+        let why = "standard output is taken; for a pipe into Wireshark make one with mkfifo";
+        return Err(UsageError::bad_value("--write", "-", why).into());
+    }
+    let idle = args
+        .parse_opt::<DurationArg>("idle-timeout")?
+        .map(DurationArg::get);
+    Ok(Options {
+        relay: RelayConfig {
+            target: (target.network, target.address.clone()),
+            dialer: Dialer {
+                timeout: flags::limit(args, "connect-timeout")?,
+                ..Dialer::default()
+            },
+            faults: faults(args)?,
+            seed: args.parse_opt::<u64>("seed")?.unwrap_or_else(new_seed),
+            idle: idle.filter(|time| !time.is_zero()),
+        },
+        server: Config {
+            name: SPEC.name.into(),
+            log: flags::log(args)?,
+            max_connections: args.parse::<NonZeroCount>("max-connections")?.as_usize(),
+            drain: args.parse::<DurationArg>("drain")?.get(),
+            ..Config::default()
+        },
+        show: args.parse("show")?,
+        snap: u32::try_from(args.parse::<Size>("snap")?.bytes()).unwrap_or(u32::MAX),
+    })
+}
+
+fn faults(args: &Args) -> Result<Faults, UsageError> {
+    Ok(Faults {
+        delay: args.parse_opt("delay")?,
+        throttle: above_0(args, "throttle")?,
+        cut: bytes(args, "cut")?,
+        reset: bytes(args, "reset")?,
+        corrupt: args.parse_opt("corrupt")?,
+        split: above_0(args, "split")?.map(|split| usize::try_from(split).unwrap_or(usize::MAX)),
+        drop: args.parse_opt("drop")?.unwrap_or_default(),
+        duplicate: args.parse_opt("duplicate")?.unwrap_or_default(),
+        reorder: args.parse_opt("reorder")?.unwrap_or_default(),
+        which: args.parse("direction")?,
+    })
+}
+
+fn bytes(args: &Args, name: &str) -> Result<Option<u64>, UsageError> {
+    Ok(args.parse_opt::<Size>(name)?.map(Size::bytes))
+}
+
+fn above_0(args: &Args, name: &str) -> Result<Option<u64>, UsageError> {
+    match bytes(args, name)? {
+        Some(0) => Err(UsageError::bad_value(
+            &format!("--{name}"),
+            0,
+            "must not be zero",
+        )),
+        other => Ok(other),
+    }
+}
+
+/// Another one each time, short enough to be typed: std seeds its hash tables from the system.
+fn new_seed() -> u64 {
+    RandomState::new().hash_one(0) >> 40
+}

@@ -1,0 +1,332 @@
+//! The relay of datagrams: one socket for all clients, and for each of them one to the target.
+//!
+//! There are no connections, so a client is an address from which a datagram came; it is forgotten
+//! when nothing has passed for the idle time. Datagrams that are delayed, throttled or overtaken
+//! wait in one [`Lane`]; what finds no room there is lost, as in a router whose queue is full.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Scope};
+use std::time::{Duration, Instant};
+
+use super::conversation::ends;
+use super::fault::{HOLD, Plan};
+use super::lane::Lane;
+use super::recorder::{Event, Recorder, Track};
+use super::relay::{MOST_ON_THE_WAY, Passed, RelayConfig};
+use crate::capture::flow::Direction;
+use crate::net::{Addr, DatagramSocket, Deadline, dial_datagrams, plain_words};
+use crate::server::Stopper;
+use crate::telemetry::{Counter, Log};
+
+/// The longest datagram that is passed on, in bytes: more than IP carries, and what a Unix socket
+/// sends by default.
+const LONGEST: usize = 256 * 1024;
+/// How long a client is remembered without [`RelayConfig::idle`].
+pub const IDLE: Duration = Duration::from_secs(60);
+/// How long a Unix peer whose queue is full may take to make room before the datagram is lost.
+const PATIENCE: Duration = Duration::from_secs(1);
+const STACK: usize = 128 * 1024;
+
+/// What was passed on.
+#[derive(Debug, Default)]
+pub struct DatagramTotals {
+    clients: AtomicU64,
+    to_target: Counter,
+    to_client: Counter,
+    lost: Counter,
+    failed: Counter,
+    bytes: Passed,
+}
+
+impl fmt::Display for DatagramTotals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let clients = self.clients.load(Ordering::Relaxed);
+        let [there, back] = [&self.to_target, &self.to_client].map(Counter::get);
+        let bytes = [&self.bytes.to_target, &self.bytes.to_client].map(Counter::get);
+        let [lost, failed] = [&self.lost, &self.failed].map(Counter::get);
+        write!(
+            f,
+            "clients {clients}, to target {there} ({} bytes), to client {back} ({} bytes), \
+             lost {lost}, failed {failed}",
+            bytes[0], bytes[1]
+        )
+    }
+}
+
+/// A relay of datagrams that has not started yet.
+pub struct DatagramRelay {
+    config: RelayConfig,
+    recorder: Arc<Recorder>,
+    log: Log,
+    socket: DatagramSocket,
+    most_clients: usize,
+    totals: Arc<DatagramTotals>,
+    clients: Mutex<HashMap<Addr, Arc<Client>>>,
+    lane: Option<Lane<Datagram>>,
+    begun: Instant,
+}
+
+struct Client {
+    address: Addr,
+    /// Connected to the target.
+    socket: DatagramSocket,
+    track: Track,
+    forward: Mutex<Plan>,
+    back: Mutex<Plan>,
+    /// When something last passed, in milliseconds since the relay began.
+    active: AtomicU64,
+}
+
+/// A datagram on its way.
+struct Datagram {
+    client: Arc<Client>,
+    way: Direction,
+    bytes: Vec<u8>,
+}
+
+impl DatagramRelay {
+    /// A relay on a bound socket. More than `most_clients` at a time are not served.
+    pub fn new(
+        config: RelayConfig,
+        recorder: Arc<Recorder>,
+        log: Log,
+        socket: DatagramSocket,
+        most_clients: usize,
+    ) -> Self {
+        let begun = Instant::now();
+        let is_slow = [Direction::Forward, Direction::Back]
+            .iter()
+            .any(|way| Plan::new(&config.faults, config.seed, 0, *way).holds_datagrams());
+        Self {
+            lane: is_slow.then(|| Lane::new(begun, MOST_ON_THE_WAY)),
+            config,
+            recorder,
+            log,
+            socket,
+            most_clients,
+            totals: Arc::default(),
+            clients: Mutex::default(),
+            begun,
+        }
+    }
+
+    /// The counters.
+    pub fn totals(&self) -> Arc<DatagramTotals> {
+        self.totals.clone()
+    }
+
+    /// Passes datagrams on, on this thread and one more a client, until `stopper` is used; what is
+    /// on its way then is lost. Fails when the socket breaks or no thread can be had.
+    pub fn run(self, stopper: &Stopper) -> io::Result<()> {
+        let (closing, watched) = (self.socket.clone(), stopper.clone());
+        let closer = thread::Builder::new().name("stop".into()).stack_size(STACK);
+        closer.spawn(move || {
+            watched.wait();
+            closing.close();
+        })?;
+        let result = thread::scope(|scope| {
+            let result = self.start_lane(scope).and_then(|()| self.receive(scope));
+            for client in self.clients().values() {
+                client.socket.close();
+            }
+            if let Some(lane) = &self.lane {
+                lane.close();
+            }
+            result
+        });
+        stopper.stop(); // whoever waits for it hears of a broken socket, too
+        result
+    }
+
+    fn start_lane<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>) -> io::Result<()> {
+        let Some(lane) = &self.lane else {
+            return Ok(());
+        };
+        let thread = thread::Builder::new()
+            .name("delayed".into())
+            .stack_size(STACK);
+        let deliver = move || {
+            while let Some(Datagram { client, way, bytes }) = lane.pop() {
+                self.deliver(&client, way, &bytes);
+            }
+        };
+        thread.spawn_scoped(scope, deliver).map(drop)
+    }
+
+    /// What clients send.
+    fn receive<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>) -> io::Result<()> {
+        let mut buffer = vec![0; LONGEST];
+        loop {
+            let (count, peer) = match self.socket.recv_from(&mut buffer) {
+                Ok(datagram) => datagram,
+                Err(_) if self.socket.is_closed() => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            let known = self.clients().get(&peer).cloned();
+            let client = known.map_or_else(|| self.admit(scope, peer), Ok);
+            match client {
+                Ok(client) => {
+                    let bytes = buffer.get_mut(..count).unwrap_or_default();
+                    self.through(&client, Direction::Forward, bytes);
+                }
+                Err(error) => self.failed("a client is not served", &error),
+            }
+        }
+    }
+
+    /// A client that was not heard of before.
+    fn admit<'scope>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+        address: Addr,
+    ) -> io::Result<Arc<Client>> {
+        if self.clients().len() >= self.most_clients {
+            return Err(io::Error::other("too many clients"));
+        }
+        let (network, target) = &self.config.target;
+        let socket = dial_datagrams(*network, target)?;
+        let number = self.totals.clients.fetch_add(1, Ordering::Relaxed);
+        let to = socket.peer_addr().ok().and_then(|peer| peer.ip());
+        let track = self
+            .recorder
+            .datagrams(number, ends(address.ip(), to, number));
+        self.recorder
+            .record(&track, Event::Opened(&address.to_string(), target));
+        let plan = |way| {
+            Mutex::new(Plan::new(
+                &self.config.faults,
+                self.config.seed,
+                number,
+                way,
+            ))
+        };
+        let client = Arc::new(Client {
+            address: address.clone(),
+            socket,
+            track,
+            forward: plan(Direction::Forward),
+            back: plan(Direction::Back),
+            active: AtomicU64::new(0),
+        });
+        let (thread, replies) = (
+            thread::Builder::new().name("replies".into()),
+            client.clone(),
+        );
+        thread
+            .stack_size(STACK)
+            .spawn_scoped(scope, move || self.replies(&replies))?;
+        self.clients().insert(address, client.clone());
+        Ok(client)
+    }
+
+    /// What the target sends to one client, until it is forgotten.
+    fn replies(&self, client: &Arc<Client>) {
+        let mut buffer = vec![0; LONGEST];
+        loop {
+            client.socket.set_read_deadline(self.idle_end(client));
+            match client.socket.recv(&mut buffer) {
+                Ok(count) => {
+                    let bytes = buffer.get_mut(..count).unwrap_or_default();
+                    self.through(client, Direction::Back, bytes);
+                }
+                // An ICMP "port unreachable": nobody is there now, but may be later.
+                Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+                    self.totals.failed.inc();
+                    self.recorder
+                        .record(&client.track, Event::Note("<- refused"));
+                }
+                Err(error)
+                    if error.kind() == ErrorKind::TimedOut && !self.idle_end(client).passed() => {}
+                Err(_) => break, // idle, closed or broken
+            }
+        }
+        self.clients().remove(&client.address);
+    }
+
+    fn idle_end(&self, client: &Client) -> Deadline {
+        let active = Duration::from_millis(client.active.load(Ordering::Relaxed));
+        let idle = self.config.idle.unwrap_or(IDLE);
+        let end = self
+            .begun
+            .checked_add(active)
+            .and_then(|last| last.checked_add(idle));
+        end.map_or(Deadline::NEVER, Deadline::at)
+    }
+
+    /// Gives a datagram its fate.
+    fn through(&self, client: &Arc<Client>, way: Direction, bytes: &mut [u8]) {
+        let now = self.begun.elapsed();
+        client
+            .active
+            .store(now.as_millis() as u64, Ordering::Relaxed);
+        let plan = match way {
+            Direction::Forward => &client.forward,
+            Direction::Back => &client.back,
+        };
+        let fate = lock(plan).datagram(now, bytes);
+        if fate.copies == 0 {
+            self.totals.lost.inc();
+        }
+        for _ in 0..fate.copies {
+            let Some(lane) = &self.lane else {
+                self.deliver(client, way, bytes);
+                continue;
+            };
+            let datagram = Datagram {
+                client: client.clone(),
+                way,
+                bytes: bytes.to_vec(),
+            };
+            let wait = if fate.held { HOLD } else { Duration::ZERO };
+            // A datagram of no bytes takes room, too.
+            if !lane.offer(fate.due + wait, bytes.len() + 64, datagram, fate.held) {
+                self.totals.lost.inc();
+            }
+        }
+    }
+
+    fn deliver(&self, client: &Client, way: Direction, bytes: &[u8]) {
+        self.recorder
+            .record(&client.track, Event::Passed(way, bytes));
+        let (socket, count) = match way {
+            Direction::Forward => (&client.socket, &self.totals.to_target),
+            Direction::Back => (&self.socket, &self.totals.to_client),
+        };
+        socket.set_write_deadline(Deadline::after(PATIENCE));
+        let send = || match way {
+            Direction::Forward => socket.send(bytes),
+            Direction::Back => socket.send_to(bytes, &client.address),
+        };
+        // An ICMP error that an earlier datagram has earned is told in place of sending this one.
+        let sent = match send() {
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => send(),
+            other => other,
+        };
+        match sent {
+            Ok(_) => {
+                count.inc();
+                self.totals.bytes.add(way, bytes.len());
+            }
+            Err(error) => self.failed("a datagram was not passed on", &error),
+        }
+    }
+
+    fn failed(&self, what: &str, error: &io::Error) {
+        self.totals.failed.inc();
+        let cause = plain_words(error);
+        self.log.debug("wiretap", what, &[("cause", &cause)]);
+    }
+
+    fn clients(&self) -> MutexGuard<'_, HashMap<Addr, Arc<Client>>> {
+        lock(&self.clients)
+    }
+}
+
+/// A panic of another thread while it held the lock is not this one's.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,104 @@
+//! Things on their way between two threads: one puts them in with the time at which they are due,
+//! the other takes each out when it is. A delay shifts what passes; it does not slow it down.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::line::Line;
+use crate::net::{Deadline, wait_until};
+
+/// A way for things that are due later, with room for so many bytes of them.
+pub(super) struct Lane<T> {
+    begun: Instant,
+    room: usize,
+    state: Mutex<State<T>>,
+    changed: Condvar,
+}
+
+struct State<T> {
+    line: Line<(usize, T)>,
+    /// Bytes on their way.
+    bytes: usize,
+    closed: bool,
+}
+
+impl<T> Lane<T> {
+    /// A lane whose times count from `begun`.
+    pub(super) fn new(begun: Instant, room: usize) -> Self {
+        Self {
+            begun,
+            room,
+            state: Mutex::new(State {
+                line: Line::default(),
+                bytes: 0,
+                closed: false,
+            }),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// Puts a thing of `size` bytes in; blocks while the lane is full. `false` when it is closed.
+    pub(super) fn push(&self, due: Duration, size: usize, thing: T) -> bool {
+        let full = |state: &mut State<T>| state.bytes > 0 && state.bytes + size > self.room;
+        let waited = self
+            .changed
+            .wait_while(self.lock(), |state| !state.closed && full(state));
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        self.put(&mut state, due, size, thing, Line::push)
+    }
+
+    /// Puts a datagram in, to be overtaken by the next one or not. `false` when there is no room.
+    pub(super) fn offer(&self, due: Duration, size: usize, thing: T, held: bool) -> bool {
+        let mut state = self.lock();
+        if state.bytes + size > self.room {
+            return false;
+        }
+        let put = if held { Line::hold } else { Line::push };
+        self.put(&mut state, due, size, thing, put)
+    }
+
+    fn put(
+        &self,
+        state: &mut State<T>,
+        due: Duration,
+        size: usize,
+        thing: T,
+        put: fn(&mut Line<(usize, T)>, Duration, (usize, T)),
+    ) -> bool {
+        if !state.closed {
+            state.bytes += size;
+            put(&mut state.line, due, (size, thing));
+            self.changed.notify_all();
+        }
+        !state.closed
+    }
+
+    /// Blocks until the next thing is due; `None` when the lane is closed.
+    pub(super) fn pop(&self) -> Option<T> {
+        let mut state = self.lock();
+        while !state.closed {
+            if let Some((size, thing)) = state.line.pop(self.begun.elapsed()) {
+                state.bytes -= size;
+                self.changed.notify_all();
+                return Some(thing);
+            }
+            let due = state
+                .line
+                .next_due()
+                .and_then(|due| self.begun.checked_add(due));
+            let until = due.map_or(Deadline::NEVER, Deadline::at);
+            state = wait_until(&self.changed, state, until);
+        }
+        None
+    }
+
+    /// Wakes both threads; what is on its way is lost.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,281 @@
+//! Where everything that passes is shown and written down: one clock, one order, one file.
+//!
+//! The relay tells of bytes *before* it passes them on. So an answer is never recorded before its
+//! question, although each direction has a thread: whoever answers has been asked.
+//!
+//! What can go wrong: a full disk or a reader of standard output that has gone is told once, and
+//! the relay goes on without the file. What was written then ends with a whole packet.
+
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::conversation::{Conversation, Datagrams, other};
+use super::transcript::{Show, Transcript};
+use crate::capture::file::{CaptureWriter, FileError, Precision};
+use crate::capture::flow::{Direction, Ends};
+use crate::capture::packet::{LinkType, Packet};
+use crate::cli::Out;
+use crate::telemetry::{Counter, Log};
+
+/// Shows and writes down what passes.
+pub struct Recorder {
+    show: Show,
+    seed: u64,
+    begun: Instant,
+    out: Out,
+    log: Log,
+    path: PathBuf,
+    /// Whether anybody wants to know: looked at before any lock is taken.
+    wanted: bool,
+    lossy: AtomicBool,
+    packets: Counter,
+    sinks: Mutex<Sinks>,
+}
+
+struct Sinks {
+    file: Option<CaptureWriter<WholeParts>>,
+    text: String,
+}
+
+/// What is remembered of one connection, or of one client's datagrams.
+pub struct Track {
+    state: Mutex<State>,
+}
+
+struct State {
+    made_up: MadeUp,
+    transcript: Transcript,
+}
+
+enum MadeUp {
+    Stream(Conversation),
+    Datagrams(Datagrams),
+}
+
+/// What happened on a track.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// The two were connected.
+    Opened(&'a str, &'a str),
+    /// The target was not reached, and why.
+    Refused(&'a str),
+    /// Bytes, or a datagram, on their way.
+    Passed(Direction, &'a [u8]),
+    /// A direction ended.
+    Ended(Direction),
+    /// The sender of this direction reset the connection.
+    Reset(Direction),
+    /// Both directions were closed, this one first.
+    Cut(Direction),
+    /// Anything else worth a line.
+    Note(&'a str),
+}
+
+impl Recorder {
+    /// A recorder without a file. `seed` decides sequence numbers.
+    pub fn new(show: Show, seed: u64, log: Log) -> Self {
+        Self {
+            show,
+            seed,
+            begun: Instant::now(),
+            out: Out::lines(),
+            log,
+            path: PathBuf::new(),
+            wanted: show != Show::None,
+            lossy: AtomicBool::new(false),
+            packets: Counter::default(),
+            sinks: Mutex::new(Sinks {
+                file: None,
+                text: String::new(),
+            }),
+        }
+    }
+
+    /// The same with a pcap file, made anew; at most `snap` bytes of each packet (0 is all).
+    pub fn with_file(mut self, path: &Path, snap: u32) -> Result<Self, FileError> {
+        let parts = WholeParts::create(path)?;
+        let mut file = CaptureWriter::pcap(parts, LinkType::RAW, snap, Precision::Nano)?;
+        file.flush()?;
+        self.sinks = Mutex::new(Sinks {
+            file: Some(file),
+            text: String::new(),
+        });
+        self.path = path.to_path_buf();
+        self.wanted = true;
+        Ok(self)
+    }
+
+    /// Connection `number` begins, between these two as its packets will have them.
+    pub fn stream(&self, number: u64, ends: Ends) -> Track {
+        let seed = super::fault::mixed(self.seed) ^ number;
+        self.track(number, MadeUp::Stream(Conversation::new(ends, seed)))
+    }
+
+    /// The datagrams of client `number`.
+    pub fn datagrams(&self, number: u64, ends: Ends) -> Track {
+        self.track(number, MadeUp::Datagrams(Datagrams::new(ends)))
+    }
+
+    fn track(&self, number: u64, made_up: MadeUp) -> Track {
+        Track {
+            state: Mutex::new(State {
+                made_up,
+                transcript: Transcript::new(self.show, number),
+            }),
+        }
+    }
+
+    /// Packets written to the file so far.
+    pub fn written(&self) -> u64 {
+        self.packets.get()
+    }
+
+    /// Whether the file lacks something that passed.
+    pub fn is_incomplete(&self) -> bool {
+        self.lossy.load(Ordering::Relaxed)
+    }
+
+    /// Shows and writes down an event. Blocks while the disk or the reader of standard output does.
+    pub fn record(&self, track: &Track, event: Event<'_>) {
+        if !self.wanted {
+            return;
+        }
+        let mut state = lock(&track.state);
+        let mut sinks = lock(&self.sinks);
+        let Sinks { file, text } = &mut *sinks;
+        text.clear();
+        state.show(self.begun.elapsed(), event, text);
+        if !text.is_empty() {
+            drop(self.out.write_all(text.as_bytes())); // whose reader may have gone
+        }
+        let Some(writer) = file else {
+            return;
+        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let written = state.write(now.unwrap_or_default(), event, &self.packets, writer);
+        if let Err(error) = written {
+            *file = None;
+            self.lost(&error);
+        }
+    }
+
+    fn lost(&self, error: &FileError) {
+        self.lossy.store(true, Ordering::Relaxed);
+        self.log.warn(
+            "wiretap",
+            "the capture file ends here, the relay goes on",
+            &[("file", &self.path.display()), ("cause", error)],
+        );
+    }
+}
+
+impl State {
+    fn show(&mut self, time: Duration, event: Event<'_>, out: &mut String) {
+        let transcript = &mut self.transcript;
+        match (event, &self.made_up) {
+            (Event::Opened(client, target), _) => transcript.opened(time, client, target, out),
+            (Event::Refused(why) | Event::Note(why), _) => transcript.note(time, why, out),
+            (Event::Passed(way, bytes), MadeUp::Stream(_)) => {
+                transcript.passed(time, way, bytes, out);
+            }
+            (Event::Passed(way, bytes), MadeUp::Datagrams(_)) => {
+                transcript.datagram(time, way, bytes, out);
+            }
+            (Event::Ended(way), _) => transcript.ended(time, way, out),
+            (Event::Reset(way), _) => transcript.reset(time, way, out),
+            (Event::Cut(way), _) => transcript.cut(time, way, out),
+        }
+    }
+
+    /// Writes the packets of an event, all of them or none.
+    fn write<W: Write>(
+        &mut self,
+        time: Duration,
+        event: Event<'_>,
+        packets: &Counter,
+        file: &mut CaptureWriter<W>,
+    ) -> Result<(), FileError> {
+        let mut failed = Ok(());
+        let mut count = 0;
+        self.packets(time, event, &mut |packet| {
+            count += 1;
+            if failed.is_ok() {
+                failed = file.write(&packet);
+            }
+        });
+        failed?;
+        if count > 0 {
+            file.flush()?;
+        }
+        packets.add(count);
+        Ok(())
+    }
+
+    fn packets(&mut self, time: Duration, event: Event<'_>, emit: &mut dyn FnMut(Packet<'_>)) {
+        match (&mut self.made_up, event) {
+            (MadeUp::Stream(tcp), Event::Opened(..)) => tcp.open(time, emit),
+            (MadeUp::Stream(tcp), Event::Refused(_)) => tcp.refuse(time, emit),
+            (MadeUp::Stream(tcp), Event::Passed(way, bytes)) => tcp.data(time, way, bytes, emit),
+            (MadeUp::Stream(tcp), Event::Ended(way)) => tcp.end(time, way, emit),
+            (MadeUp::Stream(tcp), Event::Reset(way)) => tcp.reset(time, way, emit),
+            (MadeUp::Stream(tcp), Event::Cut(way)) => {
+                tcp.end(time, way, emit);
+                tcp.end(time, other(way), emit);
+            }
+            (MadeUp::Datagrams(udp), Event::Passed(way, bytes)) => {
+                udp.datagram(time, way, bytes, emit);
+            }
+            (_, Event::Note(_)) | (MadeUp::Datagrams(_), _) => {}
+        }
+    }
+}
+
+/// A panic of another thread while it held the lock is not this one's.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A file that has all of what stood between two flushes or nothing of it: a disk that fills up in
+/// the middle of a packet would leave a file that every reader complains of.
+#[derive(Debug)]
+struct WholeParts {
+    file: File,
+    part: Vec<u8>,
+    /// How long the file is, in whole parts.
+    good: u64,
+}
+
+impl WholeParts {
+    fn create(path: &Path) -> io::Result<Self> {
+        Ok(Self {
+            file: File::create(path)?,
+            part: Vec::new(),
+            good: 0,
+        })
+    }
+}
+
+impl Write for WholeParts {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.part.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let written = self.file.write_all(&self.part);
+        match written {
+            Ok(()) => self.good += self.part.len() as u64,
+            // Fails on what is no file, a pipe: its reader has got what it has got.
+            Err(_) => {
+                let _ = self.file.set_len(self.good);
+                let _ = self.file.seek(SeekFrom::Start(self.good));
+            }
+        }
+        self.part.clear();
+        written
+    }
+}
