@@ -3,9 +3,9 @@
 use std::fs::File;
 use std::io::{self, Read};
 
+use groundwire::capture::Packet;
 use groundwire::capture::file::{CaptureReader, Interface};
 use groundwire::capture::live::{Arrival, Counts, Live, LiveError, Stop};
-use groundwire::capture::Packet;
 use groundwire::cli::{Failure, What, explain};
 use groundwire::net;
 

@@ -14,6 +14,7 @@ use groundwire::server::{self, Running, Server, Stopper};
 use groundwire::telemetry::Registry;
 
 use super::stops::{PATIENCE, Result, Told, ensure};
+use super::wire;
 
 const NAMES: [&str; 3] = ["b1", "b2", "b3"];
 /// How many requests are sent while all three live, and how many after one has died.
@@ -45,7 +46,8 @@ pub fn balancer() -> Result<Told> {
             .map(|totals| totals.to_string())
     });
 
-    let mut client = ClientExchange::new(connect(&address)?, Limits::default());
+    let tap = wire::tap(&address)?;
+    let mut client = ClientExchange::new(connect(&tap.address)?, Limits::default());
     let before = ask(&mut client, BEFORE)?;
     backends.remove(1).stop()?; // and with it every connection that the balancer has kept
     let after = ask(&mut client, AFTER)?;
@@ -59,6 +61,7 @@ pub fn balancer() -> Result<Told> {
         .sum();
     let states: Vec<String> = standings.iter().map(|s| s.state.to_string()).collect();
     drop(client);
+    tap.stop()?;
     stopper.stop();
     let totals = running.join().map_err(|_| "the balancer panicked")??;
 

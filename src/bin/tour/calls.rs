@@ -8,6 +8,7 @@ use groundwire::rpc::{
 use groundwire::server::{Config, Server};
 
 use super::stops::{PATIENCE, Result, Told, ensure};
+use super::wire;
 
 pub fn rpc() -> Result<Told> {
     let listener = net::listen(Network::Tcp, "127.0.0.1:0")?;
@@ -22,7 +23,8 @@ pub fn rpc() -> Result<Told> {
         time: Some(PATIENCE),
         ..ClientConfig::default()
     };
-    let client = Client::over(net::dial(Network::Tcp, &address)?, config)?;
+    let tap = wire::tap(&address)?;
+    let client = Client::over(net::dial(Network::Tcp, &tap.address)?, config)?;
     let calculator = CalculatorClient(&client);
     let (a, b) = (Signed::from(-17), Signed::from(18));
 
@@ -42,6 +44,7 @@ pub fn rpc() -> Result<Told> {
         Err(error) => error.to_string(),
     };
     drop(client);
+    tap.stop()?;
     server.stop()?;
     let lines = vec![
         "client -> server  Sleep 50 ms, and on the same connection, without waiting:".into(),

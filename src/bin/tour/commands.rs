@@ -11,14 +11,17 @@ use groundwire::net::{self, Deadline, Network};
 use groundwire::server::{Config, Running, Server};
 
 use super::stops::{PATIENCE, Result, Told, ensure};
+use super::wire;
 
 pub fn message() -> Result<Told> {
     let (tell, received) = mpsc::channel();
     let commands = Commands::built_in(move |_, message| drop(tell.send(message.to_string())));
     let (server, address) = serve(commands)?;
-    let mut client = Client::new(net::dial(Network::Tcp, &address)?, PATIENCE);
+    let tap = wire::tap(&address)?;
+    let mut client = Client::new(net::dial(Network::Tcp, &tap.address)?, PATIENCE);
     let replies = [client.string("hello")?, client.record(&Record::example())?];
     drop(client);
+    tap.stop()?;
     server.stop()?;
     ensure(replies == [THANKS, THANKS], "a reply is not the thanks")?;
     let received: Vec<String> = received.try_iter().collect();

@@ -13,12 +13,13 @@ mod consensus;
 mod names;
 mod packets;
 mod stops;
+mod wire;
 mod zone;
 
 use std::process::ExitCode;
 use std::time::Instant;
 
-use groundwire::cli::{self, Args, Failure, Opt, Out, Spec, UsageError};
+use groundwire::cli::{self, Args, Failure, Opt, Out, Spec, UsageError, What};
 use stops::{STOPS, Stop, Told};
 
 const SPEC: Spec = Spec {
@@ -26,7 +27,15 @@ const SPEC: Spec = Spec {
     about: "Show each service at work, and which file to read for it.",
     usage: &["[OPTION]... [STOP]..."],
     operands: &[("STOP", "the stops to make, in this order [all]")],
-    options: &[Opt::flag("list", "list the stops").short('l')],
+    options: &[
+        Opt::flag("list", "list the stops").short('l'),
+        Opt::value(
+            "write",
+            "FILE",
+            "write the packets of the stops there [a new file in $TMPDIR]",
+        )
+        .short('w'),
+    ],
     statuses: None,
     epilogue: "A stop that does not show what it promises is a failure.\n\n\
                Examples:\n  tour\n  tour tcp udp",
@@ -45,6 +54,7 @@ fn tour(args: Args) -> Result<(), Failure> {
             .try_for_each(|s| out.line(format_args!("{:10} {}", s.name, s.about)));
     }
     let chosen = chosen(&args)?;
+    record(&args)?;
     let begun = Instant::now();
     let mut failed = Vec::new();
     for (number, stop) in chosen.iter().enumerate() {
@@ -75,6 +85,16 @@ fn tour(args: Args) -> Result<(), Failure> {
     } else {
         Err(Failure::Quiet(1))
     }
+}
+
+/// What the stops send is written down. Without a file of the user's choice, a folder that cannot be
+/// written to fails the one stop that reads the file, not the tour.
+fn record(args: &Args) -> Result<(), Failure> {
+    if let Some(path) = args.value("write") {
+        return wire::begin(path.as_ref()).what(format_args!("writing {path}"));
+    }
+    let _ = wire::begin(&wire::default_path());
+    Ok(())
 }
 
 fn chosen(args: &Args) -> Result<Vec<&'static Stop>, UsageError> {

@@ -8,14 +8,16 @@ use groundwire::dns::{
 };
 
 use super::stops::{PATIENCE, Result, Told, ensure};
+use super::wire;
 
 pub fn lookup() -> Result<Told> {
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     socket.set_read_timeout(Some(PATIENCE))?;
     let address = socket.local_addr()?;
     let server = thread::spawn(move || serve(&socket, 3).map_err(|error| error.to_string()));
+    let tap = wire::tap_datagrams(&address.to_string())?;
     let resolver = Resolver::new(ResolverConfig {
-        servers: vec![address],
+        servers: vec![tap.address.parse()?],
         timeout: PATIENCE,
         ..ResolverConfig::default()
     });
@@ -33,6 +35,7 @@ pub fn lookup() -> Result<Told> {
     };
     let octets = resolver.query(&alias)?.size;
     server.join().map_err(|_| "the server panicked")??;
+    tap.stop()?;
     ensure(answer.records().len() == 1, "the alias leads nowhere")?;
     ensure(again.records() == answer.records(), "the cache differs")?;
 

@@ -15,7 +15,7 @@ use groundwire::net::{self, Conn, Deadline, MAX_UDP_PAYLOAD, Network};
 use groundwire::server::{Config, DatagramConfig, DatagramServer, Running, Server, Stopper};
 use groundwire::telemetry::Histogram;
 
-use super::{balancer, calls, commands, consensus, names, packets, zone};
+use super::{balancer, calls, commands, consensus, names, packets, wire, zone};
 
 /// How long anything here may take; loopback answers in microseconds.
 pub const PATIENCE: Duration = Duration::from_secs(3);
@@ -117,6 +117,11 @@ pub const STOPS: &[Stop] = &[
         about: "a thousand requests, and how long they took",
         visit: load,
     },
+    Stop {
+        name: "capture",
+        about: "what the stops before have sent, packet by packet",
+        visit: wire::capture,
+    },
 ];
 
 fn addresses() -> Result<Told> {
@@ -148,9 +153,10 @@ fn addresses() -> Result<Told> {
     })
 }
 
-fn tcp() -> Result<Told> {
+pub fn tcp() -> Result<Told> {
     let (server, address) = echo_server(Network::Tcp, "127.0.0.1:0")?;
-    let mut conn = net::dial(Network::Tcp, &address)?;
+    let tap = wire::tap(&address)?;
+    let mut conn = net::dial(Network::Tcp, &tap.address)?;
     conn.set_deadline(Deadline::after(PATIENCE));
     let local = conn.local_addr()?;
     let sent = b"one\ntwo\nand a rest without an end";
@@ -159,6 +165,8 @@ fn tcp() -> Result<Told> {
     let mut echoed = Vec::new();
     conn.read_to_end(&mut echoed)?;
     ensure(echoed == sent, "the echo differs from what was sent")?;
+    drop(conn);
+    tap.stop()?;
     let totals = server.stop()?;
     let lines = vec![
         format!("server on {address}, client on {local}"),
@@ -189,10 +197,12 @@ fn udp() -> Result<Told> {
         let stopper = stopper.clone();
         move || server.run(&stopper)
     });
-    let socket = net::dial_datagrams(Network::Udp, &address)?;
+    let tap = wire::tap_datagrams(&address)?;
+    let socket = net::dial_datagrams(Network::Udp, &tap.address)?;
     let mut client = DatagramClient::new(socket, PATIENCE, 2);
     let small = client.ask(b"ping")?.len();
     let large = client.ask(&vec![b'x'; MAX_UDP_PAYLOAD])?.len();
+    tap.stop()?;
     stopper.stop();
     running.join().map_err(|_| "the server panicked")??;
     ensure((small, large) == (4, MAX_UDP_PAYLOAD), "a datagram was cut")?;
