@@ -16,7 +16,7 @@ use groundwire::netcat::{Settings, ports::parse_ports, proxy::Protocol};
 /// Bytes of the input in one datagram or record: as OpenBSD's nc has it.
 const DATAGRAM_PIECE: usize = 16 * 1024;
 /// Bytes of the input that are read and sent at once.
-const STREAM_PIECE: usize = 256 * 1024;
+const STREAM_PIECE: usize = 64 * 1024;
 
 /// What to do.
 pub struct Plan {
@@ -78,6 +78,7 @@ impl Plan {
                     _ => seconds(args, "quit-after")?,
                 },
                 hexdump: args.flag("hexdump"),
+                once: !args.flag("keep-open"),
                 piece: match network.is_stream() && network != Network::Unixpacket {
                     true => STREAM_PIECE,
                     false => DATAGRAM_PIECE,
