@@ -20,7 +20,7 @@ use groundwire::server::{Signals, Stopper};
 use plan::{From, Plan};
 use run::Run;
 use source::Source;
-use view::{Shape, View};
+use view::View;
 
 const SPEC: Spec = Spec {
     name: "capture",
@@ -38,13 +38,54 @@ const SPEC: Spec = Spec {
         Opt::flag("list", "list the interfaces and exit").short('D'),
         Opt::value("count", "N", "stop after this many packets [never]").short('c'),
         Opt::flag("numeric", "accepted: names are never looked up").short('n'),
+        Opt::value("filter", "FILTER", "show and write only packets that match")
+            .short('Y')
+            .under("Which packets"),
+        Opt::value(
+            "capture-filter",
+            "FILTER",
+            "the others are not there at all",
+        )
+        .short('f')
+        .under("Which packets"),
+        Opt::value("decode-as", "RULE", "as tcp.port==7100,frames")
+            .short('d')
+            .many()
+            .under("Which packets"),
+        Opt::flag("tree", "show all fields of each packet")
+            .short('V')
+            .under("What is shown"),
         Opt::flag("hex", "show the bytes of each packet")
             .short('x')
             .under("What is shown"),
+        Opt::value("type", "TYPE", "text, or fields: those of -e in a line")
+            .short('T')
+            .under("What is shown"),
+        Opt::value("field", "FIELD", "a field, as tcp.srcport")
+            .short('e')
+            .many()
+            .under("What is shown"),
+        Opt::value(
+            "field-option",
+            "OPTION",
+            "as header=y, separator=/t, quote=d",
+        )
+        .short('E')
+        .many()
+        .under("What is shown"),
+        Opt::value(
+            "time",
+            "LETTER",
+            "relative, delta, epoch, absolute, utc: r d e a ad u ud",
+        )
+        .short('t')
+        .default("r")
+        .under("What is shown"),
+        Opt::flag("checksums", "verify checksums").under("What is shown"),
         Opt::flag("quiet", "show no packets")
             .short('q')
             .under("What is shown"),
-        Opt::flag("print", "show packets though -w writes them")
+        Opt::flag("print", "show the line of each packet though -w, -V or -x")
             .short('P')
             .under("What is shown"),
         Opt::flag("line-buffered", "let each packet's text out at once")
@@ -75,7 +116,7 @@ const SPEC: Spec = Spec {
     statuses: None,
     epilogue: "FILE is written as pcapng, or as pcap where it ends in .pcap. To capture takes a\n\
                right: sudo, or once sudo setcap cap_net_raw+ep PATH-OF-CAPTURE.\n\n\
-               Examples:\n  capture -r trace.pcapng\n  capture -i lo -c 10 -w trace.pcap",
+               Examples:\n  capture -r trace.pcapng -Y 'tcp.flags.syn==1'\n  capture -i lo -c 10 -w trace.pcap",
 };
 
 fn main() -> ExitCode {
@@ -88,17 +129,10 @@ fn capture(args: Args) -> Result<(), Failure> {
         return list();
     }
     let plan = Plan::from_args(&args)?;
-    let view = view(&args);
+    let view = View::from_args(&args)?;
     let mut source = open(&plan)?;
     // The file to write is made once it is known that there is something to read.
-    Run::new(&plan, view)?.run(&mut source)
-}
-
-fn view(args: &Args) -> View {
-    View {
-        shape: Shape::Nothing,
-        bytes: args.flag("hex"),
-    }
+    Run::new(plan, view)?.run(&mut source)
 }
 
 /// A live capture ends at the first signal, and tells its counts; reading a file just ends.

@@ -2,7 +2,8 @@
 
 use groundwire::capture::decode::Settings;
 use groundwire::capture::file::MAX_PACKET;
-use groundwire::capture::live;
+use groundwire::capture::flow::Rule;
+use groundwire::capture::{Filter, live};
 use groundwire::cli::{Args, Failure, Size, UsageError};
 
 /// What to do.
@@ -12,8 +13,11 @@ pub struct Plan {
     pub save: Option<Save>,
     /// Stop after so many packets.
     pub count: Option<u64>,
-    /// Whether packets are shown at all.
-    pub shown: bool,
+    /// Which packets are shown and written.
+    pub filter: Option<Filter>,
+    /// Which packets are there at all.
+    pub capture_filter: Option<Filter>,
+    pub settings: Settings,
     /// Whether each packet leaves at once.
     pub each: bool,
 }
@@ -63,7 +67,9 @@ impl Plan {
         Ok(Self {
             from,
             live: live_options(args)?,
-            shown: !args.flag("quiet") && (save.is_none() || args.flag("print")),
+            filter: filter(args, "filter")?,
+            capture_filter: filter(args, "capture-filter")?,
+            settings: settings(args)?,
             save,
             count: count(args)?,
             each: args.flag("line-buffered"),
@@ -71,15 +77,32 @@ impl Plan {
     }
 }
 
-impl Plan {
-    /// How packets are decoded.
-    pub fn settings(&self) -> Settings {
-        Settings::default()
-    }
-}
-
 fn rule(text: impl std::fmt::Display) -> Failure {
     UsageError::rule(text).into()
+}
+
+fn filter(args: &Args, name: &str) -> Result<Option<Filter>, UsageError> {
+    let Some(text) = args.value(name) else {
+        return Ok(None);
+    };
+    let filter = Filter::parse(text);
+    let filter = filter.map_err(|error| UsageError::rule(format!("--{name}: {error}")))?;
+    Ok(Some(filter))
+}
+
+fn settings(args: &Args) -> Result<Settings, UsageError> {
+    let rule = |text| {
+        let why = "expected as tcp.port==7100,frames; one of dns, http, rpc, frames, data";
+        Rule::parse(text).ok_or_else(|| UsageError::bad_value("--decode-as", text, why))
+    };
+    Ok(Settings {
+        checksums: args.flag("checksums"),
+        decode_as: args
+            .values("decode-as")
+            .map(rule)
+            .collect::<Result<_, _>>()?,
+        ..Settings::default()
+    })
 }
 
 fn count(args: &Args) -> Result<Option<u64>, UsageError> {

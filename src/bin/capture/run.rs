@@ -2,9 +2,9 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use groundwire::capture::Packet;
 use groundwire::capture::decode::Decoder;
 use groundwire::capture::file::Interface;
+use groundwire::capture::{Filter, Packet};
 use groundwire::cli::{Failure, Out};
 
 use super::plan::Plan;
@@ -19,6 +19,9 @@ const PIECE: usize = 64 << 10;
 pub struct Run {
     count: u64,
     most: u64,
+    /// `-f`, with a decoder of its own: what does not match has no number and no connection.
+    capture_filter: Option<(Filter, Decoder)>,
+    filter: Option<Filter>,
     decoder: Decoder,
     view: View,
     save: Option<Save>,
@@ -29,13 +32,17 @@ pub struct Run {
 }
 
 impl Run {
-    pub fn new(plan: &Plan, view: View) -> Result<Self, Failure> {
+    pub fn new(plan: Plan, view: View) -> Result<Self, Failure> {
         let save = plan.save.as_ref();
         let save = save.map(|save| Save::open(save, &plan.from));
         Ok(Self {
             count: 0,
             most: plan.count.unwrap_or(u64::MAX),
-            decoder: Decoder::new(plan.settings()),
+            capture_filter: plan
+                .capture_filter
+                .map(|filter| (filter, Decoder::new(plan.settings.clone()))),
+            filter: plan.filter,
+            decoder: Decoder::new(plan.settings),
             view,
             save: save.transpose()?,
             text: String::with_capacity(2 * PIECE),
@@ -49,11 +56,11 @@ impl Run {
         if let Some(save) = &mut self.save {
             save.begin(source.interfaces())?;
         }
+        self.view.head(&mut self.text);
         let read = self.packets(source);
         if matches!(read, Err(Failure::ClosedPipe)) {
             return read;
         }
-        self.view.finish(&mut self.text);
         self.flush()?;
         if let Some(save) = &mut self.save {
             save.finish()?;
@@ -74,9 +81,21 @@ impl Run {
     }
 
     fn packet(&mut self, packet: &Packet<'_>, known: &[Interface]) -> Result<(), Failure> {
+        if let Some((filter, decoder)) = &mut self.capture_filter {
+            if !filter.matches(&decoder.decode(packet)) {
+                return Ok(());
+            }
+        }
         self.count += 1;
-        if self.view.is_needed() {
+        if self.filter.is_some() || self.view.is_needed() {
             let decoded = self.decoder.decode(packet);
+            if self
+                .filter
+                .as_ref()
+                .is_some_and(|filter| !filter.matches(&decoded))
+            {
+                return Ok(());
+            }
             self.view.packet(&decoded, known, &mut self.text);
         }
         if let Some(save) = &mut self.save {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
 
 use groundwire::capture::Packet;
 use groundwire::capture::file::{CaptureReader, Interface};
@@ -36,12 +37,13 @@ impl Source {
     pub fn open(plan: &Plan) -> Result<Self, Failure> {
         match &plan.from {
             From::File(name) => {
-                let stream: Box<dyn Read> = match name.as_str() {
-                    "-" => Box::new(io::stdin()),
-                    path => Box::new(File::open(path).what(path)?),
+                let (name, stream): (&str, Box<dyn Read>) = match name.as_str() {
+                    // Without std's buffer: the reader has its own.
+                    "-" => ("standard input", Box::new(File::from(stdin()?))),
+                    path => (path, Box::new(File::open(path).what(path)?)),
                 };
                 let reader = CaptureReader::open(stream).what(name)?;
-                let name = name.clone();
+                let name = name.to_string();
                 Ok(Self::File { name, reader })
             }
             From::Interface(wanted) => {
@@ -97,6 +99,13 @@ impl Source {
             Self::Live { live, .. } => Some(live.counts()),
         }
     }
+}
+
+fn stdin() -> Result<OwnedFd, Failure> {
+    io::stdin()
+        .as_fd()
+        .try_clone_to_owned()
+        .what("standard input")
 }
 
 /// The interfaces that `-D` lists and `-i` takes by number: those of the machine, then "any".

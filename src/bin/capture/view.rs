@@ -1,34 +1,105 @@
 //! What is shown of each packet.
 
 use groundwire::capture::decode::Decoded;
+use groundwire::capture::field::Line;
 use groundwire::capture::file::Interface;
-use groundwire::cli;
+use groundwire::capture::show::{self, Options, Summary, TimeFormat};
+use groundwire::cli::{self, Args, Failure, UsageError};
 
-/// What to show.
+/// What to show: any of these, in this order.
 pub struct View {
-    pub shape: Shape,
-    /// The bytes as well.
-    pub bytes: bool,
-}
-
-/// The form of a packet's text.
-pub enum Shape {
-    Nothing,
+    line: bool,
+    fields: Option<Line>,
+    tree: bool,
+    bytes: bool,
+    time: TimeFormat,
+    /// Made for the first packet, whose interface knows how exact its times are.
+    summary: Option<Summary>,
 }
 
 impl View {
-    /// Whether packets have to be decoded for it.
-    pub fn is_needed(&self) -> bool {
-        self.bytes || !matches!(self.shape, Shape::Nothing)
+    pub fn from_args(args: &Args) -> Result<Self, Failure> {
+        let shown = !args.flag("quiet") && (args.flag("print") || !args.given("write"));
+        let fields = fields(args)?;
+        let (tree, bytes) = (args.flag("tree"), args.flag("hex"));
+        if fields.is_some() && (tree || bytes || args.flag("print")) {
+            return Err(UsageError::rule("-T fields excludes -V, -x and -P").into());
+        }
+        Ok(Self {
+            // As tshark: what says more takes the line's place, unless -P asks for it.
+            line: shown && fields.is_none() && (args.flag("print") || !tree && !bytes),
+            fields: fields.filter(|_| shown),
+            tree: shown && tree,
+            bytes: shown && bytes,
+            time: time(args)?,
+            summary: None,
+        })
     }
 
-    pub fn packet(&mut self, decoded: &Decoded<'_>, _known: &[Interface], text: &mut String) {
+    /// Whether packets have to be decoded for it.
+    pub fn is_needed(&self) -> bool {
+        self.line || self.fields.is_some() || self.tree || self.bytes
+    }
+
+    /// What stands before the first packet.
+    pub fn head(&self, text: &mut String) {
+        if let Some(fields) = &self.fields {
+            fields.header(text);
+        }
+    }
+
+    pub fn packet(&mut self, decoded: &Decoded<'_>, known: &[Interface], text: &mut String) {
+        if self.line {
+            let time = self.time;
+            let summary = self.summary.get_or_insert_with(|| {
+                let interface = known.get(decoded.packet.interface as usize);
+                let digits = interface.map_or(9, Interface::digits);
+                Summary::new(Options { time, digits })
+            });
+            summary.line(decoded, text);
+            text.push_str(if self.bytes && !self.tree { "\n\n" } else { "\n" });
+        }
+        if let Some(fields) = &self.fields {
+            fields.packet(decoded, text);
+        }
+        if self.tree {
+            show::tree(decoded, text);
+            text.push('\n');
+        }
         if self.bytes {
             cli::hexdump(text, "", 0, decoded.packet.bytes);
             text.push('\n');
         }
     }
+}
 
-    /// What stands behind the last packet.
-    pub fn finish(&mut self, _text: &mut String) {}
+fn fields(args: &Args) -> Result<Option<Line>, Failure> {
+    let names = args.values("field");
+    match args.value("type") {
+        Some("fields") => {}
+        Some("text") | None if args.given("field") || args.given("field-option") => {
+            return Err(UsageError::rule("-e and -E are for -T fields").into());
+        }
+        Some("text") | None => return Ok(None),
+        Some(other) => {
+            return Err(UsageError::bad_value("--type", other, "expected text or fields").into());
+        }
+    }
+    if !args.given("field") {
+        return Err(UsageError::rule("-T fields needs a field, -e FIELD").into());
+    }
+    let mut line = Line::new(names).map_err(|error| UsageError::rule(format!("-e: {error}")))?;
+    for option in args.values("field-option") {
+        let set = line.set(option);
+        set.map_err(|error| UsageError::rule(format!("-E: {error}")))?;
+    }
+    Ok(Some(line))
+}
+
+fn time(args: &Args) -> Result<TimeFormat, UsageError> {
+    let letters = args.value("time").unwrap_or_default();
+    TimeFormat::from_letters(letters).ok_or_else(|| {
+        let why = "expected r, a, ad, d, e, u or ud";
+        UsageError::bad_value("--time", letters, why)
+    })
 }
