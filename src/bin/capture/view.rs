@@ -57,7 +57,11 @@ impl View {
                 Summary::new(Options { time, digits })
             });
             summary.line(decoded, text);
-            text.push_str(if self.bytes && !self.tree { "\n\n" } else { "\n" });
+            text.push_str(if self.bytes && !self.tree {
+                "\n\n"
+            } else {
+                "\n"
+            });
         }
         if let Some(fields) = &self.fields {
             fields.packet(decoded, text);
