@@ -9,38 +9,19 @@
 
 use std::net::Ipv4Addr;
 
-use super::rest::Rest;
 use super::walk::{Next, Walk};
 use super::{Arp, Layer, Malformed};
 
-pub(super) fn arp<'a>(rest: Rest<'a>, walk: &mut Walk<'_, 'a>) -> Result<Next<'a>, Malformed> {
-    let (&[_, _, p0, p1, hardware, protocol, o0, o1], behind) = rest.head::<8>("ARP")?;
+pub(super) fn arp(walk: &mut Walk<'_, '_>) -> Result<Next, Malformed> {
+    let whole = walk.rest;
+    let &[_, _, p0, p1, hardware, protocol, o0, o1] = walk.head::<8>("ARP")?;
     if (u16::from_be_bytes([p0, p1]), hardware, protocol) != (0x0800, 6, 4) {
-        return Ok(Next::Data(rest));
+        walk.rest = whole;
+        return Ok(Next::Data);
     }
-    let (addresses, _) = behind.head::<20>("ARP")?;
-    let &[
-        s0,
-        s1,
-        s2,
-        s3,
-        s4,
-        s5,
-        a,
-        b,
-        c,
-        d,
-        t0,
-        t1,
-        t2,
-        t3,
-        t4,
-        t5,
-        w,
-        x,
-        y,
-        z,
-    ] = addresses;
+    let addresses = walk.head::<20>("ARP")?;
+    let &[s0, s1, s2, s3, s4, s5, a, b, c, d, ..] = addresses;
+    let &[.., t0, t1, t2, t3, t4, t5, w, x, y, z] = addresses;
     let arp = Arp {
         operation: u16::from_be_bytes([o0, o1]),
         sender_hardware: [s0, s1, s2, s3, s4, s5],

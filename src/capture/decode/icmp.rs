@@ -4,31 +4,30 @@
 //! who shows it. The packet that an error quotes is read by [`quoted`](super::quoted).
 
 use super::checksum::Sum;
-use super::rest::Rest;
 use super::walk::{Next, Walk};
 use super::{Check, Icmp, Layer, Malformed};
 
-pub(super) fn icmp<'a>(rest: Rest<'a>, walk: &mut Walk<'_, 'a>) -> Result<Next<'a>, Malformed> {
-    message(false, "ICMP", Sum::default(), rest, walk)
+pub(super) fn icmp(walk: &mut Walk<'_, '_>) -> Result<Next, Malformed> {
+    message(false, "ICMP", Sum::default(), walk)
 }
 
 /// The sum of ICMPv6 is over a pseudo header as well (RFC 4443 §2.3).
-pub(super) fn icmp6<'a>(rest: Rest<'a>, walk: &mut Walk<'_, 'a>) -> Result<Next<'a>, Malformed> {
+pub(super) fn icmp6(walk: &mut Walk<'_, '_>) -> Result<Next, Malformed> {
     let sum = match walk.ends {
-        Some(ends) => Sum::default().with_pseudo_header(ends, 58, rest.length),
+        Some(ends) => Sum::default().with_pseudo_header(ends, 58, walk.rest.length),
         None => Sum::default(),
     };
-    message(true, "ICMPv6", sum, rest, walk)
+    message(true, "ICMPv6", sum, walk)
 }
 
-fn message<'a>(
+fn message(
     v6: bool,
     name: &'static str,
     sum: Sum,
-    rest: Rest<'a>,
-    walk: &mut Walk<'_, 'a>,
-) -> Result<Next<'a>, Malformed> {
-    let (&[kind, code, c0, c1], body) = rest.head::<4>(name)?;
+    walk: &mut Walk<'_, '_>,
+) -> Result<Next, Malformed> {
+    let rest = walk.rest;
+    let &[kind, code, c0, c1] = walk.head::<4>(name)?;
     let checksum = u16::from_be_bytes([c0, c1]);
     // Always verified, as tshark does: these packets are few.
     let check = if walk.can_verify(rest) {
@@ -42,7 +41,7 @@ fn message<'a>(
         code,
         checksum,
         check,
-        body: body.bytes,
+        body: walk.rest.bytes,
     };
     walk.push(name, Layer::Icmp(icmp))?;
     Ok(Next::End)

@@ -20,15 +20,15 @@ const PROTOCOL: &str = "IPv4";
 const HEADER: usize = 20;
 
 #[inline]
-pub(super) fn ipv4<'a>(rest: Rest<'a>, walk: &mut Walk<'_, 'a>) -> Result<Next<'a>, Malformed> {
-    let whole = rest;
-    let (head, rest) = rest.head::<HEADER>(PROTOCOL)?;
+pub(super) fn ipv4(walk: &mut Walk<'_, '_>) -> Result<Next, Malformed> {
+    let whole = walk.rest;
+    let (head, rest) = whole.head::<HEADER>(PROTOCOL)?;
     let mut header = header(head);
     let header_length = usize::from(header.header_length);
     let total_length = usize::from(header.total_length);
     match head[0] >> 4 {
         4 => {}
-        6 => return Ok(Next::Type(0x86dd, whole)),
+        6 => return Ok(Next::Type(0x86dd)),
         version => return malformed(Why::Version(version)),
     }
     let Some(options) = header_length.checked_sub(HEADER) else {
@@ -47,7 +47,8 @@ pub(super) fn ipv4<'a>(rest: Rest<'a>, walk: &mut Walk<'_, 'a>) -> Result<Next<'
         Some(length) => length,
         None => payload.length,
     };
-    follow(&header, length, payload.first(length), walk)
+    walk.rest = payload.first(length);
+    follow(&header, length, walk)
 }
 
 fn malformed<T>(why: Why) -> Result<T, Malformed> {
@@ -70,15 +71,9 @@ fn header<'a>(head: &[u8; HEADER]) -> Ipv4<'a> {
         protocol,
         c0,
         c1,
-        a,
-        b,
-        c,
-        d,
-        w,
-        x,
-        y,
-        z,
+        ..,
     ] = head;
+    let &[.., a, b, c, d, w, x, y, z] = head;
     let fragment = u16::from_be_bytes([f0, f1]);
     Ipv4 {
         header_length: (first & 0x0f) * 4,
@@ -111,17 +106,13 @@ fn check(header: &Ipv4<'_>, whole: Rest<'_>, walk: &Walk<'_, '_>) -> Check {
 
 /// What is in the packet; `length` is how long the header says it is.
 #[inline]
-fn follow<'a>(
-    header: &Ipv4<'a>,
-    length: usize,
-    payload: Rest<'a>,
-    walk: &mut Walk<'_, 'a>,
-) -> Result<Next<'a>, Malformed> {
+fn follow(header: &Ipv4<'_>, length: usize, walk: &mut Walk<'_, '_>) -> Result<Next, Malformed> {
+    let payload = walk.rest;
     if payload.length == 0 {
         return Ok(Next::End);
     }
     if !header.is_fragment() {
-        return Ok(Next::Protocol(header.protocol, payload));
+        return Ok(Next::Protocol(header.protocol));
     }
     let key = Key {
         ends: (header.source.into(), header.destination.into()),
@@ -136,5 +127,5 @@ fn follow<'a>(
     };
     // A piece that is not all here would leave a hole; one whose header is wrong belongs to nobody.
     let usable = payload.bytes.len() == length && !matches!(header.check, Check::Bad(_));
-    walk.piece(key, piece, usable, payload)
+    walk.piece(key, piece, usable)
 }

@@ -6,7 +6,6 @@
 use std::net::Ipv6Addr;
 
 use super::fragments::{Key, Piece};
-use super::rest::Rest;
 use super::walk::{Next, Walk};
 use super::{Extension, Fragment, Ipv6, Layer, Malformed, Why};
 
@@ -18,17 +17,17 @@ const ROUTING: u8 = 43;
 const HOP_BY_HOP: u8 = 0;
 
 #[inline]
-pub(super) fn ipv6<'a>(rest: Rest<'a>, walk: &mut Walk<'_, 'a>) -> Result<Next<'a>, Malformed> {
-    let (first, _) = rest.head::<1>(PROTOCOL)?;
+pub(super) fn ipv6(walk: &mut Walk<'_, '_>) -> Result<Next, Malformed> {
+    let (first, _) = walk.rest.head::<1>(PROTOCOL)?;
     if first[0] >> 4 != 6 {
         return Err(Malformed {
             protocol: PROTOCOL,
             why: Why::Version(first[0] >> 4),
         });
     }
-    let (start, rest) = rest.head::<8>(PROTOCOL)?;
-    let (&source, rest) = rest.head::<16>(PROTOCOL)?;
-    let (&destination, rest) = rest.head::<16>(PROTOCOL)?;
+    let start = walk.head::<8>(PROTOCOL)?;
+    let &source = walk.head::<16>(PROTOCOL)?;
+    let &destination = walk.head::<16>(PROTOCOL)?;
     let &[v0, v1, v2, v3, p0, p1, next_header, hop_limit] = start;
     let word = u32::from_be_bytes([v0, v1, v2, v3]);
     let ipv6 = Ipv6 {
@@ -43,31 +42,26 @@ pub(super) fn ipv6<'a>(rest: Rest<'a>, walk: &mut Walk<'_, 'a>) -> Result<Next<'
     walk.ends = Some((ipv6.source.into(), ipv6.destination.into()));
     walk.push(PROTOCOL, Layer::Ipv6(ipv6))?;
     // A jumbogram's length stands in a hop-by-hop option (RFC 2675 §2): here it is what there is.
-    let payload = match ipv6.payload_length {
-        0 if next_header == HOP_BY_HOP => rest,
-        length => rest.first(length.into()),
-    };
-    Ok(Next::Extension(next_header, payload))
+    if ipv6.payload_length > 0 || next_header != HOP_BY_HOP {
+        walk.rest = walk.rest.first(ipv6.payload_length.into());
+    }
+    Ok(Next::Extension(next_header))
 }
 
 /// Hop-by-hop, routing, destination options, authentication: next header, length, the rest.
-pub(super) fn extension<'a>(
-    kind: u8,
-    rest: Rest<'a>,
-    walk: &mut Walk<'_, 'a>,
-) -> Result<Next<'a>, Malformed> {
+pub(super) fn extension(kind: u8, walk: &mut Walk<'_, '_>) -> Result<Next, Malformed> {
     let name = match kind {
         HOP_BY_HOP => "IPv6 hop-by-hop options",
         ROUTING => "IPv6 routing header",
         AUTHENTICATION => "AH",
         _ => "IPv6 destination options",
     };
-    let (&[next_header, length], _) = rest.head::<2>(name)?;
+    let (&[next_header, length], _) = walk.rest.head::<2>(name)?;
     let length = match kind {
         AUTHENTICATION => (usize::from(length) + 2) * 4,
         _ => (usize::from(length) + 1) * 8,
     };
-    let (bytes, rest) = rest.split(length, name)?;
+    let bytes = walk.split(length, name)?;
     // While segments are left, the header's destination is not the one that was summed (§8.1).
     if kind == ROUTING && bytes.get(3).is_some_and(|left| *left > 0) {
         walk.unverifiable = true;
@@ -78,15 +72,15 @@ pub(super) fn extension<'a>(
         bytes,
     };
     walk.push(name, Layer::Extension(extension))?;
-    Ok(Next::Extension(next_header, rest))
+    Ok(Next::Extension(next_header))
 }
 
 /// ```text
 /// 0             1          2                               4
 /// next header | reserved | offset 13, reserved 2, more 1 | identification
 /// ```
-pub(super) fn fragment<'a>(rest: Rest<'a>, walk: &mut Walk<'_, 'a>) -> Result<Next<'a>, Malformed> {
-    let (&[next_header, _, o0, o1, i0, i1, i2, i3], rest) = rest.head::<8>("IPv6 fragment")?;
+pub(super) fn fragment(walk: &mut Walk<'_, '_>) -> Result<Next, Malformed> {
+    let &[next_header, _, o0, o1, i0, i1, i2, i3] = walk.head::<8>("IPv6 fragment")?;
     let place = u16::from_be_bytes([o0, o1]);
     let fragment = Fragment {
         next_header,
@@ -96,11 +90,11 @@ pub(super) fn fragment<'a>(rest: Rest<'a>, walk: &mut Walk<'_, 'a>) -> Result<Ne
     };
     walk.push("IPv6 fragment", Layer::Fragment(fragment))?;
     let Some(ends) = walk.ends else {
-        return Ok(Next::Data(rest));
+        return Ok(Next::Data);
     };
     // An "atomic" fragment is a whole packet, and never waits for another (RFC 6946).
     if fragment.offset == 0 && !fragment.more {
-        return Ok(Next::Extension(next_header, rest));
+        return Ok(Next::Extension(next_header));
     }
     let key = Key {
         ends,
@@ -111,7 +105,7 @@ pub(super) fn fragment<'a>(rest: Rest<'a>, walk: &mut Walk<'_, 'a>) -> Result<Ne
         offset: fragment.offset.into(),
         more: fragment.more,
         protocol: next_header,
-        bytes: rest.bytes,
+        bytes: walk.rest.bytes,
     };
-    walk.piece(key, piece, rest.is_whole(), rest)
+    walk.piece(key, piece, walk.rest.is_whole())
 }

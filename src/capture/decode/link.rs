@@ -3,7 +3,6 @@
 //! Sources: IEEE 802.3 §3.2, IEEE 802.1Q §9, and <https://www.tcpdump.org/linktypes.html> with its
 //! pages LINUX_SLL, LINUX_SLL2 and NULL.
 
-use super::rest::Rest;
 use super::walk::{Next, Walk};
 use super::{Cooked, Ethernet, Layer, Loopback, Malformed, Vlan};
 use crate::capture::packet::LinkType;
@@ -13,27 +12,23 @@ const FIRST_TYPE: u16 = 1536;
 
 /// The first header of a packet of this link.
 #[inline]
-pub(super) fn first<'a>(
-    link: LinkType,
-    rest: Rest<'a>,
-    walk: &mut Walk<'_, 'a>,
-) -> Result<Next<'a>, Malformed> {
+pub(super) fn first(link: LinkType, walk: &mut Walk<'_, '_>) -> Result<Next, Malformed> {
     match link {
-        LinkType::ETHERNET => ethernet(rest, walk),
-        LinkType::LINUX_SLL => cooked(rest, walk),
-        LinkType::LINUX_SLL2 => cooked_v2(rest, walk),
-        LinkType::NULL | LinkType::LOOP => loopback(link, rest, walk),
-        LinkType::IPV4 => Ok(Next::Type(0x0800, rest)),
-        LinkType::IPV6 => Ok(Next::Type(0x86dd, rest)),
+        LinkType::ETHERNET => ethernet(walk),
+        LinkType::LINUX_SLL => cooked(walk),
+        LinkType::LINUX_SLL2 => cooked_v2(walk),
+        LinkType::NULL | LinkType::LOOP => loopback(link, walk),
+        LinkType::IPV4 => Ok(Next::Type(0x0800)),
+        LinkType::IPV6 => Ok(Next::Type(0x86dd)),
         // 12 and 14 are what some systems write for raw IP: their own number for DLT_RAW.
-        LinkType::RAW | LinkType(12 | 14) => Ok(Next::Ip(rest)),
-        _ => Ok(Next::Data(rest)),
+        LinkType::RAW | LinkType(12 | 14) => Ok(Next::Ip),
+        _ => Ok(Next::Data),
     }
 }
 
 #[inline]
-fn ethernet<'a>(rest: Rest<'a>, walk: &mut Walk<'_, 'a>) -> Result<Next<'a>, Malformed> {
-    let (head, rest) = rest.head::<14>("Ethernet")?;
+fn ethernet(walk: &mut Walk<'_, '_>) -> Result<Next, Malformed> {
+    let head = walk.head::<14>("Ethernet")?;
     let &[d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, t0, t1] = head;
     let ether_type = u16::from_be_bytes([t0, t1]);
     let ethernet = Ethernet {
@@ -42,21 +37,22 @@ fn ethernet<'a>(rest: Rest<'a>, walk: &mut Walk<'_, 'a>) -> Result<Next<'a>, Mal
         ether_type,
     };
     walk.push("Ethernet", Layer::Ethernet(ethernet))?;
-    Ok(by_type(ether_type, rest))
+    Ok(by_type(ether_type, walk))
 }
 
 /// A length instead of a type says where the padding begins; what follows is LLC (IEEE 802.2).
 #[inline]
-fn by_type(ether_type: u16, rest: Rest<'_>) -> Next<'_> {
+fn by_type(ether_type: u16, walk: &mut Walk<'_, '_>) -> Next {
     if ether_type < FIRST_TYPE {
-        return Next::Data(rest.first(usize::from(ether_type)));
+        walk.rest = walk.rest.first(ether_type.into());
+        return Next::Data;
     }
-    Next::Type(ether_type, rest)
+    Next::Type(ether_type)
 }
 
 /// An IEEE 802.1Q or 802.1ad tag: 3 bits priority, 1 drop eligible, 12 identifier; then a type.
-pub(super) fn vlan<'a>(rest: Rest<'a>, walk: &mut Walk<'_, 'a>) -> Result<Next<'a>, Malformed> {
-    let (&[t0, t1, n0, n1], rest) = rest.head::<4>("VLAN")?;
+pub(super) fn vlan(walk: &mut Walk<'_, '_>) -> Result<Next, Malformed> {
+    let &[t0, t1, n0, n1] = walk.head::<4>("VLAN")?;
     let ether_type = u16::from_be_bytes([n0, n1]);
     let vlan = Vlan {
         priority: t0 >> 5,
@@ -65,33 +61,17 @@ pub(super) fn vlan<'a>(rest: Rest<'a>, walk: &mut Walk<'_, 'a>) -> Result<Next<'
         ether_type,
     };
     walk.push("VLAN", Layer::Vlan(vlan))?;
-    Ok(by_type(ether_type, rest))
+    Ok(by_type(ether_type, walk))
 }
 
 /// ```text
 /// 0             2         4               6          14
 /// packet type | ARPHRD_ | address length | address | protocol
 /// ```
-fn cooked<'a>(rest: Rest<'a>, walk: &mut Walk<'_, 'a>) -> Result<Next<'a>, Malformed> {
-    let (head, rest) = rest.head::<16>("SLL")?;
-    let &[
-        k0,
-        k1,
-        h0,
-        h1,
-        l0,
-        l1,
-        a0,
-        a1,
-        a2,
-        a3,
-        a4,
-        a5,
-        a6,
-        a7,
-        p0,
-        p1,
-    ] = head;
+fn cooked(walk: &mut Walk<'_, '_>) -> Result<Next, Malformed> {
+    let head = walk.head::<16>("SLL")?;
+    let &[k0, k1, h0, h1, l0, l1, ..] = head;
+    let &[.., a0, a1, a2, a3, a4, a5, a6, a7, p0, p1] = head;
     let cooked = Cooked {
         version: 1,
         packet_type: u16::from_be_bytes([k0, k1]),
@@ -102,37 +82,17 @@ fn cooked<'a>(rest: Rest<'a>, walk: &mut Walk<'_, 'a>) -> Result<Next<'a>, Malfo
         interface: None,
     };
     walk.push("SLL", Layer::Cooked(cooked))?;
-    Ok(by_cooked_protocol(cooked.protocol, rest))
+    Ok(by_cooked_protocol(cooked.protocol))
 }
 
 /// ```text
 /// 0          2          4                 8         10            11               12
 /// protocol | reserved | interface index | ARPHRD_ | packet type | address length | address
 /// ```
-fn cooked_v2<'a>(rest: Rest<'a>, walk: &mut Walk<'_, 'a>) -> Result<Next<'a>, Malformed> {
-    let (head, rest) = rest.head::<20>("SLL2")?;
-    let &[
-        p0,
-        p1,
-        _,
-        _,
-        i0,
-        i1,
-        i2,
-        i3,
-        h0,
-        h1,
-        kind,
-        length,
-        a0,
-        a1,
-        a2,
-        a3,
-        a4,
-        a5,
-        a6,
-        a7,
-    ] = head;
+fn cooked_v2(walk: &mut Walk<'_, '_>) -> Result<Next, Malformed> {
+    let head = walk.head::<20>("SLL2")?;
+    let &[p0, p1, _, _, i0, i1, i2, i3, h0, h1, kind, length, ..] = head;
+    let &[.., a0, a1, a2, a3, a4, a5, a6, a7] = head;
     let cooked = Cooked {
         version: 2,
         packet_type: u16::from(kind),
@@ -143,25 +103,21 @@ fn cooked_v2<'a>(rest: Rest<'a>, walk: &mut Walk<'_, 'a>) -> Result<Next<'a>, Ma
         interface: Some(u32::from_be_bytes([i0, i1, i2, i3])),
     };
     walk.push("SLL2", Layer::Cooked(cooked))?;
-    Ok(by_cooked_protocol(cooked.protocol, rest))
+    Ok(by_cooked_protocol(cooked.protocol))
 }
 
 /// Numbers below the first Ethernet type are Linux's own (4 is LLC): no length.
-fn by_cooked_protocol(protocol: u16, rest: Rest<'_>) -> Next<'_> {
+fn by_cooked_protocol(protocol: u16) -> Next {
     if protocol < FIRST_TYPE {
-        return Next::Data(rest);
+        return Next::Data;
     }
-    Next::Type(protocol, rest)
+    Next::Type(protocol)
 }
 
 /// The family is in the byte order of whoever captured. All families are small, so of the two
 /// readings the one that fits in 16 bits is right.
-fn loopback<'a>(
-    link: LinkType,
-    rest: Rest<'a>,
-    walk: &mut Walk<'_, 'a>,
-) -> Result<Next<'a>, Malformed> {
-    let (&family, rest) = rest.head::<4>("Loopback")?;
+fn loopback(link: LinkType, walk: &mut Walk<'_, '_>) -> Result<Next, Malformed> {
+    let &family = walk.head::<4>("Loopback")?;
     let little = u32::from_le_bytes(family);
     let family = if link == LinkType::LOOP || little > 0xffff {
         u32::from_be_bytes(family)
@@ -170,9 +126,9 @@ fn loopback<'a>(
     };
     walk.push("Loopback", Layer::Loopback(Loopback { family }))?;
     Ok(match family {
-        2 => Next::Type(0x0800, rest),
+        2 => Next::Type(0x0800),
         // Linux; NetBSD, OpenBSD; FreeBSD; macOS; Windows.
-        10 | 24 | 28 | 30 | 23 => Next::Type(0x86dd, rest),
-        _ => Next::Data(rest),
+        10 | 24 | 28 | 30 | 23 => Next::Type(0x86dd),
+        _ => Next::Data,
     })
 }

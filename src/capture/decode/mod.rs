@@ -142,6 +142,7 @@ impl Decoder {
         let reassemble = self.settings.reassemble;
         let mut walk = Walk {
             layers: &mut decoded.layers,
+            rest: Rest::new(packet.bytes, packet.length as usize),
             fragments: reassemble.then_some(&mut self.fragments),
             time: packet.time,
             checksums: self.settings.checksums,
@@ -150,8 +151,7 @@ impl Decoder {
             fragmented: false,
             unverifiable: false,
         };
-        let rest = Rest::new(packet.bytes, packet.length as usize);
-        let next = link::first(packet.link, rest, &mut walk);
+        let next = link::first(packet.link, &mut walk);
         walk.run(next);
         if let Some(addresses) = walk.ends {
             self.conversations.take(addresses, decoded);
@@ -173,6 +173,7 @@ pub fn quoted(bytes: &[u8]) -> Layers<'_> {
     let mut layers = Layers::new();
     let mut walk = Walk {
         layers: &mut layers,
+        rest: Rest::new(bytes, usize::MAX),
         fragments: None,
         time: Duration::ZERO,
         checksums: false,
@@ -181,6 +182,6 @@ pub fn quoted(bytes: &[u8]) -> Layers<'_> {
         fragmented: false,
         unverifiable: true,
     };
-    walk.run(Ok(Next::Ip(Rest::new(bytes, usize::MAX))));
+    walk.run(Ok(Next::Ip));
     layers
 }

@@ -11,10 +11,11 @@ const PROTOCOL: &str = "TCP";
 const HEADER: usize = 20;
 
 #[inline]
-pub(super) fn tcp<'a>(rest: Rest<'a>, walk: &mut Walk<'_, 'a>) -> Result<Next<'a>, Malformed> {
+pub(super) fn tcp(walk: &mut Walk<'_, '_>) -> Result<Next, Malformed> {
+    let rest = walk.rest;
     let (head, behind) = match rest.head::<HEADER>(PROTOCOL) {
         Ok(read) => read,
-        Err(malformed) => return beginning(rest, malformed, walk),
+        Err(malformed) => return beginning(malformed, walk),
     };
     let mut tcp = header(head);
     tcp.check = check(&tcp, rest, walk);
@@ -44,28 +45,8 @@ pub(super) fn tcp<'a>(rest: Rest<'a>, walk: &mut Walk<'_, 'a>) -> Result<Next<'a
 
 #[inline]
 fn header<'a>(head: &[u8; HEADER]) -> Tcp<'a> {
-    let &[
-        s0,
-        s1,
-        d0,
-        d1,
-        q0,
-        q1,
-        q2,
-        q3,
-        a0,
-        a1,
-        a2,
-        a3,
-        o,
-        f,
-        w0,
-        w1,
-        c0,
-        c1,
-        u0,
-        u1,
-    ] = head;
+    let &[s0, s1, d0, d1, q0, q1, q2, q3, a0, a1, a2, a3, ..] = head;
+    let &[.., o, f, w0, w1, c0, c1, u0, u1] = head;
     Tcp {
         source: u16::from_be_bytes([s0, s1]),
         destination: u16::from_be_bytes([d0, d1]),
@@ -97,12 +78,8 @@ fn check(tcp: &Tcp<'_>, rest: Rest<'_>, walk: &Walk<'_, '_>) -> Check {
 /// A header that is not all there: its ports, if they are. An error message need quote no more than
 /// those and the sequence number (RFC 792), so then nothing is wrong.
 #[cold]
-fn beginning<'a>(
-    rest: Rest<'a>,
-    malformed: Malformed,
-    walk: &mut Walk<'_, 'a>,
-) -> Result<Next<'a>, Malformed> {
-    if let Some(&[s0, s1, d0, d1]) = rest.bytes.first_chunk::<4>() {
+fn beginning(malformed: Malformed, walk: &mut Walk<'_, '_>) -> Result<Next, Malformed> {
+    if let Some(&[s0, s1, d0, d1]) = walk.rest.bytes.first_chunk::<4>() {
         let mut head = [0; HEADER];
         if let Some(ports) = head.first_chunk_mut::<4>() {
             *ports = [s0, s1, d0, d1];

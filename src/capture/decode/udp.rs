@@ -11,10 +11,11 @@ const PROTOCOL: &str = "UDP";
 const HEADER: usize = 8;
 
 #[inline]
-pub(super) fn udp<'a>(rest: Rest<'a>, walk: &mut Walk<'_, 'a>) -> Result<Next<'a>, Malformed> {
+pub(super) fn udp(walk: &mut Walk<'_, '_>) -> Result<Next, Malformed> {
+    let rest = walk.rest;
     let (head, behind) = match rest.head::<HEADER>(PROTOCOL) {
         Ok(read) => read,
-        Err(malformed) => return beginning(rest, malformed, walk),
+        Err(malformed) => return beginning(malformed, walk),
     };
     let mut udp = header(head);
     let announced = match udp.length {
@@ -56,12 +57,8 @@ fn header<'a>(head: &[u8; HEADER]) -> Udp<'a> {
 
 /// A header that is not all there: its ports, if they are.
 #[cold]
-fn beginning<'a>(
-    rest: Rest<'a>,
-    malformed: Malformed,
-    walk: &mut Walk<'_, 'a>,
-) -> Result<Next<'a>, Malformed> {
-    if let Some(&[s0, s1, d0, d1]) = rest.bytes.first_chunk::<4>() {
+fn beginning(malformed: Malformed, walk: &mut Walk<'_, '_>) -> Result<Next, Malformed> {
+    if let Some(&[s0, s1, d0, d1]) = walk.rest.bytes.first_chunk::<4>() {
         let ports = header(&[s0, s1, d0, d1, 0, 0, 0, 0]);
         walk.push(PROTOCOL, Layer::Udp(ports))?;
     }

@@ -20,17 +20,17 @@ use super::{arp, icmp, ip, ip6, link, tcp, udp};
 
 /// What comes next, and what names it.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Next<'a> {
+pub(super) enum Next {
     /// An Ethernet type names it.
-    Type(u16, Rest<'a>),
+    Type(u16),
     /// An IP protocol number does.
-    Protocol(u8, Rest<'a>),
+    Protocol(u8),
     /// The same, in an IPv6 packet, where it may be an extension header.
-    Extension(u8, Rest<'a>),
+    Extension(u8),
     /// An IP packet of either version: its first four bits name it.
-    Ip(Rest<'a>),
+    Ip,
     /// Bytes that nobody here reads.
-    Data(Rest<'a>),
+    Data,
     /// Nothing: the last header holds its own payload.
     End,
 }
@@ -38,6 +38,8 @@ pub(super) enum Next<'a> {
 /// What the headers so far say of those behind them.
 pub(super) struct Walk<'w, 'a> {
     pub layers: &'w mut Layers<'a>,
+    /// What is behind the headers so far.
+    pub rest: Rest<'a>,
     /// Where fragments wait for each other. Lent once a packet: what is put together is a part of
     /// the packet's layers from there on, so a fragment within it stays one.
     pub fragments: Option<&'a mut Fragments>,
@@ -57,6 +59,25 @@ pub(super) struct Walk<'w, 'a> {
 }
 
 impl<'a> Walk<'_, 'a> {
+    /// Takes `N` bytes off the rest, of the header of `protocol`.
+    #[inline]
+    pub fn head<const N: usize>(
+        &mut self,
+        protocol: &'static str,
+    ) -> Result<&'a [u8; N], Malformed> {
+        let (head, rest) = self.rest.head::<N>(protocol)?;
+        self.rest = rest;
+        Ok(head)
+    }
+
+    /// Takes `count` bytes off the rest, of the header of `protocol`.
+    #[inline]
+    pub fn split(&mut self, count: usize, protocol: &'static str) -> Result<&'a [u8], Malformed> {
+        let (head, rest) = self.rest.split(count, protocol)?;
+        self.rest = rest;
+        Ok(head)
+    }
+
     /// Adds a layer; an error if there are too many.
     #[inline]
     pub fn push(&mut self, protocol: &'static str, layer: Layer<'a>) -> Result<(), Malformed> {
@@ -68,7 +89,7 @@ impl<'a> Walk<'_, 'a> {
     }
 
     /// Reads header after header.
-    pub fn run(&mut self, mut next: Result<Next<'a>, Malformed>) {
+    pub fn run(&mut self, mut next: Result<Next, Malformed>) {
         loop {
             next = match next {
                 Ok(Next::End) => return,
@@ -81,24 +102,21 @@ impl<'a> Walk<'_, 'a> {
 
     /// A fragment of a packet: what comes next is what the whole holds, if this was the missing
     /// piece. A first fragment is looked into if nobody puts it together; others are data.
-    pub fn piece(
-        &mut self,
-        key: Key,
-        piece: Piece<'a>,
-        usable: bool,
-        rest: Rest<'a>,
-    ) -> Result<Next<'a>, Malformed> {
+    pub fn piece(&mut self, key: Key, piece: Piece<'a>, usable: bool) -> Result<Next, Malformed> {
         let kept = if usable { self.fragments.take() } else { None };
         match kept {
-            Some(fragments) => Ok(match fragments.add(key, piece, self.time) {
-                Some((protocol, whole)) => Next::Extension(protocol, Rest::whole(whole)),
-                None => Next::Data(rest),
-            }),
+            Some(fragments) => match fragments.add(key, piece, self.time) {
+                Some((protocol, whole)) => {
+                    self.rest = Rest::whole(whole);
+                    Ok(Next::Extension(protocol))
+                }
+                None => Ok(Next::Data),
+            },
             None if piece.offset == 0 => {
                 self.fragmented = true;
-                Ok(Next::Extension(piece.protocol, rest))
+                Ok(Next::Extension(piece.protocol))
             }
-            None => Ok(Next::Data(rest)),
+            None => Ok(Next::Data),
         }
     }
 
@@ -108,34 +126,34 @@ impl<'a> Walk<'_, 'a> {
     }
 
     #[inline]
-    fn step(&mut self, next: Next<'a>) -> Result<Next<'a>, Malformed> {
+    fn step(&mut self, next: Next) -> Result<Next, Malformed> {
         match next {
-            Next::Type(0x0800, rest) => ip::ipv4(rest, self),
-            Next::Type(0x86dd, rest) => ip6::ipv6(rest, self),
-            Next::Type(0x0806, rest) => arp::arp(rest, self),
-            Next::Type(0x8100 | 0x88a8 | 0x9100, rest) => link::vlan(rest, self),
-            Next::Protocol(6, rest) => tcp::tcp(rest, self),
-            Next::Protocol(17, rest) => udp::udp(rest, self),
-            Next::Protocol(1, rest) => icmp::icmp(rest, self),
-            Next::Protocol(58, rest) => icmp::icmp6(rest, self),
-            Next::Protocol(4, rest) => ip::ipv4(rest, self),
-            Next::Protocol(41, rest) => ip6::ipv6(rest, self),
-            Next::Extension(44, rest) => ip6::fragment(rest, self),
-            Next::Protocol(51, rest) => ip6::extension(51, rest, self),
-            Next::Extension(kind @ (0 | 43 | 60), rest) => ip6::extension(kind, rest, self),
-            Next::Extension(protocol, rest) => Ok(Next::Protocol(protocol, rest)),
-            Next::Ip(rest) => match rest.bytes.first().map(|byte| byte >> 4) {
-                Some(4) => ip::ipv4(rest, self),
-                Some(6) => ip6::ipv6(rest, self),
+            Next::Type(0x0800) => ip::ipv4(self),
+            Next::Type(0x86dd) => ip6::ipv6(self),
+            Next::Type(0x0806) => arp::arp(self),
+            Next::Type(0x8100 | 0x88a8 | 0x9100) => link::vlan(self),
+            Next::Protocol(6) => tcp::tcp(self),
+            Next::Protocol(17) => udp::udp(self),
+            Next::Protocol(1) => icmp::icmp(self),
+            Next::Protocol(58) => icmp::icmp6(self),
+            Next::Protocol(4) => ip::ipv4(self),
+            Next::Protocol(41) => ip6::ipv6(self),
+            Next::Extension(44) => ip6::fragment(self),
+            Next::Protocol(51) => ip6::extension(51, self),
+            Next::Extension(kind @ (0 | 43 | 60)) => ip6::extension(kind, self),
+            Next::Extension(protocol) => Ok(Next::Protocol(protocol)),
+            Next::Ip => match self.rest.bytes.first().map(|byte| byte >> 4) {
+                Some(4) => ip::ipv4(self),
+                Some(6) => ip6::ipv6(self),
                 Some(version) => Err(Malformed {
                     protocol: "IP",
                     why: Why::Version(version),
                 }),
-                None => Err(rest.missing(1, "IP")),
+                None => Err(self.rest.missing(1, "IP")),
             },
-            Next::Type(_, rest) | Next::Protocol(_, rest) | Next::Data(rest) => {
-                if !rest.bytes.is_empty() {
-                    self.push("Data", Layer::Data(rest.bytes))?;
+            Next::Type(_) | Next::Protocol(_) | Next::Data => {
+                if !self.rest.bytes.is_empty() {
+                    self.push("Data", Layer::Data(self.rest.bytes))?;
                 }
                 Ok(Next::End)
             }
