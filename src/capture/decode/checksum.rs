@@ -5,6 +5,22 @@ use std::net::IpAddr;
 
 use super::Check;
 
+/// What the checksum of a TCP segment or UDP datagram between these ends says of it. `message` is all
+/// of it, the checksum's field included.
+// Not inline: who does not ask for it shall not pay for its registers.
+#[inline(never)]
+pub(super) fn of_message(
+    ends: (IpAddr, IpAddr),
+    protocol: u8,
+    message: &[u8],
+    stored: u16,
+) -> Check {
+    Sum::default()
+        .with_pseudo_header(ends, protocol, message.len())
+        .with(message)
+        .check(stored)
+}
+
 /// A one's complement sum that grows piece by piece; only the last may have an odd length.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Sum(u64);
@@ -12,6 +28,7 @@ pub(super) struct Sum(u64);
 impl Sum {
     /// With these bytes. Words of 32 bits fold to the same 16 (RFC 1071 §2 B), and the carries wait
     /// in the upper half: 2^32 words fit, more than any packet has.
+    #[inline(never)]
     pub fn with(self, bytes: &[u8]) -> Self {
         let words = bytes.chunks_exact(4);
         let mut last = [0; 4];

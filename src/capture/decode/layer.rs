@@ -366,15 +366,16 @@ impl<'a> Layers<'a> {
     /// The most headers and messages that a packet is decoded to.
     pub const MOST: usize = 16;
 
+    /// None yet. (A constant: copying it costs half of filling one in and moving it.)
+    const NONE: Layers<'static> = Layers {
+        list: [Layer::Data(&[]); Layers::MOST],
+        count: 0,
+    };
+
     /// None yet.
     #[inline]
     pub const fn new() -> Self {
-        // What an empty place holds is never read: the layer that is written fastest.
-        const EMPTY: Layer<'static> = Layer::Loopback(Loopback { family: 0 });
-        Self {
-            list: [EMPTY; Layers::MOST],
-            count: 0,
-        }
+        Self::NONE
     }
 
     /// Adds one within. What does not fit is not kept: `false`.

@@ -1,6 +1,6 @@
 //! TCP's header: RFC 9293 §3.1. Pure.
 
-use super::checksum::Sum;
+use super::checksum::of_message;
 use super::rest::Rest;
 use super::walk::{Next, Walk};
 use super::{Check, Layer, Malformed, Tcp, TcpFlags, Why};
@@ -67,10 +67,9 @@ fn header<'a>(head: &[u8; HEADER]) -> Tcp<'a> {
 #[inline]
 fn check(tcp: &Tcp<'_>, rest: Rest<'_>, walk: &Walk<'_, '_>) -> Check {
     match walk.ends {
-        Some(ends) if walk.checksums && walk.can_verify(rest) => Sum::default()
-            .with_pseudo_header(ends, 6, rest.length)
-            .with(rest.bytes)
-            .check(tcp.checksum),
+        Some(ends) if walk.checksums && walk.can_verify(rest) => {
+            of_message(ends, 6, rest.bytes, tcp.checksum)
+        }
         _ => Check::Unverified,
     }
 }

@@ -1,6 +1,6 @@
 //! UDP: RFC 768. Pure.
 
-use super::checksum::Sum;
+use super::checksum::of_message;
 use super::rest::Rest;
 use super::walk::{Next, Walk};
 use super::{Check, Layer, Malformed, Udp, Why};
@@ -69,10 +69,7 @@ fn beginning(malformed: Malformed, walk: &mut Walk<'_, '_>) -> Result<Next, Malf
 fn check(udp: &Udp<'_>, message: Rest<'_>, walk: &Walk<'_, '_>) -> Check {
     match walk.ends {
         Some(ends) if walk.checksums && udp.checksum != 0 && walk.can_verify(message) => {
-            let sum = Sum::default()
-                .with_pseudo_header(ends, 17, message.length)
-                .with(message.bytes);
-            match sum.check(udp.checksum) {
+            match of_message(ends, 17, message.bytes, udp.checksum) {
                 // 0 says that there is none, so a sum of 0 is sent as all ones.
                 Check::Bad(0) => Check::Bad(0xffff),
                 check => check,
