@@ -28,10 +28,10 @@ impl Conversations {
     pub fn take<'a>(&'a mut self, addresses: (IpAddr, IpAddr), decoded: &mut Decoded<'a>) {
         match *decoded.layers.as_slice() {
             [.., Layer::Tcp(tcp)] => self.tcp(addresses, &tcp, true, decoded),
-            [.., Layer::Tcp(tcp), Layer::Malformed(malformed)] => {
-                if tcp.header_length > 0 && !is_short(malformed) {
-                    self.tcp(addresses, &tcp, false, decoded);
-                }
+            [.., Layer::Tcp(tcp), Layer::Malformed(malformed)]
+                if tcp.header_length > 0 && !is_short(malformed) =>
+            {
+                self.tcp(addresses, &tcp, false, decoded);
             }
             [.., Layer::Udp(udp)] => self.udp(addresses, &udp, true, decoded),
             [.., Layer::Udp(udp), Layer::Malformed(_)] if udp.length >= 8 => {
