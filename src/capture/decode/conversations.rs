@@ -28,9 +28,7 @@ impl Conversations {
     pub fn take<'a>(&'a mut self, addresses: (IpAddr, IpAddr), decoded: &mut Decoded<'a>) {
         match *decoded.layers.as_slice() {
             [.., Layer::Tcp(tcp)] => self.tcp(addresses, &tcp, true, decoded),
-            [.., Layer::Tcp(tcp), Layer::Malformed(malformed)]
-                if tcp.header_length > 0 && !is_short(malformed) =>
-            {
+            [.., Layer::Tcp(tcp), Layer::Malformed(malformed)] if is_placed(&tcp, malformed) => {
                 self.tcp(addresses, &tcp, false, decoded);
             }
             [.., Layer::Udp(udp)] => self.udp(addresses, &udp, true, decoded),
@@ -86,6 +84,11 @@ fn ends((source, destination): (IpAddr, IpAddr), from: u16, to: u16) -> Ends {
     }
 }
 
-fn is_short(malformed: Malformed) -> bool {
-    matches!(malformed.why, Why::Short { .. })
+/// Whether the fields are there, and the length of the payload is known.
+fn is_placed(tcp: &Tcp<'_>, malformed: Malformed) -> bool {
+    match malformed.why {
+        Why::Length(_) => true,
+        Why::Cut => tcp.header_length > 0,
+        _ => false,
+    }
 }
