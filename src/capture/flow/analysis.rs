@@ -236,7 +236,7 @@ fn remember(
     marks: Marks,
 ) {
     let end = facts.end();
-    if facts.takes() {
+    if facts.length > 0 {
         unacked.add(&mut sender.list, facts.sequence, end);
     }
     if !marks.has(Marks::ZERO_WINDOW_PROBE) {

@@ -3,9 +3,13 @@
 //! - DNS by port 53, 5353 or 5355; HTTP/1 by its start line, on any port; our RPC by its greeting;
 //!   our frames, and any of these on another port, by a [`Rule`] ("decode as").
 
+use std::collections::BTreeMap;
+
 use crate::capture::decode::{Layer, Layers, Tcp, Udp};
 
-use super::segment::{Ends, Segment};
+use super::flows::Flows;
+use super::messages::{Found, Front, MOST, front};
+use super::segment::{Direction, Ends, Segment};
 
 /// A protocol of the application, as `-d` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,22 +73,68 @@ impl Rule {
     }
 }
 
+/// One side of a stream.
+#[derive(Clone, Debug, Default)]
+struct Side {
+    /// The relative number of the byte that comes next, once a segment was seen.
+    next: Option<u32>,
+    /// Bytes of a body that are still to be passed over.
+    skip: u64,
+    /// The beginning of a message, and which one of all it is.
+    held: Vec<u8>,
+    ticket: u64,
+}
+
+impl Side {
+    /// So many bytes have gone by.
+    fn pass(&mut self, bytes: u64) {
+        if self.skip != u64::MAX {
+            self.skip = self.skip.saturating_sub(bytes);
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct Stream {
+    number: u32,
+    known: bool,
+    protocol: Option<Protocol>,
+    after_head: bool,
+    sides: [Side; 2],
+}
+
 /// What the streams of a capture speak, and the beginnings of messages that are not whole yet.
+///
+/// Memory: about 150 bytes a stream, for the last [`Flows::MOST`] of them; a beginning of at most
+/// 64 KiB a side, and at most [`Applications::HELD`] of all together: then the oldest are given up.
 #[derive(Clone, Debug, Default)]
 pub struct Applications {
-    rules: Vec<Rule>,
+    streams: Streams,
+    /// The last message that was put together.
+    done: Vec<u8>,
 }
 
 impl Applications {
+    /// The most bytes of unfinished messages together.
+    pub const HELD: usize = 32 * 1024 * 1024;
+
     /// With these rules; the last that fits a packet wins.
     pub fn new(rules: &[Rule]) -> Self {
+        let rules = rules.to_vec();
         Self {
-            rules: rules.to_vec(),
+            streams: Streams {
+                rules,
+                ..Streams::default()
+            },
+            done: Vec::new(),
         }
     }
 
     /// Takes a segment: the messages that it completes become layers, and so do bytes that are no
     /// protocol's ([`Layer::Data`]). Whether bytes of a message that is not whole yet are in it.
+    ///
+    /// Bytes are taken in their order: what comes late or again is data, and a message with a gap
+    /// in it is given up.
     pub fn tcp<'s>(
         &'s mut self,
         segment: &Segment,
@@ -92,18 +142,295 @@ impl Applications {
         tcp: &Tcp<'s>,
         layers: &mut Layers<'s>,
     ) -> bool {
-        let _ = (segment, ends);
-        if !tcp.payload.is_empty() {
-            layers.push(Layer::Data(tcp.payload));
+        if tcp.payload.is_empty() {
+            return false;
         }
-        false
+        let Self { streams, done } = self;
+        let side = usize::from(segment.direction == Direction::Back);
+        let place = streams.place(segment.stream, ends);
+        let Some(rest) = streams.in_order(place, side, segment, tcp) else {
+            layers.push(Layer::Data(tcp.payload));
+            return false;
+        };
+        let (body, mut rest) = streams.body(place, side, rest);
+        if !body.is_empty() {
+            layers.push(Layer::Data(body));
+        }
+        match streams.complete(place, side, rest, done) {
+            Completed::Nothing => {}
+            Completed::StillMore => return true,
+            Completed::Message(found, used) => {
+                push(found, done, layers);
+                rest = rest.get(used..).unwrap_or_default();
+            }
+        }
+        streams.messages(place, side, rest, layers)
     }
 
     /// Takes a datagram: its message becomes a layer, or its bytes do.
     pub fn udp<'s>(&'s mut self, ends: Ends, udp: &Udp<'s>, layers: &mut Layers<'s>) {
-        let _ = (&self.rules, ends);
-        if !udp.payload.is_empty() {
-            layers.push(Layer::Data(udp.payload));
+        if udp.payload.is_empty() {
+            return;
         }
+        layers.push(match self.streams.rule(Transport::Udp, ends) {
+            Some(Protocol::Dns) if udp.payload.len() >= 12 => Layer::Dns(udp.payload),
+            Some(Protocol::Frames) => Layer::Frame(udp.payload),
+            _ => Layer::Data(udp.payload),
+        });
+    }
+}
+
+/// What has become of the beginning that a side had.
+enum Completed {
+    /// There was none, or it was none after all.
+    Nothing,
+    /// It is not whole yet.
+    StillMore,
+    /// It is whole, with so many bytes of the segment.
+    Message(Found, usize),
+}
+
+fn push<'s>(found: Found, bytes: &'s [u8], layers: &mut Layers<'s>) {
+    let (from, to) = found.content;
+    let Some(content) = bytes.get(from..to).filter(|content| !content.is_empty()) else {
+        return;
+    };
+    layers.push(match found.protocol {
+        Protocol::Dns => Layer::Dns(content),
+        Protocol::Http => Layer::Http(content),
+        Protocol::Rpc => Layer::Rpc(content),
+        Protocol::Frames => Layer::Frame(content),
+        Protocol::Data => Layer::Data(content),
+    });
+}
+
+/// All streams, by number; the newest takes the place of the oldest.
+#[derive(Clone, Debug, Default)]
+struct Streams {
+    rules: Vec<Rule>,
+    list: Vec<Stream>,
+    /// Beginnings by age: place of the stream, side.
+    held: BTreeMap<u64, (usize, usize)>,
+    held_bytes: usize,
+    tickets: u64,
+}
+
+impl Streams {
+    /// By rule, or DNS by its ports.
+    fn rule(&self, transport: Transport, ends: Ends) -> Option<Protocol> {
+        let ports = [ends.source.1, ends.destination.1];
+        let rule = self.rules.iter().rev();
+        let mut fits =
+            rule.filter(|rule| rule.transport == transport && ports.contains(&rule.port));
+        match fits.next() {
+            Some(rule) => Some(rule.protocol),
+            None => ports
+                .iter()
+                .any(|port| matches!(port, 53 | 5353 | 5355))
+                .then_some(Protocol::Dns),
+        }
+    }
+
+    fn place(&mut self, number: u32, ends: Ends) -> usize {
+        let place = number as usize % Flows::MOST;
+        if self
+            .list
+            .get(place)
+            .is_some_and(|stream| stream.number == number && stream.known)
+        {
+            return place;
+        }
+        if self.list.len() <= place {
+            self.list.resize_with(place + 1, Stream::default);
+        }
+        for side in 0..2 {
+            self.give_up(place, side);
+        }
+        let protocol = self.rule(Transport::Tcp, ends);
+        if let Some(stream) = self.list.get_mut(place) {
+            *stream = Stream {
+                number,
+                known: true,
+                protocol,
+                ..Stream::default()
+            };
+        }
+        place
+    }
+
+    fn side(&mut self, place: usize, side: usize) -> Option<&mut Side> {
+        self.list.get_mut(place)?.sides.get_mut(side)
+    }
+
+    /// The bytes that come next; `None` where all of them were there before.
+    fn in_order<'s>(
+        &mut self,
+        place: usize,
+        side: usize,
+        segment: &Segment,
+        tcp: &Tcp<'s>,
+    ) -> Option<&'s [u8]> {
+        let cut = (tcp.payload.len() as u64) < u64::from(tcp.length);
+        let state = self.side(place, side)?;
+        let next = *state.next.get_or_insert(segment.sequence);
+        let ahead = segment.sequence.wrapping_sub(next);
+        if ahead >= 1 << 31 {
+            let again = next.wrapping_sub(segment.sequence);
+            let fresh = tcp
+                .payload
+                .get(again as usize..)
+                .filter(|fresh| !fresh.is_empty())?;
+            state.next = Some(segment.sequence.wrapping_add(tcp.length));
+            return Some(fresh);
+        }
+        state.next = Some(segment.sequence.wrapping_add(tcp.length));
+        if ahead > 0 {
+            state.pass(u64::from(ahead));
+            self.give_up(place, side);
+        }
+        if cut {
+            // Nothing can go on behind bytes that were not kept: the next segment begins anew.
+            self.side(place, side)?.next = None;
+        }
+        Some(tcp.payload)
+    }
+
+    /// Parts off what belongs to a body.
+    fn body<'s>(&mut self, place: usize, side: usize, bytes: &'s [u8]) -> (&'s [u8], &'s [u8]) {
+        let Some(state) = self.side(place, side) else {
+            return (bytes, &[]);
+        };
+        let length = usize::try_from(state.skip)
+            .unwrap_or(usize::MAX)
+            .min(bytes.len());
+        state.pass(length as u64);
+        bytes.split_at_checked(length).unwrap_or((bytes, &[]))
+    }
+
+    /// Goes on with the beginning that the side has.
+    fn complete(
+        &mut self,
+        place: usize,
+        side: usize,
+        bytes: &[u8],
+        done: &mut Vec<u8>,
+    ) -> Completed {
+        let Some(stream) = self.list.get_mut(place) else {
+            return Completed::Nothing;
+        };
+        let (protocol, after_head) = (stream.protocol, stream.after_head);
+        let Some(state) = stream
+            .sides
+            .get_mut(side)
+            .filter(|state| !state.held.is_empty())
+        else {
+            return Completed::Nothing;
+        };
+        let before = state.held.len();
+        state.held.extend_from_slice(bytes);
+        self.held_bytes += bytes.len();
+        match front(protocol, &state.held, after_head) {
+            Front::More if state.held.len() <= MOST => {
+                self.make_room();
+                Completed::StillMore
+            }
+            Front::Whole(found) if found.used >= before => {
+                done.clear();
+                done.extend_from_slice(state.held.get(..found.used).unwrap_or_default());
+                self.give_up(place, side);
+                self.found(place, side, found);
+                Completed::Message(found, found.used - before)
+            }
+            _ => {
+                self.give_up(place, side);
+                Completed::Nothing
+            }
+        }
+    }
+
+    /// The messages in bytes that begin one; whether the last of them is not whole.
+    fn messages<'s>(
+        &mut self,
+        place: usize,
+        side: usize,
+        mut bytes: &'s [u8],
+        layers: &mut Layers<'s>,
+    ) -> bool {
+        while !bytes.is_empty() {
+            let (protocol, after_head) = match self.list.get(place) {
+                Some(stream) => (stream.protocol, stream.after_head),
+                None => return false,
+            };
+            match front(protocol, bytes, after_head) {
+                Front::Whole(found) => {
+                    push(found, bytes, layers);
+                    self.found(place, side, found);
+                    bytes = bytes.get(found.used..).unwrap_or_default();
+                }
+                Front::More if bytes.len() <= MOST => {
+                    self.hold(place, side, bytes);
+                    return true;
+                }
+                Front::More | Front::No => {
+                    layers.push(Layer::Data(bytes));
+                    return false;
+                }
+            }
+            let (body, rest) = self.body(place, side, bytes);
+            if !body.is_empty() {
+                layers.push(Layer::Data(body));
+            }
+            bytes = rest;
+        }
+        false
+    }
+
+    /// Remembers what a message tells of those behind it.
+    fn found(&mut self, place: usize, side: usize, found: Found) {
+        let Some(stream) = self.list.get_mut(place) else {
+            return;
+        };
+        stream.protocol.get_or_insert(found.protocol);
+        if found.protocol == Protocol::Http {
+            stream.after_head = found.is_head;
+        }
+        if let Some(state) = stream.sides.get_mut(side) {
+            state.skip = found.skip;
+        }
+    }
+
+    fn hold(&mut self, place: usize, side: usize, bytes: &[u8]) {
+        self.tickets += 1;
+        let ticket = self.tickets;
+        let Some(state) = self.side(place, side) else {
+            return;
+        };
+        state.held = bytes.to_vec();
+        state.ticket = ticket;
+        self.held_bytes += bytes.len();
+        self.held.insert(ticket, (place, side));
+        self.make_room();
+    }
+
+    fn make_room(&mut self) {
+        while self.held_bytes > Applications::HELD {
+            let Some((_, &(place, side))) = self.held.first_key_value() else {
+                return;
+            };
+            self.give_up(place, side);
+        }
+    }
+
+    /// Forgets the beginning that a side has.
+    fn give_up(&mut self, place: usize, side: usize) {
+        let Some(state) = self
+            .side(place, side)
+            .filter(|state| !state.held.is_empty())
+        else {
+            return;
+        };
+        let (held, ticket) = (std::mem::take(&mut state.held), state.ticket);
+        self.held_bytes = self.held_bytes.saturating_sub(held.len());
+        self.held.remove(&ticket);
     }
 }

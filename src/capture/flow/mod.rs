@@ -6,11 +6,16 @@
 mod analysis;
 mod application;
 mod connection;
+mod conversations;
 mod flows;
+mod follow;
+mod messages;
 mod segment;
 mod table;
 mod unacked;
 
 pub use application::{Applications, Protocol, Rule, Transport};
+pub use conversations::{Conversations, Kind};
 pub use flows::Flows;
+pub use follow::{Follow, Form, Target};
 pub use segment::{Direction, Ends, Marks, Segment};

@@ -1,0 +1,396 @@
+//! Both sides of one stream, put together and shown in the shape of `tshark -z follow`. Pure.
+//!
+//! ```text
+//! 12                            bytes of node 0, then the bytes
+//! hello world.
+//!         5                     of node 1: behind a tab
+//! hello
+//! ```
+//!
+//! Segments are shown in the order of their bytes: one that comes early waits for those before it,
+//! until the other side acknowledges it or too much waits; then the gap is shown as a line. What
+//! tshark leaves out is marked with a line as well: bytes that were sent again, and gaps closed too
+//! late.
+//!
+//! Memory: at most [`Follow::WAITING`] bytes wait; what is in order is written at once.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use crate::capture::decode::{Tcp, TcpFlags};
+
+use super::segment::{Ends, Segment};
+
+/// How bytes are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As text, a dot for what is none.
+    Ascii,
+    /// A dump with offsets, counted for each side.
+    Hex,
+    /// Two hexadecimal digits a byte, a line a segment. Nothing is marked but gaps.
+    Raw,
+}
+
+/// Which stream to follow, and how: `tcp,0,ascii`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Whether it is a UDP conversation.
+    pub udp: bool,
+    /// Its number.
+    pub stream: u32,
+    /// How it is shown.
+    pub form: Form,
+}
+
+impl Target {
+    /// Reads `tcp,N`, `udp,N`, either with `,ascii`, `,hex` or `,raw` behind; `None` where it is
+    /// none of these.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split(',');
+        let udp = match words.next()? {
+            "tcp" => false,
+            "udp" => true,
+            _ => return None,
+        };
+        let stream = words.next()?.parse().ok()?;
+        let form = match words.next() {
+            None | Some("ascii") => Form::Ascii,
+            Some("hex") => Form::Hex,
+            Some("raw") => Form::Raw,
+            Some(_) => return None,
+        };
+        words.next().is_none().then_some(Self { udp, stream, form })
+    }
+
+    fn protocol(self) -> &'static str {
+        if self.udp { "udp" } else { "tcp" }
+    }
+}
+
+/// A segment that came before those before it.
+#[derive(Clone, Debug)]
+struct Early {
+    from: u32,
+    /// Its length on the wire, in bytes.
+    length: u32,
+    bytes: Vec<u8>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Side {
+    /// The number of the byte that comes next.
+    next: Option<u32>,
+    early: Vec<Early>,
+    /// Bytes shown so far.
+    offset: u64,
+}
+
+/// One stream being shown.
+#[derive(Clone, Debug)]
+pub struct Follow {
+    target: Target,
+    nodes: Option<Ends>,
+    sides: [Side; 2],
+    waiting: usize,
+}
+
+impl Follow {
+    /// The most bytes that wait for those before them, and [`Follow::SEGMENTS`] segments.
+    pub const WAITING: usize = 16 * 1024 * 1024;
+    /// The most segments of a side that wait.
+    pub const SEGMENTS: usize = 4096;
+
+    /// Nothing shown yet.
+    pub fn new(target: Target) -> Self {
+        Self {
+            target,
+            nodes: None,
+            sides: Default::default(),
+            waiting: 0,
+        }
+    }
+
+    /// Takes a segment of any stream, packet `number`; writes what is known now.
+    pub fn tcp(
+        &mut self,
+        segment: &Segment,
+        ends: Ends,
+        tcp: &Tcp<'_>,
+        number: u64,
+        out: &mut String,
+    ) {
+        if self.target.udp || segment.stream != self.target.stream {
+            return;
+        }
+        let side = self.side_of(ends, out);
+        // SYN takes a number of its own, before the first byte.
+        let syn = tcp.flags.has(TcpFlags::SYN);
+        let from = segment.sequence.wrapping_add(u32::from(syn));
+        if tcp.flags.has(TcpFlags::ACK) {
+            self.acknowledged(1 - side, segment.acknowledgment, out);
+        }
+        let Some(state) = self.sides.get_mut(side) else {
+            return;
+        };
+        if syn {
+            state.next = Some(from);
+        }
+        if tcp.length == 0 {
+            return;
+        }
+        let next = *state.next.get_or_insert(from);
+        if from.wrapping_sub(next) < 1 << 31 && from != next {
+            self.wait(side, from, tcp, out);
+        } else {
+            self.arrived(side, from, tcp.length, tcp.payload, Some(number), out);
+            self.drain(side, out);
+        }
+    }
+
+    /// Takes a datagram of any conversation.
+    pub fn udp(&mut self, stream: u32, ends: Ends, payload: &[u8], out: &mut String) {
+        if self.target.udp && stream == self.target.stream {
+            let side = self.side_of(ends, out);
+            self.show(side, payload, out);
+        }
+    }
+
+    /// The end of the capture: what waits is shown behind its gap, and the closing line.
+    pub fn end(&mut self, out: &mut String) {
+        if self.nodes.is_none() {
+            self.head(None, out);
+        }
+        for side in 0..2 {
+            while self.jump(side, out) {}
+        }
+        out.push_str(LINE);
+    }
+
+    /// 0 for the side that was seen first; writes the heading before it.
+    fn side_of(&mut self, ends: Ends, out: &mut String) -> usize {
+        match self.nodes {
+            Some(nodes) => usize::from(nodes.source != ends.source),
+            None => {
+                self.nodes = Some(ends);
+                self.head(Some(ends), out);
+                0
+            }
+        }
+    }
+
+    fn head(&self, ends: Option<Ends>, out: &mut String) {
+        let (protocol, stream) = (self.target.protocol(), self.target.stream);
+        let form = match self.target.form {
+            Form::Ascii => "ascii",
+            Form::Hex => "hex",
+            Form::Raw => "raw",
+        };
+        let _ = write!(
+            out,
+            "\n{LINE}Follow: {protocol},{form}\nFilter: {protocol}.stream eq {stream}\n"
+        );
+        let _ = match ends {
+            Some(ends) => writeln!(
+                out,
+                "Node 0: {}\nNode 1: {}",
+                End(ends.source),
+                End(ends.destination)
+            ),
+            None => writeln!(out, "Node 0: :0\nNode 1: :0"),
+        };
+    }
+
+    /// Bytes in order, or partly there before.
+    fn arrived(
+        &mut self,
+        side: usize,
+        from: u32,
+        length: u32,
+        bytes: &[u8],
+        number: Option<u64>,
+        out: &mut String,
+    ) {
+        let Some(state) = self.sides.get_mut(side) else {
+            return;
+        };
+        let again = state.next.unwrap_or(from).wrapping_sub(from);
+        if again > 0 {
+            let again = again.min(length);
+            if let Some(number) = number {
+                self.note(
+                    side,
+                    &format!("{again} bytes sent again in packet {number}"),
+                    out,
+                );
+            }
+            if again == length {
+                return;
+            }
+        }
+        let Some(state) = self.sides.get_mut(side) else {
+            return;
+        };
+        state.next = Some(from.wrapping_add(length));
+        let fresh = bytes.get(again as usize..).unwrap_or_default();
+        self.show(side, fresh, out);
+        let cut = (length as usize).saturating_sub(bytes.len().max(again as usize));
+        if cut > 0 {
+            self.missing(side, cut, out);
+        }
+    }
+
+    /// Keeps an early segment, by its number.
+    fn wait(&mut self, side: usize, from: u32, tcp: &Tcp<'_>, out: &mut String) {
+        let Some(state) = self.sides.get_mut(side) else {
+            return;
+        };
+        let base = state.next.unwrap_or(from);
+        let at = state
+            .early
+            .partition_point(|early| early.from.wrapping_sub(base) <= from.wrapping_sub(base));
+        state.early.insert(
+            at,
+            Early {
+                from,
+                length: tcp.length,
+                bytes: tcp.payload.to_vec(),
+            },
+        );
+        let many = state.early.len() > Self::SEGMENTS;
+        self.waiting += tcp.payload.len();
+        if many || self.waiting > Self::WAITING {
+            self.jump(side, out);
+        }
+    }
+
+    /// Shows the early segments that are in order now.
+    fn drain(&mut self, side: usize, out: &mut String) {
+        while let Some(state) = self.sides.get_mut(side) {
+            let next = state.next;
+            let ready = |early: &Early| {
+                next.is_none_or(|next| early.from.wrapping_sub(next).wrapping_sub(1) >= 1 << 31)
+            };
+            if !state.early.first().is_some_and(ready) {
+                return;
+            }
+            let early = state.early.remove(0);
+            self.waiting = self.waiting.saturating_sub(early.bytes.len());
+            self.arrived(side, early.from, early.length, &early.bytes, None, out);
+        }
+    }
+
+    /// The other side has bytes that were not seen: they will not come any more.
+    fn acknowledged(&mut self, side: usize, ack: u32, out: &mut String) {
+        while let Some(state) = self.sides.get(side) {
+            let Some(first) = state.early.first() else {
+                return;
+            };
+            if ack.wrapping_sub(first.from).wrapping_sub(1) >= 1 << 31 {
+                return;
+            }
+            self.jump(side, out);
+        }
+    }
+
+    /// Gives up what is before the first early segment. Whether there was one.
+    fn jump(&mut self, side: usize, out: &mut String) -> bool {
+        let Some(state) = self.sides.get_mut(side) else {
+            return false;
+        };
+        let Some(from) = state.early.first().map(|early| early.from) else {
+            return false;
+        };
+        let gap = from.wrapping_sub(state.next.unwrap_or(from));
+        state.next = Some(from);
+        self.missing(side, gap as usize, out);
+        self.drain(side, out);
+        true
+    }
+
+    /// A gap, in tshark's words: it shows them as bytes, with a zero behind.
+    fn missing(&mut self, side: usize, bytes: usize, out: &mut String) {
+        let words = format!("[{bytes} bytes missing in capture file]\0");
+        self.show(side, words.as_bytes(), out);
+    }
+
+    /// A line of ours.
+    fn note(&self, side: usize, words: &str, out: &mut String) {
+        if self.target.form != Form::Raw {
+            let tab = if side == 1 { "\t" } else { "" };
+            let _ = writeln!(out, "{tab}[{words}]");
+        }
+    }
+
+    fn show(&mut self, side: usize, bytes: &[u8], out: &mut String) {
+        if bytes.is_empty() {
+            return;
+        }
+        let tab = if side == 1 { "\t" } else { "" };
+        let Some(state) = self.sides.get_mut(side) else {
+            return;
+        };
+        match self.target.form {
+            Form::Ascii => {
+                let _ = writeln!(out, "{tab}{}", bytes.len());
+                out.extend(bytes.iter().map(|byte| printable(*byte)));
+                out.push('\n');
+            }
+            Form::Raw => {
+                out.push_str(tab);
+                for byte in bytes {
+                    let _ = write!(out, "{byte:02x}");
+                }
+                out.push('\n');
+            }
+            Form::Hex => hex(tab, state.offset, bytes, out),
+        }
+        state.offset += bytes.len() as u64;
+    }
+}
+
+const LINE: &str = "===================================================================\n";
+
+/// Line breaks and tabs stay.
+fn printable(byte: u8) -> char {
+    match byte {
+        b'\n' | b'\r' | b'\t' | b' '..=b'~' => char::from(byte),
+        _ => '.',
+    }
+}
+
+/// 16 bytes a line in two groups: the offset, the bytes, the text.
+fn hex(tab: &str, offset: u64, bytes: &[u8], out: &mut String) {
+    let mut at = offset;
+    for line in bytes.chunks(16) {
+        let _ = write!(out, "{tab}{at:08X}  ");
+        let mut text = String::new();
+        for (place, byte) in line.iter().enumerate() {
+            if place == 8 {
+                out.push(' ');
+                text.push(' ');
+            }
+            let _ = write!(out, "{byte:02x} ");
+            text.push(match byte {
+                b' '..=b'~' => char::from(*byte),
+                _ => '.',
+            });
+        }
+        let missing = 16 - line.len();
+        let width = missing * 3 + usize::from(line.len() <= 8);
+        let _ = writeln!(out, "{:width$} {text}", "");
+        at += line.len() as u64;
+    }
+}
+
+/// An end as tshark writes it: IPv6 in brackets.
+struct End((IpAddr, u16));
+
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            (IpAddr::V4(address), port) => write!(f, "{address}:{port}"),
+            (IpAddr::V6(address), port) => write!(f, "[{address}]:{port}"),
+        }
+    }
+}
