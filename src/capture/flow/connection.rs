@@ -5,7 +5,7 @@
 //! first segment of a side has the relative number 1, as Wireshark shows it: the base is then one
 //! below the first number seen, or below the first acknowledgment of the other side.
 
-use crate::capture::decode::{Tcp, TcpFlags};
+use crate::capture::decode::{Tcp, TcpFlags, TcpOption, TcpOptions};
 
 use super::analysis::{Facts, Sacks, analyse};
 use super::segment::{Direction, Marks, Segment};
@@ -212,44 +212,23 @@ fn scaled(scale: Scale, syn: bool, window: u16) -> (u32, Option<u8>) {
 }
 
 /// The shift of a window scale option.
-fn window_scale(mut options: &[u8]) -> Option<u8> {
-    loop {
-        options = match options {
-            [1, rest @ ..] => rest,
-            [3, 3, shift, ..] => return Some(*shift),
-            [0, ..] | [] => return None,
-            [_, length, ..] if *length >= 2 => options.get(usize::from(*length)..)?,
-            _ => return None,
-        }
-    }
+fn window_scale(options: &[u8]) -> Option<u8> {
+    TcpOptions::of(options).find_map(|option| match option {
+        TcpOption::WindowScale(shift) => Some(shift),
+        _ => None,
+    })
 }
 
 /// The ranges of a SACK option (RFC 2018 §3).
-fn sacks(mut options: &[u8]) -> Sacks {
+fn sacks(options: &[u8]) -> Sacks {
     let mut sacks = Sacks::default();
-    loop {
-        options = match options {
-            [1, rest @ ..] => rest,
-            [5, length, rest @ ..] if *length >= 2 => {
-                let body = rest.get(..usize::from(*length) - 2).unwrap_or_default();
-                for (range, pair) in sacks.ranges.iter_mut().zip(body.chunks_exact(8)) {
-                    let [a, b, c, d, e, f, g, h] = *pair else {
-                        break;
-                    };
-                    *range = (
-                        u32::from_be_bytes([a, b, c, d]),
-                        u32::from_be_bytes([e, f, g, h]),
-                    );
-                    sacks.count += 1;
-                }
-                return sacks;
-            }
-            [0, ..] | [] => return sacks,
-            [_, length, ..] if *length >= 2 => match options.get(usize::from(*length)..) {
-                Some(rest) => rest,
-                None => return sacks,
-            },
-            _ => return sacks,
-        }
+    let blocks = TcpOptions::of(options).find_map(|option| match option {
+        TcpOption::Sack(blocks) => Some(blocks),
+        _ => None,
+    });
+    for (range, block) in sacks.ranges.iter_mut().zip(blocks.into_iter().flatten()) {
+        *range = block;
+        sacks.count += 1;
     }
+    sacks
 }

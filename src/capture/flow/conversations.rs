@@ -195,7 +195,7 @@ impl Conversations {
             let _ = write!(out, "  {:6} {:9}", count.frames, size(count.bytes));
         }
         let start = Seconds(row.first, 9).to_string();
-        let duration = Seconds(row.last - row.first, 4).to_string();
+        let duration = Seconds(row.last.saturating_sub(row.first), 4).to_string();
         let _ = writeln!(out, "  {start:>14}   {duration:>12}");
     }
 }

@@ -351,10 +351,10 @@ impl Follow {
 
 const LINE: &str = "===================================================================\n";
 
-/// Line breaks and tabs stay.
+/// White space stays.
 fn printable(byte: u8) -> char {
     match byte {
-        b'\n' | b'\r' | b'\t' | b' '..=b'~' => char::from(byte),
+        b'\t'..=b'\r' | b' '..=b'~' => char::from(byte),
         _ => '.',
     }
 }

@@ -7,6 +7,7 @@ mod analysis;
 mod application;
 mod connection;
 mod conversations;
+mod explain;
 mod flows;
 mod follow;
 mod messages;
@@ -16,6 +17,7 @@ mod unacked;
 
 pub use application::{Applications, Protocol, Rule, Transport};
 pub use conversations::{Conversations, Kind};
+pub use explain::Explain;
 pub use flows::Flows;
 pub use follow::{Follow, Form, Target};
 pub use segment::{Direction, Ends, Marks, Segment};
