@@ -461,6 +461,7 @@ pub const TEST_ONLY: &[&str] = &[
     "raft/sim/seeds.rs",
     "raft/sim/scripts.rs",
     "capture/file/tests.rs",
+    "capture/show/tests.rs",
     "cli/json/read/tests.rs",
     "net/generate.rs",
     "dns/chain/tests.rs",

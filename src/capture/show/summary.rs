@@ -109,9 +109,7 @@ impl Summary {
     fn rest(&mut self, decoded: &Decoded<'_>, headers: &Headers<'_, '_>) {
         let out = &mut self.text;
         if let Some(malformed) = headers.malformed {
-            column(out, malformed.protocol, decoded);
-            malformed_info(out, malformed);
-            return;
+            return malformed_rest(out, decoded, headers, malformed);
         }
         match headers.last {
             Some(Layer::Tcp(segment)) => tcp_rest(out, decoded, segment),
@@ -264,10 +262,14 @@ fn tcp_rest(out: &mut Text, decoded: &Decoded<'_>, segment: &Tcp<'_>) {
     }
 }
 
-fn udp_info(out: &mut Text, datagram: &Udp<'_>) {
-    out.number(datagram.source);
+fn ports(out: &mut Text, (source, destination): (u16, u16)) {
+    out.number(source);
     out.text(" → ");
-    out.number(datagram.destination);
+    out.number(destination);
+}
+
+fn udp_info(out: &mut Text, datagram: &Udp<'_>) {
+    ports(out, (datagram.source, datagram.destination));
     out.text(" Len=");
     out.number(datagram.length.saturating_sub(8));
     if matches!(datagram.check, Check::Bad(_)) {
@@ -406,7 +408,22 @@ fn protocol_name(out: &mut Text, number: u8) {
     out.text(")");
 }
 
-fn malformed_info(out: &mut Text, malformed: &Malformed) {
+/// A packet whose last header is wrong, or not all there. Of a transport header so much is shown as
+/// there is.
+fn malformed_rest(
+    out: &mut Text,
+    decoded: &Decoded<'_>,
+    headers: &Headers<'_, '_>,
+    malformed: &Malformed,
+) {
+    column(out, malformed.protocol, decoded);
+    match headers.last {
+        Some(Layer::Tcp(segment)) if segment.header_length > 0 => {
+            tcp::info(out, segment, decoded.segment.as_ref());
+        }
+        Some(Layer::Tcp(_) | Layer::Udp(_)) => ports(out, headers.ports),
+        _ => {}
+    }
     out.text("[");
     // Text never fails.
     let _ = std::fmt::Write::write_fmt(out, format_args!("{malformed}"));

@@ -52,6 +52,11 @@ pub(super) fn marks(out: &mut Text, segment: Option<&Segment>) {
         }
         out.text(name);
         if mark == Marks::DUPLICATE_ACK {
+            if let Some((packet, count)) = segment.duplicate_of {
+                out.space();
+                out.number(packet);
+                number(out, "#", count);
+            }
             out.text("] ");
         }
     }

@@ -1,1 +1,418 @@
 //! Lines as tshark 4.0.17 printed them, trees, and hostile texts.
+
+use std::time::Duration;
+
+use super::{MOST_TREE, Options, Summary, TimeFormat, tree};
+use crate::capture::decode::{
+    Decoded, Decoder, Extension, Fragment, Layer, Layers, Loopback, Malformed, Settings, Why,
+};
+use crate::capture::flow::{Direction, Marks, Segment};
+use crate::capture::{LinkType, Packet};
+
+/// Packets and their lines, by tshark; spaces at the end of a line are not in it.
+const LINES: &str = include_str!("tests.txt");
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let digits: Vec<u8> = hex.chars().map(|c| c.to_digit(16).unwrap() as u8).collect();
+    digits
+        .chunks(2)
+        .map(|pair| pair[0] << 4 | pair[1])
+        .collect()
+}
+
+fn vectors() -> impl Iterator<Item = (Vec<u8>, &'static str)> {
+    let mut lines = LINES
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty());
+    std::iter::from_fn(move || Some((bytes(lines.next()?), lines.next()?)))
+}
+
+fn line(decoded: &Decoded<'_>) -> String {
+    line_as(decoded, Options::default())
+}
+
+fn line_as(decoded: &Decoded<'_>, options: Options) -> String {
+    let mut out = String::new();
+    Summary::new(options).line(decoded, &mut out);
+    out
+}
+
+fn tree_of(decoded: &Decoded<'_>) -> String {
+    let mut out = String::new();
+    tree(decoded, &mut out);
+    out
+}
+
+/// A packet of these layers only.
+fn of<'a>(layers: &[Layer<'a>]) -> Decoded<'a> {
+    let mut list = Layers::new();
+    layers.iter().for_each(|layer| assert!(list.push(*layer)));
+    Decoded {
+        number: 7,
+        packet: Packet::whole(Duration::new(1_700_000_000, 42), LinkType::RAW, b"packet"),
+        since_first: 1_000_000_042,
+        since_previous: -5,
+        layers: list,
+        segment: None,
+        udp_stream: None,
+        part_of_message: false,
+    }
+}
+
+/// What decoding gives for the packet that tshark shows with this line.
+fn vector(line: &str) -> Vec<u8> {
+    let found = vectors().find(|(_, shown)| shown.contains(line));
+    found.unwrap_or_else(|| panic!("no vector has {line:?}")).0
+}
+
+fn with_decoded<T>(bytes: &[u8], look: impl FnOnce(&mut Decoded<'_>) -> T) -> T {
+    let mut decoder = Decoder::new(Settings::default());
+    let packet = Packet::whole(Duration::ZERO, LinkType::ETHERNET, bytes);
+    let mut decoded = decoder.decode(&packet);
+    application(&mut decoded);
+    look(&mut decoded)
+}
+
+/// Makes a message of a payload that is one for sure, so that these tests are of showing alone.
+fn application(decoded: &mut Decoded<'_>) {
+    let mut layers = Layers::new();
+    for layer in decoded.layers.as_slice() {
+        layers.push(*layer);
+        let (ports, payload) = match layer {
+            Layer::Udp(udp) => ([udp.source, udp.destination], udp.payload),
+            Layer::Tcp(tcp) => ([tcp.source, tcp.destination], tcp.payload),
+            _ => continue,
+        };
+        let is_dns = ports.iter().any(|port| [53, 5353, 5355].contains(port));
+        let end = payload.windows(4).position(|end| end == b"\r\n\r\n");
+        let message = match end {
+            _ if is_dns && !payload.is_empty() => Layer::Dns(payload),
+            Some(end) => Layer::Http(&payload[..end + 4]),
+            None => continue,
+        };
+        layers.push(message);
+        decoded.layers = layers;
+        return;
+    }
+}
+
+#[test]
+fn lines_are_those_of_tshark() {
+    let mut count = 0;
+    for (packet, expected) in vectors() {
+        with_decoded(&packet, |decoded| {
+            let shown = line(decoded);
+            let (time, rest) = shown.split_at("    1 0.000000000 ".len());
+            assert_eq!(time, "    1 0.000000000 ");
+            let expected = expected.trim_start();
+            assert_eq!(rest.trim(), expected);
+            // Addresses are right of 12 characters, so the arrow stands where it should.
+            let source = expected.split(" → ").next().unwrap();
+            assert_eq!(rest.find(" → "), Some(source.len().max(12)), "{shown}");
+        });
+        count += 1;
+    }
+    assert!(count > 100, "{count}");
+}
+
+#[test]
+fn the_columns_are_padded_as_tshark_pads_them() {
+    let packet = vector("[SYN] Seq=0 Win=502 Len=0 MSS=1460");
+    with_decoded(&packet, |decoded| {
+        let whole = "    1 0.000000000     10.0.0.1 → 10.0.0.2     TCP 58 120 → 2 [SYN] Seq=0 \
+                     Win=502 Len=0 MSS=1460";
+        assert_eq!(line(decoded), whole);
+        decoded.number = 123_456;
+        assert!(line(decoded).starts_with("123456 0.0"));
+    });
+    // Behind the start line of HTTP is a space.
+    with_decoded(&vector("HEAD /a HTTP/1.0"), |decoded| {
+        assert!(line(decoded).ends_with("HTTP 74 HEAD /a HTTP/1.0 "));
+    });
+}
+
+#[test]
+fn times_are_counted_from_what_is_asked() {
+    let packet = of(&[]);
+    for (letters, digits, expected) in [
+        ("r", 9, "1.000000042"),
+        ("r", 6, "  1.000000"),
+        ("r", 0, "         1"),
+        ("d", 9, "-0.000000005"),
+        ("e", 9, "1700000000.000000042"),
+        ("a", 9, "22:13:20.000000042"),
+        ("ud", 6, "2023-11-14 22:13:20.000000"),
+    ] {
+        let time = TimeFormat::from_letters(letters).unwrap();
+        let shown = line_as(&packet, Options { time, digits });
+        assert_eq!(shown.get(6..6 + expected.len()), Some(expected), "{shown}");
+    }
+    assert_eq!(TimeFormat::from_letters("x"), None);
+}
+
+#[test]
+fn what_the_analysis_found_stands_before_all_else() {
+    let mut marks = Marks::ZERO_WINDOW;
+    marks.add(Marks::LOST_BEFORE);
+    marks.add(Marks::SPURIOUS_RETRANSMISSION);
+    marks.add(Marks::DUPLICATE_ACK);
+    let segment = Segment {
+        stream: 3,
+        direction: Direction::Forward,
+        sequence: 1501,
+        acknowledgment: 1,
+        window: 0,
+        window_shift: Some(7),
+        length: 0,
+        marks,
+        duplicate_of: Some((58, 2)),
+    };
+    with_decoded(&vector("[ACK] Seq=1 Ack=1"), |decoded| {
+        decoded.segment = Some(segment);
+        let found = "TCP 54 [TCP ZeroWindow] [TCP Dup ACK 58#2] [TCP Previous segment not captured] \
+                     [TCP Spurious Retransmission] 105 → 2 [ACK] Seq=1501 Ack=1 Win=0 Len=0";
+        assert!(line(decoded).ends_with(found), "{}", line(decoded));
+        let tree = tree_of(decoded);
+        assert!(tree.contains("    [SEQ/ACK analysis]\n        [TCP ZeroWindow] [TCP Dup ACK"));
+        decoded.part_of_message = true;
+        assert!(line(decoded).ends_with("Len=0 [TCP segment of a reassembled PDU]"));
+    });
+}
+
+#[test]
+fn a_reply_to_an_echo_names_its_request_once() {
+    let mut summary = Summary::new(Options::default());
+    let mut decoder = Decoder::new(Settings::default());
+    let request = vector("Echo (ping) request  id=0x0001");
+    // The same from the other side: type 0, addresses exchanged.
+    let mut reply = request.clone();
+    reply[34] = 0;
+    reply[26..34].rotate_left(4);
+    let mut last = String::new();
+    for (bytes, expected) in [
+        (&request, "ttl=64"),
+        (&reply, "(request in 1)"),
+        (&reply, "ttl=64"),
+    ] {
+        last.clear();
+        let packet = Packet::whole(Duration::ZERO, LinkType::ETHERNET, bytes);
+        summary.line(&decoder.decode(&packet), &mut last);
+        assert!(last.ends_with(expected), "{last}");
+    }
+}
+
+#[test]
+fn a_transport_header_that_is_cut_is_marked_and_shows_its_ports() {
+    let whole = vector("[SYN] Seq=0 Win=502 Len=0 MSS=1460");
+    let cut = whole.get(..40).unwrap();
+    let packet = Packet {
+        length: 58,
+        ..Packet::whole(Duration::ZERO, LinkType::ETHERNET, cut)
+    };
+    let mut decoder = Decoder::new(Settings::default());
+    let decoded = decoder.decode(&packet);
+    let shown = line(&decoded);
+    let expected = "TCP 58 120 → 2[Packet size limited during capture: TCP truncated]";
+    assert!(shown.ends_with(expected), "{shown}");
+    let tree = tree_of(&decoded);
+    assert!(tree.ends_with("[Packet size limited during capture: TCP truncated]\n"));
+}
+
+#[test]
+fn messages_of_rpc_and_frames_are_told_in_a_line() {
+    let call = [&[1][..], &[7; 8], &[0; 8], b"\x08Math.Add", b"args"].concat();
+    let bad = b"\x63".as_slice();
+    for (layers, expected) in [
+        (
+            vec![Layer::Rpc(&call), Layer::Rpc(b"\x05\x09\0\0\0\0\0\0\0")],
+            "RPC 6 Call id=506381209866536711 Math.Add Len=4, Ping number=9",
+        ),
+        (
+            vec![Layer::Rpc(bad)],
+            "RPC 6 [Malformed Packet: RPC: a frame of the unknown kind 99]",
+        ),
+        (
+            vec![Layer::Frame(b"\x01\x02"), Layer::Frame(b"")],
+            "FRAMES 6 Frame Len=2 0102, Frame Len=0",
+        ),
+    ] {
+        let shown = line(&of(&layers));
+        assert!(shown.ends_with(expected), "{shown}");
+    }
+    let tree = tree_of(&of(&[Layer::Rpc(&call)]));
+    assert!(tree.contains("    Method: Math.Add\n    Argument: (4 bytes) 61726773\n"));
+}
+
+#[test]
+fn nothing_hostile_reaches_the_terminal() {
+    let text = "\x1b[2J\u{202e}\u{9b}\r\n\0";
+    let section = format!("GET /{text} HTTP/1.1\r\nX: {text}\r\n\r\n");
+    let method = [&[2, text.len() as u8][..], text.as_bytes()].concat();
+    let label = [
+        &[0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, text.len() as u8][..],
+        text.as_bytes(),
+        &[0, 0, 1, 0, 1],
+    ];
+    let message = label.concat();
+    for layer in [
+        Layer::Http(section.as_bytes()),
+        Layer::Rpc(&method),
+        Layer::Dns(&message),
+    ] {
+        let decoded = of(&[layer]);
+        let line = line(&decoded);
+        assert!(!line.contains(crate::telemetry::is_invisible), "{line:?}");
+        let tree = tree_of(&decoded);
+        let steers = |c| c != '\n' && crate::telemetry::is_invisible(c);
+        assert!(!tree.contains(steers), "{tree:?}");
+    }
+}
+
+/// All kinds of layer, those that the vectors have and those they have not.
+fn all_layers() -> Vec<Vec<u8>> {
+    vectors().map(|(packet, _)| packet).collect()
+}
+
+#[test]
+fn every_layer_has_a_line_and_a_tree() {
+    let mut seen = std::collections::BTreeSet::new();
+    let mut look = |decoded: &Decoded<'_>| {
+        let (line, tree) = (line(decoded), tree_of(decoded));
+        assert!(!line.contains('\n') && line.len() > 30, "{line}");
+        // A block each, at least, and that of the frame.
+        let blocks = tree.lines().filter(|line| !line.starts_with(' ')).count();
+        assert_eq!(blocks, decoded.layers.as_slice().len() + 1, "{tree}");
+        for layer in decoded.layers.as_slice() {
+            let name = format!("{layer:?}");
+            seen.insert(name.split('(').next().unwrap().to_owned());
+        }
+    };
+    for packet in all_layers() {
+        with_decoded(&packet, |decoded| look(decoded));
+    }
+    for layer in [
+        Layer::Loopback(Loopback { family: 2 }),
+        Layer::Extension(Extension {
+            kind: 0,
+            next_header: 59,
+            bytes: &[59, 0, 1, 4, 0, 0, 0, 0],
+        }),
+        Layer::Fragment(Fragment {
+            next_header: 17,
+            offset: 1448,
+            more: true,
+            id: 0xbeef,
+        }),
+        Layer::Rpc(&[99]),
+        Layer::Frame(b"x"),
+        Layer::Data(b"x"),
+        Layer::Malformed(Malformed {
+            protocol: "TCP",
+            why: Why::Cut,
+        }),
+        Layer::Cooked(crate::capture::decode::Cooked {
+            version: 2,
+            packet_type: 4,
+            hardware: 1,
+            address: [2, 0, 0, 0, 0, 1, 0, 0],
+            address_length: 6,
+            protocol: 0x1234,
+            interface: Some(3),
+        }),
+    ] {
+        look(&of(&[layer]));
+    }
+    assert_eq!(seen.len(), 18, "{seen:?}");
+}
+
+#[test]
+fn the_tree_of_a_handshake_has_each_field() {
+    with_decoded(&vector("[SYN] Seq=0 Win=502 Len=0 MSS=1460"), |decoded| {
+        let tree = tree_of(decoded);
+        for expected in [
+            "Frame 1: 58 bytes on wire (464 bits), 58 bytes captured (464 bits)\n",
+            "Ethernet II, Src: 02:00:00:00:00:01, Dst: 02:00:00:00:00:02\n",
+            "        .... ..1. .... .... .... .... = LG bit: Locally administered address",
+            "    0100 .... = Version: 4\n    .... 0101 = Header Length: 20 bytes (5)\n",
+            "    010. .... = Flags: 0x2, Don't fragment\n",
+            "    ...0 0000 0000 0000 = Fragment Offset: 0\n",
+            "Transmission Control Protocol, Src Port: 120, Dst Port: 2, Seq: 0, Len: 0\n",
+            "    [Stream index: 0]\n",
+            "    Sequence Number: 0    (relative sequence number)\n",
+            "    Sequence Number (raw): 1000\n",
+            "    [Next Sequence Number: 1    (relative sequence number)]\n",
+            "    0110 .... = Header Length: 24 bytes (6)\n    Flags: 0x002 (SYN)\n",
+            "        000. .... .... = Reserved: Not set\n",
+            "        .... .... ..1. = Syn: Set\n        .... .... ...0 = Fin: Not set\n",
+            "    Options: (4 bytes)\n        TCP Option - Maximum segment size: 1460 bytes\n",
+        ] {
+            assert!(tree.contains(expected), "{expected}\n{tree}");
+        }
+    });
+}
+
+#[test]
+fn a_message_of_many_records_makes_a_line_and_a_tree_of_bounded_length() {
+    // 5000 records of a name of 255 octets, each by a pointer.
+    let mut message = vec![0, 7, 0x81, 0x80, 0, 1, 0x13, 0x88, 0, 0, 0, 0];
+    for _ in 0..3 {
+        message.push(63);
+        message.extend([1; 63]);
+    }
+    message.push(61);
+    message.extend([1; 61]);
+    message.extend([0, 0, 5, 0, 1]);
+    for _ in 0..4600 {
+        message.extend([0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 0, 0, 2, 0xc0, 12]);
+    }
+    message[6..8].copy_from_slice(&4600u16.to_be_bytes());
+    let decoded = of(&[Layer::Dns(&message)]);
+    let line = line(&decoded);
+    assert!((4_000..12_000).contains(&line.len()), "{}", line.len());
+    assert!(line.ends_with('…'));
+    let tree = tree_of(&decoded);
+    assert!((MOST_TREE..MOST_TREE + 10_000).contains(&tree.len()));
+    assert!(tree.ends_with("[more is not shown]\n"));
+}
+
+/// A generator that its seed tells all of (xorshift).
+fn next(state: &mut u64) -> usize {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    (*state >> 8) as usize
+}
+
+#[test]
+fn fuzz_mutated_packets_never_make_a_panic_or_a_long_text() {
+    let packets = all_layers();
+    let mut seed = 0x5eed_2026;
+    let mut decoder = Decoder::new(Settings::default());
+    let mut summary = Summary::new(Options::default());
+    let mut out = String::new();
+    for round in 0..20_000 {
+        let random = &mut seed;
+        let mut packet = packets[next(random) % packets.len()].clone();
+        for _ in 0..next(random) % 4 {
+            let at = next(random) % packet.len();
+            packet[at] = next(random) as u8;
+        }
+        let kept = packet.len() - next(random) % packet.len().min(16);
+        let packet = Packet {
+            length: packet.len() as u32,
+            ..Packet::whole(
+                Duration::from_nanos(round),
+                LinkType::ETHERNET,
+                &packet[..kept],
+            )
+        };
+        let mut decoded = decoder.decode(&packet);
+        application(&mut decoded);
+        out.clear();
+        summary.line(&decoded, &mut out);
+        assert!(!out.contains('\n') && out.len() < 20_000, "round {round}");
+        out.clear();
+        tree(&decoded, &mut out);
+        assert!(out.len() < MOST_TREE, "round {round}");
+    }
+}
