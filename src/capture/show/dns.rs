@@ -189,6 +189,10 @@ fn one(out: &mut Text, record: &Record, mdns: bool) {
         Data::Tlsa(_) => owner(out, record),
         Data::Opaque(data) => match (data.kind(), data.bytes()) {
             (RecordType::NULL | RecordType::RP | RecordType::AFSDB, _) => owner(out, record),
+            (RecordType::NSEC, bytes) => {
+                out.space();
+                raw_name(out, bytes);
+            }
             // Of a class other than IN, as those of mDNS with the top bit are.
             (RecordType::A, &[a, b, c, d]) if mdns => {
                 out.space();
@@ -205,6 +209,20 @@ fn one(out: &mut Text, record: &Record, mdns: bool) {
             out.space();
             data_words(out, data);
         }
+    }
+}
+
+/// A name that begins an opaque RDATA: never compressed there (RFC 3597 §4).
+fn raw_name(out: &mut Text, mut octets: &[u8]) {
+    let mut between = "";
+    while let Some((count @ 1..=63, rest)) = octets.split_first() {
+        let Some((label, behind)) = rest.split_at_checked(usize::from(*count)) else {
+            return;
+        };
+        out.text(between);
+        out.wire(label);
+        between = ".";
+        octets = behind;
     }
 }
 
