@@ -92,11 +92,11 @@ pub const SPEC: Spec = Spec {
         flags::LOG.under("Log"),
     ],
     statuses: None,
-    epilogue: "The first line printed is the address, the last one the totals. -> is the way to the\n\
-               target. Shown and written is what leaves the tap, so with its faults. The packets\n\
-               have made-up headers, as if client and target were connected directly; the ends of\n\
-               Unix sockets are 127.0.0.1, port 49151 and from 49152 upwards. Faults count each\n\
-               direction of each connection apart. On Unix sockets a reset is an end.\n\n\
+    epilogue: "The first line printed is the address, the last one the totals. -> is the way\n\
+               to the target. Shown and written is what leaves the tap, with its faults. The\n\
+               packets have made-up headers, as if client and target were connected; the ends\n\
+               of Unix sockets are 127.0.0.1, ports 49151 and from 49152 upwards. Faults count\n\
+               each direction of each connection apart. On Unix sockets a reset is an end.\n\n\
                Examples:\n\
                \x20 wiretap 127.0.0.1:8080 127.0.0.1:80\n\
                \x20 wiretap -w http.pcap --show none :8080 example.test:http\n\
