@@ -15,6 +15,9 @@ mod segment;
 mod table;
 mod unacked;
 
+#[cfg(test)]
+mod tests;
+
 pub use application::{Applications, Protocol, Rule, Transport};
 pub use conversations::{Conversations, Kind};
 pub use explain::Explain;

@@ -1,0 +1,94 @@
+//! Messages over segments.
+
+use super::*;
+use crate::capture::decode::{Layer, Layers};
+
+/// The layers of each segment, as text, when the client's bytes are cut at these places.
+fn layers(rules: &[&str], port: u16, bytes: &[u8], cuts: &[usize]) -> Vec<String> {
+    let rules: Vec<Rule> = rules.iter().filter_map(|text| Rule::parse(text)).collect();
+    let (mut flows, mut applications) = (Flows::new(), Applications::new(&rules));
+    let mut from = 0;
+    let mut told = Vec::new();
+    for to in cuts.iter().copied().chain([bytes.len()]) {
+        let part = &bytes[from..to];
+        let step = c(0, 500 + from as u32, 1, A, part.len());
+        let mut ends = step.ends();
+        ends.destination.1 = port;
+        let tcp = step.tcp(part);
+        let segment = flows.tcp(ends, &tcp, 1, Duration::ZERO);
+        let mut layers = Layers::new();
+        let more = applications.tcp(&segment, ends, &tcp, &mut layers);
+        let names = layers.as_slice().iter().map(|layer| match layer {
+            Layer::Http(bytes) => format!("http{} ", bytes.len()),
+            Layer::Dns(bytes) => format!("dns{} ", bytes.len()),
+            Layer::Rpc(bytes) => format!("rpc{} ", bytes.len()),
+            Layer::Frame(bytes) => format!("frame{} ", bytes.len()),
+            Layer::Data(bytes) => format!("data{} ", bytes.len()),
+            _ => "?".to_owned(),
+        });
+        told.push(names.collect::<String>() + if more { "more" } else { "" });
+        from = to;
+    }
+    told
+}
+
+const POST: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nGET xGET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+#[test]
+fn http_is_known_by_its_start_line_and_a_body_is_passed_over() {
+    assert_eq!(layers(&[], 8123, POST, &[]), ["http47 data5 http27 "]);
+}
+
+#[test]
+fn a_message_cut_at_any_byte_is_put_together() {
+    let messages: [(&[&str], u16, &[u8], &str); 4] = [
+        (&[], 8123, &POST[..47], "http47 "),
+        (&[], 53, b"\0\x0cabcdefghijkl", "dns12 "),
+        (
+            &["tcp.port==7100,frames"],
+            7100,
+            b"\x05\0\0\0hello",
+            "frame5 ",
+        ),
+        (&[], 9, b"gwrpc 1\n\x03\0\0\0abc", "rpc3 "),
+    ];
+    for (rules, port, bytes, expected) in messages {
+        for cut in 1..bytes.len() {
+            let told = layers(rules, port, bytes, &[cut]);
+            assert_eq!(told[1], expected, "cut at {cut}");
+            assert!(
+                told[0] == "more" || (cut == 8 && told[0].is_empty()),
+                "cut at {cut}: {}",
+                told[0]
+            );
+        }
+        let every: Vec<usize> = (1..bytes.len()).collect();
+        assert_eq!(
+            layers(rules, port, bytes, &every).pop().as_deref(),
+            Some(expected)
+        );
+    }
+}
+
+#[test]
+fn what_nobody_claims_is_data() {
+    assert_eq!(layers(&[], 9, b"hello", &[]), ["data5 "]);
+    assert_eq!(layers(&["tcp.port==9,data"], 9, POST, &[]), ["data79 "]);
+}
+
+#[test]
+fn a_frame_longer_than_the_limit_is_passed_over() {
+    let mut bytes = 70_000_u32.to_le_bytes().to_vec();
+    bytes.resize(70_004, 0);
+    bytes.extend(b"\x01\0\0\0x");
+    let told = layers(&["tcp.port==7,frames"], 7, &bytes, &[40_000]);
+    assert_eq!(told, ["data39996 ", "data30004 frame1 "]);
+}
+
+#[test]
+fn a_head_without_an_end_is_given_up() {
+    let mut bytes = b"GET / HTTP/1.1\r\n".to_vec();
+    bytes.resize(80_000, b'a');
+    let told = layers(&[], 80, &bytes, &[30_000, 60_000]);
+    assert_eq!(told, ["more", "more", "data20000 "]);
+}

@@ -1,0 +1,358 @@
+//! Scripted segments beside what tshark 4.0.17 says of the same bytes.
+
+mod application;
+mod follow;
+mod fuzz;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use super::*;
+use crate::capture::decode::{Check, Tcp, TcpFlags};
+
+pub(super) const F: u16 = TcpFlags::FIN;
+pub(super) const S: u16 = TcpFlags::SYN;
+pub(super) const R: u16 = TcpFlags::RST;
+pub(super) const P: u16 = TcpFlags::PSH;
+pub(super) const A: u16 = TcpFlags::ACK;
+
+/// A segment of a script: the client is 10.0.0.1:1000, the server 10.0.0.2:80.
+#[derive(Clone, Copy)]
+pub(super) struct Script {
+    pub(super) from_client: bool,
+    /// Milliseconds.
+    pub(super) at: u64,
+    pub(super) sequence: u32,
+    pub(super) acknowledgment: u32,
+    pub(super) flags: u16,
+    pub(super) length: usize,
+    pub(super) window: u16,
+    pub(super) options: &'static [u8],
+}
+
+pub(super) fn c(at: u64, sequence: u32, acknowledgment: u32, flags: u16, length: usize) -> Script {
+    let (from_client, window, options) = (true, 100, &[] as &[u8]);
+    Script {
+        from_client,
+        at,
+        sequence,
+        acknowledgment,
+        flags,
+        length,
+        window,
+        options,
+    }
+}
+
+pub(super) fn s(at: u64, sequence: u32, acknowledgment: u32, flags: u16, length: usize) -> Script {
+    let from_client = false;
+    Script {
+        from_client,
+        ..c(at, sequence, acknowledgment, flags, length)
+    }
+}
+
+impl Script {
+    fn window(self, window: u16) -> Self {
+        Self { window, ..self }
+    }
+
+    fn options(self, options: &'static [u8]) -> Self {
+        Self { options, ..self }
+    }
+
+    pub(super) fn ends(&self) -> Ends {
+        let end = |last, port| (IpAddr::V4(Ipv4Addr::new(10, 0, 0, last)), port);
+        let ends = Ends {
+            source: end(1, 1000),
+            destination: end(2, 80),
+        };
+        if self.from_client {
+            ends
+        } else {
+            ends.reversed()
+        }
+    }
+
+    pub(super) fn tcp<'a>(&self, payload: &'a [u8]) -> Tcp<'a> {
+        let ends = self.ends();
+        Tcp {
+            source: ends.source.1,
+            destination: ends.destination.1,
+            sequence: self.sequence,
+            acknowledgment: self.acknowledgment,
+            header_length: 20,
+            flags: TcpFlags(self.flags),
+            window: self.window,
+            checksum: 0,
+            check: Check::Unverified,
+            urgent: 0,
+            options: self.options,
+            payload,
+            length: self.length as u32,
+        }
+    }
+}
+
+/// Runs a script: the segments.
+fn run(script: &[Script]) -> Vec<Segment> {
+    let mut flows = Flows::new();
+    let numbered = script.iter().zip(1..);
+    numbered
+        .map(|(step, number)| {
+            let payload = vec![b'a'; step.length];
+            let time = Duration::from_millis(1_000_000 + step.at);
+            flows.tcp(step.ends(), &step.tcp(&payload), number, time)
+        })
+        .collect()
+}
+
+/// The marks of a script's last segment.
+fn last_marks(script: &[Script]) -> String {
+    run(script)
+        .last()
+        .map(|segment| segment.marks.to_string())
+        .unwrap_or_default()
+}
+
+/// A handshake without options, up to the client's ACK.
+fn handshake() -> Vec<Script> {
+    vec![
+        c(0, 499, 0, S, 0),
+        s(10, 999, 500, S | A, 0),
+        c(10, 500, 1000, A, 0),
+    ]
+}
+
+fn after_handshake(more: &[Script]) -> String {
+    let mut script = handshake();
+    script.extend_from_slice(more);
+    last_marks(&script)
+}
+
+#[test]
+fn numbers_are_relative_to_the_handshake_and_windows_scaled_by_it() {
+    let script = [
+        c(0, u32::MAX, 0, S, 0).options(&[1, 3, 3, 2]),
+        s(1, 5000, 0, S | A, 0).options(&[1, 3, 3, 7]),
+        c(2, 0, 5001, A, 10),
+    ];
+    let shown: Vec<_> = run(&script)
+        .iter()
+        .map(|seg| {
+            (
+                seg.sequence,
+                seg.acknowledgment,
+                seg.window,
+                seg.window_shift,
+                seg.direction,
+            )
+        })
+        .collect();
+    let (forward, back) = (Direction::Forward, Direction::Back);
+    let expected = [
+        (0, 0, 100, None, forward),
+        (0, 1, 100, None, back),
+        (1, 1, 400, Some(2), forward),
+    ];
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn without_the_option_in_both_syns_windows_are_not_scaled() {
+    let mut script = handshake();
+    script[1] = script[1].options(&[1, 3, 3, 7]);
+    assert_eq!(run(&script)[2].window, 100);
+}
+
+#[test]
+fn a_capture_from_the_middle_begins_at_number_one() {
+    let segments = run(&[s(0, 7000, 300, A, 10), c(1, 300, 7010, A, 0)]);
+    let numbers: Vec<_> = segments
+        .iter()
+        .map(|seg| (seg.sequence, seg.acknowledgment))
+        .collect();
+    assert_eq!(numbers, [(1, 1), (1, 11)]);
+    assert_eq!(segments[0].window_shift, None);
+}
+
+#[test]
+fn a_syn_with_another_number_is_a_new_connection_and_the_same_one_is_sent_again() {
+    let mut script = handshake();
+    script.extend([c(2000, 499, 0, S, 0), c(3000, 777, 0, S, 0)]);
+    let segments = run(&script);
+    assert_eq!(segments[3].marks.to_string(), "[TCP Retransmission] ");
+    assert_eq!((segments[3].stream, segments[4].stream), (0, 1));
+    assert_eq!(segments[4].marks.to_string(), "[TCP Port numbers reused] ");
+}
+
+/// Each mark, in a script for which tshark says the same.
+#[test]
+fn marks_are_those_of_tshark() {
+    let data = c(20, 500, 1000, A | P, 10);
+    let acked = s(30, 1000, 510, A, 0);
+    let table: &[(&[Script], &str)] = &[
+        (&[data, c(300, 500, 1000, A | P, 10)], "Retransmission"),
+        (
+            &[data, acked, c(300, 500, 1000, A | P, 10)],
+            "Spurious Retransmission",
+        ),
+        (
+            &[data, c(21, 520, 1000, A, 10)],
+            "Previous segment not captured",
+        ),
+        (
+            &[data, c(21, 520, 1000, A, 10), c(22, 510, 1000, A, 10)],
+            "Out-Of-Order",
+        ),
+        (
+            &[data, c(21, 520, 1000, A, 10), c(92, 510, 1000, A, 10)],
+            "Retransmission",
+        ),
+        (
+            &[
+                data,
+                acked,
+                s(31, 1000, 510, A, 0),
+                s(32, 1000, 510, A, 0),
+                c(33, 510, 1000, A, 10),
+            ],
+            "",
+        ),
+        (&[data, acked, s(31, 1000, 510, A, 0)], "Dup ACK"),
+        (&[data, s(30, 1000, 600, A, 0)], "ACKed unseen segment"),
+        (&[data, acked, c(900, 509, 1000, A, 0)], "Keep-Alive"),
+        (
+            &[
+                data,
+                acked,
+                c(900, 509, 1000, A, 0),
+                s(910, 1000, 510, A, 0),
+            ],
+            "Keep-Alive ACK",
+        ),
+        (&[data, s(30, 1000, 510, A, 0).window(0)], "ZeroWindow"),
+        (
+            &[
+                data,
+                s(30, 1000, 510, A, 0).window(0),
+                c(900, 510, 1000, A, 1),
+            ],
+            "ZeroWindowProbe",
+        ),
+        (
+            &[
+                data,
+                s(30, 1000, 510, A, 0).window(0),
+                c(900, 510, 1000, A, 1),
+                s(910, 1000, 510, A, 0).window(0),
+            ],
+            "ZeroWindow] [TCP ZeroWindowProbeAck",
+        ),
+        (
+            &[data, acked, s(31, 1000, 510, A, 0).window(200)],
+            "Window Update",
+        ),
+        (&[data, acked, c(40, 510, 1000, A, 100)], "Window Full"),
+    ];
+    for (script, mark) in table {
+        let expected = if mark.is_empty() {
+            String::new()
+        } else {
+            format!("[TCP {mark}] ")
+        };
+        assert_eq!(after_handshake(script), expected);
+    }
+}
+
+#[test]
+fn a_segment_sent_again_after_two_duplicates_is_a_fast_retransmission() {
+    let data = |at, from| c(at, from, 1000, A, 10);
+    let dup = |at| s(at, 1000, 500, A, 0);
+    let script = [
+        data(20, 500),
+        data(20, 510),
+        data(20, 520),
+        dup(21),
+        dup(22),
+        dup(23),
+        data(24, 500),
+    ];
+    assert_eq!(after_handshake(&script), "[TCP Fast Retransmission] ");
+}
+
+#[test]
+fn a_duplicate_tells_which_packet_it_repeats() {
+    let mut script = handshake();
+    script.extend([
+        c(20, 500, 1000, A, 10),
+        s(21, 1000, 510, A, 0),
+        s(22, 1000, 510, A, 0),
+        s(23, 1000, 510, A, 0),
+    ]);
+    let told: Vec<_> = run(&script)
+        .iter()
+        .filter_map(|seg| seg.duplicate_of)
+        .collect();
+    assert_eq!(told, [(5, 1), (5, 2)]);
+}
+
+#[test]
+fn the_oldest_connection_is_forgotten_where_there_are_too_many() {
+    let mut flows = Flows::with_limit(2);
+    let udp = |flows: &mut Flows, port| {
+        let end = |port| (IpAddr::V4(Ipv4Addr::LOCALHOST), port);
+        flows.udp(Ends {
+            source: end(port),
+            destination: end(53),
+        })
+    };
+    let numbers: Vec<u32> = [1, 2, 1, 3, 2, 1, 3]
+        .map(|port| udp(&mut flows, port))
+        .to_vec();
+    assert_eq!(numbers, [0, 1, 0, 2, 1, 3, 2]);
+}
+
+#[test]
+fn every_one_of_many_connections_is_found_again() {
+    let mut flows = Flows::new();
+    for _ in 0..2 {
+        for number in 0..20_000_u32 {
+            let client = IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + number / 100));
+            let port = 1000 + u16::try_from(number % 100).unwrap();
+            let ends = Ends {
+                source: (client, port),
+                destination: (IpAddr::V4(Ipv4Addr::LOCALHOST), 80),
+            };
+            assert_eq!(flows.udp(ends), number);
+            assert_eq!(flows.udp(ends.reversed()), number);
+        }
+    }
+}
+
+#[test]
+fn the_handshake_and_the_close_are_told_in_words() {
+    let mut script = handshake();
+    script.extend([
+        c(20, 500, 1000, F | A, 0),
+        s(21, 1000, 501, F | A, 0),
+        c(22, 501, 1001, R, 0),
+    ]);
+    let mut explain = Explain::new();
+    let mut told = String::new();
+    for (segment, step) in run(&script).iter().zip(&script) {
+        explain.segment(segment, &step.tcp(&[]), &mut told);
+    }
+    for words in [
+        "The client asks to open a connection (SYN).",
+        "Its numbers begin at 499, shown as 0;",
+        "The server agrees (SYN, ACK)",
+        "the connection is open",
+        "The client has no more to send (FIN); that takes number 1.",
+        "half closed",
+        "Now both have closed",
+        "breaks the connection off (RST)",
+    ] {
+        assert!(told.contains(words), "{words} in:\n{told}");
+    }
+}
