@@ -465,6 +465,7 @@ pub const TEST_ONLY: &[&str] = &[
     "capture/flow/tests/fuzz.rs",
     "capture/flow/tests/mod.rs",
     "capture/tap/fault/tests.rs",
+    "capture/field/sample.rs",
     "capture/field/tests.rs",
     "capture/filter/tests.rs",
     "raft/sim/hunt.rs",

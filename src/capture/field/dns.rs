@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::{Field, Get, Kind, Out, Value, number};
-use crate::dns::{Class, Data, Message, Name, Record, RecordType};
+use crate::dns::{Data, Message, Name, Record, RecordType};
 
 const RESPONSE: u16 = 0x8000;
 
@@ -81,8 +81,10 @@ pub(super) const FIELDS: &[Field] = &[
             .iter()
             .for_each(|q| number(out, q.class.0));
     }),
+    // Not of SRV records, whose names Wireshark takes apart: service, protocol, name.
     message("dns.resp.name", Kind::Text, |message, out| {
-        records(message).for_each(|record| name(&record.name, out));
+        let records = records(message).filter(|record| !matches!(record.data, Data::Srv(_)));
+        records.for_each(|record| name(&record.name, out));
         message.edns.iter().for_each(|_| name(&Name::root(), out));
     }),
     message("dns.resp.type", Kind::Unsigned(2), |message, out| {
@@ -159,6 +161,14 @@ pub(super) const FIELDS: &[Field] = &[
     }),
     message("dns.srv.proto", Kind::Text, |message, out| {
         srv_labels(message, 1, out);
+    }),
+    message("dns.srv.name", Kind::Text, |message, out| {
+        for record in records(message) {
+            let parent = record.name.parent().and_then(|name| name.parent());
+            if let (Data::Srv(_), Some(parent)) = (&record.data, parent) {
+                name(&parent, out);
+            }
+        }
     }),
     message("dns.srv.priority", Kind::Unsigned(2), |message, out| {
         for record in records(message) {
@@ -292,7 +302,7 @@ fn text(bytes: &[u8], out: Out<'_>) {
 /// A label of the names of SRV records: `_service._proto.name` (RFC 2782).
 fn srv_labels(message: &Message, at: usize, out: Out<'_>) {
     for record in records(message) {
-        let is_srv = matches!(record.data, Data::Srv(_)) && record.class == Class::IN;
+        let is_srv = matches!(record.data, Data::Srv(_));
         if let Some(label) = record.name.labels().nth(at).filter(|_| is_srv) {
             text(label, out);
         }

@@ -154,9 +154,19 @@ fn field(head: &[u8], name: &str, out: Out<'_>) {
     each(head, name, |value| text(value, out));
 }
 
+/// Text, which HTTP has in ASCII: any other byte is shown as one that is unknown.
 fn text(bytes: &[u8], out: Out<'_>) {
-    if !bytes.is_empty() {
-        out(Value::Text(&String::from_utf8_lossy(bytes)));
+    match std::str::from_utf8(bytes) {
+        Ok("") => {}
+        Ok(text) if text.is_ascii() => out(Value::Text(text)),
+        _ => {
+            let char = |byte: &u8| match byte.is_ascii() {
+                true => char::from(*byte),
+                false => char::REPLACEMENT_CHARACTER,
+            };
+            let text: String = bytes.iter().map(char).collect();
+            out(Value::Text(&text));
+        }
     }
 }
 

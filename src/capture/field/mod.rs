@@ -19,6 +19,8 @@ mod ip;
 mod line;
 mod link;
 mod rpc;
+#[cfg(test)]
+pub(super) mod sample;
 mod tcp;
 #[cfg(test)]
 mod tests;

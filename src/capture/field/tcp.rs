@@ -58,8 +58,18 @@ pub(super) const FIELDS: &[Field] = &[
             .fold(segment.sequence, u32::wrapping_add);
         number(out, next.wrapping_add(tcp.length));
     }),
-    segment("tcp.ack", Kind::Unsigned(4), |_, segment, out| {
-        number(out, segment.acknowledgment);
+    // Without ACK it has no meaning, and is shown as it stands there.
+    segment("tcp.ack", Kind::Unsigned(4), |tcp, segment, out| {
+        let is_relative = tcp.flags.has(TcpFlags::ACK);
+        let raw = tcp.acknowledgment;
+        number(
+            out,
+            if is_relative {
+                segment.acknowledgment
+            } else {
+                raw
+            },
+        );
     }),
     tcp("tcp.ack_raw", Kind::Unsigned(4), |tcp, out| {
         number(out, tcp.acknowledgment);
@@ -210,9 +220,29 @@ pub(super) const FIELDS: &[Field] = &[
     mark("tcp.analysis.ack_lost_segment", |_, segment, out| {
         marked(segment, Marks::ACKED_UNSEEN, out);
     }),
+    // Wireshark has it twice: as a fact and as a warning.
     mark("tcp.analysis.duplicate_ack", |_, segment, out| {
         marked(segment, Marks::DUPLICATE_ACK, out);
+        marked(segment, Marks::DUPLICATE_ACK, out);
     }),
+    segment(
+        "tcp.analysis.duplicate_ack_num",
+        Kind::Unsigned(4),
+        |_, segment, out| {
+            if let Some((_, count)) = segment.duplicate_of {
+                number(out, count);
+            }
+        },
+    ),
+    segment(
+        "tcp.analysis.duplicate_ack_frame",
+        Kind::Unsigned(4),
+        |_, segment, out| {
+            if let Some((packet, _)) = segment.duplicate_of {
+                number(out, packet);
+            }
+        },
+    ),
     mark("tcp.analysis.keep_alive", |_, segment, out| {
         marked(segment, Marks::KEEP_ALIVE, out);
     }),

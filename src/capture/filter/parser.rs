@@ -138,21 +138,17 @@ impl<'t> Parser<'t> {
     }
 
     fn field(&mut self) -> Result<&'static Field, FilterError> {
-        let name = match &self.next.token {
-            Token::Word(word) => word.to_string(),
-            Token::Quoted(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-            Token::Sign(_) | Token::End => {
-                return Err(self.fail(Problem::Expected("a field or a protocol")));
-            }
+        let Token::Word(name) = self.next.token else {
+            return Err(self.fail(Problem::Expected("a field or a protocol")));
         };
-        match Field::find(&name) {
+        match Field::find(name) {
             Some(field) => {
                 self.advance()?;
                 Ok(field)
             }
             None => {
-                let near = nearest(&name, Field::all().map(Field::name));
-                Err(self.fail(Problem::Field(name, near)))
+                let near = nearest(name, Field::all().map(Field::name));
+                Err(self.fail(Problem::Field(name.to_string(), near)))
             }
         }
     }

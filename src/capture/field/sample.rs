@@ -1,0 +1,72 @@
+//! The packets of `packets.txt`, decoded: what the tests of fields and filters look at.
+
+use std::time::Duration;
+
+use crate::capture::decode::{Decoded, Decoder, Layer, Layers, Settings, Tcp, Udp};
+use crate::capture::{LinkType, Packet};
+
+/// Bytes and link types of all packets.
+pub fn packets() -> Vec<(LinkType, Vec<u8>)> {
+    let lines = include_str!("packets.txt").lines();
+    let lines = lines.filter(|line| !line.starts_with('#'));
+    lines
+        .map(|line| {
+            let mut words = line.split(' ');
+            let link = LinkType(words.next().unwrap().parse().unwrap());
+            (link, bytes(words.next().unwrap()))
+        })
+        .collect()
+}
+
+pub fn bytes(hex: &str) -> Vec<u8> {
+    let digits = hex.as_bytes().chunks(2);
+    let digits = digits.map(|pair| std::str::from_utf8(pair).unwrap());
+    digits
+        .map(|pair| u8::from_str_radix(pair, 16).unwrap())
+        .collect()
+}
+
+/// Decodes the packets one after the other.
+pub fn each(packets: &[(LinkType, Vec<u8>)], mut see: impl FnMut(&Decoded<'_>)) {
+    let mut decoder = Decoder::new(Settings::default());
+    let links = [1, 113, 276, 101, 0];
+    for (at, (link, bytes)) in packets.iter().enumerate() {
+        let time = Duration::from_nanos(1_700_000_000_123_456_789 + at as u64 * 1_234_567);
+        let mut packet = Packet::whole(time, *link, bytes);
+        packet.interface = links.iter().position(|l| *l == link.0).unwrap_or(0) as u32;
+        let mut decoded = decoder.decode(&packet);
+        decoded.layers = with_application(&decoded.layers);
+        see(&decoded);
+    }
+}
+
+/// The same layers, with DNS by its port and HTTP by its first word in the place of data.
+fn with_application<'a>(layers: &Layers<'a>) -> Layers<'a> {
+    let mut all = Layers::new();
+    let mut before = None;
+    for layer in layers.as_slice() {
+        all.push(match (layer, before) {
+            (Layer::Data(data), Some(Layer::Udp(Udp { source: 53, .. })))
+            | (
+                Layer::Data(data),
+                Some(Layer::Udp(Udp {
+                    destination: 53, ..
+                })),
+            ) => Layer::Dns(data),
+            // tshark does not show a message that is sent again.
+            (Layer::Data(data), Some(Layer::Tcp(Tcp { options, .. })))
+                if is_http(data) && options.get(7) != Some(&104) =>
+            {
+                Layer::Http(data)
+            }
+            (Layer::Data(_), Some(Layer::Tcp(_))) => continue,
+            _ => *layer,
+        });
+        before = Some(*layer);
+    }
+    all
+}
+
+fn is_http(data: &[u8]) -> bool {
+    data.starts_with(b"GET ") || data.starts_with(b"HTTP/")
+}
