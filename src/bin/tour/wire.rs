@@ -27,7 +27,7 @@ const CLIENTS: usize = 16;
 
 /// From here on, what passes the taps is written to this file, which is made anew.
 pub fn begin(path: &Path) -> std::result::Result<(), FileError> {
-    let recorder = Recorder::new(Show::None, 0, Log::off()).with_file(path, 0)?;
+    let recorder = Recorder::new(Show::None, 0, Vec::new(), Log::off()).with_file(path, 0)?;
     RECORDER.get_or_init(|| (Arc::new(recorder), path.to_path_buf()));
     Ok(())
 }

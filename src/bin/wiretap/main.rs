@@ -10,7 +10,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use groundwire::capture::tap::{DatagramRelay, Passed, Recorder, Relay};
+use groundwire::capture::flow::Rule;
+use groundwire::capture::tap::{DatagramRelay, Passed, Recorder, Relay, RelayConfig, Show};
 use groundwire::cli::{self, Args, Failure, Out, What};
 use groundwire::net::{Addr, ListenConfig, Network};
 use groundwire::server::{Config, Server, Stopper, Totals, flags, program};
@@ -36,9 +37,10 @@ fn tap(args: Args) -> Result<(), Failure> {
 
 /// What the options come to.
 struct Options {
-    relay: groundwire::capture::tap::RelayConfig,
+    relay: RelayConfig,
     server: Config,
-    show: groundwire::capture::tap::Show,
+    show: Show,
+    decode_as: Vec<Rule>,
     snap: u32,
 }
 
@@ -80,7 +82,7 @@ fn serve(
 ) -> Result<(), Failure> {
     let (log, relay) = (options.server.log.clone(), &options.relay);
     let (seed, is_random) = (relay.seed, relay.faults.are_random());
-    let mut recorder = Recorder::new(options.show, seed, log.clone());
+    let mut recorder = Recorder::new(options.show, seed, options.decode_as.clone(), log.clone());
     if let Some(path) = args.value("write") {
         let with_file = recorder.with_file(Path::new(path), options.snap);
         recorder = with_file.what(format_args!("writing {path}"))?;

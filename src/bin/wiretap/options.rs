@@ -2,8 +2,9 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use groundwire::capture::tap::RelayConfig;
+use groundwire::capture::flow::Rule;
 use groundwire::capture::tap::fault::Faults;
+use groundwire::capture::tap::{MADE_UP_TARGET, RelayConfig};
 use groundwire::cli::{Args, DurationArg, Failure, NonZeroCount, Opt, Size, Spec, UsageError};
 use groundwire::net::Dialer;
 use groundwire::server::{Config, flags};
@@ -83,7 +84,7 @@ pub const SPEC: Spec = Spec {
         Opt::value("connect-timeout", "TIME", "for reaching the target")
             .default("10s")
             .under(LIMITS),
-        limit(flags::MAX_CONNECTIONS),
+        limit(flags::MAX_CONNECTIONS).default("1000"),
         limit(flags::DRAIN),
         Opt::flag("verbose", "log connections; twice: log everything")
             .short('v')
@@ -149,6 +150,7 @@ pub fn read(args: &Args, target: &Place) -> Result<Options, Failure> {
             ..Config::default()
         },
         show: args.parse("show")?,
+        decode_as: decode_as(args, target)?,
         snap: u32::try_from(args.parse::<Size>("snap")?.bytes()).unwrap_or(u32::MAX),
     })
 }
@@ -166,6 +168,31 @@ fn faults(args: &Args) -> Result<Faults, UsageError> {
         reorder: args.parse_opt("reorder")?.unwrap_or_default(),
         which: args.parse("direction")?,
     })
+}
+
+/// The rule of `--as` for the target's port, as packets have it.
+fn decode_as(args: &Args, target: &Place) -> Result<Vec<Rule>, UsageError> {
+    let Some(name) = args.value("as") else {
+        return Ok(Vec::new());
+    };
+    let transport = if args.flag("udp") { "udp" } else { "tcp" };
+    let port = match target.network.is_unix() {
+        true => MADE_UP_TARGET.to_string(),
+        false => target
+            .address
+            .rsplit(':')
+            .next()
+            .unwrap_or_default()
+            .to_string(),
+    };
+    if port.parse::<u16>().is_err() {
+        let why = "needs a TARGET whose port is a number";
+        return Err(UsageError::bad_value("--as", name, why));
+    }
+    let rule = Rule::parse(&format!("{transport}.port=={port},{name}"));
+    let why = "must be dns, http, rpc, frames or data";
+    let rule = rule.ok_or_else(|| UsageError::bad_value("--as", name, why))?;
+    Ok(vec![rule])
 }
 
 fn bytes(args: &Args, name: &str) -> Result<Option<u64>, UsageError> {

@@ -21,7 +21,7 @@ const MSS: (u16, u16) = (1460, 1440);
 /// A window that is never full: at most two segments are unacknowledged.
 const WINDOW: u16 = 65_535;
 /// The port of a made-up target: reserved at IANA, so that no protocol is read into it.
-const MADE_UP_TARGET: u16 = 49_151;
+pub const MADE_UP_TARGET: u16 = 49_151;
 /// The first made-up port of a client, and how many there are (RFC 6335 §6: dynamic ports).
 const MADE_UP_CLIENTS: (u16, u16) = (49_152, 16_384);
 

@@ -15,9 +15,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::conversation::{Conversation, Datagrams, other};
 use super::transcript::{Show, Transcript};
+use crate::capture::decode::{Decoder, Settings};
 use crate::capture::file::{CaptureWriter, FileError, Precision};
-use crate::capture::flow::{Direction, Ends};
+use crate::capture::flow::{Direction, Ends, Rule};
 use crate::capture::packet::{LinkType, Packet};
+use crate::capture::show::{Options, Summary};
 use crate::cli::Out;
 use crate::telemetry::{Counter, Log};
 
@@ -36,9 +38,18 @@ pub struct Recorder {
     sinks: Mutex<Sinks>,
 }
 
+#[derive(Default)]
 struct Sinks {
     file: Option<CaptureWriter<WholeParts>>,
+    /// Of [`Show::Packets`].
+    lines: Option<Lines>,
     text: String,
+}
+
+/// Packets as lines: one decoder for all connections, as for a capture.
+struct Lines {
+    decoder: Decoder,
+    summary: Summary,
 }
 
 /// What is remembered of one connection, or of one client's datagrams.
@@ -76,8 +87,16 @@ pub enum Event<'a> {
 }
 
 impl Recorder {
-    /// A recorder without a file. `seed` decides sequence numbers.
-    pub fn new(show: Show, seed: u64, log: Log) -> Self {
+    /// A recorder without a file. `seed` decides sequence numbers; the rules say which protocol is
+    /// spoken on a port, for [`Show::Packets`].
+    pub fn new(show: Show, seed: u64, decode_as: Vec<Rule>, log: Log) -> Self {
+        let lines = (show == Show::Packets).then(|| Lines {
+            decoder: Decoder::new(Settings {
+                decode_as,
+                ..Settings::default()
+            }),
+            summary: Summary::new(Options::default()),
+        });
         Self {
             show,
             seed,
@@ -89,8 +108,8 @@ impl Recorder {
             lossy: AtomicBool::new(false),
             packets: Counter::default(),
             sinks: Mutex::new(Sinks {
-                file: None,
-                text: String::new(),
+                lines,
+                ..Sinks::default()
             }),
         }
     }
@@ -100,10 +119,7 @@ impl Recorder {
         let parts = WholeParts::create(path)?;
         let mut file = CaptureWriter::pcap(parts, LinkType::RAW, snap, Precision::Nano)?;
         file.flush()?;
-        self.sinks = Mutex::new(Sinks {
-            file: Some(file),
-            text: String::new(),
-        });
+        lock(&self.sinks).file = Some(file);
         self.path = path.to_path_buf();
         self.wanted = true;
         Ok(self)
@@ -146,20 +162,22 @@ impl Recorder {
         }
         let mut state = lock(&track.state);
         let mut sinks = lock(&self.sinks);
-        let Sinks { file, text } = &mut *sinks;
+        let Sinks { file, lines, text } = &mut *sinks;
         text.clear();
         state.show(self.begun.elapsed(), event, text);
+        if file.is_some() || lines.is_some() {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH);
+            let written = state.packets_of(now.unwrap_or_default(), event, file, lines, text);
+            match written {
+                Ok(count) => self.packets.add(count),
+                Err(error) => {
+                    *file = None;
+                    self.lost(&error);
+                }
+            }
+        }
         if !text.is_empty() {
             drop(self.out.write_all(text.as_bytes())); // whose reader may have gone
-        }
-        let Some(writer) = file else {
-            return;
-        };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let written = state.write(now.unwrap_or_default(), event, &self.packets, writer);
-        if let Err(error) = written {
-            *file = None;
-            self.lost(&error);
         }
     }
 
@@ -191,28 +209,32 @@ impl State {
         }
     }
 
-    /// Writes the packets of an event, all of them or none.
-    fn write<W: Write>(
+    /// Writes the packets of an event, all of them or none, and shows them; returns how many were
+    /// written.
+    fn packets_of(
         &mut self,
         time: Duration,
         event: Event<'_>,
-        packets: &Counter,
-        file: &mut CaptureWriter<W>,
-    ) -> Result<(), FileError> {
-        let mut failed = Ok(());
-        let mut count = 0;
+        file: &mut Option<CaptureWriter<WholeParts>>,
+        lines: &mut Option<Lines>,
+        text: &mut String,
+    ) -> Result<u64, FileError> {
+        let (mut written, mut count) = (Ok(()), 0);
         self.packets(time, event, &mut |packet| {
-            count += 1;
-            if failed.is_ok() {
-                failed = file.write(&packet);
+            if let Some(Lines { decoder, summary }) = lines {
+                summary.line(&decoder.decode(&packet), text);
+                text.push('\n');
+            }
+            if let (Some(file), true) = (&mut *file, written.is_ok()) {
+                written = file.write(&packet);
+                count += 1;
             }
         });
-        failed?;
-        if count > 0 {
+        written?;
+        if let (Some(file), true) = (file, count > 0) {
             file.flush()?;
         }
-        packets.add(count);
-        Ok(())
+        Ok(count)
     }
 
     fn packets(&mut self, time: Duration, event: Event<'_>, emit: &mut dyn FnMut(Packet<'_>)) {
