@@ -7,7 +7,7 @@
 //!              raw IP                  ARP
 //! ```
 //!
-//! A loop and not a recursion, so that no packet can make it deep: each turn adds at least one
+//! A loop and not a recursion, so that no packet can make it deep: each header is at least one
 //! layer, and there are at most [`Layers::MOST`].
 
 use std::net::IpAddr;
