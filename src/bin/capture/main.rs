@@ -81,6 +81,21 @@ const SPEC: Spec = Spec {
         .short('t')
         .default("r")
         .under("What is shown"),
+        Opt::flag("explain", "say in words what each TCP segment means").under("What is shown"),
+        Opt::value(
+            "follow",
+            "STREAM",
+            "show what it carried: tcp,0 or udp,0,hex",
+        )
+        .under("What is shown"),
+        Opt::value(
+            "statistics",
+            "TABLE",
+            "at the end: conv,tcp, or udp, ip, ipv6, eth",
+        )
+        .short('z')
+        .many()
+        .under("What is shown"),
         Opt::flag("checksums", "verify checksums").under("What is shown"),
         Opt::flag("quiet", "show no packets")
             .short('q')

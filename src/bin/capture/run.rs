@@ -61,6 +61,7 @@ impl Run {
         if matches!(read, Err(Failure::ClosedPipe)) {
             return read;
         }
+        self.view.end(&mut self.text);
         self.flush()?;
         if let Some(save) = &mut self.save {
             save.finish()?;

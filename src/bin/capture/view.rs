@@ -3,6 +3,7 @@
 use groundwire::capture::decode::Decoded;
 use groundwire::capture::field::Line;
 use groundwire::capture::file::Interface;
+use groundwire::capture::flow::{Conversations, Explain, Follow, Kind, Target};
 use groundwire::capture::show::{self, Options, Summary, TimeFormat};
 use groundwire::cli::{self, Args, Failure, UsageError};
 
@@ -10,8 +11,11 @@ use groundwire::cli::{self, Args, Failure, UsageError};
 pub struct View {
     line: bool,
     fields: Option<Line>,
+    explain: Option<Explain>,
     tree: bool,
     bytes: bool,
+    follow: Option<Follow>,
+    tables: Vec<Conversations>,
     time: TimeFormat,
     /// Made for the first packet, whose interface knows how exact its times are.
     summary: Option<Summary>,
@@ -19,8 +23,11 @@ pub struct View {
 
 impl View {
     pub fn from_args(args: &Args) -> Result<Self, Failure> {
-        let shown = !args.flag("quiet") && (args.flag("print") || !args.given("write"));
         let fields = fields(args)?;
+        let (follow, tables) = statistics(args)?;
+        // Who asks for a file or a stream does not ask for the packets as well.
+        let other = args.given("write") || follow.is_some();
+        let shown = !args.flag("quiet") && (args.flag("print") || !other);
         let (tree, bytes) = (args.flag("tree"), args.flag("hex"));
         if fields.is_some() && (tree || bytes || args.flag("print")) {
             return Err(UsageError::rule("-T fields excludes -V, -x and -P").into());
@@ -29,8 +36,11 @@ impl View {
             // As tshark: what says more takes the line's place, unless -P asks for it.
             line: shown && fields.is_none() && (args.flag("print") || !tree && !bytes),
             fields: fields.filter(|_| shown),
+            explain: (shown && args.flag("explain")).then(Explain::new),
             tree: shown && tree,
             bytes: shown && bytes,
+            follow,
+            tables,
             time: time(args)?,
             summary: None,
         })
@@ -38,7 +48,8 @@ impl View {
 
     /// Whether packets have to be decoded for it.
     pub fn is_needed(&self) -> bool {
-        self.line || self.fields.is_some() || self.tree || self.bytes
+        let packets = self.line || self.fields.is_some() || self.tree || self.bytes;
+        packets || self.explain.is_some() || self.follow.is_some() || !self.tables.is_empty()
     }
 
     /// What stands before the first packet.
@@ -66,6 +77,9 @@ impl View {
         if let Some(fields) = &self.fields {
             fields.packet(decoded, text);
         }
+        if let Some(explain) = &mut self.explain {
+            explain.packet(decoded, text);
+        }
         if self.tree {
             show::tree(decoded, text);
             text.push('\n');
@@ -74,7 +88,41 @@ impl View {
             cli::hexdump(text, "", 0, decoded.packet.bytes);
             text.push('\n');
         }
+        if let Some(follow) = &mut self.follow {
+            follow.packet(decoded, text);
+        }
+        for table in &mut self.tables {
+            table.packet(decoded);
+        }
     }
+
+    /// What stands behind the last packet.
+    pub fn end(&mut self, text: &mut String) {
+        if let Some(follow) = &mut self.follow {
+            follow.end(text);
+        }
+        for table in &self.tables {
+            table.table(text);
+        }
+    }
+}
+
+/// The stream to follow, and the tables for the end.
+fn statistics(args: &Args) -> Result<(Option<Follow>, Vec<Conversations>), UsageError> {
+    let target = args.value("follow").map(|text| {
+        let why = "expected as tcp,0 or udp,0, with ,hex or ,raw behind it";
+        Target::parse(text).ok_or_else(|| UsageError::bad_value("--follow", text, why))
+    });
+    let tables = args.values("statistics").map(|text| {
+        let kind = text.strip_prefix("conv,").and_then(Kind::parse);
+        let why = "expected conv,tcp, conv,udp, conv,ip, conv,ipv6 or conv,eth";
+        kind.ok_or_else(|| UsageError::bad_value("--statistics", text, why))
+    });
+    let tables = tables.map(|kind| kind.map(Conversations::new));
+    Ok((
+        target.transpose()?.map(Follow::new),
+        tables.collect::<Result<_, _>>()?,
+    ))
 }
 
 fn fields(args: &Args) -> Result<Option<Line>, Failure> {

@@ -17,7 +17,7 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use crate::capture::decode::{Tcp, TcpFlags};
+use crate::capture::decode::{Decoded, Layer, Tcp, TcpFlags};
 
 use super::segment::{Ends, Segment};
 
@@ -108,6 +108,30 @@ impl Follow {
             nodes: None,
             sides: Default::default(),
             waiting: 0,
+        }
+    }
+
+    /// Takes a packet, whatever it is; writes what is known now.
+    pub fn packet(&mut self, decoded: &Decoded<'_>, out: &mut String) {
+        let mut addresses: Option<(IpAddr, IpAddr)> = None;
+        for layer in decoded.layers.as_slice() {
+            match (layer, addresses) {
+                (Layer::Ipv4(ip), _) => addresses = Some((ip.source.into(), ip.destination.into())),
+                (Layer::Ipv6(ip), _) => addresses = Some((ip.source.into(), ip.destination.into())),
+                (Layer::Tcp(tcp), Some(between)) => {
+                    if let Some(segment) = &decoded.segment {
+                        let ends = ends(between, tcp.source, tcp.destination);
+                        self.tcp(segment, ends, tcp, decoded.number, out);
+                    }
+                }
+                (Layer::Udp(udp), Some(between)) => {
+                    if let Some(stream) = decoded.udp_stream {
+                        let ends = ends(between, udp.source, udp.destination);
+                        self.udp(stream, ends, udp.payload, out);
+                    }
+                }
+                _ => {}
+            }
         }
     }
 
@@ -392,5 +416,11 @@ impl std::fmt::Display for End {
             (IpAddr::V4(address), port) => write!(f, "{address}:{port}"),
             (IpAddr::V6(address), port) => write!(f, "[{address}]:{port}"),
         }
+    }
+}
+fn ends((source, destination): (IpAddr, IpAddr), from: u16, to: u16) -> Ends {
+    Ends {
+        source: (source, from),
+        destination: (destination, to),
     }
 }

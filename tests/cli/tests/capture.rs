@@ -126,6 +126,35 @@ fn fields_trees_and_bytes_are_shown_when_asked_for() {
 }
 
 #[test]
+fn a_connection_is_explained_followed_and_counted() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/handshake.pcap");
+    let followed = shown(&["-r", file, "--follow", "tcp,0"]);
+    assert!(
+        followed.contains("Node 0: 127.0.0.1:47554\nNode 1: 127.0.0.1:7000\n"),
+        "{followed}"
+    );
+    assert_eq!(followed.matches("hello\n").count(), 2, "{followed}");
+    let table = shown(&["-r", file, "-q", "-z", "conv,tcp"]);
+    assert!(table.contains("TCP Conversations\n"), "{table}");
+    assert!(
+        table.contains("127.0.0.1:47554            <-> 127.0.0.1:7000"),
+        "{table}"
+    );
+    let explained = shown(&["-r", file, "--explain", "-c", "1"]);
+    let mut lines = explained.lines();
+    assert!(
+        lines.next().is_some_and(|line| line.contains("[SYN]")),
+        "{explained}"
+    );
+    assert!(
+        lines
+            .next()
+            .is_some_and(|line| line.starts_with("        ")),
+        "{explained}"
+    );
+}
+
+#[test]
 fn a_file_that_is_cut_shows_its_whole_packets_and_ends_with_an_error() {
     let whole = file();
     let output = capture(&["-r", "-"], &whole[..whole.len() - 1]);
