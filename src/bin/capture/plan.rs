@@ -18,7 +18,7 @@ pub struct Plan {
     /// Which packets are there at all.
     pub capture_filter: Option<Filter>,
     pub settings: Settings,
-    /// Whether each packet leaves at once.
+    /// Whether each packet's text leaves at once.
     pub each: bool,
 }
 
@@ -61,8 +61,11 @@ impl Plan {
         }
         let save = save(args)?;
         let to_stdout = save.as_ref().is_some_and(|save| save.path == "-");
-        if to_stdout && args.flag("print") {
-            return Err(rule("-w - and -P exclude each other: one output for both"));
+        let text = ["print", "follow", "statistics"];
+        if let Some(name) = text.into_iter().find(|name| to_stdout && args.given(name)) {
+            return Err(rule(format!(
+                "-w - and --{name} exclude each other: one output"
+            )));
         }
         Ok(Self {
             from,

@@ -27,7 +27,7 @@ pub struct Run {
     save: Option<Save>,
     text: String,
     out: Out,
-    /// Whether each packet leaves at once.
+    /// Whether each packet's text leaves at once.
     each: bool,
 }
 
@@ -102,21 +102,23 @@ impl Run {
         if let Some(save) = &mut self.save {
             save.write(packet, known)?;
         }
-        if self.each {
-            self.flush()?;
-        } else if self.text.len() >= PIECE {
+        if self.each || self.text.len() >= PIECE {
+            self.let_out()?;
+        }
+        Ok(())
+    }
+
+    fn let_out(&mut self) -> Result<(), Failure> {
+        if !self.text.is_empty() {
             self.out.write_all(self.text.as_bytes())?;
             self.text.clear();
         }
         Ok(())
     }
 
-    /// Lets all out that was held back.
+    /// Lets all out that was held back, what is written to a file, too.
     fn flush(&mut self) -> Result<(), Failure> {
-        if !self.text.is_empty() {
-            self.out.write_all(self.text.as_bytes())?;
-            self.text.clear();
-        }
+        self.let_out()?;
         match &mut self.save {
             Some(save) => save.flush(),
             None => Ok(()),

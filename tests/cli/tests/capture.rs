@@ -244,6 +244,11 @@ fn what_cannot_be_is_told_in_one_line() {
         ("-r - -e ip.addr", 2, "capture: -e and -E are for -T fields"),
         ("-r - -F pcap", 2, "capture: -F is for -w"),
         (
+            "-r - -w - -P",
+            2,
+            "capture: -w - and --print exclude each other",
+        ),
+        (
             "-i nosuch0",
             1,
             "capture: nosuch0: no such interface (-D lists them)",
