@@ -15,7 +15,7 @@ pub fn ask_proxy(
 ) -> Result<(), Error> {
     conn.set_deadline(deadline);
     loop {
-        match handshake.next() {
+        match handshake.step() {
             Step::Send(bytes) => conn.write_all(&bytes).map_err(Error::Handshake)?,
             Step::Read(count) => {
                 let mut bytes = vec![0; count]; // at most a name of 255 bytes and its port

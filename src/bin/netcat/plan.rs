@@ -178,7 +178,7 @@ fn listen_address(args: &Args, network: Network) -> Result<String, UsageError> {
         (Some(port), None, None) => (None, port),
         (host, Some(port), None) => (host, port),
         (_, Some(_), Some(_)) => return Err(UsageError::rule("the port is given twice")),
-        (None, None, None) => return Err(args.at_least(2).err().unwrap_or_else(no_port)),
+        (None, None, None) => return Err(UsageError::rule("the port to listen on is missing")),
     };
     if place.is_some() && args.given("source") {
         return Err(UsageError::rule("the address to listen on is given twice"));
@@ -189,10 +189,6 @@ fn listen_address(args: &Args, network: Network) -> Result<String, UsageError> {
     };
     let port = port(network, "PORT", number)?;
     Ok(join_host_port(&place, port))
-}
-
-fn no_port() -> UsageError {
-    UsageError::rule("a port is missing")
 }
 
 /// Checks a host's form, so that a mistake is told before anything is looked up.

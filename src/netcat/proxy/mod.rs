@@ -4,7 +4,7 @@
 //! the target, whose first words may arrive in the same segment, so nothing may be read too far.
 //!
 //! ```text
-//! loop { match handshake.next() {
+//! loop { match handshake.step() {
 //!     Step::Send(bytes)  ──> write them
 //!     Step::Read(count)  ──> read exactly as many, handshake.received(bytes)?
 //!     Step::Done         ──> the stream leads to the target
@@ -140,7 +140,7 @@ impl Handshake {
     }
 
     /// What to do next. A `Send` is taken as done.
-    pub fn next(&mut self) -> Step {
+    pub fn step(&mut self) -> Step {
         match self.stage {
             Stage::Greeting => {
                 self.stage = Stage::GreetingReply;
@@ -217,7 +217,7 @@ mod tests {
         let mut handshake = Handshake::new(protocol, &target.host, target.port)?;
         let mut sent = Vec::new();
         loop {
-            match handshake.next() {
+            match handshake.step() {
                 Step::Send(bytes) => sent.push(bytes),
                 Step::Read(count) => {
                     let (part, rest) = proxy.split_at_checked(count).expect("enough bytes");

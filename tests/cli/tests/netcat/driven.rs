@@ -1,6 +1,8 @@
 //! A program with all three of its streams in the test's hands.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -77,13 +79,19 @@ impl Driven {
     /// So many bytes of its output.
     pub fn receive(&mut self, count: usize) -> Vec<u8> {
         let mut bytes = vec![0; count];
-        self.output.as_mut().unwrap().read_exact(&mut bytes).unwrap();
+        self.output
+            .as_mut()
+            .unwrap()
+            .read_exact(&mut bytes)
+            .unwrap();
         bytes
     }
 
     /// The next line of standard error.
     pub fn error_line(&mut self) -> String {
-        self.errors.recv_timeout(PATIENCE).expect("a line of standard error")
+        self.errors
+            .recv_timeout(PATIENCE)
+            .expect("a line of standard error")
     }
 
     /// The next line of standard error that begins so.
@@ -154,4 +162,26 @@ pub fn pattern(seed: u64, count: usize) -> Vec<u8> {
     let mut bytes: Vec<u8> = (0..count.div_ceil(8)).flat_map(|_| next()).collect();
     bytes.truncate(count);
     bytes
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port().to_string()
+}
+
+/// Waits until somebody listens there, without connecting: `proc(5)` has the port in hexadecimal
+/// and 0A for a listener.
+pub fn wait_for_listener(port: &str) {
+    let end = format!(":{:04X}", port.parse::<u16>().unwrap());
+    eventually("the peer listens", || {
+        ["/proc/net/tcp", "/proc/net/tcp6"].iter().any(|table| {
+            let table = fs::read_to_string(table).unwrap_or_default();
+            table.lines().any(|line| {
+                let mut words = line.split_whitespace().skip(1);
+                let local = words.next().unwrap_or_default();
+                local.ends_with(&end) && words.nth(1) == Some("0A")
+            })
+        })
+    });
 }

@@ -1,10 +1,10 @@
 //! OpenBSD's nc, ncat and socat at the other end, in both roles.
 
 use std::fs;
-use std::net::{TcpListener, UdpSocket};
+use std::net::UdpSocket;
 use std::thread;
 
-use super::driven::{Driven, pattern};
+use super::driven::{Driven, free_port, pattern, wait_for_listener};
 use super::listener;
 use groundwire_cli_tests::{eventually, installed};
 
@@ -16,42 +16,25 @@ fn roles(tool: &str, port: &str) -> (Vec<String>, Vec<String>) {
     let words = |text: String| text.split(' ').map(String::from).collect();
     match tool {
         "socat" => (
-            words(format!("-t 30 - TCP-LISTEN:{port},bind=127.0.0.1,reuseaddr")),
+            words(format!(
+                "-t 30 - TCP-LISTEN:{port},bind=127.0.0.1,reuseaddr"
+            )),
             words(format!("-t 30 - TCP:127.0.0.1:{port}")),
         ),
         "nc" => (
             words(format!("-N -l 127.0.0.1 {port}")),
             words(format!("-N 127.0.0.1 {port}")),
         ),
-        _ => (words(format!("-l 127.0.0.1 {port}")), words(format!("127.0.0.1 {port}"))),
+        _ => (
+            words(format!("-l 127.0.0.1 {port}")),
+            words(format!("127.0.0.1 {port}")),
+        ),
     }
 }
 
 fn start(tool: &str, args: &[String]) -> Driven {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     Driven::start(tool, &args)
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port().to_string()
-}
-
-/// Waits until somebody listens there, without connecting: `proc(5)` has the port in hexadecimal
-/// and 0A for a listener.
-fn wait_for_listener(port: &str) {
-    let end = format!(":{:04X}", port.parse::<u16>().unwrap());
-    eventually("the peer listens", || {
-        ["/proc/net/tcp", "/proc/net/tcp6"].iter().any(|table| {
-            let table = fs::read_to_string(table).unwrap_or_default();
-            table.lines().any(|line| {
-                let mut words = line.split_whitespace().skip(1);
-                let local = words.next().unwrap_or_default();
-                local.ends_with(&end) && words.nth(1) == Some("0A")
-            })
-        })
-    });
 }
 
 /// Each tool and netcat itself, as listener and as client: pairs of who listens and who connects.
@@ -73,7 +56,11 @@ fn pairs() -> Vec<(Driven, Driven, String)> {
     }
     let (netcat, address) = listener(&[]);
     let port = address.rsplit(':').next().unwrap();
-    pairs.push((netcat, Driven::netcat(&["127.0.0.1", port]), "netcat <- netcat".into()));
+    pairs.push((
+        netcat,
+        Driven::netcat(&["127.0.0.1", port]),
+        "netcat <- netcat".into(),
+    ));
     pairs
 }
 
@@ -81,12 +68,18 @@ fn pairs() -> Vec<(Driven, Driven, String)> {
 fn much_data_in_both_directions_at_once_arrives_whole() {
     for (mut one, mut other, who) in pairs() {
         let (there, back) = (pattern(3, MUCH), pattern(4, MUCH));
-        let inputs = (one.send_aside(there.clone()), other.send_aside(back.clone()));
+        let inputs = (
+            one.send_aside(there.clone()),
+            other.send_aside(back.clone()),
+        );
         let reading = thread::spawn(move || {
             let heard = one.receive(MUCH);
             (one, heard)
         });
-        assert!(other.receive(MUCH) == there, "{who}: what the listener sent");
+        assert!(
+            other.receive(MUCH) == there,
+            "{who}: what the listener sent"
+        );
         let (one, heard) = reading.join().unwrap();
         assert!(heard == back, "{who}: what the client sent");
         // Not before: nc and ncat stop to listen when their peer half-closes.
@@ -165,7 +158,9 @@ fn datagrams_go_both_ways_with_nc() {
     drop(socket);
     let mut nc = Driven::start("nc", &["-lu", "127.0.0.1", &port]);
     let end = format!(":{:04X} ", port.parse::<u16>().unwrap());
-    eventually("nc is bound", || fs::read_to_string("/proc/net/udp").unwrap().contains(&end));
+    eventually("nc is bound", || {
+        fs::read_to_string("/proc/net/udp").unwrap().contains(&end)
+    });
     let mut netcat = Driven::netcat(&["-u", "127.0.0.1", &port]);
     netcat.send(b"question");
     assert_eq!(nc.receive(8), b"question");
@@ -180,7 +175,12 @@ fn unix_streams_and_records_go_both_ways_with_nc_and_socat() {
     let (nc, records) = (at("nc"), format!("UNIX-CONNECT:{},type=5", at("records")));
     let cases: [(&str, Vec<&str>, &str, Vec<&str>); 2] = [
         ("nc", vec!["-NU", &nc], "nc", vec!["-lvU"]),
-        ("socat", vec!["-t", "30", "-", &records], "records", vec!["-lvU", "--seqpacket"]),
+        (
+            "socat",
+            vec!["-t", "30", "-", &records],
+            "records",
+            vec!["-lvU", "--seqpacket"],
+        ),
     ];
     for (tool, args, name, mut own) in cases {
         if !installed(tool) {
@@ -197,6 +197,10 @@ fn unix_streams_and_records_go_both_ways_with_nc_and_socat() {
         assert_eq!(peer.receive(6), b"answer", "{tool}");
         peer.close_input();
         netcat.close_input();
-        assert_eq!((netcat.end().code, peer.end().code), (Some(0), Some(0)), "{tool}");
+        assert_eq!(
+            (netcat.end().code, peer.end().code),
+            (Some(0), Some(0)),
+            "{tool}"
+        );
     }
 }

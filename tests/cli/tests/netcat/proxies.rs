@@ -4,12 +4,14 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
-use super::driven::Driven;
+use super::driven::{Driven, free_port, wait_for_listener};
 use groundwire_cli_tests::{PATIENCE, installed, program};
 
 /// A proxy for one client: reads what has to come, replies, says what it has for the client in the
 /// same write, and returns what the client sent then.
-fn scripted(script: &'static [(&'static [u8], &'static [u8])]) -> (String, thread::JoinHandle<Vec<u8>>) {
+fn scripted(
+    script: &'static [(&'static [u8], &'static [u8])],
+) -> (String, thread::JoinHandle<Vec<u8>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let proxy = thread::spawn(move || {
@@ -43,7 +45,9 @@ fn socks5_leads_to_the_target_whose_first_words_come_with_the_reply() {
             b"\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x16SSH-2.0\n",
         ),
     ]);
-    let run = through(&address, "5", &["lab.test", "22"]).write_stdin("hello").assert();
+    let run = through(&address, "5", &["lab.test", "22"])
+        .write_stdin("hello")
+        .assert();
     run.success().stdout("SSH-2.0\n").stderr("");
     assert_eq!(proxy.join().unwrap(), b"hello");
 }
@@ -54,7 +58,9 @@ fn socks4_leads_to_the_target() {
         b"\x04\x01\x00\x16\x0a\x00\x00\x01\x00",
         b"\x00\x5a\x00\x00\x00\x00\x00\x00SSH-2.0\n",
     )]);
-    let run = through(&address, "4", &["10.0.0.1", "22"]).write_stdin("hello").assert();
+    let run = through(&address, "4", &["10.0.0.1", "22"])
+        .write_stdin("hello")
+        .assert();
     run.success().stdout("SSH-2.0\n");
     assert_eq!(proxy.join().unwrap(), b"hello");
 }
@@ -63,12 +69,19 @@ fn socks4_leads_to_the_target() {
 fn a_refusal_is_a_failure_with_its_reason() {
     let (address, _proxy) = scripted(&[
         (b"\x05\x01\x00", b"\x05\x00"),
-        (b"\x05\x01\x00\x01\x0a\x00\x00\x01\x00\x16", b"\x05\x05\x00\x01\0\0\0\0\0\0"),
+        (
+            b"\x05\x01\x00\x01\x0a\x00\x00\x01\x00\x16",
+            b"\x05\x05\x00\x01\0\0\0\0\0\0",
+        ),
     ]);
     let says = format!(
         "netcat: connect 10.0.0.1:22 through {address}: the proxy refused: connection refused\n"
     );
-    through(&address, "5", &["10.0.0.1", "22"]).assert().code(1).stdout("").stderr(says);
+    through(&address, "5", &["10.0.0.1", "22"])
+        .assert()
+        .code(1)
+        .stdout("")
+        .stderr(says);
 }
 
 #[test]
@@ -76,12 +89,10 @@ fn connect_leads_through_ncats_proxy() {
     if !installed("ncat") {
         return;
     }
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = free.local_addr().unwrap();
-    drop(free);
-    let port = address.port().to_string();
-    let mut proxy = Driven::start("ncat", &["-lvk", "--proxy-type", "http", "127.0.0.1", &port]);
-    proxy.error_until("Ncat: Listening on 127.0.0.1");
+    let port = free_port();
+    let _proxy = Driven::start("ncat", &["-lk", "--proxy-type", "http", "127.0.0.1", &port]);
+    wait_for_listener(&port);
+    let address = format!("127.0.0.1:{port}");
     let target = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = target.local_addr().unwrap().port().to_string();
     let served = thread::spawn(move || {
@@ -91,9 +102,11 @@ fn connect_leads_through_ncats_proxy() {
         stream.write_all(b"welcome\n").unwrap();
         heard
     });
-    let run = through(&address.to_string(), "connect", &["127.0.0.1", &port])
-        .write_stdin("hello")
-        .assert();
-    run.success().stdout("welcome\n");
+    let args = ["-x", &address, "-X", "connect", "127.0.0.1", &port];
+    let mut netcat = Driven::netcat(&args);
+    netcat.send(b"hello");
+    assert_eq!(netcat.receive(8), b"welcome\n");
     assert_eq!(served.join().unwrap(), *b"hello");
+    netcat.close_input(); // not before: this proxy passes no half-close on, it ends
+    netcat.succeeds_with(b"");
 }
