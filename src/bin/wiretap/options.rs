@@ -31,6 +31,11 @@ pub const SPEC: Spec = Spec {
         Opt::flag("udp", "datagrams instead of streams").short('u'),
         Opt::value("show", "HOW", "text, hex, lines, packets or none").default("lines"),
         Opt::value(
+            "as",
+            "PROTOCOL",
+            "of --show packets: dns, http, rpc or frames",
+        ),
+        Opt::value(
             "write",
             "FILE",
             "write what passes as packets, for Wireshark",
