@@ -44,7 +44,7 @@ impl<T> Lane<T> {
             .changed
             .wait_while(self.lock(), |state| !state.closed && full(state));
         let mut state = waited.unwrap_or_else(PoisonError::into_inner);
-        self.put(&mut state, due, size, thing, Line::push)
+        Self::put(&mut state, due, (size, thing), false, &self.changed)
     }
 
     /// Puts a datagram in, to be overtaken by the next one or not. `false` when there is no room.
@@ -53,24 +53,26 @@ impl<T> Lane<T> {
         if state.bytes + size > self.room {
             return false;
         }
-        let put = if held { Line::hold } else { Line::push };
-        self.put(&mut state, due, size, thing, put)
+        Self::put(&mut state, due, (size, thing), held, &self.changed)
     }
 
     fn put(
-        &self,
         state: &mut State<T>,
         due: Duration,
-        size: usize,
-        thing: T,
-        put: fn(&mut Line<(usize, T)>, Duration, (usize, T)),
+        (size, thing): (usize, T),
+        held: bool,
+        changed: &Condvar,
     ) -> bool {
-        if !state.closed {
-            state.bytes += size;
-            put(&mut state.line, due, (size, thing));
-            self.changed.notify_all();
+        if state.closed {
+            return false;
         }
-        !state.closed
+        state.bytes += size;
+        match held {
+            true => state.line.hold(due, (size, thing)),
+            false => state.line.push(due, (size, thing)),
+        }
+        changed.notify_all();
+        true
     }
 
     /// Blocks until the next thing is due; `None` when the lane is closed.
