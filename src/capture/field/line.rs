@@ -154,7 +154,7 @@ impl Line {
         if out.len() == start {
             out.extend(self.quote);
         }
-        value.print(field.kind(), out);
+        value.show(field.kind(), out);
     }
 
     fn separate(&self, at: usize, out: &mut String) {

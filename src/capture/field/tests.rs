@@ -14,7 +14,7 @@ fn printed(field: &Field, decoded: &Decoded<'_>) -> Option<String> {
     let mut all = Vec::new();
     field.values(decoded, &mut |value| {
         let mut text = String::new();
-        value.print(field.kind(), &mut text);
+        value.show(field.kind(), &mut text);
         all.push(text);
     });
     (!all.is_empty()).then(|| all.join(","))

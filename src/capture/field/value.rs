@@ -118,7 +118,7 @@ impl Value<'_> {
     }
 
     /// Adds the printed form of a value of a field of this kind.
-    pub fn print(&self, kind: Kind, out: &mut String) {
+    pub fn show(&self, kind: Kind, out: &mut String) {
         match *self {
             Value::Protocol(name, _) => out.push_str(name),
             Value::Mark => out.push('1'),

@@ -97,7 +97,7 @@ impl<'t> Parser<'t> {
             Node::Not(Box::new(self.test()?))
         } else if self.take(&[Token::Sign("(")])? {
             let node = self.any()?;
-            self.expect(")", "and, or, or )")?;
+            self.require(")", "and, or, or )")?;
             node
         } else {
             self.comparison()?
@@ -106,7 +106,7 @@ impl<'t> Parser<'t> {
         Ok(node)
     }
 
-    fn expect(&mut self, sign: &'static str, what: &'static str) -> Result<(), FilterError> {
+    fn require(&mut self, sign: &'static str, what: &'static str) -> Result<(), FilterError> {
         if self.take(&[Token::Sign(sign)])? {
             Ok(())
         } else {
@@ -237,7 +237,7 @@ impl<'t> Parser<'t> {
     }
 
     fn set(&mut self, kind: Kind) -> Result<Check, FilterError> {
-        self.expect("{", "{")?;
+        self.require("{", "{")?;
         let mut ranges = Vec::new();
         loop {
             let low = self.literal(kind, Literal::read)?;
@@ -251,7 +251,7 @@ impl<'t> Parser<'t> {
                 break;
             }
         }
-        self.expect("}", ", or }")?;
+        self.require("}", ", or }")?;
         Ok(Check::In(ranges))
     }
 }

@@ -313,7 +313,7 @@ mod fuzz {
             let mut see = |decoded: &crate::capture::decode::Decoded<'_>| {
                 text.clear();
                 for field in Field::all() {
-                    field.values(decoded, &mut |value| value.print(field.kind(), &mut text));
+                    field.values(decoded, &mut |value| value.show(field.kind(), &mut text));
                 }
                 for filter in &filters {
                     filter.matches(decoded);
