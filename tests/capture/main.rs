@@ -1,7 +1,11 @@
 //! Capture files beside the tools that everybody has, and packets off a real interface.
 
 mod files;
+mod judge;
 mod live;
+#[path = "../support/seeded.rs"]
+mod seeded;
+mod traffic;
 
 use groundwire::sys::counting::Counting;
 
