@@ -104,7 +104,7 @@ impl<T> Table<T> {
     #[inline]
     pub(super) fn find(&mut self, key: &Key) -> Option<(u32, &mut T)> {
         let last = self.entries.get(self.last);
-        if !last.is_some_and(|entry| entry.key == *key) {
+        if last.is_none_or(|entry| entry.key != *key) {
             self.last = self.place(key)?;
         }
         let entry = self.entries.get_mut(self.last)?;
