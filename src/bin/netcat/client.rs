@@ -1,5 +1,6 @@
 //! The end that connects.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use groundwire::cli::{Failure, UsageError, What};
@@ -81,7 +82,7 @@ fn succeeded(plan: &Plan, target: &Target) {
     match target {
         Target::Unix(path) => tell(
             plan,
-            format_args!("Connection to {} succeeded!", path.display()),
+            format_args!("Connection to {} succeeded!", Path::new(path).display()),
         ),
         Target::Ip { host, port } => tell_open(plan, host, *port),
     }
