@@ -264,7 +264,8 @@ fn fields_of_captures_that_debian_ships_are_those_of_tshark() {
 fn fields_of_made_up_packets_are_those_of_tshark() {
     let mut traffic = Traffic::new();
     let mut parts = Vec::new();
-    let cases: [(&str, fn(&mut Traffic)); 6] = [
+    type Scene = fn(&mut Traffic);
+    let cases: [(&str, Scene); 6] = [
         ("links", Traffic::links),
         ("arp", Traffic::arp),
         ("icmp", Traffic::icmp),

@@ -242,7 +242,7 @@ impl Traffic {
             let more = u16::from(part.len() == 1480) << 13;
             self.ethernet(
                 0x0800,
-                &ip(17, 77, more | offset / 8, (CLIENT, SERVER), part),
+                &ip(17, 77, more | (offset / 8), (CLIENT, SERVER), part),
             );
             let head = [17, 0, 0, 0, 0, 0, 0, 78];
             let mut part6 = [&head, part].concat();
@@ -271,7 +271,8 @@ impl Traffic {
             vec![0; 20],
         ]
         .concat();
-        let cases: [(u16, Vec<(u16, Vec<u8>)>); 8] = [
+        type Answers = Vec<(u16, Vec<u8>)>;
+        let cases: [(u16, Answers); 8] = [
             (1, vec![(1, vec![192, 0, 2, 1]), (1, vec![192, 0, 2, 2])]),
             (28, vec![(5, name("other.example.org")), (28, address6)]),
             (2, vec![(2, name("ns.example.org"))]),
