@@ -2,7 +2,7 @@
 //!
 //! - [`packet`]: a packet and its time. [`decode`]: its layers. [`flow`]: conversations.
 //! - [`show`]: a packet as a line, as a tree.
-//! - [`file`]: capture files, read and written. [`live`]: packets as they pass an interface.
+//! - [`file`](mod@file): capture files, read and written. [`live`]: packets as they pass an interface.
 //! - [`field`]: what is in a packet, by name. [`filter`]: which packets to show.
 
 pub mod decode;

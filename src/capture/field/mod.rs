@@ -8,8 +8,8 @@
 //! To add a field: 1. a row in the table of its protocol's file: its name, its [`Kind`] (which says
 //! how it is printed, too), and a function that hands each of its values to `out`; 2. its
 //! row in the table of `docs/filters.md`, which a test prints when it is not there.
-//! To add a protocol: 1. a file beside this one with a `FIELDS` table; 2. that table in [`TABLES`];
-//! 3. a variant of [`Get`] where its [`Layer`] is a new one.
+//! To add a protocol: 1. a file beside this one with a `FIELDS` table; 2. that table in `TABLES`;
+//! 3. a variant of `Get` where its [`Layer`] is a new one.
 
 mod dns;
 mod frame;
