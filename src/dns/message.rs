@@ -84,6 +84,21 @@ impl Message {
         Ok((header, read_questions(counts, r)?))
     }
 
+    /// Reads a message as far as it goes: header and questions must be there, and then as many
+    /// records as can be read. For who shows what others send, cut or broken; who acts on a message
+    /// wants all of it ([`Message::decode`]).
+    pub fn decode_partial(octets: &[u8]) -> Result<Self, DecodeError> {
+        let r = &mut Reader::new(octets);
+        let (header, counts) = Header::read(r)?;
+        let mut message = Self::new(header);
+        message.questions = read_questions(counts, r)?;
+        // What was read before the error stays.
+        let _ = append_records(&mut message.answers, counts.answers, r)
+            .and_then(|()| append_records(&mut message.authorities, counts.authorities, r))
+            .and_then(|()| message.read_additionals(counts.additionals, r));
+        Ok(message)
+    }
+
     fn read_additionals(&mut self, count: u16, r: &mut Reader<'_>) -> Result<(), DecodeError> {
         for _ in 0..count {
             let at = r.clone();
@@ -259,6 +274,15 @@ fn read_questions(counts: Counts, r: &mut Reader<'_>) -> Result<Vec<Question>, D
 fn read_records(count: u16, r: &mut Reader<'_>) -> Result<Vec<Record>, DecodeError> {
     // A record has at least 11 octets: what is allocated follows the message's length, not a count.
     let mut records = Vec::with_capacity(usize::from(count).min(r.left() / 11));
+    append_records(&mut records, count, r)?;
+    Ok(records)
+}
+
+fn append_records(
+    records: &mut Vec<Record>,
+    count: u16,
+    r: &mut Reader<'_>,
+) -> Result<(), DecodeError> {
     for _ in 0..count {
         let at = r.clone();
         let head = RecordHead::decode(r)?;
@@ -267,7 +291,7 @@ fn read_records(count: u16, r: &mut Reader<'_>) -> Result<Vec<Record>, DecodeErr
         }
         records.push(Record::decode(head, r)?);
     }
-    Ok(records)
+    Ok(())
 }
 
 #[cfg(test)]

@@ -45,17 +45,23 @@ const FIELDS: &str = "frame.number frame.time_epoch frame.time_relative frame.le
 
 /// Where the values differ on purpose: the beginning of the fields' names, what has to be among the
 /// packet's protocols, and why.
-const DIFFERENT: [(&str, &str, &str); 2] = [
+const DIFFERENT: [(&str, &str, &str); 4] = [
     (
         "dns.",
         ":icmp",
-        "what an ICMP error quotes is read up to its ports",
+        "what an ICMP error quotes is read up to its TCP or UDP header",
     ),
     (
-        "http.",
-        ":udp",
-        "HTTP is looked for in TCP only, and SSDP is not",
+        "tcp.seq_raw",
+        ":icmp",
+        "a quoted header has it whenever it is whole; there, only at times",
     ),
+    (
+        "vlan.id",
+        ":ieee8021ad",
+        "the outer tag of IEEE 802.1ad is a tag as the inner one",
+    ),
+    ("http.", ":udp", "HTTP is looked for in TCP only"),
 ];
 
 /// How tshark is to read as we say we do: messages show at their heads' end, not at their bodies'.

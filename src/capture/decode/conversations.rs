@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::{Decoded, Layer, Malformed, Settings, Tcp, TcpFlags, Udp, Why};
+use super::{Decoded, Icmp, Layer, Malformed, Settings, Tcp, TcpFlags, Udp, Why, quotation};
 use crate::capture::flow::{Applications, Ends, Flows};
 
 /// The conversations of a capture.
@@ -35,7 +35,30 @@ impl Conversations {
             [.., Layer::Udp(udp), Layer::Malformed(_)] if udp.length >= 8 => {
                 self.udp(addresses, &udp, false, decoded);
             }
+            [.., Layer::Icmp(icmp)] => decoded.quoted_stream = self.quoted(&icmp),
             _ => {}
+        }
+    }
+
+    /// The conversation that an error is about; it need not have been seen before.
+    fn quoted(&mut self, icmp: &Icmp<'_>) -> Option<u32> {
+        let layers = quotation(icmp)?;
+        let (ip, transport) = match layers.as_slice() {
+            [ip, .., transport] => (ip, transport),
+            _ => return None,
+        };
+        let addresses = match ip {
+            Layer::Ipv4(ip) => (ip.source.into(), ip.destination.into()),
+            Layer::Ipv6(ip) => (ip.source.into(), ip.destination.into()),
+            _ => return None,
+        };
+        match transport {
+            Layer::Tcp(tcp) if tcp.header_length > 0 => {
+                let ends = ends(addresses, tcp.source, tcp.destination);
+                Some(self.flows.quoted_tcp(ends))
+            }
+            Layer::Udp(udp) => Some(self.flows.udp(ends(addresses, udp.source, udp.destination))),
+            _ => None,
         }
     }
 

@@ -271,7 +271,7 @@ pub struct Tcp<'a> {
     /// Acknowledgment number, as it stands in the header.
     pub acknowledgment: u32,
     /// The header's length in bytes, options included: 20 to 60. 0 where not all of the first 20 are
-    /// there, as in what an ICMP error quotes: then only the ports count. (Or the sender says 0: then
+    /// there, as in what an ICMP error quotes: then only ports and sequence number count. (Or the sender says 0: then
     /// a [`Why::Length`] follows, and all other fields count.)
     pub header_length: u8,
     /// Control bits, 12 of them.

@@ -60,6 +60,8 @@ pub struct Decoded<'a> {
     pub segment: Option<Segment>,
     /// The number of its UDP conversation in this capture, from 0.
     pub udp_stream: Option<u32>,
+    /// The number of the TCP or UDP conversation that an ICMP error is about.
+    pub quoted_stream: Option<u32>,
     /// Bytes of a message of the application that is not whole yet are in it: the message is a
     /// layer of the packet that completes it.
     pub part_of_message: bool,
@@ -124,6 +126,7 @@ impl Decoder {
             layers: Layers::new(),
             segment: None,
             udp_stream: None,
+            quoted_stream: None,
             part_of_message: false,
         };
         self.fill(&mut decoded);
@@ -165,6 +168,16 @@ fn nanoseconds(time: Duration) -> i64 {
     seconds
         .saturating_mul(1_000_000_000)
         .saturating_add(time.subsec_nanos().into())
+}
+
+/// The packet that an ICMP error is about: behind four bytes of the error's own (RFC 792; RFC 4443
+/// §3). `None` of all other messages.
+pub fn quotation<'a>(icmp: &Icmp<'a>) -> Option<Layers<'a>> {
+    let is_error = match icmp.v6 {
+        true => matches!(icmp.kind, 1..=4),
+        false => matches!(icmp.kind, 3..=5 | 11 | 12),
+    };
+    icmp.body.get(4..).filter(|_| is_error).map(quoted)
 }
 
 /// The layers of the packet that an ICMP error quotes, from its IP header on: as far as the quotation

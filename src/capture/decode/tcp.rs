@@ -74,14 +74,17 @@ fn check(tcp: &Tcp<'_>, rest: Rest<'_>, walk: &Walk<'_, '_>) -> Check {
     }
 }
 
-/// A header that is not all there: its ports, if they are. An error message need quote no more than
+/// A header that is not all there: its ports and its sequence number, if they are. An error message need quote no more than
 /// those and the sequence number (RFC 792), so then nothing is wrong.
 #[cold]
 fn beginning(malformed: Malformed, walk: &mut Walk<'_, '_>) -> Result<Next, Malformed> {
-    if let Some(&[s0, s1, d0, d1]) = walk.rest.bytes.first_chunk::<4>() {
+    let bytes = walk.rest.bytes;
+    // The sequence number only if all of it is there.
+    let there = if bytes.len() < 8 { 4 } else { 8 };
+    if let Some(beginning) = bytes.get(..there) {
         let mut head = [0; HEADER];
-        if let Some(ports) = head.first_chunk_mut::<4>() {
-            *ports = [s0, s1, d0, d1];
+        for (to, from) in head.iter_mut().zip(beginning) {
+            *to = *from;
         }
         walk.push(PROTOCOL, Layer::Tcp(header(&head)))?;
     }

@@ -46,8 +46,11 @@ pub(super) const FIELDS: &[Field] = &[
         response_flag(m, 0x80, out);
     }),
     header("dns.flags.z", Kind::Boolean, |m, out| flag(m, 0x40, out)),
+    // In a query it is there only if it is set (RFC 6840 §5.7).
     header("dns.flags.authenticated", Kind::Boolean, |m, out| {
-        response_flag(m, 0x20, out);
+        if flags(m).is_some_and(|flags| flags & (RESPONSE | 0x20) != 0) {
+            flag(m, 0x20, out);
+        }
     }),
     header("dns.flags.checkdisable", Kind::Boolean, |m, out| {
         flag(m, 0x10, out);
@@ -239,17 +242,9 @@ pub(super) const FIELDS: &[Field] = &[
     }),
 ];
 
-/// The message; only its questions, where the rest is malformed.
+/// The message, as far as it can be read.
 pub(super) fn decode(octets: &[u8]) -> Option<Message> {
-    Message::decode(octets)
-        .or_else(|_| {
-            let (header, questions) = Message::decode_head(octets)?;
-            Ok::<_, crate::dns::DecodeError>(Message {
-                questions,
-                ..Message::new(header)
-            })
-        })
-        .ok()
+    Message::decode_partial(octets).ok()
 }
 
 fn records(message: &Message) -> impl Iterator<Item = &Record> {

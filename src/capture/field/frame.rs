@@ -1,7 +1,7 @@
 //! Fields of the packet as a whole: `frame.*`. Pure.
 
-use super::super::decode::{Decoded, Layer};
-use super::{Field, Get, Kind, Out, Value, number, quotation};
+use super::super::decode::{Decoded, Layer, quotation};
+use super::{Field, Get, Kind, Out, Value, number};
 use crate::capture::LinkType;
 
 const fn row(name: &'static str, kind: Kind, get: fn(&Decoded<'_>, Out<'_>)) -> Field {
@@ -63,7 +63,10 @@ fn protocols(decoded: &Decoded<'_>, out: Out<'_>) {
     };
     for layer in decoded.layers.as_slice() {
         add(layer);
-        if let Some(quoted) = quotation(layer) {
+        let Layer::Icmp(icmp) = layer else {
+            continue;
+        };
+        if let Some(quoted) = quotation(icmp) {
             quoted.as_slice().iter().for_each(&mut add);
         }
     }

@@ -41,7 +41,9 @@ pub(super) const FIELDS: &[Field] = &[
     }),
     http("http.response.code", Kind::Unsigned(2), |head, out| {
         let start = Start::of(head);
-        if let Some(code) = decimal(start.1).filter(|_| !start.is_request()) {
+        // Of one that is cut, not even a part.
+        let whole = start.1.len() == 3 && !start.is_request();
+        if let Some(code) = decimal(start.1).filter(|_| whole) {
             number(out, code);
         }
     }),

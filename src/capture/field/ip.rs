@@ -19,7 +19,8 @@ pub(super) const FIELDS: &[Field] = &[
     ip("ip", Kind::Protocol, |_, out| {
         out(Value::Protocol("ip", &[]));
     }),
-    ip("ip.version", Kind::Unsigned(1), |_, out| number(out, 4u8)),
+    // Of either version.
+    Field::new("ip.version", Kind::Unsigned(1), Get::IpVersion),
     ip("ip.hdr_len", Kind::Unsigned(1), |ip, out| {
         number(out, ip.header_length);
     }),

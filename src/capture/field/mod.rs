@@ -61,6 +61,8 @@ enum Get {
     Cooked(fn(&Cooked, Out<'_>)),
     Loopback(fn(&Loopback, Out<'_>)),
     Arp(fn(&Arp, Out<'_>)),
+    /// 4 or 6.
+    IpVersion,
     Ipv4(fn(&Ipv4<'_>, Out<'_>)),
     Ipv6(fn(&Ipv6, Out<'_>)),
     Fragment(fn(&Fragment, Out<'_>)),
@@ -122,11 +124,38 @@ impl Field {
         }
         for layer in decoded.layers.as_slice() {
             self.of_layer(decoded, layer, out);
-            if let Some(quoted) = quotation(layer) {
-                for layer in quoted.as_slice() {
+            if let Layer::Icmp(icmp) = layer {
+                for layer in decode::quotation(icmp).iter().flat_map(Layers::as_slice) {
                     self.of_layer(decoded, layer, out);
                 }
             }
+        }
+    }
+
+    fn of_segment(&self, tcp: &Tcp<'_>, segment: &Segment, out: Out<'_>) {
+        match &self.get {
+            Get::Tcp(get) => get(tcp, out),
+            Get::Segment(get) => get(tcp, segment, out),
+            _ => {}
+        }
+    }
+
+    /// A TCP header without a place in its connection, quoted or cut: what of it is there, and the
+    /// numbers as they stand in it. (How much payload there was, the quotation does not tell.)
+    fn of_alone(&self, stream: Option<u32>, tcp: &Tcp<'_>, out: Out<'_>) {
+        let is_whole = tcp.header_length > 0;
+        match (self.name, stream) {
+            ("tcp.len", _) => {}
+            ("tcp.seq", _) if is_whole || tcp.sequence != 0 => number(out, tcp.sequence),
+            ("tcp.ack", _) if is_whole => number(out, tcp.acknowledgment),
+            ("tcp.window_size", _) if is_whole => number(out, tcp.window),
+            ("tcp.stream", Some(stream)) => number(out, stream),
+            (name, _) => match self.get {
+                Get::Tcp(get) if is_whole || name == "tcp" || name.ends_with("port") => {
+                    get(tcp, out);
+                }
+                _ => {}
+            },
         }
     }
 
@@ -137,17 +166,17 @@ impl Field {
             (Get::Cooked(get), Layer::Cooked(cooked)) => get(cooked, out),
             (Get::Loopback(get), Layer::Loopback(loopback)) => get(loopback, out),
             (Get::Arp(get), Layer::Arp(arp)) => get(arp, out),
+            (Get::IpVersion, Layer::Ipv4(_)) => number(out, 4u8),
+            (Get::IpVersion, Layer::Ipv6(_)) => number(out, 6u8),
             (Get::Ipv4(get), Layer::Ipv4(ip)) => get(ip, out),
             (Get::Ipv6(get), Layer::Ipv6(ip)) => get(ip, out),
             (Get::Fragment(get), Layer::Fragment(fragment)) => get(fragment, out),
             (Get::Icmp(get), Layer::Icmp(icmp)) if !icmp.v6 => get(icmp, out),
             (Get::Icmpv6(get), Layer::Icmp(icmp)) if icmp.v6 => get(icmp, out),
-            (Get::Tcp(get), Layer::Tcp(tcp)) => get(tcp, out),
-            (Get::Segment(get), Layer::Tcp(tcp)) => {
-                if let Some(segment) = &decoded.segment {
-                    get(tcp, segment, out);
-                }
-            }
+            (Get::Tcp(_) | Get::Segment(_), Layer::Tcp(tcp)) => match &decoded.segment {
+                Some(segment) => self.of_segment(tcp, segment, out),
+                None => self.of_alone(decoded.quoted_stream, tcp, out),
+            },
             (Get::Udp(get), Layer::Udp(udp)) => get(udp, out),
             (Get::Dns(get), Layer::Dns(message)) => get(message, out),
             (Get::Message(get), Layer::Dns(message)) => {
@@ -168,20 +197,6 @@ impl std::fmt::Debug for Field {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name)
     }
-}
-
-/// The layers of the packet that an ICMP error is about: behind four bytes of the error's own
-/// (RFC 792; RFC 4443 §3).
-fn quotation<'a>(layer: &Layer<'a>) -> Option<Layers<'a>> {
-    let Layer::Icmp(icmp) = layer else {
-        return None;
-    };
-    let is_error = match icmp.v6 {
-        true => matches!(icmp.kind, 1..=4),
-        false => matches!(icmp.kind, 3..=5 | 11 | 12),
-    };
-    let packet = icmp.body.get(4..).filter(|_| is_error)?;
-    Some(decode::quoted(packet))
 }
 
 /// Hands a number on.

@@ -1,7 +1,7 @@
 //! Fields of TCP: `tcp.*`. Pure.
 //!
-//! Without a connection (a segment that an ICMP error quotes) there are no relative numbers, no
-//! scaled window and no analysis.
+//! Without a place in a connection (a header that an ICMP error quotes, or that is cut) there are no
+//! relative numbers, no scaled window and no analysis.
 
 use super::super::decode::{Tcp, TcpFlags, TcpOption, TcpOptions};
 use super::super::flow::{Marks, Segment};
@@ -116,7 +116,7 @@ pub(super) const FIELDS: &[Field] = &[
         }
     }),
     tcp("tcp.option_kind", Kind::Unsigned(1), |tcp, out| {
-        options(tcp, |option| number(out, kind(option)));
+        kinds(tcp.options, out);
     }),
     tcp("tcp.options.mss_val", Kind::Unsigned(2), |tcp, out| {
         options(tcp, |option| {
@@ -288,6 +288,29 @@ fn letters(tcp: &Tcp<'_>, out: Out<'_>) {
 
 fn options<'a>(tcp: &Tcp<'a>, each: impl FnMut(TcpOption<'a>)) {
     TcpOptions::of(tcp.options).for_each(each);
+}
+
+/// The kind of each option that is whole; each byte of padding at the end is an option of kind 0.
+fn kinds(bytes: &[u8], out: Out<'_>) {
+    let mut rest = bytes;
+    for option in TcpOptions::of(bytes) {
+        let length = match (option, rest) {
+            (TcpOption::End, _) => break,
+            (TcpOption::NoOperation, _) => 1,
+            (_, [_, length, ..]) if *length >= 2 => usize::from(*length),
+            _ => return,
+        };
+        let Some(behind) = rest.get(length..) else {
+            return;
+        };
+        number(out, kind(option));
+        rest = behind;
+    }
+    if rest.iter().all(|byte| *byte == 0) {
+        rest.iter().for_each(|_| number(out, 0u8));
+    } else {
+        number(out, 0u8);
+    }
 }
 
 fn kind(option: TcpOption<'_>) -> u8 {

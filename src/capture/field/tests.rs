@@ -131,6 +131,7 @@ fn made<'a>(all: &[Layer<'a>], segment: Option<Segment>) -> Decoded<'a> {
         layers,
         segment,
         udp_stream: None,
+        quoted_stream: None,
         part_of_message: false,
     }
 }

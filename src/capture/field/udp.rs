@@ -1,6 +1,6 @@
 //! Fields of UDP and of payload that no protocol claims: `udp.*`, `data.*`. Pure.
 
-use super::super::decode::{Layer, Udp};
+use super::super::decode::{Layer, Udp, quotation};
 use super::{Field, Get, Kind, Out, Value, number, status};
 
 const fn udp(name: &'static str, kind: Kind, get: fn(&Udp<'_>, Out<'_>)) -> Field {
@@ -34,6 +34,9 @@ pub(super) const FIELDS: &[Field] = &[
             if let (true, Some(stream)) = (is_udp, decoded.udp_stream) {
                 number(out, stream);
             }
+            if let (true, Some(stream)) = (quotes_udp(layers), decoded.quoted_stream) {
+                number(out, stream);
+            }
         }),
     ),
     udp("udp.length", Kind::Unsigned(2), |udp, out| {
@@ -65,3 +68,13 @@ pub(super) const FIELDS: &[Field] = &[
         out(Value::Signed(data.len() as i64));
     }),
 ];
+
+/// Whether a datagram is what an ICMP error is about.
+fn quotes_udp(layers: &[Layer<'_>]) -> bool {
+    let Some(Layer::Icmp(icmp)) = layers.last() else {
+        return false;
+    };
+    let quoted = quotation(icmp);
+    let last = quoted.as_ref().and_then(|quoted| quoted.as_slice().last());
+    matches!(last, Some(Layer::Udp(_)))
+}

@@ -178,10 +178,14 @@ fn unseen(receiver: &mut Side, facts: &Facts, marks: &mut Marks) {
         return;
     };
     let gap = before(most, next);
-    if !facts.has(TcpFlags::ACK) || !before(most, facts.acknowledgment) || (receiver.told && !gap) {
+    // The byte of a probe does not count as sent; where it is taken, that is told, too.
+    let probed = receiver.marks.has(Marks::ZERO_WINDOW_PROBE) && !receiver.probe_told;
+    let told = receiver.told && !gap && !probed;
+    if !facts.has(TcpFlags::ACK) || !before(most, facts.acknowledgment) || told {
         return;
     }
     marks.add(Marks::ACKED_UNSEEN);
+    receiver.probe_told = true;
     if gap {
         receiver.to_ack = Some(next);
     } else {
@@ -249,6 +253,7 @@ fn remember(
         }
     }
     sender.seen = true;
+    sender.probe_told = false;
     sender.window = facts.window;
     sender.syn_window = facts.has(TcpFlags::SYN);
     sender.last_ack = facts.acknowledgment;

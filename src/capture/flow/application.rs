@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::capture::decode::{Layer, Layers, Tcp, Udp};
 
 use super::flows::Flows;
-use super::messages::{Found, Front, MOST, front};
+use super::messages::{Found, Front, MOST, begins_http, front};
 use super::segment::{Direction, Ends, Segment};
 
 /// A protocol of the application, as `-d` names it.
@@ -156,6 +156,14 @@ impl Applications {
         if !body.is_empty() {
             layers.push(Layer::Data(body));
         }
+        let lost = u64::from(tcp.length).saturating_sub(tcp.payload.len() as u64);
+        if lost > 0 {
+            streams.cut(place, side, rest, layers);
+            if let Some(state) = streams.side(place, side) {
+                state.pass(lost);
+            }
+            return false;
+        }
         match streams.complete(place, side, rest, done) {
             Completed::Nothing => {}
             Completed::StillMore => return true,
@@ -270,7 +278,6 @@ impl Streams {
         segment: &Segment,
         tcp: &Tcp<'s>,
     ) -> Option<&'s [u8]> {
-        let cut = (tcp.payload.len() as u64) < u64::from(tcp.length);
         let state = self.side(place, side)?;
         let next = *state.next.get_or_insert(segment.sequence);
         let ahead = segment.sequence.wrapping_sub(next);
@@ -288,10 +295,6 @@ impl Streams {
             state.pass(u64::from(ahead));
             self.give_up(place, side);
         }
-        if cut {
-            // Nothing can go on behind bytes that were not kept: the next segment begins anew.
-            self.side(place, side)?.next = None;
-        }
         Some(tcp.payload)
     }
 
@@ -305,6 +308,20 @@ impl Streams {
             .min(bytes.len());
         state.pass(length as u64);
         bytes.split_at_checked(length).unwrap_or((bytes, &[]))
+    }
+
+    /// Bytes with others behind them that were not kept: the messages that are whole, and the
+    /// beginning of an HTTP header section, as far as it goes.
+    fn cut<'s>(&mut self, place: usize, side: usize, bytes: &'s [u8], layers: &mut Layers<'s>) {
+        self.give_up(place, side);
+        let protocol = self.list.get(place).and_then(|stream| stream.protocol);
+        let may_be_http = matches!(protocol, None | Some(Protocol::Http));
+        if may_be_http && begins_http(bytes) {
+            layers.push(Layer::Http(bytes));
+        } else if self.messages(place, side, bytes, layers) {
+            self.give_up(place, side);
+            layers.push(Layer::Data(bytes));
+        }
     }
 
     /// Goes on with the beginning that the side has.

@@ -43,6 +43,8 @@ pub(super) struct Side {
     pub(super) to_ack: Option<u32>,
     /// Whether nothing more is said of acknowledgments behind its last segment.
     pub(super) told: bool,
+    /// Whether that was said since its last segment.
+    pub(super) probe_told: bool,
     /// Its last acknowledgment, when it came, in which packet it came first, and how often it came
     /// again.
     pub(super) last_ack: u32,

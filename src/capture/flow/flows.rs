@@ -63,6 +63,20 @@ impl Flows {
         segment
     }
 
+    /// The number of the TCP connection that an ICMP error is about: nothing of it is remembered but
+    /// that it is there.
+    pub fn quoted_tcp(&mut self, ends: Ends) -> u32 {
+        let (key, swapped) = Key::of(ends);
+        if let Some((number, _)) = self.tcp.find(&key) {
+            return number;
+        }
+        let connection = Connection {
+            opened_by_second: swapped,
+            ..Connection::default()
+        };
+        self.tcp.add(key, connection).0
+    }
+
     /// Takes a UDP datagram: the number of its conversation, from 0.
     pub fn udp(&mut self, ends: Ends) -> u32 {
         let (key, _) = Key::of(ends);

@@ -121,6 +121,11 @@ const STARTS: [&[u8]; 10] = [
     b"TRACE ",
 ];
 
+/// Whether a message of HTTP/1 may begin here, and enough is there to say so.
+pub(super) fn begins_http(bytes: &[u8]) -> bool {
+    STARTS.iter().any(|start| bytes.starts_with(start))
+}
+
 fn http(bytes: &[u8], after_head: bool) -> Front {
     if !STARTS.iter().any(|start| begins(bytes, start)) {
         return Front::No;

@@ -116,12 +116,25 @@ pub(super) fn record_type(out: &mut Text, kind: RecordType) {
     }
 }
 
-/// The info column. What cannot be read is marked, behind what could.
-pub(super) fn info(out: &mut Text, octets: &[u8], ports: (u16, u16)) {
+/// The info column. What cannot be read is marked as said here, behind what could.
+pub(super) fn info(out: &mut Text, octets: &[u8], ports: (u16, u16), broken: &str) {
     let mdns = protocol(ports) == "MDNS";
-    let Ok(message) = Message::decode(octets) else {
-        return head_only(out, octets, mdns);
-    };
+    let whole = Message::decode(octets);
+    let is_whole = whole.is_ok();
+    match whole.or_else(|_| Message::decode_partial(octets)) {
+        Ok(message) => records(out, &message, mdns),
+        Err(_) => {
+            if let Ok(header) = Header::decode(octets) {
+                head(out, &header, &[], mdns);
+            }
+        }
+    }
+    if !is_whole {
+        out.text(broken);
+    }
+}
+
+fn records(out: &mut Text, message: &Message, mdns: bool) {
     let end = out.len() + MOST;
     head(out, &message.header, &message.questions, mdns);
     for record in [&message.answers, &message.authorities, &message.additionals]
@@ -137,19 +150,6 @@ pub(super) fn info(out: &mut Text, octets: &[u8], ports: (u16, u16)) {
     if message.edns.is_some() {
         out.text(" OPT");
     }
-}
-
-/// What can be said of a message whose records are malformed.
-fn head_only(out: &mut Text, octets: &[u8], mdns: bool) {
-    match Message::decode_head(octets) {
-        Ok((header, questions)) => head(out, &header, &questions, mdns),
-        Err(_) => {
-            if let Ok(header) = Header::decode(octets) {
-                head(out, &header, &[], mdns);
-            }
-        }
-    }
-    out.text("[Malformed Packet]");
 }
 
 fn head(out: &mut Text, header: &Header, questions: &[Question], mdns: bool) {

@@ -128,9 +128,15 @@ impl Summary {
             Some(Layer::Dns(octets)) => {
                 column(out, dns::protocol(headers.ports), decoded);
                 tcp::marks(out, decoded.segment.as_ref());
-                dns::info(out, octets, headers.ports);
+                dns::info(out, octets, headers.ports, short(decoded));
             }
-            Some(Layer::Http(_)) => http_rest(out, decoded, headers),
+            Some(Layer::Http(section)) => match headers.tcp {
+                Some(segment) if !section.contains(&b'\n') => {
+                    tcp_rest(out, decoded, segment);
+                    out.text(short(decoded));
+                }
+                _ => http_rest(out, decoded, headers),
+            },
             Some(Layer::Rpc(_)) => {
                 column(out, "RPC", decoded);
                 tcp::marks(out, decoded.segment.as_ref());
@@ -291,6 +297,9 @@ fn http_rest(out: &mut Text, decoded: &Decoded<'_>, headers: &Headers<'_, '_>) {
     for layer in decoded.layers.as_slice() {
         if let Layer::Http(section) = layer {
             http::info(out, section);
+            if !section.ends_with(b"\n\r\n") {
+                out.text(short(decoded));
+            }
         }
     }
     http::body(out, media_type);

@@ -132,6 +132,15 @@ fn options(out: &mut Text, bytes: &[u8]) {
             TcpOption::Other { kind: 34, value } => {
                 out.text(if value.is_empty() { " TFO=R" } else { " TFO=C" });
             }
+            // The same before it had a kind of its own: RFC 6994 with the number 0xf989.
+            TcpOption::Other {
+                kind: 254,
+                value: [0xf9, 0x89, cookie @ ..],
+            } => out.text(if cookie.is_empty() {
+                " TFO=R"
+            } else {
+                " TFO=C"
+            }),
             TcpOption::End | TcpOption::NoOperation => {}
             TcpOption::Other { .. } | TcpOption::Malformed { .. } => {}
         }

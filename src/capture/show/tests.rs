@@ -55,6 +55,7 @@ fn of<'a>(layers: &[Layer<'a>]) -> Decoded<'a> {
         layers: list,
         segment: None,
         udp_stream: None,
+        quoted_stream: None,
         part_of_message: false,
     }
 }

@@ -283,6 +283,7 @@ fn icmp_error(tree: &mut Tree<'_>, message: &Icmp<'_>, decoded: &Decoded<'_>) {
         let bare = Decoded {
             segment: None,
             udp_stream: None,
+            quoted_stream: None,
             ..*decoded
         };
         one(tree, layer, &bare, (0, 0));
