@@ -32,7 +32,7 @@ const SPEC: Spec = Spec {
         Opt::value(
             "write",
             "FILE",
-            "write the packets of the stops there [a new file in $TMPDIR]",
+            "write their packets there [if capture is one, a new file in $TMPDIR]",
         )
         .short('w'),
     ],
@@ -54,7 +54,7 @@ fn tour(args: Args) -> Result<(), Failure> {
             .try_for_each(|s| out.line(format_args!("{:10} {}", s.name, s.about)));
     }
     let chosen = chosen(&args)?;
-    record(&args)?;
+    record(&args, &chosen)?;
     let begun = Instant::now();
     let mut failed = Vec::new();
     for (number, stop) in chosen.iter().enumerate() {
@@ -87,13 +87,15 @@ fn tour(args: Args) -> Result<(), Failure> {
     }
 }
 
-/// What the stops send is written down. Without a file of the user's choice, a folder that cannot be
-/// written to fails the one stop that reads the file, not the tour.
-fn record(args: &Args) -> Result<(), Failure> {
+/// What the stops send is written down where that was asked for, or one of them reads it. Without a file
+/// of the user's choice, a folder that cannot be written to fails that one stop, not the tour.
+fn record(args: &Args, chosen: &[&Stop]) -> Result<(), Failure> {
     if let Some(path) = args.value("write") {
         return wire::begin(path.as_ref()).what(format_args!("writing {path}"));
     }
-    let _ = wire::begin(&wire::default_path());
+    if chosen.iter().any(|stop| stop.name == wire::STOP) {
+        let _ = wire::begin_anywhere();
+    }
     Ok(())
 }
 

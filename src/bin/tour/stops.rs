@@ -118,7 +118,7 @@ pub const STOPS: &[Stop] = &[
         visit: load,
     },
     Stop {
-        name: "capture",
+        name: wire::STOP,
         about: "what the stops before have sent, packet by packet",
         visit: wire::capture,
     },

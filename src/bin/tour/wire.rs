@@ -22,8 +22,12 @@ use super::stops::{self, PATIENCE, Result, Told, ensure};
 
 /// Where what passes is written down, once [`begin`] has said where.
 static RECORDER: OnceLock<(Arc<Recorder>, PathBuf)> = OnceLock::new();
+/// The name of the stop that reads the file.
+pub const STOP: &str = "capture";
 /// More clients than any stop has.
 const CLIENTS: usize = 16;
+/// How many names are tried.
+const NAMES: u32 = 100;
 
 /// From here on, what passes the taps is written to this file, which is made anew.
 pub fn begin(path: &Path) -> std::result::Result<(), FileError> {
@@ -32,9 +36,14 @@ pub fn begin(path: &Path) -> std::result::Result<(), FileError> {
     Ok(())
 }
 
-/// Where it is written if nobody says otherwise.
-pub fn default_path() -> PathBuf {
-    std::env::temp_dir().join(format!("groundwire-tour-{}.pcap", std::process::id()))
+/// The same, to a new file in the folder for temporary ones. What is there already is left alone, also
+/// a link that somebody has put there: the folder is everybody's.
+pub fn begin_anywhere() -> Result<()> {
+    let (folder, process) = (std::env::temp_dir(), std::process::id());
+    let mut names = (0..NAMES).map(|n| folder.join(format!("groundwire-tour-{process}-{n}.pcap")));
+    let path = names.find(|path| File::create_new(path).is_ok());
+    let path = path.ok_or_else(|| format!("no file can be made in {}", folder.display()))?;
+    Ok(begin(&path)?)
 }
 
 /// A relay before a server; without a recorder, none, and the address is the server's own.
@@ -139,21 +148,19 @@ pub fn capture() -> Result<Told> {
         .iter()
         .map(|(what, count)| format!("{count} {what}"))
         .collect();
-    let mut lines = vec![
-        format!(
-            "{} packets, made up by a relay that stood in the way: no privilege was needed",
-            seen.count
-        ),
-        "the first three of a TCP connection:".into(),
-    ];
-    lines.extend(
-        seen.handshake
-            .iter()
-            .map(|line| format!("  {}", line.trim())),
+    let mut lines = vec![format!(
+        "{} packets, of a relay that stood between client and server and made up their headers: \
+         no privilege was needed",
+        seen.count
+    )];
+    lines.push("a connection begins with the handshake, in three of them:".into());
+    let handshake = seen.handshake.iter();
+    lines.extend(handshake.map(|line| format!("  {}", line.trim())));
+    lines.push(
+        "in words: I begin here; so do I, and I have heard you; I have heard you, too".into(),
     );
-    lines.push("I want to talk, I hear you and want to talk, I hear you: the handshake".into());
-    lines.push(format!("in all: {}", counts.join(", ")));
-    lines.push(format!("see them: capture -r {}", path.display()));
+    lines.push(format!("what they carry: {}", counts.join(", ")));
+    lines.push(format!("see them all: capture -r {}", path.display()));
     Ok(Told {
         lines,
         read: "src/capture/decode/, flow/, show/, tap/; docs/capture.md, docs/wiretap.md",

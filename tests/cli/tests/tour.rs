@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -18,8 +19,10 @@ fn stops() -> Vec<String> {
 
 #[test]
 fn the_whole_tour_succeeds_within_ten_seconds() {
+    let folder = tempfile::tempdir().unwrap();
     let begun = Instant::now();
-    let output = program("tour").output().unwrap();
+    let mut tour = program("tour");
+    let output = tour.env("TMPDIR", folder.path()).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(
@@ -45,14 +48,59 @@ fn the_whole_tour_succeeds_within_ten_seconds() {
 }
 
 #[test]
-fn only_the_named_stops_are_made_in_their_order() {
-    let output = program("tour").args(["udp", "tcp"]).output().unwrap();
+fn only_the_named_stops_are_made_in_their_order_and_nothing_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut tour = program("tour");
+    let tour = tour.args(["udp", "tcp"]).env("TMPDIR", folder.path());
+    let output = tour.output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(
         text.starts_with("1/2 udp: ") && text.contains("\n2/2 tcp: "),
         "{text}"
     );
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// The flags of the first three packets of a file, as `capture` shows them.
+fn first_flags(file: &Path) -> String {
+    let mut capture = program("capture");
+    let capture = capture.arg("-r").arg(file);
+    let capture = capture.args(["-c", "3", "-T", "fields", "-e", "tcp.flags"]);
+    let output = capture.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+const HANDSHAKE: &str = "0x0002\n0x0012\n0x0010\n";
+
+#[test]
+fn the_packets_of_the_stops_are_written_where_asked_and_begin_with_a_handshake() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tour.pcap");
+    let mut tour = program("tour");
+    let tour = tour.arg("--write").arg(&file).args(["tcp", "udp"]);
+    tour.assert().success();
+    assert_eq!(first_flags(&file), HANDSHAKE);
+}
+
+#[test]
+fn the_stop_that_reads_packets_writes_a_new_file_and_shows_the_handshake_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut tour = program("tour");
+    let tour = tour.arg("capture").env("TMPDIR", folder.path());
+    let output = tour.output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    for (number, flags) in ["[SYN]", "[SYN, ACK]", "[ACK]"].iter().enumerate() {
+        let shown = format!("      {} 0.000000000 ", number + 1);
+        let mut lines = text.lines().filter(|line| line.starts_with(&shown));
+        assert!(lines.any(|line| line.contains(flags)), "{flags}\n{text}");
+    }
+    let (_, file) = text.split_once("capture -r ").unwrap();
+    let file = Path::new(file.lines().next().unwrap());
+    assert_eq!(file.parent(), Some(folder.path()));
+    assert_eq!(first_flags(file), HANDSHAKE);
 }
 
 #[test]
