@@ -296,6 +296,7 @@ impl Session {
         command
             .env("PATH", path)
             .env("GROUNDWIRE", root())
+            .env("TMPDIR", &folder)
             .env("LC_ALL", "C");
         command.current_dir(&folder).process_group(0);
         command
