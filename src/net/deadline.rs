@@ -49,6 +49,13 @@ impl Deadline {
         self.0
     }
 
+    /// Whether a passed deadline of ours is what this error tells. The kernel gives a connection up
+    /// with the same kind (ETIMEDOUT: keep-alive probes or bytes that nobody acknowledged), which is
+    /// the end of it; the next read would say 0, as after a close.
+    pub fn is_cause_of(error: &io::Error) -> bool {
+        error.kind() == io::ErrorKind::TimedOut && error.raw_os_error().is_none()
+    }
+
     /// The time that is left: zero when it has passed, `None` for no limit.
     pub fn remaining(self) -> Option<Duration> {
         self.0
@@ -209,6 +216,14 @@ pub(crate) fn say_which(error: io::Error, what: &str, limit: Option<Duration>) -
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_connection_that_the_kernel_gave_up_is_no_passed_deadline() {
+        let given_up = io::Error::from_raw_os_error(110); // ETIMEDOUT
+        assert_eq!(given_up.kind(), io::ErrorKind::TimedOut);
+        assert!(!Deadline::is_cause_of(&given_up));
+        assert!(Deadline::is_cause_of(&timed_out()));
+    }
 
     fn armed_by(timer: &Timer) -> io::Result<Option<Option<Duration>>> {
         let mut applied = None;

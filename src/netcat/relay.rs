@@ -10,7 +10,7 @@ use super::error::Error;
 use super::feed::{Feed, Sent, pieces};
 use super::sink::Sink;
 use super::telnet::Telnet;
-use crate::net::{Conn, Network};
+use crate::net::{Conn, Deadline, Network};
 use crate::sys::unsent;
 
 /// Bytes read from a connection at once: what a pipe holds. Twice as much and more was measured to be
@@ -90,7 +90,7 @@ fn receive(mut conn: &Conn, feed: &Feed, output: &mut Output) -> Result<Heard, E
         let bytes = match conn.read(&mut buffer) {
             Ok(0) => return Ok(Heard::All),
             Ok(count) => buffer.get(..count).unwrap_or_default(),
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+            Err(error) if Deadline::is_cause_of(&error) => {
                 if feed.idle_deadline().passed() {
                     return Ok(Heard::Idle);
                 }

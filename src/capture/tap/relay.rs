@@ -258,7 +258,7 @@ impl<'a> Link<'a> {
                         return;
                     }
                 }
-                Err(error) if error.kind() == ErrorKind::TimedOut => {
+                Err(error) if Deadline::is_cause_of(&error) => {
                     let note = Event::Note("nothing has passed for the idle time");
                     self.relay.recorder.record(&self.track, note);
                     return self.cut(way);
@@ -324,7 +324,7 @@ impl<'a> Link<'a> {
         self.relay.recorder.record(&self.track, event);
         match self.write_all(self.socket(way), bytes) {
             Ok(()) => self.relay.passed.add(way, bytes.len()),
-            Err(error) if error.kind() == ErrorKind::TimedOut => self.cut(way),
+            Err(error) if Deadline::is_cause_of(&error) => self.cut(way),
             // Whoever is written to has gone: that is a reset by that side.
             Err(_) => self.reset(other(way)),
         }
@@ -354,7 +354,7 @@ impl<'a> Link<'a> {
             from.set_read_deadline(until);
             match from.read(buffer) {
                 // The other direction was not idle meanwhile.
-                Err(error) if error.kind() == ErrorKind::TimedOut && !self.idle_end().passed() => {}
+                Err(error) if Deadline::is_cause_of(&error) && !self.idle_end().passed() => {}
                 other => return other,
             }
         }
@@ -367,7 +367,7 @@ impl<'a> Link<'a> {
             match to.write(bytes) {
                 Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
                 Err(error)
-                    if error.kind() == ErrorKind::TimedOut
+                    if Deadline::is_cause_of(&error)
                         && !self.is_over()
                         && !self.idle_end().passed() => {}
                 Err(error) => return Err(error),
