@@ -210,7 +210,9 @@ impl DatagramRelay {
             track,
             forward: plan(Direction::Forward),
             back: plan(Direction::Back),
-            active: AtomicU64::new(0),
+            // Now: counted from the beginning, a client of a relay that is older than the idle time
+            // would be forgotten by the thread below before its first datagram.
+            active: AtomicU64::new(self.begun.elapsed().as_millis() as u64),
         });
         let (thread, replies) = (
             thread::Builder::new().name("replies".into()),
