@@ -273,7 +273,7 @@ impl DatagramRelay {
         if fate.copies == 0 {
             self.totals.lost.inc();
         }
-        for _ in 0..fate.copies {
+        for copy in 0..fate.copies {
             let Some(lane) = &self.lane else {
                 self.deliver(client, way, bytes);
                 continue;
@@ -287,6 +287,9 @@ impl DatagramRelay {
             // A datagram of no bytes takes room, too.
             if !lane.offer(fate.due + wait, bytes.len() + 64, datagram, fate.held) {
                 self.totals.lost.inc();
+                if copy == 0 {
+                    lock(plan).lost(bytes.len());
+                }
             }
         }
     }

@@ -321,6 +321,12 @@ impl Plan {
         Fate { copies, held, due }
     }
 
+    /// A datagram of so many bytes found no room before the link, so the link has not sent it: else
+    /// a flood that was lost would keep the link busy for those behind it.
+    pub fn lost(&mut self, count: usize) {
+        self.free = self.free.saturating_sub(self.takes(count));
+    }
+
     /// A stream's bytes do not overtake each other, whatever the jitter.
     fn in_order(&mut self, now: Duration, count: usize) -> Duration {
         self.last = self.last.max(self.due(now, count));
@@ -329,15 +335,21 @@ impl Plan {
 
     /// When so many bytes have come through the link, and the delay is over.
     fn due(&mut self, now: Duration, count: usize) -> Duration {
-        if let Some(rate) = self.faults.throttle {
-            let takes = Duration::from_secs_f64(count as f64 / rate.max(1) as f64);
-            self.free = self.free.max(now) + takes;
+        if self.faults.throttle.is_some() {
+            self.free = self.free.max(now) + self.takes(count);
         }
         let delay = self.faults.delay.map_or(Duration::ZERO, |delay| {
             let least = delay.time.saturating_sub(delay.jitter);
             least + (delay.jitter * 2).mul_f64(self.jitter.part())
         });
         self.free.max(now).saturating_add(delay)
+    }
+
+    /// How long a throttled link sends so many bytes.
+    fn takes(&self, count: usize) -> Duration {
+        self.faults.throttle.map_or(Duration::ZERO, |rate| {
+            Duration::from_secs_f64(count as f64 / rate.max(1) as f64)
+        })
     }
 
     /// Flips one bit of each byte whose turn it is.

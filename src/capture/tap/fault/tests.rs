@@ -174,6 +174,20 @@ fn a_throttled_link_carries_its_rate_in_slices() {
 }
 
 #[test]
+fn datagrams_without_room_before_a_throttled_link_do_not_keep_it_busy() {
+    let faults = Faults {
+        throttle: Some(1000),
+        ..Faults::default()
+    };
+    let mut plan = Plan::new(&faults, 1, 0, Direction::Forward);
+    assert_eq!(plan.datagram(MS, &mut [0; 500]).due, MS * 501);
+    for _ in 0..100 {
+        assert_eq!(plan.datagram(MS, &mut [0; 500]).due, MS * 1001);
+        plan.lost(500);
+    }
+}
+
+#[test]
 fn datagrams_are_lost_doubled_and_overtaken_as_often_as_asked_and_the_same_ones_again() {
     let share = |share: &str| share.parse::<Share>().unwrap();
     let faults = Faults {
