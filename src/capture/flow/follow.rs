@@ -12,7 +12,7 @@
 //! tshark leaves out is marked with a line as well: bytes that were sent again, and gaps closed too
 //! late.
 //!
-//! Memory: at most [`Follow::WAITING`] bytes wait; what is in order is written at once.
+//! Memory: at most [`Follow::WAITING`] bytes wait, in at most [`Follow::SEGMENTS`] segments a side; what is in order is written at once.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -96,7 +96,7 @@ pub struct Follow {
 }
 
 impl Follow {
-    /// The most bytes that wait for those before them, and [`Follow::SEGMENTS`] segments.
+    /// The most bytes that wait for those before them, of both sides together.
     pub const WAITING: usize = 16 * 1024 * 1024;
     /// The most segments of a side that wait.
     pub const SEGMENTS: usize = 4096;
@@ -191,6 +191,15 @@ impl Follow {
         out.push_str(LINE);
     }
 
+    /// Bytes that wait, counted anew, and the segments of the side with more of them.
+    #[cfg(test)]
+    pub(super) fn waits(&self) -> (usize, usize) {
+        let early = || self.sides.iter().map(|side| &side.early);
+        let bytes: usize = early().flatten().map(|early| early.bytes.len()).sum();
+        assert_eq!(bytes, self.waiting);
+        (bytes, early().map(Vec::len).max().unwrap_or(0))
+    }
+
     /// 0 for the side that was seen first; writes the heading before it.
     fn side_of(&mut self, ends: Ends, out: &mut String) -> usize {
         match self.nodes {
@@ -281,11 +290,14 @@ impl Follow {
                 bytes: tcp.payload.to_vec(),
             },
         );
-        let many = state.early.len() > Self::SEGMENTS;
         self.waiting += tcp.payload.len();
-        if many || self.waiting > Self::WAITING {
-            self.jump(side, out);
-        }
+        // What is given up first may be less than what has come.
+        while self.waits_too_much(side) && self.jump(side, out) {}
+    }
+
+    fn waits_too_much(&self, side: usize) -> bool {
+        let early = self.sides.get(side).map_or(0, |side| side.early.len());
+        early > Self::SEGMENTS || self.waiting > Self::WAITING
     }
 
     /// Shows the early segments that are in order now.

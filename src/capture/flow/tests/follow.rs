@@ -79,13 +79,34 @@ fn hex_and_raw_are_as_tshark_writes_them() {
     assert_eq!(body(Form::Raw, &script), raw);
 }
 
+/// The most bytes and segments that waited at any time of a script.
+fn waited(script: impl Iterator<Item = Script>) -> (usize, usize) {
+    let (mut flows, mut most) = (Flows::new(), (0, 0));
+    let target = Target::parse("tcp,0,raw").unwrap();
+    let (mut follow, mut out) = (Follow::new(target), String::new());
+    for (step, number) in script.zip(1..) {
+        let payload = vec![b'a'; step.length];
+        let tcp = step.tcp(&payload);
+        let segment = flows.tcp(step.ends(), &tcp, number, Duration::ZERO);
+        follow.tcp(&segment, step.ends(), &tcp, number, &mut out);
+        out.clear();
+        let (bytes, segments) = follow.waits();
+        most = (most.0.max(bytes), most.1.max(segments));
+    }
+    most
+}
+
 #[test]
-fn what_waits_is_bounded() {
-    let early = |n: u32| c(0, 1000 + 10 * n, 1, A, 1);
-    let script: Vec<Script> = std::iter::once(c(0, 500, 1, A, 1))
-        .chain((0..10_000).map(early))
-        .collect();
-    assert!(followed(Form::Ascii, &script).matches("missing").count() >= 10_000);
+fn what_waits_is_bounded_in_segments_and_in_bytes() {
+    let first = || std::iter::once(c(0, 500, 1, A, 1));
+    let many = (0..10_000).map(|n| c(0, 1000 + 10 * n, 1, A, 1));
+    assert_eq!(waited(first().chain(many)).1, Follow::SEGMENTS);
+    // Small ones first, so that giving one up makes little room for the next.
+    let small = (0..1000).map(|n| c(0, 1000 + 10 * n, 1, A, 1));
+    let large = (1..700).map(|n| c(0, 70_000 * n, 1, A, 65_000));
+    let (bytes, _) = waited(first().chain(small).chain(large));
+    assert!(bytes <= Follow::WAITING, "{bytes}");
+    assert!(bytes > Follow::WAITING - 65_000, "{bytes}");
 }
 
 #[test]
