@@ -179,8 +179,9 @@ fn the_analysis_is_fields_of_its_own() {
         "tcp.analysis.fast_retransmission",
     ];
     assert_eq!(marks, expected);
-    // Without a connection there is nothing relative.
-    assert_eq!(of("tcp.seq", &made(&[tcp], None)), None);
+    // Without a connection there is nothing relative: the number as it stands there.
+    assert_eq!(of("tcp.seq", &made(&[tcp], None)).as_deref(), Some("1000"));
+    assert_eq!(of("tcp.nxtseq", &made(&[tcp], None)), None);
 }
 
 #[test]
