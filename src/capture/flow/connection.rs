@@ -103,6 +103,14 @@ impl Connection {
             && sender.base.is_some_and(|base| base != tcp.sequence)
     }
 
+    /// Gives back what is kept of its segments, which is in a store of all connections: to be
+    /// called before it is forgotten.
+    pub(super) fn forget_unacked(&mut self, unacked: &mut Unacked) {
+        for side in &mut self.sides {
+            unacked.clear(&mut side.list);
+        }
+    }
+
     /// Takes the next segment.
     pub(super) fn segment(
         &mut self,

@@ -1,7 +1,8 @@
 //! The conversations of a capture: which one a packet belongs to, and where it stands in it. Pure.
 //!
-//! Memory: about 200 bytes a TCP connection, 60 a UDP conversation, and at most a
-//! million of each ([`Flows::MOST`]); then the oldest is forgotten.
+//! Memory: about 270 bytes a TCP connection (100 more where selective acknowledgments are seen), 70
+//! a UDP conversation, and at most a million of each ([`Flows::MOST`]); then the oldest is forgotten.
+//! And 12 MiB at most for segments that are not acknowledged.
 
 use std::time::Duration;
 
@@ -50,11 +51,10 @@ impl Flows {
             if !connection.is_replaced_by(swapped, tcp) {
                 return connection.segment(stream, swapped, tcp, when, &mut self.unacked);
             }
-            for side in &mut connection.sides {
-                self.unacked.clear(&mut side.list);
-            }
+            connection.forget_unacked(&mut self.unacked);
             reused = true;
         }
+        self.make_room();
         let (stream, connection) = self.tcp.add(key, Connection::new(swapped, tcp));
         let mut segment = connection.segment(stream, swapped, tcp, when, &mut self.unacked);
         if reused {
@@ -74,7 +74,21 @@ impl Flows {
             opened_by_second: swapped,
             ..Connection::default()
         };
+        self.make_room();
         self.tcp.add(key, connection).0
+    }
+
+    /// Before a connection is added: the one that it takes the place of gives back what it has.
+    fn make_room(&mut self) {
+        if let Some(oldest) = self.tcp.oldest() {
+            oldest.forget_unacked(&mut self.unacked);
+        }
+    }
+
+    /// How many segments of all connections there is room for.
+    #[cfg(test)]
+    pub(super) fn room_made(&self) -> usize {
+        self.unacked.room_made()
     }
 
     /// Takes a UDP datagram: the number of its conversation, from 0.

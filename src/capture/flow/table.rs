@@ -134,6 +134,12 @@ impl<T> Table<T> {
         (number, &mut self.entries[place].value)
     }
 
+    /// What the next conversation takes the place of; `None` while there is room.
+    pub(super) fn oldest(&mut self) -> Option<&mut T> {
+        let place = self.next as usize % self.limit;
+        self.entries.get_mut(place).map(|entry| &mut entry.value)
+    }
+
     fn bucket(&self, hash: u64) -> usize {
         // The number of buckets is a power of two.
         #[allow(clippy::cast_possible_truncation)]

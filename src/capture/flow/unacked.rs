@@ -103,6 +103,12 @@ impl Unacked {
         false
     }
 
+    /// How many segments the store has had room made for.
+    #[cfg(test)]
+    pub(super) fn room_made(&self) -> usize {
+        self.sent.len()
+    }
+
     fn drop_first(&mut self, list: &mut List) {
         let (place, free) = (list.first, self.free);
         let Some(first) = self.get_mut(place) else {

@@ -314,6 +314,18 @@ fn the_oldest_connection_is_forgotten_where_there_are_too_many() {
 }
 
 #[test]
+fn a_forgotten_connection_gives_back_what_was_kept_of_its_segments() {
+    let mut flows = Flows::with_limit(4);
+    for number in 0..1000_u32 {
+        let step = c(0, 500, 1, A, 9);
+        let mut ends = step.ends();
+        ends.source.0 = IpAddr::V4(Ipv4Addr::from_bits(number));
+        flows.tcp(ends, &step.tcp(&[0; 9]), 1, Duration::ZERO);
+    }
+    assert_eq!(flows.room_made(), 4);
+}
+
+#[test]
 fn every_one_of_many_connections_is_found_again() {
     let mut flows = Flows::new();
     for _ in 0..2 {
