@@ -346,7 +346,7 @@ impl Streams {
         let before = state.held.len();
         state.held.extend_from_slice(bytes);
         self.held_bytes += bytes.len();
-        match front(protocol, &state.held, after_head) {
+        match front(protocol, &state.held, before, after_head) {
             Front::More if state.held.len() <= MOST => {
                 self.make_room();
                 Completed::StillMore
@@ -378,7 +378,7 @@ impl Streams {
                 Some(stream) => (stream.protocol, stream.after_head),
                 None => return false,
             };
-            match front(protocol, bytes, after_head) {
+            match front(protocol, bytes, 0, after_head) {
                 Front::Whole(found) => {
                     push(found, bytes, layers);
                     self.found(place, side, found);

@@ -49,8 +49,15 @@ impl Found {
     }
 }
 
-/// Looks at the front of `bytes`, which are not empty. `None` as protocol: it is to be found out.
-pub(super) fn front(protocol: Option<Protocol>, bytes: &[u8], after_head: bool) -> Front {
+/// Looks at the front of `bytes`, which are not empty; it has said [`Front::More`] of the first
+/// `seen` of them before, and does not search them again, lest a head that comes byte by byte cost
+/// the square of its length. `None` as protocol: it is to be found out.
+pub(super) fn front(
+    protocol: Option<Protocol>,
+    bytes: &[u8],
+    seen: usize,
+    after_head: bool,
+) -> Front {
     match protocol {
         Some(Protocol::Dns) => dns(bytes),
         Some(Protocol::Frames) => frame(Protocol::Frames, bytes),
@@ -59,11 +66,11 @@ pub(super) fn front(protocol: Option<Protocol>, bytes: &[u8], after_head: bool) 
             true => Front::More,
             false => frame(Protocol::Rpc, bytes),
         },
-        Some(Protocol::Http) => http(bytes, after_head),
+        Some(Protocol::Http) => http(bytes, seen, after_head),
         Some(Protocol::Data) => Front::No,
         None if bytes.starts_with(&MAGIC) => greeting(),
         None if begins(bytes, &MAGIC) => Front::More,
-        None => http(bytes, after_head),
+        None => http(bytes, seen, after_head),
     }
 }
 
@@ -126,13 +133,17 @@ pub(super) fn begins_http(bytes: &[u8]) -> bool {
     STARTS.iter().any(|start| bytes.starts_with(start))
 }
 
-fn http(bytes: &[u8], after_head: bool) -> Front {
+fn http(bytes: &[u8], seen: usize, after_head: bool) -> Front {
     if !STARTS.iter().any(|start| begins(bytes, start)) {
         return Front::No;
     }
-    let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
+    // The empty line may have begun in what was seen.
+    let from = seen.saturating_sub(3);
+    let mut fours = bytes.get(from..).unwrap_or_default().windows(4);
+    let Some(end) = fours.position(|four| four == b"\r\n\r\n") else {
         return Front::More;
     };
+    let end = from + end;
     let mut found = Found::plain(Protocol::Http, 0, end + 4);
     let section = bytes.get(..end + 4).unwrap_or_default();
     // A section that breaks a rule is shown all the same; where its body ends is not known then.

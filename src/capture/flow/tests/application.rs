@@ -76,6 +76,40 @@ fn what_nobody_claims_is_data() {
     assert_eq!(layers(&["tcp.port==9,data"], 9, POST, &[]), ["data79 "]);
 }
 
+/// The layers of segments that follow each other, of which only so many bytes were kept.
+fn layers_of_cut(segments: &[(&[u8], usize)]) -> Vec<usize> {
+    let (mut flows, mut applications) = (Flows::new(), Applications::new(&[]));
+    let mut from = 500;
+    let mut messages = Vec::new();
+    for (bytes, kept) in segments {
+        let step = c(0, from, 1, A, bytes.len());
+        let tcp = step.tcp(&bytes[..*kept]);
+        let segment = flows.tcp(step.ends(), &tcp, 1, Duration::ZERO);
+        let mut layers = Layers::new();
+        applications.tcp(&segment, step.ends(), &tcp, &mut layers);
+        messages.extend(layers.as_slice().iter().filter_map(|layer| match layer {
+            Layer::Http(bytes) => Some(bytes.len()),
+            _ => None,
+        }));
+        from += bytes.len() as u32;
+    }
+    messages
+}
+
+#[test]
+fn nothing_goes_on_behind_bytes_that_were_not_kept() {
+    let get = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    // What was kept of a head is shown as that, and not put together with what follows the gap.
+    let (one, other) = (&get[..20], &get[20..]);
+    assert_eq!(layers_of_cut(&[(one, 20), (other, other.len())]), [27]);
+    assert_eq!(layers_of_cut(&[(one, 18), (other, other.len())]), [18]);
+    // What was not kept of a body is passed over as well.
+    let post = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n";
+    let body = [b'x'; 100];
+    let cut = [(&post[..], post.len()), (&body[..], 60), (&get[..], get.len())];
+    assert_eq!(layers_of_cut(&cut), [post.len(), 27]);
+}
+
 #[test]
 fn a_frame_longer_than_the_limit_is_passed_over() {
     let mut bytes = 70_000_u32.to_le_bytes().to_vec();
