@@ -257,8 +257,8 @@ impl Text {
     }
 
     /// Adds bytes from the wire as text, so that nothing in them reaches a terminal as a command:
-    /// what is not UTF-8 as U+FFFD, what has no shape escaped. At most [`MOST_TEXT`] bytes come of
-    /// it, then `…`.
+    /// what is not UTF-8 as U+FFFD, what has no shape escaped. Of it come [`MOST_TEXT`] bytes, and
+    /// what the last character has beyond them, then `…`.
     pub(super) fn wire(&mut self, bytes: &[u8]) {
         let end = self.len + MOST_TEXT;
         for chunk in bytes.utf8_chunks() {
@@ -269,6 +269,9 @@ impl Text {
                 self.visible(c);
             }
             if !chunk.invalid().is_empty() {
+                if self.len >= end {
+                    return self.text("…");
+                }
                 self.text("\u{fffd}");
             }
         }
@@ -396,5 +399,8 @@ mod tests {
         let shown = text(|t| t.wire(&[b'a'; 5000]));
         assert_eq!(shown.len(), MOST_TEXT + "…".len());
         assert!(shown.ends_with("a…"));
+        let shown = text(|t| t.wire(&[0xff; 5000]));
+        assert_eq!(shown.chars().count(), MOST_TEXT.div_ceil(3) + 1);
+        assert!(shown.ends_with("\u{fffd}…"));
     }
 }
