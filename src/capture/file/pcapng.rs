@@ -86,11 +86,13 @@ impl Interface {
 
     /// Reads an interface block, whole.
     pub(super) fn parse(block: &[u8], order: Order) -> Result<Self, BlockFault> {
-        let fields = order.u16(block, 8).zip(order.u32(block, 12));
+        // The last four bytes are the length again, not a field.
+        let body = block.get(..block.len().saturating_sub(4)).unwrap_or_default();
+        let fields = order.u16(body, 8).zip(order.u32(body, 12));
         let (link, snap) = fields.ok_or(BlockFault::Length(block.len() as u32))?;
         // Without the option, times count microseconds.
         let mut interface = Self::with_units(LinkType(link), snap, None, 1_000_000);
-        let mut options = block.get(16..block.len() - 4).unwrap_or_default();
+        let mut options = body.get(16..).unwrap_or_default();
         while let Some((code, value, rest)) = option(options, order) {
             match (code, value) {
                 (END, _) => break,
@@ -261,7 +263,8 @@ pub(super) fn put_section(out: &mut Vec<u8>) {
 pub(super) fn around(interface: u32, packet: &Packet<'_>, kept: u32) -> ([u8; 28], [u8; 7], usize) {
     let padding = (kept.next_multiple_of(4) - kept) as usize;
     let all = 28 + kept + padding as u32 + 4;
-    let units = packet.time.as_nanos() as u64;
+    // The year 2554 and all behind it are the same.
+    let units = u64::try_from(packet.time.as_nanos()).unwrap_or(u64::MAX);
     let (upper, lower) = ((units >> 32) as u32, units as u32);
     let words = [ENHANCED, all, interface, upper, lower, kept, packet.length];
     let (mut head, mut tail) = ([0; 28], [0; 7]);

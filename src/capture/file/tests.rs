@@ -392,6 +392,7 @@ fn a_length_that_cannot_be_is_refused_with_its_place() {
             "time resolution 0xc0 is too fine",
         ),
         (start(LITTLE.block(1, b"")), "its length cannot be 12"),
+        (start(LITTLE.block(1, &[0; 4])), "its length cannot be 16"),
         (start(LITTLE.block(3, b"")), "its length cannot be 12"),
         (
             start(LITTLE.block(0x0a0d_0d0a, &[0; 16])),
