@@ -89,7 +89,7 @@ impl Fragments {
             return None;
         }
         let cost = piece.bytes.len() + PIECE;
-        self.make_room(cost);
+        self.make_room(cost, !self.waiting.contains_key(&key));
         let waiting = self.waiting.entry(key).or_insert_with(|| {
             self.numbered += 1;
             self.order.insert(self.numbered, key);
@@ -140,9 +140,11 @@ impl Fragments {
         }
     }
 
-    /// Gives up the oldest until there is room for one more, of this cost.
-    fn make_room(&mut self, cost: usize) {
-        while self.waiting.len() >= MOST_PACKETS || self.memory + cost > MOST_BYTES {
+    /// Gives up the oldest until there is room for one more fragment, of this cost, and for the
+    /// packet of which it is the first.
+    fn make_room(&mut self, cost: usize, is_first: bool) {
+        let most = MOST_PACKETS - usize::from(is_first);
+        while self.waiting.len() > most || self.memory + cost > MOST_BYTES {
             let Some((_, &oldest)) = self.order.first_key_value() else {
                 return;
             };

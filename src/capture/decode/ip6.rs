@@ -11,6 +11,9 @@ use super::{Extension, Fragment, Ipv6, Layer, Malformed, Why};
 
 const PROTOCOL: &str = "IPv6";
 
+/// The header, in bytes.
+const HEADER: usize = 40;
+
 /// The authentication header counts its length in other units than the rest.
 const AUTHENTICATION: u8 = 51;
 const ROUTING: u8 = 43;
@@ -25,6 +28,8 @@ pub(super) fn ipv6(walk: &mut Walk<'_, '_>) -> Result<Next, Malformed> {
             why: Why::Version(first[0] >> 4),
         });
     }
+    // All of it at once, so that of a short one the whole length is told.
+    walk.rest.head::<HEADER>(PROTOCOL)?;
     let start = walk.head::<8>(PROTOCOL)?;
     let &source = walk.head::<16>(PROTOCOL)?;
     let &destination = walk.head::<16>(PROTOCOL)?;

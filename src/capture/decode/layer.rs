@@ -95,7 +95,7 @@ pub struct Cooked {
 /// The address family before an IP packet on a BSD loopback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Loopback {
-    /// 2 is IPv4; 10, 24, 28 and 30 are IPv6 on one system or another.
+    /// 2 is IPv4; 10, 23, 24, 28 and 30 are IPv6 on one system or another.
     pub family: u32,
 }
 

@@ -139,7 +139,7 @@ pub(super) fn cooked(tree: &mut Tree<'_>, header: &Cooked) {
 pub(super) fn loopback(tree: &mut Tree<'_>, header: &Loopback) {
     let name = match header.family {
         2 => "IP",
-        10 | 24 | 28 | 30 => "IPv6",
+        10 | 23 | 24 | 28 | 30 => "IPv6",
         _ => "Unknown",
     };
     tree.block(format_args!("Null/Loopback"), |tree| {

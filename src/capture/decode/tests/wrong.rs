@@ -34,6 +34,10 @@ fn headers_that_contradict_themselves_are_marked_where_tshark_marks_them() {
         (announcing(10), "ip, udp 10 Unverified, data 2"),
         (ipv4(6, 1, 0, b""), "ip"),
         (
+            ipv6(6, b"")[..39].to_vec(),
+            "! IPv6 Short { have: 39, need: 40 }",
+        ),
+        (
             ipv6(60, &[6, 255, 0, 0, 0, 0, 0, 0]),
             "ip6, ! IPv6 destination options Short { have: 8, need: 2048 }",
         ),
