@@ -218,6 +218,25 @@ impl<'a> Fields<'a> {
 }
 
 impl<'a> Message<'a> {
+    /// Its name in the table at the head of this file.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Call { .. } => "Call",
+            Self::Notify { .. } => "Notify",
+            Self::Cancel { .. } => "Cancel",
+            Self::More { .. } => "More",
+            Self::Ping(_) => "Ping",
+            Self::Reply { .. } => "Reply",
+            Self::Failed { .. } => "Failed",
+            Self::Item { .. } => "Item",
+            Self::Pong(_) => "Pong",
+            Self::Goodbye { .. } => "Goodbye",
+            Self::Prove(_) => "Prove",
+            Self::Hello(_) => "Hello",
+            Self::Welcome(_) => "Welcome",
+        }
+    }
+
     /// Reads a frame's content.
     pub fn parse(frame: &'a [u8]) -> Result<Self, NoMessage> {
         let mut fields = Fields(frame);

@@ -23,7 +23,7 @@ pub(super) const FIELDS: &[Field] = &[
     }),
     rpc("rpc.kind", Kind::Text, |frame, out| {
         if let Ok(message) = Message::parse(frame) {
-            out(Value::Text(kind(&message)));
+            out(Value::Text(message.name()));
         }
     }),
     rpc("rpc.id", Kind::Unsigned(8), |frame, out| {
@@ -53,25 +53,6 @@ pub(super) const FIELDS: &[Field] = &[
         out(Value::Bytes(frame));
     }),
 ];
-
-/// The name of the message's row in the table of `rpc/message.rs`.
-fn kind(message: &Message<'_>) -> &'static str {
-    match message {
-        Message::Call { .. } => "Call",
-        Message::Notify { .. } => "Notify",
-        Message::Cancel { .. } => "Cancel",
-        Message::More { .. } => "More",
-        Message::Ping(_) => "Ping",
-        Message::Reply { .. } => "Reply",
-        Message::Failed { .. } => "Failed",
-        Message::Item { .. } => "Item",
-        Message::Pong(_) => "Pong",
-        Message::Goodbye { .. } => "Goodbye",
-        Message::Prove(_) => "Prove",
-        Message::Hello(_) => "Hello",
-        Message::Welcome(_) => "Welcome",
-    }
-}
 
 /// The call that a message belongs to.
 fn id(message: &Message<'_>) -> Option<u64> {

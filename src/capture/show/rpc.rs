@@ -19,27 +19,8 @@ pub(super) fn info(out: &mut Text, frame: &[u8]) {
     }
 }
 
-/// The name of a message, as its table in `rpc/message.rs` has it.
-pub(super) fn name(message: &Message<'_>) -> &'static str {
-    match message {
-        Message::Call { .. } => "Call",
-        Message::Notify { .. } => "Notify",
-        Message::Cancel { .. } => "Cancel",
-        Message::More { .. } => "More",
-        Message::Ping(_) => "Ping",
-        Message::Reply { .. } => "Reply",
-        Message::Failed { .. } => "Failed",
-        Message::Item { .. } => "Item",
-        Message::Pong(_) => "Pong",
-        Message::Goodbye { .. } => "Goodbye",
-        Message::Prove(_) => "Prove",
-        Message::Hello(_) => "Hello",
-        Message::Welcome(_) => "Welcome",
-    }
-}
-
 fn one(out: &mut Text, message: &Message<'_>) {
-    out.text(name(message));
+    out.text(message.name());
     match *message {
         Message::Call {
             id,

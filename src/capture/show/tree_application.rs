@@ -1,7 +1,7 @@
 //! DNS, HTTP, and our own protocols field by field. Pure. RFC 1035, 6891, 9112.
 
 use super::tree::{Bits, Tree, hex, text, wire};
-use super::{dns as words, http as http_words, rpc as rpc_words};
+use super::{dns as words, http as http_words};
 use crate::dns::record::{Question, Record};
 use crate::dns::{Data, Edns, Header, Message, Name};
 use crate::rpc::message::Message as RpcMessage;
@@ -236,7 +236,7 @@ pub(super) fn rpc(tree: &mut Tree<'_>, frame: &[u8]) {
         };
         tree.field("Frame Length", frame.len());
         let kind = frame.first().copied().unwrap_or_default();
-        let name = rpc_words::name(&message);
+        let name = message.name();
         tree.field("Message", format_args!("{name} ({kind})"));
         rpc_fields(tree, &message);
     });
