@@ -23,7 +23,7 @@ pub(super) fn of_message(
 
 /// A one's complement sum that grows piece by piece; only the last may have an odd length.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Sum(u64);
+pub(in crate::capture) struct Sum(u64);
 
 impl Sum {
     /// With these bytes. Words of 32 bits fold to the same 16 (RFC 1071 §2 B), and the carries wait
@@ -54,6 +54,11 @@ impl Sum {
             _ => self,
         };
         Self(sum.0 + length as u64 + u64::from(protocol))
+    }
+
+    /// What belongs into the checksum's field, which was summed as zero.
+    pub fn finish(self) -> u16 {
+        !fold(self.0)
     }
 
     /// What a sum in which the checksum's field was included says of it: all ones is good.

@@ -54,10 +54,13 @@ impl Conversations {
         };
         match transport {
             Layer::Tcp(tcp) if tcp.header_length > 0 => {
-                let ends = ends(addresses, tcp.source, tcp.destination);
+                let ends = Ends::between(addresses, tcp.source, tcp.destination);
                 Some(self.flows.quoted_tcp(ends))
             }
-            Layer::Udp(udp) => Some(self.flows.udp(ends(addresses, udp.source, udp.destination))),
+            Layer::Udp(udp) => {
+                let ends = Ends::between(addresses, udp.source, udp.destination);
+                Some(self.flows.udp(ends))
+            }
             _ => None,
         }
     }
@@ -69,7 +72,7 @@ impl Conversations {
         readable: bool,
         decoded: &mut Decoded<'a>,
     ) {
-        let ends = ends(addresses, tcp.source, tcp.destination);
+        let ends = Ends::between(addresses, tcp.source, tcp.destination);
         let (number, time) = (decoded.number, decoded.packet.time);
         let mut segment = self.flows.tcp(ends, tcp, number, time);
         if readable {
@@ -92,18 +95,11 @@ impl Conversations {
         readable: bool,
         decoded: &mut Decoded<'a>,
     ) {
-        let ends = ends(addresses, udp.source, udp.destination);
+        let ends = Ends::between(addresses, udp.source, udp.destination);
         decoded.udp_stream = Some(self.flows.udp(ends));
         if readable {
             self.applications.udp(ends, udp, &mut decoded.layers);
         }
-    }
-}
-
-fn ends((source, destination): (IpAddr, IpAddr), from: u16, to: u16) -> Ends {
-    Ends {
-        source: (source, from),
-        destination: (destination, to),
     }
 }
 

@@ -11,7 +11,7 @@
 //! `walk`.
 
 mod arp;
-mod checksum;
+pub(super) mod checksum;
 mod conversations;
 mod fragments;
 mod icmp;

@@ -120,13 +120,13 @@ impl Follow {
                 (Layer::Ipv6(ip), _) => addresses = Some((ip.source.into(), ip.destination.into())),
                 (Layer::Tcp(tcp), Some(between)) => {
                     if let Some(segment) = &decoded.segment {
-                        let ends = ends(between, tcp.source, tcp.destination);
+                        let ends = Ends::between(between, tcp.source, tcp.destination);
                         self.tcp(segment, ends, tcp, decoded.number, out);
                     }
                 }
                 (Layer::Udp(udp), Some(between)) => {
                     if let Some(stream) = decoded.udp_stream {
-                        let ends = ends(between, udp.source, udp.destination);
+                        let ends = Ends::between(between, udp.source, udp.destination);
                         self.udp(stream, ends, udp.payload, out);
                     }
                 }
@@ -428,11 +428,5 @@ impl std::fmt::Display for End {
             (IpAddr::V4(address), port) => write!(f, "{address}:{port}"),
             (IpAddr::V6(address), port) => write!(f, "[{address}]:{port}"),
         }
-    }
-}
-fn ends((source, destination): (IpAddr, IpAddr), from: u16, to: u16) -> Ends {
-    Ends {
-        source: (source, from),
-        destination: (destination, to),
     }
 }

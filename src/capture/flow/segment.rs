@@ -14,6 +14,14 @@ pub struct Ends {
 }
 
 impl Ends {
+    /// From the first address and port to the second.
+    pub fn between((source, destination): (IpAddr, IpAddr), from: u16, to: u16) -> Self {
+        Self {
+            source: (source, from),
+            destination: (destination, to),
+        }
+    }
+
     /// The same, seen from the other side.
     pub fn reversed(self) -> Self {
         Self {

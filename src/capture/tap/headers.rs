@@ -5,6 +5,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::capture::decode::checksum::Sum;
 use crate::capture::flow::Ends;
 use crate::net::ip::{canonical, to_mapped};
 
@@ -101,7 +102,7 @@ fn ip(out: &mut Vec<u8>, ends: &Ends, protocol: u8, id: u16, length: usize) {
             out.extend([TTL, protocol, 0, 0]);
             out.extend(from.octets());
             out.extend(to.octets());
-            let sum = Sum::default().add(out).finish();
+            let sum = Sum::default().with(out).finish();
             put(out, 10, sum);
         }
         (from, to) => {
@@ -117,18 +118,13 @@ fn ip(out: &mut Vec<u8>, ends: &Ends, protocol: u8, id: u16, length: usize) {
     }
 }
 
-/// The checksum of a TCP or UDP header with its payload, behind a pseudo-header of addresses,
-/// protocol and length (RFC 9293 §3.1, RFC 8200 §8.1).
+/// The checksum of a TCP or UDP header with its payload.
 fn checksum(ends: &Ends, protocol: u8, bytes: &[u8]) -> u16 {
-    let mut sum = Sum::default();
-    for address in [ends.source.0, ends.destination.0] {
-        sum = match address {
-            IpAddr::V4(address) => sum.add(&address.octets()),
-            IpAddr::V6(address) => sum.add(&address.octets()),
-        };
-    }
-    let length = (bytes.len() as u32).to_be_bytes();
-    sum.add(&[0, protocol]).add(&length).add(bytes).finish()
+    let between = (ends.source.0, ends.destination.0);
+    Sum::default()
+        .with_pseudo_header(between, protocol, bytes.len())
+        .with(bytes)
+        .finish()
 }
 
 /// Writes two bytes over others.
@@ -136,40 +132,6 @@ fn put(out: &mut [u8], at: usize, value: u16) {
     if let Some(place) = out.get_mut(at..at + 2) {
         place.copy_from_slice(&value.to_be_bytes());
     }
-}
-
-/// The Internet checksum (RFC 1071) over several parts, all but the last of even length. Words of 32
-/// bits give the same sum as those of 16 once the carries are added.
-#[derive(Clone, Copy, Default)]
-struct Sum(u64);
-
-impl Sum {
-    fn add(mut self, bytes: &[u8]) -> Self {
-        let mut words = bytes.chunks_exact(4);
-        for word in &mut words {
-            self.0 += u64::from(word_of(word));
-        }
-        self.0 += u64::from(word_of(words.remainder()));
-        self
-    }
-
-    /// The carries added, and the complement of that.
-    fn finish(self) -> u16 {
-        let mut sum = self.0;
-        while sum > 0xffff {
-            sum = (sum & 0xffff) + (sum >> 16);
-        }
-        !(sum as u16)
-    }
-}
-
-/// Up to four bytes as a number, as if zeros followed.
-fn word_of(bytes: &[u8]) -> u32 {
-    let mut word = [0; 4];
-    for (place, byte) in word.iter_mut().zip(bytes) {
-        *place = *byte;
-    }
-    u32::from_be_bytes(word)
 }
 
 #[cfg(test)]
