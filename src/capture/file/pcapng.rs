@@ -87,7 +87,9 @@ impl Interface {
     /// Reads an interface block, whole.
     pub(super) fn parse(block: &[u8], order: Order) -> Result<Self, BlockFault> {
         // The last four bytes are the length again, not a field.
-        let body = block.get(..block.len().saturating_sub(4)).unwrap_or_default();
+        let body = block
+            .get(..block.len().saturating_sub(4))
+            .unwrap_or_default();
         let fields = order.u16(body, 8).zip(order.u32(body, 12));
         let (link, snap) = fields.ok_or(BlockFault::Length(block.len() as u32))?;
         // Without the option, times count microseconds.

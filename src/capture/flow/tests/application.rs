@@ -106,7 +106,11 @@ fn nothing_goes_on_behind_bytes_that_were_not_kept() {
     // What was not kept of a body is passed over as well.
     let post = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n";
     let body = [b'x'; 100];
-    let cut = [(&post[..], post.len()), (&body[..], 60), (&get[..], get.len())];
+    let cut = [
+        (&post[..], post.len()),
+        (&body[..], 60),
+        (&get[..], get.len()),
+    ];
     assert_eq!(layers_of_cut(&cut), [post.len(), 27]);
 }
 
