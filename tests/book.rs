@@ -33,10 +33,11 @@ const PINGS: &str = "ping";
 /// Tools that a machine may lack; a session that uses one is then left out, and that is said.
 const OPTIONAL: [&str; 7] = ["curl", "dig", "nc", "socat", "strace", "tshark", "python3"];
 /// Sites that may be linked to; they are not fetched.
-const SITES: [&str; 3] = [
+const SITES: [&str; 4] = [
     "https://www.rfc-editor.org/",
     "https://man7.org/linux/man-pages/",
     "https://prometheus.io/",
+    "https://datatracker.ietf.org/doc/draft-",
 ];
 
 fn root() -> PathBuf {
