@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::capture::decode::{Layer, Layers, Tcp, Udp};
+use crate::capture::decode::{Layer, Layers, Tcp, TcpFlags, Udp};
 
+use super::body::Body;
 use super::flows::Flows;
-use super::messages::{Found, Front, MOST, begins_http, front};
+use super::messages::{Found, Front, MOST, Method, Start, begins_http, front};
 use super::segment::{Direction, Ends, Segment};
 
 /// A protocol of the application, as `-d` names it.
@@ -78,19 +79,47 @@ impl Rule {
 struct Side {
     /// The relative number of the byte that comes next, once a segment was seen.
     next: Option<u32>,
-    /// Bytes of a body that are still to be passed over.
-    skip: u64,
+    /// What is still to be passed over.
+    body: Body,
     /// The beginning of a message, and which one of all it is.
     held: Vec<u8>,
     ticket: u64,
 }
 
-impl Side {
-    /// So many bytes have gone by.
-    fn pass(&mut self, bytes: u64) {
-        if self.skip != u64::MAX {
-            self.skip = self.skip.saturating_sub(bytes);
+/// The requests of a stream that have no response yet, oldest first: two bits each.
+#[derive(Clone, Copy, Debug, Default)]
+struct Asked {
+    methods: u64,
+    count: u32,
+}
+
+impl Asked {
+    /// More are not told apart: their responses are taken for those to a GET.
+    const MOST: u32 = 32;
+
+    fn add(&mut self, method: Method) {
+        let bits = match method {
+            Method::Other => 0,
+            Method::Head => 1,
+            Method::Connect => 2,
+        };
+        if self.count < Self::MOST {
+            self.methods |= bits << (2 * self.count);
         }
+        self.count = self.count.saturating_add(1);
+    }
+
+    fn oldest(self) -> Method {
+        match self.methods & 3 {
+            1 => Method::Head,
+            2 => Method::Connect,
+            _ => Method::Other,
+        }
+    }
+
+    fn answered(&mut self) {
+        self.methods >>= 2;
+        self.count = self.count.saturating_sub(1);
     }
 }
 
@@ -99,8 +128,24 @@ struct Stream {
     number: u32,
     known: bool,
     protocol: Option<Protocol>,
-    after_head: bool,
+    asked: Asked,
     sides: [Side; 2],
+}
+
+impl Stream {
+    /// A response has come to the oldest request.
+    fn answered(&mut self, status: u16) {
+        match (status, self.asked.oldest()) {
+            // RFC 9110 §7.8: from here on it is another protocol, which we do not know.
+            (101, _) => self.protocol = Some(Protocol::Data),
+            // Another response to the same request follows.
+            (100..=199, _) => return,
+            // RFC 9110 §9.3.6: from here on a tunnel, in which any protocol may be spoken.
+            (200..=299, Method::Connect) => self.protocol = None,
+            _ => {}
+        }
+        self.asked.answered();
+    }
 }
 
 /// What the streams of a capture speak, and the beginnings of messages that are not whole yet.
@@ -115,7 +160,7 @@ pub struct Applications {
 }
 
 impl Applications {
-    /// The most bytes of unfinished messages together.
+    /// The most bytes that unfinished messages take together.
     pub const HELD: usize = 32 * 1024 * 1024;
 
     /// With these rules; the last that fits a packet wins.
@@ -148,20 +193,13 @@ impl Applications {
         let Self { streams, done } = self;
         let side = usize::from(segment.direction == Direction::Back);
         let place = streams.place(segment.stream, ends);
-        let Some(rest) = streams.in_order(place, side, segment, tcp) else {
+        let Some(mut rest) = streams.in_order(place, side, segment, tcp) else {
             layers.push(Layer::Data(tcp.payload));
             return false;
         };
-        let (body, mut rest) = streams.body(place, side, rest);
-        if !body.is_empty() {
-            layers.push(Layer::Data(body));
-        }
         let lost = u64::from(tcp.length).saturating_sub(tcp.payload.len() as u64);
         if lost > 0 {
-            streams.cut(place, side, rest, layers);
-            if let Some(state) = streams.side(place, side) {
-                state.pass(lost);
-            }
+            streams.cut(place, side, rest, lost, layers);
             return false;
         }
         match streams.complete(place, side, rest, done) {
@@ -211,6 +249,9 @@ fn push<'s>(found: Found, bytes: &'s [u8], layers: &mut Layers<'s>) {
         Protocol::Data => Layer::Data(content),
     });
 }
+
+/// What a beginning takes in memory beside its bytes, at most.
+const BESIDE: usize = 64;
 
 /// All streams, by number; the newest takes the place of the oldest.
 #[derive(Clone, Debug, Default)]
@@ -278,49 +319,42 @@ impl Streams {
         segment: &Segment,
         tcp: &Tcp<'s>,
     ) -> Option<&'s [u8]> {
+        // SYN takes a number of its own, before the first byte.
+        let syn = u32::from(tcp.flags.has(TcpFlags::SYN));
+        let from = segment.sequence.wrapping_add(syn);
         let state = self.side(place, side)?;
-        let next = *state.next.get_or_insert(segment.sequence);
-        let ahead = segment.sequence.wrapping_sub(next);
-        if ahead >= 1 << 31 {
-            let again = next.wrapping_sub(segment.sequence);
-            let fresh = tcp
-                .payload
-                .get(again as usize..)
-                .filter(|fresh| !fresh.is_empty())?;
-            state.next = Some(segment.sequence.wrapping_add(tcp.length));
-            return Some(fresh);
+        let next = *state.next.get_or_insert(from);
+        let ahead = from.wrapping_sub(next);
+        let known = if ahead < 1 << 31 {
+            0
+        } else {
+            next.wrapping_sub(from)
+        };
+        let fresh = tcp.payload.get(known as usize..).unwrap_or_default();
+        if known > 0 && fresh.is_empty() {
+            return None;
         }
-        state.next = Some(segment.sequence.wrapping_add(tcp.length));
-        if ahead > 0 {
-            state.pass(u64::from(ahead));
+        state.next = Some(from.wrapping_add(tcp.length));
+        if known == 0 && ahead > 0 {
+            state.body.miss(u64::from(ahead));
             self.give_up(place, side);
         }
-        Some(tcp.payload)
+        Some(fresh)
     }
 
     /// Parts off what belongs to a body.
     fn body<'s>(&mut self, place: usize, side: usize, bytes: &'s [u8]) -> (&'s [u8], &'s [u8]) {
-        let Some(state) = self.side(place, side) else {
-            return (bytes, &[]);
-        };
-        let length = usize::try_from(state.skip)
-            .unwrap_or(usize::MAX)
-            .min(bytes.len());
-        state.pass(length as u64);
-        bytes.split_at_checked(length).unwrap_or((bytes, &[]))
+        let taken = self
+            .side(place, side)
+            .map_or(0, |state| state.body.take(bytes));
+        bytes.split_at_checked(taken).unwrap_or((bytes, &[]))
     }
 
-    /// Bytes with others behind them that were not kept: the messages that are whole, and the
-    /// beginning of an HTTP header section, as far as it goes.
-    fn cut<'s>(&mut self, place: usize, side: usize, bytes: &'s [u8], layers: &mut Layers<'s>) {
-        self.give_up(place, side);
-        let protocol = self.list.get(place).and_then(|stream| stream.protocol);
-        let may_be_http = matches!(protocol, None | Some(Protocol::Http));
-        if may_be_http && begins_http(bytes) {
-            layers.push(Layer::Http(bytes));
-        } else if self.messages(place, side, bytes, layers) {
-            self.give_up(place, side);
-            layers.push(Layer::Data(bytes));
+    /// What stands at the front of `bytes`, of which `seen` were looked at before.
+    fn front(&self, place: usize, bytes: &[u8], seen: usize) -> Front {
+        match self.list.get(place) {
+            Some(stream) => front(stream.protocol, bytes, seen, stream.asked.oldest()),
+            None => Front::No,
         }
     }
 
@@ -332,28 +366,32 @@ impl Streams {
         bytes: &[u8],
         done: &mut Vec<u8>,
     ) -> Completed {
-        let Some(stream) = self.list.get_mut(place) else {
-            return Completed::Nothing;
-        };
-        let (protocol, after_head) = (stream.protocol, stream.after_head);
-        let Some(state) = stream
-            .sides
-            .get_mut(side)
+        let Some(state) = self
+            .side(place, side)
             .filter(|state| !state.held.is_empty())
         else {
             return Completed::Nothing;
         };
         let before = state.held.len();
-        state.held.extend_from_slice(bytes);
-        self.held_bytes += bytes.len();
-        match front(protocol, &state.held, before, after_head) {
-            Front::More if state.held.len() <= MOST => {
+        let mut held = std::mem::take(&mut state.held);
+        let room = held.capacity();
+        held.extend_from_slice(bytes);
+        self.held_bytes += held.capacity() - room;
+        let front = self.front(place, &held, before);
+        let is_short = held.len() <= MOST;
+        if let Front::Whole(found) = front {
+            done.clear();
+            done.extend_from_slice(held.get(..found.used).unwrap_or_default());
+        }
+        if let Some(state) = self.side(place, side) {
+            state.held = held;
+        }
+        match front {
+            Front::More if is_short => {
                 self.make_room();
                 Completed::StillMore
             }
             Front::Whole(found) if found.used >= before => {
-                done.clear();
-                done.extend_from_slice(state.held.get(..found.used).unwrap_or_default());
                 self.give_up(place, side);
                 self.found(place, side, found);
                 Completed::Message(found, found.used - before)
@@ -365,7 +403,7 @@ impl Streams {
         }
     }
 
-    /// The messages in bytes that begin one; whether the last of them is not whole.
+    /// Bodies and messages in bytes that begin one; whether the last message is not whole.
     fn messages<'s>(
         &mut self,
         place: usize,
@@ -373,12 +411,16 @@ impl Streams {
         mut bytes: &'s [u8],
         layers: &mut Layers<'s>,
     ) -> bool {
-        while !bytes.is_empty() {
-            let (protocol, after_head) = match self.list.get(place) {
-                Some(stream) => (stream.protocol, stream.after_head),
-                None => return false,
-            };
-            match front(protocol, bytes, 0, after_head) {
+        loop {
+            let (body, rest) = self.body(place, side, bytes);
+            if !body.is_empty() {
+                layers.push(Layer::Data(body));
+            }
+            if rest.is_empty() {
+                return false;
+            }
+            bytes = rest;
+            match self.front(place, bytes, 0) {
                 Front::Whole(found) => {
                     push(found, bytes, layers);
                     self.found(place, side, found);
@@ -393,13 +435,34 @@ impl Streams {
                     return false;
                 }
             }
-            let (body, rest) = self.body(place, side, bytes);
-            if !body.is_empty() {
-                layers.push(Layer::Data(body));
-            }
-            bytes = rest;
         }
-        false
+    }
+
+    /// Bytes with others behind them that were not kept: the messages that are whole, and the
+    /// beginning of an HTTP header section, as far as it goes.
+    fn cut<'s>(
+        &mut self,
+        place: usize,
+        side: usize,
+        bytes: &'s [u8],
+        lost: u64,
+        layers: &mut Layers<'s>,
+    ) {
+        self.give_up(place, side);
+        if self.messages(place, side, bytes, layers) {
+            let held = self.side(place, side).map_or(0, |state| state.held.len());
+            self.give_up(place, side);
+            let (_, begin) = bytes.split_at(bytes.len().saturating_sub(held));
+            let protocol = self.list.get(place).and_then(|stream| stream.protocol);
+            let may_be_http = matches!(protocol, None | Some(Protocol::Http));
+            layers.push(match may_be_http && begins_http(begin) {
+                true => Layer::Http(begin),
+                false => Layer::Data(begin),
+            });
+        }
+        if let Some(state) = self.side(place, side) {
+            state.body.miss(lost);
+        }
     }
 
     /// Remembers what a message tells of those behind it.
@@ -408,11 +471,13 @@ impl Streams {
             return;
         };
         stream.protocol.get_or_insert(found.protocol);
-        if found.protocol == Protocol::Http {
-            stream.after_head = found.is_head;
-        }
         if let Some(state) = stream.sides.get_mut(side) {
-            state.skip = found.skip;
+            state.body = found.body;
+        }
+        match found.start {
+            Some(Start::Request(method)) => stream.asked.add(method),
+            Some(Start::Response(status)) => stream.answered(status),
+            None => {}
         }
     }
 
@@ -424,7 +489,7 @@ impl Streams {
         };
         state.held = bytes.to_vec();
         state.ticket = ticket;
-        self.held_bytes += bytes.len();
+        self.held_bytes += bytes.len() + BESIDE;
         self.held.insert(ticket, (place, side));
         self.make_room();
     }
@@ -447,7 +512,7 @@ impl Streams {
             return;
         };
         let (held, ticket) = (std::mem::take(&mut state.held), state.ticket);
-        self.held_bytes = self.held_bytes.saturating_sub(held.len());
+        self.held_bytes = self.held_bytes.saturating_sub(held.capacity() + BESIDE);
         self.held.remove(&ticket);
     }
 }

@@ -7,6 +7,7 @@ use crate::http::{Framing, HeadParser, Limits};
 use crate::rpc::message::MAGIC;
 
 use super::application::Protocol;
+use super::body::{Body, Chunks};
 
 /// The longest message that is put together, in bytes; a longer one is passed over.
 pub(super) const MOST: usize = 64 * 1024;
@@ -31,10 +32,41 @@ pub(super) struct Found {
     pub(super) content: (usize, usize),
     /// Bytes that it takes at the front.
     pub(super) used: usize,
-    /// Bytes of a body behind it, `u64::MAX` up to the stream's end.
-    pub(super) skip: u64,
-    /// Whether it is a request whose response has no body.
-    pub(super) is_head: bool,
+    /// The body behind it.
+    pub(super) body: Body,
+    /// Of HTTP: which kind of message.
+    pub(super) start: Option<Start>,
+}
+
+/// A start line of HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Start {
+    /// Of a request.
+    Request(Method),
+    /// Of a response: its status, 0 where that is no number.
+    Response(u16),
+}
+
+/// What a request's method says of the body of its response.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Method {
+    /// HEAD: it has none, whatever its fields say.
+    Head,
+    /// CONNECT: with success, the connection becomes a tunnel.
+    Connect,
+    /// The fields tell.
+    #[default]
+    Other,
+}
+
+impl Method {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Head => "HEAD",
+            Self::Connect => "CONNECT",
+            Self::Other => "GET",
+        }
+    }
 }
 
 impl Found {
@@ -43,21 +75,16 @@ impl Found {
             protocol,
             content: (from, to),
             used: to,
-            skip: 0,
-            is_head: false,
+            body: Body::None,
+            start: None,
         }
     }
 }
 
 /// Looks at the front of `bytes`, which are not empty; it has said [`Front::More`] of the first
 /// `seen` of them before, and does not search them again, lest a head that comes byte by byte cost
-/// the square of its length. `None` as protocol: it is to be found out.
-pub(super) fn front(
-    protocol: Option<Protocol>,
-    bytes: &[u8],
-    seen: usize,
-    after_head: bool,
-) -> Front {
+/// the square of its length. `None` as protocol: it is to be found out. A response is one to `asked`.
+pub(super) fn front(protocol: Option<Protocol>, bytes: &[u8], seen: usize, asked: Method) -> Front {
     match protocol {
         Some(Protocol::Dns) => dns(bytes),
         Some(Protocol::Frames) => frame(Protocol::Frames, bytes),
@@ -66,11 +93,11 @@ pub(super) fn front(
             true => Front::More,
             false => frame(Protocol::Rpc, bytes),
         },
-        Some(Protocol::Http) => http(bytes, seen, after_head),
+        Some(Protocol::Http) => http(bytes, seen, asked),
         Some(Protocol::Data) => Front::No,
         None if bytes.starts_with(&MAGIC) => greeting(),
         None if begins(bytes, &MAGIC) => Front::More,
-        None => http(bytes, seen, after_head),
+        None => http(bytes, seen, asked),
     }
 }
 
@@ -105,7 +132,7 @@ fn frame(protocol: Protocol, bytes: &[u8]) -> Front {
     let size = usize::try_from(length).unwrap_or(usize::MAX);
     if size > MOST - 4 {
         let mut found = Found::plain(protocol, 0, 4);
-        (found.content, found.skip) = ((0, 0), u64::from(length));
+        (found.content, found.body) = ((0, 0), Body::Length(u64::from(length)));
         return Front::Whole(found);
     }
     if rest.len() < size {
@@ -133,43 +160,60 @@ pub(super) fn begins_http(bytes: &[u8]) -> bool {
     STARTS.iter().any(|start| bytes.starts_with(start))
 }
 
-fn http(bytes: &[u8], seen: usize, after_head: bool) -> Front {
+fn http(bytes: &[u8], seen: usize, asked: Method) -> Front {
     if !STARTS.iter().any(|start| begins(bytes, start)) {
         return Front::No;
     }
     // The empty line may have begun in what was seen.
     let from = seen.saturating_sub(3);
-    let mut fours = bytes.get(from..).unwrap_or_default().windows(4);
-    let Some(end) = fours.position(|four| four == b"\r\n\r\n") else {
+    let fresh = bytes.get(from..).unwrap_or_default();
+    let Some(end) = fresh.windows(4).position(|four| four == b"\r\n\r\n") else {
         return Front::More;
     };
-    let end = from + end;
-    let mut found = Found::plain(Protocol::Http, 0, end + 4);
-    let section = bytes.get(..end + 4).unwrap_or_default();
+    let end = from + end + 4;
+    let mut found = Found::plain(Protocol::Http, 0, end);
+    let section = bytes.get(..end).unwrap_or_default();
+    let start = start_of(section);
     // A section that breaks a rule is shown all the same; where its body ends is not known then.
-    let body = if bytes.starts_with(b"HTTP/") {
-        response_body(section, after_head)
-    } else {
-        found.is_head = bytes.starts_with(b"HEAD ");
-        request_body(section)
+    let framing = match start {
+        Start::Request(_) => request_framing(section),
+        Start::Response(_) => response_framing(section, asked),
     };
-    found.skip = match body {
-        Some(Framing::Length(length)) => length,
-        Some(Framing::UntilClose) => u64::MAX,
-        Some(Framing::None | Framing::Chunked) | None => 0,
+    found.start = Some(start);
+    found.body = match framing {
+        Some(Framing::Length(length)) => Body::Length(length),
+        Some(Framing::Chunked) => Body::Chunked(Chunks::START),
+        Some(Framing::UntilClose) => Body::UntilClose,
+        Some(Framing::None) | None => Body::None,
     };
     Front::Whole(found)
 }
 
-fn request_body(section: &[u8]) -> Option<Framing> {
+/// `HTTP/1.1 204 No Content` or `HEAD / HTTP/1.1`.
+fn start_of(section: &[u8]) -> Start {
+    if section.starts_with(b"HTTP/1.") {
+        let status = section
+            .get(9..12)
+            .and_then(|status| std::str::from_utf8(status).ok());
+        return Start::Response(status.and_then(|status| status.parse().ok()).unwrap_or(0));
+    }
+    Start::Request(if section.starts_with(b"HEAD ") {
+        Method::Head
+    } else if section.starts_with(b"CONNECT ") {
+        Method::Connect
+    } else {
+        Method::Other
+    })
+}
+
+fn request_framing(section: &[u8]) -> Option<Framing> {
     let mut parser = HeadParser::requests(Limits::default());
     parser.advance(section).ok()?;
     Some(parser.request(section).ok()?.framing)
 }
 
-fn response_body(section: &[u8], after_head: bool) -> Option<Framing> {
+fn response_framing(section: &[u8], asked: Method) -> Option<Framing> {
     let mut parser = HeadParser::responses(Limits::default());
     parser.advance(section).ok()?;
-    let method = if after_head { "HEAD" } else { "GET" };
-    Some(parser.response(section, method).ok()?.framing)
+    Some(parser.response(section, asked.name()).ok()?.framing)
 }

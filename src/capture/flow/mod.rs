@@ -29,6 +29,7 @@
 
 mod analysis;
 mod application;
+mod body;
 mod connection;
 mod conversations;
 mod explain;

@@ -3,21 +3,59 @@
 use super::*;
 use crate::capture::decode::{Layer, Layers};
 
-/// The layers of each segment, as text, when the client's bytes are cut at these places.
-fn layers(rules: &[&str], port: u16, bytes: &[u8], cuts: &[usize]) -> Vec<String> {
-    let rules: Vec<Rule> = rules.iter().filter_map(|text| Rule::parse(text)).collect();
-    let (mut flows, mut applications) = (Flows::new(), Applications::new(&rules));
-    let mut from = 0;
-    let mut told = Vec::new();
-    for to in cuts.iter().copied().chain([bytes.len()]) {
-        let part = &bytes[from..to];
-        let step = c(0, 500 + from as u32, 1, A, part.len());
+/// A connection of a client at port 1000, with the bytes that each side has sent.
+pub(super) struct Talk {
+    flows: Flows,
+    applications: Applications,
+    port: u16,
+    sent: [u32; 2],
+}
+
+impl Talk {
+    pub(super) fn new(rules: &[&str], port: u16) -> Self {
+        let rules: Vec<Rule> = rules.iter().filter_map(|text| Rule::parse(text)).collect();
+        Self {
+            flows: Flows::new(),
+            applications: Applications::new(&rules),
+            port,
+            sent: [0; 2],
+        }
+    }
+
+    /// The client's next bytes: the layers of their segment, as text.
+    pub(super) fn client(&mut self, bytes: &[u8]) -> String {
+        self.sent[0] += bytes.len() as u32;
+        self.again(true, self.sent[0] - bytes.len() as u32, bytes)
+    }
+
+    pub(super) fn server(&mut self, bytes: &[u8]) -> String {
+        self.sent[1] += bytes.len() as u32;
+        self.again(false, self.sent[1] - bytes.len() as u32, bytes)
+    }
+
+    /// Bytes behind the first `from` of a side.
+    fn again(&mut self, from_client: bool, from: u32, bytes: &[u8]) -> String {
+        let step = Script {
+            from_client,
+            ..c(
+                0,
+                500 + from,
+                500 + self.sent[usize::from(from_client)],
+                A,
+                bytes.len(),
+            )
+        };
         let mut ends = step.ends();
-        ends.destination.1 = port;
-        let tcp = step.tcp(part);
-        let segment = flows.tcp(ends, &tcp, 1, Duration::ZERO);
+        let server = if from_client {
+            &mut ends.destination
+        } else {
+            &mut ends.source
+        };
+        server.1 = self.port;
+        let tcp = step.tcp(bytes);
+        let segment = self.flows.tcp(ends, &tcp, 1, Duration::ZERO);
         let mut layers = Layers::new();
-        let more = applications.tcp(&segment, ends, &tcp, &mut layers);
+        let more = self.applications.tcp(&segment, ends, &tcp, &mut layers);
         let names = layers.as_slice().iter().map(|layer| match layer {
             Layer::Http(bytes) => format!("http{} ", bytes.len()),
             Layer::Dns(bytes) => format!("dns{} ", bytes.len()),
@@ -26,10 +64,17 @@ fn layers(rules: &[&str], port: u16, bytes: &[u8], cuts: &[usize]) -> Vec<String
             Layer::Data(bytes) => format!("data{} ", bytes.len()),
             _ => "?".to_owned(),
         });
-        told.push(names.collect::<String>() + if more { "more" } else { "" });
-        from = to;
+        names.collect::<String>() + if more { "more" } else { "" }
     }
-    told
+}
+
+/// The layers of each segment, as text, when the client's bytes are cut at these places.
+fn layers(rules: &[&str], port: u16, bytes: &[u8], cuts: &[usize]) -> Vec<String> {
+    let mut talk = Talk::new(rules, port);
+    let mut from = 0;
+    let cuts = cuts.iter().copied().chain([bytes.len()]);
+    cuts.map(|to| talk.client(&bytes[std::mem::replace(&mut from, to)..to]))
+        .collect()
 }
 
 const POST: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nGET xGET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -129,4 +174,66 @@ fn a_head_without_an_end_is_given_up() {
     bytes.resize(80_000, b'a');
     let told = layers(&[], 80, &bytes, &[30_000, 60_000]);
     assert_eq!(told, ["more", "more", "data20000 "]);
+}
+
+#[test]
+fn several_dns_messages_in_a_segment_are_several_layers() {
+    let bytes = b"\0\x0cabcdefghijkl\0\x0dabcdefghijklm\0\x0eabc";
+    assert_eq!(layers(&[], 53, bytes, &[]), ["dns12 dns13 more"]);
+}
+
+#[test]
+fn after_the_greeting_frames_of_both_directions_are_rpc() {
+    let mut talk = Talk::new(&[], 9);
+    assert_eq!(
+        talk.client(b"gwrpc 1\n\x01\0\0\0a\x02\0\0\0bc"),
+        "rpc1 rpc2 "
+    );
+    assert_eq!(talk.server(b"gwrpc 1\n\x03\0\0\0abc\x04\0"), "rpc3 more");
+    assert_eq!(talk.server(b"\0\0abcd"), "rpc4 ");
+}
+
+#[test]
+fn a_segment_that_comes_late_or_again_is_not_read_twice() {
+    let mut talk = Talk::new(&[], 80);
+    let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    assert_eq!(talk.client(request), "http27 ");
+    assert_eq!(talk.again(true, 0, request), "data27 ");
+    assert_eq!(talk.again(true, 20, b"\r\n\r\n"), "data4 ");
+    // The first half was there before, the other one is a message.
+    let both = [&request[..], &request[..]].concat();
+    assert_eq!(talk.again(true, 0, &both), "http27 ");
+    // A gap; then what fills it.
+    assert_eq!(talk.again(true, 81, request), "http27 ");
+    assert_eq!(talk.again(true, 54, request), "data27 ");
+}
+
+#[test]
+fn a_stream_that_begins_in_the_middle_is_data_up_to_a_start_line() {
+    let mut talk = Talk::new(&[], 80);
+    assert_eq!(talk.server(b"half of a body"), "data14 ");
+    assert_eq!(
+        talk.server(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab"),
+        "http38 data2 "
+    );
+    assert_eq!(
+        talk.client(b"ost: a\r\n\r\nGET / HTTP/1.1\r\n\r\n"),
+        "data28 "
+    );
+    assert_eq!(talk.client(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"), "http27 ");
+}
+
+#[test]
+fn a_message_in_a_syn_is_read_and_so_is_what_follows() {
+    let mut flows = Flows::new();
+    let mut applications = Applications::new(&[]);
+    for (sequence, flags, bytes) in [(99, S, &b"GET / "[..]), (106, A, b"HTTP/1.1\r\n\r\n")] {
+        let step = c(0, sequence, 1, flags, bytes.len());
+        let tcp = step.tcp(bytes);
+        let segment = flows.tcp(step.ends(), &tcp, 1, Duration::ZERO);
+        let mut layers = Layers::new();
+        let more = applications.tcp(&segment, step.ends(), &tcp, &mut layers);
+        assert_eq!(more, flags == S);
+        assert_eq!(matches!(layers.as_slice(), [Layer::Http(_)]), flags == A);
+    }
 }

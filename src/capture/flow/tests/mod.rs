@@ -1,6 +1,7 @@
 //! Scripted segments beside what tshark 4.0.17 says of the same bytes.
 
 mod application;
+mod bodies;
 mod follow;
 mod fuzz;
 
