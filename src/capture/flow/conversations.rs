@@ -71,7 +71,6 @@ impl fmt::Display for End {
                 write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
             }
             Self::Address(address) => write!(f, "{address}"),
-            Self::Port(IpAddr::V6(address), port) => write!(f, "[{address}]:{port}"),
             Self::Port(address, port) => write!(f, "{address}:{port}"),
         }
     }

@@ -3,14 +3,15 @@
 //! ```text
 //!   1   0.000000000 ... 51234 → 443 [SYN] Seq=0 Win=64240 Len=0 MSS=1460 WS=128
 //!         The client asks to open a connection (SYN).
-//!         Its numbers begin at 3735928559, shown as 0; the SYN takes one, its first byte is number 1.
+//!         Its numbers begin at 3735928559, shown as 0; the SYN takes one, so its first byte is number 1.
 //! ```
 //!
-//! The words follow RFC 9293 §3.3 to §3.6 and RFC 7323. Memory: a few bytes for each of the last
-//! [`Explain::MOST`] connections.
+//! Who is client and who is server is told by the handshake; where that is not in the capture, the
+//! sides are called by their ports. The words follow RFC 9293 §3.3 to §3.6 and RFC 7323. Memory: a few
+//! bytes for each of the last [`Explain::MOST`] connections.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use crate::capture::decode::{Decoded, Layer, Tcp, TcpFlags, TcpOption, TcpOptions};
 
@@ -19,12 +20,45 @@ use super::segment::{Direction, Marks, Segment};
 /// What was told of the connections so far.
 #[derive(Clone, Debug, Default)]
 pub struct Explain {
-    /// Which sides have closed, by connection.
-    closed: BTreeMap<u32, [bool; 2]>,
+    told: BTreeMap<u32, Told>,
+}
+
+/// What was told of a connection.
+#[derive(Clone, Copy, Debug, Default)]
+struct Told {
+    /// Whether a SYN was seen: it says who is the client.
+    has_roles: bool,
+    phase: Phase,
+    /// Of the side that opened it, and of the other.
+    sides: [Close; 2],
+}
+
+/// How far a connection has come, in this order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    /// The capture does not tell.
+    #[default]
+    Unknown,
+    /// A SYN was seen, and the answer to it, and the acknowledgment of that.
+    Asked,
+    Answered,
+    Open,
+    /// Both FINs are acknowledged.
+    Over,
+}
+
+/// How far a side has closed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Close {
+    /// The number behind its FIN.
+    fin: Option<u32>,
+    /// Whether its FIN came before the other side's.
+    first: bool,
+    acknowledged: bool,
 }
 
 impl Explain {
-    /// The most connections whose ends are remembered.
+    /// The most connections that are remembered; the oldest is forgotten first.
     pub const MOST: usize = 65_536;
 
     /// Nothing told yet.
@@ -34,51 +68,55 @@ impl Explain {
 
     /// Writes the lines for a packet, each indented by 8 spaces; none where it has no TCP segment.
     pub fn packet(&mut self, decoded: &Decoded<'_>, out: &mut String) {
-        let tcp = decoded
-            .layers
-            .as_slice()
-            .iter()
-            .find_map(|layer| match layer {
-                Layer::Tcp(tcp) => Some(tcp),
-                _ => None,
-            });
+        let mut layers = decoded.layers.as_slice().iter();
+        let tcp = layers.find_map(|layer| match layer {
+            Layer::Tcp(tcp) => Some(tcp),
+            _ => None,
+        });
         if let (Some(segment), Some(tcp)) = (&decoded.segment, tcp) {
             self.segment(segment, tcp, out);
         }
     }
 
-    /// The same for a segment.
-    pub fn segment(&mut self, segment: &Segment, tcp: &Tcp<'_>, out: &mut String) {
-        let mut words = Words { segment, tcp, out };
-        words.marks();
-        if words.has(TcpFlags::RST) {
-            words.reset();
-            return;
-        }
-        if words.has(TcpFlags::SYN) {
-            words.open();
-            return;
-        }
-        words.data();
-        words.acknowledges();
-        if words.has(TcpFlags::FIN) {
-            let both = self.close(segment);
-            words.close(both);
-        }
+    /// How many connections are remembered.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.told.len()
     }
 
-    /// Remembers that a side has closed; whether now both have.
-    fn close(&mut self, segment: &Segment) -> bool {
-        if self.closed.len() >= Self::MOST {
-            self.closed.pop_first();
+    /// The same for a segment.
+    pub fn segment(&mut self, segment: &Segment, tcp: &Tcp<'_>, out: &mut String) {
+        if self.told.len() >= Self::MOST && !self.told.contains_key(&segment.stream) {
+            self.told.pop_first();
         }
-        let sides = self.closed.entry(segment.stream).or_default();
-        let [forward, back] = sides;
-        match segment.direction {
-            Direction::Forward => *forward = true,
-            Direction::Back => *back = true,
+        let told = self.told.entry(segment.stream).or_default();
+        Words {
+            segment,
+            tcp,
+            told,
+            out,
         }
-        *forward && *back
+        .all();
+    }
+}
+
+/// A side, as it is called within a sentence; `{:#}` at the beginning of one.
+struct Who {
+    /// Whether it has opened the connection, where that is known.
+    client: Option<bool>,
+    port: u16,
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.client, f.alternate()) {
+            (Some(true), true) => f.write_str("The client"),
+            (Some(true), false) => f.write_str("the client"),
+            (Some(false), true) => f.write_str("The server"),
+            (Some(false), false) => f.write_str("the server"),
+            (None, true) => write!(f, "Port {}", self.port),
+            (None, false) => write!(f, "port {}", self.port),
+        }
     }
 }
 
@@ -86,23 +124,66 @@ impl Explain {
 struct Words<'a> {
     segment: &'a Segment,
     tcp: &'a Tcp<'a>,
+    told: &'a mut Told,
     out: &'a mut String,
 }
 
 impl Words<'_> {
+    fn all(&mut self) {
+        self.marks();
+        if self.has(TcpFlags::RST) {
+            self.reset();
+            return;
+        }
+        if self.has(TcpFlags::SYN) {
+            self.open();
+            self.data();
+            return;
+        }
+        if self.told.phase == Phase::Asked && self.segment.direction == Direction::Back {
+            // Its SYN was not seen.
+            self.told.phase = Phase::Open;
+        }
+        self.data();
+        if self.has(TcpFlags::ACK) {
+            self.acknowledges();
+            self.selective();
+            self.window();
+        }
+        self.congestion();
+        if self.has(TcpFlags::FIN) {
+            self.close();
+        }
+        self.over();
+    }
+
     fn has(&self, flag: u16) -> bool {
         self.tcp.flags.has(flag)
     }
 
-    fn line(&mut self, words: std::fmt::Arguments<'_>) {
+    fn line(&mut self, words: fmt::Arguments<'_>) {
         let _ = writeln!(self.out, "        {words}");
     }
 
     /// Who sends, and to whom.
-    fn sides(&self) -> (&'static str, &'static str) {
+    fn sides(&self) -> (Who, Who) {
+        let forward = self.segment.direction == Direction::Forward;
+        let who = |client, port| Who {
+            client: self.told.has_roles.then_some(client),
+            port,
+        };
+        (
+            who(forward, self.tcp.source),
+            who(!forward, self.tcp.destination),
+        )
+    }
+
+    /// How far the sender has closed, and how far the receiver.
+    fn closes(&mut self) -> (&mut Close, &mut Close) {
+        let [forward, back] = &mut self.told.sides;
         match self.segment.direction {
-            Direction::Forward => ("client", "server"),
-            Direction::Back => ("server", "client"),
+            Direction::Forward => (forward, back),
+            Direction::Back => (back, forward),
         }
     }
 
@@ -115,24 +196,37 @@ impl Words<'_> {
     }
 
     fn open(&mut self) {
+        self.told.has_roles = true;
         let (from, to) = self.sides();
-        if self.has(TcpFlags::ACK) {
+        let answer = self.has(TcpFlags::ACK);
+        let phase = if answer {
+            Phase::Answered
+        } else {
+            Phase::Asked
+        };
+        self.told.phase = self.told.phase.max(phase);
+        if answer {
             self.line(format_args!(
-                "The {from} agrees (SYN, ACK): it has the {to}'s SYN and sends its own."
+                "{from:#} agrees (SYN, ACK): it has the SYN of {to} and sends its own."
             ));
         } else {
-            self.line(format_args!("The {from} asks to open a connection (SYN)."));
+            self.line(format_args!("{from:#} asks to open a connection (SYN)."));
         }
-        let raw = self.tcp.sequence;
+        let (raw, shown) = (self.tcp.sequence, self.segment.sequence);
+        let first = shown.wrapping_add(1);
         self.line(format_args!(
-            "Its numbers begin at {raw}, shown as 0; the SYN takes one, so its first byte is number 1."
+            "Its numbers begin at {raw}, shown as {shown}; the SYN takes one, so its first byte is number {first}."
         ));
-        if self.has(TcpFlags::ACK) {
+        if answer {
             let ack = self.segment.acknowledgment;
             self.line(format_args!(
-                "Ack={ack}: the byte that it expects next from the {to}."
+                "Ack={ack}: the byte that it expects next from {to}."
             ));
         }
+        let window = self.segment.window;
+        self.line(format_args!(
+            "Win={window}: it has room for so many bytes; the window of a SYN is never scaled."
+        ));
         self.options();
     }
 
@@ -162,20 +256,19 @@ impl Words<'_> {
 
     fn data(&mut self) {
         let (from, _) = self.sides();
-        let Segment {
-            sequence,
-            length,
-            marks,
-            ..
-        } = *self.segment;
+        let Segment { length, marks, .. } = *self.segment;
         if length == 0 || marks.has(Marks::KEEP_ALIVE) {
             return;
         }
-        let last = sequence.wrapping_add(length - 1);
-        let bytes = if length == 1 { "byte" } else { "bytes" };
-        self.line(format_args!(
-            "The {from} sends {length} {bytes}: numbers {sequence} to {last}."
-        ));
+        let syn = u32::from(self.has(TcpFlags::SYN));
+        let first = self.segment.sequence.wrapping_add(syn);
+        let last = first.wrapping_add(length - 1);
+        match length {
+            1 => self.line(format_args!("{from:#} sends 1 byte: number {first}.")),
+            _ => self.line(format_args!(
+                "{from:#} sends {length} bytes: numbers {first} to {last}."
+            )),
+        }
         if self.has(TcpFlags::PSH) {
             self.line(format_args!(
                 "PSH: the receiver shall hand them to its program at once."
@@ -184,34 +277,59 @@ impl Words<'_> {
     }
 
     fn acknowledges(&mut self) {
-        if !self.has(TcpFlags::ACK) {
-            return;
-        }
         let (from, to) = self.sides();
-        let Segment {
-            acknowledgment,
-            window,
-            sequence,
-            ..
-        } = *self.segment;
-        let handshake = sequence == 1 && acknowledgment == 1 && self.segment.length == 0;
-        if handshake
-            && self.segment.direction == Direction::Forward
-            && self.segment.marks.is_empty()
-            && self.segment.window_shift.is_some()
-            && !self.has(TcpFlags::FIN)
-        {
+        let ack = self.segment.acknowledgment;
+        let (_, other) = self.closes();
+        let closes = other.fin == Some(ack);
+        other.acknowledged |= closes;
+        let forward = self.segment.direction == Direction::Forward;
+        if forward && self.told.phase == Phase::Answered {
+            self.told.phase = Phase::Open;
             self.line(format_args!(
-                "The {from} has the {to}'s SYN (ACK): the connection is open."
+                "{from:#} has the SYN of {to} (ACK): the connection is open."
+            ));
+        } else if closes {
+            self.line(format_args!(
+                "Ack={ack}: {from} has all that {to} has sent, and its FIN."
             ));
         } else {
-            let before = acknowledgment.wrapping_sub(1);
             self.line(format_args!(
-                "Ack={acknowledgment}: the {from} has all up to number {before} and expects {acknowledgment} next."
+                "Ack={ack}: {from} has all before number {ack} and expects that next."
             ));
         }
+    }
+
+    /// Ranges of SACK (RFC 2018); one before the acknowledgment tells of bytes that came twice
+    /// (RFC 2883).
+    fn selective(&mut self) {
+        let ack = self.tcp.acknowledgment;
+        let blocks = TcpOptions::of(self.tcp.options).find_map(|option| match option {
+            TcpOption::Sack(blocks) => Some(blocks),
+            _ => None,
+        });
+        for (left, right) in blocks.into_iter().flatten() {
+            let shown = |raw: u32| {
+                raw.wrapping_sub(ack)
+                    .wrapping_add(self.segment.acknowledgment)
+            };
+            let (first, last) = (shown(left), shown(right.wrapping_sub(1)));
+            if left.wrapping_sub(ack) < 1 << 31 {
+                self.line(format_args!(
+                    "SACK: behind a gap it has numbers {first} to {last} as well."
+                ));
+            } else {
+                self.line(format_args!(
+                    "SACK: numbers {first} to {last} have come to it twice."
+                ));
+            }
+        }
+    }
+
+    fn window(&mut self) {
+        let Segment { window, .. } = *self.segment;
         let field = self.tcp.window;
         match self.segment.window_shift {
+            _ if window == 0 => self.line(format_args!("Win=0: it has no room for more bytes.")),
             Some(shift) if shift > 0 => {
                 let factor = 1_u32 << shift.min(14);
                 self.line(format_args!(
@@ -225,38 +343,74 @@ impl Words<'_> {
         }
     }
 
-    fn close(&mut self, both: bool) {
+    /// Explicit congestion notification (RFC 3168 §6.1).
+    fn congestion(&mut self) {
+        if self.has(TcpFlags::ECE) {
+            self.line(format_args!(
+                "ECE: a router on the way has marked a packet as congested; send more slowly."
+            ));
+        }
+        if self.has(TcpFlags::CWR) {
+            self.line(format_args!("CWR: it has begun to send more slowly."));
+        }
+    }
+
+    fn close(&mut self) {
         let (from, to) = self.sides();
         let number = self.segment.sequence.wrapping_add(self.segment.length);
+        let (own, other) = self.closes();
+        own.fin = Some(number.wrapping_add(1));
+        let both = other.fin.is_some();
+        own.first |= !both;
         self.line(format_args!(
-            "The {from} has no more to send (FIN); that takes number {number}."
+            "{from:#} has no more to send (FIN); that takes number {number}."
         ));
         if both {
             self.line(format_args!(
-                "Now both have closed: with the {to}'s acknowledgment of {} the connection is over.",
-                number.wrapping_add(1)
+                "Now both have closed: the connection is over once each FIN is acknowledged."
             ));
         } else {
             self.line(format_args!(
-                "The {to} may go on sending: the connection is half closed."
+                "{to:#} may go on sending: the connection is half closed."
             ));
         }
     }
 
+    /// Both FINs are acknowledged: told once (RFC 9293 §3.6).
+    fn over(&mut self) {
+        let all = self.told.sides.iter().all(|side| side.acknowledged);
+        if !all || self.told.phase == Phase::Over {
+            return;
+        }
+        self.told.phase = Phase::Over;
+        let (from, to) = self.sides();
+        let (own, _) = self.closes();
+        let first = if own.first { from } else { to };
+        self.line(format_args!(
+            "Both FINs are acknowledged: the connection is over."
+        ));
+        self.line(format_args!(
+            "{first:#} has closed first and keeps its port for a while, in case this was lost (TIME-WAIT)."
+        ));
+    }
+
     fn reset(&mut self) {
         let (from, to) = self.sides();
-        if self.segment.sequence == 0
-            || (self.segment.sequence == 1
-                && self.has(TcpFlags::ACK)
-                && self.segment.acknowledgment == 1)
-        {
-            self.line(format_args!("The {from} refuses (RST): nobody listens there, or it does not want the connection."));
+        let back = self.segment.direction == Direction::Back;
+        if back && self.told.phase == Phase::Asked {
+            self.line(format_args!(
+                "{from:#} refuses (RST): nobody listens there, or it does not want the connection."
+            ));
+        } else if self.told.phase == Phase::Over {
+            self.line(format_args!(
+                "{from:#} does not know this connection any more (RST)."
+            ));
         } else {
-            self.line(format_args!("The {from} breaks the connection off (RST)."));
+            self.line(format_args!("{from:#} breaks the connection off (RST)."));
+            self.line(format_args!(
+                "It is gone at once, for both; what {to} had not read may be lost."
+            ));
         }
-        self.line(format_args!(
-            "It is gone at once, for both; what the {to} had not read may be lost."
-        ));
     }
 }
 
@@ -267,7 +421,7 @@ const MARKS: [(Marks, &str); 15] = [
     ),
     (
         Marks::RETRANSMISSION,
-        "Sent again: the bytes were seen before, and no acknowledgment came in time.",
+        "Sent again: no acknowledgment came in time.",
     ),
     (
         Marks::FAST_RETRANSMISSION,
@@ -288,7 +442,7 @@ const MARKS: [(Marks, &str); 15] = [
     ),
     (
         Marks::DUPLICATE_ACK,
-        "The same acknowledgment again: something came, but not what is expected next.",
+        "The same acknowledgment again: most often something came, but not what is expected next.",
     ),
     (
         Marks::KEEP_ALIVE,
@@ -312,7 +466,7 @@ const MARKS: [(Marks, &str); 15] = [
     ),
     (
         Marks::WINDOW_UPDATE,
-        "Only the room has changed: its program has read.",
+        "Only the room has changed: most often because its program has read.",
     ),
     (
         Marks::WINDOW_FULL,

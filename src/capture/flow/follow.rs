@@ -172,9 +172,10 @@ impl Follow {
         }
     }
 
-    /// Takes a datagram of any conversation.
+    /// Takes a datagram of any conversation; an empty one is not shown.
     pub fn udp(&mut self, stream: u32, ends: Ends, payload: &[u8], out: &mut String) {
-        if self.target.udp && stream == self.target.stream {
+        // As with tshark, node 0 is the one that has sent the first bytes.
+        if self.target.udp && stream == self.target.stream && !payload.is_empty() {
             let side = self.side_of(ends, out);
             self.show(side, payload, out);
         }
@@ -387,10 +388,10 @@ impl Follow {
 
 const LINE: &str = "===================================================================\n";
 
-/// White space stays.
+/// Line ends stay.
 fn printable(byte: u8) -> char {
     match byte {
-        b'\t'..=b'\r' | b' '..=b'~' => char::from(byte),
+        b'\n' | b'\r' | b' '..=b'~' => char::from(byte),
         _ => '.',
     }
 }

@@ -37,6 +37,7 @@ mod flows;
 mod follow;
 mod messages;
 mod segment;
+mod streams;
 mod table;
 mod unacked;
 

@@ -2,7 +2,6 @@
 
 use super::super::body::{Body, Chunks};
 use super::application::Talk;
-use super::*;
 use crate::http::{ChunkReader, Limits, Piece};
 
 /// How much of the input a strict reader takes for a body.

@@ -1,0 +1,387 @@
+//! What the streams of a capture speak: where each side of them stands, and the beginnings of messages
+//! that are not whole yet. Pure.
+//!
+//! A side is in a body, whose bytes go by; or holds the beginning of a message; or a message comes next.
+
+use std::collections::BTreeMap;
+
+use crate::capture::decode::{Layer, Layers, Tcp, TcpFlags};
+
+use super::application::{Applications, Protocol, Rule, Transport};
+use super::body::Body;
+use super::flows::Flows;
+use super::messages::{Found, Front, MOST, Method, Start, begins_http, front};
+use super::segment::{Ends, Segment};
+
+/// One side of a stream.
+#[derive(Clone, Debug, Default)]
+struct Side {
+    /// The relative number of the byte that comes next, once a segment was seen.
+    next: Option<u32>,
+    /// What is still to be passed over.
+    body: Body,
+    /// The beginning of a message, and which one of all it is.
+    held: Vec<u8>,
+    ticket: u64,
+}
+
+/// The requests of a stream that have no response yet, oldest first: two bits each.
+#[derive(Clone, Copy, Debug, Default)]
+struct Asked {
+    methods: u64,
+    count: u32,
+}
+
+impl Asked {
+    /// More are not told apart: their responses are taken for those to a GET.
+    const MOST: u32 = 32;
+
+    fn add(&mut self, method: Method) {
+        let bits = match method {
+            Method::Other => 0,
+            Method::Head => 1,
+            Method::Connect => 2,
+        };
+        if self.count < Self::MOST {
+            self.methods |= bits << (2 * self.count);
+        }
+        self.count = self.count.saturating_add(1);
+    }
+
+    fn oldest(self) -> Method {
+        match self.methods & 3 {
+            1 => Method::Head,
+            2 => Method::Connect,
+            _ => Method::Other,
+        }
+    }
+
+    fn answered(&mut self) {
+        self.methods >>= 2;
+        self.count = self.count.saturating_sub(1);
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct Stream {
+    number: u32,
+    known: bool,
+    protocol: Option<Protocol>,
+    asked: Asked,
+    sides: [Side; 2],
+}
+
+impl Stream {
+    /// A response has come to the oldest request.
+    fn answered(&mut self, status: u16) {
+        match (status, self.asked.oldest()) {
+            // RFC 9110 §7.8: from here on it is another protocol, which we do not know.
+            (101, _) => self.protocol = Some(Protocol::Data),
+            // Another response to the same request follows.
+            (100..=199, _) => return,
+            // RFC 9110 §9.3.6: from here on a tunnel, in which any protocol may be spoken.
+            (200..=299, Method::Connect) => self.protocol = None,
+            _ => {}
+        }
+        self.asked.answered();
+    }
+}
+
+/// What has become of the beginning that a side had.
+pub(super) enum Completed {
+    /// There was none, or it was none after all.
+    Nothing,
+    /// It is not whole yet.
+    StillMore,
+    /// It is whole, with so many bytes of the segment.
+    Message(Found, usize),
+}
+
+pub(super) fn push<'s>(found: Found, bytes: &'s [u8], layers: &mut Layers<'s>) {
+    let (from, to) = found.content;
+    let Some(content) = bytes.get(from..to).filter(|content| !content.is_empty()) else {
+        return;
+    };
+    layers.push(match found.protocol {
+        Protocol::Dns => Layer::Dns(content),
+        Protocol::Http => Layer::Http(content),
+        Protocol::Rpc => Layer::Rpc(content),
+        Protocol::Frames => Layer::Frame(content),
+        Protocol::Data => Layer::Data(content),
+    });
+}
+
+/// What a beginning takes in memory beside its bytes, at most.
+const BESIDE: usize = 64;
+
+/// All streams, by number; the newest takes the place of the oldest.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Streams {
+    rules: Vec<Rule>,
+    list: Vec<Stream>,
+    /// Beginnings by age: place of the stream, side.
+    held: BTreeMap<u64, (usize, usize)>,
+    held_bytes: usize,
+    tickets: u64,
+}
+
+impl Streams {
+    pub(super) fn new(rules: Vec<Rule>) -> Self {
+        Self {
+            rules,
+            ..Self::default()
+        }
+    }
+
+    /// By rule, or DNS by its ports.
+    pub(super) fn rule(&self, transport: Transport, ends: Ends) -> Option<Protocol> {
+        let ports = [ends.source.1, ends.destination.1];
+        let rule = self.rules.iter().rev();
+        let mut fits =
+            rule.filter(|rule| rule.transport == transport && ports.contains(&rule.port));
+        match fits.next() {
+            Some(rule) => Some(rule.protocol),
+            None => ports
+                .iter()
+                .any(|port| matches!(port, 53 | 5353 | 5355))
+                .then_some(Protocol::Dns),
+        }
+    }
+
+    pub(super) fn place(&mut self, number: u32, ends: Ends) -> usize {
+        let place = number as usize % Flows::MOST;
+        if self
+            .list
+            .get(place)
+            .is_some_and(|stream| stream.number == number && stream.known)
+        {
+            return place;
+        }
+        if self.list.len() <= place {
+            self.list.resize_with(place + 1, Stream::default);
+        }
+        for side in 0..2 {
+            self.give_up(place, side);
+        }
+        let protocol = self.rule(Transport::Tcp, ends);
+        if let Some(stream) = self.list.get_mut(place) {
+            *stream = Stream {
+                number,
+                known: true,
+                protocol,
+                ..Stream::default()
+            };
+        }
+        place
+    }
+
+    fn side(&mut self, place: usize, side: usize) -> Option<&mut Side> {
+        self.list.get_mut(place)?.sides.get_mut(side)
+    }
+
+    /// The bytes that come next; `None` where all of them were there before.
+    pub(super) fn in_order<'s>(
+        &mut self,
+        place: usize,
+        side: usize,
+        segment: &Segment,
+        tcp: &Tcp<'s>,
+    ) -> Option<&'s [u8]> {
+        // SYN takes a number of its own, before the first byte.
+        let syn = u32::from(tcp.flags.has(TcpFlags::SYN));
+        let from = segment.sequence.wrapping_add(syn);
+        let state = self.side(place, side)?;
+        let next = *state.next.get_or_insert(from);
+        let ahead = from.wrapping_sub(next);
+        let known = if ahead < 1 << 31 {
+            0
+        } else {
+            next.wrapping_sub(from)
+        };
+        let fresh = tcp.payload.get(known as usize..).unwrap_or_default();
+        if known > 0 && fresh.is_empty() {
+            return None;
+        }
+        state.next = Some(from.wrapping_add(tcp.length));
+        if known == 0 && ahead > 0 {
+            state.body.miss(u64::from(ahead));
+            self.give_up(place, side);
+        }
+        Some(fresh)
+    }
+
+    /// Parts off what belongs to a body.
+    fn body<'s>(&mut self, place: usize, side: usize, bytes: &'s [u8]) -> (&'s [u8], &'s [u8]) {
+        let taken = self
+            .side(place, side)
+            .map_or(0, |state| state.body.take(bytes));
+        bytes.split_at_checked(taken).unwrap_or((bytes, &[]))
+    }
+
+    /// What stands at the front of `bytes`, of which `seen` were looked at before.
+    fn front(&self, place: usize, bytes: &[u8], seen: usize) -> Front {
+        match self.list.get(place) {
+            Some(stream) => front(stream.protocol, bytes, seen, stream.asked.oldest()),
+            None => Front::No,
+        }
+    }
+
+    /// Goes on with the beginning that the side has.
+    pub(super) fn complete(
+        &mut self,
+        place: usize,
+        side: usize,
+        bytes: &[u8],
+        done: &mut Vec<u8>,
+    ) -> Completed {
+        let Some(state) = self
+            .side(place, side)
+            .filter(|state| !state.held.is_empty())
+        else {
+            return Completed::Nothing;
+        };
+        let before = state.held.len();
+        let mut held = std::mem::take(&mut state.held);
+        let room = held.capacity();
+        held.extend_from_slice(bytes);
+        self.held_bytes += held.capacity() - room;
+        let front = self.front(place, &held, before);
+        let is_short = held.len() <= MOST;
+        if let Front::Whole(found) = front {
+            done.clear();
+            done.extend_from_slice(held.get(..found.used).unwrap_or_default());
+        }
+        if let Some(state) = self.side(place, side) {
+            state.held = held;
+        }
+        match front {
+            Front::More if is_short => {
+                self.make_room();
+                Completed::StillMore
+            }
+            Front::Whole(found) if found.used >= before => {
+                self.give_up(place, side);
+                self.found(place, side, found);
+                Completed::Message(found, found.used - before)
+            }
+            _ => {
+                self.give_up(place, side);
+                Completed::Nothing
+            }
+        }
+    }
+
+    /// Bodies and messages in bytes that begin one; whether the last message is not whole.
+    pub(super) fn messages<'s>(
+        &mut self,
+        place: usize,
+        side: usize,
+        mut bytes: &'s [u8],
+        layers: &mut Layers<'s>,
+    ) -> bool {
+        loop {
+            let (body, rest) = self.body(place, side, bytes);
+            if !body.is_empty() {
+                layers.push(Layer::Data(body));
+            }
+            if rest.is_empty() {
+                return false;
+            }
+            bytes = rest;
+            match self.front(place, bytes, 0) {
+                Front::Whole(found) => {
+                    push(found, bytes, layers);
+                    self.found(place, side, found);
+                    bytes = bytes.get(found.used..).unwrap_or_default();
+                }
+                Front::More if bytes.len() <= MOST => {
+                    self.hold(place, side, bytes);
+                    return true;
+                }
+                Front::More | Front::No => {
+                    layers.push(Layer::Data(bytes));
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// Bytes with others behind them that were not kept: the messages that are whole, and the
+    /// beginning of an HTTP header section, as far as it goes.
+    pub(super) fn cut<'s>(
+        &mut self,
+        place: usize,
+        side: usize,
+        bytes: &'s [u8],
+        lost: u64,
+        layers: &mut Layers<'s>,
+    ) {
+        self.give_up(place, side);
+        if self.messages(place, side, bytes, layers) {
+            let held = self.side(place, side).map_or(0, |state| state.held.len());
+            self.give_up(place, side);
+            let begin = bytes.len().saturating_sub(held);
+            let begin = bytes.get(begin..).unwrap_or_default();
+            let protocol = self.list.get(place).and_then(|stream| stream.protocol);
+            let may_be_http = matches!(protocol, None | Some(Protocol::Http));
+            layers.push(match may_be_http && begins_http(begin) {
+                true => Layer::Http(begin),
+                false => Layer::Data(begin),
+            });
+        }
+        if let Some(state) = self.side(place, side) {
+            state.body.miss(lost);
+        }
+    }
+
+    /// Remembers what a message tells of those behind it.
+    fn found(&mut self, place: usize, side: usize, found: Found) {
+        let Some(stream) = self.list.get_mut(place) else {
+            return;
+        };
+        stream.protocol.get_or_insert(found.protocol);
+        if let Some(state) = stream.sides.get_mut(side) {
+            state.body = found.body;
+        }
+        match found.start {
+            Some(Start::Request(method)) => stream.asked.add(method),
+            Some(Start::Response(status)) => stream.answered(status),
+            None => {}
+        }
+    }
+
+    fn hold(&mut self, place: usize, side: usize, bytes: &[u8]) {
+        self.tickets += 1;
+        let ticket = self.tickets;
+        let Some(state) = self.side(place, side) else {
+            return;
+        };
+        state.held = bytes.to_vec();
+        state.ticket = ticket;
+        self.held_bytes += bytes.len() + BESIDE;
+        self.held.insert(ticket, (place, side));
+        self.make_room();
+    }
+
+    fn make_room(&mut self) {
+        while self.held_bytes > Applications::HELD {
+            let Some((_, &(place, side))) = self.held.first_key_value() else {
+                return;
+            };
+            self.give_up(place, side);
+        }
+    }
+
+    /// Forgets the beginning that a side has.
+    fn give_up(&mut self, place: usize, side: usize) {
+        let Some(state) = self
+            .side(place, side)
+            .filter(|state| !state.held.is_empty())
+        else {
+            return;
+        };
+        let (held, ticket) = (std::mem::take(&mut state.held), state.ticket);
+        self.held_bytes = self.held_bytes.saturating_sub(held.capacity() + BESIDE);
+        self.held.remove(&ticket);
+    }
+}
