@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use groundwire::capture::decode::{Decoder, Layer, Settings};
+use groundwire::capture::flow::{Applications, Follow, Target};
 use groundwire::capture::{LinkType, Packet};
 use groundwire::sys::counting::{self, Counting};
 
@@ -61,5 +62,74 @@ fn fragments_that_never_become_a_packet_are_held_within_bounds() {
             }
         });
         assert!(most < MOST, "{most} bytes for fragments of {size}");
+    }
+}
+
+/// A segment from a client's port to port 80, behind its first `from` bytes.
+fn segment(client: u16, from: u32, payload: &[u8]) -> Vec<u8> {
+    let (port, sequence) = (client.to_be_bytes(), (1000 + from).to_be_bytes());
+    let mut segment = vec![port[0], port[1], 0, 80];
+    segment.extend(sequence);
+    segment.extend([0, 0, 0, 1, 0x50, 0x10, 1, 0, 0, 0, 0, 0]);
+    segment.extend(payload);
+    ipv4(6, 1, 0, &segment)
+}
+
+#[test]
+fn messages_that_never_end_are_held_within_bounds() {
+    // Beside what is held: the table of connections, and one beginning that is made longer.
+    const MOST: usize = Applications::HELD + (4 << 20);
+    let mut begin = b"GET / HTTP/1.1\r\n".to_vec();
+    begin.resize(1400, b'a');
+    for parts in [1, 20] {
+        let (_, most) = counting::peak(|| {
+            let mut decoder = Decoder::new(Settings::default());
+            for client in 1000..5000 {
+                for part in 0..parts {
+                    let bytes = segment(client, part * 1400, &begin);
+                    let decoded = decoder.decode(&packet(&bytes));
+                    assert!(decoded.part_of_message);
+                }
+            }
+        });
+        assert!(
+            most < MOST,
+            "{most} bytes for beginnings of {parts} segments"
+        );
+    }
+}
+
+#[test]
+fn a_connection_takes_less_than_a_kibibyte() {
+    const CONNECTIONS: u16 = 40_000;
+    // Its bytes are the beginning of a message: of one letter, so that most of it is what stands beside.
+    let (_, most) = counting::peak(|| {
+        let mut decoder = Decoder::new(Settings::default());
+        for client in 0..CONNECTIONS {
+            decoder.decode(&packet(&segment(client, 0, b"G")));
+        }
+    });
+    let each = most / usize::from(CONNECTIONS);
+    assert!(each < 1024, "{each} bytes for a connection");
+}
+
+#[test]
+fn what_a_followed_stream_holds_back_is_bounded() {
+    // The tables of what waits, the decoder's own, and the text of a segment.
+    const MOST: usize = Follow::WAITING + (4 << 20);
+    for size in [1, 40_000] {
+        let payload = vec![7; size];
+        let (_, most) = counting::peak(|| {
+            let mut decoder = Decoder::new(Settings::default());
+            let mut follow = Follow::new(Target::parse("tcp,0,raw").expect("a target"));
+            let mut out = String::new();
+            for number in 0..20_000_u32 {
+                // A hole before each but the first.
+                let bytes = segment(1000, number * (size as u32 + 1), &payload);
+                follow.packet(&decoder.decode(&packet(&bytes)), &mut out);
+                out.clear();
+            }
+        });
+        assert!(most < MOST, "{most} bytes for segments of {size}");
     }
 }
