@@ -128,17 +128,7 @@ impl Connection {
         };
         let syn = tcp.flags.has(TcpFlags::SYN);
         let ack = tcp.flags.has(TcpFlags::ACK);
-        let first = tcp.sequence.wrapping_sub(u32::from(!syn));
-        // The answer to a SYN tells the number better than an acknowledgment that was seen before.
-        let again = syn && ack && sender.base.is_some_and(|base| base != first);
-        let base = match sender.base {
-            Some(base) if !again => base,
-            _ => *sender.base.insert(first),
-        };
-        if ack {
-            let before = tcp.acknowledgment.wrapping_sub(1);
-            receiver.base.get_or_insert(before);
-        }
+        let (base, again) = bases(sender, receiver, tcp);
         if syn {
             agree(sender, receiver, tcp);
         }
@@ -147,20 +137,7 @@ impl Connection {
             Some(base) if ack => tcp.acknowledgment.wrapping_sub(base),
             _ => tcp.acknowledgment,
         };
-        let facts = Facts {
-            sequence: tcp.sequence,
-            acknowledgment: tcp.acknowledgment,
-            flags: tcp.flags,
-            window: tcp.window,
-            length: tcp.length,
-            sacks: if ack && !syn {
-                sacks(tcp.options)
-            } else {
-                Sacks::default()
-            },
-            number,
-            time,
-        };
+        let facts = facts(tcp, (number, time));
         let mut marks = analyse(sender, receiver, unacked, self.round_trip, &facts);
         if again {
             marks.add(Marks::PORT_REUSED);
@@ -195,6 +172,45 @@ impl Connection {
         } else if ack && !syn && self.round_trip == 0 && self.syn_time != 0 {
             self.round_trip = facts.time.wrapping_sub(self.syn_time);
         }
+    }
+}
+
+/// What relative numbers of both sides count from, where that was not known: the sender's, and whether
+/// it was known otherwise before.
+fn bases(sender: &mut Side, receiver: &mut Side, tcp: &Tcp<'_>) -> (u32, bool) {
+    let syn = tcp.flags.has(TcpFlags::SYN);
+    let ack = tcp.flags.has(TcpFlags::ACK);
+    let first = tcp.sequence.wrapping_sub(u32::from(!syn));
+    // The answer to a SYN tells the number better than an acknowledgment that was seen before.
+    let again = syn && ack && sender.base.is_some_and(|base| base != first);
+    let base = match sender.base {
+        Some(base) if !again => base,
+        _ => *sender.base.insert(first),
+    };
+    if ack {
+        let before = tcp.acknowledgment.wrapping_sub(1);
+        receiver.base.get_or_insert(before);
+    }
+    (base, again)
+}
+
+/// What the analysis reads.
+fn facts(tcp: &Tcp<'_>, (number, time): (u64, u64)) -> Facts {
+    let ack = tcp.flags.has(TcpFlags::ACK);
+    let syn = tcp.flags.has(TcpFlags::SYN);
+    Facts {
+        sequence: tcp.sequence,
+        acknowledgment: tcp.acknowledgment,
+        flags: tcp.flags,
+        window: tcp.window,
+        length: tcp.length,
+        sacks: if ack && !syn {
+            sacks(tcp.options)
+        } else {
+            Sacks::default()
+        },
+        number,
+        time,
     }
 }
 

@@ -55,8 +55,10 @@ impl Flows {
             reused = true;
         }
         self.make_room();
-        let (stream, connection) = self.tcp.add(key, Connection::new(swapped, tcp));
+        let stream = self.tcp.next_number();
+        let mut connection = Connection::new(swapped, tcp);
         let mut segment = connection.segment(stream, swapped, tcp, when, &mut self.unacked);
+        self.tcp.add(key, connection);
         if reused {
             segment.marks.add(Marks::PORT_REUSED);
         }
@@ -75,7 +77,7 @@ impl Flows {
             ..Connection::default()
         };
         self.make_room();
-        self.tcp.add(key, connection).0
+        self.tcp.add(key, connection)
     }
 
     /// Before a connection is added: the one that it takes the place of gives back what it has.
@@ -97,7 +99,7 @@ impl Flows {
         if let Some((number, ())) = self.udp.find(&key) {
             return number;
         }
-        self.udp.add(key, ()).0
+        self.udp.add(key, ())
     }
 }
 

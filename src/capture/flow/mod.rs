@@ -9,7 +9,7 @@
 //! ```text
 //!  ends, segment ──> table ──> connection ──> Segment: stream, relative numbers, window
 //!                              └─ analysis ──> its Marks: sent again, late, lost before ...
-//!  payload ──> application: in order ──> messages ──> layers: DNS, HTTP, RPC, frames
+//!  payload ──> streams: in order ──> body or messages ──> layers: DNS, HTTP, RPC, frames
 //! ```
 //!
 //! A capture is no witness of everything: it begins in the middle, lacks packets, has them in
@@ -19,13 +19,13 @@
 //!
 //! In reading order: `segment` ([`Ends`], [`Segment`], [`Marks`]: what comes out), `table` (a
 //! conversation by its ends), `flows` ([`Flows`]), `connection` (relative numbers), `analysis` (the
-//! marks), `unacked` (what was sent and not acknowledged); `messages` (where a message ends),
-//! `application` ([`Applications`]: which protocol, put together over segments); and what is made of
-//! it all for people: `conversations` ([`Conversations`]), `follow` ([`Follow`]), `explain`
+//! marks), `unacked` (what was sent and not acknowledged); `messages` (where a message ends), `body`
+//! (and where the body behind it does), `streams` (put together over segments), `application`
+//! ([`Applications`]: which protocol); and what is made of it all for people: `conversations` ([`Conversations`]), `follow` ([`Follow`]), `explain`
 //! ([`Explain`]).
 //!
 //! To add a protocol over TCP: 1. a [`Protocol`], with its name in [`Rule::parse`]; 2. where its
-//! messages end, in `messages`; 3. its layer, in `application`'s `push`.
+//! messages end, in `messages`; 3. its layer, in `streams`' `push`.
 
 mod analysis;
 mod application;

@@ -218,6 +218,13 @@ impl Streams {
         bytes.split_at_checked(taken).unwrap_or((bytes, &[]))
     }
 
+    /// The beginning that a side has.
+    fn held(&self, place: usize, side: usize) -> &[u8] {
+        let stream = self.list.get(place);
+        let state = stream.and_then(|stream| stream.sides.get(side));
+        state.map_or(&[], |state| &state.held)
+    }
+
     /// What stands at the front of `bytes`, of which `seen` were looked at before.
     fn front(&self, place: usize, bytes: &[u8], seen: usize) -> Front {
         match self.list.get(place) {
@@ -240,26 +247,20 @@ impl Streams {
         else {
             return Completed::Nothing;
         };
-        let before = state.held.len();
-        let mut held = std::mem::take(&mut state.held);
-        let room = held.capacity();
-        held.extend_from_slice(bytes);
-        self.held_bytes += held.capacity() - room;
-        let front = self.front(place, &held, before);
-        let is_short = held.len() <= MOST;
-        if let Front::Whole(found) = front {
-            done.clear();
-            done.extend_from_slice(held.get(..found.used).unwrap_or_default());
-        }
-        if let Some(state) = self.side(place, side) {
-            state.held = held;
-        }
+        let (before, room) = (state.held.len(), state.held.capacity());
+        state.held.extend_from_slice(bytes);
+        let more = state.held.capacity() - room;
+        self.held_bytes += more;
+        let held = self.held(place, side);
+        let (front, is_short) = (self.front(place, held, before), held.len() <= MOST);
         match front {
             Front::More if is_short => {
                 self.make_room();
                 Completed::StillMore
             }
             Front::Whole(found) if found.used >= before => {
+                done.clear();
+                done.extend_from_slice(held.get(..found.used).unwrap_or_default());
                 self.give_up(place, side);
                 self.found(place, side, found);
                 Completed::Message(found, found.used - before)
@@ -318,9 +319,8 @@ impl Streams {
     ) {
         self.give_up(place, side);
         if self.messages(place, side, bytes, layers) {
-            let held = self.side(place, side).map_or(0, |state| state.held.len());
+            let begin = bytes.len().saturating_sub(self.held(place, side).len());
             self.give_up(place, side);
-            let begin = bytes.len().saturating_sub(held);
             let begin = bytes.get(begin..).unwrap_or_default();
             let protocol = self.list.get(place).and_then(|stream| stream.protocol);
             let may_be_http = matches!(protocol, None | Some(Protocol::Http));

@@ -111,8 +111,13 @@ impl<T> Table<T> {
         Some((entry.number, &mut entry.value))
     }
 
-    /// A new conversation, in the place of an earlier one between the same ends.
-    pub(super) fn add(&mut self, key: Key, value: T) -> (u32, &mut T) {
+    /// The number that the next new conversation gets.
+    pub(super) fn next_number(&self) -> u32 {
+        self.next
+    }
+
+    /// A new conversation, in the place of an earlier one between the same ends: its number.
+    pub(super) fn add(&mut self, key: Key, value: T) -> u32 {
         let number = self.next;
         self.next = self.next.wrapping_add(1);
         let place = number as usize % self.limit;
@@ -130,8 +135,7 @@ impl<T> Table<T> {
         }
         self.index(&key, place);
         self.last = place;
-        #[allow(clippy::indexing_slicing)] // it was put there above
-        (number, &mut self.entries[place].value)
+        number
     }
 
     /// What the next conversation takes the place of; `None` while there is room.
