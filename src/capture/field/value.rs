@@ -8,6 +8,8 @@ use std::cmp::Ordering;
 use std::fmt::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use crate::telemetry::is_invisible;
+
 /// What the values of a field are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -198,6 +200,13 @@ fn push_text(out: &mut String, text: &str) {
             '\0'..=' ' | '\x7f' if char != ' ' => {
                 let _ = write!(out, "\\{:03o}", u32::from(char));
             }
+            // As tshark has them: a terminal obeys U+009B, and U+202E turns what follows around.
+            _ if is_invisible(char) => {
+                let _ = match u32::from(char) {
+                    code @ ..0x1_0000 => write!(out, "\\u{code:04X}"),
+                    code => write!(out, "\\U{code:08X}"),
+                };
+            }
             _ => out.push(char),
         }
     }
@@ -240,4 +249,16 @@ fn date(day: i128) -> (i128, usize, i128) {
     let year = 2000 + era * 400 + year + i128::from(month >= 10);
     let month = usize::try_from((month + 2) % 12).unwrap_or(0);
     (year, month, day - first + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_brings_nothing_to_the_terminal_that_has_no_shape() {
+        let mut out = String::new();
+        push_text(&mut out, "a\u{1b}\u{9b}\u{202e}\u{e0001}\u{e9}");
+        assert_eq!(out, "a\\033\\u009B\\u202E\\U000E0001\u{e9}");
+    }
 }
