@@ -49,11 +49,11 @@ impl fmt::Display for LineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             LineError::Field(name, near) => {
-                write!(f, "no field has the name \"{name}\"")?;
+                write!(f, "no field has the name {name:?}")?;
                 near.map_or(Ok(()), |near| write!(f, "; is it {near}?"))
             }
             LineError::Option(option) => {
-                write!(f, "\"{option}\" is none of the options {OPTIONS}")
+                write!(f, "{option:?} is none of the options {OPTIONS}")
             }
         }
     }
