@@ -1,6 +1,6 @@
 //! A proxy's handshake on a connection.
 
-use std::io::{Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 
 use super::error::Error;
 use super::proxy::{Handshake, Step};
@@ -19,7 +19,7 @@ pub fn ask_proxy(
             Step::Send(bytes) => conn.write_all(&bytes).map_err(Error::Handshake)?,
             Step::Read(count) => {
                 let mut bytes = vec![0; count]; // at most a name of 255 bytes and its port
-                conn.read_exact(&mut bytes).map_err(Error::Handshake)?;
+                conn.read_exact(&mut bytes).map_err(told)?;
                 handshake.received(&bytes).map_err(Error::Proxy)?;
             }
             Step::Done => break,
@@ -27,4 +27,12 @@ pub fn ask_proxy(
     }
     conn.set_deadline(Deadline::NEVER);
     Ok(())
+}
+
+/// A proxy that does not want us may just close.
+fn told(error: io::Error) -> Error {
+    Error::Handshake(match error.kind() {
+        ErrorKind::UnexpectedEof => io::Error::new(error.kind(), "the proxy closed the connection"),
+        _ => error,
+    })
 }

@@ -84,6 +84,7 @@ impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(error) => error.fmt(f),
+            Self::Cut { at: 0 } => f.write_str("the file is empty, or ends within its header"),
             Self::Cut { at } => write!(
                 f,
                 "the file is cut off within the packet or block at byte {at}"

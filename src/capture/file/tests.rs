@@ -400,7 +400,7 @@ fn a_length_that_cannot_be_is_refused_with_its_place() {
         ),
         (b"\x1f\x8b\x08\x00".to_vec(), "gzip -d"),
         (b"GET / HTTP/1.1".to_vec(), "it begins with 47 45 54 20"),
-        (b"".to_vec(), "cut off within the packet or block at byte 0"),
+        (b"".to_vec(), "the file is empty, or ends within its header"),
     ];
     for (file, words) in table {
         let (packets, end) = read(&file[..]);
