@@ -294,7 +294,7 @@ const PROGRAMS: &[Program] = &[
     Program {
         name: "tour",
         serves: false,
-        options: &["-l, --list"],
+        options: &["-l, --list", "-w, --write"],
         extra: &["--list", "surplus"],
     },
 ];
