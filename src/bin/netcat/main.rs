@@ -123,6 +123,7 @@ const SPEC: Spec = Spec {
         \x20 Failures are told without -v, too, and a broken connection is status 1.\n\
         \x20 -t takes the commands out of the data. -X 4 sends names to the proxy (4a).\n\
         \x20 Port ranges need -z. Seconds may be fractions, or have a unit: 200ms.\n\
+        \x20 -l -U removes its socket at the end; nc leaves one that nobody answers on.\n\
         \x20 Running programs (-e, -c) is left out for safety, here as there.\n\n\
         A connection interrupted by a signal while it listens ends with 128 plus the\n\
         signal's number.\n\n\
