@@ -115,7 +115,8 @@ impl Summary {
             Some(Layer::Tcp(segment)) => tcp_rest(out, decoded, segment),
             Some(Layer::Udp(datagram)) => {
                 column(out, "UDP", decoded);
-                udp_info(out, datagram);
+                let v6 = matches!(headers.source, Address::Ip(IpAddr::V6(_)));
+                udp_info(out, datagram, v6);
             }
             Some(Layer::Icmp(message)) => {
                 column(out, if message.v6 { "ICMPv6" } else { "ICMP" }, decoded);
@@ -274,12 +275,16 @@ fn ports(out: &mut Text, (source, destination): (u16, u16)) {
     out.number(destination);
 }
 
-fn udp_info(out: &mut Text, datagram: &Udp<'_>) {
+fn udp_info(out: &mut Text, datagram: &Udp<'_>, v6: bool) {
     ports(out, (datagram.source, datagram.destination));
     out.text(" Len=");
     out.number(datagram.length.saturating_sub(8));
     if matches!(datagram.check, Check::Bad(_)) {
         out.text(" [UDP CHECKSUM INCORRECT]");
+    }
+    // Only IPv4 lets a sender leave it out (RFC 8200 §8.1).
+    if v6 && datagram.checksum == 0 {
+        out.text(" [ILLEGAL CHECKSUM (0)]");
     }
 }
 

@@ -86,7 +86,7 @@ pub(super) fn info(out: &mut Text, tcp: &Tcp<'_>, segment: Option<&Segment>) {
     }
     number(out, " Len=", tcp.length);
     if !tcp.options.is_empty() {
-        options(out, tcp.options);
+        options(out, tcp.options, tcp.acknowledgment.wrapping_sub(numbers.1));
     }
 }
 
@@ -112,7 +112,8 @@ pub(super) fn flags(out: &mut Text, flags: TcpFlags) {
     }
 }
 
-fn options(out: &mut Text, bytes: &[u8]) {
+/// `first` is what relative acknowledgments count from; the blocks of SACK do so, too.
+fn options(out: &mut Text, bytes: &[u8], first: u32) {
     for option in TcpOptions::of(bytes) {
         match option {
             TcpOption::MaximumSegmentSize(size) => number(out, " MSS=", size.into()),
@@ -124,8 +125,8 @@ fn options(out: &mut Text, bytes: &[u8]) {
             }
             TcpOption::Sack(blocks) => {
                 for (left, right) in blocks {
-                    number(out, " SLE=", left);
-                    number(out, " SRE=", right);
+                    number(out, " SLE=", left.wrapping_sub(first));
+                    number(out, " SRE=", right.wrapping_sub(first));
                 }
             }
             TcpOption::Other { kind: 19, .. } => out.text(" MD5"),

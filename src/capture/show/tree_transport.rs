@@ -30,7 +30,11 @@ pub(super) fn tcp(tree: &mut Tree<'_>, segment: &Tcp<'_>, decoded: &Decoded<'_>)
             numbers(tree, segment, place);
             tcp_header(tree, segment, place);
             if !segment.options.is_empty() {
-                options(tree, segment.options);
+                let first = |place: &Segment| {
+                    let raw = segment.acknowledgment;
+                    raw.wrapping_sub(place.acknowledgment)
+                };
+                options(tree, segment.options, place.map_or(0, first));
             }
             if let Some(place) = place {
                 analysis(tree, place);
@@ -116,15 +120,16 @@ fn flags(tree: &mut Tree<'_>, flags: TcpFlags) {
     });
 }
 
-fn options(tree: &mut Tree<'_>, bytes: &[u8]) {
+/// `first` is what relative acknowledgments count from.
+fn options(tree: &mut Tree<'_>, bytes: &[u8], first: u32) {
     tree.block(format_args!("Options: ({} bytes)", bytes.len()), |tree| {
         for option in TcpOptions::of(bytes) {
-            self::option(tree, option);
+            self::option(tree, option, first);
         }
     });
 }
 
-fn option(tree: &mut Tree<'_>, option: TcpOption<'_>) {
+fn option(tree: &mut Tree<'_>, option: TcpOption<'_>, first: u32) {
     match option {
         TcpOption::End => named(tree, "End of Option List (EOL)"),
         TcpOption::NoOperation => named(tree, "No-Operation (NOP)"),
@@ -138,7 +143,7 @@ fn option(tree: &mut Tree<'_>, option: TcpOption<'_>) {
             1u32 << shift.min(14)
         )),
         TcpOption::SackPermitted => named(tree, "SACK permitted"),
-        TcpOption::Sack(blocks) => sack(tree, blocks),
+        TcpOption::Sack(blocks) => sack(tree, blocks, first),
         TcpOption::Timestamps { value, echo } => tree.block(
             format_args!("TCP Option - Timestamps: TSval {value}, TSecr {echo}"),
             |tree| {
@@ -168,9 +173,10 @@ fn named(tree: &mut Tree<'_>, name: &str) {
     tree.line(format_args!("TCP Option - {name}"));
 }
 
-fn sack(tree: &mut Tree<'_>, blocks: SackBlocks<'_>) {
+fn sack(tree: &mut Tree<'_>, blocks: SackBlocks<'_>, first: u32) {
     tree.block(format_args!("TCP Option - SACK"), |tree| {
         for (left, right) in blocks {
+            let (left, right) = (left.wrapping_sub(first), right.wrapping_sub(first));
             tree.field("left edge", format_args!("{left}, right edge: {right}"));
         }
     });
