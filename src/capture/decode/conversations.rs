@@ -55,7 +55,7 @@ impl Conversations {
         match transport {
             Layer::Tcp(tcp) if tcp.header_length > 0 => {
                 let ends = Ends::between(addresses, tcp.source, tcp.destination);
-                Some(self.flows.quoted_tcp(ends))
+                Some(self.flows.quoted_tcp(ends, tcp))
             }
             Layer::Udp(udp) => {
                 let ends = Ends::between(addresses, udp.source, udp.destination);

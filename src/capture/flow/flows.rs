@@ -66,11 +66,14 @@ impl Flows {
     }
 
     /// The number of the TCP connection that an ICMP error is about: nothing of it is remembered but
-    /// that it is there.
-    pub fn quoted_tcp(&mut self, ends: Ends) -> u32 {
+    /// that it is there. A SYN there with another number is of a new connection, too.
+    pub fn quoted_tcp(&mut self, ends: Ends, tcp: &Tcp<'_>) -> u32 {
         let (key, swapped) = Key::of(ends);
-        if let Some((number, _)) = self.tcp.find(&key) {
-            return number;
+        if let Some((number, connection)) = self.tcp.find(&key) {
+            if !connection.is_replaced_by(swapped, tcp) {
+                return number;
+            }
+            connection.forget_unacked(&mut self.unacked);
         }
         let connection = Connection {
             opened_by_second: swapped,

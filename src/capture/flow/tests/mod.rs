@@ -253,6 +253,20 @@ fn a_syn_with_another_number_is_a_new_connection_and_the_same_one_is_sent_again(
     assert_eq!(segments[4].marks.to_string(), "[TCP Port numbers reused] ");
 }
 
+#[test]
+fn a_quoted_syn_is_of_the_connection_with_its_number_or_of_a_new_one() {
+    let mut flows = Flows::new();
+    let (first, other) = (c(0, 499, 0, S, 0), c(0, 777, 0, S, 0));
+    let ends = first.ends();
+    let seen = flows.tcp(ends, &first.tcp(b""), 1, Duration::ZERO);
+    assert_eq!(seen.stream, 0);
+    assert_eq!(flows.quoted_tcp(ends, &first.tcp(b"")), 0);
+    assert_eq!(flows.quoted_tcp(ends, &other.tcp(b"")), 1);
+    // Nothing is known of that one, so this is its first segment and no retransmission.
+    let seen = flows.tcp(ends, &first.tcp(b""), 2, Duration::ZERO);
+    assert_eq!((seen.stream, seen.marks.is_empty()), (1, true));
+}
+
 /// Each mark, in a script for which tshark says the same.
 #[test]
 fn marks_are_those_of_tshark() {
