@@ -18,12 +18,12 @@ pub(super) const FIELDS: &[Field] = &[
         out(Value::Protocol("http", head));
     }),
     http("http.request", Kind::Boolean, |head, out| {
-        if Start::of(head).is_request() {
+        if Start::of(head).is_request() && !ends_in_name(head) {
             out(Value::Boolean(true));
         }
     }),
     http("http.response", Kind::Boolean, |head, out| {
-        if !Start::of(head).is_request() {
+        if !Start::of(head).is_request() && !ends_in_name(head) {
             out(Value::Boolean(true));
         }
     }),
@@ -115,6 +115,14 @@ impl<'a> Start<'a> {
     fn is_request(&self) -> bool {
         !self.0.starts_with(b"HTTP/")
     }
+}
+
+/// Whether the snap length cut it within a field's name: Wireshark stops reading there, before it says
+/// what the message is.
+fn ends_in_name(head: &[u8]) -> bool {
+    let behind_start = head.iter().rposition(|byte| *byte == b'\n');
+    let last = behind_start.and_then(|end| head.get(end + 1..));
+    last.is_some_and(|last| !last.is_empty() && !last.contains(&b':'))
 }
 
 fn request(head: &[u8], word: for<'a> fn(&Start<'a>) -> &'a [u8], out: Out<'_>) {

@@ -267,6 +267,22 @@ fn a_line_is_separated_and_quoted_as_tsharks() {
 }
 
 #[test]
+fn a_message_that_is_cut_within_the_name_of_a_field_is_no_request_as_in_wireshark() {
+    let request = |head: &[u8]| of("http.request", &made(&[Layer::Http(head)], None));
+    for told in [
+        "GET / H",
+        "GET / HTTP/1.1\r\nHost: a",
+        "GET / HTTP/1.1\r\n\r\n",
+    ] {
+        assert_eq!(request(told.as_bytes()).as_deref(), Some("1"), "{told:?}");
+    }
+    let cut = b"GET / HTTP/1.1\r\nHos";
+    assert_eq!(request(cut), None);
+    let method = of("http.request.method", &made(&[Layer::Http(cut)], None));
+    assert_eq!(method.as_deref(), Some("GET"));
+}
+
+#[test]
 fn wrong_options_and_names_of_a_line_are_told() {
     let mut line = Line::new(["ip.src"]).unwrap();
     for wrong in [
