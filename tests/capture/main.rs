@@ -1,10 +1,13 @@
 //! Capture files beside the tools that everybody has, and packets off a real interface.
 
+mod captures;
 mod files;
 mod judge;
+mod lines;
 mod live;
 #[path = "../support/seeded.rs"]
 mod seeded;
+mod tcpdump;
 mod traffic;
 
 use groundwire::sys::counting::Counting;

@@ -212,7 +212,12 @@ impl Traffic {
             (5, 1, [&[10, 0, 0, 9], &datagram[..]].concat()),
             (11, 0, quoted),
         ] {
-            let packet = ip(1, 9, 0, (SERVER, CLIENT), &icmp(kind, code, &body));
+            let ends = if kind == 0 {
+                (CLIENT, SERVER)
+            } else {
+                (SERVER, CLIENT)
+            };
+            let packet = ip(1, 9, 0, ends, &icmp(kind, code, &body));
             self.ethernet(0x0800, &packet);
         }
         let ends = (CLIENT6, SERVER6);
@@ -230,6 +235,7 @@ impl Traffic {
                 [&[0x60, 0, 0, 0], &SERVER6[..], &[2, 1, 2, 0, 0, 0, 0, 2]].concat(),
             ),
         ] {
+            let ends = if kind == 129 { (ends.1, ends.0) } else { ends };
             let message = icmp6(ends, kind, code, &body);
             self.ethernet(0x86dd, &ip6(58, ends, &message));
         }
