@@ -2,8 +2,9 @@
 //! made up here.
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use groundwire::capture::file::{CaptureReader, CaptureWriter};
 use groundwire::capture::{LinkType, Packet};
@@ -188,4 +189,16 @@ pub fn write(frames: &[Frame], path: &Path) {
         writer.write(&packet).unwrap();
     }
     writer.flush().unwrap();
+}
+
+/// The lines that a program prints of a capture; `None` where it is not there.
+pub fn lines(tool: &str, options: &[&str], path: &Path) -> Option<Vec<String>> {
+    let mut command = Command::new(tool);
+    command.args(["-n", "-r"]).arg(path).args(options);
+    let output = match command.stderr(Stdio::null()).output() {
+        Err(error) if error.kind() == ErrorKind::NotFound => return None,
+        output => output.unwrap(),
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    Some(text.lines().map(str::to_string).collect())
 }

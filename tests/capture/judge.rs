@@ -6,11 +6,9 @@
 //! in [`DIFFERENT`] and in `docs/capture.md`.
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
-use crate::captures::{Set, made_up, place, shipped, troubled, write};
+use crate::captures::{Set, lines, made_up, place, shipped, troubled, write};
 
 /// What is compared, protocol by protocol.
 const FIELDS: &str = "frame.number frame.time_epoch frame.time_relative frame.len frame.cap_len \
@@ -84,22 +82,12 @@ pub const AS_OURS: [&str; 4] = [
 
 /// A line of fields for each packet; `None` where the tool is not there.
 fn fields(tool: &str, options: &[&str], path: &Path) -> Option<Vec<String>> {
-    let mut command = Command::new(tool);
-    command
-        .args(["-n", "-r"])
-        .arg(path)
-        .args(options)
-        .args(["-T", "fields"]);
+    let mut options = [options, &["-T", "fields"]].concat();
     // Ours has no words for protocols that it does not know; what they are is tshark's to say.
     for field in FIELDS.split(' ').chain(["frame.protocols"]) {
-        command.args(["-e", field]);
+        options.extend(["-e", field]);
     }
-    let output = match command.stderr(Stdio::null()).output() {
-        Err(error) if error.kind() == ErrorKind::NotFound => return None,
-        output => output.unwrap(),
-    };
-    let text = String::from_utf8_lossy(&output.stdout);
-    Some(text.lines().map(str::to_string).collect())
+    lines(tool, &options, path)
 }
 
 /// What came of a comparison.

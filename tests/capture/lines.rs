@@ -2,11 +2,8 @@
 //! letter. Why a line may be another is in [`excuse`] and in `docs/capture.md`.
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
-use std::path::Path;
-use std::process::{Command, Stdio};
 
-use crate::captures::{Set, made_up, place, shipped, troubled, write};
+use crate::captures::{Set, lines, made_up, place, shipped, troubled, write};
 use crate::judge::AS_OURS;
 
 /// What tshark calls the protocols that are decoded here.
@@ -66,18 +63,6 @@ fn excuse(theirs: &str, ours: &str) -> Option<&'static str> {
         return Some("an acknowledgment that is unseen for one only");
     }
     None
-}
-
-/// What a program prints; `None` where it is not there.
-fn lines(tool: &str, options: &[&str], path: &Path) -> Option<Vec<String>> {
-    let mut command = Command::new(tool);
-    command.args(["-n", "-r"]).arg(path).args(options);
-    let output = match command.stderr(Stdio::null()).output() {
-        Err(error) if error.kind() == ErrorKind::NotFound => return None,
-        output => output.unwrap(),
-    };
-    let text = String::from_utf8_lossy(&output.stdout);
-    Some(text.lines().map(str::to_string).collect())
 }
 
 /// Whether all headers up to HTTP's are ours.

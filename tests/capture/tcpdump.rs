@@ -3,14 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufWriter, ErrorKind};
+use std::io::BufWriter;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use groundwire::capture::file::{CaptureWriter, Precision};
 use groundwire::capture::{LinkType, Packet};
 
-use crate::captures::{Set, made_up, place, shipped, troubled};
+use crate::captures::{Set, lines, made_up, place, shipped, troubled};
 use crate::traffic::Frame;
 
 /// What tcpdump's line is made of.
@@ -50,20 +49,12 @@ fn write(frames: &[&Frame], link: LinkType, path: &Path) {
     writer.flush().unwrap();
 }
 
-/// A line for each packet; `None` where the tool is not there.
-fn lines(tool: &str, options: &[&str], path: &Path) -> Option<Vec<String>> {
-    let mut command = Command::new(tool);
-    command.args(["-n", "-r"]).arg(path).args(options);
-    let output = match command.stderr(Stdio::null()).output() {
-        Err(error) if error.kind() == ErrorKind::NotFound => return None,
-        output => output.unwrap(),
-    };
-    let text = String::from_utf8_lossy(&output.stdout);
+/// tcpdump's line of each packet; `None` where it is not there.
+fn theirs(options: &[&str], path: &Path) -> Option<Vec<String>> {
+    let mut lines = lines("tcpdump", options, path)?;
     // What does not begin with a time belongs to the line before.
-    let is_packet = |line: &&str| line.starts_with(|byte: char| byte.is_ascii_digit());
-    let is_theirs = tool == "tcpdump";
-    let lines = text.lines().filter(|line| !is_theirs || is_packet(line));
-    Some(lines.map(str::to_string).collect())
+    lines.retain(|line| line.starts_with(|first: char| first.is_ascii_digit()));
+    Some(lines)
 }
 
 /// The last three words: `1.2.3.4.80 > 5.6.7.8.90`.
@@ -219,17 +210,17 @@ fn judge(set: &Set, (segments, datagrams): (usize, usize)) {
     for (link, frames) in links {
         let path = place(&format!("{}-{link}.pcap", set.name));
         write(&frames, LinkType(link), &path);
-        let Some(theirs) = lines("tcpdump", &["-tt", "--nano", "-S"], &path) else {
+        let Some(long) = theirs(&["-tt", "--nano", "-S"], &path) else {
             println!("skipped: tcpdump is not installed");
             return;
         };
-        let short = lines("tcpdump", &["-tt", "--nano", "-q"], &path).unwrap();
+        let short = theirs(&["-tt", "--nano", "-q"], &path).unwrap();
         let mut options = vec!["-T", "fields", "-E", "occurrence=l"];
         options.extend(FIELDS.iter().flat_map(|field| ["-e", field]));
         let ours = lines(env!("CARGO_BIN_EXE_capture"), &options, &path).unwrap();
-        let seen = (theirs.len(), short.len(), ours.len());
+        let seen = (long.len(), short.len(), ours.len());
         assert_eq!(seen, (frames.len(), frames.len(), frames.len()), "{link}");
-        for ((theirs, short), ours) in theirs.iter().zip(&short).zip(&ours) {
+        for ((theirs, short), ours) in long.iter().zip(&short).zip(&ours) {
             verdict.packet(theirs, short, ours);
         }
         std::fs::remove_file(&path).unwrap();
