@@ -7,7 +7,6 @@
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::FileTypeExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -36,8 +35,6 @@ pub struct Settings {
     pub quit_after: Option<Duration>,
     /// Show all data on standard error.
     pub hexdump: bool,
-    /// There is only one connection: what is read from the input belongs to it.
-    pub once: bool,
     /// The longest piece that is read from the input and sent at once, in bytes.
     pub piece: usize,
 }
@@ -238,41 +235,13 @@ impl Feed {
 
     /// The thread: reads to the end of the input.
     fn read_all(&self, mut input: File) {
-        match self.copy_in_kernel(&mut input) {
-            Ok(false) => self.copy_by_hand(input),
-            Ok(true) => {}
-            Err(error) => self.lock().trouble = Some(error),
-        }
+        self.copy(&mut input);
         self.input_ended();
     }
 
-    /// From a pipe to a TCP socket without a look at the data: std's `copy` moves the pipe's pages
-    /// into the socket (`splice(2)`), which takes half the time of copying them out and in again.
-    /// From a file or to a pipe there is no such gain. `Ok(false)` if this is not the case.
-    fn copy_in_kernel(&self, input: &mut File) -> Result<bool, Error> {
-        let settings = &self.settings;
-        let looks = settings.crlf || settings.hexdump || settings.interval.is_some();
-        let is_pipe = input.metadata().is_ok_and(|m| m.file_type().is_fifo());
-        if looks || settings.idle.is_some() || !settings.once || !is_pipe {
-            return Ok(false);
-        }
-        let guard = self.lock();
-        let waited = self.changed.wait_while(guard, |s| s.sink.is_none());
-        let state = waited.unwrap_or_else(PoisonError::into_inner);
-        let Some(mut stream) = state.sink.as_ref().and_then(Sink::as_tcp) else {
-            return Ok(false);
-        };
-        drop(state);
-        match io::copy(input, &mut stream) {
-            Ok(_) => Ok(true),
-            // A pipe that is read has no such failures.
-            Err(error) if is_broken(&error) => Err(Error::Sending(error)),
-            Err(error) => Err(Error::Input(error)),
-        }
-    }
-
-    /// Piece by piece.
-    fn copy_by_hand(&self, mut input: File) {
+    /// Piece by piece. To let the kernel move a pipe's pages into the socket (`splice(2)`) was measured
+    /// to take longer: so few pages at a time keep both ends waiting for each other.
+    fn copy(&self, input: &mut File) {
         let mut buffer = vec![0; self.settings.piece];
         let mut crlf = CrLf::default();
         let mut translated = Vec::new();

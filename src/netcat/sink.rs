@@ -1,10 +1,9 @@
 //! Where the input goes: a connection, or a datagram socket and who is to hear it.
 
 use std::io::{self, Write};
-use std::net::{Shutdown, TcpStream};
-use std::os::fd::AsFd;
+use std::net::Shutdown;
 
-use crate::net::{Addr, Conn, DatagramSocket, Transport};
+use crate::net::{Addr, Conn, DatagramSocket};
 
 /// One peer; a handle, cheap to clone.
 #[derive(Clone, Debug)]
@@ -27,16 +26,6 @@ impl Sink {
             }
             Sink::Datagrams(socket) => socket.send(bytes).map(drop),
             Sink::Answers(socket, peer) => socket.send_to(bytes, peer).map(drop),
-        }
-    }
-
-    /// A TCP connection as std has it; `None` for everything else.
-    pub fn as_tcp(&self) -> Option<TcpStream> {
-        match self {
-            Sink::Stream(conn) if conn.network().transport() == Some(Transport::Tcp) => {
-                conn.as_fd().try_clone_to_owned().ok().map(TcpStream::from)
-            }
-            _ => None,
         }
     }
 

@@ -78,7 +78,6 @@ impl Plan {
                     _ => seconds(args, "quit-after")?,
                 },
                 hexdump: args.flag("hexdump"),
-                once: !args.flag("keep-open"),
                 piece: match network.is_stream() && network != Network::Unixpacket {
                     true => STREAM_PIECE,
                     false => DATAGRAM_PIECE,
