@@ -322,15 +322,6 @@ impl Feed {
     }
 }
 
-/// Whether a connection is gone.
-fn is_broken(error: &io::Error) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, TimedOut};
-    matches!(
-        error.kind(),
-        BrokenPipe | ConnectionAborted | ConnectionReset | TimedOut
-    )
-}
-
 /// The lines of the bytes, each with its end, when there is an interval between them; else all.
 pub(super) fn pieces(bytes: &[u8], interval: Option<Duration>) -> impl Iterator<Item = &[u8]> {
     // What is not cut is not searched either: a build without optimisation looks at each byte.
