@@ -1,7 +1,9 @@
 //! loadgen against good servers, and against listeners that answer wrongly, late or not at all.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -231,6 +233,50 @@ fn a_rate_beyond_what_the_server_can_do_is_measured_from_when_each_request_was_d
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("\nschedule  due 300, sent "), "{text}");
     assert!(text.contains(": the rest was not sent in time\n"), "{text}");
+}
+
+#[test]
+fn a_thread_with_several_datagrams_under_way_lets_the_server_send_all_replies_first() {
+    for (connections, batch) in [(1, false), (2, true)] {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let address = socket.local_addr().unwrap().to_string();
+        let mut child = Command::new(path("loadgen"))
+            .args(["-t", "1", "-c", &connections.to_string()])
+            .args(["-d", "1m", "udp", &address])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        // Each asks once when it is opened. What comes then is of the thread's loop.
+        let mut request = [0; 128];
+        for _ in 0..connections {
+            let (len, peer) = socket.recv_from(&mut request).unwrap();
+            socket.send_to(&request[..len], peer).unwrap();
+        }
+        let arrived = socket.recv(&mut request);
+        let policies = scheduling_policies(child.id());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(arrived.unwrap(), 128);
+        assert_eq!(policies.contains(&SCHED_BATCH), batch, "{policies:?}");
+    }
+}
+
+/// `linux/sched.h`
+const SCHED_BATCH: u32 = 3;
+
+/// The policies of a process's threads: field 41 of `/proc/PID/task/TID/stat` (`proc(5)`).
+fn scheduling_policies(process: u32) -> Vec<u32> {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    let policy = |thread: PathBuf| {
+        let stat = fs::read_to_string(thread.join("stat")).unwrap();
+        // The name, which is the second field, may have spaces.
+        let (_, rest) = stat.rsplit_once(") ").unwrap();
+        rest.split(' ').nth(41 - 3).unwrap().parse().unwrap()
+    };
+    threads
+        .map(|thread| policy(thread.unwrap().path()))
+        .collect()
 }
 
 #[test]
