@@ -375,23 +375,13 @@ fn a_message_of_many_records_makes_a_line_and_a_tree_of_bounded_length() {
 /// `GROUNDWIRE_SEED` which ones.
 mod fuzz {
     use super::*;
+    use crate::net::Seeded;
 
-    fn number(variable: &str, otherwise: u64) -> u64 {
-        let set = std::env::var(variable).ok();
-        set.map_or(otherwise, |text| text.parse().expect(variable))
-    }
-
-    /// SplitMix64.
-    struct Seeded(u64);
-
-    impl Seeded {
-        fn below(&mut self, limit: usize) -> usize {
-            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut z = self.0;
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            ((z ^ (z >> 31)) % limit as u64) as usize
-        }
+    fn wanted() -> u64 {
+        let wanted = std::env::var("GROUNDWIRE_FUZZ").ok();
+        wanted.map_or(20_000, |text| {
+            text.parse().expect("GROUNDWIRE_FUZZ: a number")
+        })
     }
 
     /// A packet of the vectors with some bytes changed, and its end perhaps not kept.
@@ -408,15 +398,13 @@ mod fuzz {
 
     #[test]
     fn mutated_packets_make_lines_and_trees_of_bounded_length() {
-        let seed = number("GROUNDWIRE_SEED", 42);
-        println!("GROUNDWIRE_SEED={seed}");
-        let random = &mut Seeded(seed);
+        let mut random = Seeded::new(42);
         let packets: Vec<_> = vectors().map(|(packet, _)| packet).collect();
         let mut decoder = Decoder::new(Settings::default());
         let mut summary = Summary::new(Options::default());
         let mut out = String::new();
-        for round in 0..number("GROUNDWIRE_FUZZ", 20_000) {
-            let (bytes, length) = mutated(&packets, random);
+        for round in 0..wanted() {
+            let (bytes, length) = mutated(&packets, &mut random);
             let time = Duration::from_micros(round);
             let packet = Packet {
                 length,

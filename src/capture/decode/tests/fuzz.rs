@@ -5,36 +5,13 @@
 //! million), `GROUNDWIRE_SEED` which ones.
 
 use super::*;
+use crate::net::Seeded;
 
 fn wanted() -> u64 {
     let wanted = std::env::var("GROUNDWIRE_FUZZ").ok();
     wanted.map_or(200_000, |text| {
         text.parse().expect("GROUNDWIRE_FUZZ: a number")
     })
-}
-
-/// SplitMix64.
-struct Seeded(u64);
-
-impl Seeded {
-    fn new() -> Self {
-        let chosen = std::env::var("GROUNDWIRE_SEED").ok();
-        let seed = chosen.map_or(42, |text| text.parse().expect("GROUNDWIRE_SEED: a number"));
-        println!("GROUNDWIRE_SEED={seed}");
-        Self(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
-    }
 }
 
 /// Where the numbers stand that decide what comes next, and values they like.
@@ -95,7 +72,7 @@ fn check(decoded: &Decoded<'_>) {
 
 #[test]
 fn mutated_packets_are_decoded_or_marked() {
-    let mut random = Seeded::new();
+    let mut random = Seeded::new(42);
     let corpus = corpus();
     let mut decoder = checking();
     let mut bytes = Vec::new();

@@ -4,23 +4,13 @@
 
 use super::*;
 use crate::capture::decode::Layers;
+use crate::net::Seeded;
 
-fn number(name: &str, without: u64) -> u64 {
-    let chosen = std::env::var(name).ok();
-    chosen.map_or(without, |text| text.parse().expect("a number"))
-}
-
-/// SplitMix64.
-struct Seeded(u64);
-
-impl Seeded {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % limit
-    }
+fn wanted() -> u64 {
+    let wanted = std::env::var("GROUNDWIRE_FUZZ").ok();
+    wanted.map_or(100_000, |text| {
+        text.parse().expect("GROUNDWIRE_FUZZ: a number")
+    })
 }
 
 const BYTES: &[u8] =
@@ -28,9 +18,7 @@ const BYTES: &[u8] =
 
 #[test]
 fn segments_without_sense_cause_no_panic() {
-    let seed = number("GROUNDWIRE_SEED", 42);
-    println!("GROUNDWIRE_SEED={seed}");
-    let mut random = Seeded(seed);
+    let mut random = Seeded::new(42);
     let rules = [Rule::parse("tcp.port==7100,frames").expect("a rule")];
     let (mut flows, mut applications) = (Flows::with_limit(50), Applications::new(&rules));
     let mut follow = Follow::new(Target {
@@ -39,9 +27,9 @@ fn segments_without_sense_cause_no_panic() {
         form: Form::Hex,
     });
     let (mut explain, mut out) = (Explain::new(), String::new());
-    for packet in 0..number("GROUNDWIRE_FUZZ", 100_000) {
-        let from = random.below(BYTES.len() as u64) as usize;
-        let payload = &BYTES[from..from + random.below((BYTES.len() - from) as u64 + 1) as usize];
+    for packet in 0..wanted() {
+        let from = random.below(BYTES.len());
+        let payload = &BYTES[from..from + random.below(BYTES.len() - from + 1)];
         let near = |random: &mut Seeded| (random.below(200) as u32).wrapping_sub(100);
         let step = Script {
             from_client: random.below(2) == 0,
@@ -50,14 +38,14 @@ fn segments_without_sense_cause_no_panic() {
                 &[3, 3, 255],
                 &[5, 10, 0, 0, 0, 1, 0, 0, 0, 9],
                 &[5, 1],
-            ][random.below(4) as usize],
+            ][random.below(4)],
             window: random.below(3) as u16 * 60,
             ..c(
                 0,
                 near(&mut random),
                 near(&mut random),
                 random.below(512) as u16,
-                payload.len() + random.below(2) as usize,
+                payload.len() + random.below(2),
             )
         };
         let mut ends = step.ends();
@@ -66,9 +54,9 @@ fn segments_without_sense_cause_no_panic() {
         } else {
             &mut ends.source
         };
-        server.1 = [53, 80, 7100, packet as u16][random.below(4) as usize];
+        server.1 = [53, 80, 7100, packet as u16][random.below(4)];
         let tcp = step.tcp(payload);
-        let time = Duration::from_nanos(random.below(50_000_000));
+        let time = Duration::from_nanos(random.below(50_000_000) as u64);
         let segment = flows.tcp(ends, &tcp, packet, time);
         applications.tcp(&segment, ends, &tcp, &mut Layers::new());
         follow.tcp(&segment, ends, &tcp, packet, &mut out);
