@@ -1,7 +1,6 @@
 //! What a TCP segment means in its connection: numbers relative to the handshake, and what the
 //! segments before it tell of it. Pure.
 
-use std::fmt;
 use std::net::IpAddr;
 
 /// The two ends of a packet: who has sent it, and to whom.
@@ -114,32 +113,5 @@ impl Marks {
     /// Whether there is none.
     pub fn is_empty(self) -> bool {
         self.0 == 0
-    }
-}
-
-/// As a summary line has them: `[TCP Retransmission] `, each with a space behind.
-impl fmt::Display for Marks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const NAMES: [(Marks, &str); 15] = [
-            (Marks::PORT_REUSED, "Port numbers reused"),
-            (Marks::RETRANSMISSION, "Retransmission"),
-            (Marks::FAST_RETRANSMISSION, "Fast Retransmission"),
-            (Marks::SPURIOUS_RETRANSMISSION, "Spurious Retransmission"),
-            (Marks::OUT_OF_ORDER, "Out-Of-Order"),
-            (Marks::LOST_BEFORE, "Previous segment not captured"),
-            (Marks::ACKED_UNSEEN, "ACKed unseen segment"),
-            (Marks::DUPLICATE_ACK, "Dup ACK"),
-            (Marks::KEEP_ALIVE, "Keep-Alive"),
-            (Marks::KEEP_ALIVE_ACK, "Keep-Alive ACK"),
-            (Marks::ZERO_WINDOW, "ZeroWindow"),
-            (Marks::ZERO_WINDOW_PROBE, "ZeroWindowProbe"),
-            (Marks::ZERO_WINDOW_PROBE_ACK, "ZeroWindowProbeAck"),
-            (Marks::WINDOW_UPDATE, "Window Update"),
-            (Marks::WINDOW_FULL, "Window Full"),
-        ];
-        for (_, name) in NAMES.iter().filter(|(mark, _)| self.has(*mark)) {
-            write!(f, "[TCP {name}] ")?;
-        }
-        Ok(())
     }
 }

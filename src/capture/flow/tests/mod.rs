@@ -175,10 +175,10 @@ fn run(script: &[Script]) -> Vec<Segment> {
 }
 
 /// The marks of a script's last segment.
-fn last_marks(script: &[Script]) -> String {
+fn last_marks(script: &[Script]) -> Marks {
     run(script)
         .last()
-        .map(|segment| segment.marks.to_string())
+        .map(|segment| segment.marks)
         .unwrap_or_default()
 }
 
@@ -191,7 +191,7 @@ fn handshake() -> Vec<Script> {
     ]
 }
 
-fn after_handshake(more: &[Script]) -> String {
+fn after_handshake(more: &[Script]) -> Marks {
     let mut script = handshake();
     script.extend_from_slice(more);
     last_marks(&script)
@@ -248,9 +248,9 @@ fn a_syn_with_another_number_is_a_new_connection_and_the_same_one_is_sent_again(
     let mut script = handshake();
     script.extend([c(2000, 499, 0, S, 0), c(3000, 777, 0, S, 0)]);
     let segments = run(&script);
-    assert_eq!(segments[3].marks.to_string(), "[TCP Retransmission] ");
+    assert_eq!(segments[3].marks, Marks::RETRANSMISSION);
     assert_eq!((segments[3].stream, segments[4].stream), (0, 1));
-    assert_eq!(segments[4].marks.to_string(), "[TCP Port numbers reused] ");
+    assert_eq!(segments[4].marks, Marks::PORT_REUSED);
 }
 
 #[test]
@@ -272,23 +272,20 @@ fn a_quoted_syn_is_of_the_connection_with_its_number_or_of_a_new_one() {
 fn marks_are_those_of_tshark() {
     let data = c(20, 500, 1000, A | P, 10);
     let acked = s(30, 1000, 510, A, 0);
-    let table: &[(&[Script], &str)] = &[
-        (&[data, c(300, 500, 1000, A | P, 10)], "Retransmission"),
+    let table: &[(&[Script], Marks)] = &[
+        (&[data, c(300, 500, 1000, A | P, 10)], Marks::RETRANSMISSION),
         (
             &[data, acked, c(300, 500, 1000, A | P, 10)],
-            "Spurious Retransmission",
+            Marks::SPURIOUS_RETRANSMISSION,
         ),
-        (
-            &[data, c(21, 520, 1000, A, 10)],
-            "Previous segment not captured",
-        ),
+        (&[data, c(21, 520, 1000, A, 10)], Marks::LOST_BEFORE),
         (
             &[data, c(21, 520, 1000, A, 10), c(22, 510, 1000, A, 10)],
-            "Out-Of-Order",
+            Marks::OUT_OF_ORDER,
         ),
         (
             &[data, c(21, 520, 1000, A, 10), c(92, 510, 1000, A, 10)],
-            "Retransmission",
+            Marks::RETRANSMISSION,
         ),
         (
             &[
@@ -298,11 +295,11 @@ fn marks_are_those_of_tshark() {
                 s(32, 1000, 510, A, 0),
                 c(33, 510, 1000, A, 10),
             ],
-            "",
+            Marks::default(),
         ),
-        (&[data, acked, s(31, 1000, 510, A, 0)], "Dup ACK"),
-        (&[data, s(30, 1000, 600, A, 0)], "ACKed unseen segment"),
-        (&[data, acked, c(900, 509, 1000, A, 0)], "Keep-Alive"),
+        (&[data, acked, s(31, 1000, 510, A, 0)], Marks::DUPLICATE_ACK),
+        (&[data, s(30, 1000, 600, A, 0)], Marks::ACKED_UNSEEN),
+        (&[data, acked, c(900, 509, 1000, A, 0)], Marks::KEEP_ALIVE),
         (
             &[
                 data,
@@ -310,16 +307,19 @@ fn marks_are_those_of_tshark() {
                 c(900, 509, 1000, A, 0),
                 s(910, 1000, 510, A, 0),
             ],
-            "Keep-Alive ACK",
+            Marks::KEEP_ALIVE_ACK,
         ),
-        (&[data, s(30, 1000, 510, A, 0).window(0)], "ZeroWindow"),
+        (
+            &[data, s(30, 1000, 510, A, 0).window(0)],
+            Marks::ZERO_WINDOW,
+        ),
         (
             &[
                 data,
                 s(30, 1000, 510, A, 0).window(0),
                 c(900, 510, 1000, A, 1),
             ],
-            "ZeroWindowProbe",
+            Marks::ZERO_WINDOW_PROBE,
         ),
         (
             &[
@@ -328,21 +328,16 @@ fn marks_are_those_of_tshark() {
                 c(900, 510, 1000, A, 1),
                 s(910, 1000, 510, A, 0).window(0),
             ],
-            "ZeroWindow] [TCP ZeroWindowProbeAck",
+            Marks(Marks::ZERO_WINDOW.0 | Marks::ZERO_WINDOW_PROBE_ACK.0),
         ),
         (
             &[data, acked, s(31, 1000, 510, A, 0).window(200)],
-            "Window Update",
+            Marks::WINDOW_UPDATE,
         ),
-        (&[data, acked, c(40, 510, 1000, A, 100)], "Window Full"),
+        (&[data, acked, c(40, 510, 1000, A, 100)], Marks::WINDOW_FULL),
     ];
-    for (script, mark) in table {
-        let expected = if mark.is_empty() {
-            String::new()
-        } else {
-            format!("[TCP {mark}] ")
-        };
-        assert_eq!(after_handshake(script), expected);
+    for (script, marks) in table {
+        assert_eq!(after_handshake(script), *marks);
     }
 }
 
@@ -359,7 +354,7 @@ fn a_segment_sent_again_after_two_duplicates_is_a_fast_retransmission() {
         dup(23),
         data(24, 500),
     ];
-    assert_eq!(after_handshake(&script), "[TCP Fast Retransmission] ");
+    assert_eq!(after_handshake(&script), Marks::FAST_RETRANSMISSION);
 }
 
 #[test]
