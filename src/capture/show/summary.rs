@@ -41,11 +41,41 @@ impl Default for Options {
 pub struct Summary {
     options: Options,
     text: Text,
-    echoes: BTreeMap<Echo, u64>,
+    echoes: Echoes,
 }
 
 /// Who asked whom, with identifier and sequence number.
 type Echo = (Address, Address, u16, u16);
+
+/// Echo requests without a reply, and the numbers of their packets.
+#[derive(Debug, Default)]
+struct Echoes {
+    numbers: BTreeMap<Echo, u64>,
+    /// The same the other way around: the oldest first.
+    requests: BTreeMap<u64, Echo>,
+}
+
+impl Echoes {
+    /// Remembers a request; of two that are alike the later one.
+    fn asked(&mut self, request: Echo, number: u64) {
+        if let Some(before) = self.numbers.insert(request, number) {
+            self.requests.remove(&before);
+        }
+        self.requests.insert(number, request);
+        if self.requests.len() > ECHOES {
+            if let Some((_, oldest)) = self.requests.pop_first() {
+                self.numbers.remove(&oldest);
+            }
+        }
+    }
+
+    /// Forgets a request, which has its reply: its packet's number.
+    fn answered(&mut self, request: &Echo) -> Option<u64> {
+        let number = self.numbers.remove(request)?;
+        self.requests.remove(&number);
+        Some(number)
+    }
+}
 
 /// What stands in the source and destination columns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -168,19 +198,11 @@ impl Summary {
         else {
             return;
         };
+        let (from, to) = (headers.source, headers.destination);
         if is_request {
-            if self.echoes.len() >= ECHOES {
-                let oldest = self.echoes.iter().min_by_key(|(_, number)| **number);
-                if let Some(key) = oldest.map(|(key, _)| *key) {
-                    self.echoes.remove(&key);
-                }
-            }
-            let key = (headers.source, headers.destination, id, sequence);
-            self.echoes.insert(key, number);
-            return;
+            return self.echoes.asked((from, to, id, sequence), number);
         }
-        let key = (headers.destination, headers.source, id, sequence);
-        if let Some(request) = self.echoes.remove(&key) {
+        if let Some(request) = self.echoes.answered(&(to, from, id, sequence)) {
             self.text.text(" (request in ");
             self.text.number(request);
             self.text.text(")");

@@ -181,6 +181,34 @@ fn what_the_analysis_found_stands_before_all_else() {
 }
 
 #[test]
+fn of_too_many_echo_requests_the_oldest_goes_and_one_that_comes_again_takes_no_room() {
+    let mut summary = Summary::new(Options::default());
+    let mut decoder = Decoder::new(Settings::default());
+    let request = vector("Echo (ping) request  id=0x0001");
+    let mut reply = request.clone();
+    reply[34] = 0;
+    reply[26..34].rotate_left(4);
+    let mut line = |bytes: &[u8], sequence: u16| {
+        let mut bytes = bytes.to_vec();
+        bytes[40..42].copy_from_slice(&sequence.to_be_bytes());
+        let packet = Packet::whole(Duration::ZERO, LinkType::ETHERNET, &bytes);
+        let mut out = String::new();
+        summary.line(&decoder.decode(&packet), &mut out);
+        out
+    };
+    for sequence in 0..4096 {
+        line(&request, sequence);
+    }
+    line(&request, 4095);
+    assert!(line(&reply, 0).ends_with("(request in 1)"));
+    line(&request, 4096);
+    line(&request, 4097);
+    assert!(line(&reply, 1).ends_with("ttl=64"));
+    assert!(line(&reply, 2).ends_with("(request in 3)"));
+    assert!(line(&reply, 4095).ends_with("(request in 4097)"));
+}
+
+#[test]
 fn a_reply_to_an_echo_names_its_request_once() {
     let mut summary = Summary::new(Options::default());
     let mut decoder = Decoder::new(Settings::default());
