@@ -9,8 +9,9 @@ const fn http(name: &'static str, kind: Kind, get: fn(&[u8], Out<'_>)) -> Field 
     Field::new(name, kind, Get::Http(get))
 }
 
-const fn line(name: &'static str, get: fn(&[u8], Out<'_>)) -> Field {
-    Field::new(name, Kind::Text, Get::Http(get))
+/// The values of the field lines with this name.
+const fn line(name: &'static str, of: &'static str) -> Field {
+    Field::new(name, Kind::Text, Get::HttpLine(of))
 }
 
 pub(super) const FIELDS: &[Field] = &[
@@ -50,53 +51,28 @@ pub(super) const FIELDS: &[Field] = &[
     http("http.response.phrase", Kind::Text, |head, out| {
         response(head, |start| start.2, out);
     }),
-    line("http.host", |head, out| field(head, "Host", out)),
-    line("http.connection", |head, out| {
-        field(head, "Connection", out);
-    }),
-    line("http.user_agent", |head, out| {
-        field(head, "User-Agent", out);
-    }),
-    line("http.accept", |head, out| field(head, "Accept", out)),
-    line("http.accept_encoding", |head, out| {
-        field(head, "Accept-Encoding", out);
-    }),
-    line("http.authorization", |head, out| {
-        field(head, "Authorization", out);
-    }),
-    line("http.cookie", |head, out| field(head, "Cookie", out)),
-    line("http.referer", |head, out| field(head, "Referer", out)),
-    line("http.upgrade", |head, out| field(head, "Upgrade", out)),
-    line("http.server", |head, out| field(head, "Server", out)),
-    line("http.date", |head, out| field(head, "Date", out)),
-    line("http.location", |head, out| field(head, "Location", out)),
-    line("http.set_cookie", |head, out| {
-        field(head, "Set-Cookie", out);
-    }),
-    line("http.cache_control", |head, out| {
-        field(head, "Cache-Control", out);
-    }),
-    line("http.last_modified", |head, out| {
-        field(head, "Last-Modified", out);
-    }),
-    line("http.content_type", |head, out| {
-        field(head, "Content-Type", out);
-    }),
-    line("http.content_encoding", |head, out| {
-        field(head, "Content-Encoding", out);
-    }),
-    line("http.transfer_encoding", |head, out| {
-        field(head, "Transfer-Encoding", out);
-    }),
-    line("http.content_length_header", |head, out| {
-        field(head, "Content-Length", out);
-    }),
+    line("http.host", "Host"),
+    line("http.connection", "Connection"),
+    line("http.user_agent", "User-Agent"),
+    line("http.accept", "Accept"),
+    line("http.accept_encoding", "Accept-Encoding"),
+    line("http.authorization", "Authorization"),
+    line("http.cookie", "Cookie"),
+    line("http.referer", "Referer"),
+    line("http.upgrade", "Upgrade"),
+    line("http.server", "Server"),
+    line("http.date", "Date"),
+    line("http.location", "Location"),
+    line("http.set_cookie", "Set-Cookie"),
+    line("http.cache_control", "Cache-Control"),
+    line("http.last_modified", "Last-Modified"),
+    line("http.content_type", "Content-Type"),
+    line("http.content_encoding", "Content-Encoding"),
+    line("http.transfer_encoding", "Transfer-Encoding"),
+    line("http.content_length_header", "Content-Length"),
     http("http.content_length", Kind::Unsigned(8), |head, out| {
-        each(head, "Content-Length", |value| {
-            if let Some(length) = decimal(value) {
-                number(out, length);
-            }
-        });
+        let lengths = values(head, "Content-Length").filter_map(decimal);
+        lengths.for_each(|length| number(out, length));
     }),
 ];
 
@@ -105,9 +81,7 @@ struct Start<'a>(&'a [u8], &'a [u8], &'a [u8]);
 
 impl<'a> Start<'a> {
     fn of(head: &'a [u8]) -> Self {
-        // An empty line may stand before a request (RFC 9112 §2.2).
-        let line = lines(head).find(|line| !line.is_empty());
-        let mut words = line.unwrap_or_default().splitn(3, |byte| *byte == b' ');
+        let mut words = start_line(head).splitn(3, |byte| *byte == b' ');
         let mut word = || words.next().unwrap_or_default();
         Self(word(), word(), word())
     }
@@ -139,29 +113,33 @@ fn response(head: &[u8], word: for<'a> fn(&Start<'a>) -> &'a [u8], out: Out<'_>)
     }
 }
 
-fn lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
+/// A header section as lines, without their ends. Whether they are right is not asked.
+pub(in crate::capture) fn lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
     head.split(|byte| *byte == b'\n')
         .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
 }
 
-/// The value of each field line of this name.
-fn each(head: &[u8], name: &str, mut out: impl FnMut(&[u8])) {
-    let behind_start = lines(head).skip_while(|line| line.is_empty()).skip(1);
-    for line in behind_start.take_while(|line| !line.is_empty()) {
-        let Some((found, value)) = line.split_at_checked(name.len()) else {
-            continue;
-        };
-        if let (true, Some(value)) = (
-            found.eq_ignore_ascii_case(name.as_bytes()),
-            value.strip_prefix(b":"),
-        ) {
-            out(value.trim_ascii());
-        }
-    }
+/// The start line. An empty line may stand before a request's (RFC 9112 §2.2).
+pub(in crate::capture) fn start_line(head: &[u8]) -> &[u8] {
+    lines(head)
+        .find(|line| !line.is_empty())
+        .unwrap_or_default()
 }
 
-fn field(head: &[u8], name: &str, out: Out<'_>) {
-    each(head, name, |value| text(value, out));
+/// The value of each field line of this name.
+pub(in crate::capture) fn values<'a>(head: &'a [u8], name: &str) -> impl Iterator<Item = &'a [u8]> {
+    let behind_start = lines(head).skip_while(|line| line.is_empty()).skip(1);
+    let fields = behind_start.take_while(|line| !line.is_empty());
+    fields.filter_map(move |line| {
+        let (found, value) = line.split_at_checked(name.len())?;
+        let value = value.strip_prefix(b":")?.trim_ascii();
+        found.eq_ignore_ascii_case(name.as_bytes()).then_some(value)
+    })
+}
+
+/// Hands on the value of each field line of this name.
+pub(super) fn field(head: &[u8], name: &str, out: Out<'_>) {
+    values(head, name).for_each(|value| text(value, out));
 }
 
 /// Text, which HTTP has in ASCII: any other byte is shown as one that is unknown.

@@ -13,7 +13,7 @@
 
 mod dns;
 mod frame;
-mod http;
+pub(super) mod http;
 mod icmp;
 mod ip;
 mod line;
@@ -78,6 +78,8 @@ enum Get {
     /// The message, decoded for this field only: names and records.
     Message(fn(&Message, Out<'_>)),
     Http(fn(&[u8], Out<'_>)),
+    /// The values of the field lines with this name.
+    HttpLine(&'static str),
     Rpc(fn(&[u8], Out<'_>)),
     Frame(fn(&[u8], Out<'_>)),
     Data(fn(&[u8], Out<'_>)),
@@ -185,6 +187,7 @@ impl Field {
                 }
             }
             (Get::Http(get), Layer::Http(head)) => get(head, out),
+            (Get::HttpLine(name), Layer::Http(head)) => http::field(head, name, out),
             (Get::Rpc(get), Layer::Rpc(frame)) => get(frame, out),
             (Get::Frame(get), Layer::Frame(frame)) => get(frame, out),
             (Get::Data(get), Layer::Data(data)) if !data.is_empty() => get(data, out),

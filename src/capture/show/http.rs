@@ -1,25 +1,7 @@
 //! HTTP/1 in words: the start line, and what the body is. Pure. RFC 9112.
 
 use super::digits::Text;
-
-/// A header section as lines, without the empty one at its end. Whether they are right is not
-/// asked: what was sent is shown.
-pub(super) fn lines(section: &[u8]) -> impl Iterator<Item = &[u8]> {
-    section
-        .split(|byte| *byte == b'\n')
-        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
-        .filter(|line| !line.is_empty())
-}
-
-/// The value of the first field line with this name.
-pub(super) fn field<'a>(section: &'a [u8], name: &str) -> Option<&'a [u8]> {
-    lines(section).skip(1).find_map(|line| {
-        let colon = line.iter().position(|byte| *byte == b':')?;
-        let (found, value) = line.split_at_checked(colon)?;
-        let value = value.get(1..)?.trim_ascii();
-        found.eq_ignore_ascii_case(name.as_bytes()).then_some(value)
-    })
-}
+use crate::capture::field::http::{start_line, values};
 
 /// The media type of the body that begins behind this header section, in lower case as it should
 /// be, without parameters; `None` where no byte of it is in the segment.
@@ -30,7 +12,7 @@ pub(super) fn media_type<'a>(section: &'a [u8], segment: &[u8]) -> Option<&'a [u
     if segment.ends_with(tail) {
         return None;
     }
-    let value = field(section, "content-type")?;
+    let value = values(section, "content-type").next()?;
     let kind = value.split(|byte| *byte == b';').next()?.trim_ascii();
     (!kind.is_empty()).then_some(kind)
 }
@@ -50,7 +32,7 @@ fn is_xml(kind: &[u8]) -> bool {
 
 /// The start line, and a space as Wireshark has it.
 pub(super) fn info(out: &mut Text, section: &[u8]) {
-    out.wire(lines(section).next().unwrap_or_default());
+    out.wire(start_line(section));
     out.space();
 }
 

@@ -181,6 +181,15 @@ fn what_the_analysis_found_stands_before_all_else() {
 }
 
 #[test]
+fn what_looks_like_a_field_behind_an_empty_line_says_nothing_of_the_body() {
+    let section = b"HTTP/1.1 200 OK\r\nContent-Type: text/css\r\n\r\n";
+    let broken = b"HTTP/1.1 200 OK\r\n\nContent-Type: text/css\r\n\r\n";
+    let media_type = |section: &'static [u8]| super::http::media_type(section, b"body");
+    assert_eq!(media_type(section), Some(&b"text/css"[..]));
+    assert_eq!(media_type(broken), None);
+}
+
+#[test]
 fn of_too_many_echo_requests_the_oldest_goes_and_one_that_comes_again_takes_no_room() {
     let mut summary = Summary::new(Options::default());
     let mut decoder = Decoder::new(Settings::default());

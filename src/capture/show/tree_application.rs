@@ -1,7 +1,8 @@
 //! DNS, HTTP, and our own protocols field by field. Pure. RFC 1035, 6891, 9112.
 
+use super::dns as words;
 use super::tree::{Bits, Tree, hex, text, wire};
-use super::{dns as words, http as http_words};
+use crate::capture::field::http::lines;
 use crate::dns::record::{Question, Record};
 use crate::dns::{Data, Edns, Header, Message, Name};
 use crate::rpc::message::Message as RpcMessage;
@@ -197,7 +198,7 @@ fn opt(tree: &mut Tree<'_>, edns: &Edns) {
 
 pub(super) fn http(tree: &mut Tree<'_>, section: &[u8]) {
     tree.block(format_args!("Hypertext Transfer Protocol"), |tree| {
-        let mut lines = http_words::lines(section);
+        let mut lines = lines(section).filter(|line| !line.is_empty());
         if let Some(start) = lines.next() {
             tree.block(format_args!("{}\\r\\n", wire(start)), |tree| {
                 start_line(tree, start);
