@@ -214,7 +214,7 @@ fn kind(decoded: &Decoded<'_>) -> &'static str {
     let named = |layer: &Layer<'_>| match layer {
         Layer::Tcp(_) => Some("TCP"),
         Layer::Udp(_) => Some("UDP"),
-        Layer::Dns(_) => Some("DNS"),
+        Layer::Dns(_) | Layer::Mdns(_) | Layer::Llmnr(_) => Some("DNS"),
         Layer::Http(_) => Some("HTTP"),
         Layer::Rpc(_) => Some("RPC"),
         _ => None,

@@ -36,6 +36,10 @@ pub enum Layer<'a> {
     Udp(Udp<'a>),
     /// One whole DNS message (RFC 1035 §4), without the length that TCP puts before it.
     Dns(&'a [u8]),
+    /// One of multicast DNS (RFC 6762): a datagram of its port.
+    Mdns(&'a [u8]),
+    /// One of link-local multicast name resolution (RFC 4795), likewise.
+    Llmnr(&'a [u8]),
     /// A whole HTTP/1.1 header section with its start line and empty line (RFC 9112), and nothing
     /// of the body.
     Http(&'a [u8]),

@@ -12,17 +12,30 @@ use crate::dns::{Data, Message, Name, Record, RecordType};
 const RESPONSE: u16 = 0x8000;
 
 const fn header(name: &'static str, kind: Kind, get: fn(&[u8], Out<'_>)) -> Field {
-    Field::new(name, kind, Get::Dns(get))
+    Field::new(name, kind, Get::DnsHeader(get))
 }
 
 const fn message(name: &'static str, kind: Kind, get: fn(&Message, Out<'_>)) -> Field {
     Field::new(name, kind, Get::Message(get))
 }
 
+const fn protocol(name: &'static str, get: Get) -> Field {
+    Field::new(name, Kind::Protocol, get)
+}
+
 pub(super) const FIELDS: &[Field] = &[
-    header("dns", Kind::Protocol, |message, out| {
-        out(Value::Protocol("dns", message));
-    }),
+    protocol(
+        "dns",
+        Get::Dns(|message, out| out(Value::Protocol("dns", message))),
+    ),
+    protocol(
+        "mdns",
+        Get::Mdns(|message, out| out(Value::Protocol("mdns", message))),
+    ),
+    protocol(
+        "llmnr",
+        Get::Llmnr(|message, out| out(Value::Protocol("llmnr", message))),
+    ),
     header("dns.id", Kind::Hex(2), |m, out| word(m, 0, out)),
     header("dns.flags", Kind::Hex(2), |m, out| word(m, 2, out)),
     header("dns.flags.response", Kind::Boolean, |m, out| {

@@ -96,6 +96,8 @@ fn protocol(layer: &Layer<'_>) -> Option<&'static str> {
         Layer::Tcp(_) => "tcp",
         Layer::Udp(_) => "udp",
         Layer::Dns(_) => "dns",
+        Layer::Mdns(_) => "mdns",
+        Layer::Llmnr(_) => "llmnr",
         Layer::Http(_) => "http",
         Layer::Rpc(_) => "rpc",
         Layer::Frame(_) => "frames",

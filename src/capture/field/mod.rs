@@ -73,8 +73,12 @@ enum Get {
     /// What needs the connection.
     Segment(fn(&Tcp<'_>, &Segment, Out<'_>)),
     Udp(fn(&Udp<'_>, Out<'_>)),
-    /// The bytes of a DNS message: what its header says.
+    /// The bytes of a message of one of these.
     Dns(fn(&[u8], Out<'_>)),
+    Mdns(fn(&[u8], Out<'_>)),
+    Llmnr(fn(&[u8], Out<'_>)),
+    /// The bytes of a message of any of the three: what its header says.
+    DnsHeader(fn(&[u8], Out<'_>)),
     /// The message, decoded for this field only: names and records.
     Message(fn(&Message, Out<'_>)),
     Http(fn(&[u8], Out<'_>)),
@@ -181,7 +185,16 @@ impl Field {
             },
             (Get::Udp(get), Layer::Udp(udp)) => get(udp, out),
             (Get::Dns(get), Layer::Dns(message)) => get(message, out),
-            (Get::Message(get), Layer::Dns(message)) => {
+            (Get::Mdns(get), Layer::Mdns(message)) => get(message, out),
+            (Get::Llmnr(get), Layer::Llmnr(message)) => get(message, out),
+            (
+                Get::DnsHeader(get),
+                Layer::Dns(message) | Layer::Mdns(message) | Layer::Llmnr(message),
+            ) => get(message, out),
+            (
+                Get::Message(get),
+                Layer::Dns(message) | Layer::Mdns(message) | Layer::Llmnr(message),
+            ) => {
                 if let Some(message) = dns::decode(message) {
                     get(&message, out);
                 }

@@ -1,7 +1,8 @@
 //! Which protocol a stream or a datagram speaks, and its messages put together over segments. Pure.
 //!
-//! - DNS by port 53, 5353 or 5355; HTTP/1 by its start line, on any port; our RPC by its greeting;
-//!   our frames, and any of these on another port, by a [`Rule`] ("decode as").
+//! DNS by port 53, 5353 or 5355, where datagrams are multicast DNS and LLMNR; HTTP/1 by its start
+//! line, on any port; our RPC by its greeting; our frames, and any of these on another port, by a
+//! [`Rule`] ("decode as").
 
 use crate::capture::decode::{Layer, Layers, Tcp, Udp};
 
@@ -136,10 +137,30 @@ impl Applications {
         if udp.payload.is_empty() {
             return;
         }
+        let is_dns = udp.payload.len() >= DNS_HEADER;
         layers.push(match self.streams.rule(Transport::Udp, ends) {
-            Some(Protocol::Dns) if udp.payload.len() >= 12 => Layer::Dns(udp.payload),
+            Some(Protocol::Dns) if is_dns => Layer::Dns(udp.payload),
             Some(Protocol::Frames) => Layer::Frame(udp.payload),
+            None if is_dns => by_ports(ends, udp.payload),
             _ => Layer::Data(udp.payload),
         });
     }
+}
+
+/// The length of what each DNS message begins with (RFC 1035 §4.1.1).
+const DNS_HEADER: usize = 12;
+
+/// A datagram for which there is no rule. Of two ports that are known the lower one tells, as in
+/// Wireshark.
+fn by_ports(ends: Ends, message: &[u8]) -> Layer<'_> {
+    let (one, other) = (ends.source.1, ends.destination.1);
+    for port in [one.min(other), one.max(other)] {
+        match port {
+            53 => return Layer::Dns(message),
+            5353 => return Layer::Mdns(message),
+            5355 => return Layer::Llmnr(message),
+            _ => {}
+        }
+    }
+    Layer::Data(message)
 }

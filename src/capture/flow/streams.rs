@@ -4,6 +4,7 @@
 //! A side is in a body, whose bytes go by; or holds the beginning of a message; or a message comes next.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use crate::capture::decode::{Layer, Layers, Tcp, TcpFlags};
 
@@ -133,21 +134,15 @@ impl Streams {
         }
     }
 
-    /// By rule, or DNS by its ports.
+    /// What a rule says of these ports.
     pub(super) fn rule(&self, transport: Transport, ends: Ends) -> Option<Protocol> {
         let ports = [ends.source.1, ends.destination.1];
-        let rule = self.rules.iter().rev();
-        let mut fits =
-            rule.filter(|rule| rule.transport == transport && ports.contains(&rule.port));
-        match fits.next() {
-            Some(rule) => Some(rule.protocol),
-            None => ports
-                .iter()
-                .any(|port| matches!(port, 53 | 5353 | 5355))
-                .then_some(Protocol::Dns),
-        }
+        let fits = |rule: &&Rule| rule.transport == transport && ports.contains(&rule.port);
+        let last = self.rules.iter().rev().find(fits);
+        last.map(|rule| rule.protocol)
     }
 
+    /// Where a stream is in the list; a new one is added.
     pub(super) fn place(&mut self, number: u32, ends: Ends) -> usize {
         let place = number as usize % Flows::MOST;
         if self
@@ -163,7 +158,10 @@ impl Streams {
         for side in 0..2 {
             self.give_up(place, side);
         }
-        let protocol = self.rule(Transport::Tcp, ends);
+        let is_dns = |end: (IpAddr, u16)| matches!(end.1, 53 | 5353 | 5355);
+        let by_port = is_dns(ends.source) || is_dns(ends.destination);
+        let rule = self.rule(Transport::Tcp, ends);
+        let protocol = rule.or(by_port.then_some(Protocol::Dns));
         if let Some(stream) = self.list.get_mut(place) {
             *stream = Stream {
                 number,

@@ -8,24 +8,9 @@ use crate::dns::{Data, Header, Message, Name, Opcode, Rcode, RecordType};
 /// How long the list of records may be, in bytes; what is over is told by `…`.
 const MOST: usize = 4096;
 
-/// The port of multicast DNS (RFC 6762 §3).
-const MDNS: u16 = 5353;
-/// The port of LLMNR (RFC 4795 §2).
-const LLMNR: u16 = 5355;
-
 /// In mDNS the top bit of a class is none of its number: "cache flush" in a record, "unicast reply
 /// wanted" in a question (RFC 6762 §5.4, §10.2).
 const TOP_BIT: u16 = 0x8000;
-
-/// Which of the three protocols with this message a conversation speaks, by its ports.
-pub(super) fn protocol(ports: (u16, u16)) -> &'static str {
-    let has = |port| ports.0 == port || ports.1 == port;
-    match () {
-        () if has(MDNS) => "MDNS",
-        () if has(LLMNR) => "LLMNR",
-        () => "DNS",
-    }
-}
 
 /// What a response code says.
 pub(super) fn rcode(rcode: Rcode) -> Option<&'static str> {
@@ -117,8 +102,7 @@ pub(super) fn record_type(out: &mut Text, kind: RecordType) {
 }
 
 /// The info column. What cannot be read is marked as said here, behind what could.
-pub(super) fn info(out: &mut Text, octets: &[u8], ports: (u16, u16), broken: &str) {
-    let mdns = protocol(ports) == "MDNS";
+pub(super) fn info(out: &mut Text, octets: &[u8], mdns: bool, broken: &str) {
     let whole = Message::decode(octets);
     let is_whole = whole.is_ok();
     match whole.or_else(|_| Message::decode_partial(octets)) {

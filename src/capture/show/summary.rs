@@ -157,9 +157,17 @@ impl Summary {
                 }
             }
             Some(Layer::Dns(octets)) => {
-                column(out, dns::protocol(headers.ports), decoded);
+                column(out, "DNS", decoded);
                 tcp::marks(out, decoded.segment.as_ref());
-                dns::info(out, octets, headers.ports, short(decoded));
+                dns::info(out, octets, false, short(decoded));
+            }
+            Some(Layer::Mdns(octets)) => {
+                column(out, "MDNS", decoded);
+                dns::info(out, octets, true, short(decoded));
+            }
+            Some(Layer::Llmnr(octets)) => {
+                column(out, "LLMNR", decoded);
+                dns::info(out, octets, false, short(decoded));
             }
             Some(Layer::Http(section)) => match headers.tcp {
                 Some(segment) if !section.contains(&b'\n') => {

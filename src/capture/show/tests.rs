@@ -84,10 +84,12 @@ fn application(decoded: &mut Decoded<'_>) {
             Layer::Tcp(tcp) => ([tcp.source, tcp.destination], tcp.payload),
             _ => continue,
         };
-        let is_dns = ports.iter().any(|port| [53, 5353, 5355].contains(port));
         let end = payload.windows(4).position(|end| end == b"\r\n\r\n");
         let message = match end {
-            _ if is_dns && !payload.is_empty() => Layer::Dns(payload),
+            _ if payload.is_empty() => continue,
+            _ if ports.contains(&53) => Layer::Dns(payload),
+            _ if ports.contains(&5353) => Layer::Mdns(payload),
+            _ if ports.contains(&5355) => Layer::Llmnr(payload),
             Some(end) => Layer::Http(&payload[..end + 4]),
             None => continue,
         };
@@ -355,7 +357,7 @@ fn every_layer_has_a_line_and_a_tree() {
     ] {
         look(&of(&[layer]));
     }
-    assert_eq!(seen.len(), 18, "{seen:?}");
+    assert_eq!(seen.len(), 20, "{seen:?}");
 }
 
 #[test]

@@ -29,24 +29,13 @@ pub fn tree(decoded: &Decoded<'_>, out: &mut String) {
         depth: 0,
     };
     tree_link::frame(&mut tree, decoded);
-    let mut ports = (0, 0);
     for layer in decoded.layers.as_slice() {
-        match layer {
-            Layer::Tcp(tcp) => ports = (tcp.source, tcp.destination),
-            Layer::Udp(udp) => ports = (udp.source, udp.destination),
-            _ => {}
-        }
-        one(&mut tree, layer, decoded, ports);
+        one(&mut tree, layer, decoded);
     }
 }
 
 /// One layer's block.
-pub(super) fn one(
-    tree: &mut Tree<'_>,
-    layer: &Layer<'_>,
-    decoded: &Decoded<'_>,
-    ports: (u16, u16),
-) {
+pub(super) fn one(tree: &mut Tree<'_>, layer: &Layer<'_>, decoded: &Decoded<'_>) {
     match layer {
         Layer::Ethernet(header) => tree_link::ethernet(tree, header),
         Layer::Vlan(tag) => tree_link::vlan(tree, tag),
@@ -60,7 +49,13 @@ pub(super) fn one(
         Layer::Icmp(message) => tree_ip::icmp(tree, message, decoded),
         Layer::Tcp(segment) => tree_transport::tcp(tree, segment, decoded),
         Layer::Udp(datagram) => tree_transport::udp(tree, datagram, decoded),
-        Layer::Dns(octets) => tree_application::dns(tree, octets, ports),
+        Layer::Dns(octets) => tree_application::dns(tree, "Domain Name System", octets),
+        Layer::Mdns(octets) => {
+            tree_application::dns(tree, "Multicast Domain Name System", octets);
+        }
+        Layer::Llmnr(octets) => {
+            tree_application::dns(tree, "Link-local Multicast Name Resolution", octets);
+        }
         Layer::Http(section) => tree_application::http(tree, section),
         Layer::Rpc(frame) => tree_application::rpc(tree, frame),
         Layer::Frame(frame) => tree_application::frame(tree, frame),

@@ -7,12 +7,7 @@ use crate::dns::record::{Question, Record};
 use crate::dns::{Data, Edns, Header, Message, Name};
 use crate::rpc::message::Message as RpcMessage;
 
-pub(super) fn dns(tree: &mut Tree<'_>, octets: &[u8], ports: (u16, u16)) {
-    let name = match words::protocol(ports) {
-        "MDNS" => "Multicast Domain Name System",
-        "LLMNR" => "Link-local Multicast Name Resolution",
-        _ => "Domain Name System",
-    };
+pub(super) fn dns(tree: &mut Tree<'_>, name: &str, octets: &[u8]) {
     let is_response = Header::decode(octets).is_ok_and(|header| header.response);
     let kind = if is_response { "response" } else { "query" };
     tree.block(

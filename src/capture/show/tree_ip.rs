@@ -286,7 +286,7 @@ fn icmp_error(tree: &mut Tree<'_>, message: &Icmp<'_>, decoded: &Decoded<'_>) {
             quoted_stream: None,
             ..*decoded
         };
-        one(tree, layer, &bare, (0, 0));
+        one(tree, layer, &bare);
     }
 }
 

@@ -129,7 +129,8 @@ fn names(layers: &[Layer<'_>]) -> String {
         Layer::Udp(udp) => format!("udp {} {:?}", udp.length, udp.check),
         Layer::Data(bytes) => format!("data {}", bytes.len()),
         Layer::Malformed(malformed) => format!("! {} {:?}", malformed.protocol, malformed.why),
-        Layer::Dns(_) | Layer::Http(_) | Layer::Rpc(_) | Layer::Frame(_) => "message".to_string(),
+        Layer::Dns(_) | Layer::Mdns(_) | Layer::Llmnr(_) => "message".to_string(),
+        Layer::Http(_) | Layer::Rpc(_) | Layer::Frame(_) => "message".to_string(),
     };
     layers.iter().map(name).collect::<Vec<_>>().join(", ")
 }

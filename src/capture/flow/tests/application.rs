@@ -1,7 +1,7 @@
 //! Messages over segments.
 
 use super::*;
-use crate::capture::decode::{Layer, Layers};
+use crate::capture::decode::{Layer, Layers, Udp};
 
 /// A connection of a client at port 1000, with the bytes that each side has sent.
 pub(super) struct Talk {
@@ -235,5 +235,43 @@ fn a_message_in_a_syn_is_read_and_so_is_what_follows() {
         let more = applications.tcp(&segment, step.ends(), &tcp, &mut layers);
         assert_eq!(more, flags == S);
         assert_eq!(matches!(layers.as_slice(), [Layer::Http(_)]), flags == A);
+    }
+}
+
+#[test]
+fn a_rule_says_more_than_the_ports_of_a_datagram_and_of_two_ports_the_lower_one() {
+    let layer = |rules: &[&str], (from, to): (u16, u16)| {
+        let rules: Vec<Rule> = rules.iter().filter_map(|text| Rule::parse(text)).collect();
+        let end = |port| (IpAddr::V4(Ipv4Addr::LOCALHOST), port);
+        let ends = Ends {
+            source: end(from),
+            destination: end(to),
+        };
+        let message = [0; 12];
+        let udp = Udp {
+            source: from,
+            destination: to,
+            length: 20,
+            checksum: 0,
+            check: Check::Unverified,
+            payload: &message,
+        };
+        let mut applications = Applications::new(&rules);
+        let mut layers = Layers::new();
+        applications.udp(ends, &udp, &mut layers);
+        let name = format!("{:?}", layers.as_slice());
+        name.split('(').next().unwrap_or_default().to_owned()
+    };
+    for (rules, ports, expected) in [
+        (&[][..], (5353, 5353), "[Mdns"),
+        (&[], (4000, 5355), "[Llmnr"),
+        (&[], (5353, 53), "[Dns"),
+        (&[], (5355, 5353), "[Mdns"),
+        (&[], (4000, 5354), "[Data"),
+        (&["udp.port==5353,dns"], (4000, 5353), "[Dns"),
+        (&["udp.port==5353,data"], (4000, 5353), "[Data"),
+        (&["tcp.port==5353,dns"], (4000, 5353), "[Mdns"),
+    ] {
+        assert_eq!(layer(rules, ports), expected, "{rules:?} {ports:?}");
     }
 }
