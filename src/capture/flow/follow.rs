@@ -12,14 +12,15 @@
 //! tshark leaves out is marked with a line as well: bytes that were sent again, and gaps closed too
 //! late.
 //!
-//! Memory: at most [`Follow::WAITING`] bytes wait, in at most [`Follow::SEGMENTS`] segments a side; what is in order is written at once.
+//! Memory: at most [`Follow::WAITING`] bytes wait, in at most [`Follow::SEGMENTS`] segments a side;
+//! what is in order is written at once.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use crate::capture::decode::{Decoded, Layer, Tcp, TcpFlags};
 
-use super::segment::{Ends, Segment};
+use super::segment::{Ends, Marks, Segment};
 
 /// How bytes are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,7 +158,9 @@ impl Follow {
         let Some(state) = self.sides.get_mut(side) else {
             return;
         };
-        if syn {
+        // One that comes again or late tells nothing, but where its number is another than was taken
+        // for it before.
+        if syn && (state.next.is_none() || segment.marks.has(Marks::PORT_REUSED)) {
             state.next = Some(from);
         }
         if tcp.length == 0 {

@@ -69,6 +69,30 @@ fn bytes_sent_again_are_marked_and_only_new_ones_shown() {
 }
 
 #[test]
+fn a_syn_that_comes_again_or_late_changes_nothing() {
+    let again = [
+        c(0, 499, 0, S, 0),
+        s(1, 999, 500, S | A, 0),
+        c(2, 500, 1000, A, 2),
+        s(3, 1000, 502, A, 3),
+        c(4, 499, 0, S, 0),
+        s(5, 999, 500, S | A, 0),
+        c(6, 502, 1003, A, 1),
+        s(7, 1003, 503, A, 1),
+    ];
+    assert_eq!(
+        body(Form::Ascii, &again),
+        "2\ndd\n\t3\neee\n1\nh\n\t1\ni"
+    );
+    let late = [
+        c(0, 500, 1000, A, 2),
+        c(1, 499, 0, S, 0),
+        c(2, 502, 1000, A, 1),
+    ];
+    assert_eq!(body(Form::Ascii, &late), "2\nbb\n1\nd");
+}
+
+#[test]
 fn hex_and_raw_are_as_tshark_writes_them() {
     let script = [c(0, 500, 1, A, 18), s(1, 1, 518, A, 8)];
     let expected = "00000000  62 62 62 62 62 62 62 62  62 62 62 62 62 62 62 62  bbbbbbbb bbbbbbbb\n\
