@@ -1,6 +1,6 @@
 //! Who talks with whom, how much and how long: the tables of `tshark -z conv`. Pure.
 //!
-//! Memory: about 120 bytes a conversation, at most [`Conversations::MOST`]; packets of more are
+//! Memory: about 170 bytes a conversation, at most [`Conversations::MOST`]; packets of more are
 //! counted and told at the end.
 
 use std::collections::BTreeMap;

@@ -80,10 +80,7 @@ fn a_syn_that_comes_again_or_late_changes_nothing() {
         c(6, 502, 1003, A, 1),
         s(7, 1003, 503, A, 1),
     ];
-    assert_eq!(
-        body(Form::Ascii, &again),
-        "2\ndd\n\t3\neee\n1\nh\n\t1\ni"
-    );
+    assert_eq!(body(Form::Ascii, &again), "2\ndd\n\t3\neee\n1\nh\n\t1\ni");
     let late = [
         c(0, 500, 1000, A, 2),
         c(1, 499, 0, S, 0),

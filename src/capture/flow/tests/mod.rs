@@ -358,6 +358,19 @@ fn a_segment_sent_again_after_two_duplicates_is_a_fast_retransmission() {
 }
 
 #[test]
+fn where_the_clock_was_set_back_in_the_handshake_what_is_late_is_out_of_order_as_in_tshark() {
+    let script = [
+        c(5000, 499, 0, S, 0),
+        s(10, 999, 500, S | A, 0),
+        c(20, 500, 1000, A, 0),
+        c(30, 500, 1000, A, 10),
+        c(40, 520, 1000, A, 10),
+        c(1000, 510, 1000, A, 10),
+    ];
+    assert_eq!(last_marks(&script), Marks::OUT_OF_ORDER);
+}
+
+#[test]
 fn a_duplicate_tells_which_packet_it_repeats() {
     let mut script = handshake();
     script.extend([
