@@ -178,11 +178,11 @@ fn one(out: &mut Text, record: &Record, mdns: bool) {
                 raw_name(out, bytes);
             }
             // Of a class other than IN, as those of mDNS with the top bit are.
-            (RecordType::A, &[a, b, c, d]) if mdns => {
+            (RecordType::A, &[a, b, c, d]) => {
                 out.space();
                 out.ipv4([a, b, c, d].into());
             }
-            (RecordType::AAAA, bytes) if mdns => {
+            (RecordType::AAAA, bytes) => {
                 out.space();
                 let octets = bytes.first_chunk::<16>().copied().unwrap_or_default();
                 out.ipv6(octets.into());
