@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use super::super::decode::Layer;
 use super::{Field, Get, Kind, Out, Value, number};
 use crate::dns::{Data, Message, Name, Record, RecordType};
 
@@ -255,9 +256,14 @@ pub(super) const FIELDS: &[Field] = &[
     }),
 ];
 
-/// The message, as far as it can be read.
-pub(super) fn decode(octets: &[u8]) -> Option<Message> {
-    Message::decode_partial(octets).ok()
+/// The messages of a packet, as far as they can be read.
+pub(super) fn messages(layers: &[Layer<'_>]) -> Vec<Message> {
+    let octets = layers.iter().filter_map(|layer| match layer {
+        Layer::Dns(octets) | Layer::Mdns(octets) | Layer::Llmnr(octets) => Some(*octets),
+        _ => None,
+    });
+    let decode = |octets| Message::decode_partial(octets).ok();
+    octets.filter_map(decode).collect()
 }
 
 fn records(message: &Message) -> impl Iterator<Item = &Record> {

@@ -11,7 +11,8 @@
 
 use std::fmt;
 
-use super::{Field, Value};
+use super::super::decode::Decoded;
+use super::{Field, Messages, Value};
 use crate::cli::nearest;
 
 /// Which of several values of a field are printed.
@@ -121,12 +122,13 @@ impl Line {
     }
 
     /// Adds the line of a packet, with its end.
-    pub fn packet(&self, decoded: &super::super::decode::Decoded<'_>, out: &mut String) {
+    pub fn packet(&self, decoded: &Decoded<'_>, out: &mut String) {
+        let messages = Messages::default();
         for (at, field) in self.fields.iter().enumerate() {
             self.separate(at, out);
             let start = out.len();
             let mut count = 0u64;
-            field.values(decoded, &mut |value| {
+            field.values_with(decoded, &messages, &mut |value| {
                 self.value(field, value, (start, count), out);
                 count += 1;
             });

@@ -27,6 +27,8 @@ mod tests;
 mod udp;
 mod value;
 
+use std::cell::OnceCell;
+
 use super::decode::{
     self, Arp, Check, Cooked, Decoded, Ethernet, Fragment, Icmp, Ipv4, Ipv6, Layer, Layers,
     Loopback, Tcp, Udp, Vlan,
@@ -52,6 +54,9 @@ static TABLES: [&[Field]; 9] = [
 
 /// Where a getter hands its values to.
 type Out<'o> = &'o mut dyn FnMut(Value<'_>);
+
+/// The DNS messages of a packet, once they are decoded.
+type Messages = OnceCell<Vec<Message>>;
 
 /// How the values of a field are found: from which layer, and by which function.
 enum Get {
@@ -79,7 +84,7 @@ enum Get {
     Llmnr(fn(&[u8], Out<'_>)),
     /// The bytes of a message of any of the three: what its header says.
     DnsHeader(fn(&[u8], Out<'_>)),
-    /// The message, decoded for this field only: names and records.
+    /// The same message, decoded: names and records.
     Message(fn(&Message, Out<'_>)),
     Http(fn(&[u8], Out<'_>)),
     /// The values of the field lines with this name.
@@ -125,8 +130,20 @@ impl Field {
     /// quotes has values, too. Allocates nothing, but for the names and records of DNS, the two
     /// texts that are put together (`frame.protocols`, `tcp.flags.str`), and text that is not UTF-8.
     pub fn values(&self, decoded: &Decoded<'_>, out: &mut dyn FnMut(Value<'_>)) {
-        if let Get::Packet(get) = self.get {
-            return get(decoded, out);
+        self.values_with(decoded, &Messages::default(), out);
+    }
+
+    /// The same, where several fields of one packet are asked for: its DNS messages are decoded for the
+    /// first that needs them.
+    fn values_with(&self, decoded: &Decoded<'_>, messages: &Messages, out: Out<'_>) {
+        match self.get {
+            Get::Packet(get) => return get(decoded, out),
+            Get::Message(get) => {
+                let decode = || dns::messages(decoded.layers.as_slice());
+                let messages = messages.get_or_init(decode).iter();
+                return messages.for_each(|message| get(message, out));
+            }
+            _ => {}
         }
         for layer in decoded.layers.as_slice() {
             self.of_layer(decoded, layer, out);
@@ -191,14 +208,6 @@ impl Field {
                 Get::DnsHeader(get),
                 Layer::Dns(message) | Layer::Mdns(message) | Layer::Llmnr(message),
             ) => get(message, out),
-            (
-                Get::Message(get),
-                Layer::Dns(message) | Layer::Mdns(message) | Layer::Llmnr(message),
-            ) => {
-                if let Some(message) = dns::decode(message) {
-                    get(&message, out);
-                }
-            }
             (Get::Http(get), Layer::Http(head)) => get(head, out),
             (Get::HttpLine(name), Layer::Http(head)) => http::field(head, name, out),
             (Get::Rpc(get), Layer::Rpc(frame)) => get(frame, out),
