@@ -138,7 +138,7 @@ impl Header {
     }
 
     /// The flags as they stand in the message.
-    pub(super) fn flags(&self) -> u16 {
+    pub(crate) fn flags(&self) -> u16 {
         let bit = |on: bool, bit| if on { bit } else { 0 };
         bit(self.response, QR)
             | u16::from(self.opcode.0 & 15) << 11

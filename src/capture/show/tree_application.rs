@@ -51,17 +51,7 @@ fn whole(tree: &mut Tree<'_>, message: &Message) {
 
 fn head(tree: &mut Tree<'_>, header: &Header) {
     tree.field("Transaction ID", format_args!("0x{:04x}", header.id));
-    let bit = |on: bool, mask: u16| if on { mask } else { 0 };
-    let value = bit(header.response, 0x8000)
-        | u16::from(header.opcode.0 & 15) << 11
-        | bit(header.authoritative, 0x0400)
-        | bit(header.truncated, 0x0200)
-        | bit(header.recursion_desired, 0x0100)
-        | bit(header.recursion_available, 0x0080)
-        | bit(header.reserved, 0x0040)
-        | bit(header.authentic_data, 0x0020)
-        | bit(header.checking_disabled, 0x0010)
-        | header.rcode.0 & 15;
+    let value = header.flags();
     let operation = text(|out| words::operation(out, header));
     let code = text(|out| words::reply_code(out, header.rcode));
     let outcome = match header.response {
