@@ -143,11 +143,7 @@ impl Summary {
         }
         match headers.last {
             Some(Layer::Tcp(segment)) => tcp_rest(out, decoded, segment),
-            Some(Layer::Udp(datagram)) => {
-                column(out, "UDP", decoded);
-                let v6 = matches!(headers.source, Address::Ip(IpAddr::V6(_)));
-                udp_info(out, datagram, v6);
-            }
+            Some(Layer::Udp(datagram)) => udp_rest(out, decoded, headers, datagram),
             Some(Layer::Icmp(message)) => {
                 column(out, if message.v6 { "ICMPv6" } else { "ICMP" }, decoded);
                 icmp::info(out, message, headers.hops);
@@ -156,19 +152,9 @@ impl Summary {
                     self.text.text(short(decoded));
                 }
             }
-            Some(Layer::Dns(octets)) => {
-                column(out, "DNS", decoded);
-                tcp::marks(out, decoded.segment.as_ref());
-                dns::info(out, octets, false, short(decoded));
-            }
-            Some(Layer::Mdns(octets)) => {
-                column(out, "MDNS", decoded);
-                dns::info(out, octets, true, short(decoded));
-            }
-            Some(Layer::Llmnr(octets)) => {
-                column(out, "LLMNR", decoded);
-                dns::info(out, octets, false, short(decoded));
-            }
+            Some(Layer::Dns(octets)) => dns_rest(out, decoded, "DNS", octets),
+            Some(Layer::Mdns(octets)) => dns_rest(out, decoded, "MDNS", octets),
+            Some(Layer::Llmnr(octets)) => dns_rest(out, decoded, "LLMNR", octets),
             Some(Layer::Http(section)) => match headers.tcp {
                 Some(segment) if !section.contains(&b'\n') => {
                     tcp_rest(out, decoded, segment);
@@ -176,16 +162,8 @@ impl Summary {
                 }
                 _ => http_rest(out, decoded, headers),
             },
-            Some(Layer::Rpc(_)) => {
-                column(out, "RPC", decoded);
-                tcp::marks(out, decoded.segment.as_ref());
-                messages(out, decoded);
-            }
-            Some(Layer::Frame(_)) => {
-                column(out, "FRAMES", decoded);
-                tcp::marks(out, decoded.segment.as_ref());
-                messages(out, decoded);
-            }
+            Some(Layer::Rpc(_)) => messages_rest(out, decoded, "RPC"),
+            Some(Layer::Frame(_)) => messages_rest(out, decoded, "FRAMES"),
             Some(Layer::Arp(message)) => {
                 column(out, arp::protocol(message), decoded);
                 arp::info(out, message);
@@ -305,7 +283,8 @@ fn ports(out: &mut Text, (source, destination): (u16, u16)) {
     out.number(destination);
 }
 
-fn udp_info(out: &mut Text, datagram: &Udp<'_>, v6: bool) {
+fn udp_rest(out: &mut Text, decoded: &Decoded<'_>, headers: &Headers<'_, '_>, datagram: &Udp<'_>) {
+    column(out, "UDP", decoded);
     ports(out, (datagram.source, datagram.destination));
     out.text(" Len=");
     out.number(datagram.length.saturating_sub(8));
@@ -313,9 +292,16 @@ fn udp_info(out: &mut Text, datagram: &Udp<'_>, v6: bool) {
         out.text(" [UDP CHECKSUM INCORRECT]");
     }
     // Only IPv4 lets a sender leave it out (RFC 8200 §8.1).
+    let v6 = matches!(headers.source, Address::Ip(IpAddr::V6(_)));
     if v6 && datagram.checksum == 0 {
         out.text(" [ILLEGAL CHECKSUM (0)]");
     }
+}
+
+fn dns_rest(out: &mut Text, decoded: &Decoded<'_>, protocol: &str, octets: &[u8]) {
+    column(out, protocol, decoded);
+    tcp::marks(out, decoded.segment.as_ref());
+    dns::info(out, octets, protocol == "MDNS", short(decoded));
 }
 
 /// The header sections of a segment, and the kind of body that follows the last one.
@@ -341,7 +327,9 @@ fn http_rest(out: &mut Text, decoded: &Decoded<'_>, headers: &Headers<'_, '_>) {
 }
 
 /// All messages of RPC, or frames, of a segment.
-fn messages(out: &mut Text, decoded: &Decoded<'_>) {
+fn messages_rest(out: &mut Text, decoded: &Decoded<'_>, protocol: &str) {
+    column(out, protocol, decoded);
+    tcp::marks(out, decoded.segment.as_ref());
     let mut between = "";
     for layer in decoded.layers.as_slice() {
         let (Layer::Rpc(frame) | Layer::Frame(frame)) = layer else {
