@@ -125,35 +125,33 @@ fn probe_or_repeated(sender: &Side, receiver: &Side, facts: &Facts, marks: &mut 
             marks.add(Marks::KEEP_ALIVE);
         }
     }
-    if facts.length > 0
-        && facts.plain()
-        && receiver
-            .room()
-            .is_some_and(|room| facts.end() == receiver.last_ack.wrapping_add(room))
-    {
+    let room = receiver.room();
+    let room_end = room.map(|room| receiver.last_ack.wrapping_add(room));
+    if facts.length > 0 && facts.plain() && room_end == Some(facts.end()) {
         marks.add(Marks::WINDOW_FULL);
     }
     let bare = facts.length == 0 && expected && facts.plain();
-    let same_ack = facts.acknowledgment == sender.last_ack;
-    let same_window = facts.window == sender.window;
-    if bare && facts.window != 0 && !same_window && same_ack {
-        marks.add(Marks::WINDOW_UPDATE);
+    bare && facts.acknowledgment == sender.last_ack && reply(sender, receiver, facts, marks)
+}
+
+/// What only the window can have changed of since the sender's last segment: the news of it, or the
+/// reply to a probe. `true` for that reply.
+fn reply(sender: &Side, receiver: &Side, facts: &Facts, marks: &mut Marks) -> bool {
+    if facts.window != sender.window {
+        if facts.window != 0 {
+            marks.add(Marks::WINDOW_UPDATE);
+        }
+        return false;
     }
-    if bare && same_ack && same_window && facts.window != 0 && receiver.marks.has(Marks::KEEP_ALIVE)
-    {
-        marks.add(Marks::KEEP_ALIVE_ACK);
-        return true;
+    let (asked, mark) = match facts.window {
+        0 => (Marks::ZERO_WINDOW_PROBE, Marks::ZERO_WINDOW_PROBE_ACK),
+        _ => (Marks::KEEP_ALIVE, Marks::KEEP_ALIVE_ACK),
+    };
+    let is_reply = receiver.marks.has(asked);
+    if is_reply {
+        marks.add(mark);
     }
-    if bare
-        && same_ack
-        && same_window
-        && facts.window == 0
-        && receiver.marks.has(Marks::ZERO_WINDOW_PROBE)
-    {
-        marks.add(Marks::ZERO_WINDOW_PROBE_ACK);
-        return true;
-    }
-    false
+    is_reply
 }
 
 /// The same acknowledgment again.

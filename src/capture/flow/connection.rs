@@ -120,11 +120,14 @@ impl Connection {
         (number, time): (u64, u64),
         unacked: &mut Unacked,
     ) -> Segment {
+        let direction = match from_second == self.opened_by_second {
+            true => Direction::Forward,
+            false => Direction::Back,
+        };
         let [low, high] = &mut self.sides;
-        let (sender, receiver) = if from_second {
-            (high, low)
-        } else {
-            (low, high)
+        let (sender, receiver) = match from_second {
+            true => (high, low),
+            false => (low, high),
         };
         let syn = tcp.flags.has(TcpFlags::SYN);
         let ack = tcp.flags.has(TcpFlags::ACK);
@@ -142,24 +145,19 @@ impl Connection {
         if again {
             marks.add(Marks::PORT_REUSED);
         }
-        let duplicate = marks
-            .has(Marks::DUPLICATE_ACK)
-            .then_some((sender.acked_in, sender.duplicates));
+        let is_duplicate = marks.has(Marks::DUPLICATE_ACK);
+        let duplicate_of = is_duplicate.then_some((sender.acked_in, sender.duplicates));
         self.handshake(&facts);
         Segment {
             stream,
-            direction: if from_second == self.opened_by_second {
-                Direction::Forward
-            } else {
-                Direction::Back
-            },
+            direction,
             sequence: tcp.sequence.wrapping_sub(base),
             acknowledgment,
             window,
             window_shift,
             length: tcp.length,
             marks,
-            duplicate_of: duplicate,
+            duplicate_of,
         }
     }
 
