@@ -187,6 +187,18 @@ impl DatagramRelay {
         if self.clients().len() >= self.most_clients {
             return Err(io::Error::other("too many clients"));
         }
+        let client = Arc::new(self.client(address.clone())?);
+        let replies = client.clone();
+        let thread = thread::Builder::new().name("replies".into());
+        thread
+            .stack_size(STACK)
+            .spawn_scoped(scope, move || self.replies(&replies))?;
+        self.clients().insert(address, client.clone());
+        Ok(client)
+    }
+
+    /// It has a socket of its own, so the target can tell it from the others.
+    fn client(&self, address: Addr) -> io::Result<Client> {
         let (network, target) = &self.config.target;
         let socket = dial_datagrams(*network, target)?;
         let number = self.totals.clients.fetch_add(1, Ordering::Relaxed);
@@ -204,8 +216,8 @@ impl DatagramRelay {
                 way,
             ))
         };
-        let client = Arc::new(Client {
-            address: address.clone(),
+        Ok(Client {
+            address,
             socket,
             track,
             forward: plan(Direction::Forward),
@@ -213,16 +225,7 @@ impl DatagramRelay {
             // Now: counted from the beginning, a client of a relay that is older than the idle time
             // would be forgotten by the thread below before its first datagram.
             active: AtomicU64::new(self.begun.elapsed().as_millis() as u64),
-        });
-        let (thread, replies) = (
-            thread::Builder::new().name("replies".into()),
-            client.clone(),
-        );
-        thread
-            .stack_size(STACK)
-            .spawn_scoped(scope, move || self.replies(&replies))?;
-        self.clients().insert(address, client.clone());
-        Ok(client)
+        })
     }
 
     /// What the target sends to one client, until it is forgotten.
