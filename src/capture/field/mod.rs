@@ -33,7 +33,7 @@ use super::decode::{
     self, Arp, Check, Cooked, Decoded, Ethernet, Fragment, Icmp, Ipv4, Ipv6, Layer, Layers,
     Loopback, Tcp, Udp, Vlan,
 };
-use super::flow::Segment;
+use super::flow::{Marks, Segment};
 use crate::dns::Message;
 
 pub use line::{Line, LineError};
@@ -77,6 +77,8 @@ enum Get {
     Tcp(fn(&Tcp<'_>, Out<'_>)),
     /// What needs the connection.
     Segment(fn(&Tcp<'_>, &Segment, Out<'_>)),
+    /// That the segment has this mark.
+    Mark(Marks),
     Udp(fn(&Udp<'_>, Out<'_>)),
     /// The bytes of a message of one of these.
     Dns(fn(&[u8], Out<'_>)),
@@ -159,6 +161,7 @@ impl Field {
         match &self.get {
             Get::Tcp(get) => get(tcp, out),
             Get::Segment(get) => get(tcp, segment, out),
+            Get::Mark(mark) => tcp::marked(segment, *mark, out),
             _ => {}
         }
     }
@@ -196,10 +199,12 @@ impl Field {
             (Get::Fragment(get), Layer::Fragment(fragment)) => get(fragment, out),
             (Get::Icmp(get), Layer::Icmp(icmp)) if !icmp.v6 => get(icmp, out),
             (Get::Icmpv6(get), Layer::Icmp(icmp)) if icmp.v6 => get(icmp, out),
-            (Get::Tcp(_) | Get::Segment(_), Layer::Tcp(tcp)) => match &decoded.segment {
-                Some(segment) => self.of_segment(tcp, segment, out),
-                None => self.of_alone(decoded.quoted_stream, tcp, out),
-            },
+            (Get::Tcp(_) | Get::Segment(_) | Get::Mark(_), Layer::Tcp(tcp)) => {
+                match &decoded.segment {
+                    Some(segment) => self.of_segment(tcp, segment, out),
+                    None => self.of_alone(decoded.quoted_stream, tcp, out),
+                }
+            }
             (Get::Udp(get), Layer::Udp(udp)) => get(udp, out),
             (Get::Dns(get), Layer::Dns(message)) => get(message, out),
             (Get::Mdns(get), Layer::Mdns(message)) => get(message, out),

@@ -21,7 +21,12 @@ const fn segment(name: &'static str, kind: Kind, get: fn(&Tcp<'_>, &Segment, Out
 }
 
 /// What the analysis tells.
-const fn mark(name: &'static str, get: fn(&Tcp<'_>, &Segment, Out<'_>)) -> Field {
+const fn mark(name: &'static str, mark: Marks) -> Field {
+    Field::new(name, Kind::Mark, Get::Mark(mark))
+}
+
+/// The same, where it takes more than one mark.
+const fn marks(name: &'static str, get: fn(&Tcp<'_>, &Segment, Out<'_>)) -> Field {
     Field::new(name, Kind::Mark, Get::Segment(get))
 }
 
@@ -186,12 +191,12 @@ pub(super) const FIELDS: &[Field] = &[
             });
         },
     ),
-    mark("tcp.analysis.flags", |_, segment, out| {
+    marks("tcp.analysis.flags", |_, segment, out| {
         if !segment.marks.is_empty() {
             out(Value::Mark);
         }
     }),
-    mark("tcp.analysis.retransmission", |_, segment, out| {
+    marks("tcp.analysis.retransmission", |_, segment, out| {
         // A fast one and a spurious one are retransmissions as well, whatever else they are.
         let marks = [
             Marks::RETRANSMISSION,
@@ -202,26 +207,20 @@ pub(super) const FIELDS: &[Field] = &[
             out(Value::Mark);
         }
     }),
-    mark("tcp.analysis.fast_retransmission", |_, segment, out| {
-        marked(segment, Marks::FAST_RETRANSMISSION, out);
-    }),
-    mark("tcp.analysis.spurious_retransmission", |_, segment, out| {
-        marked(segment, Marks::SPURIOUS_RETRANSMISSION, out);
-    }),
-    mark("tcp.analysis.out_of_order", |_, segment, out| {
-        marked(segment, Marks::OUT_OF_ORDER, out);
-    }),
-    mark("tcp.analysis.reused_ports", |_, segment, out| {
-        marked(segment, Marks::PORT_REUSED, out);
-    }),
-    mark("tcp.analysis.lost_segment", |_, segment, out| {
-        marked(segment, Marks::LOST_BEFORE, out);
-    }),
-    mark("tcp.analysis.ack_lost_segment", |_, segment, out| {
-        marked(segment, Marks::ACKED_UNSEEN, out);
-    }),
+    mark(
+        "tcp.analysis.fast_retransmission",
+        Marks::FAST_RETRANSMISSION,
+    ),
+    mark(
+        "tcp.analysis.spurious_retransmission",
+        Marks::SPURIOUS_RETRANSMISSION,
+    ),
+    mark("tcp.analysis.out_of_order", Marks::OUT_OF_ORDER),
+    mark("tcp.analysis.reused_ports", Marks::PORT_REUSED),
+    mark("tcp.analysis.lost_segment", Marks::LOST_BEFORE),
+    mark("tcp.analysis.ack_lost_segment", Marks::ACKED_UNSEEN),
     // Wireshark has it twice: as a fact and as a warning.
-    mark("tcp.analysis.duplicate_ack", |_, segment, out| {
+    marks("tcp.analysis.duplicate_ack", |_, segment, out| {
         marked(segment, Marks::DUPLICATE_ACK, out);
         marked(segment, Marks::DUPLICATE_ACK, out);
     }),
@@ -243,34 +242,23 @@ pub(super) const FIELDS: &[Field] = &[
             }
         },
     ),
-    mark("tcp.analysis.keep_alive", |_, segment, out| {
-        marked(segment, Marks::KEEP_ALIVE, out);
-    }),
-    mark("tcp.analysis.keep_alive_ack", |_, segment, out| {
-        marked(segment, Marks::KEEP_ALIVE_ACK, out);
-    }),
-    mark("tcp.analysis.zero_window", |_, segment, out| {
-        marked(segment, Marks::ZERO_WINDOW, out);
-    }),
-    mark("tcp.analysis.zero_window_probe", |_, segment, out| {
-        marked(segment, Marks::ZERO_WINDOW_PROBE, out);
-    }),
-    mark("tcp.analysis.zero_window_probe_ack", |_, segment, out| {
-        marked(segment, Marks::ZERO_WINDOW_PROBE_ACK, out);
-    }),
-    mark("tcp.analysis.window_update", |_, segment, out| {
-        marked(segment, Marks::WINDOW_UPDATE, out);
-    }),
-    mark("tcp.analysis.window_full", |_, segment, out| {
-        marked(segment, Marks::WINDOW_FULL, out);
-    }),
+    mark("tcp.analysis.keep_alive", Marks::KEEP_ALIVE),
+    mark("tcp.analysis.keep_alive_ack", Marks::KEEP_ALIVE_ACK),
+    mark("tcp.analysis.zero_window", Marks::ZERO_WINDOW),
+    mark("tcp.analysis.zero_window_probe", Marks::ZERO_WINDOW_PROBE),
+    mark(
+        "tcp.analysis.zero_window_probe_ack",
+        Marks::ZERO_WINDOW_PROBE_ACK,
+    ),
+    mark("tcp.analysis.window_update", Marks::WINDOW_UPDATE),
+    mark("tcp.analysis.window_full", Marks::WINDOW_FULL),
 ];
 
 fn bit(tcp: &Tcp<'_>, bit: u16, out: Out<'_>) {
     out(Value::Boolean(tcp.flags.has(bit)));
 }
 
-fn marked(segment: &Segment, mark: Marks, out: Out<'_>) {
+pub(super) fn marked(segment: &Segment, mark: Marks, out: Out<'_>) {
     if segment.marks.has(mark) {
         out(Value::Mark);
     }
