@@ -27,13 +27,8 @@
 //! In reading order: [`packet`] (a packet and its time), [`file`](mod@file) (pcap and pcapng),
 //! [`decode`] (its layers), [`flow`] (conversations), [`field`] (what is in a packet, by name),
 //! [`filter`] (which packets to show), [`show`] (a line, a tree), [`live`] (packets as they pass an
-//! interface), [`tap`] (a relay that writes packets down, without privilege). The chapters:
-//! `docs/capture.md`, `filters.md`, `wiretap.md`.
-//! - [`packet`]: a packet and its time. [`decode`]: its layers. [`flow`]: conversations.
-//! - [`show`]: a packet as a line, as a tree.
-//! - [`file`](mod@file): capture files, read and written. [`live`]: packets as they pass an interface.
-//! - [`field`]: what is in a packet, by name. [`filter`]: which packets to show.
-//! - [`tap`]: a relay that writes what passes down as packets, and breaks it on purpose.
+//! interface), [`tap`] (a relay that writes packets down, without privilege, and breaks them on
+//! purpose). The chapters: `docs/capture.md`, `filters.md`, `wiretap.md`.
 
 pub mod decode;
 pub mod field;

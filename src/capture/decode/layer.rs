@@ -1,8 +1,9 @@
 //! The layers of a packet as values: each header's fields, by the names of its RFC. Pure.
 //!
 //! Parsing is in the files beside this one (`link`, `ip`, `tcp` ...); showing, filtering and
-//! following read these values and never the bytes again. A layer whose header is not there or
-//! contradicts itself is a [`Layer::Malformed`], always the last one: what stands before it is good.
+//! following read these values, and bytes only where a layer is a message of an application. A header
+//! that is not there or contradicts itself is a [`Layer::Malformed`], always the last one; of a
+//! transport header that was cut, what there is stands before it.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -40,8 +41,8 @@ pub enum Layer<'a> {
     Mdns(&'a [u8]),
     /// One of link-local multicast name resolution (RFC 4795), likewise.
     Llmnr(&'a [u8]),
-    /// A whole HTTP/1.1 header section with its start line and empty line (RFC 9112), and nothing
-    /// of the body.
+    /// An HTTP/1.1 header section with its start line and empty line (RFC 9112), as far as the snap
+    /// length left it, and nothing of the body.
     Http(&'a [u8]),
     /// One frame of our RPC, without its length (`rpc/message.rs`).
     Rpc(&'a [u8]),
@@ -275,8 +276,8 @@ pub struct Tcp<'a> {
     /// Acknowledgment number, as it stands in the header.
     pub acknowledgment: u32,
     /// The header's length in bytes, options included: 20 to 60. 0 where not all of the first 20 are
-    /// there, as in what an ICMP error quotes: then only ports and sequence number count. (Or the sender says 0: then
-    /// a [`Why::Length`] follows, and all other fields count.)
+    /// there, as in what an ICMP error quotes: then only ports and sequence number count. (Or the
+    /// sender says 0: then a [`Why::Length`] follows, and all other fields count.)
     pub header_length: u8,
     /// Control bits, 12 of them.
     pub flags: TcpFlags,

@@ -74,8 +74,8 @@ fn check(tcp: &Tcp<'_>, rest: Rest<'_>, walk: &Walk<'_, '_>) -> Check {
     }
 }
 
-/// A header that is not all there: its ports and its sequence number, if they are. An error message need quote no more than
-/// those and the sequence number (RFC 792), so then nothing is wrong.
+/// A header that is not all there: its ports and its sequence number, if they are. An error message
+/// need quote no more than those (RFC 792), so then nothing is wrong.
 #[cold]
 fn beginning(malformed: Malformed, walk: &mut Walk<'_, '_>) -> Result<Next, Malformed> {
     let bytes = walk.rest.bytes;

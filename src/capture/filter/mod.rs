@@ -7,8 +7,7 @@
 //! ```
 //!
 //! [`Filter::parse`] checks everything that can be checked without a packet: names, kinds, values.
-//! [`Filter::matches`] then allocates nothing, but where a name in a DNS message is asked for. The
-//! meaning is that of Wireshark 4.0, `!=` included: `tcp.port != 80` wants a packet that has TCP
+//! [`Filter::matches`] then allocates no more than [`Field::values`] does. The meaning is that of Wireshark 4.0, `!=` included: `tcp.port != 80` wants a packet that has TCP
 //! ports, none of which is 80. `docs/filters.md` tells what there is and what is left out.
 //!
 //! | file | holds |

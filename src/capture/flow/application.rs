@@ -73,8 +73,9 @@ impl Rule {
 
 /// What the streams of a capture speak, and the beginnings of messages that are not whole yet.
 ///
-/// Memory: about 150 bytes a stream, for the last [`Flows::MOST`](super::Flows::MOST) of them; a beginning of at most
-/// 64 KiB a side, and at most [`Applications::HELD`] of all together: then the oldest are given up.
+/// Memory: about 150 bytes a stream, for the last [`Flows::MOST`](super::Flows::MOST) of them; a
+/// beginning of at most 64 KiB a side, and at most [`Applications::HELD`] of all together: then the
+/// oldest are given up.
 #[derive(Clone, Debug, Default)]
 pub struct Applications {
     streams: Streams,

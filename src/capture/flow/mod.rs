@@ -21,8 +21,8 @@
 //! conversation by its ends), `flows` ([`Flows`]), `connection` (relative numbers), `analysis` (the
 //! marks), `unacked` (what was sent and not acknowledged); `messages` (where a message ends), `body`
 //! (and where the body behind it does), `streams` (put together over segments), `application`
-//! ([`Applications`]: which protocol); and what is made of it all for people: `conversations` ([`Conversations`]), `follow` ([`Follow`]), `explain`
-//! ([`Explain`]).
+//! ([`Applications`]: which protocol); and what is made of it all for people: `conversations`
+//! ([`Conversations`]), `follow` ([`Follow`]), `explain` ([`Explain`]).
 //!
 //! To add a protocol over TCP: 1. a [`Protocol`], with its name in [`Rule::parse`]; 2. where its
 //! messages end, in `messages`; 3. its layer, in `streams`' `push`.

@@ -1,7 +1,8 @@
-//! What the streams of a capture speak: where each side of them stands, and the beginnings of messages
-//! that are not whole yet. Pure.
+//! What the streams of a capture speak: where each side of them stands, and the beginnings of
+//! messages that are not whole yet. Pure.
 //!
-//! A side is in a body, whose bytes go by; or holds the beginning of a message; or a message comes next.
+//! A side is in a body, whose bytes go by; or holds the beginning of a message; or a message comes
+//! next.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
