@@ -5,14 +5,13 @@
 //!
 //! The files, in reading order: `layer` (what comes out), `rest` (what is left to read), `walk` (from
 //! header to header); `link`, `arp`, `ip`, `ip6`, `icmp`, `tcp`, `udp` (a header each); `options`,
-//! `checksum`, `fragments`; `conversations` (what [`flow`](super::flow) knows of the packet).
+//! `checksum`, `fragments`; `places` (what [`flow`](super::flow) knows of the packet).
 //!
 //! To add a protocol: its header as a [`Layer`], a file with one parse function, and its number in
 //! `walk`.
 
 mod arp;
 pub(super) mod checksum;
-mod conversations;
 mod fragments;
 mod icmp;
 mod ip;
@@ -20,6 +19,7 @@ mod ip6;
 mod layer;
 mod link;
 mod options;
+mod places;
 mod rest;
 mod tcp;
 mod udp;
@@ -32,8 +32,8 @@ use std::time::Duration;
 
 use super::flow::{Rule, Segment};
 use super::packet::Packet;
-use conversations::Conversations;
 use fragments::Fragments;
+use places::Places;
 use rest::Rest;
 use walk::{Next, Walk};
 
@@ -98,7 +98,7 @@ impl Default for Settings {
 pub struct Decoder {
     settings: Settings,
     fragments: Fragments,
-    conversations: Conversations,
+    places: Places,
     number: u64,
     /// Of the first packet and of the last, in nanoseconds.
     times: Option<(i64, i64)>,
@@ -109,7 +109,7 @@ impl Decoder {
     pub fn new(settings: Settings) -> Self {
         Self {
             fragments: Fragments::default(),
-            conversations: Conversations::new(&settings),
+            places: Places::new(&settings),
             settings,
             number: 0,
             times: None,
@@ -157,7 +157,7 @@ impl Decoder {
         let next = link::first(packet.link, &mut walk);
         walk.run(next);
         if let Some(addresses) = walk.ends {
-            self.conversations.take(addresses, decoded);
+            self.places.take(addresses, decoded);
         }
     }
 }

@@ -6,15 +6,15 @@ use std::net::IpAddr;
 use super::{Decoded, Icmp, Layer, Malformed, Settings, Tcp, TcpFlags, Udp, Why, quotation};
 use crate::capture::flow::{Applications, Ends, Flows};
 
-/// The conversations of a capture.
+/// The conversations of a capture, and what they speak.
 #[derive(Debug)]
-pub(super) struct Conversations {
+pub(super) struct Places {
     flows: Flows,
     applications: Applications,
     relative: bool,
 }
 
-impl Conversations {
+impl Places {
     pub fn new(settings: &Settings) -> Self {
         Self {
             flows: Flows::new(),
