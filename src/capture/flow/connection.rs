@@ -163,7 +163,7 @@ impl Connection {
 
     /// The round trip of the handshake: from the SYN to the acknowledgment of the answer. Where the
     /// clock was set back between them it wraps around and is longer than any capture, in Wireshark
-    /// as well: all that comes late is out of order then, and none of it sent again.
+    /// as well: what comes late counts as out of order then, however late.
     fn handshake(&mut self, facts: &Facts) {
         let syn = facts.flags.has(TcpFlags::SYN);
         let ack = facts.flags.has(TcpFlags::ACK);
