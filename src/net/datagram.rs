@@ -65,8 +65,9 @@ pub fn listen_datagrams(
 
 /// Makes a datagram socket that is connected to one peer, from an address of the system's choice.
 ///
-/// On `unixgram` it is also bound, to a fresh name of its own in the peer's folder, because a
-/// reply needs an address to go to; the file is removed when the socket is dropped.
+/// On `unixgram` it is also bound, because a reply needs an address to go to: to a fresh name of its
+/// own in the peer's folder, where the file is removed when the socket is dropped. Where no file can
+/// be (others' folders, long paths), it gets an abstract name.
 pub fn dial_datagrams(
     network: Network,
     address: &(impl AsRef<OsStr> + ?Sized),
@@ -125,8 +126,24 @@ fn dial_unixgram(peer: &Path) -> io::Result<(UnixDatagram, Option<SocketFile>)> 
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let mut own = peer.as_os_str().to_os_string();
     own.push(format!(".{}-{number}", std::process::id()));
-    let file = unix_file::bind(fd.as_fd(), Path::new(&own), Kind::Datagram, None, None)?;
-    Ok((fd.into(), file))
+    match unix_file::bind(fd.as_fd(), Path::new(&own), Kind::Datagram, None, None) {
+        Err(error) if has_no_place(&error) => {
+            // The second choice only: a peer in another network namespace cannot answer it.
+            socket::bind(fd.as_fd(), &RawAddress::unix_any())?;
+            Ok((fd.into(), None))
+        }
+        bound => Ok((fd.into(), bound?)),
+    }
+}
+
+/// Whether the folder takes no file of ours, or its path leaves no room for a name: whoever may send
+/// to a socket need not own its folder.
+fn has_no_place(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem};
+    matches!(
+        error.kind(),
+        InvalidInput | PermissionDenied | ReadOnlyFilesystem
+    )
 }
 
 impl ListenConfig {

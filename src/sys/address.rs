@@ -97,6 +97,16 @@ impl RawAddress {
         Ok(raw)
     }
 
+    /// No Unix name: whoever binds to it is given an abstract one that is free (`unix(7)`: autobind).
+    pub(crate) fn unix_any() -> Self {
+        let mut raw = Self {
+            bytes: [0; CAPACITY],
+            len: 0,
+        };
+        raw.push(&(AF_UNIX as u16).to_ne_bytes());
+        raw
+    }
+
     /// The kernel's end of a netlink socket.
     pub(crate) fn kernel() -> Self {
         let mut raw = Self {

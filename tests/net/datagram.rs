@@ -134,3 +134,22 @@ fn a_unix_datagram_finds_its_way_back_and_leaves_no_file() {
     drop((client, server));
     assert_eq!(std::fs::read_dir(&folder.0).unwrap().count(), 0);
 }
+
+#[test]
+fn where_no_file_can_be_a_unix_datagram_finds_its_way_back_to_an_abstract_name() {
+    let folder = Folder::new();
+    // A server's name may be this long; a client's, which is made of it, would be longer.
+    let path = folder.path(&"p".repeat(107 - folder.path("").len()));
+    let server = net::listen_datagrams(Network::Unixgram, &path).unwrap();
+    let clients = [(); 2].map(|()| net::dial_datagrams(Network::Unixgram, &path).unwrap());
+    for client in &clients {
+        client.set_read_deadline(Deadline::after(PATIENCE));
+        client.send(b"there").unwrap();
+        let mut buffer = [0; 16];
+        let (count, peer) = server.recv_from(&mut buffer).unwrap();
+        assert_eq!(peer, client.local_addr().unwrap());
+        assert!(peer.to_string().starts_with('@'), "{peer}");
+        server.send_to(&buffer[..count], &peer).unwrap();
+        assert_eq!(client.recv(&mut buffer).unwrap(), 5);
+    }
+}

@@ -269,6 +269,21 @@ fn a_denied_permission_is_told() {
 }
 
 #[test]
+fn a_client_of_datagrams_needs_no_right_to_the_servers_folder() {
+    let (folder, path) = place();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let args = ["--type", "datagram", "--permissions", "666"];
+    let _server = Server::unix(&path, &args);
+    let ask = ["--type", "datagram", &path, "hello"];
+    let Some(output) = as_nobody("unix-echo-client", &ask) else {
+        return;
+    };
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert_eq!(output.stdout, b"->: hello\n");
+}
+
+#[test]
 fn a_client_of_another_type_is_told_so() {
     let (_folder, path) = place();
     let _server = Server::unix(&path, &["--type", "stream"]);
