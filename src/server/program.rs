@@ -26,6 +26,10 @@ const LAST_LINE: Duration = Duration::from_secs(1);
 /// How long the threads of datagram sockets may take to end before the program leaves without them.
 const AFTER_STOP: Duration = Duration::from_secs(2);
 
+/// How much longer than its drain a server's end may take: those that the cut wakes, the threads of
+/// datagram sockets, the totals. Each has a limit of its own, which together are less.
+const OVERDUE: Duration = Duration::from_secs(5);
+
 /// Descriptors beside those of live connections: standard streams, listeners, the metrics page with
 /// its peers, connections on their way to a refusal.
 const SPARE_DESCRIPTORS: u64 = 64;
@@ -63,8 +67,12 @@ pub fn serve_connections_with<H: Handler + 'static>(
     make_room(&config);
     let (stopper, registry) = (Stopper::new(), Registry::new());
     let handler = handler(&stopper, &registry);
+    let drain = config.drain;
     let server = Server::new(config, handler).stopped_by(stopper.clone());
-    life.watch(signals, stopper)?;
+    life.watch(signals, stopper.clone())?;
+    stopper
+        .exit_when_overdue(drain.saturating_add(OVERDUE))
+        .what("starting a thread")?;
     server.register(&registry);
 
     let out = Out::lines();
@@ -203,6 +211,9 @@ pub fn serve_datagrams<H: DatagramHandler + 'static>(
     let (stopper, stats) = (Stopper::new(), Arc::new(DatagramStats::default()));
     let life = Life::new(args, &config.name, &config.log);
     life.watch(signals, stopper.clone())?;
+    stopper
+        .exit_when_overdue(OVERDUE)
+        .what("starting a thread")?;
     let registry = Registry::new();
     stats.register(&registry);
 

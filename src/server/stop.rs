@@ -5,6 +5,8 @@
 //! one means that the user is done waiting, and the process exits at once with 128 plus the signal's
 //! number, as shells report a death by signal. The same signal again within [`TWIN`] is the first
 //! one: `timeout` of GNU sends each twice, to its child and to the group that the child is in.
+//!
+//! Nor may a server that was asked to stop be there for ever ([`Stopper::exit_when_overdue`]).
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -84,6 +86,20 @@ impl Stopper {
             .changed
             .wait_timeout_while(guard, limit, |stopped| !*stopped);
         *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Exits the process with status 1 when it is still there this long after the stop. A write to
+    /// standard error, whose reader may have stopped reading, has no deadline, and whichever thread
+    /// logs may be in one. Nor can anybody be told.
+    pub fn exit_when_overdue(&self, limit: Duration) -> io::Result<()> {
+        let stopper = self.clone();
+        let wait = move || {
+            stopper.wait();
+            Self::new().wait_timeout(limit); // nobody else has this one
+            std::process::exit(1);
+        };
+        let thread = thread::Builder::new().name("overdue".into());
+        thread.stack_size(64 * 1024).spawn(wait).map(drop)
     }
 
     fn lock(&self) -> MutexGuard<'_, bool> {

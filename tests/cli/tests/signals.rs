@@ -1,11 +1,16 @@
 //! How servers end: SIGINT and SIGTERM, draining, a second signal.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, UdpSocket};
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use groundwire_cli_tests::{Running, Server, announced, ask, connect, eventually, path, signal};
+
+/// `open(2)`; the number is the same on all but a few old architectures.
+const O_NONBLOCK: i32 = 0o4000;
 
 #[test]
 fn either_signal_ends_a_server_with_0_and_its_totals() {
@@ -203,6 +208,42 @@ fn nor_does_it_keep_a_server_of_datagrams() {
     let ended = server.end();
     assert_eq!(ended.code, Some(1), "{ended:?}");
     drop(stdout);
+}
+
+#[test]
+fn a_reader_of_the_log_that_has_stopped_reading_does_not_keep_it_either() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("log");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    // Its writer, to fill it, and its reader, who does not read.
+    let mut full = File::options();
+    full.read(true).write(true).custom_flags(O_NONBLOCK);
+    let mut full = full.open(&pipe).unwrap();
+    let before = format!("exec 2>'{}'", pipe.display());
+    let cases: [(&str, &[&str]); 2] = [
+        ("tcp-echo-server", &["--drain", "0"]),
+        ("udp-echo-server", &[]),
+    ];
+    let servers = cases.map(|(name, more)| {
+        let args = [&["--log", "json", "127.0.0.1:0"], more].concat();
+        let server = Running::start_after(&before, name, &args);
+        announced(&server.line().unwrap());
+        server
+    });
+    while full.write(&[b'x'; 4096]).is_ok() {}
+    for server in &servers {
+        server.signal("TERM");
+    }
+    for server in servers {
+        let ended = server.end();
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+    }
 }
 
 #[test]
