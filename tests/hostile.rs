@@ -372,6 +372,7 @@ fn an_idle_peer_and_one_that_drips_are_ended_at_the_idle_deadline() {
     assert_eq!(server.stop().unwrap().failed, 2);
     let text = kept.text();
     assert_eq!(text.matches("cause=\"timed out\"").count(), 2, "{text}");
+    assert_eq!(text.matches(" stage=reading cause").count(), 2, "{text}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::MAX_LINE;
 use crate::cli::Out;
 use crate::net::{Addr, Conn, Deadline, LineBuffer, LineTooLong, Network};
-use crate::server::{DatagramHandler, End, Handler, Session};
+use crate::server::{DatagramHandler, End, Handler, Session, at_stage};
 use crate::telemetry::is_invisible;
 
 /// What an [`EchoHandler`] does beyond echoing.
@@ -58,6 +58,10 @@ const SILENCE: Duration = Duration::from_millis(100);
 /// A buffer for records of up to this size, in bytes, is not worth giving back.
 const SMALL_RECORD: usize = 4 * 1024;
 
+/// The stages of a connection, as its log line names them when it fails.
+const READING: &str = "reading";
+const WRITING: &str = "writing";
+
 /// What to do after some lines were looked at.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Next {
@@ -104,23 +108,22 @@ impl EchoHandler {
             session.between_requests();
             let until = Deadline::after_option(self.config.idle_timeout);
             conn.set_read_deadline(until);
+            let next_len = || conn.next_record_len().map_err(at_stage(READING));
             let mut len = None;
             if buffer.len() > SMALL_RECORD {
-                len = unless_silent(conn, until, || conn.next_record_len())?;
+                len = unless_silent(conn, until, next_len)?;
                 if len.is_none() {
                     buffer = Vec::new();
                 }
             }
-            let len = len.map_or_else(|| conn.next_record_len(), Ok)?;
+            let len = len.map_or_else(next_len, Ok)?;
             if len > self.config.max_line {
-                return Err(LineTooLong {
-                    max_line: self.config.max_line,
-                }
-                .into());
+                let max_line = self.config.max_line;
+                return Err(at_stage(READING)(LineTooLong { max_line }.into()));
             }
             // By what has come, not by what may: a limit is no promise of memory.
             buffer.resize(len.max(buffer.len()), 0);
-            let count = conn.read(&mut buffer)?;
+            let count = conn.read(&mut buffer).map_err(at_stage(READING))?;
             let record = buffer.get(..count).unwrap_or_default();
             let (_, next) = self.look_at(record);
             if count > 0 {
@@ -137,7 +140,7 @@ impl EchoHandler {
             return Ok(());
         }
         conn.set_write_deadline(Deadline::after_option(self.config.write_timeout));
-        conn.write_all(bytes)
+        conn.write_all(bytes).map_err(at_stage(WRITING))
     }
 
     /// How the connection ends after this round, if it does.
@@ -204,7 +207,11 @@ impl Handler for EchoHandler {
 }
 
 /// One read. Before a long wait the memory of long lines is given back.
-fn read(mut conn: &Conn, buffer: &mut LineBuffer, until: Deadline) -> io::Result<usize> {
+fn read(conn: &Conn, buffer: &mut LineBuffer, until: Deadline) -> io::Result<usize> {
+    read_patiently(conn, buffer, until).map_err(at_stage(READING))
+}
+
+fn read_patiently(mut conn: &Conn, buffer: &mut LineBuffer, until: Deadline) -> io::Result<usize> {
     if buffer.can_shrink() {
         let spare = buffer.spare()?;
         if let Some(count) = unless_silent(conn, until, || conn.read(spare))? {

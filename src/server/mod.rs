@@ -63,6 +63,7 @@ pub use live::Refusal;
 pub use metrics_page::MetricsPage;
 pub(crate) use neighbour::neighbour;
 pub use scheduling::{MANY_PEERS, Scheduling};
+pub use shared::at_stage;
 pub use stats::{Stats, Totals};
 pub use stop::{Signals, Stopper};
 

@@ -1,6 +1,8 @@
 //! What all threads of a server share, and the life of one connection from door to door.
 
 use std::any::Any;
+use std::error::Error;
+use std::fmt::{self, Display};
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -12,7 +14,7 @@ use super::scheduling::Scheduler;
 use super::stats::Stats;
 use super::stop::Stopper;
 use super::{End, Handler, Session};
-use crate::net::{AcceptError, Conn, Deadline, Listener, plain_words};
+use crate::net::{AcceptError, Addr, Conn, Deadline, Listener, plain_words};
 use crate::sys::process;
 use crate::telemetry::Level;
 
@@ -39,8 +41,10 @@ pub(crate) struct Shared<H> {
     door_left: Condvar,
     /// When the last shortage of descriptors was logged.
     complained: Mutex<Option<Instant>>,
-    /// When the last refusal by a limit was.
+    /// When the last refusal by a limit was a warning.
     refused: Mutex<Option<Instant>>,
+    /// When the last peer that went away was one.
+    gone: Mutex<Option<Instant>>,
 }
 
 impl<H: Handler> Shared<H> {
@@ -63,6 +67,7 @@ impl<H: Handler> Shared<H> {
             door_left: Condvar::new(),
             complained: Mutex::new(None),
             refused: Mutex::new(None),
+            gone: Mutex::new(None),
         }
     }
 
@@ -212,12 +217,7 @@ impl<H: Handler> Shared<H> {
             }
             Ok(Err(error)) => {
                 self.stats.failed.inc();
-                let cause = plain_words(&error);
-                log.warn(
-                    name,
-                    "connection failed",
-                    &[("peer", &peer), ("cause", &cause)],
-                );
+                self.tell_failure(&peer, &error);
                 let hearing = seat.leave();
                 if !is_gone(&error) {
                     self.linger(conn, hearing);
@@ -229,6 +229,30 @@ impl<H: Handler> Shared<H> {
             }
         }
         drop(seat);
+    }
+
+    /// Who resets its connections, as port scans and health checks do, costs one warning in
+    /// [`COMPLAINT`].
+    fn tell_failure(&self, peer: &Addr, error: &io::Error) {
+        let level = if is_gone(error) && !is_due(&self.gone) {
+            Level::Info
+        } else {
+            Level::Warn
+        };
+        let (stage, cause) = (stage_of(error), plain_words(error));
+        let all: [(&str, &dyn Display); 3] = [
+            ("peer", peer),
+            ("stage", &stage.unwrap_or_default()),
+            ("cause", &cause),
+        ];
+        let [peer, _, cause] = all;
+        let fields = if stage.is_some() {
+            &all[..]
+        } else {
+            &[peer, cause]
+        };
+        let Config { log, name, .. } = &self.config;
+        log.write(level, name, "connection failed", fields);
     }
 
     /// Closes with care for our last bytes.
@@ -277,6 +301,35 @@ fn is_gone(error: &io::Error) -> bool {
         error.kind(),
         BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected
     )
+}
+
+/// The same error, with the stage of the connection in which it came: the log line of a connection that
+/// failed names it. `timed out` alone does not say who was too slow.
+pub fn at_stage(stage: &'static str) -> impl FnOnce(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), Staged { stage, error })
+}
+
+#[derive(Debug)]
+struct Staged {
+    stage: &'static str,
+    error: io::Error,
+}
+
+impl Display for Staged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl Error for Staged {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.error.source()
+    }
+}
+
+fn stage_of(error: &io::Error) -> Option<&'static str> {
+    let staged = error.get_ref()?.downcast_ref::<Staged>()?;
+    Some(staged.stage)
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {

@@ -145,3 +145,30 @@ fn what_is_no_request_is_told_so_before_the_close() {
         assert_eq!(took < Duration::from_secs(2), at_once, "{bytes:?} {took:?}");
     }
 }
+
+#[test]
+fn a_flood_of_resets_is_one_warning_and_says_the_stage() {
+    let kept = Kept::default();
+    let config = Config {
+        log: Log::to_writer(Level::Info, Format::Text, Box::new(kept.clone())),
+        ..Config::default()
+    };
+    let (server, address) = serve(config, EchoHandler::default());
+    for _ in 0..20 {
+        let mut conn = connect(&address);
+        conn.write_all(b"here\n").unwrap();
+        conn.read_exact(&mut [0; 5]).unwrap();
+        conn.reset_on_close().unwrap();
+    }
+    eventually("all have failed", || server.totals().failed == 20);
+    server.stop().unwrap();
+    let text = kept.text();
+    let failed: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains("connection failed"))
+        .collect();
+    let warnings = failed.iter().filter(|line| line.contains(" WARN "));
+    assert_eq!((failed.len(), warnings.count()), (20, 1), "{text}");
+    let end = "stage=reading cause=\"connection reset by peer\"";
+    assert!(failed.iter().all(|line| line.ends_with(end)), "{text}");
+}

@@ -286,7 +286,7 @@ fn a_peer_that_does_not_read_its_echo_is_ended() {
     // More than the buffers of both sides hold; then the reset.
     eventually("the server gives up", || stream.write_all(&lines).is_err());
     let log = server.error_line().unwrap();
-    assert!(log.ends_with("cause=\"timed out\""), "{log}");
+    assert!(log.ends_with("stage=writing cause=\"timed out\""), "{log}");
     assert_eq!(server.stop(), "served 0, active 0, refused 0, failed 1");
 }
 
