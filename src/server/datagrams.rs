@@ -9,7 +9,7 @@
 //! What can go wrong:
 //!
 //! - A Unix peer asks and never reads: its queue is full for ever. Replies are sent without waiting;
-//!   one that finds no room is dropped and counted.
+//!   one that finds no room is dropped and counted, and is a warning if none was of late.
 //! - A datagram that claims to come from a service that answers whatever it gets, ourselves
 //!   included, would go round for ever. It is dropped, and counted as refused.
 //! - A host has several addresses and we listen on all of them: each reply leaves from the address
@@ -19,15 +19,16 @@
 
 use std::fmt::Display;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::access::AccessList;
+use super::shared::is_due;
 use super::stop::Stopper;
 use crate::net::{Addr, DatagramSocket, Deadline, plain_words};
 use crate::sys::batch::Batch;
-use crate::telemetry::{Counter, Log, Registry};
+use crate::telemetry::{Counter, Level, Log, Registry};
 
 /// After a stop: how long what has arrived by then may take to be answered.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
@@ -144,6 +145,8 @@ pub struct DatagramServer<H> {
     stats: Arc<DatagramStats>,
     /// Set when the socket was found closed: until when what had arrived is answered.
     closing: Option<Deadline>,
+    /// When a reply that was not sent was a warning.
+    complained: Mutex<Option<Instant>>,
 }
 
 impl<H: DatagramHandler> DatagramServer<H> {
@@ -155,6 +158,7 @@ impl<H: DatagramHandler> DatagramServer<H> {
             socket,
             stats: Arc::default(),
             closing: None,
+            complained: Mutex::new(None),
         }
     }
 
@@ -298,10 +302,16 @@ impl<H: DatagramHandler> DatagramServer<H> {
         None
     }
 
+    /// Peers decide how many these are, so few of them are warnings.
     fn not_sent(&self, peer: &Addr, error: &io::Error) {
         self.stats.failed.inc();
+        let level = match is_due(&self.complained) {
+            true => Level::Warn,
+            false => Level::Info,
+        };
         let cause = plain_words(error);
-        self.config.log.warn(
+        self.config.log.write(
+            level,
             &self.config.name,
             "reply not sent",
             &[("peer", peer), ("cause", &cause)],

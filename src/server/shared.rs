@@ -285,7 +285,7 @@ impl<H: Handler> Shared<H> {
 }
 
 /// Whether [`COMPLAINT`] has passed since this was last so.
-fn is_due(last: &Mutex<Option<Instant>>) -> bool {
+pub(crate) fn is_due(last: &Mutex<Option<Instant>>) -> bool {
     let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
     let due = last.is_none_or(|last| last.elapsed() >= COMPLAINT);
     if due {

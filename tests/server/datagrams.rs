@@ -6,12 +6,13 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::support::{Folder, PATIENCE, eventually};
+use crate::support::{Folder, Kept, PATIENCE, eventually};
 use groundwire::echo::{DatagramClient, NoReply, datagram_handler};
 use groundwire::net::{self, Addr, DatagramSocket, Deadline, Network};
 use groundwire::server::{
     AccessList, DatagramConfig, DatagramHandler, DatagramServer, DatagramStats, Stopper,
 };
+use groundwire::telemetry::{Format, Level, Log};
 
 /// A server on a thread of its own.
 struct Running {
@@ -287,4 +288,24 @@ fn what_came_before_the_server_ran_is_answered_from_the_address_that_was_asked()
         stopper.stop();
         thread.join().unwrap().unwrap();
     }
+}
+
+#[test]
+fn peers_that_take_no_answer_are_one_warning() {
+    let (folder, kept) = (Folder::new(), Kept::default());
+    let config = DatagramConfig {
+        log: Log::to_writer(Level::Warn, Format::Text, Box::new(kept.clone())),
+        ..DatagramConfig::default()
+    };
+    let path = folder.path("s");
+    let server = Running::with(config, Network::Unixgram, &path, datagram_handler(false));
+    // Never read: after some answers its queue is full.
+    let peer = UnixDatagram::bind(folder.path("never")).unwrap();
+    eventually("twenty answers were not sent", || {
+        peer.send_to(b"there", &path).unwrap();
+        server.stats.failed.get() >= 20
+    });
+    server.stop();
+    let text = kept.text();
+    assert_eq!(text.matches("reply not sent").count(), 1, "{text}");
 }
