@@ -240,19 +240,13 @@ impl<H: Handler> Shared<H> {
             Level::Warn
         };
         let (stage, cause) = (stage_of(error), plain_words(error));
-        let all: [(&str, &dyn Display); 3] = [
-            ("peer", peer),
-            ("stage", &stage.unwrap_or_default()),
-            ("cause", &cause),
-        ];
-        let [peer, _, cause] = all;
-        let fields = if stage.is_some() {
-            &all[..]
-        } else {
-            &[peer, cause]
-        };
+        let mut fields: Vec<(&str, &dyn Display)> = vec![("peer", peer)];
+        if let Some(stage) = &stage {
+            fields.push(("stage", stage));
+        }
+        fields.push(("cause", &cause));
         let Config { log, name, .. } = &self.config;
-        log.write(level, name, "connection failed", fields);
+        log.write(level, name, "connection failed", &fields);
     }
 
     /// Closes with care for our last bytes.
