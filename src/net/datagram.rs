@@ -198,9 +198,8 @@ impl DatagramSocket {
     pub fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, Addr)> {
         let nobody = |(count, peer): &(usize, Addr)| *count == 0 && *peer == Addr::Unix(None);
         self.receive(nobody, |socket| match socket {
-            Socket::Udp(socket) => socket
-                .recv_from(buffer)
-                .map(|(n, peer)| (n, Addr::Ip(peer))),
+            Socket::Udp(socket) => socket::recv_from(socket.as_fd(), buffer)
+                .map(|(n, peer)| (n, peer.map_or(Addr::Unix(None), Addr::Ip))),
             Socket::Unix(socket) => socket
                 .recv_from(buffer)
                 .map(|(n, peer)| (n, Addr::from_unix(&peer))),

@@ -242,6 +242,14 @@ unsafe extern "C" {
         len: *mut c_uint,
     ) -> c_int;
     pub fn recv(fd: c_int, buffer: *mut c_void, len: usize, flags: c_int) -> isize;
+    pub fn recvfrom(
+        fd: c_int,
+        buffer: *mut c_void,
+        len: usize,
+        flags: c_int,
+        address: *mut c_void,
+        address_len: *mut c_uint,
+    ) -> isize;
     pub fn recvmsg(fd: c_int, message: *mut MsgHdr, flags: c_int) -> isize;
     pub fn sendto(
         fd: c_int,

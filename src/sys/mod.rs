@@ -20,7 +20,7 @@
 //! |---|---|---|
 //! | `abi` | declarations, constants, layouts | std links the C library but hides its names |
 //! | [`address`] | none: safe code | socket addresses as the bytes the kernel reads |
-//! | [`socket`] | `socket` `bind` `listen` `connect` `shutdown` `setsockopt` `getsockopt` `recv` `send` `sendmsg` `sendto` | backlog, reuse-port, IPv6-only, sequenced packets, keep-alive, closing a listener that blocks |
+//! | [`socket`] | `socket` `bind` `listen` `connect` `shutdown` `setsockopt` `getsockopt` `recv` `recvfrom` `send` `sendmsg` `sendto` | backlog, reuse-port, IPv6-only, sequenced packets, keep-alive, closing a listener or UDP socket that blocks |
 //! | [`batch`] | `recvmmsg` `sendmmsg` `setsockopt` | many datagrams for one call, and which of our addresses each was sent to |
 //! | [`poll`] | `poll` | waiting for one of two sockets, for a peer's end without reading |
 //! | [`unsent`] | `ioctl` | what the peer has not acknowledged |

@@ -6,12 +6,13 @@
 
 use std::ffi::{c_int, c_uint};
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::time::Duration;
 
 use super::abi::{self, IoVec, MsgHdr, Ucred};
-use super::address::RawAddress;
+use super::address::{CAPACITY, RawAddress, read_ip};
 use super::poll::{self, Event};
 use super::{check, check_len};
 
@@ -320,6 +321,27 @@ pub fn peek_len(fd: BorrowedFd<'_>) -> io::Result<usize> {
     peek(fd, abi::MSG_TRUNC)
 }
 
+/// Blocks for one datagram over IP, as long as the read time-out allows; returns how many bytes of the
+/// buffer it fills, and its sender. A socket that was shut for reading gives no bytes from nobody,
+/// which std's `recv_from` takes for an address and panics.
+pub fn recv_from(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<(usize, Option<SocketAddr>)> {
+    let mut name = [0u8; CAPACITY];
+    let mut name_len = CAPACITY as c_uint;
+    // SAFETY: the two pairs of pointer and length describe the live slice `buffer` and the live array
+    // `name`, both of which the call may write; `name_len` is live for the call.
+    let len = check_len(unsafe {
+        abi::recvfrom(
+            fd.as_raw_fd(),
+            buffer.as_mut_ptr().cast(),
+            buffer.len(),
+            0,
+            name.as_mut_ptr().cast(),
+            &raw mut name_len,
+        )
+    })?;
+    Ok((len, name.get(..name_len as usize).and_then(read_ip)))
+}
+
 /// Sends what fits into the socket's buffer at once and returns how many bytes that were;
 /// `WouldBlock` when nothing fits. Never raises SIGPIPE.
 pub fn send_now(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
@@ -379,7 +401,7 @@ pub fn send_to_now(fd: BorrowedFd<'_>, bytes: &[u8], address: &RawAddress) -> io
 mod tests {
     use super::*;
     use std::io::{Read, Write};
-    use std::net::{TcpListener, TcpStream};
+    use std::net::{TcpListener, TcpStream, UdpSocket};
     use std::os::fd::AsFd;
     use std::os::unix::net::UnixStream;
 
@@ -427,6 +449,23 @@ mod tests {
         while send_now(full.as_fd(), &[0; 4096]).is_ok() {}
         let late = wait_connected(full.as_fd(), Some(Duration::from_nanos(1))).unwrap_err();
         assert_eq!(late.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn a_datagram_has_a_sender_and_the_end_of_a_shut_socket_has_none() {
+        for local in ["127.0.0.1:0", "[::1]:0"] {
+            let Ok(socket) = UdpSocket::bind(local) else {
+                continue; // no IPv6 here
+            };
+            let address = socket.local_addr().unwrap();
+            socket.send_to(b"hello", address).unwrap();
+            let mut buffer = [0; 4];
+            let cut = recv_from(socket.as_fd(), &mut buffer).unwrap();
+            assert_eq!((cut, buffer), ((4, Some(address)), *b"hell"));
+            let _ = shutdown_reading(socket.as_fd()); // ENOTCONN, and it is shut all the same
+            let end = recv_from(socket.as_fd(), &mut buffer).unwrap();
+            assert_eq!(end, (0, None));
+        }
     }
 
     #[test]

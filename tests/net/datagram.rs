@@ -120,6 +120,21 @@ fn close_wakes_a_thread_that_waits_for_a_datagram() {
 }
 
 #[test]
+fn a_closed_udp_socket_takes_nothing_that_is_left_on_the_stack_for_a_sender() {
+    // As u16, the family of IPv4 wherever the kernel would have put one. (Not optimised, there is a
+    // call between that covers some of it.)
+    #[inline(never)]
+    fn leave_families() {
+        std::hint::black_box([2_u16; 1 << 15]);
+    }
+    let socket = net::listen_datagrams(Network::Udp, "127.0.0.1:0").unwrap();
+    socket.close();
+    leave_families();
+    let error = socket.recv_from(&mut [0; 8]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotConnected);
+}
+
+#[test]
 fn a_unix_datagram_finds_its_way_back_and_leaves_no_file() {
     let folder = Folder::new();
     let path = folder.path("d");
