@@ -169,6 +169,12 @@ impl Live {
             let set = packet::promiscuous(socket.as_fd(), index);
             set.map_err(setup("promiscuous mode"))?;
         }
+        let loopback = process::interface_index("lo").ok();
+        if Some(index) == loopback {
+            // Else each packet takes room twice, and is counted twice where it finds none. A kernel
+            // that cannot do this shows both halves; `is_copy` leaves one out.
+            let _ = packet::ignore_outgoing(socket.as_fd());
+        }
         packet::bind(socket.as_fd(), index, Take::All).map_err(LiveError::Lost)?;
         let (wake, stopped) = UnixStream::pair().map_err(setup("a pair of sockets"))?;
         let snap = match options.snap {
@@ -178,7 +184,7 @@ impl Live {
         Ok(Self {
             socket,
             link,
-            loopback: process::interface_index("lo").ok(),
+            loopback,
             snap,
             buffer: vec![0; COOKED + snap],
             counts: Counts::default(),

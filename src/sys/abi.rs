@@ -80,6 +80,7 @@ pub const SOL_PACKET: c_int = 263;
 pub const PACKET_ADD_MEMBERSHIP: c_int = 1;
 pub const PACKET_STATISTICS: c_int = 6;
 pub const PACKET_AUXDATA: c_int = 8;
+pub const PACKET_IGNORE_OUTGOING: c_int = 23;
 pub const PACKET_MR_PROMISC: u16 = 1;
 /// `status` of a packet's auxiliary data: the VLAN tag is there, its EtherType is.
 pub const TP_STATUS_VLAN_VALID: c_int = 1 << 4;

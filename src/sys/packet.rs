@@ -126,6 +126,11 @@ pub fn promiscuous(fd: BorrowedFd<'_>, index: u32) -> io::Result<()> {
     socket::set_raw(fd, abi::SOL_PACKET, abi::PACKET_ADD_MEMBERSHIP, &request)
 }
 
+/// Leaves out what this machine sends, from Linux 4.20 on.
+pub fn ignore_outgoing(fd: BorrowedFd<'_>) -> io::Result<()> {
+    socket::set_raw(fd, abi::SOL_PACKET, abi::PACKET_IGNORE_OUTGOING, &[1])
+}
+
 /// Asks for so many bytes of room for packets that wait to be read: beyond `net.core.rmem_max` with
 /// CAP_NET_ADMIN, else up to that.
 pub fn set_buffer(fd: BorrowedFd<'_>, bytes: i32) -> io::Result<()> {

@@ -67,6 +67,23 @@ fn each_packet_on_loopback_is_seen_once_and_whole() {
 }
 
 #[test]
+fn a_packet_on_loopback_takes_the_kernels_room_once() {
+    let Some(mut live) = open("lo", Options::default()) else {
+        return;
+    };
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for _ in 0..100 {
+        socket.send_to(b"x", socket.local_addr().unwrap()).unwrap();
+    }
+    let counts = live.counts();
+    let (waiting, mut shown) = (counts.arrived - counts.dropped, 0);
+    while shown < waiting && matches!(live.next_packet().unwrap(), Arrival::Packet(_)) {
+        shown += 1;
+    }
+    assert_eq!(shown, waiting);
+}
+
+#[test]
 fn the_snap_length_cuts_the_bytes_and_not_the_length() {
     let options = Options {
         snap: 64,
