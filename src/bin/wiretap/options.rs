@@ -6,7 +6,8 @@ use groundwire::capture::flow::Rule;
 use groundwire::capture::tap::fault::Faults;
 use groundwire::capture::tap::{MADE_UP_TARGET, RelayConfig};
 use groundwire::cli::{Args, DurationArg, Failure, NonZeroCount, Opt, Size, Spec, UsageError};
-use groundwire::net::Dialer;
+use groundwire::net::host_port::HostPort;
+use groundwire::net::{Dialer, Transport, system_services};
 use groundwire::server::{Config, flags};
 
 use super::Options;
@@ -133,6 +134,7 @@ pub fn read(args: &Args, target: &Place) -> Result<Options, Failure> {
         let why = "standard output is taken; for a pipe into Wireshark make one with mkfifo";
         return Err(UsageError::bad_value("--write", "-", why).into());
     }
+    check(target, is_datagrams)?;
     let idle = args
         .parse_opt::<DurationArg>("idle-timeout")?
         .map(DurationArg::get);
@@ -158,6 +160,19 @@ pub fn read(args: &Args, target: &Place) -> Result<Options, Failure> {
         decode_as: decode_as(args, target)?,
         snap: u32::try_from(args.parse::<Size>("snap")?.bytes()).unwrap_or(u32::MAX),
     })
+}
+
+/// A target that cannot be is told now, and not at the first client.
+fn check(target: &Place, is_datagrams: bool) -> Result<(), UsageError> {
+    if target.network.is_unix() {
+        return Ok(());
+    }
+    let transport = match is_datagrams {
+        true => Transport::Udp,
+        false => Transport::Tcp,
+    };
+    let parsed = HostPort::parse(&target.address, transport, system_services());
+    parsed.map(drop).map_err(UsageError::rule)
 }
 
 fn faults(args: &Args) -> Result<Faults, UsageError> {
@@ -197,6 +212,9 @@ fn decode_as(args: &Args, target: &Place) -> Result<Vec<Rule>, UsageError> {
     let rule = Rule::parse(&format!("{transport}.port=={port},{name}"));
     let why = "must be dns, http, rpc, frames or data";
     let rule = rule.ok_or_else(|| UsageError::bad_value("--as", name, why))?;
+    if args.value("show") != Some("packets") {
+        return Err(UsageError::rule("--as is for --show packets"));
+    }
     Ok(vec![rule])
 }
 

@@ -294,6 +294,18 @@ fn wrong_calls_are_told() {
             &["--as", "smtp", "a:1", "b:1"],
             "wiretap: --as smtp: must be dns, http, rpc, frames or data",
         ),
+        (
+            &["--as", "dns", "a:1", "b:1"],
+            "wiretap: --as is for --show packets",
+        ),
+        (
+            &["127.0.0.1:0", "b"],
+            "wiretap: address b: the port is missing, write host:port",
+        ),
+        (
+            &["127.0.0.1:0", "b:nosuch"],
+            "wiretap: address b:nosuch: nosuch is neither a port number nor a known tcp service",
+        ),
     ] {
         let output = program("wiretap").args(args).output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
