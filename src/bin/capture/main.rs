@@ -15,7 +15,7 @@ mod view;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use groundwire::cli::{self, Args, Failure, Opt, Out, Spec, What};
+use groundwire::cli::{self, Args, Failure, Opt, Out, Spec, UsageError, What};
 use groundwire::server::{Signals, Stopper};
 use plan::{From, Plan};
 use run::Run;
@@ -37,7 +37,10 @@ const SPEC: Spec = Spec {
         Opt::value("interface", "NAME", "capture on this interface, or on any").short('i'),
         Opt::flag("list", "list the interfaces and exit").short('D'),
         Opt::value("count", "N", "stop after this many packets [never]").short('c'),
-        Opt::flag("numeric", "accepted: names are never looked up").short('n'),
+        // Many times: who has tcpdump's -nn in the fingers.
+        Opt::flag("numeric", "accepted: names are never looked up")
+            .short('n')
+            .many(),
         Opt::value("filter", "FILTER", "show and write only packets that match")
             .short('Y')
             .under("Which packets"),
@@ -139,7 +142,12 @@ fn main() -> ExitCode {
 }
 
 fn capture(args: Args) -> Result<(), Failure> {
-    args.exactly(0)?;
+    if let Some(extra) = args.operands().first() {
+        // tshark takes a filter there, tcpdump its own language.
+        let extra = extra.to_string_lossy();
+        let why = "extra operand: a file is for -r, a filter for -Y";
+        return Err(UsageError::rule(format_args!("{extra}: {why}")).into());
+    }
     if args.flag("list") {
         return list();
     }

@@ -89,8 +89,20 @@ fn filter(args: &Args, name: &str) -> Result<Option<Filter>, UsageError> {
         return Ok(None);
     };
     let filter = Filter::parse(text);
-    let filter = filter.map_err(|error| UsageError::rule(format!("--{name}: {error}")))?;
+    let filter = filter.map_err(|error| {
+        let hint = hint(text);
+        UsageError::rule(format!("--{name}: {error}{hint}"))
+    })?;
     Ok(Some(filter))
+}
+
+/// What to write instead, where a filter that is wrong is one of tcpdump's.
+fn hint(text: &str) -> &'static str {
+    let is_theirs = |word| ["port", "portrange", "host", "net", "src", "dst"].contains(&word);
+    match text.split_whitespace().any(is_theirs) {
+        true => "; as Wireshark: tcp.port == 80, ip.addr == 10.0.0.1",
+        false => "",
+    }
 }
 
 fn settings(args: &Args) -> Result<Settings, UsageError> {

@@ -74,6 +74,7 @@ const LINES: &str = "    1   0.000000     10.0.0.1 → 10.0.0.2     UDP 46 40000
 fn each_packet_has_a_line_in_the_shape_of_tshark() {
     let folder = Folder::new("lines");
     assert_eq!(shown(&["-n", "-r", &folder.path("in.pcap")]), LINES);
+    assert_eq!(shown(&["-nnr", "-"]), LINES);
     assert_eq!(shown(&["-r", "-"]), LINES);
     assert_eq!(shown(&["-r", "-", "-q"]), "");
     assert_eq!(shown(&["-r", "-", "-c", "1"]).lines().count(), 1);
@@ -252,6 +253,17 @@ fn what_cannot_be_is_told_in_one_line() {
             "-i nosuch0",
             1,
             "capture: nosuch0: no such interface (-D lists them)",
+        ),
+        (
+            "-r - port",
+            2,
+            "capture: port: extra operand: a file is for -r, a filter for -Y\n",
+        ),
+        (
+            "-r - -f src",
+            2,
+            "capture: --capture-filter: column 1: no field or protocol has the name \"src\"; \
+             as Wireshark: tcp.port == 80, ip.addr == 10.0.0.1\n",
         ),
         (
             "-i lo -B 2",
