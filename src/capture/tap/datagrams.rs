@@ -20,7 +20,7 @@ use super::relay::{MOST_ON_THE_WAY, Passed, RelayConfig};
 use crate::capture::flow::Direction;
 use crate::net::{Addr, DatagramSocket, Deadline, dial_datagrams, plain_words};
 use crate::server::Stopper;
-use crate::telemetry::{Counter, Log};
+use crate::telemetry::{Counter, Level, Log};
 
 /// The longest datagram that is passed on, in bytes: more than IP carries, and what a Unix socket
 /// sends by default.
@@ -173,7 +173,8 @@ impl DatagramRelay {
                     let bytes = buffer.get_mut(..count).unwrap_or_default();
                     self.through(&client, Direction::Forward, bytes);
                 }
-                Err(error) => self.failed("a client is not served", &error),
+                // Told without -v, as a connection that failed is.
+                Err(error) => self.failed(Level::Warn, "a client is not served", &error),
             }
         }
     }
@@ -319,14 +320,14 @@ impl DatagramRelay {
                 count.inc();
                 self.totals.bytes.add(way, bytes.len());
             }
-            Err(error) => self.failed("a datagram was not passed on", &error),
+            Err(error) => self.failed(Level::Debug, "a datagram was not passed on", &error),
         }
     }
 
-    fn failed(&self, what: &str, error: &io::Error) {
+    fn failed(&self, level: Level, what: &str, error: &io::Error) {
         self.totals.failed.inc();
         let cause = plain_words(error);
-        self.log.debug("wiretap", what, &[("cause", &cause)]);
+        self.log.write(level, "wiretap", what, &[("cause", &cause)]);
     }
 
     fn clients(&self) -> MutexGuard<'_, HashMap<Addr, Arc<Client>>> {

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
 
-use groundwire_cli_tests::{PATIENCE, Running, Server, installed, program};
+use groundwire_cli_tests::{PATIENCE, Running, Server, announced, installed, program};
 
 /// Starts a tap of `target` on a port of its own.
 fn tap(target: &str, args: &[&str]) -> Server {
@@ -199,6 +199,20 @@ fn resets_refusals_unix_sockets_and_datagrams_are_clean_too() {
         "{ended:?}"
     );
     assert_clean(&path("udp.pcap"), 8);
+}
+
+#[test]
+fn a_datagram_whose_target_is_not_there_is_told() {
+    let nobody = "/no/such.sock";
+    let running = Running::start("wiretap", &["-u", "127.0.0.1:0", nobody]);
+    let (_, address) = announced(&running.line().unwrap());
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.send_to(b"hello", &address).unwrap();
+    let error = running.error_line().unwrap();
+    let cause = format!("cause=\"connect unixgram {nobody}: no such file or directory\"");
+    assert!(error.contains("WARN"), "{error}");
+    assert!(error.ends_with(&cause), "{error}");
+    assert_eq!(running.end_by("TERM").code, Some(0));
 }
 
 #[test]
