@@ -1,11 +1,13 @@
 //! HTTP's CONNECT (RFC 9110 §9.3.6): a request, and after the header section of a 2xx reply the
-//! stream is the target's.
+//! stream is the target's. Interim replies (1xx) may come before it.
 
 use super::{MAX_HEAD, NO_HOST, ProxyError, authority};
 use crate::net::Host;
 
 /// What a header section is to begin with.
 const START: &[u8] = b"HTTP/1.";
+/// Of a line that a proxy sent, this many bytes are told at most.
+const MOST_TOLD: usize = 200;
 
 /// What is known of the reply.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,28 +24,66 @@ pub fn request(host: &Host, port: u16) -> Result<Vec<u8>, ProxyError> {
     Ok(format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n").into_bytes())
 }
 
-/// Looks at the reply so far, to be called after each byte.
-pub fn check(head: &[u8]) -> Result<Reply, ProxyError> {
-    let begins_well = head
-        .iter()
-        .zip(START)
-        .all(|(given, wanted)| given == wanted);
-    if !begins_well {
-        return Err(ProxyError::NotTheProtocol("HTTP", head.to_vec()));
+/// The header sections of the replies so far: interim ones, and the final one.
+#[derive(Clone, Debug, Default)]
+pub struct Heads {
+    /// All of them together, so that an endless row of short ones is too long as well.
+    bytes: Vec<u8>,
+    /// Where the last one begins.
+    start: usize,
+}
+
+impl Heads {
+    /// Takes the next byte.
+    pub fn take(&mut self, byte: u8) -> Result<Reply, ProxyError> {
+        self.bytes.push(byte);
+        let head = self.bytes.get(self.start..).unwrap_or_default();
+        let mut pairs = head.iter().zip(START);
+        if !pairs.all(|(given, wanted)| given == wanted) {
+            return Err(ProxyError::NotTheProtocol("HTTP", head.to_vec()));
+        }
+        let is_whole = head.ends_with(b"\r\n\r\n") || head.ends_with(b"\n\n");
+        if is_whole && judge(head)? == Reply::Connected {
+            return Ok(Reply::Connected);
+        }
+        if self.bytes.len() >= MAX_HEAD {
+            return Err(ProxyError::TooLong);
+        }
+        if is_whole {
+            self.start = self.bytes.len();
+        }
+        Ok(Reply::More)
     }
-    if !head.ends_with(b"\r\n\r\n") && !head.ends_with(b"\n\n") {
-        return match head.len() < MAX_HEAD {
-            true => Ok(Reply::More),
-            false => Err(ProxyError::TooLong),
-        };
-    }
+}
+
+/// What a whole header section says; after an interim one there is more to come.
+fn judge(head: &[u8]) -> Result<Reply, ProxyError> {
     let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let status = String::from_utf8_lossy(line.trim_ascii_end());
-    let status = status.split_once(' ').map_or("", |(_, rest)| rest);
-    match status.get(..3) {
-        Some("407") => Err(ProxyError::Authentication),
-        Some(code) if code.starts_with('2') => Ok(Reply::Connected),
-        // In quotes only where it could do harm on a terminal.
-        _ => Err(ProxyError::Refused(status.escape_debug().to_string())),
+    let line = line.trim_ascii_end();
+    let line = line.get(..MOST_TOLD).unwrap_or(line);
+    let Some((code, rest)) = status(line) else {
+        return Err(ProxyError::NotTheProtocol("HTTP", line.to_vec()));
+    };
+    match code {
+        // To be read over (RFC 9110 §15.2), but for "switching protocols", which nobody asked for.
+        [b'1', ..] if code != b"101" => Ok(Reply::More),
+        [b'2', ..] => Ok(Reply::Connected),
+        b"407" => Err(ProxyError::Authentication),
+        _ => {
+            // In quotes only where it could do harm on a terminal.
+            let words = String::from_utf8_lossy(rest);
+            Err(ProxyError::Refused(words.escape_debug().to_string()))
+        }
     }
+}
+
+/// The three digits of a status line, and the line from them on: `HTTP/1.1 200 OK` (RFC 9112 §4).
+/// The space behind the digits may lack where no words follow.
+fn status(line: &[u8]) -> Option<(&[u8; 3], &[u8])> {
+    let [b'0'..=b'9', b' ', rest @ ..] = line.strip_prefix(START)? else {
+        return None;
+    };
+    let (code, words) = rest.split_first_chunk::<3>()?;
+    let is_code = code.iter().all(u8::is_ascii_digit) && matches!(words, [] | [b' ', ..]);
+    is_code.then_some((code, rest))
 }

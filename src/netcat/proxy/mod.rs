@@ -54,7 +54,7 @@ pub enum ProxyError {
     Target(&'static str),
     /// What came is not of the protocol; the first bytes of it.
     NotTheProtocol(&'static str, Vec<u8>),
-    /// The header section of the reply is longer than 16 KiB.
+    /// The header section of the reply, with those of interim ones, is longer than 16 KiB.
     TooLong,
     /// The proxy wants authentication.
     Authentication,
@@ -114,8 +114,8 @@ pub struct Handshake {
     protocol: Protocol,
     request: Vec<u8>,
     stage: Stage,
-    /// CONNECT only: the header section so far.
-    head: Vec<u8>,
+    /// CONNECT only: the header sections so far.
+    heads: connect::Heads,
 }
 
 impl Handshake {
@@ -135,7 +135,7 @@ impl Handshake {
             protocol,
             request,
             stage,
-            head: Vec::new(),
+            heads: connect::Heads::default(),
         })
     }
 
@@ -168,13 +168,10 @@ impl Handshake {
             (Stage::GreetingReply, _) => socks5::check_greeting(bytes).map(|()| Stage::Request)?,
             (Stage::Reply, Protocol::Socks4) => socks4::check(bytes).map(|()| Stage::Done)?,
             (Stage::Reply, Protocol::Socks5) => Stage::Rest(socks5::check(bytes)?),
-            (Stage::Reply, Protocol::Connect) => {
-                self.head.extend_from_slice(bytes);
-                match connect::check(&self.head)? {
-                    connect::Reply::More => Stage::Reply,
-                    connect::Reply::Connected => Stage::Done,
-                }
-            }
+            (Stage::Reply, Protocol::Connect) => match bytes {
+                [byte] if self.heads.take(*byte)? == connect::Reply::Connected => Stage::Done,
+                _ => Stage::Reply,
+            },
             (Stage::Rest(_), _) => Stage::Done,
             (stage, _) => stage,
         };
@@ -313,5 +310,49 @@ mod tests {
         ));
         let long = [b"HTTP/1.1 200 OK\r\nx: ".to_vec(), vec![b'y'; MAX_HEAD]].concat();
         assert_eq!(run(&long), Err(ProxyError::TooLong));
+        let talkative = [
+            b"HTTP/1.1 403 ".to_vec(),
+            vec![b'y'; 9000],
+            b"\n\n".to_vec(),
+        ]
+        .concat();
+        assert!(matches!(run(&talkative), Err(ProxyError::Refused(why)) if why.len() <= 200));
+    }
+
+    #[test]
+    fn connect_reads_interim_replies_over_but_not_without_end() {
+        let run = |bytes: &[u8]| run(Protocol::Connect, "a.test:22", bytes);
+        let (_, rest) = run(
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n\
+              HTTP/1.1 200 OK\r\n\r\nSSH",
+        )
+        .unwrap();
+        assert_eq!(rest, b"SSH");
+        let refused = run(b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 502 Bad Gateway\r\n\r\n");
+        assert_eq!(refused, Err(ProxyError::Refused("502 Bad Gateway".into())));
+        let switched = run(b"HTTP/1.1 101 Switching Protocols\r\n\r\n");
+        assert!(matches!(switched, Err(ProxyError::Refused(_))));
+        let endless = b"HTTP/1.1 100 Continue\r\n\r\n".repeat(MAX_HEAD / 20);
+        assert_eq!(run(&endless), Err(ProxyError::TooLong));
+    }
+
+    #[test]
+    fn connect_takes_three_digits_as_a_status_and_nothing_else() {
+        let run = |line: &str| {
+            let head = format!("{line}\r\n\r\n");
+            run(Protocol::Connect, "a.test:22", head.as_bytes())
+        };
+        assert!(run("HTTP/1.1 204").is_ok() && run("HTTP/1.0 200 ").is_ok());
+        for line in [
+            "HTTP/1.1 2zz OK",
+            "HTTP/1.1 2000 OK",
+            "HTTP/1.1 20",
+            "HTTP/1.1  200 OK",
+            "HTTP/1.zz 200 OK",
+            "HTTP/1.1",
+        ] {
+            let no = ProxyError::NotTheProtocol("HTTP", line.as_bytes().to_vec());
+            assert_eq!(run(line).map(drop), Err(no), "{line}");
+        }
     }
 }
