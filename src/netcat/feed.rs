@@ -16,7 +16,7 @@ use super::crlf::CrLf;
 use super::dump::{Dump, Way};
 use super::error::Error;
 use super::sink::Sink;
-use crate::net::{DatagramSocket, Deadline};
+use crate::net::{Conn, DatagramSocket, Deadline};
 
 /// How the two directions are treated.
 #[derive(Clone, Debug, Default)]
@@ -284,12 +284,15 @@ impl Feed {
         state.sending = true;
         drop(state);
         self.show(Way::Sent, bytes);
-        let result = sink.send(bytes);
+        let result = sink.send(self, bytes);
         self.note_activity();
         let mut state = self.lock();
         state.sending = false;
         if let (Err(error), true) = (result, state.number == number) {
-            state.trouble = Some(Error::Sending(error));
+            // Idle for too long: whoever reads finds that, and it is no failure.
+            if !Deadline::is_cause_of(&error) {
+                state.trouble = Some(Error::Sending(error));
+            }
             state.sink = None;
             // Whoever reads from a datagram socket learns of it in no other way.
             if !matches!(sink, Sink::Stream(_)) {
@@ -297,6 +300,24 @@ impl Feed {
             }
         }
         self.changed.notify_all();
+    }
+
+    /// Writes all of the bytes; blocks while the peer does not read, until nothing has moved for
+    /// the time in the settings. Fails then as past a [`Deadline`].
+    pub(super) fn write(&self, mut conn: &Conn, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            conn.set_write_deadline(self.idle_deadline());
+            match conn.write(bytes) {
+                Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
+                // Something has moved since, be it the other way.
+                Err(error) if Deadline::is_cause_of(&error) && !self.idle_deadline().passed() => {
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
+            self.note_activity();
+        }
+        Ok(())
     }
 
     fn input_ended(&self) {

@@ -107,7 +107,10 @@ fn receive(mut conn: &Conn, feed: &Feed, output: &mut Output) -> Result<Heard, E
         telnet.take(bytes, &mut data, &mut reply);
         if !reply.is_empty() {
             feed.show(Way::Sent, &reply);
-            conn.write_all(&reply).map_err(Error::Sending)?;
+            match feed.write(conn, &reply) {
+                Err(error) if Deadline::is_cause_of(&error) => return Ok(Heard::Idle),
+                written => written.map_err(Error::Sending)?,
+            }
         }
         output.write(feed, &data)?;
         data.clear();

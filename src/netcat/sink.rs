@@ -1,8 +1,9 @@
 //! Where the input goes: a connection, or a datagram socket and who is to hear it.
 
-use std::io::{self, Write};
+use std::io;
 use std::net::Shutdown;
 
+use super::feed::Feed;
 use crate::net::{Addr, Conn, DatagramSocket};
 
 /// One peer; a handle, cheap to clone.
@@ -18,12 +19,9 @@ pub enum Sink {
 
 impl Sink {
     /// Sends all of the bytes; blocks while the peer is slow. As one datagram where there are such.
-    pub fn send(&self, bytes: &[u8]) -> io::Result<()> {
+    pub fn send(&self, feed: &Feed, bytes: &[u8]) -> io::Result<()> {
         match self {
-            Sink::Stream(conn) => {
-                let mut conn: &Conn = conn;
-                conn.write_all(bytes)
-            }
+            Sink::Stream(conn) => feed.write(conn, bytes),
             Sink::Datagrams(socket) => socket.send(bytes).map(drop),
             Sink::Answers(socket, peer) => socket.send_to(bytes, peer).map(drop),
         }

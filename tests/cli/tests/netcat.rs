@@ -250,6 +250,20 @@ fn telnet_is_answered_with_no_and_its_commands_are_no_data() {
 }
 
 #[test]
+fn a_peer_that_asks_in_telnet_and_reads_no_answer_is_left_after_the_idle_time() {
+    let (netcat, mut stream) = client(&["-t", "-w", "0.5", "-d"]);
+    let asks = b"\xff\xfd\x18".repeat(20_000);
+    let end = loop {
+        if let Err(error) = stream.write_all(&asks) {
+            break error.kind();
+        }
+    };
+    // And not our own patience, at which netcat would still wait to answer.
+    assert_ne!(end, std::io::ErrorKind::WouldBlock);
+    netcat.ends_with(Some(0), b"");
+}
+
+#[test]
 fn the_hexdump_has_both_directions_and_the_output_only_the_data() {
     let (mut netcat, mut stream) = client(&["--hexdump"]);
     netcat.send(b"ping\n");
