@@ -149,11 +149,20 @@ impl Spec {
 /// ```
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // A mistake for each three letters: more, and the guess is noise.
-    let limit = name.chars().count().div_ceil(3);
+    let length = name.chars().count();
+    let limit = length.div_ceil(3);
     let distance = |known: &str| {
         // A name cut short is a sure sign, however much is missing.
-        let cut = name.len() > 1 && known.starts_with(name);
-        if cut { 0 } else { edits(name, known) }
+        if name.len() > 1 && known.starts_with(name) {
+            return 0;
+        }
+        // Each letter too many is a mistake; so a name without end is not compared letter by letter.
+        let more = length.abs_diff(known.chars().count());
+        if more > limit {
+            more
+        } else {
+            edits(name, known)
+        }
     };
     let (distance, near) = known
         .into_iter()
@@ -393,5 +402,14 @@ mod tests {
         for (a, b, distance) in table {
             assert_eq!(edits(a, b), distance, "{a} {b}");
         }
+    }
+
+    #[test]
+    fn a_name_without_end_is_like_no_other_and_that_is_told_at_once() {
+        // Letter by letter that would be some 10^12 comparisons.
+        let endless = "a".repeat(10_000_000);
+        let known = "b".repeat(100_000);
+        assert_eq!(nearest(&endless, [known.as_str(), "ab"]), None);
+        assert_eq!(nearest(&endless[..3], ["aab"]), Some("aab"));
     }
 }

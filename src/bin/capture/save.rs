@@ -105,17 +105,27 @@ impl Save {
         Ok(())
     }
 
+    /// What errors call it.
+    fn name(&self) -> &str {
+        match self.path.as_str() {
+            "-" => "standard output",
+            path => path,
+        }
+    }
+
     fn failure(&self, error: FileError) -> Failure {
         match &error {
             FileError::Io(io) if io.kind() == io::ErrorKind::BrokenPipe && self.path == "-" => {
                 Failure::ClosedPipe
             }
-            _ => Failure::Failed(format!("{}: {}", self.path, explain(&error))),
+            _ => Failure::Failed(format!("{}: {}", self.name(), explain(&error))),
         }
     }
 }
 
-fn is_same(one: &str, other: &str) -> bool {
+/// Whether what is read is the file that is to be written, if by another name or by the shell.
+fn is_same(read: &str, write: &str) -> bool {
+    let read = if read == "-" { "/dev/stdin" } else { read };
     let place = |path| std::fs::metadata(path).map(|file| (file.dev(), file.ino()));
-    matches!((place(one), place(other)), (Ok(one), Ok(other)) if one == other)
+    matches!((place(read), place(write)), (Ok(one), Ok(other)) if one == other)
 }

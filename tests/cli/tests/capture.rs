@@ -220,6 +220,29 @@ fn the_file_that_is_read_is_never_overwritten() {
     let output = capture(&["-r", &path, "-w", &path], b"");
     assert!(text(&output.stderr).ends_with("-r and -w name the same file\n"));
     assert_eq!(std::fs::read(&path).unwrap(), file());
+    // The shell hands it over without a name.
+    let opened = std::fs::File::open(&path).unwrap();
+    let output = std::process::Command::new(groundwire_cli_tests::path("capture"))
+        .args(["-r", "-", "-w", &path])
+        .stdin(opened)
+        .output()
+        .unwrap();
+    assert!(text(&output.stderr).ends_with("-r and -w name the same file\n"));
+    assert_eq!(std::fs::read(&path).unwrap(), file());
+}
+
+#[test]
+fn a_full_disk_behind_standard_output_is_told_by_that_name() {
+    let full = std::fs::File::create("/dev/full").unwrap();
+    let folder = Folder::new("full");
+    let output = std::process::Command::new(groundwire_cli_tests::path("capture"))
+        .args(["-r", &folder.path("in.pcap"), "-w", "-"])
+        .stdout(full)
+        .output()
+        .unwrap();
+    let words = "capture: standard output: no space left on device\n";
+    assert_eq!(text(&output.stderr), words);
+    assert_eq!(output.status.code(), Some(1));
 }
 
 #[test]
