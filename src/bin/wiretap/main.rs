@@ -6,9 +6,13 @@ mod options;
 mod place;
 
 use std::fmt;
+use std::io;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
 
 use groundwire::capture::flow::Rule;
 use groundwire::capture::tap::{DatagramRelay, Passed, Recorder, Relay, RelayConfig, Show};
@@ -18,6 +22,9 @@ use groundwire::server::{Config, Server, Stopper, Totals, flags, program};
 
 use options::SPEC;
 use place::Place;
+
+/// How long the relay of datagrams may take to end.
+const AFTER_STOP: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
     cli::run(&SPEC, tap)
@@ -68,9 +75,30 @@ fn datagrams(args: &Args, listen: &Place, options: Options) -> Result<(), Failur
         let (log, most) = (options.server.log, options.server.max_connections);
         let relay = DatagramRelay::new(options.relay, recorder, log, socket, most);
         let totals = relay.totals();
-        relay.run(stopper).what("serving")?;
+        leave_behind(stopper, move |stopper| relay.run(stopper)).what("serving")?;
         Ok(totals.to_string())
     })
+}
+
+/// Runs on a thread of its own, which is waited for only so long once the stopper is used: it may
+/// be stuck in a line that nobody reads.
+fn leave_behind(
+    stopper: &Stopper,
+    run: impl FnOnce(&Stopper) -> io::Result<()> + Send + 'static,
+) -> io::Result<()> {
+    let (tell, told) = mpsc::channel();
+    let watched = stopper.clone();
+    let serve = move || {
+        let ended = panic::catch_unwind(AssertUnwindSafe(|| run(&watched)));
+        watched.stop(); // after a panic, too
+        let _ = tell.send(ended);
+    };
+    thread::Builder::new().name("relay".into()).spawn(serve)?;
+    stopper.wait();
+    match told.recv_timeout(AFTER_STOP) {
+        Ok(ended) => ended.unwrap_or_else(|_| Err(io::Error::other("a thread panicked"))),
+        Err(_) => Ok(()),
+    }
 }
 
 /// Makes the recorder, and serves; the totals, and what the file has, are the last line.

@@ -1,7 +1,7 @@
 //! wiretap: what it prints, and its capture files before the judges: tshark and tcpdump.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -286,6 +286,30 @@ fn a_file_that_cannot_grow_is_told_once_ends_whole_and_the_relay_goes_on() {
         .assert();
     full.code(1)
         .stderr("wiretap: writing /dev/full: no space left on device\n");
+}
+
+#[test]
+fn a_signal_ends_a_tap_of_datagrams_though_nobody_reads_its_output() {
+    let target = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let patience = std::time::Duration::from_millis(500);
+    target.set_read_timeout(Some(patience)).unwrap();
+    let address = target.local_addr().unwrap().to_string();
+    let (tap, stdout) = Running::start_unread("wiretap", &["-u", "127.0.0.1:0", &address]);
+    let mut stdout = BufReader::with_capacity(1, stdout);
+    let mut first = String::new();
+    stdout.read_line(&mut first).unwrap();
+    let (_, listening) = announced(first.trim_end());
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    // Shown before it is passed on: once the pipe is full, the target hears nothing.
+    let passes = std::iter::repeat_with(|| {
+        client.send_to(&[b'x'; 30_000], &listening).unwrap();
+        target.recv(&mut [0; 65_536]).is_ok()
+    });
+    assert!(passes.take(100).any(|passed| !passed));
+    let ended = tap.end_by("TERM");
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let why = "wiretap: standard output: nobody reads it, the totals are not printed\n";
+    assert_eq!(ended.stderr, why);
 }
 
 #[test]
