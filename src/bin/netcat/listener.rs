@@ -1,8 +1,11 @@
 //! The end that waits to be connected to.
 
 use std::ffi::OsStr;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+use std::time::Duration;
 
 use groundwire::cli::{Failure, What};
 use groundwire::net::{self, AcceptError, Addr, Conn, Listener, Network};
@@ -12,24 +15,39 @@ use groundwire::server::{Signals, Stopper, flags};
 use crate::plan::Plan;
 use crate::{SPEC, failed, tell};
 
+/// How long the end may take after a signal.
+const AFTER_SIGNAL: Duration = Duration::from_secs(1);
+
 /// Takes one connection and copies until both ends have ended; with `-k` one after the other.
-pub fn listen(plan: &Plan, address: &OsStr) -> Result<(), Failure> {
+pub fn listen(plan: &Arc<Plan>, address: &OsStr) -> Result<(), Failure> {
     let signals = Signals::block().what("blocking signals")?;
-    let mut output = Output::standard().what("standard output")?;
+    let output = Output::standard().what("standard output")?;
+    let (tell, told) = mpsc::channel();
     match plan.network {
         Network::Udp | Network::Udp4 | Network::Udp6 | Network::Unixgram => {
-            datagrams(plan, address, signals, &mut output)
+            datagrams(plan, address, signals, output, tell)?;
         }
-        _ => {
-            let listener = net::listen(plan.network, address).map_err(flags::failure)?;
-            announce(plan, listener.local_addr());
-            let feed = Feed::start(plan.settings.clone()).what("standard input")?;
-            let waiting = listener.clone();
-            let interrupted = stop_by(signals, &feed, move || waiting.close())?;
-            let result = connections(plan, &listener, &feed, &mut output);
-            ending(result, interrupted.load(Ordering::SeqCst))
-        }
+        _ => streams(plan, address, signals, output, tell)?,
     }
+    ending(&told)
+}
+
+fn streams(
+    plan: &Arc<Plan>,
+    address: &OsStr,
+    signals: Signals,
+    mut output: Output,
+    tell: Sender<News>,
+) -> Result<(), Failure> {
+    let listener = net::listen(plan.network, address).map_err(flags::failure)?;
+    announce(plan, listener.local_addr());
+    let feed = Feed::start(plan.settings.clone()).what("standard input")?;
+    let waiting = listener.clone();
+    stop_by(signals, &feed, tell.clone(), move || waiting.close())?;
+    let plan = Arc::clone(plan);
+    start(tell, move || {
+        connections(&plan, &listener, &feed, &mut output)
+    })
 }
 
 /// One connection, or all of them.
@@ -65,55 +83,83 @@ fn connections(
 }
 
 /// What was going on at the end.
-#[derive(PartialEq)]
 enum Work {
     Waiting,
     Connection,
 }
 
+/// What the main thread waits for.
+enum News {
+    /// The first signal's number.
+    Signal(i32),
+    Ended(Result<Work, Failure>),
+}
+
 fn datagrams(
-    plan: &Plan,
+    plan: &Arc<Plan>,
     address: &OsStr,
     signals: Signals,
-    output: &mut Output,
+    mut output: Output,
+    tell_news: Sender<News>,
 ) -> Result<(), Failure> {
     let socket = net::listen_datagrams(plan.network, address).map_err(flags::failure)?;
     let local = socket.local_addr().what("reading the address")?;
     announce(plan, &local);
     let feed = Feed::start(plan.settings.clone()).what("standard input")?;
-    stop_by(signals, &feed, || ())?;
-    // There is nothing that a signal could break off: to be ended by one is the way.
-    serve(&socket, &feed, output, |peer| {
-        tell(plan, format_args!("datagram from {peer}"));
+    stop_by(signals, &feed, tell_news.clone(), || ())?;
+    let plan = Arc::clone(plan);
+    start(tell_news, move || {
+        let served = serve(&socket, &feed, &mut output, |peer| {
+            tell(&plan, format_args!("datagram from {peer}"));
+        });
+        // There is nothing that a signal could break off: to be ended by one is the way.
+        served.map(|()| Work::Waiting).map_err(failed)
     })
-    .map_err(failed)
 }
 
-/// On the first signal quits, and notes its number in what is returned.
+/// On the first signal tells of it, and quits.
 fn stop_by(
     signals: Signals,
     feed: &Arc<Feed>,
+    tell: Sender<News>,
     close: impl FnOnce() + Send + 'static,
-) -> Result<Arc<AtomicI32>, Failure> {
-    let number = Arc::new(AtomicI32::new(0));
-    let (noted, feed) = (Arc::clone(&number), Arc::clone(feed));
+) -> Result<(), Failure> {
+    let feed = Arc::clone(feed);
     let stop = signals.stop_and_tell(Stopper::new(), move |signal| {
-        noted.store(signal.number(), Ordering::SeqCst);
+        let _ = tell.send(News::Signal(signal.number())); // fails when all has ended
         close();
         feed.quit();
     });
-    stop.what("waiting for signals")?;
-    Ok(number)
+    stop.what("waiting for signals")
+}
+
+/// Starts the work on a thread of its own: a write to a pipe that nobody empties cannot be woken,
+/// and after a signal the program ends without it.
+fn start(
+    tell: Sender<News>,
+    work: impl FnOnce() -> Result<Work, Failure> + Send + 'static,
+) -> Result<(), Failure> {
+    let run = move || {
+        let ended = panic::catch_unwind(AssertUnwindSafe(work));
+        let ended = ended.unwrap_or_else(|_| Err("its thread panicked".to_string().into()));
+        let _ = tell.send(News::Ended(ended)); // fails when nobody waits any more
+    };
+    let thread = thread::Builder::new().name("work".into());
+    thread.spawn(run).map(drop).what("starting a thread")
 }
 
 /// A signal that broke a connection off is told as shells tell a death by signal; to wait for a
 /// connection and be told not to is no failure.
-fn ending(result: Result<Work, Failure>, signal: i32) -> Result<(), Failure> {
-    match result? {
-        Work::Connection if signal != 0 => {
-            Err(Failure::Quiet(u8::try_from(128 + signal).unwrap_or(1)))
-        }
-        _ => Ok(()),
+fn ending(told: &Receiver<News>) -> Result<(), Failure> {
+    let number = match told.recv() {
+        Ok(News::Signal(number)) => number,
+        Ok(News::Ended(result)) => return result.map(drop),
+        Err(_) => return Ok(()), // cannot be: the thread that works tells of its end
+    };
+    match told.recv_timeout(AFTER_SIGNAL) {
+        Ok(News::Ended(Ok(Work::Waiting))) => Ok(()),
+        Ok(News::Ended(Err(failure))) => Err(failure),
+        _ => Err(Failure::Quiet(u8::try_from(128 + number).unwrap_or(1))),
     }
 }
 

@@ -13,6 +13,7 @@ mod scan;
 use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use groundwire::cli::{self, Args, Failure, Opt, Spec};
 use groundwire::netcat::Error;
@@ -136,7 +137,7 @@ fn main() -> ExitCode {
 }
 
 fn netcat(args: Args) -> Result<(), Failure> {
-    let plan = Plan::from_args(&args)?;
+    let plan = Arc::new(Plan::from_args(&args)?);
     match &plan.role {
         Role::Connect(target) => client::connect(&plan, target),
         Role::Listen(address) => listener::listen(&plan, address),

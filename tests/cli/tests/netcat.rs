@@ -189,6 +189,19 @@ fn a_signal_that_breaks_a_connection_off_is_told_in_the_status() {
 }
 
 #[test]
+fn a_signal_ends_it_even_where_nobody_reads_its_output() {
+    let (netcat, address) = listener(&["-k"]);
+    let mut stream = connect(&address);
+    let patience = std::time::Duration::from_millis(300);
+    stream.set_write_timeout(Some(patience)).unwrap();
+    // Until the pipe, and then the buffers of both sockets, are full.
+    let writes = std::iter::repeat_with(|| stream.write_all(&[b'x'; 65_536]));
+    assert!(writes.take(1000).any(|written| written.is_err()));
+    netcat.signal("TERM");
+    assert_eq!(netcat.end_unread().code, Some(128 + 15));
+}
+
+#[test]
 fn without_data_for_the_time_out_it_ends_and_that_is_no_failure() {
     let (netcat, stream) = client(&["-w", "0.2"]);
     netcat.ends_with(Some(0), b"");

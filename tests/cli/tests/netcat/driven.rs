@@ -108,6 +108,14 @@ impl Driven {
         signal(self.child.id(), name);
     }
 
+    /// Waits for its end while its output is open, and nobody reads it.
+    pub fn end_unread(mut self) -> Ended {
+        let output = self.output.take();
+        let ended = self.end();
+        drop(output);
+        ended
+    }
+
     /// Waits for its end, with the input as it is: open, unless it was closed.
     pub fn end(mut self) -> Ended {
         let mut stdout = Vec::new();
