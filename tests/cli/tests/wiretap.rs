@@ -4,10 +4,11 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
 
-use groundwire_cli_tests::{PATIENCE, Running, Server, announced, installed, program};
+use groundwire_cli_tests::{PATIENCE, Running, Server, announced, eventually, installed, program};
 
 /// Starts a tap of `target` on a port of its own.
 fn tap(target: &str, args: &[&str]) -> Server {
@@ -310,6 +311,20 @@ fn a_signal_ends_a_tap_of_datagrams_though_nobody_reads_its_output() {
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     let why = "wiretap: standard output: nobody reads it, the totals are not printed\n";
     assert_eq!(ended.stderr, why);
+}
+
+#[test]
+fn a_signal_ends_a_tap_that_waits_for_the_reader_of_its_pipe() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let pipe = pipe.to_str().unwrap();
+    let tap = Running::start("wiretap", &["-w", pipe, "127.0.0.1:0", "127.0.0.1:9"]);
+    let status = format!("/proc/{}/status", tap.pid());
+    eventually("it waits", || {
+        fs::read_to_string(&status).unwrap().contains("State:\tS")
+    });
+    assert_eq!(tap.end_by("TERM").status.signal(), Some(15));
 }
 
 #[test]
