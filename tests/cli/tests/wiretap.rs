@@ -317,7 +317,13 @@ fn a_signal_ends_a_tap_of_datagrams_though_nobody_reads_its_output() {
 fn a_signal_ends_a_tap_that_waits_for_the_reader_of_its_pipe() {
     let folder = tempfile::tempdir().unwrap();
     let pipe = folder.path().join("pipe");
-    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
     let pipe = pipe.to_str().unwrap();
     let tap = Running::start("wiretap", &["-w", pipe, "127.0.0.1:0", "127.0.0.1:9"]);
     let status = format!("/proc/{}/status", tap.pid());
