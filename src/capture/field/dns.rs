@@ -5,6 +5,7 @@
 //! message whose records are malformed there are the questions, where those are good.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use super::super::decode::Layer;
 use super::{Field, Get, Kind, Out, Value, number};
@@ -119,14 +120,14 @@ pub(super) const FIELDS: &[Field] = &[
     }),
     message("dns.a", Kind::Ipv4, |message, out| {
         for record in records(message) {
-            if let Data::A(address) = record.data {
+            if let Some(IpAddr::V4(address)) = address(&record.data) {
                 out(Value::Ipv4(address));
             }
         }
     }),
     message("dns.aaaa", Kind::Ipv6, |message, out| {
         for record in records(message) {
-            if let Data::Aaaa(address) = record.data {
+            if let Some(IpAddr::V6(address)) = address(&record.data) {
                 out(Value::Ipv6(address));
             }
         }
@@ -255,6 +256,21 @@ pub(super) const FIELDS: &[Field] = &[
         }
     }),
 ];
+
+/// The address of an A or AAAA record of whatever class: in those of mDNS a bit of it means something
+/// else (RFC 6762 §10.2).
+pub(in crate::capture) fn address(data: &Data) -> Option<IpAddr> {
+    match data {
+        Data::A(address) => Some(IpAddr::V4(*address)),
+        Data::Aaaa(address) => Some(IpAddr::V6(*address)),
+        Data::Opaque(data) => match (data.kind(), data.bytes()) {
+            (RecordType::A, bytes) => Some(IpAddr::from(<[u8; 4]>::try_from(bytes).ok()?)),
+            (RecordType::AAAA, bytes) => Some(IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
 
 /// The messages of a packet, as far as they can be read.
 pub(super) fn messages(layers: &[Layer<'_>]) -> Vec<Message> {

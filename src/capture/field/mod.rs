@@ -11,7 +11,7 @@
 //! To add a protocol: 1. a file beside this one with a `FIELDS` table; 2. that table in `TABLES`;
 //! 3. a variant of `Get` where its [`Layer`] is a new one.
 
-mod dns;
+pub(super) mod dns;
 mod frame;
 pub(super) mod http;
 mod icmp;

@@ -47,6 +47,21 @@ const DIFFERENT: [(&str, &[u64]); 5] = [
 ];
 
 #[test]
+fn an_address_of_multicast_dns_has_a_class_with_one_bit_more() {
+    let record = |kind: u8, data: &[u8]| {
+        let head = [0, 0, kind, 0x80, 1, 0, 0, 0, 120, 0, data.len() as u8];
+        [&[1, b'a'][..], &head, data].concat()
+    };
+    let (four, six) = ([10, 0, 0, 1], [0xfe; 16]);
+    let counts = [0, 0, 0x84, 0, 0, 0, 0, 2, 0, 0, 0, 0];
+    let message = [&counts[..], &record(1, &four), &record(28, &six)].concat();
+    let decoded = made(&[Layer::Mdns(&message)], None);
+    assert_eq!(of("dns.a", &decoded).as_deref(), Some("10.0.0.1"));
+    let six = "fefe:fefe:fefe:fefe:fefe:fefe:fefe:fefe";
+    assert_eq!(of("dns.aaaa", &decoded).as_deref(), Some(six));
+}
+
+#[test]
 fn every_field_is_printed_as_tshark_prints_it() {
     let golden = tsharks();
     let fields: BTreeSet<&str> = golden.keys().map(|(field, _)| *field).collect();

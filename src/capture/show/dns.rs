@@ -1,7 +1,10 @@
 //! DNS in words: question and records in a line. Pure. RFC 1035, 6891 (OPT), 6762 (mDNS), 4795
 //! (LLMNR).
 
+use std::net::IpAddr;
+
 use super::digits::Text;
+use crate::capture::field::dns::address;
 use crate::dns::record::{Question, Record};
 use crate::dns::{Data, Header, Message, Name, Opcode, Rcode, RecordType};
 
@@ -177,17 +180,17 @@ fn one(out: &mut Text, record: &Record, mdns: bool) {
                 out.space();
                 raw_name(out, bytes);
             }
-            // Of a class other than IN, as those of mDNS with the top bit are.
-            (RecordType::A, &[a, b, c, d]) => {
-                out.space();
-                out.ipv4([a, b, c, d].into());
-            }
-            (RecordType::AAAA, bytes) => {
-                out.space();
-                let octets = bytes.first_chunk::<16>().copied().unwrap_or_default();
-                out.ipv6(octets.into());
-            }
-            _ => {}
+            _ => match address(&record.data) {
+                Some(IpAddr::V4(address)) => {
+                    out.space();
+                    out.ipv4(address);
+                }
+                Some(IpAddr::V6(address)) => {
+                    out.space();
+                    out.ipv6(address);
+                }
+                None => {}
+            },
         },
         data => {
             out.space();
