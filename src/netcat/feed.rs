@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -48,6 +48,8 @@ pub struct Feed {
     begun: Instant,
     /// When data was last moved: milliseconds after `begun`.
     last: AtomicU64,
+    /// The peer of the moment was given up for lack of activity: nothing that comes changes that.
+    given_up: AtomicBool,
     dump: Mutex<(Instant, Dump)>,
 }
 
@@ -92,6 +94,7 @@ impl Feed {
             changed: Condvar::new(),
             begun: Instant::now(),
             last: AtomicU64::new(0),
+            given_up: AtomicBool::new(false),
             dump: Mutex::new((Instant::now(), Dump::default())),
             settings,
         });
@@ -116,6 +119,7 @@ impl Feed {
         let mut state = self.lock();
         state.number += 1;
         state.trouble = None;
+        self.given_up.store(false, Ordering::Relaxed);
         if state.ended {
             sink.end();
         }
@@ -199,6 +203,9 @@ impl Feed {
         let Some(idle) = self.settings.idle else {
             return Deadline::NEVER;
         };
+        if self.given_up.load(Ordering::Relaxed) {
+            return Deadline::at(self.begun);
+        }
         let last = Duration::from_millis(self.last.load(Ordering::Relaxed));
         match self.begun.checked_add(last.saturating_add(idle)) {
             Some(moment) => Deadline::at(moment),
@@ -285,13 +292,16 @@ impl Feed {
         drop(state);
         self.show(Way::Sent, bytes);
         let result = sink.send(self, bytes);
-        self.note_activity();
+        if result.is_ok() {
+            self.note_activity();
+        }
         let mut state = self.lock();
         state.sending = false;
         if let (Err(error), true) = (result, state.number == number) {
-            // Idle for too long: whoever reads finds that, and it is no failure.
-            if !Deadline::is_cause_of(&error) {
-                state.trouble = Some(Error::Sending(error));
+            match Deadline::is_cause_of(&error) {
+                // Idle for too long: whoever reads finds that, and it is no failure.
+                true => self.given_up.store(true, Ordering::Relaxed),
+                false => state.trouble = Some(Error::Sending(error)),
             }
             state.sink = None;
             // Whoever reads from a datagram socket learns of it in no other way.
@@ -305,17 +315,20 @@ impl Feed {
     /// Writes all of the bytes; blocks while the peer does not read, until nothing has moved for
     /// the time in the settings. Fails then as past a [`Deadline`].
     pub(super) fn write(&self, mut conn: &Conn, mut bytes: &[u8]) -> io::Result<()> {
+        // From now: nothing may have moved because our own output was not read.
+        let mut until = Deadline::after_option(self.settings.idle);
         while !bytes.is_empty() {
-            conn.set_write_deadline(self.idle_deadline());
+            conn.set_write_deadline(until);
             match conn.write(bytes) {
-                Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
-                // Something has moved since, be it the other way.
-                Err(error) if Deadline::is_cause_of(&error) && !self.idle_deadline().passed() => {
-                    continue;
+                Ok(count) => {
+                    bytes = bytes.get(count..).unwrap_or_default();
+                    self.note_activity();
                 }
+                // Something has moved since, be it the other way.
+                Err(error) if Deadline::is_cause_of(&error) && !self.idle_deadline().passed() => {}
                 Err(error) => return Err(error),
             }
-            self.note_activity();
+            until = self.idle_deadline();
         }
         Ok(())
     }
@@ -352,11 +365,55 @@ pub(super) fn pieces(bytes: &[u8], interval: Option<Duration>) -> impl Iterator<
     cut.split_inclusive(|byte| *byte == b'\n').chain(whole)
 }
 
-#[test]
-fn only_an_interval_cuts_at_lines() {
-    let cut = |bytes, interval| pieces(bytes, interval).collect::<Vec<&[u8]>>();
-    let second = Some(Duration::from_secs(1));
-    assert_eq!(cut(b"a\nb", second), [b"a\n".as_slice(), b"b"]);
-    assert_eq!(cut(b"a\nb", None), [b"a\nb"]);
-    assert!(cut(b"", second).is_empty() && cut(b"", None).is_empty());
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::{Network, dial, listen};
+
+    /// A feed that ends after so long, its peer, and the peer's end.
+    fn opened(idle: Duration) -> (Arc<Feed>, Conn) {
+        let settings = Settings {
+            detached: true,
+            idle: Some(idle),
+            ..Settings::default()
+        };
+        let feed = Feed::start(settings).unwrap();
+        let listener = listen(Network::Tcp, "127.0.0.1:0").unwrap();
+        let address = listener.local_addr().to_string();
+        feed.open(Sink::Stream(dial(Network::Tcp, &address).unwrap()));
+        (feed, listener.accept().unwrap())
+    }
+
+    #[test]
+    fn a_peer_that_reads_nothing_is_given_up_and_what_it_sends_then_changes_nothing() {
+        let (feed, _peer) = opened(Duration::from_millis(100));
+        feed.send(&vec![b'x'; 64 << 20]); // more than both ends' buffers hold
+        assert!(feed.idle_deadline().passed());
+        feed.note_activity();
+        assert!(feed.idle_deadline().passed());
+        assert!(feed.take_trouble().is_none());
+    }
+
+    #[test]
+    fn input_that_comes_when_nothing_has_moved_for_long_is_sent() {
+        let (mut feed, peer) = opened(Duration::from_secs(60));
+        let long_ago = feed.begun.checked_sub(Duration::from_secs(600)).unwrap();
+        Arc::get_mut(&mut feed).unwrap().begun = long_ago;
+        assert!(feed.idle_deadline().passed());
+        feed.send(b"late");
+        let mut got = [0; 4];
+        peer.set_read_deadline(Deadline::after(Duration::from_secs(10)));
+        (&peer).read_exact(&mut got).unwrap();
+        assert_eq!(&got, b"late");
+        assert!(!feed.idle_deadline().passed());
+    }
+
+    #[test]
+    fn only_an_interval_cuts_at_lines() {
+        let cut = |bytes, interval| pieces(bytes, interval).collect::<Vec<&[u8]>>();
+        let second = Some(Duration::from_secs(1));
+        assert_eq!(cut(b"a\nb", second), [b"a\n".as_slice(), b"b"]);
+        assert_eq!(cut(b"a\nb", None), [b"a\nb"]);
+        assert!(cut(b"", second).is_empty() && cut(b"", None).is_empty());
+    }
 }
