@@ -112,6 +112,8 @@ fn datagrams(
         let served = serve(&socket, &feed, &mut output, |peer| {
             tell(&plan, format_args!("datagram from {peer}"));
         });
+        // The feed has it, too, and lives to the end of the process: its file would stay.
+        socket.close();
         // There is nothing that a signal could break off: to be ended by one is the way.
         served.map(|()| Work::Waiting).map_err(failed)
     })
