@@ -24,7 +24,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::access::AccessList;
-use super::shared::is_due;
+use super::is_due;
 use super::stop::Stopper;
 use crate::net::{Addr, DatagramSocket, Deadline, plain_words};
 use crate::sys::batch::Batch;

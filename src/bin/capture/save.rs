@@ -1,6 +1,6 @@
 //! `-w`: packets into a file or to standard output.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 
@@ -126,6 +126,10 @@ impl Save {
 /// Whether what is read is the file that is to be written, if by another name or by the shell.
 fn is_same(read: &str, write: &str) -> bool {
     let read = if read == "-" { "/dev/stdin" } else { read };
-    let place = |path| std::fs::metadata(path).map(|file| (file.dev(), file.ino()));
-    matches!((place(read), place(write)), (Ok(one), Ok(other)) if one == other)
+    // A device may be both: a terminal, /dev/null.
+    let place = |path| {
+        let file = std::fs::metadata(path).ok().filter(Metadata::is_file)?;
+        Some((file.dev(), file.ino()))
+    };
+    place(read).is_some_and(|read| place(write) == Some(read))
 }

@@ -22,12 +22,12 @@ const AFTER_SIGNAL: Duration = Duration::from_secs(1);
 pub fn listen(plan: &Arc<Plan>, address: &OsStr) -> Result<(), Failure> {
     let signals = Signals::block().what("blocking signals")?;
     let output = Output::standard().what("standard output")?;
-    let (tell, told) = mpsc::channel();
+    let (news, told) = mpsc::channel();
     match plan.network {
         Network::Udp | Network::Udp4 | Network::Udp6 | Network::Unixgram => {
-            datagrams(plan, address, signals, output, tell)?;
+            datagrams(plan, address, signals, output, news)?;
         }
-        _ => streams(plan, address, signals, output, tell)?,
+        _ => streams(plan, address, signals, output, news)?,
     }
     ending(&told)
 }
@@ -37,15 +37,15 @@ fn streams(
     address: &OsStr,
     signals: Signals,
     mut output: Output,
-    tell: Sender<News>,
+    news: Sender<News>,
 ) -> Result<(), Failure> {
     let listener = net::listen(plan.network, address).map_err(flags::failure)?;
     announce(plan, listener.local_addr());
     let feed = Feed::start(plan.settings.clone()).what("standard input")?;
     let waiting = listener.clone();
-    stop_by(signals, &feed, tell.clone(), move || waiting.close())?;
+    stop_by(signals, &feed, news.clone(), move || waiting.close())?;
     let plan = Arc::clone(plan);
-    start(tell, move || {
+    start(news, move || {
         connections(&plan, &listener, &feed, &mut output)
     })
 }
@@ -100,15 +100,15 @@ fn datagrams(
     address: &OsStr,
     signals: Signals,
     mut output: Output,
-    tell_news: Sender<News>,
+    news: Sender<News>,
 ) -> Result<(), Failure> {
     let socket = net::listen_datagrams(plan.network, address).map_err(flags::failure)?;
     let local = socket.local_addr().what("reading the address")?;
     announce(plan, &local);
     let feed = Feed::start(plan.settings.clone()).what("standard input")?;
-    stop_by(signals, &feed, tell_news.clone(), || ())?;
+    stop_by(signals, &feed, news.clone(), || ())?;
     let plan = Arc::clone(plan);
-    start(tell_news, move || {
+    start(news, move || {
         let served = serve(&socket, &feed, &mut output, |peer| {
             tell(&plan, format_args!("datagram from {peer}"));
         });
@@ -123,12 +123,12 @@ fn datagrams(
 fn stop_by(
     signals: Signals,
     feed: &Arc<Feed>,
-    tell: Sender<News>,
+    news: Sender<News>,
     close: impl FnOnce() + Send + 'static,
 ) -> Result<(), Failure> {
     let feed = Arc::clone(feed);
     let stop = signals.stop_and_tell(Stopper::new(), move |signal| {
-        let _ = tell.send(News::Signal(signal.number())); // fails when all has ended
+        let _ = news.send(News::Signal(signal.number())); // fails when all has ended
         close();
         feed.quit();
     });
@@ -138,13 +138,13 @@ fn stop_by(
 /// Starts the work on a thread of its own: a write to a pipe that nobody empties cannot be woken,
 /// and after a signal the program ends without it.
 fn start(
-    tell: Sender<News>,
+    news: Sender<News>,
     work: impl FnOnce() -> Result<Work, Failure> + Send + 'static,
 ) -> Result<(), Failure> {
     let run = move || {
         let ended = panic::catch_unwind(AssertUnwindSafe(work));
         let ended = ended.unwrap_or_else(|_| Err("its thread panicked".to_string().into()));
-        let _ = tell.send(News::Ended(ended)); // fails when nobody waits any more
+        let _ = news.send(News::Ended(ended)); // fails when nobody waits any more
     };
     let thread = thread::Builder::new().name("work".into());
     thread.spawn(run).map(drop).what("starting a thread")

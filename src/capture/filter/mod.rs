@@ -7,8 +7,9 @@
 //! ```
 //!
 //! [`Filter::parse`] checks everything that can be checked without a packet: names, kinds, values.
-//! [`Filter::matches`] then allocates no more than [`Field::values`] does. The meaning is that of Wireshark 4.0, `!=` included: `tcp.port != 80` wants a packet that has TCP
-//! ports, none of which is 80. `docs/filters.md` tells what there is and what is left out.
+//! [`Filter::matches`] then allocates no more than [`Field::values`] does. The meaning is that of
+//! Wireshark 4.0, `!=` included: `tcp.port != 80` wants a packet that has TCP ports, none of which is
+//! 80. `docs/filters.md` tells what there is and what is left out.
 //!
 //! | file | holds |
 //! |---|---|

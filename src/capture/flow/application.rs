@@ -1,8 +1,8 @@
 //! Which protocol a stream or a datagram speaks, and its messages put together over segments. Pure.
 //!
-//! DNS by port 53, 5353 or 5355, where datagrams are multicast DNS and LLMNR; HTTP/1 by its start
-//! line, on any port; our RPC by its greeting; our frames, and any of these on another port, by a
-//! [`Rule`] ("decode as").
+//! DNS by port 53, multicast DNS by 5353, LLMNR by 5355 (over TCP all three are DNS); HTTP/1 by its
+//! start line, on any port; our RPC by its greeting; our frames, and any of these on another port, by
+//! a [`Rule`] ("decode as").
 
 use crate::capture::decode::{Layer, Layers, Tcp, Udp};
 

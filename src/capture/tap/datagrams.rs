@@ -19,7 +19,7 @@ use super::recorder::{Event, Recorder, Track};
 use super::relay::{MOST_ON_THE_WAY, Passed, RelayConfig};
 use crate::capture::flow::Direction;
 use crate::net::{Addr, DatagramSocket, Deadline, dial_datagrams, plain_words};
-use crate::server::Stopper;
+use crate::server::{Stopper, is_due};
 use crate::telemetry::{Counter, Level, Log};
 
 /// The longest datagram that is passed on, in bytes: more than IP carries, and what a Unix socket
@@ -68,6 +68,8 @@ pub struct DatagramRelay {
     clients: Mutex<HashMap<Addr, Arc<Client>>>,
     lane: Option<Lane<Datagram>>,
     begun: Instant,
+    /// When a client that is not served was a warning.
+    complained: Mutex<Option<Instant>>,
 }
 
 struct Client {
@@ -111,6 +113,7 @@ impl DatagramRelay {
             totals: Arc::default(),
             clients: Mutex::default(),
             begun,
+            complained: Mutex::default(),
         }
     }
 
@@ -173,8 +176,14 @@ impl DatagramRelay {
                     let bytes = buffer.get_mut(..count).unwrap_or_default();
                     self.through(&client, Direction::Forward, bytes);
                 }
-                // Told without -v, as a connection that failed is.
-                Err(error) => self.failed(Level::Warn, "a client is not served", &error),
+                // Told without -v, as a connection that failed is; but not for each datagram.
+                Err(error) => {
+                    let level = match is_due(&self.complained) {
+                        true => Level::Warn,
+                        false => Level::Info,
+                    };
+                    self.failed(level, "a client is not served", &error);
+                }
             }
         }
     }

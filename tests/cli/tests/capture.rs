@@ -232,6 +232,13 @@ fn the_file_that_is_read_is_never_overwritten() {
 }
 
 #[test]
+fn a_device_may_be_read_and_written_at_once() {
+    let output = capture(&["-r", "/dev/null", "-w", "/dev/null"], b"");
+    let error = text(&output.stderr);
+    assert!(!error.contains("same file"), "{error}");
+}
+
+#[test]
 fn a_full_disk_behind_standard_output_is_told_by_that_name() {
     let full = std::fs::File::create("/dev/full").unwrap();
     let folder = Folder::new("full");
