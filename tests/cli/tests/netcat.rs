@@ -385,6 +385,18 @@ fn a_udp_listener_hears_everybody_and_answers_who_spoke_last() {
 }
 
 #[test]
+fn a_unix_datagram_listener_that_has_heard_enough_leaves_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s");
+    let mut netcat = Driven::netcat(&["-lvU", "-u", "-w", "0.1", path.to_str().unwrap()]);
+    assert!(netcat.error_line().starts_with("listening on "));
+    let peer = UnixDatagram::unbound().unwrap();
+    peer.send_to(b"enough", &path).unwrap();
+    netcat.succeeds_with(b"enough");
+    assert!(!path.exists());
+}
+
+#[test]
 fn a_udp_peer_that_is_not_there_is_a_failure() {
     let free = UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = free.local_addr().unwrap().port().to_string();
