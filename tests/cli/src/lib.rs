@@ -85,6 +85,12 @@ pub fn signal(pid: u32, name: &str) {
     assert!(status.success(), "{command}: {status}");
 }
 
+/// A pipe with a name, in a folder of the caller's.
+pub fn named_pipe(path: &Path) {
+    let status = Command::new("mkfifo").arg(path).status().unwrap();
+    assert!(status.success(), "mkfifo {}: {status}", path.display());
+}
+
 /// Waits until something that must come true does: yields between looks, and fails the test
 /// after [`PATIENCE`].
 pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {

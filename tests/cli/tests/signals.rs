@@ -7,7 +7,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use groundwire_cli_tests::{Running, Server, announced, ask, connect, eventually, path, signal};
+use groundwire_cli_tests::{
+    Running, Server, announced, ask, connect, eventually, named_pipe, path, signal,
+};
 
 /// `open(2)`; the number is the same on all but a few old architectures.
 const O_NONBLOCK: i32 = 0o4000;
@@ -214,13 +216,7 @@ fn nor_does_it_keep_a_server_of_datagrams() {
 fn a_reader_of_the_log_that_has_stopped_reading_does_not_keep_it_either() {
     let folder = tempfile::tempdir().unwrap();
     let pipe = folder.path().join("log");
-    assert!(
-        Command::new("mkfifo")
-            .arg(&pipe)
-            .status()
-            .unwrap()
-            .success()
-    );
+    named_pipe(&pipe);
     // Its writer, to fill it, and its reader, who does not read.
     let mut full = File::options();
     full.read(true).write(true).custom_flags(O_NONBLOCK);

@@ -8,7 +8,9 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
 
-use groundwire_cli_tests::{PATIENCE, Running, Server, announced, eventually, installed, program};
+use groundwire_cli_tests::{
+    PATIENCE, Running, Server, announced, eventually, installed, named_pipe, program,
+};
 
 /// Starts a tap of `target` on a port of its own.
 fn tap(target: &str, args: &[&str]) -> Server {
@@ -319,13 +321,7 @@ fn a_signal_ends_a_tap_of_datagrams_though_nobody_reads_its_output() {
 fn a_signal_ends_a_tap_that_waits_for_the_reader_of_its_pipe() {
     let folder = tempfile::tempdir().unwrap();
     let pipe = folder.path().join("pipe");
-    assert!(
-        Command::new("mkfifo")
-            .arg(&pipe)
-            .status()
-            .unwrap()
-            .success()
-    );
+    named_pipe(&pipe);
     let pipe = pipe.to_str().unwrap();
     let tap = Running::start("wiretap", &["-w", pipe, "127.0.0.1:0", "127.0.0.1:9"]);
     let status = format!("/proc/{}/status", tap.pid());
