@@ -23,7 +23,7 @@ import cluster, dnsperf, packets, process, proxy
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 OURS = os.path.join(os.environ.get("CARGO_TARGET_DIR", os.path.join(HERE, "../../target")), "release")
-PEERS = {name: os.path.join(HERE, "build", f"echo-{name}") for name in ("go", "tokio", "epoll")}
+PEERS = {name: os.path.join(HERE, "build", f"echo-{name}") for name in ("go", "tokio", "epoll", "threads")}
 
 # case: (network, arguments of loadgen, goals: ratio to a peer)
 # A case whose name ends in "-cpu0" has server and load on one CPU: with one request under way at a
@@ -102,6 +102,8 @@ def load(network, address, arguments, seconds, pin=()):
 def measure(case, contestants, rounds, seconds):
     network, arguments, goals = CASES[case]
     pin = ("taskset", "-c", "0") if case.endswith("-cpu0") else ()
+    if network == "udp":  # where there are no connections, there is no thread for each
+        contestants = [name for name in contestants if name != "threads"]
     with tempfile.TemporaryDirectory() as folder:
         servers = [Server(name, network, folder, pin) for name in contestants]
         rates = {name: [] for name in contestants}

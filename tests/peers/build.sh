@@ -10,9 +10,11 @@ skip() { echo "peers: $1 left out: $2"; rm -f "$out/$1"; }
 
 if command -v cc >/dev/null; then
   cc -O2 -Wall -Wextra -pthread -o "$out/echo-epoll" "$here/epoll/echo.c" && echo "peers: epoll built by $(cc --version | head -n 1)"
+  cc -O2 -Wall -Wextra -pthread -o "$out/echo-threads" "$here/threads/echo.c"
   cc -O2 -Wall -Wextra -o "$out/round-trip" "$here/epoll/round-trip.c"
 else
   skip echo-epoll "no C compiler"
+  skip echo-threads "no C compiler"
 fi
 
 if CARGO_TARGET_DIR=$out/tokio-target cargo build --quiet --release --locked --manifest-path "$here/tokio/Cargo.toml"; then
