@@ -108,15 +108,15 @@ impl EchoHandler {
             session.between_requests();
             let until = Deadline::after_option(self.config.idle_timeout);
             conn.set_read_deadline(until);
-            let next_len = || conn.next_record_len().map_err(at_stage(READING));
+            let next_len = || conn.next_record_len();
             let mut len = None;
             if buffer.len() > SMALL_RECORD {
-                len = unless_silent(conn, until, next_len)?;
+                len = unless_silent(conn, until, next_len).map_err(at_stage(READING))?;
                 if len.is_none() {
                     buffer = Vec::new();
                 }
             }
-            let len = len.map_or_else(next_len, Ok)?;
+            let len = len.map_or_else(next_len, Ok).map_err(at_stage(READING))?;
             if len > self.config.max_line {
                 let max_line = self.config.max_line;
                 return Err(at_stage(READING)(LineTooLong { max_line }.into()));
@@ -234,7 +234,7 @@ fn unless_silent(
     let count = read();
     conn.set_read_deadline(until);
     match count {
-        Err(error) if error.kind() == io::ErrorKind::TimedOut && !until.passed() => Ok(None),
+        Err(error) if Deadline::is_cause_of(&error) && !until.passed() => Ok(None),
         other => other.map(Some),
     }
 }

@@ -298,7 +298,8 @@ fn is_gone(error: &io::Error) -> bool {
 }
 
 /// The same error, with the stage of the connection in which it came: the log line of a connection that
-/// failed names it. `timed out` alone does not say who was too slow.
+/// failed names it. `timed out` alone does not say who was too slow. Put it on last: the error's number
+/// ([`raw_os_error`](io::Error::raw_os_error)) cannot be asked for any more.
 pub fn at_stage(stage: &'static str) -> impl FnOnce(io::Error) -> io::Error {
     move |error| io::Error::new(error.kind(), Staged { stage, error })
 }
