@@ -191,14 +191,20 @@ fn what_looks_like_a_field_behind_an_empty_line_says_nothing_of_the_body() {
     assert_eq!(media_type(broken), None);
 }
 
-#[test]
-fn of_too_many_echo_requests_the_oldest_goes_and_one_that_comes_again_takes_no_room() {
-    let mut summary = Summary::new(Options::default());
-    let mut decoder = Decoder::new(Settings::default());
+/// An echo request and its reply: the same from the other side, type 0, addresses exchanged.
+fn ping() -> (Vec<u8>, Vec<u8>) {
     let request = vector("Echo (ping) request  id=0x0001");
     let mut reply = request.clone();
     reply[34] = 0;
     reply[26..34].rotate_left(4);
+    (request, reply)
+}
+
+#[test]
+fn of_too_many_echo_requests_the_oldest_goes_and_one_that_comes_again_takes_no_room() {
+    let mut summary = Summary::new(Options::default());
+    let mut decoder = Decoder::new(Settings::default());
+    let (request, reply) = ping();
     let mut line = |bytes: &[u8], sequence: u16| {
         let mut bytes = bytes.to_vec();
         bytes[40..42].copy_from_slice(&sequence.to_be_bytes());
@@ -223,11 +229,7 @@ fn of_too_many_echo_requests_the_oldest_goes_and_one_that_comes_again_takes_no_r
 fn a_reply_to_an_echo_names_its_request_once() {
     let mut summary = Summary::new(Options::default());
     let mut decoder = Decoder::new(Settings::default());
-    let request = vector("Echo (ping) request  id=0x0001");
-    // The same from the other side: type 0, addresses exchanged.
-    let mut reply = request.clone();
-    reply[34] = 0;
-    reply[26..34].rotate_left(4);
+    let (request, reply) = ping();
     let mut last = String::new();
     for (bytes, expected) in [
         (&request, "ttl=64"),
