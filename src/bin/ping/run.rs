@@ -23,6 +23,9 @@ const PACKET: usize = 65_535;
 /// How long the last look into the socket takes when a reply is missing.
 const LAST_LOOK: Duration = Duration::from_millis(20);
 
+/// How long the loop looks at least when its next event is due already.
+const SHORT_LOOK: Duration = Duration::from_millis(1);
+
 /// A ping under way.
 pub struct Run<'a> {
     plan: &'a Plan,
@@ -85,8 +88,11 @@ impl<'a> Run<'a> {
             if self.is_sending() && self.now() >= self.due {
                 self.send()?;
             }
+            // Never without a look: if this process had to wait for its turn since the request left,
+            // the reply is here, and with a deadline it may be the last that is wanted.
+            let until = self.next_event().max(self.now() + SHORT_LOOK);
             self.socket
-                .set_read_deadline(Deadline::at(self.begun + self.next_event()));
+                .set_read_deadline(Deadline::at(self.begun + until));
             let received = self.socket.recv_from(&mut buffer);
             let now = self.now();
             match received {
@@ -174,14 +180,8 @@ impl<'a> Run<'a> {
             payload: &payload,
         };
         self.last_sent = now;
-        // Late by an interval (a stopped process, a busy machine): the missed ones are not made up
-        // for. A request that was due at once would also leave no time to read what has arrived.
-        let next = self.due + self.plan.interval;
-        self.due = if next > now {
-            next
-        } else {
-            now + self.plan.interval
-        };
+        // Between two requests is never less than the interval, as in iputils, however late one was.
+        self.due = now + self.plan.interval;
         match self.socket.send_to(&echo, &self.target.address) {
             Ok(()) => {
                 self.has_sent = true;

@@ -176,13 +176,13 @@ fn with_a_deadline_the_count_is_one_of_replies() {
         let count = line.unwrap().split(' ').next();
         count.unwrap().parse::<u32>().unwrap()
     };
-    let (out, _, code) = ping(&["-w", "0.25", "-i", "0.1", "127.0.0.1"]);
+    let (out, _, code) = ping(&["-w", "1.25", "-i", "0.5", "127.0.0.1"]);
     assert!((1..=3).contains(&sent(&out)), "{out}");
     assert_eq!(code, Some(0));
-    let (out, _, code) = ping(&["-c", "2", "-w", "20", "-i", "0.01", "127.0.0.1"]);
+    let (out, _, code) = ping(&["-c", "2", "-w", "20", "-i", "0.2", "127.0.0.1"]);
     assert!(out.contains(", 2 received, "), "{out}");
     assert_eq!(code, Some(0));
-    let (out, _, code) = ping(&["-c", "5", "-w", "0.25", "-i", "0.1", "127.0.0.1"]);
+    let (out, _, code) = ping(&["-c", "5", "-w", "1.25", "-i", "0.5", "127.0.0.1"]);
     assert!((1..=3).contains(&sent(&out)), "{out}");
     assert_eq!(code, Some(1));
 }
