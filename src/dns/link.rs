@@ -155,8 +155,14 @@ impl Link {
     fn receive<'a>(&mut self, buffer: &'a mut [u8], until: Instant) -> io::Result<&'a [u8]> {
         match &mut self.socket {
             Socket::Udp(socket) => {
-                socket.set_read_timeout(Some(left(until)?))?;
-                let length = socket.recv(buffer)?;
+                let length = loop {
+                    socket.set_read_timeout(Some(left(until)?))?;
+                    match socket.recv(buffer) {
+                        // A call with a time-out is not restarted after a stop (signal(7)).
+                        Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                        received => break received?,
+                    }
+                };
                 Ok(buffer.get(..length).unwrap_or_default())
             }
             Socket::Tcp(conn) => {

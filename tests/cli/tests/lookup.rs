@@ -1,10 +1,12 @@
 //! lookup, against a small name server in the test: its words, its forms, its exit status.
 
+use std::fs;
+use std::io::ErrorKind;
 use std::net::UdpSocket;
 use std::thread;
 
 use assert_cmd::assert::Assert;
-use groundwire_cli_tests::{Server, json, program};
+use groundwire_cli_tests::{PATIENCE, Running, Server, eventually, json, program};
 
 /// Where the data of a record stand in the replies of [`server`].
 enum Reply {
@@ -328,4 +330,41 @@ fn without_a_server_localhost_is_known_and_invalid_is_not() {
     gone.stdout("Host x.invalid not found: 3(NXDOMAIN)\n");
     let system = lookup(&["--system", "localhost"]).success();
     assert!(stdout(&system).contains("localhost has address 127.0.0.1\n"));
+}
+
+#[test]
+fn stopped_and_continued_it_goes_on_waiting_for_the_reply_and_asks_no_second_time() {
+    let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+    server.set_read_timeout(Some(PATIENCE)).unwrap();
+    let at = format!("@{}", server.local_addr().unwrap());
+    let args = ["--timeout", "20s", "-t", "a", &at, "www.example"];
+    let lookup = Running::start("lookup", &args);
+    let mut query = [0; 512];
+    let (length, peer) = server.recv_from(&mut query).unwrap();
+    let becomes = |state: &str| {
+        let file = format!("/proc/{}/stat", lookup.pid());
+        eventually(state, || {
+            // `PID (NAME) STATE ...`: proc_pid_stat(5).
+            let stat = fs::read_to_string(&file).unwrap();
+            stat.rsplit(") ").next().unwrap().starts_with(state)
+        });
+    };
+    becomes("S");
+    // Going on after a stop interrupts every blocking call that has a time-out (signal(7)).
+    lookup.signal("STOP");
+    becomes("T");
+    lookup.signal("CONT");
+    becomes("S");
+    let question = &query[12..length];
+    let head = [&query[..2], &[0x85, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]].concat();
+    let record = [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 1];
+    let question = &question[..question.len() - 11]; // without the OPT record
+    let reply = [&head, question, &record].concat();
+    server.send_to(&reply, peer).unwrap();
+    let ended = lookup.end();
+    assert_eq!(ended.stdout, ["www.example has address 192.0.2.1"]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    server.set_nonblocking(true).unwrap();
+    let more = server.recv_from(&mut query).map(drop);
+    assert_eq!(more.unwrap_err().kind(), ErrorKind::WouldBlock);
 }
