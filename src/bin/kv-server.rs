@@ -2,10 +2,9 @@
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
-use std::env;
 use std::fs;
 use std::path::PathBuf;
-use std::process::{self, ExitCode};
+use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
@@ -109,11 +108,20 @@ fn serve(args: Args) -> Result<(), Failure> {
     args.at_most(0)?;
     program::begin()?;
     let mut temporary = None;
+    let served = serve_with(&args, &mut temporary);
+    let removed = temporary.map_or(Ok(()), |folder| {
+        fs::remove_dir_all(&folder).what(format_args!("removing {}", folder.display()))
+    });
+    served.and(removed)
+}
+
+/// Serves; the folder that was made for this run only is the caller's to remove, however it ends.
+fn serve_with(args: &Args, temporary: &mut Option<PathBuf>) -> Result<(), Failure> {
     let nodes = match args.parse_opt::<NonZeroCount>("local-cluster")? {
-        None => vec![single(&args)?],
-        Some(count) => local(&args, count.get(), &mut temporary)?,
+        None => vec![single(args)?],
+        Some(count) => local(args, count.get(), temporary)?,
     };
-    let config = flags::config_of_threads(SPEC.name, &args)?;
+    let config = flags::config_of_threads(SPEC.name, args)?;
     program::make_room(&config);
     let bound: Vec<_> = nodes
         .iter()
@@ -123,8 +131,8 @@ fn serve(args: Args) -> Result<(), Failure> {
     // A terminal that goes away ends it, like the other signals: there is nothing to reload.
     let ends = Arc::new(OnceLock::<Stopper>::new());
     let hangup = ends.clone();
-    let served = program::serve(
-        &args,
+    program::serve(
+        args,
         (SPEC.name, &config.log),
         &bound,
         (&registry, args.value("metrics")),
@@ -133,11 +141,7 @@ fn serve(args: Args) -> Result<(), Failure> {
             ends.get_or_init(|| stopper.clone());
             run(nodes, &registry, stopper)
         },
-    );
-    if let Some(folder) = temporary {
-        fs::remove_dir_all(&folder).what(format_args!("removing {}", folder.display()))?;
-    }
-    served
+    )
 }
 
 /// Runs the nodes until a signal, or until one of them cannot go on.
@@ -248,18 +252,16 @@ fn local(
         )
         .collect();
     let folder = match args.value("data") {
-        Some(data) => PathBuf::from(data),
-        None => env::temp_dir().join(format!("kv-server-{}", process::id())),
+        Some(data) => {
+            fs::create_dir_all(data).what(format_args!("making {data}"))?;
+            PathBuf::from(data)
+        }
+        None => {
+            let folder = cli::temporary(SPEC.name, "", |path| fs::create_dir(path));
+            let folder = folder.map_err(Failure::of)?;
+            temporary.insert(folder).clone()
+        }
     };
-    let made = match args.value("data") {
-        Some(_) => fs::create_dir_all(&folder),
-        // Nobody else's: one that is there already may be a trap.
-        None => fs::create_dir(&folder),
-    };
-    made.what(format_args!("making {}", folder.display()))?;
-    if !args.given("data") {
-        *temporary = Some(folder.clone());
-    }
     let node = |(id, listener): (NodeId, Listener)| {
         let data = folder.join(format!("node-{id}"));
         Ok((config(args, id, data, addresses.clone())?, listener))

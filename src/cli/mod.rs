@@ -84,7 +84,8 @@
 //! (argv to [`Args`]), `args` (asking for what was given), `value` (durations,
 //! sizes, counts), `error` (how a command line can be wrong), `words` (errors in
 //! plain words), `json` (what `--json` prints, and a reader of it). All of these are pure. The shell
-//! is `out` (standard output) and `run` (from `main` to the exit status).
+//! is `out` (standard output), `run` (from `main` to the exit status) and `temporary` (a file or
+//! folder of the program's own).
 //!
 //! Not here, on purpose: subcommands, abbreviated options, options read from
 //! the environment or a file, colours. No program of ours needs them.
@@ -98,6 +99,7 @@ mod out;
 mod parse;
 mod run;
 mod spec;
+mod temporary;
 mod value;
 mod words;
 
@@ -108,5 +110,6 @@ pub use out::Out;
 pub use parse::nearest;
 pub use run::{Failure, What, complain, run};
 pub use spec::{Opt, Repeat, Spec};
+pub use temporary::temporary;
 pub use value::{Count, DurationArg, NonZeroCount, Size, ValueError};
 pub use words::{explain, plain_words};

@@ -8,6 +8,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use groundwire::cli;
 use groundwire::echo::{
     Asked, DatagramClient, EchoHandler, LineClient, MAX_LINE, datagram_handler,
 };
@@ -407,9 +408,7 @@ struct Folder(std::path::PathBuf);
 
 impl Folder {
     fn new() -> Result<Self> {
-        let name = format!("groundwire-tour-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path)?;
+        let path = cli::temporary("groundwire-tour", "", |path| std::fs::create_dir(path))?;
         Ok(Self(path))
     }
 }

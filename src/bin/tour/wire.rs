@@ -14,6 +14,7 @@ use groundwire::capture::file::{CaptureReader, FileError};
 use groundwire::capture::show::{Options, Summary};
 use groundwire::capture::tap::fault::Faults;
 use groundwire::capture::tap::{DatagramRelay, Recorder, Relay, RelayConfig, Show};
+use groundwire::cli;
 use groundwire::net::{self, Dialer, Network};
 use groundwire::server::{Config, Running, Server, Stopper};
 use groundwire::telemetry::Log;
@@ -26,8 +27,6 @@ static RECORDER: OnceLock<(Arc<Recorder>, PathBuf)> = OnceLock::new();
 pub const STOP: &str = "capture";
 /// More clients than any stop has.
 const CLIENTS: usize = 16;
-/// How many names are tried.
-const NAMES: u32 = 100;
 
 /// From here on, what passes the taps is written to this file, which is made anew.
 pub fn begin(path: &Path) -> std::result::Result<(), FileError> {
@@ -36,13 +35,9 @@ pub fn begin(path: &Path) -> std::result::Result<(), FileError> {
     Ok(())
 }
 
-/// The same, to a new file in the folder for temporary ones. What is there already is left alone, also
-/// a link that somebody has put there: the folder is everybody's.
+/// The same, to a new file in the folder for temporary ones.
 pub fn begin_anywhere() -> Result<()> {
-    let (folder, process) = (std::env::temp_dir(), std::process::id());
-    let mut names = (0..NAMES).map(|n| folder.join(format!("groundwire-tour-{process}-{n}.pcap")));
-    let path = names.find(|path| File::create_new(path).is_ok());
-    let path = path.ok_or_else(|| format!("no file can be made in {}", folder.display()))?;
+    let path = cli::temporary("groundwire-tour", ".pcap", |path| File::create_new(path))?;
     Ok(begin(&path)?)
 }
 

@@ -1,0 +1,86 @@
+//! Files and folders of a program's own among the temporary ones, which are everybody's.
+//!
+//! The process id makes a name that no other running process has. A process that was killed leaves
+//! its files, though, and its id comes again: in a container, at every start. So a number follows,
+//! and a name that is taken is left alone, whoever has put it there.
+
+use std::env;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process;
+
+/// Names that are tried.
+const NAMES: u32 = 1000;
+
+/// Makes `NAME-PID-N` and `end` in the folder for temporary files (`TMPDIR`, else `/tmp`), with the
+/// first N that is free, and returns its path. `make` makes it and has to refuse what is there
+/// already, as `fs::create_dir` and `File::create_new` do: that may also be a link that leads
+/// elsewhere.
+///
+/// Fails as `make` does for any other reason, with the path in the words; as `AlreadyExists` after
+/// 1,000 names.
+pub fn temporary<T>(
+    name: &str,
+    end: &str,
+    make: impl Fn(&Path) -> io::Result<T>,
+) -> io::Result<PathBuf> {
+    let (folder, process) = (env::temp_dir(), process::id());
+    for number in 0..NAMES {
+        let path = folder.join(format!("{name}-{process}-{number}{end}"));
+        match make(&path) {
+            Ok(_) => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(making(error.kind(), path.display(), &error)),
+        }
+    }
+    let all = folder.join(format!("{name}-{process}-*{end}"));
+    let why = "all names are taken";
+    Err(making(io::ErrorKind::AlreadyExists, all.display(), &why))
+}
+
+fn making(kind: io::ErrorKind, path: impl fmt::Display, why: &impl fmt::Display) -> io::Error {
+    io::Error::new(kind, format!("making {path}: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_name_that_is_taken_is_left_alone_and_another_is_found() {
+        let make = || temporary("groundwire-unit", "", |path| fs::create_dir(path)).unwrap();
+        let first = make();
+        fs::write(first.join("mine"), "").unwrap();
+        let second = make();
+        assert_ne!(first, second);
+        assert!(first.join("mine").exists() && !second.join("mine").exists());
+        fs::remove_dir_all(&first).unwrap();
+        let link = first;
+        std::os::unix::fs::symlink(&second, &link).unwrap();
+        let third = make();
+        assert!(third != link && third != second);
+        fs::remove_file(&link).unwrap();
+        fs::remove_dir(&second).unwrap();
+        fs::remove_dir(&third).unwrap();
+    }
+
+    #[test]
+    fn when_nothing_can_be_made_it_says_where_and_why() {
+        let refuse = |kind: io::ErrorKind| {
+            let made = temporary("x", ".y", |_| Err::<(), _>(kind.into()));
+            made.unwrap_err().to_string()
+        };
+        let (folder, process) = (env::temp_dir(), process::id());
+        let at = |number| format!("making {}/x-{process}-{number}.y", folder.display());
+        assert_eq!(
+            refuse(io::ErrorKind::PermissionDenied),
+            format!("{}: permission denied", at("0"))
+        );
+        assert_eq!(
+            refuse(io::ErrorKind::AlreadyExists),
+            format!("{}: all names are taken", at("*"))
+        );
+    }
+}
