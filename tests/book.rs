@@ -15,6 +15,7 @@
 //! is looked up in the Makefile and not made (this test is part of what it makes); ports are
 //! private to the session where the machine allows that (`unshare`).
 
+use std::collections::VecDeque;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
@@ -241,6 +242,10 @@ fn matches(expected: &str, printed: &str) -> bool {
 struct Session {
     shell: Child,
     printed: Receiver<String>,
+    /// Whether anything runs beside the commands.
+    has_jobs: bool,
+    /// What such a job has printed while the command before was still under way.
+    early: VecDeque<String>,
     folder: PathBuf,
 }
 
@@ -271,6 +276,7 @@ impl Session {
     fn start(number: usize) -> Self {
         let name = format!("groundwire-book-{}-{number}", std::process::id());
         let folder = std::env::temp_dir().join(name);
+        let _ = fs::remove_dir_all(&folder); // of a test that was killed
         fs::create_dir(&folder).unwrap();
         for name in [
             "src",
@@ -320,6 +326,8 @@ impl Session {
         let mut session = Self {
             shell,
             printed,
+            has_jobs: false,
+            early: VecDeque::new(),
             folder,
         };
         session.send(PREAMBLE);
@@ -340,16 +348,20 @@ impl Session {
         let mark = format!("--- end of command {number} ---");
         self.send(&format!("{}\necho '{mark}'", step.command));
         let (mut seen, mut printed, mut rest) = (false, Vec::new(), &step.expected[..]);
+        let mut later = VecDeque::new();
+        self.has_jobs |= step.command.ends_with('&');
         let deadline = Instant::now() + PATIENCE;
         loop {
             while rest.first().is_some_and(|line| line == "...") && seen && rest.len() == 1 {
                 rest = &[];
             }
             if seen && rest.is_empty() {
+                self.early = later;
                 return Ok(());
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            let Ok(line) = self.printed.recv_timeout(left) else {
+            let early = self.early.pop_front();
+            let Some(line) = early.or_else(|| self.printed.recv_timeout(left).ok()) else {
                 return Err(format!("expected {:?}, printed {printed:?}", step.expected));
             };
             if line == mark {
@@ -357,6 +369,11 @@ impl Session {
                 continue;
             }
             printed.push(line.clone());
+            // A job in the background may print before the shell says that the command is done.
+            if rest.is_empty() && !seen && self.has_jobs {
+                later.push_back(line);
+                continue;
+            }
             rest = match rest {
                 [any, next, ..] if any == "..." && matches(next, &line) => &rest[2..],
                 [any, ..] if any == "..." => rest,
@@ -452,7 +469,8 @@ fn run_session(body: &[String], number: usize) -> Result<(), String> {
     }
     // What is printed now was printed after the last expected line.
     session.send("echo '--- end ---'");
-    match session.printed.recv_timeout(PATIENCE) {
+    let early = session.early.pop_front().map(Ok);
+    match early.unwrap_or_else(|| session.printed.recv_timeout(PATIENCE)) {
         Ok(line) if line == "--- end ---" => Ok(()),
         other => Err(format!("more was printed than is shown: {other:?}")),
     }

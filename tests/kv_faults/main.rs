@@ -111,6 +111,7 @@ impl Kept {
     fn new() -> Self {
         let name = format!("groundwire-kv-faults-{}", std::process::id());
         let path = std::env::temp_dir().join(name);
+        let _ = fs::remove_dir_all(&path); // kept long ago by a process of the same id
         fs::create_dir(&path).unwrap();
         Self(path)
     }

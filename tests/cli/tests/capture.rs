@@ -31,7 +31,7 @@ struct Folder(PathBuf);
 impl Folder {
     fn new(test: &str) -> Self {
         let path = std::env::temp_dir().join(format!("capture-{test}-{}", std::process::id()));
-        std::fs::create_dir(&path).unwrap();
+        std::fs::create_dir_all(&path).unwrap();
         std::fs::write(path.join("in.pcap"), file()).unwrap();
         Self(path)
     }

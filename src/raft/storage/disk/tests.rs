@@ -39,6 +39,7 @@ impl Home {
         };
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = above.join(format!("groundwire-raft-{}-{count}", std::process::id()));
+        let _ = fs::remove_dir_all(&path); // of a test that was killed
         fs::create_dir(&path).unwrap();
         Self(path)
     }
