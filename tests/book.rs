@@ -361,6 +361,7 @@ impl Session {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             let early = self.early.pop_front();
+            let is_early = early.is_some();
             let Some(line) = early.or_else(|| self.printed.recv_timeout(left).ok()) else {
                 return Err(format!("expected {:?}, printed {printed:?}", step.expected));
             };
@@ -369,8 +370,9 @@ impl Session {
                 continue;
             }
             printed.push(line.clone());
-            // A job in the background may print before the shell says that the command is done.
-            if rest.is_empty() && !seen && self.has_jobs {
+            // A job in the background may print before the shell says that the command is done:
+            // that belongs to the command after.
+            if rest.is_empty() && !seen && self.has_jobs && !is_early {
                 later.push_back(line);
                 continue;
             }
@@ -682,7 +684,14 @@ fn the_checks_find_what_they_look_for() {
         run_session(&body("$ seq 9\n1\n...\n8\n9\n$ false; echo $?\n1"), 9002),
         Ok(())
     );
+    // A job's line that is early belongs to the command after, and to no later one.
+    let early = "$ mkfifo f\n$ (read x <f; echo $x; echo >f) &\n$ echo word >f; cat f >/dev/null\n";
+    let shown = format!("{early}$ true\nword");
+    assert_eq!(run_session(&body(&shown), 9004), Ok(()));
+    let [missing, late] = [early.to_string(), format!("{early}$ true\n$ true\nword")];
     for wrong in [
+        &missing,
+        &late,
         "$ echo one\ntwo",
         "$ echo one",
         "$ seq 9\n1\n...\n7",
