@@ -121,7 +121,7 @@ fn serve(args: Args) -> Result<(), Failure> {
     }
     program::begin()?;
     program::make_room(&config.tcp);
-    let log = config.tcp.log.clone();
+    let (log, drain) = (config.tcp.log.clone(), config.tcp.drain);
     let places = places(&args, config.workers)?;
     // The samples are known; what was read from files may not be what was meant.
     for zone in loaded.summary.iter().filter(|_| !files.is_empty()) {
@@ -136,7 +136,7 @@ fn serve(args: Args) -> Result<(), Failure> {
     };
     program::serve(
         &args,
-        (SPEC.name, &log),
+        (SPEC.name, &log, drain),
         &bound,
         (&registry, args.value("metrics")),
         reload,

@@ -127,13 +127,16 @@ fn serve_with(args: &Args, temporary: &mut Option<PathBuf>) -> Result<(), Failur
         .iter()
         .map(|(_, listener)| (listener.network(), listener.local_addr().clone()))
         .collect();
+    // They stop one after the other.
+    let count = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
+    let drain = config.drain.saturating_mul(count);
     let registry = Registry::new();
     // A terminal that goes away ends it, like the other signals: there is nothing to reload.
     let ends = Arc::new(OnceLock::<Stopper>::new());
     let hangup = ends.clone();
     program::serve(
         args,
-        (SPEC.name, &config.log),
+        (SPEC.name, &config.log, drain),
         &bound,
         (&registry, args.value("metrics")),
         move || hangup.get().into_iter().for_each(Stopper::stop),

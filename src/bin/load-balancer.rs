@@ -72,7 +72,7 @@ fn serve(args: Args) -> Result<(), Failure> {
         max_connections: config.limits.connections.saturating_mul(2),
         ..server.clone()
     });
-    let log = server.log.clone();
+    let (log, drain) = (server.log.clone(), config.timeouts.drain);
     let metrics = config.metrics.as_ref().map(|address| address.to_string());
     let balancer = LoadBalancer::bind(config, server).map_err(Failure::of)?;
     let (bound, current, registry) = (balancer.bound(), balancer.current(), Registry::new());
@@ -81,7 +81,7 @@ fn serve(args: Args) -> Result<(), Failure> {
     let again = reader(&args, current)?;
     program::serve(
         &args,
-        (SPEC.name, &log),
+        (SPEC.name, &log, drain),
         &bound,
         (&registry, metrics.as_deref()),
         again,

@@ -30,6 +30,10 @@ const AFTER_STOP: Duration = Duration::from_secs(2);
 /// datagram sockets, the totals. Each has a limit of its own, which together are less.
 const OVERDUE: Duration = Duration::from_secs(5);
 
+/// The same where the end is the caller's, with more to do: a leader hands over, a status page stays
+/// until the last.
+const LONG_OVERDUE: Duration = Duration::from_secs(10);
+
 /// Descriptors beside those of live connections: standard streams, listeners, the metrics page with
 /// its peers, connections on their way to a refusal.
 const SPARE_DESCRIPTORS: u64 = 64;
@@ -277,12 +281,13 @@ pub fn serve_datagrams<H: DatagramHandler + 'static>(
 
 /// The frame of a server with sockets of several kinds: prints where it listens (`bound`), serves
 /// the metrics of `registry` at an address if there is one, lets `run` serve until SIGINT or SIGTERM use the stopper,
-/// and prints the totals that it returns. SIGHUP calls `reload`, on a thread of its own.
+/// and prints the totals that it returns. SIGHUP calls `reload`, on a thread of its own. When `run` is
+/// not done ten seconds after `drain`, because nobody reads the log, the program exits with status 1.
 ///
 /// Call it before the program starts a thread, as the others; bind first.
 pub fn serve<T: Display + Send + 'static>(
     args: &Args,
-    (name, log): (&str, &Log),
+    (name, log, drain): (&str, &Log, Duration),
     bound: &[(Network, Addr)],
     (registry, metrics): (&Registry, Option<&str>),
     reload: impl Fn() + Send + 'static,
@@ -291,6 +296,9 @@ pub fn serve<T: Display + Send + 'static>(
     let signals = Signals::block().what("blocking signals")?;
     let (stopper, life) = (Stopper::new(), Life::new(args, name, log));
     life.watch_and_reload(signals, stopper.clone(), reload)?;
+    stopper
+        .exit_when_overdue(drain.saturating_add(LONG_OVERDUE))
+        .what("starting a thread")?;
     let out = Out::lines();
     let page = flags::metrics_page(metrics, registry)?;
     for (network, address) in bound {
@@ -314,13 +322,16 @@ pub fn serve<T: Display + Send + 'static>(
 /// The same for a program with one socket, no metrics and nothing to read again: SIGHUP ends it, too.
 pub fn serve_until_signal<T: Display + Send + 'static>(
     args: &Args,
-    (name, log): (&str, &Log),
+    (name, log, drain): (&str, &Log, Duration),
     (network, address): (Network, &Addr),
     run: impl FnOnce(&Stopper) -> Result<T, Failure>,
 ) -> Result<(), Failure> {
     let signals = Signals::block().what("blocking signals")?;
     let (stopper, life) = (Stopper::new(), Life::new(args, name, log));
     life.watch(signals, stopper.clone())?;
+    stopper
+        .exit_when_overdue(drain.saturating_add(LONG_OVERDUE))
+        .what("starting a thread")?;
     let out = Out::lines();
     let line = format_args!("listening on {network} {}", shown(address));
     flags::announce(&out, line)?;

@@ -122,7 +122,8 @@ fn serve(
     (network, address): (Network, Addr),
     run: impl FnOnce(Options, Arc<Recorder>, &Stopper) -> Result<String, Failure>,
 ) -> Result<(), Failure> {
-    let (log, relay) = (options.server.log.clone(), &options.relay);
+    let (server, relay) = (&options.server, &options.relay);
+    let (log, drain) = (server.log.clone(), server.drain);
     let (seed, is_random) = (relay.seed, relay.faults.are_random());
     let mut recorder = Recorder::new(options.show, seed, options.decode_as.clone(), log.clone());
     if let Some(path) = args.value("write") {
@@ -131,7 +132,8 @@ fn serve(
     }
     let recorder = Arc::new(recorder);
     let watched = recorder.clone();
-    program::serve_until_signal(args, (SPEC.name, &log), (network, &address), |stopper| {
+    let frame = (SPEC.name, &log, drain);
+    program::serve_until_signal(args, frame, (network, &address), |stopper| {
         if is_random {
             flags::announce(&Out::lines(), format_args!("seed {seed}"))?;
         }

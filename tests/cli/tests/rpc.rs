@@ -432,7 +432,7 @@ fn a_signal_lets_the_running_call_finish() {
 
 #[test]
 fn the_drain_time_ends_a_call_that_takes_longer() {
-    let server = server(&["--drain", "2s"]);
+    let server = server(&["--drain", "5s"]);
     let mut stream = connect(&server.address);
     sleep_call(&mut stream, 60_000);
     server.signal("INT");

@@ -222,12 +222,39 @@ fn a_reader_of_the_log_that_has_stopped_reading_does_not_keep_it_either() {
     full.read(true).write(true).custom_flags(O_NONBLOCK);
     let mut full = full.open(&pipe).unwrap();
     let before = format!("exec 2>'{}'", pipe.display());
-    let cases: [(&str, &[&str]); 2] = [
-        ("tcp-echo-server", &["--drain", "0"]),
-        ("udp-echo-server", &[]),
+    let data = folder.path().join("data").display().to_string();
+    let cases: [(&str, &[&str]); 6] = [
+        ("tcp-echo-server", &["--drain", "0", "127.0.0.1:0"]),
+        ("udp-echo-server", &["127.0.0.1:0"]),
+        ("dns-server", &["--drain", "0", "--listen", "127.0.0.1:0"]),
+        (
+            "load-balancer",
+            &[
+                "--drain",
+                "0",
+                "--listen",
+                "127.0.0.1:0",
+                "--backend",
+                "http://127.0.0.1:1",
+            ],
+        ),
+        (
+            "kv-server",
+            &[
+                "--drain",
+                "0",
+                "--listen",
+                "127.0.0.1:0",
+                "--id",
+                "1",
+                "--data",
+                &data,
+            ],
+        ),
+        ("wiretap", &["--drain", "0", "127.0.0.1:0", "127.0.0.1:1"]),
     ];
-    let servers = cases.map(|(name, more)| {
-        let args = [&["--log", "json", "127.0.0.1:0"], more].concat();
+    let servers = cases.map(|(name, args)| {
+        let args = [&["--log", "json"], args].concat();
         let server = Running::start_after(&before, name, &args);
         announced(&server.line().unwrap());
         server
