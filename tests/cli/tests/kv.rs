@@ -252,7 +252,7 @@ fn the_folder_of_a_local_cluster_is_there_while_it_runs_and_goes_however_it_ends
 #[test]
 fn a_request_that_nobody_answers_says_what_is_known() {
     let nobody = "127.0.0.1:1";
-    let put = client(nobody, &["-t", "300ms", "put", "k", "v"]).assert();
+    let put = client(nobody, &["-t", "2s", "put", "k", "v"]).assert();
     put.code(1).stdout("").stderr(
         "kv-client: put: not done, try again: connect tcp 127.0.0.1:1: connection refused\n",
     );
