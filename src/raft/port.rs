@@ -71,7 +71,7 @@ pub enum Change {
     Add {
         /// Who.
         node: NodeId,
-        /// Where it listens.
+        /// Where it listens; of a learner, what counts from now on.
         address: String,
     },
     /// A node that only learns.

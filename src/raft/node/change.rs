@@ -72,13 +72,19 @@ impl Node {
                 members.voters
             }
             Change::Add { node, address } => {
-                if members.learners.contains(&node) {
-                    members.voters.insert(node);
-                } else {
+                let is_learner = members.learners.contains(&node);
+                // It was added with another address, perhaps one where nobody listens.
+                let before = members.addresses.get(&node);
+                let moves = is_learner && before.is_some_and(|before| *before != address);
+                if moves {
+                    members.addresses.insert(node, address);
+                } else if !is_learner {
                     members.learn(node, address)?;
-                    self.append(Payload::Membership(members.clone()));
-                    members.voters.insert(node);
                 }
+                if moves || !is_learner {
+                    self.append(Payload::Membership(members.clone()));
+                }
+                members.voters.insert(node);
                 members.voters
             }
             Change::Voters(voters) => voters,

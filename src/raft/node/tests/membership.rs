@@ -331,6 +331,29 @@ fn a_learner_that_never_answers_can_be_removed_again() {
 }
 
 #[test]
+fn a_learner_that_is_added_again_is_looked_for_at_its_new_address() {
+    let mut cluster = Cluster::of(3);
+    cluster.elect(1);
+    let address = |cluster: &Cluster| cluster.node(2).status().membership.addresses[&4].clone();
+    let add = |address: &str| Change::Add {
+        node: 4,
+        address: address.into(),
+    };
+    cluster.change(1, add("nobody"));
+    cluster.pass(LONG);
+    assert_eq!(address(&cluster), "nobody");
+    // The change ends with its leader, the learner stays.
+    cluster.elect(2);
+    cluster.change(2, add("here"));
+    cluster.pass(LONG);
+    assert_eq!(address(&cluster), "here");
+    cluster.join(4);
+    cluster.pass(LONG);
+    assert_eq!(voters(&cluster, 4), [1, 2, 3, 4].into());
+    assert_eq!(address(&cluster), "here");
+}
+
+#[test]
 fn a_promotion_outlives_its_leader_once_it_is_committed_and_may_be_asked_for_again_before() {
     // The learner is known, the joint membership not yet begun: nobody goes on, all may begin anew.
     let mut cluster = Cluster::of(3);
