@@ -176,9 +176,15 @@ impl Transport for Peers {
     }
 
     fn members(&mut self, membership: &Membership) {
+        let address = |node: &NodeId| (*node, self.book.address(*node));
+        let before: BTreeMap<_, _> = self.links.keys().map(address).collect();
         self.book.lock().members = membership.addresses.clone();
-        // One that was removed and is told something once more gets a new link for it.
-        self.links.retain(|node, _| membership.contains(*node));
+        // One that was removed and is told something once more gets a new link for it. So does one
+        // whose address was wrong: whoever listens there takes what is not for it, and is silent.
+        self.links.retain(|node, _| {
+            let moved = before.get(node) != Some(&self.book.address(*node));
+            membership.contains(*node) && !moved
+        });
     }
 }
 
@@ -222,6 +228,19 @@ mod tests {
         let given = [(2, "127.0.0.1:1".to_string())].into();
         let mut peers = Peers::new(1, given, PeersConfig::default());
         peers.send((2..1000).map(message).collect());
+        assert_eq!(peers.links.keys().copied().collect::<Vec<_>>(), [2]);
+    }
+
+    #[test]
+    fn a_link_to_an_address_that_the_membership_has_no_more_is_given_up() {
+        let mut members = Membership::of([1, 2, 3]);
+        members.addresses = [(2, "127.0.0.1:1".into()), (3, "127.0.0.1:2".into())].into();
+        let mut peers = Peers::new(1, BTreeMap::new(), PeersConfig::default());
+        peers.members(&members);
+        peers.send([2, 3].map(message).into());
+        assert_eq!(peers.links.len(), 2);
+        members.addresses.insert(3, "127.0.0.1:3".into());
+        peers.members(&members);
         assert_eq!(peers.links.keys().copied().collect::<Vec<_>>(), [2]);
     }
 
