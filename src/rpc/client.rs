@@ -132,7 +132,7 @@ impl Client {
     }
 
     /// The same, until a deadline.
-    pub(super) fn over_by(
+    pub(crate) fn over_by(
         conn: Conn,
         config: ClientConfig,
         deadline: Deadline,

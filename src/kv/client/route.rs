@@ -156,6 +156,6 @@ impl Connections {
         let failed = |why| CallError::Disconnected { why, sent: false };
         let dialled = dialer.dial(Network::Tcp, server);
         let conn = dialled.map_err(|error| failed(error.to_string()))?;
-        rpc::Client::over(conn, self.config.clone())
+        rpc::Client::over_by(conn, self.config.clone(), by)
     }
 }
