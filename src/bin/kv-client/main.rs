@@ -317,10 +317,21 @@ fn administer(client: &Client, admin: &Admin, args: &Args) -> Result<(), End> {
             out.line(format_args!("node {to} leads"))?;
         }
         Admin::Snapshot => {
+            // A node that is away must not cost the others theirs.
+            let mut failed = None;
             for row in table::look_around(client, &servers) {
-                let status = row.seen.map_err(End::Store)?;
-                let index = client.snapshot(&row.address)?;
-                out.line(format_args!("node {}: snapshot up to {index}", status.id))?;
+                let taken = row
+                    .seen
+                    .and_then(|status| Ok((status.id, client.snapshot(&row.address)?)));
+                match taken {
+                    Ok((id, index)) => {
+                        out.line(format_args!("node {id}: snapshot up to {index}"))?;
+                    }
+                    Err(error) => failed = failed.or(Some(error)),
+                }
+            }
+            if let Some(error) = failed {
+                return Err(End::Store(error));
             }
         }
     }

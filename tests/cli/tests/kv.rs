@@ -262,6 +262,24 @@ fn a_request_that_nobody_answers_says_what_is_known() {
 }
 
 #[test]
+fn a_node_that_is_away_costs_the_others_no_snapshot() {
+    let data = tempfile::tempdir().unwrap();
+    let path = data.path().to_str().unwrap();
+    let args = ["--id", "2", "--data", path, "--listen", "127.0.0.1:0"];
+    let server = Running::start("kv-server", &args);
+    let address = server.line().expect("a line");
+    let address = address.strip_prefix("listening on tcp ").unwrap();
+    let add = ["add-node", "--learner", "1", "127.0.0.1:1"];
+    client(address, &add).assert().success();
+    let taken = client(address, &["snapshot"]).assert().code(1);
+    let told = String::from_utf8(taken.get_output().stdout.clone()).unwrap();
+    assert!(told.starts_with("node 2: snapshot up to "), "{told}");
+    let why = String::from_utf8(taken.get_output().stderr.clone()).unwrap();
+    let refused = "connect tcp 127.0.0.1:1: connection refused\n";
+    assert!(why.ends_with(refused), "{why}");
+}
+
+#[test]
 fn wrong_calls_are_told_and_status_2() {
     for (args, why) in [
         (&["get"][..], "KEY: missing operand"),
