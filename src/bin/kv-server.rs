@@ -360,15 +360,14 @@ fn times(args: &Args) -> Result<raft::Config, UsageError> {
 fn peers(args: &Args) -> Result<BTreeMap<NodeId, String>, UsageError> {
     let mut peers = BTreeMap::new();
     for part in args.values("peers").flat_map(|list| list.split(',')) {
-        let Peer(id, address) = part
-            .parse()
-            .map_err(|why: String| UsageError::bad_value("--peers", part, why))?;
+        let wrong = |why: String| UsageError::bad_value("--peers", part, why);
+        let Peer(id, address) = part.parse().map_err(wrong)?;
+        // A line that was copied: one of the two would be away for ever, and nobody would say why.
+        if let Some((other, _)) = peers.iter().find(|(_, there)| **there == address) {
+            return Err(wrong(format!("node {other} has the same address")));
+        }
         if peers.insert(id, address).is_some() {
-            return Err(UsageError::bad_value(
-                "--peers",
-                part,
-                "the node is named twice",
-            ));
+            return Err(wrong("the node is named twice".into()));
         }
     }
     Ok(peers)
