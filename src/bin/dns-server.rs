@@ -139,7 +139,7 @@ fn serve(args: Args) -> Result<(), Failure> {
         (SPEC.name, &log, drain),
         &bound,
         (&registry, args.value("metrics")),
-        reload,
+        Some(reload),
         |stopper| server.run(stopper).what("serving"),
     )
 }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
-use std::sync::{Arc, OnceLock, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use groundwire::cli::{
@@ -131,19 +131,13 @@ fn serve_with(args: &Args, temporary: &mut Option<PathBuf>) -> Result<(), Failur
     let count = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
     let drain = config.drain.saturating_mul(count);
     let registry = Registry::new();
-    // A terminal that goes away ends it, like the other signals: there is nothing to reload.
-    let ends = Arc::new(OnceLock::<Stopper>::new());
-    let hangup = ends.clone();
     program::serve(
         args,
         (SPEC.name, &config.log, drain),
         &bound,
         (&registry, args.value("metrics")),
-        move || hangup.get().into_iter().for_each(Stopper::stop),
-        |stopper| {
-            ends.get_or_init(|| stopper.clone());
-            run(nodes, &registry, stopper)
-        },
+        None::<fn()>, // there is nothing to read again
+        |stopper| run(nodes, &registry, stopper),
     )
 }
 

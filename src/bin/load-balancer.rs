@@ -84,7 +84,7 @@ fn serve(args: Args) -> Result<(), Failure> {
         (SPEC.name, &log, drain),
         &bound,
         (&registry, metrics.as_deref()),
-        again,
+        Some(again),
         |stopper| {
             if let Some(page) = page {
                 flags::announce(&Out::lines(), format_args!("status page on http://{page}/"))?;

@@ -281,8 +281,9 @@ pub fn serve_datagrams<H: DatagramHandler + 'static>(
 
 /// The frame of a server with sockets of several kinds: prints where it listens (`bound`), serves
 /// the metrics of `registry` at an address if there is one, lets `run` serve until SIGINT or SIGTERM use the stopper,
-/// and prints the totals that it returns. SIGHUP calls `reload`, on a thread of its own. When `run` is
-/// not done ten seconds after `drain`, because nobody reads the log, the program exits with status 1.
+/// and prints the totals that it returns. SIGHUP calls `reload`, on a thread of its own; without one it
+/// ends the server, too, unless it was ignored at the start. When `run` is not done ten seconds after
+/// `drain`, because nobody reads the log, the program exits with status 1.
 ///
 /// Call it before the program starts a thread, as the others; bind first.
 pub fn serve<T: Display + Send + 'static>(
@@ -290,12 +291,15 @@ pub fn serve<T: Display + Send + 'static>(
     (name, log, drain): (&str, &Log, Duration),
     bound: &[(Network, Addr)],
     (registry, metrics): (&Registry, Option<&str>),
-    reload: impl Fn() + Send + 'static,
+    reload: Option<impl Fn() + Send + 'static>,
     run: impl FnOnce(&Stopper) -> Result<T, Failure>,
 ) -> Result<(), Failure> {
     let signals = Signals::block().what("blocking signals")?;
     let (stopper, life) = (Stopper::new(), Life::new(args, name, log));
-    life.watch_and_reload(signals, stopper.clone(), reload)?;
+    match reload {
+        Some(reload) => life.watch_and_reload(signals, stopper.clone(), reload)?,
+        None => life.watch(signals, stopper.clone())?,
+    }
     stopper
         .exit_when_overdue(drain.saturating_add(LONG_OVERDUE))
         .what("starting a thread")?;

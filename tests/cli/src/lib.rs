@@ -85,6 +85,14 @@ pub fn signal(pid: u32, name: &str) {
     assert!(status.success(), "{command}: {status}");
 }
 
+/// Whether this test was started with SIGHUP ignored, which its children inherit.
+pub fn hangups_are_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let set = u64::from_str_radix(ignored.unwrap().trim(), 16).unwrap();
+    set & 1 != 0 // SIGHUP is signal 1
+}
+
 /// A pipe with a name, in a folder of the caller's.
 pub fn named_pipe(path: &Path) {
     let status = Command::new("mkfifo").arg(path).status().unwrap();

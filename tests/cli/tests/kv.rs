@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::process::{self, Command as StdCommand, Stdio};
 
 use assert_cmd::Command;
-use groundwire_cli_tests::{Running, eventually, json, path, program};
+use groundwire_cli_tests::{Running, eventually, hangups_are_ignored, json, path, program};
 use tempfile::TempDir;
 
 /// A cluster in one process, and where its nodes listen.
@@ -226,6 +226,35 @@ fn processes_make_a_cluster_that_outlives_a_kill() {
         let ended = node.end_by("TERM");
         assert_eq!(ended.code, Some(0), "{ended:?}");
     }
+}
+
+/// Under `nohup` a node outlives the terminal; without, the hangup ends it as SIGTERM does, and it says so.
+#[test]
+fn a_hangup_ends_a_node_unless_it_was_ignored_at_the_start() {
+    let data = tempfile::tempdir().unwrap();
+    let start = |before: &str| {
+        let folder = data.path().to_str().unwrap();
+        let args = ["--id", "1", "--listen", "127.0.0.1:0", "--log", "json"];
+        let args = [&args[..], &["--data", folder]].concat();
+        let server = Running::start_after(before, "kv-server", &args);
+        let line = server.line().unwrap();
+        let address = line.strip_prefix("listening on tcp ").unwrap().to_string();
+        (server, address)
+    };
+    let (server, address) = start("trap '' HUP");
+    server.signal("HUP");
+    client(&address, &["put", "still", "here"])
+        .assert()
+        .success();
+    let ended = server.end_by("TERM");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    if hangups_are_ignored() {
+        return println!("the rest is skipped: started under nohup, which its child respects");
+    }
+    let (server, _) = start("true");
+    let ended = server.end_by("HUP");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stderr.contains("\"signal\":\"SIGHUP\""), "{ended:?}");
 }
 
 #[test]

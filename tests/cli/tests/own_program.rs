@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use groundwire_cli_tests::{Server, connect};
+use groundwire_cli_tests::{Server, connect, hangups_are_ignored};
 
 #[test]
 fn the_program_of_the_introduction_serves_and_ends_in_order_on_a_signal() {
@@ -21,12 +21,4 @@ fn the_program_of_the_introduction_serves_and_ends_in_order_on_a_signal() {
         assert_eq!(ended.code, Some(0), "{name}: {ended:?}");
         assert_eq!(ended.stdout, ["served 2, active 0, refused 0, failed 0"]);
     }
-}
-
-/// Whether this test was started with SIGHUP ignored, which its children inherit.
-fn hangups_are_ignored() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let set = u64::from_str_radix(ignored.unwrap().trim(), 16).unwrap();
-    set & 1 != 0 // SIGHUP is signal 1
 }
