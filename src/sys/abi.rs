@@ -7,8 +7,11 @@
 //! To port to another Unix: 1. give this file a sibling with that system's numbers; 2. replace
 //! `batch` by a loop over `recv_from`; 3. run the tests.
 
+// The width has to be asked for, too: x32 is an x86-64 and the ILP32 of arm64 an aarch64, with a
+// `long` of 32 bits beside an `rlim_t` of 64.
 #[cfg(not(all(
     target_os = "linux",
+    target_pointer_width = "64",
     any(
         target_arch = "x86_64",
         target_arch = "aarch64",

@@ -10,10 +10,12 @@
 //! - It takes and returns std types (`OwnedFd`, `BorrowedFd`, `SocketAddr`, `io::Error`), so that
 //!   no raw descriptor and no pointer leaves it. A descriptor that a call creates is owned from its
 //!   first moment and closed by `Drop`.
-//! - Each block carries a `// SAFETY:` line with the whole argument. There are four arguments in all:
-//!   *the pointer and the length describe one live slice*; *the value is plain bytes of the size
-//!   the call is told*; *the descriptor came from the call just made, and nobody else owns it*; and,
-//!   where the kernel keeps several pointers at once, *what they point to outlives the call*.
+//! - Each block carries a `// SAFETY:` line with the whole argument. There are five arguments in all:
+//!   *the call takes numbers and touches no memory of ours*; *the pointer and the length describe one
+//!   live slice*; *the value is plain bytes of the size the call is told*; *the descriptor came from
+//!   the call just made, and nobody else owns it*; and, where the kernel keeps several pointers at
+//!   once, *what they point to outlives the call*. `counting`, which calls no C, has a sixth: *what
+//!   the caller promises is handed on unchanged*.
 //! - What the Linux headers say about numbers and layouts stands in one file, `abi`.
 //!
 //! | file | calls | why std is not enough |
@@ -21,14 +23,15 @@
 //! | `abi` | declarations, constants, layouts | std links the C library but hides its names |
 //! | [`address`] | none: safe code | socket addresses as the bytes the kernel reads |
 //! | [`socket`] | `socket` `bind` `listen` `connect` `shutdown` `setsockopt` `getsockopt` `recv` `recvfrom` `send` `sendmsg` `sendto` | backlog, reuse-port, IPv6-only, sequenced packets, keep-alive, closing a listener or UDP socket that blocks |
-//! | [`batch`] | `recvmmsg` `sendmmsg` `setsockopt` | many datagrams for one call, and which of our addresses each was sent to |
+//! | [`batch`] | `recvmmsg` `sendmmsg` | many datagrams for one call, and which of our addresses each was sent to |
+//! | [`counting`] | none: the system's allocator | how much memory a test takes |
 //! | [`poll`] | `poll` | waiting for one of two sockets, for a peer's end without reading |
 //! | [`unsent`] | `ioctl` | what the peer has not acknowledged |
 //! | [`icmp`] | `recvmsg` | ICMP sockets, time to live on arrival, the error queue |
 //! | [`netlink`] | none: safe code | asking the kernel about interfaces and addresses |
 //! | [`packet`] | `bind` `getsockname` `getsockopt` `recvmsg` | packet sockets: all that passes an interface, as it is on the wire |
 //! | [`lock`] | `flock` | a lock that goes with its holder (std has it from 1.89 on) |
-//! | [`signal`] | `pthread_sigmask` `sigwait` | std has no signals |
+//! | [`signal`] | `sigemptyset` `sigaddset` `pthread_sigmask` `sigwait` | std has no signals |
 //! | [`process`] | `getrlimit` `setrlimit` `prctl` `sched_setscheduler` `if_nametoindex` `if_indextoname` | limits, names and scheduling of threads, interface numbers |
 
 pub(crate) mod abi;

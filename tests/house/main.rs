@@ -27,7 +27,7 @@ use std::process::Command;
 use floors::import_faults;
 use purity::purity_faults;
 use rules::{FLOORS, MAY_PANIC, PURE, TEST_ONLY};
-use unsafety::{crate_denies_unsafe, unsafe_faults};
+use unsafety::{crate_denies_unsafe, table_faults, unsafe_faults};
 use words::{panic_faults, sleep_faults};
 
 fn root() -> PathBuf {
@@ -130,6 +130,22 @@ fn unsafe_stands_in_sys_only_and_each_use_has_its_argument() {
             let denied = crate_denies_unsafe(text);
             assert!(denied, "src/{name} neither denies nor forbids unsafe code");
         }
+    }
+}
+
+#[test]
+fn the_table_of_sys_has_each_of_its_files_and_the_calls_that_it_makes() {
+    let all = sources();
+    let index = all.iter().find(|(name, _)| name == "sys/mod.rs").unwrap();
+    let files = all.iter().filter_map(|(name, text)| {
+        let file = name.strip_prefix("sys/")?.strip_suffix(".rs")?;
+        (!matches!(file, "mod" | "abi")).then_some((file, text.as_str()))
+    });
+    let files: Vec<(&str, &str)> = files.collect();
+    assert_none(&table_faults(&index.1, &files));
+    for row in ["[`poll`] | none |", "[`poll`] | `ioctl` |", "[`gone`] |"] {
+        let wrong = index.1.replace("[`poll`] | `poll` |", row);
+        assert_eq!(table_faults(&wrong, &files).len(), 1, "{row}");
     }
 }
 

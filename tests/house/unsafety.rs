@@ -1,5 +1,7 @@
 //! `unsafe` stands in `sys` only, each use with its argument; C is declared in one file.
 
+use std::collections::BTreeSet;
+
 use crate::rust_code::{Code, Token};
 use crate::{place, room};
 
@@ -73,4 +75,33 @@ fn is_argued_above(code: &Code, line: usize) -> bool {
         }
     }
     false
+}
+
+/// What is wrong with the table at the head of `sys`: each of its files has a row, which names the C
+/// functions that the file calls and no other.
+pub fn table_faults(index: &str, files: &[(&str, &str)]) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (name, text) in files {
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let called: BTreeSet<&str> = code.split("abi::").skip(1).filter_map(call).collect();
+        let mut rows = index.lines().filter_map(|line| line.strip_prefix("//! | "));
+        let row = rows.find(|row| row.starts_with(&format!("[`{name}`]")));
+        let Some(calls) = row.and_then(|row| row.split(" | ").nth(1)) else {
+            faults.push(format!("src/sys/mod.rs: no row for {name}"));
+            continue;
+        };
+        let told: BTreeSet<&str> = calls.split('`').skip(1).step_by(2).collect();
+        if called != told {
+            faults.push(format!("src/sys/mod.rs: {name} calls {called:?}"));
+        }
+    }
+    faults
+}
+
+/// The name at the beginning of the text if it is a function that is called.
+fn call(text: &str) -> Option<&str> {
+    let end = text.find(|letter: char| !letter.is_alphanumeric() && letter != '_')?;
+    let (name, rest) = text.split_at(end);
+    let is_function = name.starts_with(|first: char| first.is_lowercase());
+    (is_function && rest.starts_with('(')).then_some(name)
 }
