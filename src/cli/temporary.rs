@@ -10,6 +10,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process;
 
+use super::words::plain_words;
+
 /// Names that are tried.
 const NAMES: u32 = 1000;
 
@@ -31,7 +33,7 @@ pub fn temporary<T>(
         match make(&path) {
             Ok(_) => return Ok(path),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(making(error.kind(), path.display(), &error)),
+            Err(error) => return Err(making(error.kind(), path.display(), &plain_words(&error))),
         }
     }
     let all = folder.join(format!("{name}-{process}-*{end}"));
@@ -68,19 +70,13 @@ mod tests {
 
     #[test]
     fn when_nothing_can_be_made_it_says_where_and_why() {
-        let refuse = |kind: io::ErrorKind| {
-            let made = temporary("x", ".y", |_| Err::<(), _>(kind.into()));
-            made.unwrap_err().to_string()
+        let refuse = |number: i32| {
+            let refused = |_: &Path| Err::<(), _>(io::Error::from_raw_os_error(number));
+            temporary("x", ".y", refused).unwrap_err().to_string()
         };
         let (folder, process) = (env::temp_dir(), process::id());
         let at = |number| format!("making {}/x-{process}-{number}.y", folder.display());
-        assert_eq!(
-            refuse(io::ErrorKind::PermissionDenied),
-            format!("{}: permission denied", at("0"))
-        );
-        assert_eq!(
-            refuse(io::ErrorKind::AlreadyExists),
-            format!("{}: all names are taken", at("*"))
-        );
+        assert_eq!(refuse(13), format!("{}: permission denied", at("0")));
+        assert_eq!(refuse(17), format!("{}: all names are taken", at("*")));
     }
 }

@@ -69,7 +69,10 @@ fn tour(args: Args) -> Result<(), Failure> {
             }
             Err(why) => {
                 out.line(format_args!("    this stop failed\n"))?;
-                cli::complain(&SPEC, format_args!("{}: {why}", stop.name));
+                cli::complain(
+                    &SPEC,
+                    format_args!("{}: {}", stop.name, cli::explain(&*why)),
+                );
                 failed.push(stop.name);
             }
         }

@@ -104,6 +104,26 @@ fn the_stop_that_reads_packets_writes_a_new_file_and_shows_the_handshake_of_it()
 }
 
 #[test]
+fn a_stop_that_fails_says_why_in_plain_words_and_the_others_are_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let gone = folder.path().join("gone");
+    let mut tour = program("tour");
+    let tour = tour.args(["unix", "addresses"]).env("TMPDIR", &gone);
+    let output = tour.output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let errors = String::from_utf8(output.stderr).unwrap();
+    let made = format!("tour: unix: making {}/groundwire-tour-", gone.display());
+    assert!(errors.starts_with(&made), "{errors}");
+    assert!(
+        errors.ends_with("-0: no such file or directory\n"),
+        "{errors}"
+    );
+    let text = String::from_utf8(output.stdout).unwrap();
+    let last = text.lines().last().unwrap();
+    assert!(last.starts_with("1 of 2 stops in "), "{last}");
+}
+
+#[test]
 fn a_tour_without_descriptors_fails_and_leaves_nothing_behind() {
     for limit in 4..=9 {
         let folder = tempfile::tempdir().unwrap();
