@@ -91,3 +91,25 @@ fn receive<'a>(socket: &UdpSocket, buffer: &'a mut Vec<u8>) -> io::Result<&'a [u
     let count = socket.recv(buffer)?;
     Ok(buffer.get(..count).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_endian = "little")] // as the book says
+    fn the_question_in_the_book_is_the_one_that_is_asked() {
+        let page = include_str!("../../docs/addresses.md");
+        let (_, from) = page.split_once("\nquestion ").unwrap();
+        let (shown, _) = from.split_once("\n\n").unwrap();
+        let shown = shown.replace("(16 zero bytes)", &"00 ".repeat(16));
+        let bytes = |line: &str| -> Vec<u8> {
+            let words = line.split_whitespace();
+            words
+                .map_while(|word| u8::from_str_radix(word, 16).ok())
+                .collect()
+        };
+        let shown: Vec<u8> = shown.lines().flat_map(bytes).collect();
+        assert_eq!(shown, netlink::question(Question::Links, 2));
+    }
+}
