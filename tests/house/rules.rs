@@ -434,7 +434,13 @@ pub const PANICKING_METHODS: [&str; 5] = [
     "unwrap_unchecked",
 ];
 pub const PANICKING_MACROS: [&str; 5] = ["panic", "todo", "unimplemented", "unreachable", "dbg"];
-pub const PROGRAM_ENDS: [&str; 2] = ["process::exit", "process::abort"];
+/// The last two panic where the system has no thread left; `thread::Builder` says so.
+pub const PROGRAM_ENDS: [&str; 4] = [
+    "process::exit",
+    "process::abort",
+    "thread::spawn",
+    "scope.spawn",
+];
 
 /// Files with calls that may end the program: how many at most, and why.
 pub const MAY_PANIC: [(&str, usize, &str); 4] = [

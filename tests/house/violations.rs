@@ -215,6 +215,13 @@ pub const VIOLATIONS: &[(Check, &str, usize, &str)] = &[
     (Panics, "net/ip.rs", 1, "std::panic!(\"a\");"),
     (Panics, "net/ip.rs", 1, "match a { _ => unreachable!() }"),
     (Panics, "net/ip.rs", 1, "std::process::exit(1);"),
+    (Panics, "net/ip.rs", 1, "std::thread::spawn(f);"),
+    (
+        Panics,
+        "net/ip.rs",
+        1,
+        "thread::scope(|scope| scope.spawn(f));",
+    ),
     (
         Panics,
         "net/ip.rs",

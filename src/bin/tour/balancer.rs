@@ -40,11 +40,12 @@ pub fn balancer() -> Result<Told> {
     let address = address.to_string();
     let stopper = Stopper::new();
     let watched = stopper.clone();
-    let running = thread::spawn(move || {
+    let run = move || {
         balancer
             .run(&watched, &Registry::new())
             .map(|totals| totals.to_string())
-    });
+    };
+    let running = thread::Builder::new().spawn(run)?;
 
     let tap = wire::tap(&address)?;
     let mut client = ClientExchange::new(connect(&tap.address)?, Limits::default());

@@ -14,7 +14,8 @@ pub fn lookup() -> Result<Told> {
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     socket.set_read_timeout(Some(PATIENCE))?;
     let address = socket.local_addr()?;
-    let server = thread::spawn(move || serve(&socket, 3).map_err(|error| error.to_string()));
+    let answer = move || serve(&socket, 3).map_err(|error| error.to_string());
+    let server = thread::Builder::new().spawn(answer)?;
     let tap = wire::tap_datagrams(&address.to_string())?;
     let resolver = Resolver::new(ResolverConfig {
         servers: vec![tap.address.parse()?],

@@ -194,10 +194,8 @@ fn udp() -> Result<Told> {
     let (stopper, server) = (Stopper::new(), DatagramConfig::default());
     let server = DatagramServer::new(server, socket, datagram_handler(false));
     let stats = server.stats();
-    let running = thread::spawn({
-        let stopper = stopper.clone();
-        move || server.run(&stopper)
-    });
+    let watched = stopper.clone();
+    let running = thread::Builder::new().spawn(move || server.run(&watched))?;
     let tap = wire::tap_datagrams(&address)?;
     let socket = net::dial_datagrams(Network::Udp, &tap.address)?;
     let mut client = DatagramClient::new(socket, PATIENCE, 2);
@@ -268,14 +266,15 @@ fn unix() -> Result<Told> {
 fn deadline() -> Result<Told> {
     let (mut slow, mut reader) = Conn::pair()?;
     let (enough, stop) = mpsc::channel::<()>();
-    let sender = thread::spawn(move || {
+    let send = move || {
         // A byte every 20 ms, for ever: each read succeeds, and the line never ends.
         while stop.recv_timeout(Duration::from_millis(20)) == Err(RecvTimeoutError::Timeout) {
             if slow.write_all(b"x").is_err() {
                 break;
             }
         }
-    });
+    };
+    let sender = thread::Builder::new().spawn(send)?;
     let limit = Duration::from_millis(200);
     let begun = Instant::now();
     reader.set_read_deadline(Deadline::after(limit));
@@ -320,7 +319,7 @@ fn shutdown() -> Result<Told> {
     )?;
     let begun = Instant::now();
     let totals = thread::scope(|scope| {
-        let stopping = scope.spawn(|| server.stop());
+        let stopping = thread::Builder::new().spawn_scoped(scope, || server.stop())?;
         idle.set_read_deadline(Deadline::after(PATIENCE));
         let mut rest = Vec::new();
         (&idle).read_to_end(&mut rest)?;

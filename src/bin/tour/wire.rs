@@ -95,7 +95,7 @@ pub fn tap_datagrams(server: &str) -> Result<DatagramTap> {
     let relay = DatagramRelay::new(config, recorder, Log::off(), socket, CLIENTS);
     let stopper = Stopper::new();
     let watched = stopper.clone();
-    let thread = thread::spawn(move || relay.run(&watched));
+    let thread = thread::Builder::new().spawn(move || relay.run(&watched))?;
     Ok(DatagramTap {
         address,
         running: Some((stopper, thread)),

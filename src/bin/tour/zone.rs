@@ -18,7 +18,8 @@ pub fn zone() -> Result<Told> {
     let server = DnsServer::new(config, Loaded::samples()?, vec![place]);
     let stopper = Stopper::new();
     let watched = stopper.clone();
-    let running = thread::spawn(move || server.run(&watched).map(|totals| totals.to_string()));
+    let serve = move || server.run(&watched).map(|totals| totals.to_string());
+    let running = thread::Builder::new().spawn(serve)?;
 
     let [alias, wild, none, cut] = [
         "ftp.lab.test",
