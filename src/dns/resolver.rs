@@ -258,6 +258,9 @@ impl Resolver {
     /// answer a type, in order. They are of the first candidate that has any of the records. When
     /// none has, the answers are negative: of a candidate that exists, else of the name as written.
     ///
+    /// What this machine knows of the name as written comes before the list, as with the C library:
+    /// else `localhost` would be whatever a server says of `localhost.corp.example`.
+    ///
     /// A candidate whose servers fail does not end the search, as with the C library's
     /// `res_search`; its failure is the outcome when nothing else is found. When the name as written
     /// came first, what became of that counts, not the failures of its completions. Where nobody
@@ -265,7 +268,10 @@ impl Resolver {
     pub fn search(&self, text: &str, kinds: &[RecordType]) -> Result<Vec<Answer>, LookupError> {
         let name = parse_name(text)?;
         let deadline = Instant::now() + self.config.deadline;
-        let candidates = candidates(text, &name, &self.config.search, self.config.ndots);
+        let candidates = match self.knows(&name, kinds) {
+            true => vec![name.clone()],
+            false => candidates(text, &name, &self.config.search, self.config.ndots),
+        };
         let as_is_first = candidates.first() == Some(&name);
         let mut negative: Option<Vec<Answer>> = None;
         let mut failure: Option<Failure> = None;
@@ -301,6 +307,15 @@ impl Resolver {
             Some(failure) if as_is_first || !exists(&negative) => Err(failure.into()),
             _ => Ok(negative),
         }
+    }
+
+    /// Whether this machine answers one of these questions itself.
+    fn knows(&self, name: &Name, kinds: &[RecordType]) -> bool {
+        let is_known = |hosts: &Hosts, kind: RecordType| {
+            local::answer(&Question::new(name.clone(), kind), hosts).is_some()
+        };
+        let hosts = self.config.local.as_ref();
+        hosts.is_some_and(|hosts| kinds.iter().any(|kind| is_known(hosts, *kind)))
     }
 
     /// Asks for all types at once. A failure counts when nothing else has a record.

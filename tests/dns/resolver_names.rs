@@ -229,6 +229,33 @@ fn where_nobody_replies_only_the_name_as_written_is_still_asked_for() {
 }
 
 #[test]
+fn what_this_machine_knows_of_a_name_as_written_comes_before_the_search_list() {
+    let (tell, heard) = std::sync::mpsc::channel();
+    // As a zone with a wildcard: it has an address for everything.
+    let server = udp(move |query, send| {
+        tell.send(query.questions[0].name.to_string()).unwrap();
+        send(&octets(&reply(query, GOOD)));
+    });
+    let resolver = Resolver::new(ResolverConfig {
+        search: vec![name("corp.example")],
+        local: Some(Hosts::parse("192.0.2.7 printer")),
+        ..config(&[server])
+    });
+    for (text, address) in [("localhost", "127.0.0.1"), ("printer", "192.0.2.7")] {
+        let found = resolver.search(text, &[RecordType::A]).unwrap();
+        assert_eq!(found[0].records()[0].data.to_string(), address, "{text}");
+    }
+    let found = resolver.search("abc.onion", &[RecordType::A]).unwrap();
+    assert!(matches!(found[0].ending, Ending::NoSuchName { .. }));
+    assert_eq!(heard.try_iter().next(), None, "no server hears of these");
+    resolver.search("www", &[RecordType::A]).unwrap();
+    assert_eq!(
+        heard.try_iter().next().as_deref(),
+        Some("www.corp.example.")
+    );
+}
+
+#[test]
 fn with_rotate_the_servers_take_turns() {
     let counts: [Arc<AtomicU16>; 2] = Default::default();
     let servers = counts.clone().map(|count| {
