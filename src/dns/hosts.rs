@@ -43,12 +43,11 @@ impl Hosts {
 
     fn add(&mut self, address: IpAddr, name: Name) {
         let addresses = self.addresses.entry(key(&name)).or_default();
+        // Asked of the name, which has few addresses: one address may have a hundred thousand names,
+        // in a list of what is to be blocked.
         if !addresses.contains(&address) {
             addresses.push(address);
-        }
-        let names = self.names.entry(address).or_default();
-        if !names.contains(&name) {
-            names.push(name);
+            self.names.entry(address).or_default().push(name);
         }
     }
 

@@ -12,6 +12,7 @@ use groundwire::dns::{
 };
 
 use crate::scripted::*;
+use crate::support::PATIENCE;
 
 /// A server where `nI.example` is an alias for the name that `next` says.
 fn aliases(next: fn(usize) -> usize) -> SocketAddr {
@@ -226,6 +227,20 @@ fn where_nobody_replies_only_the_name_as_written_is_still_asked_for() {
     let said = outcome.unwrap_err().to_string();
     assert!(said.starts_with("www.a.example. A: no server"), "{said}");
     assert_eq!(search("www.x", |_| Err(())).0, ["www.x."]);
+}
+
+#[test]
+fn a_hosts_file_that_blocks_a_hundred_thousand_names_is_read_in_good_time() {
+    const NAMES: usize = 100_000;
+    let line = |number| format!("0.0.0.0 ads{number}.tracker.example\n");
+    let text: String = (0..NAMES).map(line).collect();
+    let (tell, told) = std::sync::mpsc::channel();
+    thread::spawn(move || tell.send(Hosts::parse(&text)));
+    // Half a second; minutes where each name is compared with those before it.
+    let hosts = told.recv_timeout(PATIENCE).expect("it is read");
+    let address = "0.0.0.0".parse().unwrap();
+    assert_eq!(hosts.names(address).len(), NAMES);
+    assert_eq!(hosts.addresses(&name("ads7.tracker.example")), [address]);
 }
 
 #[test]
