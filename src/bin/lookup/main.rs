@@ -11,6 +11,7 @@ use std::fs;
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use groundwire::cli::{
     self, Args, DurationArg, Failure, NonZeroCount, Opt, Out, Spec, UsageError, What,
@@ -209,6 +210,9 @@ fn config(args: &Args, servers: &[&str], port: u16) -> Result<ResolverConfig, Fa
         );
         cli::complain(&SPEC, text);
     }
+    if args.given("timeout") || args.given("attempts") {
+        config.deadline = config.deadline.max(asked_for(&config));
+    }
     if servers.is_empty() && port != PORT {
         config
             .servers
@@ -216,6 +220,14 @@ fn config(args: &Args, servers: &[&str], port: u16) -> Result<ResolverConfig, Fa
             .for_each(|server| server.set_port(port));
     }
     Ok(config)
+}
+
+/// How long all the waiting takes that was asked for: for each server and attempt, over UDP and, if
+/// the reply is cut, over TCP.
+fn asked_for(config: &ResolverConfig) -> Duration {
+    let servers = u32::try_from(config.servers.len()).unwrap_or(u32::MAX);
+    let waits = servers.saturating_mul(config.attempts).saturating_mul(2);
+    config.timeout.saturating_mul(waits)
 }
 
 /// Where a server listens: `ADDRESS`, `ADDRESS:PORT`, `[IPv6]:PORT`, `NAME`, `NAME:PORT`.
@@ -315,4 +327,26 @@ fn plain(name: &Name) -> String {
 #[test]
 fn the_options_are_declared_well() {
     assert_eq!(SPEC.check(), Ok(()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_asks_for_a_long_wait_is_not_cut_short() {
+        let deadline = |options: &[&str]| {
+            let args = SPEC.parse(options.iter().map(Into::into)).unwrap();
+            let config = config(&args, &["192.0.2.1", "192.0.2.2"], PORT).unwrap();
+            config.deadline.as_secs()
+        };
+        let usual = ResolverConfig::default().deadline.as_secs();
+        assert_eq!(deadline(&["a.test"]), usual);
+        assert_eq!(
+            deadline(&["--timeout", "1s", "--attempts", "1", "a.test"]),
+            usual
+        );
+        assert!(deadline(&["--timeout", "40s", "--attempts", "3", "a.test"]) >= 240);
+        assert!(deadline(&["--timeout", "9999h", "--attempts", "100", "a.test"]) > usual);
+    }
 }
