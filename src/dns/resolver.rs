@@ -43,8 +43,9 @@ use crate::sys::process::interface_index;
 pub const PORT: u16 = 53;
 /// The most that a deadline can be set to: a moment that the clock can hold.
 const LONGEST: Duration = Duration::from_secs(86_400);
-/// The most of a configuration file that is read, in octets.
-const FILE_LIMIT: u64 = 4 * 1024 * 1024;
+/// The most of a configuration file that is read, in octets. Hosts files that block advertisers have
+/// some 10 MB, and the owner's own lines may stand at their end.
+const FILE_LIMIT: u64 = 32 * 1024 * 1024;
 
 /// Whom a [`Resolver`] asks, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -401,4 +402,20 @@ pub(super) fn parse_name(text: &str) -> Result<Name, LookupError> {
         }
     }
     Name::parse(text).map_err(|why| LookupError::Name(text.to_string(), why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_long_hosts_file_the_last_line_is_read_too() {
+        let name = format!("groundwire-hosts-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let blocked = "0.0.0.0 ads.example # as many as it takes\n".repeat(300_000);
+        std::fs::write(&path, blocked + "192.0.2.7 printer\n").unwrap();
+        let text = read(path.to_str().unwrap());
+        std::fs::remove_file(&path).unwrap();
+        assert!(text.ends_with("printer\n"), "{} octets", text.len());
+    }
 }
