@@ -1,6 +1,8 @@
 //! The nodes of a cluster, as each of them sees itself.
 
 use std::collections::BTreeSet;
+use std::sync::mpsc;
+use std::thread;
 
 use groundwire::cli::json::{Object, array};
 use groundwire::echo::printable;
@@ -18,7 +20,8 @@ pub struct Row {
     pub seen: Result<NodeStatus, StoreError>,
 }
 
-/// Asks the servers, and all members that they name.
+/// Asks the servers, and all members that they name: those that are known at one time at once, so
+/// that silent ones cost the time of one.
 pub fn look_around(client: &Client, servers: &[&str]) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     let mut asked = BTreeSet::new();
@@ -26,26 +29,51 @@ pub fn look_around(client: &Client, servers: &[&str]) -> Vec<Row> {
         .iter()
         .map(|server| (None, server.to_string()))
         .collect();
-    while let Some((id, address)) = to_ask.pop() {
-        let known = id.is_some() && rows.iter().any(|row| row.id == id);
-        if known || !asked.insert(address.clone()) {
-            continue;
-        }
-        let seen = client.status(&address);
-        if let Ok(status) = &seen {
-            let members = status.membership.addresses.iter();
-            to_ask.extend(members.map(|(id, address)| (Some(*id), address.clone())));
-        }
-        let id = seen.as_ref().ok().map(|status| status.id).or(id);
-        let known = id.is_some() && rows.iter().any(|row| row.id == id);
-        if !known {
-            rows.push(Row { id, address, seen });
+    while !to_ask.is_empty() {
+        to_ask.retain(|(id, address)| {
+            let known = id.is_some() && rows.iter().any(|row| row.id == *id);
+            !known && asked.insert(address.clone())
+        });
+        let (round, addresses) = to_ask.drain(..).unzip::<_, _, Vec<_>, Vec<_>>();
+        let seen = ask_all(client, &addresses);
+        for (index, seen) in seen {
+            if let Ok(status) = &seen {
+                let members = status.membership.addresses.iter();
+                to_ask.extend(members.map(|(id, address)| (Some(*id), address.clone())));
+            }
+            let named = round.get(index).copied().flatten();
+            let id = seen.as_ref().ok().map(|status| status.id).or(named);
+            let known = id.is_some() && rows.iter().any(|row| row.id == id);
+            let address = addresses.get(index).cloned().unwrap_or_default();
+            if !known {
+                rows.push(Row { id, address, seen });
+            }
         }
     }
     rows.sort_by(|a, b| {
         (a.id.is_none(), a.id, &a.address).cmp(&(b.id.is_none(), b.id, &b.address))
     });
     rows
+}
+
+/// What each of the servers said, by its place among them.
+fn ask_all(client: &Client, servers: &[String]) -> Vec<(usize, Result<NodeStatus, StoreError>)> {
+    let (tell, told) = mpsc::channel();
+    thread::scope(|scope| {
+        for (index, server) in servers.iter().enumerate() {
+            let tell = tell.clone();
+            let ask = move || {
+                let _ = tell.send((index, client.status(server))); // `told` outlives the threads
+            };
+            let thread = thread::Builder::new().name("status".into());
+            // Without a thread to be had, one after the other.
+            if thread.spawn_scoped(scope, ask.clone()).is_err() {
+                ask();
+            }
+        }
+    });
+    drop(tell);
+    told.into_iter().collect()
 }
 
 const HEAD: [&str; 9] = [

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{self, Command as StdCommand, Stdio};
+use std::thread;
 
 use assert_cmd::Command;
 use groundwire_cli_tests::{Running, eventually, hangups_are_ignored, json, path, program};
@@ -288,6 +289,24 @@ fn a_request_that_nobody_answers_says_what_is_known() {
     let status = client(nobody, &["status"]).assert().code(1);
     let table = String::from_utf8(status.get_output().stdout.clone()).unwrap();
     assert!(table.contains("connection refused"), "{table}");
+}
+
+#[test]
+fn silent_nodes_are_asked_for_their_status_at_once() {
+    let listeners: Vec<TcpListener> = (0..6)
+        .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
+        .collect();
+    let address = |listener: &TcpListener| listener.local_addr().unwrap().to_string();
+    let servers = listeners.iter().map(address).collect::<Vec<_>>().join(",");
+    // Each is let go when all are asked: by turns, the first would have been given up by then.
+    let asked = thread::spawn(move || {
+        let accept = |listener: &TcpListener| listener.accept().unwrap().0;
+        listeners.iter().map(accept).collect::<Vec<_>>();
+    });
+    let status = client(&servers, &["status"]).assert().code(1);
+    let table = String::from_utf8(status.get_output().stdout.clone()).unwrap();
+    assert_eq!(table.matches("connection closed").count(), 6, "{table}");
+    asked.join().unwrap();
 }
 
 #[test]
