@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use super::{Conn, Deadline, Dialer, Error, Network};
 
 /// What a pool keeps, and for how long.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolConfig {
     /// Idle connections kept; the one that has been idle longest makes room. Default 256.
     pub max_idle: usize,

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::balance::stable_hash;
@@ -37,6 +38,12 @@ pub struct Member {
 }
 
 impl Member {
+    /// Whether requests to it go where those to the other one do, whatever it bears.
+    pub(super) fn is_at_the_place_of(&self, other: &Member) -> bool {
+        let place = |member: &Member| (member.network, member.destination.clone());
+        self.name == other.name && place(self) == place(other)
+    }
+
     /// What Host says to it where nobody else has said it: the name that led to it if there is one,
     /// else its address. A zone means something on this machine only, and a Unix socket has no host.
     pub fn host(&self) -> String {
@@ -65,12 +72,16 @@ pub struct Counts {
     pub latency: Arc<Histogram>,
 }
 
-/// A backend. What changes under way (its health, its requests) is in its [`Pool`](super::Pool).
+/// A backend. Its health, which changes under way, is in its [`Pool`](super::Pool).
 pub struct Backend {
     /// The configuration it was made of.
     pub member: Member,
     /// What was counted.
-    pub counts: Counts,
+    pub counts: Arc<Counts>,
+    /// Requests under way. Changed under the pool's lock, but for those of an older configuration.
+    active: Arc<AtomicU32>,
+    connect_timeout: Duration,
+    kept: Kept,
     /// [`Member::host`], for requests that name none.
     pub(super) host: String,
     pub(super) key: u64,
@@ -91,14 +102,49 @@ impl Backend {
             idle_time: config.keep_alive_time,
             max_age: config.max_age,
         };
-        let conns = ConnPool::new(dialer, member.network, member.destination.clone(), kept);
+        let to = member.destination.clone();
+        let conns = ConnPool::new(dialer, member.network, to, kept.clone());
         Self {
             host: member.host(),
             key: stable_hash(member.name.as_bytes()),
             conns,
             member,
-            counts: Counts::default(),
+            counts: Arc::default(),
+            active: Arc::default(),
+            connect_timeout: config.connect_timeout,
+            kept,
         }
+    }
+
+    /// The same backend by another configuration: with all that was counted of it, the requests that
+    /// are under way, and its connections, if they would be made and kept as they are.
+    pub(super) fn by(&self, member: Member, config: &PoolConfig) -> Self {
+        let new = Self::new(member, config);
+        let alike = new.connect_timeout == self.connect_timeout && new.kept == self.kept;
+        Self {
+            counts: self.counts.clone(),
+            active: self.active.clone(),
+            conns: if alike { self.conns.clone() } else { new.conns },
+            ..new
+        }
+    }
+
+    /// Whether both are one backend, perhaps by two configurations.
+    pub(super) fn is(&self, other: &Backend) -> bool {
+        Arc::ptr_eq(&self.counts, &other.counts)
+    }
+
+    /// Requests under way.
+    pub(super) fn active(&self) -> u32 {
+        self.active.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn begins(&self) {
+        self.active.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn ends(&self) {
+        self.active.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// The name.

@@ -198,6 +198,16 @@ impl Health {
         }
     }
 
+    /// The same health by other numbers. Where there are no active checks any more, what they said
+    /// is void: nobody would ever say the contrary.
+    pub fn by(self, config: HealthConfig, has_checks: bool) -> Self {
+        Self {
+            config,
+            is_down: self.is_down && has_checks,
+            ..self
+        }
+    }
+
     /// How it is.
     pub fn state(&self, now: Duration) -> State {
         if self.is_draining {

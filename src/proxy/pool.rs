@@ -12,7 +12,7 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use super::backend::{Backend, Member};
@@ -79,6 +79,8 @@ struct Desk {
     /// Who waits, the first one first.
     line: Vec<Waiting>,
     next_ticket: u64,
+    /// The pool that a reload has put in its place.
+    heir: Weak<Pool>,
 }
 
 /// A request in line.
@@ -92,7 +94,6 @@ struct Waiting {
 struct Seat {
     backend: Arc<Backend>,
     health: Health,
-    active: u32,
 }
 
 /// What looking for a backend gave.
@@ -106,18 +107,37 @@ enum Pick {
 impl Pool {
     /// A pool of these backends.
     pub fn new(config: PoolConfig, members: Vec<Member>, log: Log) -> Self {
+        Self::beginning(config, members, log, Instant::now(), Vec::new())
+    }
+
+    /// A pool of these backends in the place of an older one, of which it takes over what it knows:
+    /// backends that stay keep their connections, counts and health. Times are counted from the
+    /// older one's beginning, since those of health are.
+    pub fn after(older: &Pool, config: PoolConfig, members: Vec<Member>, log: Log) -> Self {
+        let seats = older.lock().seats.iter().map(|s| s.by(&config)).collect();
+        Self::beginning(config, members, log, older.born, seats)
+    }
+
+    fn beginning(
+        config: PoolConfig,
+        members: Vec<Member>,
+        log: Log,
+        born: Instant,
+        seats: Vec<Seat>,
+    ) -> Self {
         let desk = Desk {
-            seats: Vec::new(),
+            seats,
             balancer: Balancer::new(config.balance),
             budget: Budget::new(config.retry),
             random: RandomState::new().hash_one(&config.name) | 1,
             line: Vec::new(),
             next_ticket: 0,
+            heir: Weak::new(),
         };
         let pool = Self {
             config,
             log,
-            born: Instant::now(),
+            born,
             life: Stopper::new(),
             desk: Mutex::new(desk),
             moved: Condvar::new(),
@@ -131,24 +151,30 @@ impl Pool {
         &self.config.name
     }
 
-    /// Replaces the backends. Those that stay keep their connections, counts and health; those that
-    /// have gone finish what they have.
+    /// Replaces the backends. Those that stay keep their connections, counts and health, though
+    /// their weight or maximum may be another one; those that have gone finish what they have.
     pub fn set_members(&self, members: Vec<Member>) {
         let now = self.born.elapsed();
         let mut desk = self.lock();
         let mut old = std::mem::take(&mut desk.seats);
         let first = old.is_empty();
         for member in members {
-            let known = old.iter().position(|seat| seat.backend.member == member);
-            let seat = match known {
-                Some(place) => old.swap_remove(place),
+            let same = |seat: &Seat| seat.backend.member == member;
+            let alike = |seat: &Seat| seat.backend.member.is_at_the_place_of(&member);
+            let known = old.iter().position(same);
+            let known = known.or_else(|| old.iter().position(alike));
+            let seat = match known.map(|place| old.swap_remove(place)) {
+                Some(seat) if seat.backend.member == member => seat,
+                Some(seat) => Seat {
+                    backend: Arc::new(seat.backend.by(member, &self.config)),
+                    ..seat
+                },
                 None => Seat {
                     backend: Arc::new(Backend::new(member, &self.config)),
                     health: match first {
                         true => Health::new(self.config.health),
                         false => Health::joining(self.config.health, now),
                     },
-                    active: 0,
                 },
             };
             desk.seats.push(seat);
@@ -167,16 +193,10 @@ impl Pool {
         &self.life
     }
 
-    /// Takes over what an older pool of the same name knows of its backends.
-    pub fn inherit(&self, older: &Pool) {
-        let mut from: Vec<Seat> = older.lock().seats.iter().map(Seat::copy).collect();
-        let mut desk = self.lock();
-        for seat in &mut desk.seats {
-            let same = |other: &Seat| other.backend.member == seat.backend.member;
-            if let Some(place) = from.iter().position(same) {
-                seat.health = from.swap_remove(place).health;
-            }
-        }
+    /// To be called when another pool is about to take its place ([`after`](Self::after)): whoever
+    /// waits there for a place is told when requests end that began here.
+    pub fn leave_to(&self, heir: &Arc<Pool>) {
+        self.lock().heir = Arc::downgrade(heir);
     }
 
     /// Chooses a backend that was not `tried` yet for a client, whose hash keeps it with one backend
@@ -267,7 +287,7 @@ impl Pool {
                 backend: seat.backend.clone(),
                 state,
                 until,
-                active: seat.active,
+                active: seat.backend.active(),
             }
         };
         desk.seats.iter().map(standing).collect()
@@ -303,6 +323,19 @@ impl Pool {
         let desk = self.lock();
         let found = desk.seats.iter().find(|seat| seat.backend.name() == name);
         found.map(|seat| seat.backend.clone())
+    }
+
+    /// Wakes those in line, here and where a reload has put another pool.
+    fn a_place_is_free(&self) {
+        let desk = self.lock();
+        let (others_wait, heir) = (!desk.line.is_empty(), desk.heir.upgrade());
+        drop(desk);
+        if others_wait {
+            self.moved.notify_all();
+        }
+        if let Some(heir) = heir {
+            heir.a_place_is_free();
+        }
     }
 
     /// Closes connections that have been idle for too long.
@@ -354,11 +387,13 @@ impl Pool {
 }
 
 impl Seat {
-    fn copy(&self) -> Seat {
+    /// The same seat by another configuration.
+    fn by(&self, config: &PoolConfig) -> Seat {
+        let health = self.health.clone();
+        let member = self.backend.member.clone();
         Seat {
-            backend: self.backend.clone(),
-            health: self.health.clone(),
-            active: 0,
+            backend: Arc::new(self.backend.by(member, config)),
+            health: health.by(config.health, config.health_path.is_some()),
         }
     }
 }
@@ -381,7 +416,7 @@ impl Desk {
             let seats = &self.seats;
             let weigh = |seat: &Seat| {
                 let member = &seat.backend.member;
-                if member.backup != backup || tried.iter().any(|t| Arc::ptr_eq(t, &seat.backend)) {
+                if member.backup != backup || tried.iter().any(|tried| tried.is(&seat.backend)) {
                     return 0;
                 }
                 seat.health.weight(member.weight, now)
@@ -389,7 +424,7 @@ impl Desk {
             let candidate = |index: usize| match seats.get(index) {
                 Some(seat) => Candidate {
                     weight: if seat.is_full(config) { 0 } else { weigh(seat) },
-                    active: seat.active,
+                    active: seat.backend.active(),
                     key: seat.backend.key,
                 },
                 None => Candidate {
@@ -409,7 +444,7 @@ impl Desk {
             }
             if let Some(seat) = chosen.and_then(|index| self.seats.get_mut(index)) {
                 if seat.health.admit(now) {
-                    seat.active += 1;
+                    seat.backend.begins();
                     return Pick::Found(seat.backend.clone());
                 }
             }
@@ -440,16 +475,14 @@ impl Desk {
     }
 
     fn seat(&mut self, backend: &Backend) -> Option<&mut Seat> {
-        self.seats
-            .iter_mut()
-            .find(|seat| std::ptr::eq(&*seat.backend, backend))
+        self.seats.iter_mut().find(|seat| seat.backend.is(backend))
     }
 }
 
 impl Seat {
     fn is_full(&self, config: &PoolConfig) -> bool {
         let max = self.backend.member.max.or(config.backend_connections);
-        max.is_some_and(|max| self.active as usize >= max)
+        max.is_some_and(|max| self.backend.active() as usize >= max)
     }
 }
 
@@ -475,14 +508,10 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let mut desk = self.pool.lock();
-        if let Some(seat) = desk.seat(&self.backend) {
-            seat.active = seat.active.saturating_sub(1);
-        }
-        let others_wait = !desk.line.is_empty();
-        drop(desk);
-        if others_wait {
-            self.pool.moved.notify_all();
-        }
+        self.backend.ends();
+        self.pool.a_place_is_free();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -244,10 +244,11 @@ fn put_to_work(config: Config, older: Option<&Setup>, log: &Log) -> Result<Setup
                 [("pool", &wanted.name), ("backend", backend)];
             log.warn("load-balancer", "a backend's name has no address", &fields);
         }
-        let pool = Arc::new(Pool::new(wanted.clone(), resolved.members, log.clone()));
-        if let Some(known) = known {
-            pool.inherit(known);
-        }
+        let (wanted, members, log) = (wanted.clone(), resolved.members, log.clone());
+        let pool = Arc::new(match known {
+            Some(known) => Pool::after(known, wanted, members, log),
+            None => Pool::new(wanted, members, log),
+        });
         pools.push(pool.clone());
         young.push((pool, names));
     }
@@ -263,8 +264,12 @@ fn put_to_work(config: Config, older: Option<&Setup>, log: &Log) -> Result<Setup
     }
     // Only now, when nothing can fail any more.
     for gone in older.iter().flat_map(|older| &older.pools) {
-        if !setup.pools.iter().any(|pool| Arc::ptr_eq(pool, gone)) {
-            gone.life().stop();
+        if setup.pools.iter().any(|pool| Arc::ptr_eq(pool, gone)) {
+            continue;
+        }
+        gone.life().stop();
+        if let Some(heir) = setup.pool(gone.name()) {
+            gone.leave_to(heir);
         }
     }
     Ok(setup)

@@ -501,6 +501,7 @@ pub const TEST_ONLY: &[&str] = &[
     "raft/replica/tests.rs",
     "proxy/heads/tests.rs",
     "proxy/health/tests.rs",
+    "proxy/pool/tests.rs",
     "proxy/proxy_protocol/tests.rs",
     "kv/machine/tests.rs",
     "raft/node/tests.rs",

@@ -156,7 +156,10 @@ fn a_reload_does_not_disturb_what_is_under_way_and_keeps_what_is_known_of_backen
     balancer.rests();
     let count = |balancer: &Balancer| balancer.standings()[0].backend.counts.requests.get();
     let before = count(&balancer);
-    balancer.reload(&other.line());
+    // Of a pool that has not changed, and of one that has.
+    for lines in ["", "queue 7\n"] {
+        balancer.reload(&format!("{}{lines}", other.line()));
+    }
     assert_eq!(count(&balancer), before);
     balancer.get("/");
     assert_eq!(other.connections(), 1, "the kept connection was lost");

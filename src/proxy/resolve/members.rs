@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The same answer always makes the same members, in whatever order its records stand (servers
-//! turn them around): a member that looks different is another one to the pool, and loses its
+//! turn them around): a member at another address is another one to the pool, without its
 //! connections and its health.
 //!
 //! Source: RFC 2782. Its priorities have more steps than in use and backup: the lowest one that has

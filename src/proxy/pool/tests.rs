@@ -1,0 +1,148 @@
+//! What a pool in the place of another one knows.
+
+use super::*;
+use crate::net::{Destination, Network};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn member(port: u16, weight: u32) -> Member {
+    Member {
+        name: format!("127.0.0.1:{port}"),
+        network: Network::Tcp,
+        destination: Destination::Ip(([127, 0, 0, 1], port).into()),
+        weight,
+        max: None,
+        backup: false,
+    }
+}
+
+/// A pool that has been at work for an hour, whose health numbers `set` has set.
+fn old(members: &[Member], set: impl FnOnce(&mut PoolConfig)) -> Arc<Pool> {
+    let mut config = PoolConfig::named("p");
+    set(&mut config);
+    let mut pool = Pool::new(config, Vec::new(), Log::off());
+    pool.born = Instant::now().checked_sub(HOUR).unwrap();
+    pool.lock().seats = members
+        .iter()
+        .map(|member| Seat {
+            backend: Arc::new(Backend::new(member.clone(), &pool.config)),
+            health: Health::new(pool.config.health),
+        })
+        .collect();
+    Arc::new(pool)
+}
+
+/// The pool after a reload in which `set` has changed something.
+fn reloaded(older: &Arc<Pool>, members: &[Member], set: impl FnOnce(&mut PoolConfig)) -> Arc<Pool> {
+    let mut config = older.config.clone();
+    set(&mut config);
+    let pool = Arc::new(Pool::after(older, config, members.to_vec(), Log::off()));
+    older.leave_to(&pool);
+    pool
+}
+
+#[test]
+fn an_ejection_ends_at_the_same_time_after_a_reload() {
+    let one = [member(1, 1)];
+    let older = old(&one, |config| {
+        config.health.max_failures = 1;
+        config.health.ejection = HOUR / 2;
+    });
+    older.take(0, &[]).ok().unwrap().failed();
+    let pool = reloaded(&older, &one, |config| config.queue = 7);
+    let until = pool.standings()[0].until.unwrap();
+    assert!(until <= HOUR / 2, "{until:?}");
+}
+
+#[test]
+fn a_slow_start_goes_on_after_a_reload_from_where_it_was() {
+    let one = [member(1, 100)];
+    let set = |config: &mut PoolConfig| config.health.slow_start = HOUR * 2;
+    let older = old(&one, set);
+    // It came back at the beginning of the hour.
+    older.lock().seats[0].health = Health::joining(older.config.health, Duration::ZERO);
+    let pool = reloaded(&older, &one, |config| config.queue = 7);
+    match pool.standings()[0].state {
+        State::SlowStart(percent) => assert!(percent >= 50, "{percent}"),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn the_numbers_of_health_are_those_of_the_reload_also_for_who_stays() {
+    let one = [member(1, 1)];
+    let older = old(&one, |config| config.health.max_failures = 0);
+    let pool = reloaded(&older, &one, |config| config.health.max_failures = 1);
+    pool.take(0, &[]).ok().unwrap().failed();
+    assert!(pool.standings()[0].until.is_some(), "it is not ejected");
+}
+
+#[test]
+fn who_is_down_is_not_for_ever_when_there_are_no_checks_any_more() {
+    let one = [member(1, 1)];
+    let set = |config: &mut PoolConfig| {
+        config.health_path = Some("/".into());
+        config.health.fall = 1;
+    };
+    let older = old(&one, set);
+    let backend = older.standings()[0].backend.clone();
+    older.checked(&backend, Err(&"no"));
+    let same = reloaded(&older, &one, |config| config.queue = 7);
+    assert_eq!(same.standings()[0].state, State::Down);
+    let none = reloaded(&older, &one, |config| config.health_path = None);
+    assert_eq!(none.standings()[0].state, State::Up);
+}
+
+#[test]
+fn who_stays_keeps_its_counts_and_what_is_under_way_and_who_joins_starts_slowly() {
+    let older = old(&[member(1, 1)], |config| config.health.slow_start = HOUR);
+    let lease = older.take(0, &[]).ok().unwrap();
+    let pool = reloaded(&older, &[member(1, 1), member(2, 1)], |config| {
+        config.connect_timeout *= 2
+    });
+    let of = |index: usize| pool.standings()[index].clone();
+    assert_eq!((of(0).active, of(0).backend.counts.requests.get()), (1, 1));
+    drop(lease);
+    assert_eq!((of(0).active, of(1).active), (0, 0));
+    assert_eq!(of(0).state, State::Up);
+    assert!(
+        matches!(of(1).state, State::SlowStart(_)),
+        "{}",
+        of(1).state
+    );
+}
+
+#[test]
+fn another_weight_does_not_end_a_drain() {
+    let older = old(&[member(1, 1), member(2, 1)], |_| {});
+    assert!(older.drain("127.0.0.1:1"));
+    let members = [member(2, 1), member(1, 5)];
+    let pool = reloaded(&older, &members, |config| config.queue = 7);
+    let standing = pool.standings()[1].clone();
+    assert_eq!(
+        (standing.backend.member.weight, standing.state),
+        (5, State::Draining)
+    );
+}
+
+#[test]
+fn a_request_from_before_a_reload_wakes_who_waits_for_its_place() {
+    let one = [member(1, 1)];
+    let older = old(&one, |config| config.backend_connections = Some(1));
+    let lease = older.take(0, &[]).ok().unwrap();
+    // Twice: the one between has no request of its own.
+    let between = reloaded(&older, &one, |config| config.queue = 7);
+    let pool = reloaded(&between, &one, |config| config.queue = 8);
+    // Somebody waits in line, and hears nothing before this thread waits, too.
+    let mut desk = pool.lock();
+    desk.line.push(Waiting {
+        ticket: 0,
+        tried_some: false,
+    });
+    let ends = std::thread::spawn(move || drop(lease));
+    let (desk, waited) = pool.moved.wait_timeout(desk, HOUR / 60).unwrap();
+    assert!(!waited.timed_out(), "nobody was woken");
+    drop(desk);
+    ends.join().unwrap();
+    assert_eq!(pool.standings()[0].active, 0);
+}
