@@ -19,6 +19,7 @@ use super::backend::{Backend, Member};
 use super::balance::{Balancer, Candidate};
 use super::config::PoolConfig;
 use super::health::{Change, Health, State};
+use super::resolve::Found;
 use super::retry::Budget;
 use crate::server::Stopper;
 use crate::telemetry::Log;
@@ -79,6 +80,8 @@ struct Desk {
     /// Who waits, the first one first.
     line: Vec<Waiting>,
     next_ticket: u64,
+    /// What the names of its lines stood for when that was last known.
+    found: Found,
     /// The pool that a reload has put in its place.
     heir: Weak<Pool>,
 }
@@ -132,6 +135,7 @@ impl Pool {
             random: RandomState::new().hash_one(&config.name) | 1,
             line: Vec::new(),
             next_ticket: 0,
+            found: Found::new(),
             heir: Weak::new(),
         };
         let pool = Self {
@@ -191,6 +195,15 @@ impl Pool {
     /// What ends the threads that look after the pool: its health checks, its names.
     pub fn life(&self) -> &Stopper {
         &self.life
+    }
+
+    /// What the names of its lines stood for when that was last known.
+    pub(super) fn found(&self) -> Found {
+        self.lock().found.clone()
+    }
+
+    pub(super) fn set_found(&self, found: Found) {
+        self.lock().found = found;
     }
 
     /// To be called when another pool is about to take its place ([`after`](Self::after)): whoever

@@ -234,6 +234,9 @@ fn put_to_work(config: Config, older: Option<&Setup>, log: &Log) -> Result<Setup
             continue;
         }
         let mut names = Names::new(&wanted.backends, resolver.clone(), times.clone());
+        if let Some(known) = known {
+            names.remember(&known.found());
+        }
         let resolved = names.resolve();
         for failure in &resolved.failures {
             let fields: [(&str, &dyn fmt::Display); 2] = [("pool", &wanted.name), ("why", failure)];
@@ -249,6 +252,7 @@ fn put_to_work(config: Config, older: Option<&Setup>, log: &Log) -> Result<Setup
             Some(known) => Pool::after(known, wanted, members, log),
             None => Pool::new(wanted, members, log),
         });
+        pool.set_found(names.found());
         pools.push(pool.clone());
         young.push((pool, names));
     }

@@ -13,6 +13,8 @@ use groundwire::proxy::resolve::{EMPTY_ANSWERS, Names, resolver};
 use groundwire::server::Stopper;
 use groundwire::telemetry::{Format, Level, Log};
 
+use crate::balancer::Balancer;
+use crate::scripted::{self, OK};
 use crate::support::{Folder, Kept, eventually};
 
 const PAUSES: RangeInclusive<Duration> = Duration::from_millis(5)..=Duration::from_millis(50);
@@ -171,6 +173,30 @@ fn a_name_without_addresses_is_told_beside_one_that_has_some() {
     let empty: Vec<String> = resolved.empty.iter().map(Backend::to_string).collect();
     assert_eq!(empty, ["http://mistaken.app.test:80"]);
     server.stop();
+}
+
+#[test]
+fn a_reload_while_no_name_server_answers_keeps_the_backends_that_are_known() {
+    let server = Server::new("web A 127.0.0.1\n_http._tcp SRV 0 1 9 web");
+    let origin = scripted::Backend::saying(OK);
+    let port = origin.address.rsplit(':').next().unwrap();
+    let lines = format!(
+        "name-server {}\nbackend http://web.app.test:{port} weight=50\n\
+         backend srv:_http._tcp.app.test backup\n",
+        server.config.name_servers[0]
+    );
+    let balancer = Balancer::start(&lines);
+    assert_eq!(balancer.get("/").status(), 200);
+    server.stop();
+    balancer.reload(&format!("{lines}queue 7\n"));
+    let members = balancer.standings().into_iter();
+    let names: Vec<String> = members.map(|s| s.backend.name().to_string()).collect();
+    let wanted = [
+        format!("web.app.test/{}", origin.address),
+        "web.app.test/127.0.0.1:9".into(),
+    ];
+    assert_eq!(names, wanted);
+    assert_eq!(balancer.get("/").status(), 200);
 }
 
 #[test]

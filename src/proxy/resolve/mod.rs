@@ -23,6 +23,8 @@
 //!   one that has them.
 //! - *Some addresses are gone*: they go at once. As long as there is one, nobody is without.
 //!
+//! All that holds across a reload, too: a name that stays in the file stands for what it stood for.
+//!
 //! Lines are judged each by itself: a name that cannot be looked up holds nobody else's members.
 //!
 //! `members` is the pure half.
@@ -88,6 +90,9 @@ struct Line {
     empty: u32,
 }
 
+/// What each line stands for, for a pool that takes the place of the one that knows it.
+pub(super) type Found = Vec<(BackendAddress, Vec<Member>)>;
+
 /// What a look-up of all names gave.
 pub struct Resolved {
     /// The backends: of a line that failed, those that it had before.
@@ -117,6 +122,21 @@ impl Names {
             pauses,
             holds: Duration::ZERO,
         }
+    }
+
+    /// Takes over what was found for the same addresses before: it stays where a look-up fails.
+    pub(super) fn remember(&mut self, found: &Found) {
+        for line in &mut self.lines {
+            let known = found.iter().find(|(it, _)| *it == line.backend.address);
+            if let Some((_, members)) = known {
+                line.members.clone_from(members);
+            }
+        }
+    }
+
+    pub(super) fn found(&self) -> Found {
+        let found = |line: &Line| (line.backend.address.clone(), line.members.clone());
+        self.lines.iter().map(found).collect()
     }
 
     /// Whether there is anything to look up.
@@ -187,6 +207,7 @@ impl Names {
             let Resolved {
                 members, failures, ..
             } = self.resolve();
+            pool.set_found(self.found());
             tell_failures(pool, log, was_failing, &failures);
             was_failing = !failures.is_empty();
             let standings = pool.standings().into_iter();
