@@ -259,6 +259,9 @@ fn put_to_work(config: Config, older: Option<&Setup>, log: &Log) -> Result<Setup
     let target = config.access_log.as_ref().map(|target| target.to_string());
     let failed = |error| StartError::AccessLog(target.unwrap_or_default(), error);
     let setup = Setup::new(config, pools, older).map_err(failed)?;
+    if let Some(access) = &setup.access_log {
+        access.complain_to(log.clone());
+    }
     let lives: Vec<_> = young.iter().map(|(pool, _)| pool.life().clone()).collect();
     for (pool, names) in young {
         if let Err(error) = look_after(pool, names, log) {

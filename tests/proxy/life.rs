@@ -101,6 +101,15 @@ fn named(name: &'static str) -> Backend {
 }
 
 #[test]
+fn an_access_log_on_a_full_disk_is_told_of_and_costs_no_request() {
+    let backend = Backend::saying(OK);
+    let proxy = before(&backend, &["--access-log", "/dev/full"]);
+    assert_eq!(Client::to(&proxy.address).get("/").status(), 200);
+    proxy.complains("lines of the access log are lost lost=1 cause=\"no space left on device\"");
+    assert_eq!(Client::to(&proxy.address).get("/").status(), 200);
+}
+
+#[test]
 fn sighup_under_load_costs_no_request_and_a_wrong_file_changes_nothing() {
     let (one, two) = (named("one"), named("two"));
     let folder = Folder::new();

@@ -1,6 +1,7 @@
 //! A file that many threads log to and one thread writes.
 
 use std::cell::RefCell;
+use std::fmt::Display;
 use std::fs::{File, OpenOptions, metadata};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -11,6 +12,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::entry::{Entry, Format};
+use crate::net::plain_words;
+use crate::server::is_due;
+use crate::telemetry::Log;
 
 /// How many bytes of lines may wait for the disk; beyond that they are lost. 1 MiB.
 pub const CAPACITY: usize = 1 << 20;
@@ -58,6 +62,8 @@ struct State {
     lines: Lines,
     /// A file that takes the place of the present one, before the next line.
     next_file: Option<File>,
+    /// Where it is told that lines are lost.
+    complaints: Option<Log>,
     /// How many flushes were asked for, and how many of them are done.
     flushes: (u64, u64),
     is_closed: bool,
@@ -117,6 +123,11 @@ impl AccessLog {
             self.format.write(entry, &mut line);
             self.shared.append(&line);
         }
+    }
+
+    /// From now on, tells there that lines are lost, every ten seconds at most.
+    pub fn complain_to(&self, log: Log) {
+        self.shared.lock().complaints = Some(log);
     }
 
     /// How many lines there were so far.
@@ -211,6 +222,7 @@ impl Shared {
     fn run(&self, mut file: File) {
         let mut lines = Vec::new();
         let mut is_torn = false;
+        let (mut told, complained) = (0, Mutex::new(None));
         loop {
             let mut state = self.wait_for_lines();
             std::mem::swap(&mut state.waiting, &mut lines);
@@ -222,7 +234,7 @@ impl Shared {
             let is_closed = state.is_closed;
             drop(state);
 
-            let lost = write_lines(&mut file, &lines, &mut is_torn);
+            let (lost, cause) = write_lines(&mut file, &lines, &mut is_torn);
             lines.clear();
 
             let mut state = self.lock();
@@ -230,8 +242,15 @@ impl Shared {
             state.lines.lost += lost;
             state.flushes.1 = flushes;
             let is_end = is_closed && state.waiting.is_empty();
-            state.is_over = is_end;
+            let (all_lost, complaints) = (state.lines.lost, state.complaints.clone());
             drop(state);
+            if all_lost > told && is_due(&complained) {
+                if let Some(log) = complaints {
+                    complain(&log, all_lost - told, cause);
+                }
+                told = all_lost;
+            }
+            self.lock().is_over = is_end;
             self.done.notify_all();
             if is_end {
                 return;
@@ -263,7 +282,11 @@ impl Shared {
 
 /// Writes whole lines; returns how many the system did not take. After a line that was taken in part
 /// only, `is_torn`, the next ones begin on a line of their own.
-fn write_lines(file: &mut impl Write, lines: &[u8], is_torn: &mut bool) -> u64 {
+fn write_lines(
+    file: &mut impl Write,
+    lines: &[u8],
+    is_torn: &mut bool,
+) -> (u64, Option<io::Error>) {
     let mut rest = lines;
     if *is_torn && !rest.is_empty() && file.write_all(b"\n").is_ok() {
         *is_torn = false;
@@ -272,15 +295,25 @@ fn write_lines(file: &mut impl Write, lines: &[u8], is_torn: &mut bool) -> u64 {
         match file.write(rest) {
             Ok(taken @ 1..) => rest = rest.get(taken..).unwrap_or_default(),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Ok(0) | Err(_) => {
+            refused => {
                 let taken = lines.len() - rest.len();
                 let last = taken.checked_sub(1).and_then(|at| lines.get(at));
                 *is_torn |= last.is_some_and(|byte| *byte != b'\n');
-                return rest.iter().filter(|byte| **byte == b'\n').count() as u64;
+                let lost = rest.iter().filter(|byte| **byte == b'\n').count() as u64;
+                return (lost, refused.err());
             }
         }
     }
-    0
+    (0, None)
+}
+
+fn complain(log: &Log, lost: u64, cause: Option<io::Error>) {
+    let cause = match cause {
+        Some(error) => plain_words(&error),
+        None => "they came faster than they could be written".into(),
+    };
+    let fields: [(&str, &dyn Display); 2] = [("lost", &lost), ("cause", &cause)];
+    log.error("load-balancer", "lines of the access log are lost", &fields);
 }
 
 #[cfg(test)]
@@ -471,11 +504,14 @@ mod tests {
             room: 6,
         };
         let mut is_torn = false;
-        assert_eq!(write_lines(&mut disk, b"aaa\nbbb\nccc\n", &mut is_torn), 2);
+        assert_eq!(
+            write_lines(&mut disk, b"aaa\nbbb\nccc\n", &mut is_torn).0,
+            2
+        );
         assert!(is_torn);
-        assert_eq!(write_lines(&mut disk, b"ddd\n", &mut is_torn), 1);
+        assert_eq!(write_lines(&mut disk, b"ddd\n", &mut is_torn).0, 1);
         disk.room = 100;
-        assert_eq!(write_lines(&mut disk, b"eee\n", &mut is_torn), 0);
+        assert_eq!(write_lines(&mut disk, b"eee\n", &mut is_torn).0, 0);
         assert_eq!(disk.taken, b"aaa\nbb\neee\n");
     }
 }
