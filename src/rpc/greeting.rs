@@ -11,7 +11,7 @@ use super::message::{
 use super::nonce::nonce;
 use super::server::AROUND;
 use super::welcome::{clip, invalid};
-use crate::net::{Conn, Deadline};
+use crate::net::{Conn, Deadline, plain_words};
 use crate::wire::{FrameReader, Frames, Limits, decode};
 
 /// What the server has said.
@@ -30,7 +30,7 @@ pub(super) fn greet(
     deadline: Deadline,
 ) -> Result<Agreed, CallError> {
     let failed = |error: io::Error| CallError::Disconnected {
-        why: format!("greeting {}: {error}", conn.peer_addr()),
+        why: format!("greeting {}: {}", conn.peer_addr(), plain_words(&error)),
         sent: false,
     };
     conn.set_deadline(deadline.earlier(Deadline::after(config.write_timeout)));

@@ -298,14 +298,19 @@ fn silent_nodes_are_asked_for_their_status_at_once() {
         .collect();
     let address = |listener: &TcpListener| listener.local_addr().unwrap().to_string();
     let servers = listeners.iter().map(address).collect::<Vec<_>>().join(",");
-    // Each is let go when all are asked: by turns, the first would have been given up by then.
+    // Each is let go when all have greeted: by turns, the first would have been given up by then.
+    // What is unread at the end makes it a reset.
     let asked = thread::spawn(move || {
-        let accept = |listener: &TcpListener| listener.accept().unwrap().0;
-        listeners.iter().map(accept).collect::<Vec<_>>();
+        let greeted = |listener: &TcpListener| {
+            let stream = listener.accept().unwrap().0;
+            assert!(stream.peek(&mut [0]).unwrap() > 0);
+            stream
+        };
+        listeners.iter().map(greeted).collect::<Vec<_>>();
     });
     let status = client(&servers, &["status"]).assert().code(1);
     let table = String::from_utf8(status.get_output().stdout.clone()).unwrap();
-    assert_eq!(table.matches("connection closed").count(), 6, "{table}");
+    assert_eq!(table.matches(": connection reset").count(), 6, "{table}");
     asked.join().unwrap();
 }
 
