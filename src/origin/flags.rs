@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::luck::Luck;
 use super::{OriginConfig, Root};
-use crate::cli::{Args, Failure, Opt, Out, Size, UsageError};
+use crate::cli::{Args, Failure, Opt, Out, Size, UsageError, plain_words};
 use crate::http::Limits;
 use crate::server::flags::limit;
 
@@ -99,7 +99,7 @@ pub fn config(args: &Args, address: &str) -> Result<OriginConfig, Failure> {
 
 fn root(folder: &str) -> Result<Root, Failure> {
     let opened = Root::new(Path::new(folder));
-    opened.map_err(|error| Failure::Failed(format!("--root {folder}: {error}")))
+    opened.map_err(|error| Failure::Failed(format!("--root {folder}: {}", plain_words(&error))))
 }
 
 fn luck(args: &Args) -> Result<Luck, UsageError> {

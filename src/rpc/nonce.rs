@@ -3,11 +3,16 @@
 use std::fs::File;
 use std::io::{self, Read};
 
+use crate::net::plain_words;
+
 /// 32 bytes that nobody can foretell, from `/dev/urandom`.
 pub(super) fn nonce() -> io::Result<[u8; 32]> {
     let mut bytes = [0; 32];
     File::open("/dev/urandom")
         .and_then(|mut random| random.read_exact(&mut bytes))
-        .map_err(|error| io::Error::new(error.kind(), format!("reading /dev/urandom: {error}")))?;
+        .map_err(|error| {
+            let why = format!("reading /dev/urandom: {}", plain_words(&error));
+            io::Error::new(error.kind(), why)
+        })?;
     Ok(bytes)
 }

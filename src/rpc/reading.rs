@@ -14,7 +14,7 @@ use super::failure::{CallError, Failure};
 use super::link::lock;
 use super::message::{Message, kind, read_failure};
 use super::slot::{Event, Slot};
-use crate::net::{Conn, Deadline};
+use crate::net::{Conn, Deadline, plain_words};
 use crate::wire::{FrameBuffer, FrameReader};
 
 /// Who reads without waiting for something takes in so many bytes at the most.
@@ -126,7 +126,7 @@ impl Shared {
         };
         drop(incoming);
         if let Err(error) = done {
-            self.die(format!("reading from {}: {error}", self.conn.peer_addr()));
+            self.die(self.broken(&error));
         }
         self.pass_on();
     }
@@ -136,7 +136,7 @@ impl Shared {
         let mut incoming = lock(&self.incoming);
         loop {
             if let Err(error) = self.hand_out(&mut incoming) {
-                self.die(format!("reading from {}: {error}", self.conn.peer_addr()));
+                self.die(self.broken(&error));
             }
             if let Some(event) = slot.take() {
                 return Some(event);
@@ -145,9 +145,15 @@ impl Shared {
                 return None;
             }
             if let Err(error) = self.fill(&mut incoming, deadline) {
-                self.die(format!("reading from {}: {error}", self.conn.peer_addr()));
+                self.die(self.broken(&error));
             }
         }
+    }
+
+    /// Why the connection is over.
+    fn broken(&self, error: &io::Error) -> String {
+        let why = plain_words(error);
+        format!("reading from {}: {why}", self.conn.peer_addr())
     }
 
     /// Reads once, at most until the deadline; asks for a sign of life when there has been none.

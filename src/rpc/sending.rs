@@ -19,7 +19,7 @@ use super::client::Shared;
 use super::failure::CallError;
 use super::link::lock;
 use super::message::{Message, Push};
-use crate::net::{Deadline, wait_until};
+use crate::net::{Deadline, plain_words, wait_until};
 use crate::wire::{Frames, Limits};
 
 /// How often one thread writes what others have left in the meantime.
@@ -138,7 +138,11 @@ impl Shared {
             self.outgoing.written.notify_all();
         }
         written.map_err(|NotWritten { error, begun }| {
-            let told = format!("writing to {}: {error}", self.conn.peer_addr());
+            let told = format!(
+                "writing to {}: {}",
+                self.conn.peer_addr(),
+                plain_words(&error)
+            );
             if error.kind() == io::ErrorKind::BrokenPipe {
                 self.ending.store(true, Ordering::Relaxed);
                 let mut table = lock(&self.table);

@@ -12,6 +12,7 @@ use std::path::Path;
 use super::parser::{Limits, Parsed, parse};
 use super::problem::Problem;
 use crate::dns::name::Name;
+use crate::net::plain_words;
 
 /// Why a zone could not be loaded.
 #[derive(Debug)]
@@ -62,11 +63,11 @@ pub fn load(path: &Path, origin: Option<&Name>, limits: Limits) -> Result<Parsed
     let folder = whole.parent().unwrap_or(Path::new("/"));
     let mut include = |name: &str| {
         let file = folder.join(name).canonicalize();
-        let file = file.map_err(|error| error.to_string())?;
+        let file = file.map_err(|error| plain_words(&error))?;
         if !file.starts_with(folder) {
             return Err("leads out of the folder of the zone".into());
         }
-        read(&file, limits.octets).map_err(|error| error.to_string())
+        read(&file, limits.octets).map_err(|error| plain_words(&error))
     };
     parse(&shown, &text, origin, limits, &mut include).map_err(LoadError::Zone)
 }
