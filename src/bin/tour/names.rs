@@ -1,18 +1,17 @@
 //! The stop about names: a question, its octets, and the aliases on the way to the answer.
 
-use std::net::UdpSocket;
 use std::thread;
 
 use groundwire::dns::{
     CLASSIC_UDP, Data, Message, Name, Question, Rcode, Record, RecordType, Resolver, ResolverConfig,
 };
+use groundwire::net::{self, DatagramSocket, Deadline, Network};
 
 use super::stops::{PATIENCE, Result, Told, ensure};
 use super::wire;
 
 pub fn lookup() -> Result<Told> {
-    let socket = UdpSocket::bind("127.0.0.1:0")?;
-    socket.set_read_timeout(Some(PATIENCE))?;
+    let socket = net::listen_datagrams(Network::Udp, "127.0.0.1:0")?;
     let address = socket.local_addr()?;
     let answer = move || serve(&socket, 3).map_err(|error| error.to_string());
     let server = thread::Builder::new().spawn(answer)?;
@@ -67,9 +66,10 @@ pub fn lookup() -> Result<Told> {
 }
 
 /// Answers some queries: `alias.example` is `www.example`, and there is nothing else.
-fn serve(socket: &UdpSocket, queries: usize) -> Result<()> {
+fn serve(socket: &DatagramSocket, queries: usize) -> Result<()> {
     let mut buffer = [0; CLASSIC_UDP as usize];
     for _ in 0..queries {
+        socket.set_read_deadline(Deadline::after(PATIENCE));
         let (count, peer) = socket.recv_from(&mut buffer)?;
         let query = Message::decode(buffer.get(..count).unwrap_or_default())?;
         let mut reply = Message::new(query.header.reply());
@@ -89,7 +89,7 @@ fn serve(socket: &UdpSocket, queries: usize) -> Result<()> {
             reply.header.rcode = Rcode::NXDOMAIN;
         }
         reply.questions = query.questions;
-        socket.send_to(&reply.encode()?, peer)?;
+        socket.send_to(&reply.encode()?, &peer)?;
     }
     Ok(())
 }

@@ -2,11 +2,12 @@
 //! names that are somebody else's.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::SocketAddr;
 use std::thread;
 
 use groundwire::dns::server::{Config, DnsServer, Loaded, Place};
 use groundwire::dns::{Message, Name, Question, Rcode, Record, RecordType};
+use groundwire::net::{self, Deadline, Network};
 use groundwire::server::Stopper;
 
 use super::stops::{PATIENCE, Result, Told, ensure};
@@ -66,9 +67,8 @@ fn query(name: &str, kind: RecordType) -> Result<Message> {
 }
 
 fn ask(server: SocketAddr, name: &str, kind: RecordType) -> Result<Message> {
-    let socket = UdpSocket::bind("127.0.0.1:0")?;
-    socket.set_read_timeout(Some(PATIENCE))?;
-    socket.connect(server)?;
+    let socket = net::dial_datagrams(Network::Udp, &server.to_string())?;
+    socket.set_read_deadline(Deadline::after(PATIENCE));
     socket.send(&query(name, kind)?.encode()?)?;
     let mut buffer = [0; 1232];
     let count = socket.recv(&mut buffer)?;
@@ -77,8 +77,8 @@ fn ask(server: SocketAddr, name: &str, kind: RecordType) -> Result<Message> {
 
 /// The same over TCP, where the length stands before each message.
 fn ask_tcp(server: SocketAddr, query: &Message) -> Result<Message> {
-    let mut stream = TcpStream::connect(server)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut stream = net::dial(Network::Tcp, &server.to_string())?;
+    stream.set_deadline(Deadline::after(PATIENCE));
     let octets = query.encode()?;
     let length = u16::try_from(octets.len())?.to_be_bytes();
     stream.write_all(&[&length[..], &octets].concat())?;
