@@ -222,7 +222,7 @@ impl Shared {
     fn run(&self, mut file: File) {
         let mut lines = Vec::new();
         let mut is_torn = false;
-        let (mut told, complained) = (0, Mutex::new(None));
+        let (mut told, mut why, complained) = (0, None, Mutex::new(None));
         loop {
             let mut state = self.wait_for_lines();
             std::mem::swap(&mut state.waiting, &mut lines);
@@ -236,6 +236,7 @@ impl Shared {
 
             let (lost, cause) = write_lines(&mut file, &lines, &mut is_torn);
             lines.clear();
+            why = cause.or(why); // it may be told only later
 
             let mut state = self.lock();
             state.lines.written += count.saturating_sub(lost);
@@ -244,9 +245,10 @@ impl Shared {
             let is_end = is_closed && state.waiting.is_empty();
             let (all_lost, complaints) = (state.lines.lost, state.complaints.clone());
             drop(state);
-            if all_lost > told && is_due(&complained) {
+            // At the end in any case: nobody would tell of the last ones later.
+            if all_lost > told && (is_due(&complained) || is_end) {
                 if let Some(log) = complaints {
-                    complain(&log, all_lost - told, cause);
+                    complain(&log, all_lost - told, why.take());
                 }
                 told = all_lost;
             }
@@ -461,6 +463,46 @@ mod tests {
                 lost: 2
             }
         );
+    }
+
+    #[test]
+    fn the_last_lines_that_are_lost_are_told_of_with_their_cause() {
+        let (told, texts) = std::sync::mpsc::channel();
+        let log = AccessLog::to_file("/dev/full", Format::Common).unwrap();
+        log.complain_to(telling(told));
+        for _ in 0..3 {
+            log.write(&entry("/a"));
+            log.flush();
+        }
+        drop(log);
+        let text: String = texts.try_iter().collect();
+        let lines: Vec<&str> = text.lines().collect();
+        let sum = lines.iter().map(|line| {
+            let (_, lost) = line.split_once("lost=").unwrap();
+            assert!(lost.contains("no space left"), "{line}");
+            lost.split(' ').next().unwrap().parse::<u64>().unwrap()
+        });
+        assert_eq!(sum.sum::<u64>(), 3, "{text}");
+    }
+
+    /// A log that sends what it is told.
+    fn telling(to: std::sync::mpsc::Sender<String>) -> Log {
+        struct Telling(std::sync::mpsc::Sender<String>);
+        impl Write for Telling {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                let _ = self.0.send(String::from_utf8_lossy(bytes).into());
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let format = crate::telemetry::Format::Text;
+        Log::to_writer(
+            crate::telemetry::Level::Error,
+            format,
+            Box::new(Telling(to)),
+        )
     }
 
     #[test]
