@@ -7,9 +7,9 @@ use std::thread;
 use std::time::Duration;
 
 use groundwire::dns::server::{Config as DnsConfig, DnsServer, Loaded, Place, Reloader, ZoneFile};
-use groundwire::proxy::Pool;
 use groundwire::proxy::config::{Backend, Config, PoolConfig};
 use groundwire::proxy::resolve::{EMPTY_ANSWERS, Names, resolver};
+use groundwire::proxy::{Pool, Standing};
 use groundwire::server::Stopper;
 use groundwire::telemetry::{Format, Level, Log};
 
@@ -188,12 +188,16 @@ fn a_reload_while_no_name_server_answers_keeps_the_backends_that_are_known() {
     let balancer = Balancer::start(&lines);
     assert_eq!(balancer.get("/").status(), 200);
     server.stop();
-    balancer.reload(&format!("{lines}queue 7\n"));
+    balancer.reload(&lines.replace("weight=50", "weight=7 max=3"));
     let members = balancer.standings().into_iter();
-    let names: Vec<String> = members.map(|s| s.backend.name().to_string()).collect();
+    let shown = |s: Standing| {
+        let member = &s.backend.member;
+        format!("{} {} {:?}", member.name, member.weight, member.max)
+    };
+    let names: Vec<String> = members.map(shown).collect();
     let wanted = [
-        format!("web.app.test/{}", origin.address),
-        "web.app.test/127.0.0.1:9".into(),
+        format!("web.app.test/{} 7 Some(3)", origin.address),
+        "web.app.test/127.0.0.1:9 1 None".into(),
     ];
     assert_eq!(names, wanted);
     assert_eq!(balancer.get("/").status(), 200);

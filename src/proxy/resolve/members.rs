@@ -104,6 +104,19 @@ pub fn of_service(backend: &Backend, found: &[(Srv, Vec<IpAddr>)]) -> Vec<Member
     members.collect()
 }
 
+/// A member that a line found, by another line with the same address. Where the old line was a backup,
+/// nobody knows any more what the records said of that.
+pub fn by_line(member: Member, old: &Backend, new: &Backend) -> Member {
+    let weight = u64::from(member.weight) * u64::from(new.weight) / u64::from(old.weight.max(1));
+    let weight = u32::try_from(weight).unwrap_or(MAX_WEIGHT);
+    Member {
+        weight: weight.clamp(1.min(new.weight), MAX_WEIGHT),
+        max: new.max,
+        backup: new.backup || (member.backup && !old.backup),
+        ..member
+    }
+}
+
 /// The weights of records in lowest terms, times the line's, 1 to [`MAX_WEIGHT`]. Orchestrators
 /// share 100 out among the hosts there are: two have 50 each and, when a third joins, 33. In lowest
 /// terms that is 1 each, before and after, so that the members stay what they are. A weight of 0
@@ -192,6 +205,29 @@ mod tests {
         let name = Name::parse("app.").unwrap();
         let record = |(ttl, data): &(u32, Data)| Record::new(name.clone(), *ttl, data.clone());
         answer(Ending::Records(data.iter().map(record).collect()))
+    }
+
+    #[test]
+    fn members_of_a_line_that_has_changed_are_what_it_says_now() {
+        let found = [
+            (srv(0, 2, 90, "a"), ips(&["10.0.0.7"])),
+            (srv(0, 1, 90, "b"), ips(&["10.0.0.8"])),
+            (srv(9, 1, 90, "c"), ips(&["10.0.0.9"])),
+        ];
+        let (old, new) = (line(3, false), line(5, false));
+        let by = |old, new| -> Vec<Member> {
+            let members = of_service(old, &found).into_iter();
+            members.map(|m| by_line(m, old, new)).collect()
+        };
+        assert_eq!(by(&old, &new), of_service(&new, &found));
+        let backup = line(5, true);
+        assert_eq!(by(&old, &backup), of_service(&backup, &found));
+        assert!(by(&backup, &new).iter().all(|member| !member.backup));
+        let none = Backend {
+            max: None,
+            ..new.clone()
+        };
+        assert_eq!(by(&old, &none), of_service(&none, &found));
     }
 
     #[test]

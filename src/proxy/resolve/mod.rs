@@ -91,7 +91,7 @@ struct Line {
 }
 
 /// What each line stands for, for a pool that takes the place of the one that knows it.
-pub(super) type Found = Vec<(BackendAddress, Vec<Member>)>;
+pub(super) type Found = Vec<(Backend, Vec<Member>)>;
 
 /// What a look-up of all names gave.
 pub struct Resolved {
@@ -124,18 +124,20 @@ impl Names {
         }
     }
 
-    /// Takes over what was found for the same addresses before: it stays where a look-up fails.
+    /// Takes over what was found for the same addresses before: it stays where a look-up fails, by what
+    /// the lines say now.
     pub(super) fn remember(&mut self, found: &Found) {
         for line in &mut self.lines {
-            let known = found.iter().find(|(it, _)| *it == line.backend.address);
-            if let Some((_, members)) = known {
-                line.members.clone_from(members);
+            let (new, mut all) = (&line.backend, found.iter());
+            if let Some((old, known)) = all.find(|(old, _)| old.address == new.address) {
+                let known = known.iter().cloned();
+                line.members = known.map(|m| members::by_line(m, old, new)).collect();
             }
         }
     }
 
     pub(super) fn found(&self) -> Found {
-        let found = |line: &Line| (line.backend.address.clone(), line.members.clone());
+        let found = |line: &Line| (line.backend.clone(), line.members.clone());
         self.lines.iter().map(found).collect()
     }
 
