@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::balance::stable_hash;
 use super::config::PoolConfig;
+use super::proxy_protocol::Version;
 use crate::net::{
     ConnPool, Destination, Dialer, Error, Liveness, Network, PoolConfig as Kept, Pooled,
 };
@@ -78,10 +79,13 @@ pub struct Backend {
     pub member: Member,
     /// What was counted.
     pub counts: Arc<Counts>,
-    /// Requests under way. Changed under the pool's lock, but for those of an older configuration.
+    /// Requests under way. Grows under the pool's lock only, so that no maximum is exceeded.
     active: Arc<AtomicU32>,
     connect_timeout: Duration,
     kept: Kept,
+    /// Whether connections begin with a header of the PROXY protocol. Stands here because a request
+    /// of before a reload may get a backend of after it.
+    pub(super) proxy_protocol: Option<Version>,
     /// [`Member::host`], for requests that name none.
     pub(super) host: String,
     pub(super) key: u64,
@@ -112,6 +116,7 @@ impl Backend {
             counts: Arc::default(),
             active: Arc::default(),
             connect_timeout: config.connect_timeout,
+            proxy_protocol: config.proxy_protocol,
             kept,
         }
     }

@@ -246,13 +246,10 @@ fn way<'a>(job: &Job<'a>, backend: &'a Conn, upload: Option<&'a Upload>) -> Repl
 fn send(job: &Job<'_>, desk: &mut Desk, lease: &Lease, backend: &Pooled) -> Result<(), Failed> {
     let out = &mut desk.out;
     out.clear();
-    if let Some(version) = job
-        .pool
-        .config
-        .proxy_protocol
-        .filter(|_| backend.is_fresh())
-    {
-        let header = match (job.source, job.local) {
+    let version = lease.backend.proxy_protocol;
+    if let Some(version) = version.filter(|_| backend.is_fresh()) {
+        let local = job.local.or_else(|| local_address(job.client));
+        let header = match (job.source, local) {
             (Some(source), Some(destination)) => Header::Tcp {
                 source,
                 destination,

@@ -199,11 +199,16 @@ impl Health {
     }
 
     /// The same health by other numbers. Where there are no active checks any more, what they said
-    /// is void: nobody would ever say the contrary.
+    /// is void: nobody would ever say the contrary. So is an ejection where there are none any more.
     pub fn by(self, config: HealthConfig, has_checks: bool) -> Self {
         Self {
             config,
+            trust: match config.max_failures {
+                0 => Trust::Failures(0),
+                _ => self.trust,
+            },
             is_down: self.is_down && has_checks,
+            dissenting: if has_checks { self.dissenting } else { 0 },
             ..self
         }
     }

@@ -9,10 +9,14 @@
 //!
 //! One lock guards health, counts and turns of all backends of the pool: a choice looks at all of
 //! them anyway, and takes well under a microsecond.
+//!
+//! A reload makes another pool, which takes over the desk of the older one, with the line in front of
+//! it. So requests that began before and after it share backends, places and turns: none of them waits
+//! for a place of which only the others would hear.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::backend::{Backend, Member};
@@ -66,6 +70,13 @@ pub struct Pool {
     born: Instant,
     /// Ends the threads that look after the pool.
     life: Stopper,
+    /// Which one it is of those that share the desk.
+    number: u64,
+    shared: Arc<Shared>,
+}
+
+/// What a pool has in common with those of the same name before and after it.
+struct Shared {
     desk: Mutex<Desk>,
     /// Somebody in line may go on.
     moved: Condvar,
@@ -73,6 +84,10 @@ pub struct Pool {
 
 /// What the lock guards.
 struct Desk {
+    /// The number of the pool at work, and of the last one made. What the look-ups and checks of any
+    /// other one find is too late, or too early.
+    at_work: u64,
+    last: u64,
     seats: Vec<Seat>,
     balancer: Balancer,
     budget: Budget,
@@ -82,8 +97,6 @@ struct Desk {
     next_ticket: u64,
     /// What the names of its lines stood for when that was last known.
     found: Found,
-    /// The pool that a reload has put in its place.
-    heir: Weak<Pool>,
 }
 
 /// A request in line.
@@ -97,6 +110,8 @@ struct Waiting {
 struct Seat {
     backend: Arc<Backend>,
     health: Health,
+    /// Its most requests under way.
+    max: Option<usize>,
 }
 
 /// What looking for a backend gave.
@@ -110,44 +125,63 @@ enum Pick {
 impl Pool {
     /// A pool of these backends.
     pub fn new(config: PoolConfig, members: Vec<Member>, log: Log) -> Self {
-        Self::beginning(config, members, log, Instant::now(), Vec::new())
-    }
-
-    /// A pool of these backends in the place of an older one, of which it takes over what it knows:
-    /// backends that stay keep their connections, counts and health. Times are counted from the
-    /// older one's beginning, since those of health are.
-    pub fn after(older: &Pool, config: PoolConfig, members: Vec<Member>, log: Log) -> Self {
-        let seats = older.lock().seats.iter().map(|s| s.by(&config)).collect();
-        Self::beginning(config, members, log, older.born, seats)
-    }
-
-    fn beginning(
-        config: PoolConfig,
-        members: Vec<Member>,
-        log: Log,
-        born: Instant,
-        seats: Vec<Seat>,
-    ) -> Self {
         let desk = Desk {
-            seats,
+            at_work: 0,
+            last: 0,
+            seats: Vec::new(),
             balancer: Balancer::new(config.balance),
             budget: Budget::new(config.retry),
             random: RandomState::new().hash_one(&config.name) | 1,
             line: Vec::new(),
             next_ticket: 0,
             found: Found::new(),
-            heir: Weak::new(),
         };
         let pool = Self {
             config,
             log,
-            born,
+            born: Instant::now(),
             life: Stopper::new(),
-            desk: Mutex::new(desk),
-            moved: Condvar::new(),
+            number: 0,
+            shared: Arc::new(Shared {
+                desk: Mutex::new(desk),
+                moved: Condvar::new(),
+            }),
         };
         pool.set_members(members);
         pool
+    }
+
+    /// A pool that is to take the place of an older one, once it [takes over](Self::take_over). Times
+    /// are counted from the older one's beginning, since those of health are.
+    pub fn after(older: &Pool, config: PoolConfig, log: Log) -> Self {
+        let mut desk = older.lock();
+        desk.last += 1;
+        Self {
+            config,
+            log,
+            born: older.born,
+            life: Stopper::new(),
+            number: desk.last,
+            shared: older.shared.clone(),
+        }
+    }
+
+    /// Goes to work with these backends, in the place of the pool that is at work. Those that stay keep
+    /// their health, their counts and what is under way, and their connections unless these would be
+    /// made in another way now. Requests of the older pool get these backends from now on, too.
+    /// Returns the backends that there were.
+    pub fn take_over(&self, members: Vec<Member>) -> Vec<Member> {
+        let mut desk = self.lock();
+        desk.at_work = self.number;
+        desk.balancer = Balancer::new(self.config.balance);
+        desk.budget.set(self.config.retry);
+        let seats = desk.seats.iter();
+        let before = seats.map(|seat| seat.backend.member.clone()).collect();
+        let seats = desk.seats.iter().map(|s| s.by(&self.config)).collect();
+        // Connections that nobody wants any more close when the lock is free again.
+        let _old = std::mem::replace(&mut desk.seats, seats);
+        self.seat_members(desk, members);
+        before
     }
 
     /// The name.
@@ -157,9 +191,16 @@ impl Pool {
 
     /// Replaces the backends. Those that stay keep their connections, counts and health, though
     /// their weight or maximum may be another one; those that have gone finish what they have.
+    /// Does nothing once another pool has taken over.
     pub fn set_members(&self, members: Vec<Member>) {
+        let desk = self.lock();
+        if desk.at_work == self.number {
+            self.seat_members(desk, members);
+        }
+    }
+
+    fn seat_members(&self, mut desk: MutexGuard<'_, Desk>, members: Vec<Member>) {
         let now = self.born.elapsed();
-        let mut desk = self.lock();
         let mut old = std::mem::take(&mut desk.seats);
         let first = old.is_empty();
         for member in members {
@@ -167,10 +208,12 @@ impl Pool {
             let alike = |seat: &Seat| seat.backend.member.is_at_the_place_of(&member);
             let known = old.iter().position(same);
             let known = known.or_else(|| old.iter().position(alike));
+            let max = member_max(&member, &self.config);
             let seat = match known.map(|place| old.swap_remove(place)) {
                 Some(seat) if seat.backend.member == member => seat,
                 Some(seat) => Seat {
                     backend: Arc::new(seat.backend.by(member, &self.config)),
+                    max,
                     ..seat
                 },
                 None => Seat {
@@ -179,6 +222,7 @@ impl Pool {
                         true => Health::new(self.config.health),
                         false => Health::joining(self.config.health, now),
                     },
+                    max,
                 },
             };
             desk.seats.push(seat);
@@ -186,7 +230,7 @@ impl Pool {
         let count = desk.seats.len();
         desk.balancer.reset(count);
         drop(desk);
-        self.moved.notify_all();
+        self.shared.moved.notify_all();
         for seat in &old {
             seat.backend.conns.clear(); // and those on loan close when they come back
         }
@@ -203,13 +247,10 @@ impl Pool {
     }
 
     pub(super) fn set_found(&self, found: Found) {
-        self.lock().found = found;
-    }
-
-    /// To be called when another pool is about to take its place ([`after`](Self::after)): whoever
-    /// waits there for a place is told when requests end that began here.
-    pub fn leave_to(&self, heir: &Arc<Pool>) {
-        self.lock().heir = Arc::downgrade(heir);
+        let mut desk = self.lock();
+        if desk.at_work == self.number {
+            desk.found = found;
+        }
     }
 
     /// Chooses a backend that was not `tried` yet for a client, whose hash keeps it with one backend
@@ -223,7 +264,7 @@ impl Pool {
         }
         // Whoever waits was here first.
         if desk.is_turn_of(None) {
-            match desk.pick(now, &self.config, client, tried) {
+            match desk.pick(now, client, tried) {
                 Pick::Found(backend) => return Ok(self.lease(backend)),
                 Pick::Out(until) => return Err(NoBackend::Out(until)),
                 Pick::Full => {}
@@ -249,7 +290,7 @@ impl Pool {
         desk.line.push(Waiting { ticket, tried_some });
         let found = loop {
             if desk.is_turn_of(Some(ticket)) {
-                match desk.pick(self.born.elapsed(), &self.config, client, tried) {
+                match desk.pick(self.born.elapsed(), client, tried) {
                     Pick::Found(backend) => break Ok(self.lease(backend)),
                     Pick::Out(until) => break Err(NoBackend::Out(until)),
                     Pick::Full => {}
@@ -259,14 +300,14 @@ impl Pool {
             if left.is_zero() {
                 break Err(NoBackend::QueueTimeout);
             }
-            let woken = self.moved.wait_timeout(desk, left);
+            let woken = self.shared.moved.wait_timeout(desk, left);
             desk = woken.unwrap_or_else(PoisonError::into_inner).0;
         };
         desk.line.retain(|other| other.ticket != ticket);
         let others_wait = !desk.line.is_empty();
         drop(desk);
         if others_wait {
-            self.moved.notify_all(); // the next in line is another one now
+            self.shared.moved.notify_all(); // the next in line is another one now
         }
         found
     }
@@ -311,10 +352,14 @@ impl Pool {
         self.lock().line.len()
     }
 
-    /// An active check of a backend has passed, or failed for this reason.
+    /// An active check of a backend has passed, or failed for this reason. That of a pool whose place
+    /// another one has taken says nothing: the other one may have no checks to say the contrary.
     pub fn checked(&self, backend: &Backend, outcome: Result<(), &dyn fmt::Display>) {
-        let tell = |health: &mut Health, now| health.checked(outcome.is_ok(), now);
-        self.change_because(backend, outcome.err(), tell);
+        self.change_because(backend, outcome.err(), |desk, now| {
+            let is_at_work = desk.at_work == self.number;
+            let seat = desk.seat(backend).filter(|_| is_at_work);
+            seat?.health.checked(outcome.is_ok(), now)
+        });
     }
 
     /// Lets a backend finish what it has and gives it nothing new; `false` if there is none of
@@ -338,19 +383,6 @@ impl Pool {
         found.map(|seat| seat.backend.clone())
     }
 
-    /// Wakes those in line, here and where a reload has put another pool.
-    fn a_place_is_free(&self) {
-        let desk = self.lock();
-        let (others_wait, heir) = (!desk.line.is_empty(), desk.heir.upgrade());
-        drop(desk);
-        if others_wait {
-            self.moved.notify_all();
-        }
-        if let Some(heir) = heir {
-            heir.a_place_is_free();
-        }
-    }
-
     /// Closes connections that have been idle for too long.
     pub fn prune(&self) {
         let backends: Vec<_> = {
@@ -365,23 +397,21 @@ impl Pool {
         backend: &Backend,
         tell: impl FnOnce(&mut Health, Duration) -> Option<Change>,
     ) {
-        self.change_because(backend, None, tell);
+        self.change_because(backend, None, |desk, now| {
+            tell(&mut desk.seat(backend)?.health, now)
+        });
     }
 
     fn change_because(
         &self,
         backend: &Backend,
         cause: Option<&dyn fmt::Display>,
-        tell: impl FnOnce(&mut Health, Duration) -> Option<Change>,
+        tell: impl FnOnce(&mut Desk, Duration) -> Option<Change>,
     ) {
         let now = self.born.elapsed();
-        let mut desk = self.lock();
-        let changed = desk
-            .seat(backend)
-            .and_then(|seat| tell(&mut seat.health, now));
-        drop(desk);
+        let changed = tell(&mut self.lock(), now);
         if let Some(change) = changed {
-            self.moved.notify_all();
+            self.shared.moved.notify_all();
             let name = self.name();
             let mut fields: Vec<(&str, &dyn fmt::Display)> = vec![
                 ("pool", &name),
@@ -395,7 +425,8 @@ impl Pool {
 
     fn lock(&self) -> MutexGuard<'_, Desk> {
         // No code of others runs under the lock, so a poisoned desk is still whole.
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+        let desk = self.shared.desk.lock();
+        desk.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -406,6 +437,7 @@ impl Seat {
         let member = self.backend.member.clone();
         Seat {
             backend: Arc::new(self.backend.by(member, config)),
+            max: member_max(&self.backend.member, config),
             health: health.by(config.health, config.health_path.is_some()),
         }
     }
@@ -413,13 +445,7 @@ impl Seat {
 
 impl Desk {
     /// Looks for a backend: first among those that are no backups.
-    fn pick(
-        &mut self,
-        now: Duration,
-        config: &PoolConfig,
-        client: u64,
-        tried: &[Arc<Backend>],
-    ) -> Pick {
+    fn pick(&mut self, now: Duration, client: u64, tried: &[Arc<Backend>]) -> Pick {
         // xorshift64 (Marsaglia 2003): enough to take two at random.
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
@@ -436,7 +462,7 @@ impl Desk {
             };
             let candidate = |index: usize| match seats.get(index) {
                 Some(seat) => Candidate {
-                    weight: if seat.is_full(config) { 0 } else { weigh(seat) },
+                    weight: if seat.is_full() { 0 } else { weigh(seat) },
                     active: seat.backend.active(),
                     key: seat.backend.key,
                 },
@@ -450,9 +476,7 @@ impl Desk {
                 .balancer
                 .choose(seats.len(), candidate, client, self.random);
             if chosen.is_none() {
-                any_full |= seats
-                    .iter()
-                    .any(|seat| seat.is_full(config) && weigh(seat) > 0);
+                any_full |= seats.iter().any(|seat| seat.is_full() && weigh(seat) > 0);
                 continue;
             }
             if let Some(seat) = chosen.and_then(|index| self.seats.get_mut(index)) {
@@ -493,10 +517,14 @@ impl Desk {
 }
 
 impl Seat {
-    fn is_full(&self, config: &PoolConfig) -> bool {
-        let max = self.backend.member.max.or(config.backend_connections);
-        max.is_some_and(|max| self.backend.active() as usize >= max)
+    fn is_full(&self) -> bool {
+        self.max
+            .is_some_and(|max| self.backend.active() as usize >= max)
     }
+}
+
+fn member_max(member: &Member, config: &PoolConfig) -> Option<usize> {
+    member.max.or(config.backend_connections)
 }
 
 /// A request's hold on a backend, which ends when this is dropped.
@@ -522,7 +550,10 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.backend.ends();
-        self.pool.a_place_is_free();
+        let others_wait = !self.pool.lock().line.is_empty();
+        if others_wait {
+            self.pool.shared.moved.notify_all();
+        }
     }
 }
 

@@ -170,6 +170,14 @@ impl Budget {
         }
     }
 
+    /// Goes by other numbers from now on, with what has happened so far.
+    pub fn set(&mut self, config: RetryConfig) {
+        let Self {
+            percent, reserve, ..
+        } = Self::new(config);
+        (self.percent, self.reserve) = (percent, reserve);
+    }
+
     /// A request has come.
     pub fn deposit(&mut self, now: Duration) {
         self.advance(now);

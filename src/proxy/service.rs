@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::admin::{self, Admin, Pools, Token};
+use super::backend::Member;
 use super::checks;
 use super::config::Config;
 use super::handler::Clients;
@@ -247,14 +248,12 @@ fn put_to_work(config: Config, older: Option<&Setup>, log: &Log) -> Result<Setup
                 [("pool", &wanted.name), ("backend", backend)];
             log.warn("load-balancer", "a backend's name has no address", &fields);
         }
-        let (wanted, members, log) = (wanted.clone(), resolved.members, log.clone());
         let pool = Arc::new(match known {
-            Some(known) => Pool::after(known, wanted, members, log),
-            None => Pool::new(wanted, members, log),
+            Some(known) => Pool::after(known, wanted.clone(), log.clone()),
+            None => Pool::new(wanted.clone(), Vec::new(), log.clone()),
         });
-        pool.set_found(names.found());
         pools.push(pool.clone());
-        young.push((pool, names));
+        young.push((pool, names, resolved.members));
     }
     let target = config.access_log.as_ref().map(|target| target.to_string());
     let failed = |error| StartError::AccessLog(target.unwrap_or_default(), error);
@@ -262,24 +261,32 @@ fn put_to_work(config: Config, older: Option<&Setup>, log: &Log) -> Result<Setup
     if let Some(access) = &setup.access_log {
         access.complain_to(log.clone());
     }
-    let lives: Vec<_> = young.iter().map(|(pool, _)| pool.life().clone()).collect();
-    for (pool, names) in young {
+    let mut begun = Vec::new();
+    for (pool, names, members) in young {
+        begun.push((pool.clone(), pool.take_over(members)));
+        pool.set_found(names.found());
         if let Err(error) = look_after(pool, names, log) {
-            lives.iter().for_each(Stopper::stop); // nobody will use these pools
+            give_back(begun, older);
             return Err(StartError::Thread(error));
         }
     }
     // Only now, when nothing can fail any more.
     for gone in older.iter().flat_map(|older| &older.pools) {
-        if setup.pools.iter().any(|pool| Arc::ptr_eq(pool, gone)) {
-            continue;
-        }
-        gone.life().stop();
-        if let Some(heir) = setup.pool(gone.name()) {
-            gone.leave_to(heir);
+        if !setup.pools.iter().any(|pool| Arc::ptr_eq(pool, gone)) {
+            gone.life().stop();
         }
     }
     Ok(setup)
+}
+
+/// Lets the older pools go on with what they had: nobody will use those that had taken over.
+fn give_back(begun: Vec<(Arc<Pool>, Vec<Member>)>, older: Option<&Setup>) {
+    for (pool, before) in begun {
+        pool.life().stop();
+        if let Some(older) = older.and_then(|older| older.pool(pool.name())) {
+            older.take_over(before);
+        }
+    }
 }
 
 /// Starts the threads of a pool, which end with its life.

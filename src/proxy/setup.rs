@@ -6,7 +6,8 @@
 //!                  +── pools and backends of the same name bring their connections and health
 //! ```
 //!
-//! A request keeps the setup it began with, so nothing that is under way is disturbed.
+//! A request keeps the setup it began with, so nothing that is under way is disturbed. Only the backends
+//! of its pool are those of now, as they are when a name's addresses change.
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;

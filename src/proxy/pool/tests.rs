@@ -27,6 +27,7 @@ fn old(members: &[Member], set: impl FnOnce(&mut PoolConfig)) -> Arc<Pool> {
         .map(|member| Seat {
             backend: Arc::new(Backend::new(member.clone(), &pool.config)),
             health: Health::new(pool.config.health),
+            max: member_max(member, &pool.config),
         })
         .collect();
     Arc::new(pool)
@@ -36,8 +37,8 @@ fn old(members: &[Member], set: impl FnOnce(&mut PoolConfig)) -> Arc<Pool> {
 fn reloaded(older: &Arc<Pool>, members: &[Member], set: impl FnOnce(&mut PoolConfig)) -> Arc<Pool> {
     let mut config = older.config.clone();
     set(&mut config);
-    let pool = Arc::new(Pool::after(older, config, members.to_vec(), Log::off()));
-    older.leave_to(&pool);
+    let pool = Arc::new(Pool::after(older, config, Log::off()));
+    pool.take_over(members.to_vec());
     pool
 }
 
@@ -125,24 +126,97 @@ fn another_weight_does_not_end_a_drain() {
     );
 }
 
-#[test]
-fn a_request_from_before_a_reload_wakes_who_waits_for_its_place() {
-    let one = [member(1, 1)];
-    let older = old(&one, |config| config.backend_connections = Some(1));
-    let lease = older.take(0, &[]).ok().unwrap();
-    // Twice: the one between has no request of its own.
-    let between = reloaded(&older, &one, |config| config.queue = 7);
-    let pool = reloaded(&between, &one, |config| config.queue = 8);
-    // Somebody waits in line, and hears nothing before this thread waits, too.
+/// Stands in line in front of a pool, and hears that a lease has ended.
+fn is_woken_by_the_end_of(lease: Lease, pool: &Arc<Pool>) {
     let mut desk = pool.lock();
     desk.line.push(Waiting {
         ticket: 0,
         tried_some: false,
     });
+    // The end needs the lock, too, which is free only when this thread waits.
     let ends = std::thread::spawn(move || drop(lease));
-    let (desk, waited) = pool.moved.wait_timeout(desk, HOUR / 60).unwrap();
+    let (mut desk, waited) = pool.shared.moved.wait_timeout(desk, HOUR / 60).unwrap();
     assert!(!waited.timed_out(), "nobody was woken");
+    desk.line.clear();
     drop(desk);
     ends.join().unwrap();
+    assert!(pool.take(0, &[]).is_ok(), "its place is not free");
+}
+
+#[test]
+fn a_request_from_before_a_reload_wakes_who_waits_for_its_place() {
+    let one = [member(1, 1)];
+    let older = old(&one, |config| config.backend_connections = Some(1));
+    let lease = older.take(0, &[]).ok().unwrap();
+    // Twice: of the one between nothing is left.
+    let between = reloaded(&older, &one, |config| config.queue = 7);
+    let pool = reloaded(&between, &one, |config| config.queue = 8);
+    drop(between);
+    is_woken_by_the_end_of(lease, &pool);
     assert_eq!(pool.standings()[0].active, 0);
+}
+
+#[test]
+fn a_request_in_line_since_before_a_reload_gets_the_place_of_one_from_after_it() {
+    let one = [member(1, 1)];
+    let older = old(&one, |config| config.backend_connections = Some(1));
+    let first = older.take(0, &[]).ok().unwrap();
+    let pool = reloaded(&older, &one, |config| config.queue = 7);
+    drop(first);
+    let lease = pool.take(0, &[]).ok().unwrap();
+    is_woken_by_the_end_of(lease, &older);
+}
+
+#[test]
+fn a_request_from_before_a_reload_that_shows_that_a_backend_is_back_is_believed() {
+    let one = [member(1, 1)];
+    let older = old(&one, |config| {
+        config.health.max_failures = 1;
+        config.health.ejection = HOUR / 2;
+    });
+    // Ejected at the beginning of the hour.
+    let mut health = Health::new(older.config.health);
+    health.failed(Duration::ZERO);
+    older.lock().seats[0].health = health;
+    let trial = older.take(0, &[]).ok().unwrap();
+    let pool = reloaded(&older, &one, |config| config.queue = 7);
+    trial.succeeded();
+    assert_eq!(pool.standings()[0].state, State::Up);
+}
+
+#[test]
+fn a_drain_while_a_reload_is_under_way_is_kept() {
+    let one = [member(1, 1)];
+    let older = old(&one, |_| {});
+    let pool = Pool::after(&older, older.config.clone(), Log::off());
+    assert!(older.drain("127.0.0.1:1"));
+    pool.take_over(one.to_vec());
+    assert_eq!(pool.standings()[0].state, State::Draining);
+}
+
+#[test]
+fn what_looks_after_the_older_pool_says_nothing_any_more() {
+    let one = [member(1, 1)];
+    let older = old(&one, |config| {
+        config.health_path = Some("/".into());
+        config.health.fall = 1;
+    });
+    let backend = older.standings()[0].backend.clone();
+    let pool = reloaded(&older, &one, |config| config.health_path = None);
+    older.set_members(vec![member(2, 1)]);
+    older.checked(&backend, Err(&"no"));
+    let standing = pool.standings()[0].clone();
+    assert_eq!(
+        (standing.backend.name(), standing.state),
+        ("127.0.0.1:1", State::Up)
+    );
+}
+
+#[test]
+fn who_is_ejected_is_back_when_there_are_no_ejections_any_more() {
+    let one = [member(1, 1)];
+    let older = old(&one, |config| config.health.max_failures = 1);
+    older.take(0, &[]).ok().unwrap().failed();
+    let pool = reloaded(&older, &one, |config| config.health.max_failures = 0);
+    assert_eq!(pool.standings()[0].state, State::Up);
 }
