@@ -1,8 +1,8 @@
 //! The nodes of a cluster, as each of them sees itself.
 
 use std::collections::BTreeSet;
-use std::sync::mpsc;
-use std::thread;
+use std::io;
+use std::thread::{self, ScopedJoinHandle};
 
 use groundwire::cli::json::{Object, array};
 use groundwire::echo::printable;
@@ -21,7 +21,8 @@ pub struct Row {
 }
 
 /// Asks the servers, and all members that they name: those that are known at one time at once, so
-/// that silent ones cost the time of one.
+/// that silent ones cost the time of one. Where a node is, its members may see differently: one that
+/// was removed knows old addresses. So an address at which nobody answered is not the last word.
 pub fn look_around(client: &Client, servers: &[&str]) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     let mut asked = BTreeSet::new();
@@ -31,22 +32,23 @@ pub fn look_around(client: &Client, servers: &[&str]) -> Vec<Row> {
         .collect();
     while !to_ask.is_empty() {
         to_ask.retain(|(id, address)| {
-            let known = id.is_some() && rows.iter().any(|row| row.id == *id);
-            !known && asked.insert(address.clone())
+            let row = rows.iter().find(|row| id.is_some() && row.id == *id);
+            row.is_none_or(|row| row.seen.is_err()) && asked.insert(address.clone())
         });
         let (round, addresses) = to_ask.drain(..).unzip::<_, _, Vec<_>, Vec<_>>();
         let seen = ask_all(client, &addresses);
-        for (index, seen) in seen {
+        for ((named, address), seen) in round.into_iter().zip(addresses).zip(seen) {
             if let Ok(status) = &seen {
                 let members = status.membership.addresses.iter();
                 to_ask.extend(members.map(|(id, address)| (Some(*id), address.clone())));
             }
-            let named = round.get(index).copied().flatten();
             let id = seen.as_ref().ok().map(|status| status.id).or(named);
-            let known = id.is_some() && rows.iter().any(|row| row.id == id);
-            let address = addresses.get(index).cloned().unwrap_or_default();
-            if !known {
-                rows.push(Row { id, address, seen });
+            let before = rows.iter_mut().find(|row| id.is_some() && row.id == id);
+            let row = Row { id, address, seen };
+            match before {
+                None => rows.push(row),
+                Some(before) if before.seen.is_err() && row.seen.is_ok() => *before = row,
+                Some(_) => {}
             }
         }
     }
@@ -56,24 +58,22 @@ pub fn look_around(client: &Client, servers: &[&str]) -> Vec<Row> {
     rows
 }
 
-/// What each of the servers said, by its place among them.
-fn ask_all(client: &Client, servers: &[String]) -> Vec<(usize, Result<NodeStatus, StoreError>)> {
-    let (tell, told) = mpsc::channel();
+/// What each of the servers said, in their order.
+fn ask_all(client: &Client, servers: &[String]) -> Vec<Result<NodeStatus, StoreError>> {
     thread::scope(|scope| {
-        for (index, server) in servers.iter().enumerate() {
-            let tell = tell.clone();
-            let ask = move || {
-                let _ = tell.send((index, client.status(server))); // `told` outlives the threads
-            };
+        let ask = |server: &String| client.status(server);
+        let begin = |server| {
             let thread = thread::Builder::new().name("status".into());
-            // Without a thread to be had, one after the other.
-            if thread.spawn_scoped(scope, ask.clone()).is_err() {
-                ask();
-            }
-        }
-    });
-    drop(tell);
-    told.into_iter().collect()
+            (server, thread.spawn_scoped(scope, move || ask(server)))
+        };
+        let asking: Vec<_> = servers.iter().map(begin).collect();
+        let end = |(server, asking): (_, io::Result<ScopedJoinHandle<_>>)| {
+            // No thread to be had, or one that panicked: ask here.
+            let seen = asking.ok().and_then(|asking| asking.join().ok());
+            seen.unwrap_or_else(|| ask(server))
+        };
+        asking.into_iter().map(end).collect()
+    })
 }
 
 const HEAD: [&str; 9] = [

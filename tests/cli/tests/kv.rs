@@ -306,7 +306,7 @@ fn silent_nodes_are_asked_for_their_status_at_once() {
             assert!(stream.peek(&mut [0]).unwrap() > 0);
             stream
         };
-        listeners.iter().map(greeted).collect::<Vec<_>>();
+        drop(listeners.iter().map(greeted).collect::<Vec<_>>());
     });
     let status = client(&servers, &["status"]).assert().code(1);
     let table = String::from_utf8(status.get_output().stdout.clone()).unwrap();
@@ -330,6 +330,42 @@ fn a_node_that_is_away_costs_the_others_no_snapshot() {
     let why = String::from_utf8(taken.get_output().stderr.clone()).unwrap();
     let refused = "connect tcp 127.0.0.1:1: connection refused\n";
     assert!(why.ends_with(refused), "{why}");
+}
+
+/// Where a node is, its members may see differently, and who knows best may be heard late.
+#[test]
+fn a_node_that_one_member_looks_for_in_vain_is_shown_where_another_has_it() {
+    let data = tempfile::tempdir().unwrap();
+    let start = |id: &str, more: &[&str]| {
+        let folder = data.path().join(id).display().to_string();
+        let args = ["--id", id, "--data", &folder, "--listen", "127.0.0.1:0"];
+        let server = Running::start("kv-server", &[&args, more].concat());
+        let line = server.line().unwrap();
+        let address = line.strip_prefix("listening on tcp ").unwrap().to_string();
+        (server, address)
+    };
+    let (one, two, three) = (start("1", &[]), start("2", &[]), start("3", &["--join"]));
+    let learns = |at: &str, id: &str, address: &str| {
+        let add = ["add-node", "--learner", id, address];
+        client(at, &add).assert().success();
+    };
+    // The first knows the second, by a number that is not its own, and of the third what is wrong.
+    learns(&one.1, "9", &two.1);
+    learns(&one.1, "3", "127.0.0.1:1");
+    learns(&two.1, "3", &three.1);
+    let status = client(&one.1, &["status"]).assert().success();
+    let table = String::from_utf8(status.get_output().stdout.clone()).unwrap();
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .map(|line| line.split_whitespace().take(2).collect())
+        .collect();
+    let expected = [
+        ["node", "address"],
+        ["1", &one.1],
+        ["2", &two.1],
+        ["3", &three.1],
+    ];
+    assert_eq!(rows, expected, "{table}");
 }
 
 #[test]
