@@ -1,14 +1,16 @@
 //! What the cluster's client says of a server that does not make sense.
 
 use std::net::TcpListener;
+use std::thread;
 use std::time::{Duration, Instant};
 
+use groundwire::kv::service::Problem;
 use groundwire::kv::{Client, ClientConfig, Store, StoreError};
 use groundwire::net::{self, Network};
 use groundwire::raft::Command;
 use groundwire::raft::sessions::{Answer, Request};
 use groundwire::rpc::{Call, RpcHandler, ServerConfig, Service, Traits};
-use groundwire::server::{Config, Server};
+use groundwire::server::{Config, Running, Server};
 use groundwire::wire;
 
 use crate::support::PATIENCE;
@@ -48,4 +50,40 @@ fn a_change_whose_reply_cannot_be_read_is_perhaps_done() {
     };
     assert!(why.contains("the reply cannot be read"), "{why}");
     running.stop().unwrap();
+}
+
+/// Answers each wish to add a node with this problem.
+fn refuses(problem: impl Fn() -> Problem + Send + Sync + 'static) -> (String, Running) {
+    let add = move |_: &Call<'_>, _: (u64, String, bool)| Ok(Err::<(), _>(problem()));
+    let service = Service::new("Kv").method("Add", Traits::default(), add);
+    let handler = RpcHandler::new(ServerConfig::default(), vec![service]);
+    let listener = net::listen(Network::Tcp, "127.0.0.1:0").unwrap();
+    let address = listener.local_addr().to_string();
+    let running = Server::new(Config::default(), handler).start(listener);
+    (address, running.unwrap())
+}
+
+/// Whoever is asked at the last moment, perhaps a follower, which knows only who leads.
+#[test]
+fn when_a_leader_refuses_until_the_time_is_over_its_reason_is_told() {
+    let why = || "a change of membership is under way".into();
+    let (leader, leads) = refuses(move || Problem::NotDone(why()));
+    let there = leader.clone();
+    let (follower, follows) = refuses(move || Problem::Elsewhere(Some(there.clone())));
+    let asking = (1..=40).map(|n| {
+        let client = Client::new(ClientConfig {
+            time: Duration::from_millis(50 * n),
+            ..ClientConfig::new(vec![follower.clone()])
+        });
+        thread::spawn(move || client.add(4, "127.0.0.1:1", false).unwrap_err())
+    });
+    let asking: Vec<_> = asking.collect();
+    let told = asking.into_iter().map(|asking| asking.join().unwrap());
+    let told: Vec<String> = told.map(|error| error.to_string()).collect();
+    let beside = told.iter().find(|error| error.contains("is said to be"));
+    assert_eq!(beside, None);
+    let reason = format!("not done, try again: {leader}: {}", why());
+    assert!(told.contains(&reason), "{told:?}");
+    leads.stop().unwrap();
+    follows.stop().unwrap();
 }

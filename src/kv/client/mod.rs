@@ -210,6 +210,7 @@ impl Shared {
         call: impl Fn(&KvClient<Timed<'_>>) -> Result<Result<R, Problem>, CallError>,
     ) -> Result<Ran<R>, StoreError> {
         let (mut doubted, mut hops, mut strangers, mut pause) = (false, 0, 0, FIRST_PAUSE);
+        let mut reason = None::<(String, String)>; // who could not do it last, and why
         loop {
             let server = self.route.server();
             let by = deadline.earlier(Deadline::after(try_time));
@@ -223,7 +224,11 @@ impl Shared {
                     if hops % HOPS != 0 {
                         continue;
                     }
-                    format!("{server}: the leader is said to be {leader}")
+                    match &reason {
+                        // It is, and has said why it does not do it.
+                        Some((told_by, why)) if *told_by == leader => format!("{leader}: {why}"),
+                        _ => format!("{server}: the leader is said to be {leader}"),
+                    }
                 }
                 Ok(Err(Problem::Elsewhere(_))) => {
                     self.route.pass(&server);
@@ -233,7 +238,9 @@ impl Shared {
                     // Perhaps it is this node that cannot: one whose disk is full does not even
                     // learn who leads, while the others have long had a leader.
                     self.route.pass(&server);
-                    format!("{server}: {why}")
+                    let told = format!("{server}: {why}");
+                    reason = Some((server, why));
+                    told
                 }
                 Ok(Err(Problem::Unknown(why))) => {
                     doubted = true;
