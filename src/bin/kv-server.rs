@@ -356,13 +356,14 @@ fn peers(args: &Args) -> Result<BTreeMap<NodeId, String>, UsageError> {
     for part in args.values("peers").flat_map(|list| list.split(',')) {
         let wrong = |why: String| UsageError::bad_value("--peers", part, why);
         let Peer(id, address) = part.parse().map_err(wrong)?;
+        if peers.contains_key(&id) {
+            return Err(wrong("the node is named twice".into()));
+        }
         // A line that was copied: one of the two would be away for ever, and nobody would say why.
         if let Some((other, _)) = peers.iter().find(|(_, there)| **there == address) {
             return Err(wrong(format!("node {other} has the same address")));
         }
-        if peers.insert(id, address).is_some() {
-            return Err(wrong("the node is named twice".into()));
-        }
+        peers.insert(id, address);
     }
     Ok(peers)
 }

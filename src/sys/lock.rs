@@ -35,7 +35,8 @@ mod tests {
     #[test]
     fn a_lock_is_held_until_its_file_closes_and_no_link_is_followed() {
         let folder = std::env::temp_dir().join(format!("groundwire-lock-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
+        let _ = std::fs::remove_dir_all(&folder); // of a test that was killed
+        std::fs::create_dir(&folder).unwrap();
         let (path, link) = (folder.join("lock"), folder.join("link"));
         let held = take(&path).unwrap();
         assert_eq!(take(&path).unwrap_err().kind(), io::ErrorKind::WouldBlock);

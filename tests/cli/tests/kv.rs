@@ -414,6 +414,10 @@ fn wrong_calls_are_told_and_status_2() {
             &["--id", "1", "--data", "x", "--peers", "1=a:1,2=b:1,3=b:1"],
             "--peers 3=b:1: node 2 has the same address",
         ),
+        (
+            &["--id", "1", "--data", "x", "--peers", "1=a:1,1=a:1"],
+            "--peers 1=a:1: the node is named twice",
+        ),
     ] {
         let output = program("kv-server").args(args).assert().code(2).stdout("");
         let stderr = String::from_utf8(output.get_output().stderr.clone()).unwrap();
