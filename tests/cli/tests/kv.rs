@@ -292,6 +292,18 @@ fn a_request_that_nobody_answers_says_what_is_known() {
 }
 
 #[test]
+fn the_status_of_more_nodes_than_are_asked_at_once_has_a_line_for_each() {
+    let servers: Vec<String> = (1..=40).map(|host| format!("127.0.0.{host}:1")).collect();
+    let status = client(&servers.join(","), &["status"]).assert().code(1);
+    let table = String::from_utf8(status.get_output().stdout.clone()).unwrap();
+    assert_eq!(table.lines().count(), 41, "{table}");
+    for server in servers {
+        let its = format!("?     {server} ");
+        assert!(table.contains(&its), "{its}: {table}");
+    }
+}
+
+#[test]
 fn silent_nodes_are_asked_for_their_status_at_once() {
     let listeners: Vec<TcpListener> = (0..6)
         .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
