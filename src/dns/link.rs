@@ -9,14 +9,14 @@
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use super::chain::Answer;
 use super::exchange::{Exchange, Reply, Step, Try};
 use super::lookup::{Failure, Lookup};
 use super::message::MAX_MESSAGE;
-use crate::net::{Conn, Deadline, Transport, plain_words};
+use crate::net::{Conn, DatagramSocket, Deadline, Transport, plain_words};
 
 /// What can be carried: says what to send and how long to wait, until it is over.
 pub(super) trait Carried {
@@ -95,7 +95,7 @@ pub(super) fn carry<C: Carried>(carried: &mut C, epoch: Instant) -> C::Outcome {
 /// Tells of a failure; but that time is over, the next poll sees for itself.
 fn unless_late(carried: &mut impl Carried, error: &io::Error) {
     match error.kind() {
-        ErrorKind::TimedOut | ErrorKind::WouldBlock => {}
+        ErrorKind::TimedOut => {}
         ErrorKind::UnexpectedEof => carried.unreachable("connection closed early".into()),
         _ => carried.unreachable(plain_words(error)),
     }
@@ -115,7 +115,7 @@ struct Link {
 }
 
 enum Socket {
-    Udp(UdpSocket),
+    Udp(DatagramSocket),
     Tcp(Conn),
 }
 
@@ -128,12 +128,8 @@ impl Link {
     ) -> io::Result<Self> {
         let socket = match transport {
             Transport::Udp => {
-                let any: SocketAddr = match server {
-                    SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-                    SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-                };
-                let socket = UdpSocket::bind(any)?;
-                socket.connect(server)?;
+                let socket = DatagramSocket::connected(server)?;
+                socket.set_write_deadline(Deadline::at(until));
                 socket.send(octets)?;
                 Socket::Udp(socket)
             }
@@ -155,14 +151,8 @@ impl Link {
     fn receive<'a>(&mut self, buffer: &'a mut [u8], until: Instant) -> io::Result<&'a [u8]> {
         match &mut self.socket {
             Socket::Udp(socket) => {
-                let length = loop {
-                    socket.set_read_timeout(Some(left(until)?))?;
-                    match socket.recv(buffer) {
-                        // A call with a time-out is not restarted after a stop (signal(7)).
-                        Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                        received => break received?,
-                    }
-                };
+                socket.set_read_deadline(Deadline::at(until));
+                let length = socket.recv(buffer)?;
                 Ok(buffer.get(..length).unwrap_or_default())
             }
             Socket::Tcp(conn) => {

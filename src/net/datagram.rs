@@ -177,6 +177,12 @@ impl ListenConfig {
 }
 
 impl DatagramSocket {
+    /// A UDP socket that is connected to this peer, whose address is known already.
+    pub(crate) fn connected(peer: SocketAddr) -> io::Result<Self> {
+        let socket = Socket::Udp(dial_udp(peer, None)?);
+        Ok(Self::new(socket, Network::Udp, None))
+    }
+
     fn new(socket: Socket, network: Network, file: Option<SocketFile>) -> Self {
         let (reading, writing) = (Timer::new(), Timer::new());
         let closed = AtomicBool::new(false);
