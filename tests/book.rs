@@ -25,6 +25,8 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use groundwire::cli::temporary;
+
 /// How long a command of the book may take to print what it should.
 const PATIENCE: Duration = Duration::from_secs(30);
 const LANGUAGES: [&str; 6] = ["console", "text", "rust", "toml", "json", "ini"];
@@ -273,11 +275,8 @@ cd() { [ "$1" = groundwire ] || builtin cd "$@"; }
 "#;
 
 impl Session {
-    fn start(number: usize) -> Self {
-        let name = format!("groundwire-book-{}-{number}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
-        let _ = fs::remove_dir_all(&folder); // of a test that was killed
-        fs::create_dir(&folder).unwrap();
+    fn start() -> Self {
+        let folder = temporary("groundwire-book", "", |path| fs::create_dir(path)).unwrap();
         for name in [
             "src",
             "docs",
@@ -454,7 +453,7 @@ fn missing_tool(steps: &[Step]) -> Option<&'static str> {
     used.into_iter().find(absent).copied()
 }
 
-fn run_session(body: &[String], number: usize) -> Result<(), String> {
+fn run_session(body: &[String]) -> Result<(), String> {
     let steps = steps(body);
     if let Some(tool) = missing_tool(&steps) {
         println!("skipped: {tool} is not installed");
@@ -464,7 +463,7 @@ fn run_session(body: &[String], number: usize) -> Result<(), String> {
         println!("skipped: {why}");
         return Ok(());
     }
-    let mut session = Session::start(number);
+    let mut session = Session::start();
     for (number, step) in steps.iter().enumerate() {
         let said = session.run(step, number);
         said.map_err(|why| format!("$ {}\n    {why}", step.command))?;
@@ -531,7 +530,7 @@ fn every_command_shown_runs_and_prints_what_is_shown() {
             .filter(|fence| fence.language == "console")
         {
             number += 1;
-            if let Err(why) = run_session(&fence.body, number) {
+            if let Err(why) = run_session(&fence.body) {
                 faults.push(format!("{name}:{}: {why}", fence.line));
             }
         }
@@ -676,18 +675,15 @@ fn the_checks_find_what_they_look_for() {
     assert!(matches("served ... in ... s", "served 3 in 0.1 s") && matches("a", "a"));
     assert!(!matches("served ... s", "refused 3 s") && !matches("a", "ab"));
 
+    assert_eq!(run_session(&body("$ echo one; echo two\none\n...")), Ok(()));
     assert_eq!(
-        run_session(&body("$ echo one; echo two\none\n..."), 9001),
-        Ok(())
-    );
-    assert_eq!(
-        run_session(&body("$ seq 9\n1\n...\n8\n9\n$ false; echo $?\n1"), 9002),
+        run_session(&body("$ seq 9\n1\n...\n8\n9\n$ false; echo $?\n1")),
         Ok(())
     );
     // A job's line that is early belongs to the command after, and to no later one.
     let early = "$ mkfifo f\n$ (read x <f; echo $x; echo >f) &\n$ echo word >f; cat f >/dev/null\n";
     let shown = format!("{early}$ true\nword");
-    assert_eq!(run_session(&body(&shown), 9004), Ok(()));
+    assert_eq!(run_session(&body(&shown)), Ok(()));
     let [missing, late] = [early.to_string(), format!("{early}$ true\n$ true\nword")];
     for wrong in [
         &missing,
@@ -697,6 +693,6 @@ fn the_checks_find_what_they_look_for() {
         "$ seq 9\n1\n...\n7",
         "$ cargo publish",
     ] {
-        assert!(run_session(&body(wrong), 9003).is_err(), "{wrong}");
+        assert!(run_session(&body(wrong)).is_err(), "{wrong}");
     }
 }

@@ -27,6 +27,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use groundwire::cli::temporary;
 use groundwire::server::Stopper;
 
 use cluster::Cluster;
@@ -109,11 +110,7 @@ struct Kept(PathBuf);
 
 impl Kept {
     fn new() -> Self {
-        let name = format!("groundwire-kv-faults-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        let _ = fs::remove_dir_all(&path); // kept long ago by a process of the same id
-        fs::create_dir(&path).unwrap();
-        Self(path)
+        Self(temporary("groundwire-kv-faults", "", |path| fs::create_dir(path)).unwrap())
     }
 }
 

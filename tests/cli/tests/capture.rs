@@ -1,9 +1,9 @@
 //! capture: files and interfaces through the program, beside tshark and tcpdump.
 
-use std::path::PathBuf;
 use std::process::Output;
 
 use groundwire_cli_tests::{Running, installed, program};
+use tempfile::TempDir;
 
 /// A classic file: two datagrams a second apart, 10.0.0.1 to 10.0.0.2 and back.
 fn file() -> Vec<u8> {
@@ -26,24 +26,17 @@ fn file() -> Vec<u8> {
 }
 
 /// A folder of this test's own.
-struct Folder(PathBuf);
+struct Folder(TempDir);
 
 impl Folder {
-    fn new(test: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("capture-{test}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        std::fs::write(path.join("in.pcap"), file()).unwrap();
-        Self(path)
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("in.pcap"), file()).unwrap();
+        Self(folder)
     }
 
     fn path(&self, name: &str) -> String {
-        self.0.join(name).to_str().unwrap().to_string()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        self.0.path().join(name).to_str().unwrap().to_string()
     }
 }
 
@@ -72,7 +65,7 @@ const LINES: &str = "    1   0.000000     10.0.0.1 → 10.0.0.2     UDP 46 40000
 
 #[test]
 fn each_packet_has_a_line_in_the_shape_of_tshark() {
-    let folder = Folder::new("lines");
+    let folder = Folder::new();
     assert_eq!(shown(&["-n", "-r", &folder.path("in.pcap")]), LINES);
     assert_eq!(shown(&["-nnr", "-"]), LINES);
     assert_eq!(shown(&["-r", "-"]), LINES);
@@ -172,7 +165,7 @@ fn a_file_that_is_cut_shows_its_whole_packets_and_ends_with_an_error() {
 
 #[test]
 fn what_is_written_in_each_format_is_read_by_all() {
-    let folder = Folder::new("formats");
+    let folder = Folder::new();
     for (name, format, shows) in [
         ("a.pcap", None, LINES.to_string()),
         ("b.pcapng", None, LINES.replace("000000 ", "000000000 ")),
@@ -215,7 +208,7 @@ fn what_is_written_in_each_format_is_read_by_all() {
 
 #[test]
 fn the_file_that_is_read_is_never_overwritten() {
-    let folder = Folder::new("same");
+    let folder = Folder::new();
     let path = folder.path("in.pcap");
     let output = capture(&["-r", &path, "-w", &path], b"");
     assert!(text(&output.stderr).ends_with("-r and -w name the same file\n"));
@@ -241,7 +234,7 @@ fn a_device_may_be_read_and_written_at_once() {
 #[test]
 fn a_full_disk_behind_standard_output_is_told_by_that_name() {
     let full = std::fs::File::create("/dev/full").unwrap();
-    let folder = Folder::new("full");
+    let folder = Folder::new();
     let output = std::process::Command::new(groundwire_cli_tests::path("capture"))
         .args(["-r", &folder.path("in.pcap"), "-w", "-"])
         .stdout(full)
@@ -331,7 +324,7 @@ fn on_loopback(args: &[&str]) -> Option<Running> {
 
 #[test]
 fn a_live_capture_shows_and_writes_what_passes() {
-    let folder = Folder::new("live");
+    let folder = Folder::new();
     let path = folder.path("out.pcapng");
     let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
