@@ -39,7 +39,7 @@ pub const SPEC: Spec = Spec {
         Opt::value(
             "write",
             "FILE",
-            "write what passes as packets, for Wireshark",
+            "write what passes as packets: pcap, or pcapng where FILE ends so",
         )
         .short('w'),
         Opt::value(

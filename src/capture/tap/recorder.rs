@@ -16,7 +16,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::conversation::{Conversation, Datagrams, other};
 use super::transcript::{Show, Transcript};
 use crate::capture::decode::{Decoder, Settings};
-use crate::capture::file::{CaptureWriter, FileError, Precision};
+use crate::capture::file::{CaptureWriter, FileError, Interface, Precision};
 use crate::capture::flow::{Direction, Ends, Rule};
 use crate::capture::packet::{LinkType, Packet};
 use crate::capture::show::{Options, Summary};
@@ -114,10 +114,18 @@ impl Recorder {
         }
     }
 
-    /// The same with a pcap file, made anew; at most `snap` bytes of each packet (0 is all).
+    /// The same with a file, made anew: pcapng where its name ends so, else pcap. At most `snap`
+    /// bytes of each packet are written (0 is all).
     pub fn with_file(mut self, path: &Path, snap: u32) -> Result<Self, FileError> {
         let parts = WholeParts::create(path)?;
-        let mut file = CaptureWriter::pcap(parts, LinkType::RAW, snap, Precision::Nano)?;
+        let mut file = match path.extension().is_some_and(|end| end == "pcapng") {
+            false => CaptureWriter::pcap(parts, LinkType::RAW, snap, Precision::Nano)?,
+            true => {
+                let mut file = CaptureWriter::pcapng(parts)?;
+                file.add_interface(0, &Interface::new(LinkType::RAW, snap, Some("wiretap")))?;
+                file
+            }
+        };
         file.flush()?;
         lock(&self.sinks).file = Some(file);
         self.path = path.to_path_buf();

@@ -163,12 +163,17 @@ fn resets_refusals_unix_sockets_and_datagrams_are_clean_too() {
     assert_clean(&path("refused.pcap"), 2);
 
     let echo = Server::tcp(&[]);
-    let resets = tap(&echo.address, &["--reset", "3", "-w", &text("reset.pcap")]);
+    let resets = tap(
+        &echo.address,
+        &["--reset", "3", "-w", &text("reset.pcapng")],
+    );
     let mut conn = connect(&resets);
     conn.write_all(b"hello\n").unwrap();
     assert!(conn.read_to_end(&mut Vec::new()).is_err());
     assert_eq!(resets.end_by("TERM").code, Some(0));
-    assert_clean(&path("reset.pcap"), 6);
+    assert_clean(&path("reset.pcapng"), 6);
+    let section = fs::read(path("reset.pcapng")).unwrap();
+    assert!(section.starts_with(b"\n\r\r\n"), "pcapng by its name");
 
     let unix = Server::unix(&text("echo.sock"), &[]);
     let (listen, file) = (text("tap.sock"), text("unix.pcap"));
