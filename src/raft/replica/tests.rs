@@ -58,7 +58,12 @@ fn founding(nodes: u64) -> Restored {
 }
 
 impl Cluster {
-    fn new(nodes: u64, config: ReplicaConfig) -> Self {
+    fn new(nodes: u64, mut config: ReplicaConfig) -> Self {
+        if nodes > 1 {
+            // Leaders are to stay while a busy machine does not run them.
+            config.raft.election_timeout_min = Duration::from_secs(1);
+            config.raft.election_timeout_max = Duration::from_secs(2);
+        }
         let mut cluster = Self {
             net: Net::default(),
             nodes: BTreeMap::new(),
