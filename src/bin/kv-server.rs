@@ -2,8 +2,9 @@
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::PathBuf;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::{Arc, mpsc};
@@ -251,6 +252,7 @@ fn local(
     let folder = match args.value("data") {
         Some(data) => {
             fs::create_dir_all(data).what(format_args!("making {data}"))?;
+            node_folders(Path::new(data), count)?;
             PathBuf::from(data)
         }
         None => {
@@ -260,10 +262,38 @@ fn local(
         }
     };
     let node = |(id, listener): (NodeId, Listener)| {
-        let data = folder.join(format!("node-{id}"));
+        let data = node_folder(&folder, id);
         Ok((config(args, id, data, addresses.clone())?, listener))
     };
     (1..).zip(listeners).map(node).collect()
+}
+
+/// Where node `id` of a local cluster keeps what it has.
+fn node_folder(data: &Path, id: NodeId) -> PathBuf {
+    data.join(format!("node-{id}"))
+}
+
+/// Makes the folders of all nodes, unless they are there. Where only some are, the others would found
+/// a cluster that these know nothing of, or vote a second time if they had been there and were lost.
+fn node_folders(data: &Path, count: u64) -> Result<(), Failure> {
+    let is_there = |id: &NodeId| node_folder(data, *id).exists();
+    let (there, missing): (Vec<_>, Vec<_>) = (1..=count).partition(is_there);
+    if let (Some(there), Some(missing)) = (there.first(), missing.first()) {
+        let why = format!(
+            "{}: has node-{there} and no node-{missing}; a node more is one of its own, with --join",
+            data.display()
+        );
+        return Err(Failure::Failed(why));
+    }
+    let make = |id| {
+        let folder = node_folder(data, id);
+        let made = DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder);
+        made.what(format_args!("making {}", folder.display()))
+    };
+    missing.into_iter().try_for_each(make)
 }
 
 /// Listeners on ports that follow each other; from port 0 on, on whichever are free.

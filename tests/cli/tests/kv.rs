@@ -280,6 +280,27 @@ fn the_folder_of_a_local_cluster_is_there_while_it_runs_and_goes_however_it_ends
 }
 
 #[test]
+fn a_local_cluster_does_not_grow_by_a_larger_number() {
+    let data = tempfile::tempdir().unwrap();
+    let path = data.path().to_str().unwrap();
+    let with = |count| {
+        let listen = ["--listen", "127.0.0.1:0", "--data", path];
+        [&["--local-cluster", count], &listen[..]].concat()
+    };
+    for count in ["2", "2", "1"] {
+        let server = Running::start("kv-server", &with(count));
+        assert!(server.line().unwrap().starts_with("listening on tcp "));
+        let ended = server.end_by("TERM");
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+    }
+    let grown = program("kv-server").args(with("3")).assert().code(1);
+    grown.stdout("").stderr(format!(
+        "kv-server: {path}: has node-1 and no node-3; a node more is one of its own, with --join\n"
+    ));
+    assert!(!data.path().join("node-3").exists());
+}
+
+#[test]
 fn a_request_that_nobody_answers_says_what_is_known() {
     let nobody = "127.0.0.1:1";
     let put = client(nobody, &["-t", "2s", "put", "k", "v"]).assert();
