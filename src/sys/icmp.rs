@@ -5,12 +5,13 @@
 //! about them is in its error queue. A *raw* socket (`raw(7)`, CAP_NET_RAW) sends and receives all of
 //! ICMP, for IPv4 with the IP header in front.
 //!
-//! The time to live and the queued errors come as control messages (`cmsg(3)`), which are read here
+//! The time to live, the time of arrival and the queued errors come as control messages (`cmsg(3)`), which are read here
 //! byte by byte:
 //!
 //! ```text
 //! offset  0        8       12     16
 //! TTL     length   level   type   value (4)
+//! time    length   level   type   seconds (8) | nanoseconds (8)
 //! error   length   level   type   errno (4) | origin type code pad | info (4) | data (4) | offender
 //! ```
 #![allow(unsafe_code)]
@@ -19,6 +20,7 @@ use std::ffi::{c_int, c_uint};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use super::abi::{self, IoVec, MsgHdr};
 use super::address::{self, CAPACITY};
@@ -34,8 +36,8 @@ pub enum Kind {
     Raw,
 }
 
-/// Room for the control messages of one receive: a TTL (24 bytes) and an error with an IPv6 offender
-/// (16 + 16 + 28, in whole words 64).
+/// Room for the control messages of one receive: a TTL (24 bytes), a time (32) and an error with an
+/// IPv6 offender (16 + 16 + 28, in whole words 64).
 const CONTROL: usize = 128;
 
 /// Control messages, aligned as `cmsg(3)` wants them.
@@ -51,8 +53,17 @@ pub struct Received {
     pub truncated: bool,
     /// Its sender (for a queued error, whom the packet was sent to).
     pub peer: Option<SocketAddr>,
-    /// Its time to live on arrival, when the kernel tells.
+    /// What the kernel told of it.
+    pub told: Told,
+}
+
+/// What the kernel tells of a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Its time to live on arrival.
     pub ttl: Option<u8>,
+    /// When it arrived, since 1970.
+    pub time: Option<Duration>,
     /// What was reported, on the error queue.
     pub report: Option<Report>,
 }
@@ -71,7 +82,7 @@ pub struct Report {
 }
 
 /// Makes an ICMP socket of the family of `local`, which tells the time to live of what it
-/// receives. A datagram socket also queues what is reported about its packets.
+/// receives, and when it came. A datagram socket also queues what is reported about its packets.
 pub fn open(local: IpAddr, kind: Kind) -> io::Result<OwnedFd> {
     let number = match kind {
         Kind::Datagram => abi::SOCK_DGRAM,
@@ -93,6 +104,8 @@ pub fn open(local: IpAddr, kind: Kind) -> io::Result<OwnedFd> {
     };
     let fd = socket::with_protocol(family, number, protocol)?;
     socket::set(fd.as_fd(), ttl, 1)?;
+    // Where this is refused, a message has no time.
+    let _ = socket::set_raw(fd.as_fd(), abi::SOL_SOCKET, abi::SO_TIMESTAMPNS, &[1]);
     if kind == Kind::Datagram {
         socket::set(fd.as_fd(), errors, 1)?;
     }
@@ -146,33 +159,32 @@ fn receive_with(fd: BorrowedFd<'_>, buffer: &mut [u8], flags: c_int) -> io::Resu
     // `buffer`, all with their true lengths; all of them are live, writable and outlive the call.
     let len = check_len(unsafe { abi::recvmsg(fd.as_raw_fd(), &raw mut header, flags) })?;
     let (namelen, controllen) = (header.namelen as usize, header.controllen);
-    let (ttl, report) = read_control(control.0.get(..controllen).unwrap_or(&[]));
     Ok(Received {
         len: len.min(buffer.len()),
         truncated: header.flags & abi::MSG_TRUNC != 0,
         peer: name.get(..namelen).and_then(address::read_ip),
-        ttl,
-        report,
+        told: read_control(control.0.get(..controllen).unwrap_or(&[])),
     })
 }
 
 /// Reads the control messages: each a length (of 8 bytes, its head of 16 included), a level, a type
 /// and data, padded to whole words.
-fn read_control(mut bytes: &[u8]) -> (Option<u8>, Option<Report>) {
-    let (mut ttl, mut report) = (None, None);
+fn read_control(mut bytes: &[u8]) -> Told {
+    let mut told = Told::default();
     while let Some((level, kind, data, rest)) = next_control(bytes) {
         match (level, kind) {
             (abi::IPPROTO_IP, abi::IP_TTL) | (abi::IPPROTO_IPV6, abi::IPV6_HOPLIMIT) => {
-                ttl = number(data, 0).and_then(|hops| u8::try_from(hops).ok());
+                told.ttl = number(data, 0).and_then(|hops| u8::try_from(hops).ok());
             }
             (abi::IPPROTO_IP, abi::IP_RECVERR) | (abi::IPPROTO_IPV6, abi::IPV6_RECVERR) => {
-                report = read_report(data);
+                told.report = read_report(data);
             }
+            (abi::SOL_SOCKET, abi::SO_TIMESTAMPNS) => told.time = read_time(data),
             _ => {}
         }
         bytes = rest;
     }
-    (ttl, report)
+    told
 }
 
 /// The first control message: level, type, data, and what follows it.
@@ -194,6 +206,14 @@ fn read_report(data: &[u8]) -> Option<Report> {
         info: number(data, 8)? as u32,
         offender: data.get(16..).and_then(address::read_ip),
     })
+}
+
+pub(super) fn read_time(data: &[u8]) -> Option<Duration> {
+    let (seconds, rest) = data.split_first_chunk()?;
+    let (nanoseconds, _) = rest.split_first_chunk()?;
+    let seconds = u64::try_from(i64::from_ne_bytes(*seconds)).ok()?;
+    let nanoseconds = u32::try_from(i64::from_ne_bytes(*nanoseconds)).ok()?;
+    Some(Duration::new(seconds, nanoseconds))
 }
 
 pub(super) fn number(bytes: &[u8], at: usize) -> Option<c_int> {
@@ -227,34 +247,45 @@ mod tests {
     }
 
     #[test]
-    fn a_time_to_live_and_a_report_are_found_in_either_order() {
+    fn a_time_to_live_a_time_and_a_report_are_found_in_any_order() {
         let ttl = message(abi::IPPROTO_IP, abi::IP_TTL, &64_i32.to_ne_bytes());
         let error = message(abi::IPPROTO_IP, abi::IP_RECVERR, &error(2, "10.0.0.1:0"));
+        let time = [1_700_000_000_i64.to_ne_bytes(), 5_i64.to_ne_bytes()].concat();
+        let time = message(abi::SOL_SOCKET, abi::SO_TIMESTAMPNS, &time);
         let other = message(1, 2, b"abc");
-        let expected = Report {
+        let report = Report {
             kind: 3,
             code: 1,
             info: 1_400,
             offender: Some("10.0.0.1:0".parse().unwrap()),
         };
+        let expected = Told {
+            ttl: Some(64),
+            time: Some(Duration::new(1_700_000_000, 5)),
+            report: Some(report),
+        };
         for bytes in [
-            [&ttl[..], &error, &other].concat(),
-            [&other[..], &error, &ttl].concat(),
+            [&ttl[..], &time, &error, &other].concat(),
+            [&other[..], &error, &ttl, &time].concat(),
         ] {
-            assert_eq!(read_control(&bytes), (Some(64), Some(expected)));
+            assert_eq!(read_control(&bytes), expected);
         }
         let hops = message(
             abi::IPPROTO_IPV6,
             abi::IPV6_HOPLIMIT,
             &255_i32.to_ne_bytes(),
         );
-        assert_eq!(read_control(&hops), (Some(255), None));
+        let expected = Told {
+            ttl: Some(255),
+            ..Told::default()
+        };
+        assert_eq!(read_control(&hops), expected);
     }
 
     #[test]
     fn a_report_of_the_hosts_own_is_none_of_icmps() {
         let local = message(abi::IPPROTO_IP, abi::IP_RECVERR, &error(1, "10.0.0.1:0"));
-        assert_eq!(read_control(&local), (None, None));
+        assert_eq!(read_control(&local), Told::default());
     }
 
     #[test]
@@ -262,8 +293,7 @@ mod tests {
         let whole = message(abi::IPPROTO_IPV6, abi::IPV6_RECVERR, &error(3, "[::1]:0"));
         // The last 4 bytes only fill the last word.
         for len in 0..whole.len() - 4 {
-            let (ttl, report) = read_control(&whole[..len]);
-            assert_eq!((ttl, report), (None, None), "{len} bytes");
+            assert_eq!(read_control(&whole[..len]), Told::default(), "{len} bytes");
         }
         for length in [0, 1, 15, 17, usize::MAX - 3, usize::MAX] {
             let mut lying = whole.clone();

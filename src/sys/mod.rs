@@ -27,7 +27,7 @@
 //! | [`counting`] | none: the system's allocator | how much memory a test takes |
 //! | [`poll`] | `poll` | waiting for one of two sockets, for a peer's end without reading |
 //! | [`unsent`] | `ioctl` | what the peer has not acknowledged |
-//! | [`icmp`] | `recvmsg` | ICMP sockets, time to live on arrival, the error queue |
+//! | [`icmp`] | `recvmsg` | ICMP sockets, time to live and time of arrival, the error queue |
 //! | [`netlink`] | none: safe code | asking the kernel about interfaces and addresses |
 //! | [`packet`] | `bind` `getsockname` `getsockopt` `recvmsg` | packet sockets: all that passes an interface, as it is on the wire |
 //! | [`lock`] | `flock` | a lock that goes with its holder (std has it from 1.89 on) |

@@ -16,7 +16,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use super::abi::{self, IoVec, MsgHdr, SockAddrLl};
-use super::icmp::{next_control, number};
+use super::icmp::{next_control, number, read_time};
 use super::{check, check_len, socket};
 
 /// The kind of a packet socket.
@@ -208,14 +208,6 @@ fn read_control(mut bytes: &[u8]) -> (Option<Duration>, Option<(u16, u16)>) {
         bytes = rest;
     }
     (time, tag)
-}
-
-fn read_time(data: &[u8]) -> Option<Duration> {
-    let (seconds, rest) = data.split_first_chunk()?;
-    let (nanoseconds, _) = rest.split_first_chunk()?;
-    let seconds = u64::try_from(i64::from_ne_bytes(*seconds)).ok()?;
-    let nanoseconds = u32::try_from(i64::from_ne_bytes(*nanoseconds)).ok()?;
-    Some(Duration::new(seconds, nanoseconds))
 }
 
 fn read_tag(data: &[u8]) -> Option<(u16, u16)> {

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{PATIENCE, eventually_blocked};
+use crate::support::{PATIENCE, eventually, eventually_blocked};
 use groundwire::net::icmp::message::Echo;
 use groundwire::net::icmp::socket::Incoming;
 use groundwire::net::{self, Deadline, Error, IcmpSocket, Network};
@@ -53,7 +53,10 @@ fn a_request_comes_back_with_the_sockets_id_and_its_payload() {
             }
             let mut buffer = vec![0; size + 100];
             let incoming = socket.recv_from(&mut buffer).unwrap();
-            let Incoming::Reply { from, ttl, echo } = incoming else {
+            let Incoming::Reply {
+                from, ttl, echo, ..
+            } = incoming
+            else {
                 panic!("{incoming:?}");
             };
             assert_eq!(from.ip(), to.ip());
@@ -62,6 +65,31 @@ fn a_request_comes_back_with_the_sockets_id_and_its_payload() {
             assert!(echo.payload == payload, "{network}, {size} bytes");
         }
     }
+}
+
+#[test]
+fn a_reply_tells_how_long_it_has_waited_in_the_socket() {
+    let Some(socket) = open(Network::Ip4Icmp) else {
+        return;
+    };
+    let to = net::host_addresses("127.0.0.1").unwrap()[0];
+    // The kernel tells arrivals a little after the first socket has asked for them; before, it tells
+    // when they are read.
+    let (_sender, nothing) = mpsc::channel::<()>();
+    let mut sequence = 0;
+    eventually("a reply knows when it came", || {
+        sequence += 1;
+        let sent = Instant::now();
+        socket.send_to(&echo(sequence, b"x"), &to).unwrap();
+        let other_work = Duration::from_millis(5);
+        assert!(nothing.recv_timeout(other_work).is_err());
+        let mut buffer = [0; 100];
+        let incoming = socket.recv_from(&mut buffer).unwrap();
+        let Incoming::Reply { waited, .. } = incoming else {
+            panic!("{incoming:?}");
+        };
+        (other_work / 2..sent.elapsed()).contains(&waited)
+    });
 }
 
 #[test]

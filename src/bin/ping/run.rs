@@ -204,7 +204,12 @@ impl<'a> Run<'a> {
 
     fn take(&mut self, incoming: &Incoming<'_>, now: Duration) -> Result<(), Failure> {
         match *incoming {
-            Incoming::Reply { from, ttl, echo } => match self.tally.reply(&echo, now) {
+            Incoming::Reply {
+                from,
+                ttl,
+                waited,
+                echo,
+            } => match self.tally.reply(&echo, now.saturating_sub(waited)) {
                 Some(arrival) => self.report.reply(from, &echo, ttl, &arrival),
                 None => Ok(()),
             },

@@ -59,10 +59,18 @@ pub fn ping() -> Result<Told> {
     socket.set_read_deadline(Deadline::after(PATIENCE));
     socket.send_to(&request, &to)?;
     let mut buffer = [0; 1500];
-    let Incoming::Reply { from, ttl, echo } = socket.recv_from(&mut buffer)? else {
+    let incoming = socket.recv_from(&mut buffer)?;
+    let now = begun.elapsed();
+    let Incoming::Reply {
+        from,
+        ttl,
+        waited,
+        echo,
+    } = incoming
+    else {
         return Err("127.0.0.1 could not be reached".into());
     };
-    let arrival = tally.reply(&echo, begun.elapsed());
+    let arrival = tally.reply(&echo, now.saturating_sub(waited));
     let arrival = arrival.ok_or("the echo differs from what was sent")?;
     let ttl = ttl.map_or("unknown".into(), |hops| hops.to_string());
     let kind = match socket.kind() {

@@ -21,6 +21,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
 
 use super::message::{self, Echo, Family, Message, types};
 use super::packet::Packet;
@@ -70,6 +71,9 @@ pub enum Incoming<'a> {
         from: SocketAddr,
         /// Its time to live on arrival, if the kernel told.
         ttl: Option<u8>,
+        /// How long it had waited in the socket, by the time of day: what a program that is busy, or
+        /// was stopped, is not to take for a part of the round trip. Zero if the kernel did not tell.
+        waited: Duration,
         /// What it repeats.
         echo: Echo<'a>,
     },
@@ -231,7 +235,8 @@ impl IcmpSocket {
     /// What the bytes are, if they are for this socket.
     fn read<'a>(&self, received: &Received, buffer: &'a [u8]) -> Option<Incoming<'a>> {
         let bytes = buffer.get(..received.len)?;
-        if let Some(report) = received.report {
+        let told = received.told;
+        if let Some(report) = told.report {
             let problem = Problem::new(self.family, report.kind, report.code, report.info)?;
             let request = message::quoted_request(self.family, bytes).ok()??;
             return self.problem(report.offender, problem, request);
@@ -241,12 +246,13 @@ impl IcmpSocket {
                 let packet = Packet::parse(bytes).ok()?;
                 (packet.body, Some(packet.ttl))
             }
-            _ => (bytes, received.ttl),
+            _ => (bytes, told.ttl),
         };
         match message::decode(self.family, bytes).ok()? {
             Message::EchoReply(echo) if echo.id == self.id => Some(Incoming::Reply {
                 from: received.peer?,
                 ttl,
+                waited: told.time.map(since).unwrap_or_default(),
                 echo,
             }),
             Message::Problem { problem, quoted } => {
@@ -310,6 +316,12 @@ fn raw(local: IpAddr, family: Family) -> io::Result<(UdpSocket, Kind, u16)> {
     wanted.push(types::echo_reply(family));
     icmp::let_pass(fd.as_fd(), local, &wanted)?;
     Ok((UdpSocket::from(fd), Kind::Raw, random_id()))
+}
+
+/// How long ago that was; zero if the time of day was set back meanwhile.
+fn since(time: Duration) -> Duration {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.unwrap_or_default().saturating_sub(time)
 }
 
 /// A number that two programs hardly share, even in two PID namespaces.
