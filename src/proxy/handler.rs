@@ -54,32 +54,12 @@ impl Clients {
 impl Handler for Clients {
     fn serve(&self, conn: &Conn, session: &Session<'_>) -> io::Result<End> {
         let phase = Phase::of(conn, session, &self.newcomers);
-        // The number first: a setup that is newer than its number is fetched once more, an older one
-        // would be kept.
-        let number = self.current.number();
-        let setup = self.current.get();
-        let mut client = Client {
-            number,
-            parser: HeadParser::requests(setup.limits),
-            setup,
-            conn,
-            incoming: Incoming::new(KEPT),
-            head: Vec::new(),
-            source: conn.peer_addr().ip().map(plain),
-            local: None,
-            trusted: false,
-        };
-        client.trusted = client
-            .source
-            .is_some_and(|peer| client.setup.config.trusts(peer.ip()));
+        let mut client = Client::new(&self.current, conn);
         if self.behind_proxy && !client.introduction()? {
             return Ok(End::Ours);
         }
         loop {
-            if client.number != self.current.number() {
-                client.renew(&self.current);
-            }
-            match client.next_head(&phase)? {
+            match client.next_head(&phase) {
                 Next::Whole => {}
                 Next::Ended => return Ok(End::Peer),
                 Next::Idle => return Ok(End::Ours),
@@ -138,6 +118,7 @@ enum Next {
 }
 
 struct Client<'a> {
+    current: &'a Current,
     setup: Arc<Setup>,
     number: u64,
     conn: &'a Conn,
@@ -152,11 +133,42 @@ struct Client<'a> {
     trusted: bool,
 }
 
-impl Client<'_> {
-    fn renew(&mut self, current: &Current) {
-        self.number = current.number();
-        self.setup = current.get();
+impl<'a> Client<'a> {
+    fn new(current: &'a Current, conn: &'a Conn) -> Self {
+        // The number first: a setup that is newer than its number is fetched once more, an older one
+        // would be kept.
+        let number = current.number();
+        let setup = current.get();
+        let mut client = Self {
+            current,
+            number,
+            parser: HeadParser::requests(setup.limits),
+            setup,
+            conn,
+            incoming: Incoming::new(KEPT),
+            head: Vec::new(),
+            source: conn.peer_addr().ip().map(plain),
+            local: None,
+            trusted: false,
+        };
+        client.trusted = client.is_trusted();
+        client
+    }
+
+    /// Fetches the setup of now, if it is another one: before a head is read.
+    fn renew(&mut self) {
+        if self.number == self.current.number() {
+            return;
+        }
+        self.number = self.current.number();
+        self.setup = self.current.get();
         self.parser = HeadParser::requests(self.setup.limits);
+        self.trusted = self.is_trusted();
+    }
+
+    fn is_trusted(&self) -> bool {
+        let trusts = |client: SocketAddr| self.setup.config.trusts(client.ip());
+        self.source.is_some_and(trusts)
     }
 
     /// Reads the PROXY protocol header that a trusted peer begins with. `false`: it did not.
@@ -176,7 +188,7 @@ impl Client<'_> {
                     } = header
                     {
                         (self.source, self.local) = (Some(plain(source)), Some(destination));
-                        self.trusted = self.setup.config.trusts(source.ip());
+                        self.trusted = self.is_trusted();
                     }
                     return Ok(true);
                 }
@@ -202,35 +214,43 @@ impl Client<'_> {
 
     /// Reads until a head is whole. The idle time runs to its first byte, the header time from there
     /// to its last.
-    fn next_head(&mut self, phase: &Phase) -> io::Result<Next> {
-        let timeouts = &self.setup.config.timeouts;
-        let (idle, header) = (timeouts.idle, timeouts.header);
+    fn next_head(&mut self, phase: &Phase) -> Next {
+        if self.incoming.is_empty() {
+            if let Some(end) = self.silence() {
+                return end;
+            }
+        }
+        phase.work();
+        // Only now: while the client was silent the configuration may have been read again.
+        self.renew();
         self.parser.reset();
-        let mut begun = !self.incoming.is_empty();
-        let limit = if begun { header } else { idle };
-        self.conn.set_read_deadline(Deadline::after(limit));
+        let header = self.setup.config.timeouts.header;
+        self.conn.set_read_deadline(Deadline::after(header));
         loop {
             match self.parser.advance(self.incoming.waiting()) {
-                Ok(true) => return Ok(Next::Whole),
+                Ok(true) => return Next::Whole,
                 Ok(false) => {}
-                Err(rule) => return Ok(Next::Refused(rule.status(), rule.text())),
+                Err(rule) => return Next::Refused(rule.status(), rule.text()),
             }
             match self.conn_read() {
-                Ok(0) => return Ok(Next::Ended),
-                Ok(_) if begun => {}
-                Ok(_) => {
-                    begun = true;
-                    phase.work();
-                    self.conn.set_read_deadline(Deadline::after(header));
-                }
+                Ok(0) => return Next::Ended,
+                Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                    return Ok(match begun {
-                        true => Next::Refused(408, "the header section took too long"),
-                        false => Next::Idle,
-                    });
+                    return Next::Refused(408, "the header section took too long");
                 }
-                Err(_) => return Ok(Next::Ended), // reset: nobody to tell
+                Err(_) => return Next::Ended, // reset: nobody to tell
             }
+        }
+    }
+
+    /// Waits for the first byte of a head; says how the connection ends where none comes.
+    fn silence(&mut self) -> Option<Next> {
+        let idle = self.setup.config.timeouts.idle;
+        self.conn.set_read_deadline(Deadline::after(idle));
+        match self.conn_read() {
+            Ok(1..) => None,
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => Some(Next::Idle),
+            Ok(_) | Err(_) => Some(Next::Ended),
         }
     }
 

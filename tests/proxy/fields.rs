@@ -87,6 +87,22 @@ fn who_the_client_is_is_told_as_the_mode_and_the_trust_in_it_say() {
 }
 
 #[test]
+fn after_a_reload_a_connection_that_rested_is_heard_by_the_new_lines() {
+    let (backend, told) = recording(OK);
+    let balancer = Balancer::before([&backend], "trust 127.0.0.0/8\n");
+    let mut client = balancer.client();
+    let mut clients_told = || {
+        client.say("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n");
+        assert_eq!(client.answer("GET").status(), 200);
+        texts(&told.recv_timeout(PATIENCE).unwrap(), "X-Forwarded-For")
+    };
+    assert_eq!(clients_told(), ["192.0.2.7", "127.0.0.1"]);
+    balancer.rests();
+    balancer.reload(&backend.line());
+    assert_eq!(clients_told(), ["127.0.0.1"]);
+}
+
+#[test]
 fn an_ipv4_client_of_an_ipv6_listener_is_told_as_ipv4() {
     let (backend, told) = recording(OK);
     let balancer = Balancer::before([&backend], "listen [::]:0\nforwarded\n");
