@@ -8,6 +8,8 @@ use crate::plain::Plain;
 use crate::scripted::{Backend, OK};
 use crate::support::PATIENCE;
 
+const SIX: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nsix";
+
 /// A backend that hands over what it gets.
 fn recording(says: &'static [u8]) -> (Backend, Receiver<Plain>) {
     let (tell, told) = mpsc::channel();
@@ -205,4 +207,25 @@ fn a_request_without_a_host_is_given_the_one_of_the_backend() {
     let host = format!("localhost:{port}");
     assert_eq!(texts(&request, "Host"), [host.as_str()]);
     assert_eq!(texts(&request, "X-Forwarded-Host"), [host.as_str()]);
+}
+
+#[test]
+fn a_route_by_an_ipv6_address_is_taken_however_the_client_writes_it() {
+    let (other, six) = (Backend::saying(OK), Backend::saying(SIX));
+    let lines = format!(
+        "route / other\nroute [::1]/ six\npool other\n{}pool six\n{}",
+        other.line(),
+        six.line()
+    );
+    let balancer = Balancer::start(&lines);
+    for (host, body) in [
+        ("[::1]", "six"),
+        ("[0:0::0001]:8080", "six"),
+        ("[::2]", "ok\n"),
+        ("a", "ok\n"),
+    ] {
+        let mut client = balancer.client();
+        client.say(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        assert_eq!(client.answer("GET").body, body.as_bytes(), "{host}");
+    }
 }

@@ -17,9 +17,11 @@
 
 use std::cmp::Reverse;
 use std::fmt;
+use std::net::Ipv6Addr;
 
 use super::lines::quote;
 use crate::net::host_port::NAME_MAX_BYTES;
+use crate::net::ip::parse_ipv6;
 
 /// The longest path prefix of a route, in bytes.
 const MAX_PREFIX: usize = 1024;
@@ -42,6 +44,8 @@ pub enum HostPattern {
     Any,
     /// This one.
     Exact(String),
+    /// This address, however it is written.
+    Address(Ipv6Addr),
     /// Every host that ends so, after a dot: `*.example.com` is kept as `example.com`.
     Below(String),
 }
@@ -87,14 +91,22 @@ impl HostPattern {
             Some(rest) => (rest.to_string(), true),
             None => (name, false),
         };
-        // The characters of a name or an IP literal (RFC 3986 §3.2.2), without port.
-        let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte);
-        let has_port = name.contains(':') && !(name.starts_with('[') && name.ends_with(']'));
-        if has_port {
+        let none = "the host is no name and no address";
+        if let Some(literal) = name
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+        {
+            let address = parse_ipv6(literal).ok().filter(|_| !is_suffix);
+            return address.map(HostPattern::Address).ok_or(none.into());
+        }
+        if name.contains(':') {
             return Err("a host without port: routes hold for every listener".into());
         }
+        // Taken off what is asked for, too.
+        let name = name.strip_suffix('.').unwrap_or(&name).to_string();
+        let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
         if name.len() > NAME_MAX_BYTES || name.is_empty() || !name.bytes().all(is_good) {
-            return Err("the host is no name and no address".into());
+            return Err(none.into());
         }
         Ok(match is_suffix {
             true => HostPattern::Below(name),
@@ -106,6 +118,10 @@ impl HostPattern {
         match self {
             HostPattern::Any => true,
             HostPattern::Exact(name) => host.eq_ignore_ascii_case(name.as_bytes()),
+            HostPattern::Address(address) => {
+                let text = std::str::from_utf8(host).unwrap_or_default();
+                parse_ipv6(text).is_ok_and(|host| host == *address)
+            }
             HostPattern::Below(suffix) => {
                 let Some(at) = host.len().checked_sub(suffix.len()) else {
                     return false;
@@ -123,7 +139,7 @@ impl HostPattern {
         match self {
             HostPattern::Any => (0, 0),
             HostPattern::Below(suffix) => (1, suffix.len()),
-            HostPattern::Exact(_) => (2, 0),
+            HostPattern::Exact(_) | HostPattern::Address(_) => (2, 0),
         }
     }
 }
@@ -133,6 +149,7 @@ impl fmt::Display for HostPattern {
         match self {
             HostPattern::Any => Ok(()),
             HostPattern::Exact(name) => f.write_str(name),
+            HostPattern::Address(address) => write!(f, "[{address}]"),
             HostPattern::Below(suffix) => write!(f, "*.{suffix}"),
         }
     }
@@ -173,8 +190,8 @@ impl Router {
         }
     }
 
-    /// The place of the pool that answers for a host (without port) and a path (with or without
-    /// query; `*` goes where `/` does). Compares with each route at most; allocates nothing.
+    /// The place of the pool that answers for a host (without port, an IPv6 address without brackets)
+    /// and a path (with or without query; `*` goes where `/` does). Compares with each route at most; allocates nothing.
     pub fn choose(&self, host: &[u8], path: &[u8]) -> Result<usize, Unrouted> {
         let host = host.strip_suffix(b".").unwrap_or(host); // a name may be written as absolute
         let path = if path == b"*" { b"/" } else { path };
@@ -209,7 +226,7 @@ mod tests {
         Router::new(routes.enumerate().map(|(at, route)| (route, at)), reject)
     }
 
-    const ROUTES: [&str; 7] = [
+    const ROUTES: [&str; 8] = [
         "/ www",
         "/api api",
         "shop.example.com/ shop",
@@ -217,6 +234,7 @@ mod tests {
         "*.eu.example.com/img/ european",
         "SHOP.example.com/api shop-api",
         "[::1]/ loopback",
+        "absolute.test./ absolute",
     ];
 
     #[test]
@@ -239,7 +257,11 @@ mod tests {
             ("example.com", "/img/x", 0),
             (".example.com", "/img/x", 0),
             ("xexample.com", "/img/x", 0),
-            ("[::1]", "/", 6),
+            ("::1", "/", 6),
+            ("0:0::0001", "/", 6),
+            ("::2", "/", 0),
+            ("absolute.test", "/", 7),
+            ("absolute.test.", "/", 7),
         ];
         for (host, path, pool) in table {
             let chosen = router.choose(host.as_bytes(), path.as_bytes());
@@ -282,8 +304,13 @@ mod tests {
                 "a host without port: routes hold for every listener",
             ),
             ("*/ b", "the host is no name and no address"),
+            ("./ b", "the host is no name and no address"),
             ("a*/ b", "the host is no name and no address"),
             ("*./ b", "the host is no name and no address"),
+            ("[]/ b", "the host is no name and no address"),
+            ("[::g]/ b", "the host is no name and no address"),
+            ("[127.0.0.1]/ b", "the host is no name and no address"),
+            ("*.[::1]/ b", "the host is no name and no address"),
             ("/x?y b", "the prefix has what no path has"),
         ];
         for (line, why) in table {
