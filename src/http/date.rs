@@ -46,8 +46,13 @@ pub fn parse_imf_fixdate(text: &str) -> Option<u64> {
     }
     let days = days_of(year, month, day);
     let seconds = days * 86_400 + hour * 3600 + minute * 60 + second;
-    // The weekday and the day of the month are checked by writing the date again.
-    (imf_fixdate(seconds) == text || second == 60).then_some(seconds)
+    // The weekday and the day of the month are checked by writing the date again; of a leap second,
+    // which is never written, the second before it.
+    let is_date = match second {
+        60 => imf_fixdate(seconds - 1).strip_suffix("59 GMT") == text.strip_suffix("60 GMT"),
+        _ => imf_fixdate(seconds) == text,
+    };
+    is_date.then_some(seconds)
 }
 
 fn digits(text: &str, count: usize) -> Option<u64> {
@@ -98,6 +103,13 @@ mod tests {
     }
 
     #[test]
+    fn a_leap_second_is_the_next_one() {
+        let read = parse_imf_fixdate("Sat, 31 Dec 2016 23:59:60 GMT");
+        assert_eq!(read, parse_imf_fixdate("Sun, 01 Jan 2017 00:00:00 GMT"));
+        assert_eq!(read, Some(1_483_228_800));
+    }
+
+    #[test]
     fn what_is_no_date_is_none() {
         for text in [
             "",
@@ -109,6 +121,10 @@ mod tests {
             "Sun, 00 Nov 1994 08:49:37 GMT",
             "Sun, 06 Nov 1994 08:49:37 UTC",
             "Sun, 06 Nov 1994 08:49:37 GMT x",
+            "Mon, 06 Nov 1994 08:49:60 GMT",
+            "Sun, 32 Nov 1994 08:49:60 GMT",
+            "Sun, 06 Nov 1994 08:49:60:1 GMT",
+            "Sun, 06 Nov 1994 08:49:61 GMT",
         ] {
             assert_eq!(parse_imf_fixdate(text), None, "{text}");
         }
