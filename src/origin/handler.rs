@@ -90,7 +90,8 @@ impl Origin {
     fn without_body(&self, turn: &mut Turn<'_, '_>, page: Page) -> io::Result<Sent> {
         match (page, &self.config.root) {
             (Page::Slow(time), _) => slow(turn, time),
-            (Page::Status(205), _) => turn.respond(Response::new(205)), // RFC 9110 §15.3.6
+            // No body goes with these (RFC 9112 §6.3, RFC 9110 §15.3.6), so none is counted.
+            (Page::Status(code @ (204 | 205 | 304)), _) => turn.respond(Response::new(code)),
             (Page::Status(code), _) => turn.text(code, format!("{code}\n")),
             (Page::Bytes(count), _) => streams::bytes(turn, count),
             (Page::Chunked { count, pause }, _) => streams::chunked(turn, count, pause),

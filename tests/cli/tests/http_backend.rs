@@ -129,8 +129,8 @@ fn requests_that_are_sent_ahead_are_answered_in_order_and_the_connection_stays()
 }
 
 #[test]
-fn replies_without_a_body_have_none() {
-    let server = server(&[]);
+fn replies_without_a_body_have_none_and_none_is_told() {
+    let mut server = server(&["-v"]);
     for (request, status) in [
         (get("/status/204", ""), "204"),
         (get("/status/304", ""), "304"),
@@ -141,6 +141,8 @@ fn replies_without_a_body_have_none() {
         (get("*", "").replacen("GET", "OPTIONS", 1), "204"),
     ] {
         assert_eq!(parts(&ask(&server, &request)), (status, ""), "{request}");
+        let line = server.next_line();
+        assert!(line.contains(" 0 B "), "{line}");
     }
 }
 
