@@ -13,8 +13,14 @@ pub struct FieldList(Vec<(String, Vec<u8>)>);
 impl FieldList {
     /// The value of the first line with this name, in whatever case.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.all(name).next()
+    }
+
+    /// The values of all lines with this name: of a field that is a list, any may have elements
+    /// (RFC 9110 §5.3).
+    pub fn all<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
         self.iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .filter(move |(known, _)| known.eq_ignore_ascii_case(name))
             .map(|(_, value)| value)
     }
 

@@ -17,7 +17,7 @@ use super::content_type::content_type;
 use super::range::Part;
 use super::target::Path;
 use super::turn::{PIECE, Sent, Turn};
-use super::validators::Validators;
+use super::validators::{Validators, Verdict};
 use crate::http::{Response, date};
 
 /// The file that stands for its folder.
@@ -117,8 +117,10 @@ fn send(turn: &mut Turn<'_, '_>, file: File, name: &FilePath) -> io::Result<Sent
             .with("Last-Modified", date::imf_fixdate(validators.modified))
             .with("Accept-Ranges", "bytes")
     };
-    if validators.are_known(&turn.request.fields) {
-        return turn.respond(about(304));
+    match validators.judge(&turn.request.fields) {
+        Verdict::Another => return turn.text(412, "the file is another version\n"),
+        Verdict::Known => return turn.respond(about(304)),
+        Verdict::Wanted => {}
     }
     let asked = validators.range(&turn.request.fields);
     let asked = asked.filter(|_| !turn.is_head()); // for GET only (RFC 9110 §14.2)

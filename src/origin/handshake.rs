@@ -57,7 +57,7 @@ impl std::error::Error for Refused {}
 
 /// The value of Sec-WebSocket-Accept for a request that opens a WebSocket.
 pub fn accept(request: &Request) -> Result<String, Refused> {
-    let mut protocols = values(request, "Upgrade").flat_map(field::elements);
+    let mut protocols = request.fields.all("Upgrade").flat_map(field::elements);
     if !request.upgrade || !protocols.any(|name| name.eq_ignore_ascii_case(b"websocket")) {
         return Err(Refused::NoUpgrade);
     }
@@ -67,19 +67,11 @@ pub fn accept(request: &Request) -> Result<String, Refused> {
     if request.fields.get("Sec-WebSocket-Version") != Some(b"13") {
         return Err(Refused::Version);
     }
-    let mut keys = values(request, "Sec-WebSocket-Key");
+    let mut keys = request.fields.all("Sec-WebSocket-Key");
     match (keys.next(), keys.next()) {
         (Some(key), None) if is_key(key) => Ok(accept_value(key)),
         _ => Err(Refused::Key),
     }
-}
-
-fn values<'a>(request: &'a Request, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
-    request
-        .fields
-        .iter()
-        .filter(move |(known, _)| known.eq_ignore_ascii_case(name))
-        .map(|(_, value)| value)
 }
 
 fn is_key(value: &[u8]) -> bool {

@@ -1,4 +1,5 @@
-//! Whether a client's copy of a file is still good (RFC 9110 §8.8 and §13). Pure.
+//! Whether a client's copy of a file is still good, and whether it means this version of the file
+//! (RFC 9110 §8.8 and §13). Pure.
 
 use crate::http::{FieldList, date, field};
 
@@ -11,6 +12,17 @@ pub struct Validators {
     pub modified: u64,
 }
 
+/// What a request's conditions come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The request is meant for another version: 412.
+    Another,
+    /// The client has this version already: 304.
+    Known,
+    /// It is to be sent.
+    Wanted,
+}
+
 impl Validators {
     /// Those of a file of `size` bytes that was changed at `nanoseconds` after the begin of 1970.
     pub fn new(size: u64, nanoseconds: u128) -> Self {
@@ -20,15 +32,37 @@ impl Validators {
         }
     }
 
-    /// Whether the client has this version already: 304. If-None-Match decides, and only without
-    /// it If-Modified-Since does (§13.1.3).
-    pub fn are_known(&self, fields: &FieldList) -> bool {
-        if let Some(tags) = fields.get("If-None-Match") {
-            let same = |tag: &[u8]| {
-                let tag = tag.strip_prefix(b"W/").unwrap_or(tag); // compared weakly (§13.1.2)
-                tag == b"*" || tag == self.etag.as_bytes()
-            };
-            return field::elements(tags).any(same);
+    /// What the conditions of a request for this version come to, in the order of §13.2.2.
+    pub fn judge(&self, fields: &FieldList) -> Verdict {
+        if !self.are_meant(fields) {
+            Verdict::Another
+        } else if self.are_known(fields) {
+            Verdict::Known
+        } else {
+            Verdict::Wanted
+        }
+    }
+
+    /// If-Match decides, and only without it If-Unmodified-Since does (§13.1.4).
+    fn are_meant(&self, fields: &FieldList) -> bool {
+        // Compared strongly: a tag that says to be weak is never the same (§13.1.1).
+        let same = |tag: &[u8]| tag == b"*" || tag == self.etag.as_bytes();
+        if let Some(meant) = any_tag(fields, "If-Match", same) {
+            return meant;
+        }
+        let since = fields.get("If-Unmodified-Since").and_then(seconds);
+        since.is_none_or(|since| self.modified <= since)
+    }
+
+    /// Whether the client has this version already. If-None-Match decides, and only without it
+    /// If-Modified-Since does (§13.1.3).
+    fn are_known(&self, fields: &FieldList) -> bool {
+        let same = |tag: &[u8]| {
+            let tag = tag.strip_prefix(b"W/").unwrap_or(tag); // compared weakly (§13.1.2)
+            tag == b"*" || tag == self.etag.as_bytes()
+        };
+        if let Some(known) = any_tag(fields, "If-None-Match", same) {
+            return known;
         }
         let since = fields.get("If-Modified-Since").and_then(seconds);
         since.is_some_and(|since| self.modified <= since)
@@ -45,6 +79,12 @@ impl Validators {
         };
         fields.get("Range").filter(|_| meant)
     }
+}
+
+/// Whether a list of entity tags has such a one; `None` where there is no list.
+fn any_tag(fields: &FieldList, name: &str, is_it: impl Fn(&[u8]) -> bool) -> Option<bool> {
+    fields.get(name)?;
+    Some(fields.all(name).flat_map(field::elements).any(is_it))
 }
 
 fn seconds(value: &[u8]) -> Option<u64> {
@@ -74,28 +114,44 @@ mod tests {
 
     #[test]
     fn a_tag_decides_and_without_one_the_date() {
+        use Verdict::{Another, Known, Wanted};
         let tag = "\"ae1b981bc490aff-10\"";
-        for (fields, known) in [
-            (String::from("X: y"), false),
-            (format!("If-None-Match: {tag}"), true),
-            (format!("If-None-Match: \"a\", W/{tag}"), true),
-            ("If-None-Match: *".into(), true),
-            ("If-None-Match: \"a\"".into(), false),
+        let changed = "Sun, 06 Nov 1994 08:49:37 GMT";
+        let before = "Sun, 06 Nov 1994 08:49:36 GMT";
+        for (fields, verdict) in [
+            (String::from("X: y"), Wanted),
+            (format!("If-None-Match: {tag}"), Known),
+            (format!("If-None-Match: \"a\", W/{tag}"), Known),
             (
-                "If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT".into(),
-                true,
+                format!("If-None-Match: \"a\"\r\nIf-None-Match: {tag}"),
+                Known,
             ),
+            ("If-None-Match: *".into(), Known),
+            ("If-None-Match: \"a\"".into(), Wanted),
+            (format!("If-Modified-Since: {changed}"), Known),
+            (format!("If-Modified-Since: {before}"), Wanted),
+            ("If-Modified-Since: yesterday".into(), Wanted),
             (
-                "If-Modified-Since: Sun, 06 Nov 1994 08:49:36 GMT".into(),
-                false,
+                format!("If-None-Match: \"a\"\r\nIf-Modified-Since: {changed}"),
+                Wanted,
             ),
-            ("If-Modified-Since: yesterday".into(), false),
+            (format!("If-Match: {tag}"), Wanted),
+            (format!("If-Match: \"a\", {tag}"), Wanted),
+            (format!("If-Match: \"a\"\r\nIf-Match: {tag}"), Wanted),
+            ("If-Match: *".into(), Wanted),
+            (format!("If-Match: W/{tag}"), Another),
+            ("If-Match: \"a\"".into(), Another),
+            (format!("If-Unmodified-Since: {changed}"), Wanted),
+            (format!("If-Unmodified-Since: {before}"), Another),
+            ("If-Unmodified-Since: yesterday".into(), Wanted),
             (
-                "If-None-Match: \"a\"\r\nIf-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT".into(),
-                false,
+                format!("If-Match: {tag}\r\nIf-Unmodified-Since: {before}"),
+                Wanted,
             ),
+            (format!("If-Match: \"a\"\r\nIf-None-Match: {tag}"), Another),
+            (format!("If-Match: {tag}\r\nIf-None-Match: {tag}"), Known),
         ] {
-            assert_eq!(validators().are_known(&read(&fields)), known, "{fields}");
+            assert_eq!(validators().judge(&read(&fields)), verdict, "{fields}");
         }
     }
 

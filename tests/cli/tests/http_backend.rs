@@ -301,6 +301,14 @@ fn files_come_whole_in_parts_and_not_at_all_when_they_are_known() {
             ("206", "12"),
         ),
         (format!("If-None-Match: {tag}\r\n"), ("304", "")),
+        (
+            "Range: bytes=2-4\r\nIf-Match: \"x\"\r\n".into(),
+            ("412", "the file is another version\n"),
+        ),
+        (
+            format!("Range: bytes=2-4\r\nIf-Match: \"x\"\r\nIf-Match: {tag}\r\n"),
+            ("206", "234"),
+        ),
     ] {
         assert_eq!(
             parts(&ask(&server, &get("/a.txt", &fields))),
