@@ -226,11 +226,17 @@ pub fn reload(current: &Current, config: Config, log: &Log) -> Result<(), StartE
 fn put_to_work(config: Config, older: Option<&Setup>, log: &Log) -> Result<Setup, StartError> {
     let resolver = Arc::new(resolve::resolver(&config));
     let times = config.resolve_min..=config.resolve_max;
+    let asks = |config: &Config| {
+        let times = (config.resolve_min, config.resolve_max);
+        (config.name_servers.clone(), times)
+    };
+    let asks_alike = older.is_some_and(|older| asks(&older.config) == asks(&config));
     let mut pools = Vec::new();
     let mut young = Vec::new();
     for wanted in &config.pools {
         let known = older.and_then(|older| older.pool(&wanted.name));
-        if let Some(known) = known.filter(|known| known.config == *wanted) {
+        // What looks after a pool asks whom it was told to ask when it began.
+        if let Some(known) = known.filter(|known| asks_alike && known.config == *wanted) {
             pools.push(known.clone());
             continue;
         }

@@ -204,6 +204,25 @@ fn a_reload_while_no_name_server_answers_keeps_the_backends_that_are_known() {
 }
 
 #[test]
+fn after_a_reload_the_new_name_server_is_asked_for_the_same_backends() {
+    let (old, new) = (
+        Server::new("web A 127.0.0.1"),
+        Server::new("web A 127.0.0.2"),
+    );
+    let lines = |server: &Server| {
+        let address = server.config.name_servers[0];
+        format!("name-server {address}\nbackend http://web.app.test:80\n")
+    };
+    let balancer = Balancer::start(&lines(&old));
+    balancer.reload(&lines(&new));
+    let names = balancer.standings().into_iter();
+    let names: Vec<String> = names.map(|s| s.backend.name().to_string()).collect();
+    assert_eq!(names, ["web.app.test/127.0.0.2:80"]);
+    old.stop();
+    new.stop();
+}
+
+#[test]
 fn a_pool_follows_its_names_and_the_log_tells() {
     let server = Server::new("web A 127.0.0.1");
     let mut names = server.names("backend http://web.app.test:80");
