@@ -23,7 +23,7 @@ use super::retry::{self, Effect, Outcome, Retry};
 use super::setup::Setup;
 use super::tunnel;
 use super::upload::{Plan, Upload, UploadError};
-use crate::http::{Framing, RequestHead, Version, write};
+use crate::http::{Framing, RequestHead, Rule, Version, write};
 use crate::net::{Addr, Conn, Deadline, Incoming, Pooled};
 
 /// The request's body.
@@ -87,6 +87,8 @@ pub struct Done {
     pub retries: u32,
     /// What went wrong, in a few words.
     pub failure: Option<&'static str>,
+    /// The rule that was broken, if one was.
+    pub rule: Option<Rule>,
 }
 
 /// An attempt that failed before anything of a response was passed on.
@@ -94,6 +96,7 @@ struct Failed {
     outcome: Outcome,
     status: u16,
     why: &'static str,
+    rule: Option<Rule>,
 }
 
 impl Failed {
@@ -102,7 +105,12 @@ impl Failed {
             outcome,
             status,
             why,
+            rule: None,
         }
+    }
+
+    fn by(self, rule: Option<Rule>) -> Self {
+        Self { rule, ..self }
     }
 }
 
@@ -125,7 +133,8 @@ pub fn forward(job: &mut Job<'_>, desk: &mut Desk) -> Done {
         if failed.outcome.blames_backend() && failed.status >= 500 {
             lease.failed();
         }
-        (done.failure, done.answer) = (Some(failed.why), Some((failed.status, None)));
+        (done.failure, done.rule) = (Some(failed.why), failed.rule);
+        done.answer = Some((failed.status, None));
         done.keep_alive = failed.outcome != Outcome::PartOfReply || failed.status == 504;
         let verdict =
             job.pool
@@ -330,7 +339,7 @@ fn no_reply(
     if let Some(error) = end_upload(job, upload, done) {
         // The upload ended the connection, so whose fault it was is known.
         let (status, why) = told_of(error);
-        return Failed::new(Outcome::PartOfReply, status, why);
+        return Failed::new(Outcome::PartOfReply, status, why).by(error.rule());
     }
     let outcome = match none {
         _ if told => Outcome::PartOfReply,
@@ -338,15 +347,20 @@ fn no_reply(
         NoReply::TimedOut => Outcome::PartOfReply, // another one would take as long
         _ => Outcome::SentNoReply,
     };
+    let rule = match none {
+        NoReply::Broken(rule) => Some(rule),
+        _ => None,
+    };
     let (status, why) = match none {
         NoReply::Closed => (502, "the backend closed without a response"),
         NoReply::Cut => (502, "the backend's response was cut in its head"),
         NoReply::TimedOut => (504, "the backend took too long"),
-        NoReply::Broken => (502, "the backend's response breaks a rule"),
+        NoReply::Broken(_) => (502, "the backend's response breaks a rule"),
+        NoReply::OnlyInterim => (502, "the backend sent interim responses only"),
         NoReply::NotAsked => (502, "the backend switched protocols unasked"),
         NoReply::ClientGone => (499, "the client left before the response"),
     };
-    Failed::new(outcome, status, why)
+    Failed::new(outcome, status, why).by(rule)
 }
 
 /// The status and the words for a body that did not get through.
@@ -407,7 +421,8 @@ fn pass_on(job: &mut Job<'_>, desk: &mut Desk, answered: Answered<'_>, done: &mu
         upgrade: switched,
     };
     let (sent, passed) = way(job, &backend, upload.as_ref()).body(desk, outgoing);
-    (done.status, done.sent, done.answer, done.failure) = (head.status, sent, None, None);
+    (done.status, done.sent, done.answer) = (head.status, sent, None);
+    (done.failure, done.rule) = (None, None);
     if switched && passed.is_ok() {
         let silence = job.setup.config.timeouts.tunnel;
         let through = tunnel::run(job.client, &backend, &mut desk.reply, silence);
@@ -422,6 +437,9 @@ fn pass_on(job: &mut Job<'_>, desk: &mut Desk, answered: Answered<'_>, done: &mu
         was_cut(cut, body_error, lease, done);
         // Where the connection's end is the body's, only a reset says that it is none.
         done.resets = framing == Framing::UntilClose;
+    } else if let Some(error) = body_error.filter(|error| error.blames_client()) {
+        // It was answered before its end, and all the same was not right.
+        (done.failure, done.rule) = (Some(told_of(error).1), error.rule());
     } else if head.keep_alive && is_whole && !is_early && desk.reply.is_empty() {
         // Many a server sends a body where there can be none all the same, a moment later. It would
         // be read as the response to whoever comes next.
@@ -437,11 +455,15 @@ fn pass_on(job: &mut Job<'_>, desk: &mut Desk, answered: Answered<'_>, done: &mu
 /// client fails ends the backend's connection, which only looks like the backend's fault.
 fn was_cut(cut: Cut, body_error: Option<UploadError>, lease: &Lease, done: &mut Done) {
     let failed_upload = body_error.filter(|error| error.blames_client());
+    done.rule = match cut {
+        Cut::Broken(rule) => Some(rule),
+        _ => failed_upload.and_then(UploadError::rule),
+    };
     done.failure = Some(match (cut, failed_upload) {
         (Cut::Backend, Some(error)) => told_of(error).1,
         (Cut::Backend, None) => "the response was cut by the backend",
         (Cut::Silence, _) => "the backend was silent in the middle of the response",
-        (Cut::Broken, _) => "the response's chunks break a rule",
+        (Cut::Broken(_), _) => "the response's chunks break a rule",
         (Cut::Client, _) => "the client left during the response",
     });
     if cut != Cut::Client && (cut != Cut::Backend || failed_upload.is_none()) {

@@ -6,6 +6,7 @@
 //!    +──────────────────────────────────────+  keep-alive
 //! ```
 
+use std::borrow::Cow;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -422,6 +423,10 @@ fn log(
         return;
     };
     let field = |name| head.and_then(|head| head.fields.get(name));
+    let failure = match (done.failure, done.rule) {
+        (Some(failure), Some(rule)) => Some(Cow::from(format!("{failure}: {rule}"))),
+        (failure, _) => failure.map(Cow::from),
+    };
     log.write(&Entry {
         client: source.map(|address| address.ip()),
         time,
@@ -441,6 +446,6 @@ fn log(
         first_byte: done.first_byte,
         total: begun.elapsed(),
         retries: done.retries,
-        failure: done.failure,
+        failure: failure.as_deref(),
     });
 }

@@ -16,7 +16,7 @@ use super::config::Forwarding;
 use super::desk::{Date, Desk, PART};
 use super::heads::{self, Outgoing};
 use super::upload::Upload;
-use crate::http::{ChunkReader, Framing, Name, Piece, ResponseHead, Version, write};
+use crate::http::{ChunkReader, Framing, Name, Piece, ResponseHead, Rule, Version, write};
 use crate::net::{Conn, Deadline, Incoming, Ready};
 
 /// How long a plain read waits before the client is watched, too.
@@ -37,8 +37,10 @@ pub enum NoReply {
     Cut,
     /// It took too long.
     TimedOut,
-    /// What it sent is no HTTP.
-    Broken,
+    /// What it sent breaks this rule.
+    Broken(Rule),
+    /// Interim responses, one after the other.
+    OnlyInterim,
     /// It switched protocols, though nobody asked.
     NotAsked,
     /// The client has left.
@@ -52,8 +54,8 @@ pub enum Cut {
     Backend,
     /// It was silent for too long.
     Silence,
-    /// Its chunks break a rule.
-    Broken,
+    /// Its chunks break this rule.
+    Broken(Rule),
     /// The client has left, or takes nothing any more.
     Client,
 }
@@ -161,7 +163,7 @@ impl Reply<'_> {
                 ..
             } = desk;
             let head = parser.response(reply.waiting(), self.asked.method);
-            let head = head.map_err(|_| NoReply::Broken)?;
+            let head = head.map_err(NoReply::Broken)?;
             if head.status == 101 && !self.asked.upgrade {
                 return Err(NoReply::NotAsked);
             }
@@ -180,7 +182,7 @@ impl Reply<'_> {
             }
             reply.take(length);
         }
-        Err(NoReply::Broken)
+        Err(NoReply::OnlyInterim)
     }
 
     /// Reads until a head is whole. One that drips does not renew its time.
@@ -189,10 +191,7 @@ impl Reply<'_> {
         parser.reset();
         let (begun, limit) = (Instant::now(), self.asked.first_byte);
         let is_late = |from: Instant| from.elapsed() >= limit;
-        while !parser
-            .advance(reply.waiting())
-            .map_err(|_| NoReply::Broken)?
-        {
+        while !parser.advance(reply.waiting()).map_err(NoReply::Broken)? {
             if !reply.is_empty() && self.watch.counted_from(begun).is_some_and(is_late) {
                 return Err(NoReply::TimedOut);
             }
@@ -383,11 +382,14 @@ impl Passing<'_> {
     ) -> Result<(), Cut> {
         loop {
             let bytes = reply.waiting();
-            let Ok(piece) = reader.advance(bytes) else {
-                // What is good goes out: an end without a head looks like a connection that had
-                // been closed before the request, which clients send again.
-                self.flush()?;
-                return Err(Cut::Broken);
+            let piece = match reader.advance(bytes) {
+                Ok(piece) => piece,
+                Err(rule) => {
+                    // What is good goes out: an end without a head looks like a connection that had
+                    // been closed before the request, which clients send again.
+                    self.flush()?;
+                    return Err(Cut::Broken(rule));
+                }
             };
             match piece {
                 Piece::More(taken) => {

@@ -50,6 +50,14 @@ impl UploadError {
     pub fn blames_client(self) -> bool {
         !matches!(self, UploadError::BackendGone | UploadError::BackendStuck)
     }
+
+    /// The rule that the client breaks, if it does.
+    pub fn rule(self) -> Option<Rule> {
+        match self {
+            UploadError::Broken(rule) => Some(rule),
+            _ => None,
+        }
+    }
 }
 
 /// What is to be sent, and how.

@@ -258,3 +258,52 @@ fn the_access_log_counts_what_came_with_the_head_and_what_came_later() {
     assert!(lines[0].contains("\"received\":5,"), "{log}");
     assert!(lines[1].contains("\"received\":7,"), "{log}");
 }
+
+#[test]
+fn the_access_log_names_the_rule_that_either_side_broke() {
+    let backend = Backend::start(|peer| {
+        while let Some(head) = peer.head() {
+            peer.say(match head.split(' ').nth(1) {
+                Some("/head") => {
+                    b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"
+                }
+                Some("/chunks") => b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc",
+                Some("/early") => OK,
+                _ => b"",
+            });
+        }
+    });
+    let folder = Folder::new();
+    let path = folder.path("log");
+    let lines = format!("access-log {path}\naccess-format json\nretries 0\n");
+    let balancer = Balancer::before([&backend], &lines);
+    let chunked = "Transfer-Encoding: chunked\r\n\r\n1 \r\n";
+    let size = "the request's body breaks a rule: a chunk size is not a hexadecimal number";
+    let table = [
+        (
+            "/head",
+            "\r\n",
+            "the backend's response breaks a rule: more than one Content-Length",
+        ),
+        (
+            "/chunks",
+            "\r\n",
+            "the response's chunks break a rule: a chunk's data is not followed by CRLF",
+        ),
+        ("/body", chunked, size),
+        ("/early", chunked, size),
+    ];
+    for (target, rest, _) in table {
+        let mut client = balancer.client();
+        client.say(format!("POST {target} HTTP/1.1\r\nHost: a\r\n{rest}"));
+        let _ = client.whole_or_cut("POST"); // either will do
+    }
+    drop(balancer);
+    let log = std::fs::read_to_string(&path).unwrap();
+    for (target, _, failure) in table {
+        let target = format!("\"target\":\"{target}\"");
+        let line = log.lines().find(|line| line.contains(&target)).unwrap();
+        let failure = format!("\"failure\":\"{failure}\"");
+        assert!(line.contains(&failure), "{line}");
+    }
+}
