@@ -73,6 +73,8 @@ pub struct DatagramRelay {
 }
 
 struct Client {
+    /// Counted from 0.
+    number: u64,
     address: Addr,
     /// Connected to the target.
     socket: DatagramSocket,
@@ -227,6 +229,7 @@ impl DatagramRelay {
             ))
         };
         Ok(Client {
+            number,
             address,
             socket,
             track,
@@ -297,8 +300,11 @@ impl DatagramRelay {
                 bytes: bytes.to_vec(),
             };
             let wait = if fate.held { HOLD } else { Duration::ZERO };
+            // Those of other clients, and of the other direction, overtake nothing here.
+            let flow = client.number * 2 + u64::from(way == Direction::Back);
             // A datagram of no bytes takes room, too.
-            if !lane.offer(fate.due + wait, bytes.len() + 64, datagram, fate.held) {
+            let size = bytes.len() + 64;
+            if !lane.offer(fate.due + wait, size, datagram, (flow, fate.held)) {
                 self.totals.lost.inc();
                 if copy == 0 {
                     lock(plan).lost(bytes.len());

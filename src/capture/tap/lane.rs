@@ -44,23 +44,30 @@ impl<T> Lane<T> {
             .changed
             .wait_while(self.lock(), |state| !state.closed && full(state));
         let mut state = waited.unwrap_or_else(PoisonError::into_inner);
-        Self::put(&mut state, due, (size, thing), false, &self.changed)
+        Self::put(&mut state, due, (size, thing), (0, false), &self.changed)
     }
 
-    /// Puts a datagram in, to be overtaken by the next one or not. `false` when there is no room.
-    pub(super) fn offer(&self, due: Duration, size: usize, thing: T, held: bool) -> bool {
+    /// Puts a datagram of a flow in, to be overtaken by the flow's next one or not. `false` when there
+    /// is no room.
+    pub(super) fn offer(
+        &self,
+        due: Duration,
+        size: usize,
+        thing: T,
+        (flow, held): (u64, bool),
+    ) -> bool {
         let mut state = self.lock();
         if state.bytes + size > self.room {
             return false;
         }
-        Self::put(&mut state, due, (size, thing), held, &self.changed)
+        Self::put(&mut state, due, (size, thing), (flow, held), &self.changed)
     }
 
     fn put(
         state: &mut State<T>,
         due: Duration,
         (size, thing): (usize, T),
-        held: bool,
+        (flow, held): (u64, bool),
         changed: &Condvar,
     ) -> bool {
         if state.closed {
@@ -68,8 +75,8 @@ impl<T> Lane<T> {
         }
         state.bytes += size;
         match held {
-            true => state.line.hold(due, (size, thing)),
-            false => state.line.push(due, (size, thing)),
+            true => state.line.hold(due, flow, (size, thing)),
+            false => state.line.push(due, flow, (size, thing)),
         }
         changed.notify_all();
         true

@@ -1,4 +1,7 @@
 //! What is on its way: things that are due later, in the order in which they are. Pure.
+//!
+//! Several flows share a line. A thing that is held waits for the next one of its own flow: what the
+//! others send meanwhile does not let it go.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,35 +9,41 @@ use std::time::Duration;
 /// Things with the time at which each is due; of those due at one time the first in comes first out.
 #[derive(Debug)]
 pub struct Line<T> {
-    waiting: BTreeMap<(Duration, u64), T>,
+    waiting: BTreeMap<Key, (u64, T)>,
     /// How many came so far.
     count: u64,
-    /// The one that waits to be overtaken.
-    held: Option<(Duration, u64)>,
+    /// Those that wait to be overtaken, by flow.
+    held: BTreeMap<u64, Vec<Key>>,
 }
+
+/// When it is due, and its number.
+type Key = (Duration, u64);
 
 impl<T> Default for Line<T> {
     fn default() -> Self {
         Self {
             waiting: BTreeMap::new(),
             count: 0,
-            held: None,
+            held: BTreeMap::new(),
         }
     }
 }
 
 impl<T> Line<T> {
-    /// Adds one that is due then. One that was held goes right behind it.
-    pub fn push(&mut self, due: Duration, thing: T) {
-        self.insert(due, thing);
-        if let Some(late) = self.held.take().and_then(|key| self.waiting.remove(&key)) {
-            self.insert(due, late);
+    /// Adds one of a flow that is due then. What the flow has held goes right behind it.
+    pub fn push(&mut self, due: Duration, flow: u64, thing: T) {
+        self.insert(due, flow, thing);
+        for key in self.held.remove(&flow).unwrap_or_default() {
+            if let Some((_, late)) = self.waiting.remove(&key) {
+                self.insert(due, flow, late);
+            }
         }
     }
 
-    /// Adds one that the next [`push`](Self::push) overtakes; without one it is due then.
-    pub fn hold(&mut self, due: Duration, thing: T) {
-        self.held = Some(self.insert(due, thing));
+    /// Adds one that the flow's next [`push`](Self::push) overtakes; without one it is due then.
+    pub fn hold(&mut self, due: Duration, flow: u64, thing: T) {
+        let key = self.insert(due, flow, thing);
+        self.held.entry(flow).or_default().push(key);
     }
 
     /// When the first one is due.
@@ -45,18 +54,23 @@ impl<T> Line<T> {
     /// Takes the first one, if it is due.
     pub fn pop(&mut self, now: Duration) -> Option<T> {
         let is_due = self.next_due().is_some_and(|due| due <= now);
-        let first = if is_due {
-            self.waiting.pop_first()
-        } else {
-            None
-        };
-        first.map(|(_, thing)| thing)
+        if !is_due {
+            return None;
+        }
+        let (key, (flow, thing)) = self.waiting.pop_first()?;
+        if let Some(held) = self.held.get_mut(&flow) {
+            held.retain(|one| *one != key);
+            if held.is_empty() {
+                self.held.remove(&flow);
+            }
+        }
+        Some(thing)
     }
 
-    fn insert(&mut self, due: Duration, thing: T) -> (Duration, u64) {
+    fn insert(&mut self, due: Duration, flow: u64, thing: T) -> Key {
         let key = (due, self.count);
         self.count += 1;
-        self.waiting.insert(key, thing);
+        self.waiting.insert(key, (flow, thing));
         key
     }
 }
@@ -75,7 +89,7 @@ mod tests {
     fn what_is_due_first_comes_first_and_nothing_before_its_time() {
         let mut line = Line::default();
         for (due, thing) in [(3, 'c'), (1, 'a'), (3, 'd'), (2, 'b')] {
-            line.push(MS * due, thing);
+            line.push(MS * due, 0, thing);
         }
         assert_eq!(line.next_due(), Some(MS));
         assert_eq!(out(&mut line, MS * 2), "ab");
@@ -86,14 +100,31 @@ mod tests {
     #[test]
     fn a_held_one_is_overtaken_once_or_goes_at_its_time() {
         let mut line = Line::default();
-        line.hold(MS * 100, 'a');
-        line.push(MS * 5, 'b');
-        line.push(MS * 5, 'c');
+        line.hold(MS * 100, 0, 'a');
+        line.push(MS * 5, 0, 'b');
+        line.push(MS * 5, 0, 'c');
         assert_eq!(out(&mut line, MS * 5), "bac");
-        line.hold(MS * 100, 'd');
+        line.hold(MS * 100, 0, 'd');
         assert_eq!(out(&mut line, MS * 99), "");
         assert_eq!(out(&mut line, MS * 100), "d");
-        line.push(MS * 100, 'e'); // the held one has gone already
+        line.push(MS * 100, 0, 'e'); // the held one has gone already
         assert_eq!(out(&mut line, MS * 100), "e");
+    }
+
+    #[test]
+    fn another_flow_does_not_let_a_held_one_go_and_both_copies_of_one_are_overtaken() {
+        let mut line = Line::default();
+        line.hold(MS * 100, 1, 'a');
+        line.hold(MS * 100, 1, 'a');
+        line.hold(MS * 100, 2, 'x');
+        line.push(MS * 5, 3, '-');
+        line.push(MS * 5, 2, 'y');
+        assert_eq!(out(&mut line, MS * 5), "-yx");
+        line.push(MS * 6, 1, 'b');
+        assert_eq!(out(&mut line, MS * 6), "baa");
+        assert!(line.held.is_empty());
+        line.hold(MS * 100, 1, 'c');
+        assert_eq!(out(&mut line, MS * 100), "c");
+        assert!(line.held.is_empty(), "what has gone is not remembered");
     }
 }
