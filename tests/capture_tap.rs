@@ -261,6 +261,28 @@ fn an_idle_connection_is_ended_when_it_was_asked_for() {
 }
 
 #[test]
+fn a_connection_whose_bytes_are_still_on_a_slow_link_is_not_idle() {
+    let faults = Faults {
+        throttle: Some(10_000),
+        which: "to-target".parse().unwrap(),
+        ..Faults::default()
+    };
+    // One read of the relay, and a second on the link: a piece goes every 50 ms.
+    let sent = vec![7; 10_000];
+    let Through {
+        mut client, target, ..
+    } = through_with(|target| RelayConfig {
+        idle: Some(Duration::from_millis(500)),
+        ..config(Network::Tcp, target, faults)
+    });
+    client.write_all(&sent).unwrap();
+    let mut got = vec![0; sent.len()];
+    (&target).read_exact(&mut got).unwrap();
+    assert_eq!(got, sent);
+    assert_eq!(read_all(&target), b"", "and then it is");
+}
+
+#[test]
 fn a_stop_ends_idle_connections_and_lets_answers_finish() {
     let Through {
         client,

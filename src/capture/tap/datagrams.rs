@@ -277,10 +277,7 @@ impl DatagramRelay {
 
     /// Gives a datagram its fate.
     fn through(&self, client: &Arc<Client>, way: Direction, bytes: &mut [u8]) {
-        let now = self.begun.elapsed();
-        client
-            .active
-            .store(now.as_millis() as u64, Ordering::Relaxed);
+        let now = self.moved(client);
         let plan = match way {
             Direction::Forward => &client.forward,
             Direction::Back => &client.back,
@@ -313,7 +310,16 @@ impl DatagramRelay {
         }
     }
 
+    /// Something came from the client or to it, or left for either: it is not idle now.
+    fn moved(&self, client: &Client) -> Duration {
+        let now = self.begun.elapsed();
+        let millis = now.as_millis() as u64;
+        client.active.store(millis, Ordering::Relaxed);
+        now
+    }
+
     fn deliver(&self, client: &Client, way: Direction, bytes: &[u8]) {
+        self.moved(client);
         self.recorder
             .record(&client.track, Event::Passed(way, bytes));
         let (socket, count) = match way {

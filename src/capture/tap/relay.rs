@@ -273,9 +273,7 @@ impl<'a> Link<'a> {
     /// Passes on what was read; `false` when nothing may follow.
     fn chunk(&self, way: Direction, plan: &mut Plan, mut bytes: &mut [u8]) -> bool {
         let now = self.begun.elapsed();
-        if self.relay.config.idle.is_some() {
-            self.active.store(now.as_millis() as u64, Ordering::Relaxed);
-        }
+        self.moved();
         while !bytes.is_empty() {
             let step = plan.step(now, bytes);
             let (part, rest) = bytes.split_at_mut(step.take.min(bytes.len()));
@@ -365,7 +363,10 @@ impl<'a> Link<'a> {
         while !bytes.is_empty() {
             to.set_write_deadline(Deadline::after(LOOK));
             match to.write(bytes) {
-                Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
+                Ok(count) => {
+                    self.moved();
+                    bytes = bytes.get(count..).unwrap_or_default();
+                }
                 Err(error)
                     if Deadline::is_cause_of(&error)
                         && !self.is_over()
@@ -374,6 +375,15 @@ impl<'a> Link<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Something came or went. Both count: on a slow link, or to a slow reader, the bytes of one read
+    /// may go for longer than the idle time.
+    fn moved(&self) {
+        if self.relay.config.idle.is_some() {
+            let now = self.begun.elapsed().as_millis() as u64;
+            self.active.store(now, Ordering::Relaxed);
+        }
     }
 
     /// When the connection has been idle for too long, if nothing passes until then.
