@@ -43,7 +43,8 @@ impl Save {
 
     /// Writes what is known before the first packet.
     pub fn begin(&mut self, interfaces: &[Interface]) -> Result<(), Failure> {
-        let begun = self.try_begin(interfaces, interfaces.first());
+        let first = interfaces.first().map(|first| (first.link, first.snap));
+        let begun = self.try_begin(interfaces, first);
         begun.map_err(|error| self.failure(error))
     }
 
@@ -63,28 +64,30 @@ impl Save {
 
     /// Ends the file; one without packets and interfaces is of Ethernet.
     pub fn finish(&mut self) -> Result<(), Failure> {
-        let ethernet = Interface::new(LinkType::ETHERNET, 0, None);
-        let begun = self.try_begin(&[], Some(&ethernet));
+        let begun = self.try_begin(&[], Some((LinkType::ETHERNET, 0)));
         begun.map_err(|error| self.failure(error))?;
         self.flush()
     }
 
     fn try_write(&mut self, packet: &Packet<'_>, known: &[Interface]) -> Result<(), FileError> {
-        self.try_begin(known, known.get(packet.interface as usize))?;
+        // Only pcapng describes its interfaces behind its beginning, and another one may have kept
+        // more of its packets: what this one kept at most must not cut those.
+        self.try_begin(known, Some((packet.link, 0)))?;
         match &mut self.writer {
             Some(writer) => writer.write(packet),
             None => Ok(()),
         }
     }
 
-    /// Writes the header, if it is not yet, and describes the interfaces that are new.
+    /// Writes the header, if it is not yet, for a link and what is kept of its packets at most; and
+    /// describes the interfaces that are new.
     fn try_begin(
         &mut self,
         interfaces: &[Interface],
-        first: Option<&Interface>,
+        first: Option<(LinkType, u32)>,
     ) -> Result<(), FileError> {
         if self.writer.is_none() {
-            let Some((link, snap)) = first.map(|first| (first.link, first.snap)) else {
+            let Some((link, snap)) = first else {
                 return Ok(());
             };
             let Some(stream) = self.stream.take() else {

@@ -207,6 +207,33 @@ fn what_is_written_in_each_format_is_read_by_all() {
 }
 
 #[test]
+fn an_interface_that_kept_little_of_a_packet_cuts_none_of_another() {
+    let block = |kind: u32, body: &[u8]| {
+        let length = (body.len() as u32 + 12).to_le_bytes();
+        [&kind.to_le_bytes(), &length, body, &length].concat()
+    };
+    let words = |words: &[u32]| -> Vec<u8> { words.iter().flat_map(|w| w.to_le_bytes()).collect() };
+    let packet = |interface: u32, length: u32| {
+        let head = words(&[interface, 0, 0, length, 100]);
+        block(6, &[head, vec![7; length as usize]].concat())
+    };
+    let file = [
+        block(0x0a0d_0d0a, &words(&[0x1a2b_3c4d, 1, u32::MAX, u32::MAX])),
+        block(1, &words(&[1, 64])), // at most 64 bytes of a packet
+        packet(0, 64),
+        block(1, &words(&[1, 0])), // all of it
+        packet(1, 100),
+    ]
+    .concat();
+    for format in ["pcap", "nsecpcap", "pcapng"] {
+        let written = capture(&["-r", "-", "-F", format, "-w", "-"], &file);
+        let fields = ["-r", "-", "-T", "fields", "-e", "frame.cap_len"];
+        let kept = capture(&fields, &written.stdout);
+        assert_eq!(text(&kept.stdout), "64\n100\n", "{format}");
+    }
+}
+
+#[test]
 fn the_file_that_is_read_is_never_overwritten() {
     let folder = Folder::new();
     let path = folder.path("in.pcap");
