@@ -128,6 +128,22 @@ impl Field {
         self.kind
     }
 
+    /// Whether values of this protocol have bytes: of headers that are kept as numbers there are none.
+    pub(super) fn has_bytes(&self) -> bool {
+        let is_numbers = matches!(
+            self.get,
+            Get::Ethernet(_)
+                | Get::Vlan(_)
+                | Get::Cooked(_)
+                | Get::Loopback(_)
+                | Get::Arp(_)
+                | Get::Ipv4(_)
+                | Get::Ipv6(_)
+                | Get::Fragment(_)
+        );
+        !is_numbers && self.name != "_ws.malformed"
+    }
+
     /// Hands all values that the packet has to `out`, outermost layer first; what an ICMP error
     /// quotes has values, too. Allocates nothing, but for the names and records of DNS, the two
     /// texts that are put together (`frame.protocols`, `tcp.flags.str`), and text that is not UTF-8.

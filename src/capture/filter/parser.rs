@@ -196,6 +196,11 @@ impl<'t> Parser<'t> {
             let problem = Problem::Comparison(field.kind(), name);
             return Err(self.lexer.error(place.from, place.to, problem));
         }
+        if field.kind() == Kind::Protocol && !field.has_bytes() {
+            // It would never match, and nobody would hear why.
+            let problem = Problem::LeftOut("the bytes of this header; frame has them all");
+            return Err(self.lexer.error(place.from, place.to, problem));
+        }
         self.advance()?;
         let check = match operator {
             Operator::In => self.set(field.kind())?,

@@ -169,6 +169,10 @@ fn a_wrong_filter_is_refused_with_its_column_and_reason() {
             "8 left out here: slices; contains looks into bytes",
         ),
         (
+            "tcp or ip contains \"GET\"",
+            "8 left out here: the bytes of this header; frame has them all",
+        ),
+        (
             "lower(http.host) == a",
             "1 no field or protocol has the name \"lower\"",
         ),
