@@ -220,6 +220,8 @@ fn agree(sender: &mut Side, receiver: &mut Side, tcp: &Tcp<'_>) {
         Some(shift) if sender.scale == Scale::Unknown => sender.scale = Scale::Shift(shift.min(14)),
         Some(_) => {}
         None if sender.scale != Scale::Unknown => {}
+        // The snap length has cut its options: it may have been among them.
+        None if tcp.options.len() + 20 < usize::from(tcp.header_length) => {}
         None => {
             sender.scale = Scale::Unused;
             receiver.scale = Scale::Unused;

@@ -338,7 +338,7 @@ impl Words<'_> {
             }
             Some(_) => self.line(format_args!("Win={window}: room for so many bytes more.")),
             None => self.line(format_args!(
-                "Win={window}: as in the header; whether it is scaled was agreed before the capture began."
+                "Win={window}: as in the header; whether it is scaled, the capture does not say."
             )),
         }
     }

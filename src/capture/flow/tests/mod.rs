@@ -233,6 +233,32 @@ fn without_the_option_in_both_syns_windows_are_not_scaled() {
 }
 
 #[test]
+fn a_syn_whose_options_were_cut_off_does_not_say_that_windows_are_not_scaled() {
+    let options: &[u8] = &[2, 4, 5, 180, 1, 3, 3, 7];
+    let script = [
+        c(0, 499, 0, S, 0).options(options),
+        s(1, 999, 500, S | A, 0).options(options),
+        c(2, 500, 1000, A, 0),
+    ];
+    for (snap, expected) in [(44, None), (48, Some(7))] {
+        let mut decoder = Decoder::new(Settings::default());
+        let shifts = script.map(|step| {
+            let whole = step.packet(&[]);
+            let packet = Packet {
+                length: whole.len() as u32,
+                ..Packet::whole(
+                    Duration::ZERO,
+                    LinkType::RAW,
+                    &whole[..snap.min(whole.len())],
+                )
+            };
+            decoder.decode(&packet).segment.unwrap().window_shift
+        });
+        assert_eq!(shifts, [None, None, expected], "{snap}");
+    }
+}
+
+#[test]
 fn a_capture_from_the_middle_begins_at_number_one() {
     let segments = run(&[s(0, 7000, 300, A, 10), c(1, 300, 7010, A, 0)]);
     let numbers: Vec<_> = segments
