@@ -12,12 +12,13 @@ mod save;
 mod source;
 mod view;
 
+use std::fs::File;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use groundwire::cli::{self, Args, Failure, Opt, Out, Spec, UsageError, What};
 use groundwire::server::{Signals, Stopper};
-use plan::{From, Plan};
+use plan::Plan;
 use run::Run;
 use source::Source;
 use view::View;
@@ -153,25 +154,26 @@ fn capture(args: Args) -> Result<(), Failure> {
     }
     let plan = Plan::from_args(&args)?;
     let view = View::from_args(&args)?;
-    let mut source = open(&plan)?;
+    let (mut source, _pipe) = open(&plan)?;
     // The file to write is made once it is known that there is something to read.
     Run::new(plan, view)?.run(&mut source)
 }
 
-/// A live capture ends at the first signal, and tells its counts; reading a file just ends.
-fn open(plan: &Plan) -> Result<Source, Failure> {
-    let From::Interface(_) = plan.from else {
-        return Source::open(plan);
-    };
-    let signals = Signals::block().what("blocking signals")?;
+/// A live capture ends at the first signal, and tells its counts; reading a file just ends. Where it
+/// writes to a named pipe, the reader has come by then.
+fn open(plan: &Plan) -> Result<(Source, Option<File>), Failure> {
     let source = Source::open(plan)?;
-    if let Some((name, stop)) = source.live() {
-        let stop = signals.stop_and_tell(Stopper::new(), move |_| stop.stop());
-        stop.what("waiting for signals")?;
-        // Standard error: standard output may be the packets.
-        let _ = io::stderr().write_all(format!("Capturing on '{name}'\n").as_bytes());
-    }
-    Ok(source)
+    let Some((name, stop)) = source.live() else {
+        return Ok((source, None));
+    };
+    let path = plan.save.as_ref().map_or("-", |save| &save.path);
+    let pipe = cli::reader_of_pipe(path).what(path)?;
+    let signals = Signals::block().what("blocking signals")?;
+    let stop = signals.stop_and_tell(Stopper::new(), move |_| stop.stop());
+    stop.what("waiting for signals")?;
+    // Standard error: standard output may be the packets.
+    let _ = io::stderr().write_all(format!("Capturing on '{name}'\n").as_bytes());
+    Ok((source, pipe))
 }
 
 fn list() -> Result<(), Failure> {

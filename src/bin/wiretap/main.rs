@@ -6,9 +6,7 @@ mod options;
 mod place;
 
 use std::fmt;
-use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::FileTypeExt;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::process::ExitCode;
@@ -38,22 +36,12 @@ fn tap(args: Args) -> Result<(), Failure> {
     let listen = Place::parse(args.operand(0, "LISTEN")?, is_datagrams);
     let target = Place::parse(args.operand(1, "TARGET")?, is_datagrams);
     let options = options::read(&args, &target)?;
-    let _pipe = reader_of_pipe(&args)?;
+    let path = args.value("write").unwrap_or_default();
+    let _pipe = cli::reader_of_pipe(path).what(format_args!("writing {path}"))?;
     program::begin()?;
     // Bound first: a file is not made anew for a relay that does not come about.
     let tap = if is_datagrams { datagrams } else { streams };
     tap(&args, &listen, options)
-}
-
-/// Waits for the reader where the file to write is a pipe (`mkfifo`): here, while a signal still ends
-/// the program. Nobody would hear one in the midst of opening it.
-fn reader_of_pipe(args: &Args) -> Result<Option<File>, Failure> {
-    let is_pipe = |path: &&str| fs::metadata(path).is_ok_and(|file| file.file_type().is_fifo());
-    let Some(path) = args.value("write").filter(is_pipe) else {
-        return Ok(None);
-    };
-    let pipe = File::options().write(true).open(path);
-    pipe.map(Some).what(format_args!("writing {path}"))
 }
 
 /// What the options come to.

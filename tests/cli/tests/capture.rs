@@ -1,8 +1,9 @@
 //! capture: files and interfaces through the program, beside tshark and tcpdump.
 
+use std::os::unix::process::ExitStatusExt;
 use std::process::Output;
 
-use groundwire_cli_tests::{Running, installed, program};
+use groundwire_cli_tests::{Running, eventually, installed, named_pipe, program};
 use tempfile::TempDir;
 
 /// A classic file: two datagrams a second apart, 10.0.0.1 to 10.0.0.2 and back.
@@ -394,5 +395,24 @@ fn a_signal_ends_a_live_capture_well() {
             "{}",
             ended.stderr
         );
+    }
+}
+
+#[test]
+fn a_signal_ends_a_live_capture_that_waits_for_the_reader_of_its_pipe() {
+    let folder = Folder::new();
+    let pipe = folder.path("pipe");
+    named_pipe(pipe.as_ref());
+    let running = Running::start("capture", &["-i", "lo", "-w", &pipe]);
+    let status = format!("/proc/{}/status", running.pid());
+    eventually("it waits", || {
+        let status = std::fs::read_to_string(&status).unwrap();
+        ["State:\tS", "State:\tZ"]
+            .iter()
+            .any(|state| status.contains(state))
+    });
+    let ended = running.end_by("TERM");
+    if !ended.stderr.contains("not permitted") {
+        assert_eq!((ended.status.signal(), &*ended.stderr), (Some(15), ""));
     }
 }
