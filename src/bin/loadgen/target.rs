@@ -54,6 +54,12 @@ enum Socket {
 /// reply to an earlier datagram is not taken for this one's.
 const NUMBER: usize = 16;
 
+/// The place of the number, if there is one. The line feed is not for it: without that, a line
+/// would have no end, and no reply.
+fn number(line: &[u8]) -> Option<&[u8]> {
+    line.split_last().and_then(|(_, text)| text.get(..NUMBER))
+}
+
 impl Target {
     /// Connects; `seed` makes its bytes its own, so that a mixed-up reply is noticed.
     pub fn open(plan: &Plan, seed: u64) -> Result<Self, net::Error> {
@@ -99,7 +105,8 @@ impl Target {
     /// Sends the next request.
     pub fn send(&mut self) -> Result<(), Trouble> {
         self.sequence += 1;
-        if let Some(number) = self.request.get_mut(..NUMBER) {
+        let text = self.request.split_last_mut().map(|(_, text)| text);
+        if let Some(number) = text.and_then(|text| text.get_mut(..NUMBER)) {
             number.copy_from_slice(format!("{:016x}", self.sequence).as_bytes());
         }
         let deadline = Deadline::after(self.timeout);
@@ -141,7 +148,7 @@ impl Target {
                     .recv(&mut self.reply)
                     .map_err(|error| trouble(&error))?;
                 let reply = self.reply.get(..count).unwrap_or_default();
-                if reply.get(..NUMBER) == self.request.get(..NUMBER) {
+                if number(reply) == number(&self.request) {
                     return compare(&self.request, reply);
                 }
             },

@@ -158,6 +158,8 @@ fn sizes_from_one_byte_to_a_mebibyte_come_back() {
     for (size, bytes) in [
         ("1", 1),
         ("15", 15),
+        ("16", 16),
+        ("17", 17),
         ("1000", 1_000),
         ("64KiB", 65_536),
         ("1MiB", 1 << 20),
