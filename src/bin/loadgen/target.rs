@@ -118,6 +118,8 @@ impl Target {
             }
             Socket::Datagram(socket) => {
                 socket.set_read_deadline(deadline);
+                // A Unix peer that does not read has a full queue, and lets nothing more in.
+                socket.set_write_deadline(deadline);
                 socket
                     .send(&self.request)
                     .map(drop)

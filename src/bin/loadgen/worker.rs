@@ -160,9 +160,13 @@ impl Worker<'_> {
         while self.goes_on(tally) && !targets.is_empty() {
             let mut failed = Vec::new();
             // The last round of a run by count may be a part of one.
-            let round = usize::try_from(self.left(tally)).unwrap_or(usize::MAX);
+            let mut round = usize::try_from(self.left(tally)).unwrap_or(usize::MAX);
             for (index, (target, at)) in targets.iter_mut().zip(&mut sent).enumerate().take(round) {
                 *at = Instant::now();
+                if self.is_over(*at) {
+                    round = index; // each of the others may wait for room, one after the other
+                    break;
+                }
                 if let Err(trouble) = target.send() {
                     failed.push((index, trouble));
                 }
@@ -279,7 +283,11 @@ impl Worker<'_> {
     }
 
     fn goes_on(&self, tally: &Tally) -> bool {
-        self.left(tally) > 0 && Instant::now() < self.clock.end && !self.stopper.is_stopped()
+        self.left(tally) > 0 && !self.is_over(Instant::now())
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        now >= self.clock.end || self.stopper.is_stopped()
     }
 
     /// How many requests this thread has still to measure.
@@ -320,7 +328,8 @@ impl Worker<'_> {
         tally.measured += 1;
     }
 
-    /// Replaces failed connections; those that cannot be replaced are given up.
+    /// Replaces failed connections, while there is something left to ask; those that cannot be
+    /// replaced are given up.
     fn reopen(
         &self,
         targets: &mut Vec<Target>,
@@ -330,6 +339,9 @@ impl Worker<'_> {
         failed.sort_by_key(|(index, _)| std::cmp::Reverse(*index));
         for (index, trouble) in failed {
             self.fail(tally, trouble);
+            if !self.goes_on(tally) {
+                continue; // one after the other may take the whole time-out
+            }
             match Target::open(self.plan, (self.number as u64) << 32 | index as u64) {
                 Ok(fresh) => {
                     if let Some(target) = targets.get_mut(index) {

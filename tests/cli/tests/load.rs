@@ -1,8 +1,9 @@
 //! loadgen against good servers, and against listeners that answer wrongly, late or not at all.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -460,6 +461,66 @@ fn waiting_for_a_lost_reply_after_the_end_is_not_measured_time() {
     assert_eq!((code, errors(&value)), (Some(1), vec![("timeout", 1)]));
     let seconds = value.get("seconds").number();
     assert!((0.25..0.35).contains(&seconds), "{value:?}");
+}
+
+#[test]
+fn a_server_that_takes_no_more_connections_does_not_hold_up_the_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = thread::spawn(move || {
+        let mut request = [0; 128];
+        let mut open: Vec<TcpStream> = Vec::new();
+        for _ in 0..4 {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.read_exact(&mut request).unwrap();
+            stream.write_all(&request).unwrap();
+            open.push(stream);
+        }
+        // The run has begun. When the backlog is full and a last connection has waited in vain, it is
+        // over: now each connection fails, and so would each that is to replace it.
+        for stream in &mut open {
+            stream.read_exact(&mut request).unwrap();
+        }
+        let connect = |_| TcpStream::connect_timeout(&address, Duration::from_millis(500)).ok();
+        let waiting: Vec<TcpStream> = (0..10_000).map_while(connect).collect();
+        drop(open);
+        (listener, waiting)
+    });
+    let run = ["-c", "4", "-t", "1", "-d", "300ms", "-w", "0"];
+    let address = address.to_string();
+    let run = [&run[..], &["--timeout", "3s", "tcp", &address]].concat();
+    let (code, value) = load(&run);
+    assert_eq!((code, errors(&value)), (Some(1), vec![("closed", 4)]));
+    server.join().unwrap();
+}
+
+#[test]
+fn a_datagram_that_finds_no_room_is_given_up_after_the_time_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("full.sock");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    let address = path.to_str().unwrap().to_string();
+    let server = thread::spawn(move || {
+        let mut request = [0; 128];
+        for number in 1..=4 {
+            let (len, peer) = socket.recv_from(&mut request).unwrap();
+            let filler = || {
+                let filler = UnixDatagram::unbound().unwrap();
+                filler.set_nonblocking(true).unwrap();
+                filler.send_to(b"filler", &path)
+            };
+            while number == 4 && filler().is_ok() {}
+            let peer = peer.as_pathname().unwrap();
+            socket.send_to(&request[..len], peer).unwrap();
+        }
+        socket
+    });
+    let run = ["-c", "4", "-t", "1", "-d", "500ms", "-w", "0"];
+    let run = [&run[..], &["--timeout", "1s", "unixgram", &address]].concat();
+    let (code, value) = load(&run);
+    // The other three would have to wait as long, one after the other, when the time is over.
+    assert_eq!((code, errors(&value)), (Some(1), vec![("timeout", 1)]));
+    server.join().unwrap();
 }
 
 #[test]
