@@ -355,16 +355,18 @@ fn escaped(line: &mut String, text: &str) -> fmt::Result {
     let mut cut = Cut::new(line);
     for c in text.chars() {
         match c {
-            '\n' => cut.write_str("\\n")?,
-            '\r' => cut.write_str("\\r")?,
-            '\t' => cut.write_str("\\t")?,
-            '"' => cut.write_str("\\\"")?,
-            '\\' => cut.write_str("\\\\")?,
+            '\n' => cut.write_escape("\\n")?,
+            '\r' => cut.write_escape("\\r")?,
+            '\t' => cut.write_escape("\\t")?,
+            '"' => cut.write_escape("\\\"")?,
+            '\\' => cut.write_escape("\\\\")?,
             // Beyond U+FFFF it is a surrogate pair (RFC 8259 §7).
             c if is_unsafe(c) => {
+                let mut escape = String::new();
                 for unit in c.encode_utf16(&mut [0; 2]) {
-                    write!(cut, "\\u{unit:04x}")?;
+                    write!(escape, "\\u{unit:04x}")?;
                 }
+                cut.write_escape(&escape)?;
             }
             c => cut.write_char(c)?,
         }
@@ -386,6 +388,14 @@ impl<'a> Cut<'a> {
             left: MAX_VALUE,
             full: false,
         }
+    }
+
+    /// Takes all of an escape or nothing: a part of one is no JSON.
+    fn write_escape(&mut self, escape: &str) -> fmt::Result {
+        if escape.len() > self.left {
+            self.left = 0;
+        }
+        self.write_str(escape)
     }
 }
 
@@ -482,6 +492,30 @@ mod tests {
         let shown = line(Format::Text, "m", &[("k", &"\u{e9}".repeat(MAX_VALUE))]);
         let expected = format!("INFO  test m k={}...", "\u{e9}".repeat(MAX_VALUE / 2));
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn a_long_value_is_not_cut_within_an_escape() {
+        // Where the limit falls in the middle of each kind: a pair, a number, a surrogate pair.
+        for (escaped, c) in [
+            ("\\n", '\n'),
+            ("\\u001b", '\u{1b}'),
+            ("\\udb40\\udc41", '\u{e0041}'),
+        ] {
+            for short in c.len_utf8()..=escaped.len() {
+                let kept = "x".repeat(MAX_VALUE - short);
+                let value = format!("{kept}{c}");
+                let rest = if short == escaped.len() {
+                    escaped
+                } else {
+                    "..."
+                };
+                let expected =
+                    format!(r#""level":"info","target":"test","message":"m","k":"{kept}{rest}"}}"#);
+                let shown = line(Format::Json, "m", &[("k", &value)]);
+                assert_eq!(shown, expected, "{escaped} {short}");
+            }
+        }
     }
 
     #[test]
