@@ -64,10 +64,11 @@ impl Histogram {
         if let Some(bucket) = self.buckets().get(bucket_of(value)) {
             bucket.fetch_add(times, Ordering::Relaxed);
         }
-        self.count.fetch_add(times, Ordering::Relaxed);
         self.sum.add(u128::from(value) * u128::from(times));
         self.min.fetch_min(value, Ordering::Relaxed);
         self.max.fetch_max(value, Ordering::Relaxed);
+        // Last, so that who sees the first value counted sees its minimum and maximum, too.
+        self.count.fetch_add(times, Ordering::Release);
     }
 
     /// Counts a value and those that it kept from happening: a measurement is due every
@@ -87,25 +88,25 @@ impl Histogram {
 
     /// Adds the values of another histogram.
     pub fn merge(&self, other: &Histogram) {
-        let Some(theirs) = other.buckets.get() else {
+        let (Some(theirs), count) = (other.buckets.get(), other.count()) else {
             return;
         };
         for (ours, theirs) in self.buckets().iter().zip(theirs) {
-            let count = theirs.load(Ordering::Relaxed);
-            if count > 0 {
-                ours.fetch_add(count, Ordering::Relaxed);
+            let times = theirs.load(Ordering::Relaxed);
+            if times > 0 {
+                ours.fetch_add(times, Ordering::Relaxed);
             }
         }
-        self.count.fetch_add(other.count(), Ordering::Relaxed);
         self.sum.add(other.sum());
         self.min
             .fetch_min(other.min.load(Ordering::Relaxed), Ordering::Relaxed);
         self.max.fetch_max(other.max(), Ordering::Relaxed);
+        self.count.fetch_add(count, Ordering::Release);
     }
 
     /// How many values were counted.
     pub fn count(&self) -> u64 {
-        self.count.load(Ordering::Relaxed)
+        self.count.load(Ordering::Acquire)
     }
 
     /// Their sum.
@@ -314,6 +315,26 @@ mod tests {
         assert_eq!(empty.cumulative([5, 7]), ([0, 0], 0));
         empty.merge(&Histogram::new());
         assert_eq!(empty.count(), 0);
+    }
+
+    #[test]
+    fn a_value_that_is_counted_has_its_minimum_and_maximum() {
+        let other = Histogram::new();
+        other.record(1_000);
+        for round in 0..500 {
+            let histogram = Histogram::new();
+            std::thread::scope(|scope| {
+                scope.spawn(|| match round % 2 {
+                    0 => histogram.record(1_000),
+                    _ => histogram.merge(&other),
+                });
+                while histogram.count() == 0 {
+                    std::thread::yield_now();
+                }
+                let seen = (histogram.min(), histogram.quantile(0.5), histogram.max());
+                assert_eq!(seen, (1_000, 1_000, 1_000));
+            });
+        }
     }
 
     #[test]
