@@ -238,7 +238,8 @@ impl Worker<'_> {
         tally.pace = Some(Pace { due, sent });
     }
 
-    /// The requests of one stretch of time; returns how many there were.
+    /// The requests of one stretch of time, which lasts to its end although the last of them is
+    /// done before; returns how many there were.
     fn keep_up(
         &self,
         schedule: Schedule,
@@ -249,14 +250,14 @@ impl Worker<'_> {
         let mut sent = 0;
         while let Some(due) = from.checked_add(schedule.due(sent)) {
             let now = Instant::now();
-            if due >= until || now >= until || !self.goes_on(tally) {
+            if now >= until || !self.goes_on(tally) {
                 break;
             }
-            let early = due.saturating_duration_since(now);
+            let early = due.min(until).saturating_duration_since(now);
             if !early.is_zero() && self.stopper.wait_timeout(early) {
                 break;
             }
-            if !ask(tally, due) {
+            if due >= until || !ask(tally, due) {
                 break;
             }
             sent += 1;

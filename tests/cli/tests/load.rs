@@ -206,6 +206,17 @@ fn a_fixed_rate_is_not_exceeded() {
 }
 
 #[test]
+fn a_fixed_rate_is_told_by_the_time_that_was_asked_for() {
+    let server = Server::tcp(&[]);
+    // The last of four is due, and done, when a quarter of the time is still to come.
+    let args = ["--rate", "4", "-d", "1s", "-w", "0", "tcp", &server.address];
+    let (code, value) = load(&args);
+    assert_eq!(code, Some(0), "{value:?}");
+    assert_eq!(number(&value, "due"), 4, "{value:?}");
+    assert_eq!(value.get("seconds").number(), 1.0, "{value:?}");
+}
+
+#[test]
 fn a_rate_beyond_what_the_server_can_do_is_measured_from_when_each_request_was_due() {
     // A request takes 5 ms here; 1000 a second are due in the warm-up and after.
     let address = listener(|line, _| {
