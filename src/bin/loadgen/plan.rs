@@ -130,6 +130,7 @@ fn exclusive(args: &Args) -> Result<(), UsageError> {
         ("hold", "rate"),
         ("hold", "requests"),
         ("hold", "duration"),
+        ("hold", "warm-up"),
         ("requests", "duration"),
     ];
     match pairs.iter().find(|(a, b)| args.given(a) && args.given(b)) {

@@ -480,6 +480,7 @@ fn a_bad_value_is_told_why_before_anything_happens() {
         ("--hold=1s", "--rate=9"),
         ("--hold=1s", "--requests=9"),
         ("--hold=1s", "--duration=9s"),
+        ("--hold=1s", "--warm-up=9s"),
         ("--requests=9", "--duration=9s"),
     ] {
         let name = |option: &'static str| option.split('=').next().unwrap();
