@@ -27,7 +27,7 @@ impl Errors {
             Trouble::Timeout => self.timeout += 1,
             Trouble::Closed => self.closed += 1,
             Trouble::Mismatch => self.mismatch += 1,
-            Trouble::Other => self.other += 1,
+            Trouble::Other(_) => self.other += 1,
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::time::Duration;
 
-use groundwire::net::{self, Conn, DatagramSocket, Deadline, Dialer, Network};
+use groundwire::net::{self, Conn, DatagramSocket, Deadline, Dialer, Network, plain_words};
 
 use crate::plan::Plan;
 
@@ -19,8 +19,8 @@ pub enum Trouble {
     Closed,
     /// The reply is not the request.
     Mismatch,
-    /// Anything else.
-    Other,
+    /// Anything else, with the system's number for it.
+    Other(Option<i32>),
 }
 
 impl fmt::Display for Trouble {
@@ -30,7 +30,10 @@ impl fmt::Display for Trouble {
             Trouble::Timeout => "no reply in time",
             Trouble::Closed => "the server closed the connection",
             Trouble::Mismatch => "the reply is not the request",
-            Trouble::Other => "the request failed",
+            Trouble::Other(None) => "the request failed",
+            Trouble::Other(Some(number)) => {
+                return f.write_str(&plain_words(&io::Error::from_raw_os_error(*number)));
+            }
         })
     }
 }
@@ -172,7 +175,7 @@ fn trouble(error: &io::Error) -> Trouble {
         TimedOut => Trouble::Timeout,
         ConnectionRefused => Trouble::Connect,
         BrokenPipe | ConnectionReset | UnexpectedEof => Trouble::Closed,
-        _ => Trouble::Other,
+        _ => Trouble::Other(error.raw_os_error()),
     }
 }
 

@@ -419,6 +419,20 @@ fn a_line_that_is_longer_than_servers_take_gets_a_hint() {
 }
 
 #[test]
+fn a_record_that_is_longer_than_the_system_takes_is_told_as_that() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("records.sock");
+    let server = Server::unix(path.to_str().unwrap(), &["--type", "seqpacket"]);
+    let run = program("loadgen")
+        .args(["-s", "64MiB", "-n", "1", "unixpacket", &server.address])
+        .output()
+        .unwrap();
+    let says = format!("loadgen: unixpacket {}: message too long\n", server.address);
+    assert_eq!(run.status.code(), Some(1));
+    assert_eq!(String::from_utf8(run.stderr).unwrap(), says);
+}
+
+#[test]
 fn one_flipped_bit_is_one_mismatch_and_exit_status_1() {
     let flipped = AtomicBool::new(false);
     let address = listener(move |line, number| {
