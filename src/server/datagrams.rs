@@ -9,7 +9,9 @@
 //! What can go wrong:
 //!
 //! - A Unix peer asks and never reads: its queue is full for ever. Replies are sent without waiting;
-//!   one that finds no room is dropped and counted, and is a warning if none was of late.
+//!   one that finds no room is dropped and counted, and is a warning if none was of late. But what
+//!   it has not read counts to our socket's own send buffer, too: when that is full of it, nobody is
+//!   answered until it reads or goes. Sequenced packets have a socket, and a buffer, for each peer.
 //! - A datagram that claims to come from a service that answers whatever it gets, ourselves
 //!   included, would go round for ever. It is dropped, and counted as refused.
 //! - A host has several addresses and we listen on all of them: each reply leaves from the address
@@ -240,7 +242,8 @@ impl<H: DatagramHandler> DatagramServer<H> {
                 match self.socket.send_to_now(reply, &peer) {
                     Ok(_) => self.stats.replied.inc(),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        self.not_sent(&peer, &io::Error::other("the peer does not read"));
+                        let why = "no room beside what this peer, or others, have not read";
+                        self.not_sent(&peer, &io::Error::other(why));
                     }
                     Err(error) => self.not_sent(&peer, &error),
                 }
