@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::name::Name;
 use super::record::Record;
 use crate::net::{Conn, Deadline, LineBuffer, plain_words};
+use crate::telemetry::is_invisible;
 use crate::wire::{self, Frames};
 
 /// The longest reply, in bytes. An error lists the commands that are known, so it may be long.
@@ -50,9 +51,10 @@ impl fmt::Display for ClientError {
     }
 }
 
-/// A letter of a server's line; control characters are escaped, for it may end on a terminal.
+/// A letter of a server's line; what steers a terminal or shows nothing is escaped, for it may end
+/// on one.
 fn shown(letter: char, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    if letter.is_control() {
+    if is_invisible(letter) {
         write!(f, "{}", letter.escape_default())
     } else {
         write!(f, "{letter}")
@@ -179,7 +181,8 @@ mod tests {
             refused.to_string(),
             "the server replied: error: unknown command FOO; known: none"
         );
-        let escaped = outcome(b"error: \x1b[31m' '\n").unwrap_err().to_string();
-        assert_eq!(escaped, r"the server replied: error: \u{1b}[31m' '");
+        let escaped = outcome("error: \x1b[31m' '\u{202e}\n".as_bytes()).unwrap_err();
+        let says = r"the server replied: error: \u{1b}[31m' '\u{202e}";
+        assert_eq!(escaped.to_string(), says);
     }
 }
