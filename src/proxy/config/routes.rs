@@ -191,7 +191,8 @@ impl Router {
     }
 
     /// The place of the pool that answers for a host (without port, an IPv6 address without brackets)
-    /// and a path (with or without query; `*` goes where `/` does). Compares with each route at most; allocates nothing.
+    /// and a path (with or without query; `*` goes where `/` does). Compares with each route at most;
+    /// allocates nothing.
     pub fn choose(&self, host: &[u8], path: &[u8]) -> Result<usize, Unrouted> {
         let host = host.strip_suffix(b".").unwrap_or(host); // a name may be written as absolute
         let path = if path == b"*" { b"/" } else { path };
