@@ -379,13 +379,8 @@ fn told_of(error: UploadError) -> (u16, &'static str) {
 fn end_upload(job: &mut Job<'_>, upload: Option<Upload>, done: &mut Done) -> Option<UploadError> {
     let ended = upload?.finish();
     job.body = Body::Streamed(Some(ended.incoming));
-    match ended.result {
-        Ok(bytes) => {
-            done.received = bytes;
-            None
-        }
-        Err(error) => Some(error),
-    }
+    done.received = ended.received;
+    ended.result.err()
 }
 
 /// A backend whose response has begun.

@@ -85,8 +85,10 @@ pub struct Upload {
 pub struct Ended {
     /// The client's buffer.
     pub incoming: Incoming,
-    /// Bytes of the body.
-    pub result: Result<u64, UploadError>,
+    /// Bytes of the body that were read.
+    pub received: u64,
+    /// Whether it got through as a whole.
+    pub result: Result<(), UploadError>,
 }
 
 #[derive(Default)]
@@ -128,7 +130,8 @@ impl Upload {
                 settled.now.notify_all();
                 Ended {
                     incoming: pump.incoming,
-                    result: result.map(|()| pump.sent),
+                    received: pump.received,
+                    result,
                 }
             }
         };
@@ -181,6 +184,7 @@ impl Upload {
         }
         self.thread.join().unwrap_or_else(|_| Ended {
             incoming: Incoming::new(PART),
+            received: 0,
             result: Err(UploadError::BackendGone),
         })
     }
@@ -192,7 +196,7 @@ struct Pump {
     incoming: Incoming,
     plan: Plan,
     out: Vec<u8>,
-    sent: u64,
+    received: u64,
 }
 
 impl Pump {
@@ -203,7 +207,7 @@ impl Pump {
             incoming,
             plan,
             out: Vec::new(),
-            sent: 0,
+            received: 0,
         }
     }
 
@@ -223,6 +227,7 @@ impl Pump {
         let first = left.min(self.incoming.len() as u64) as usize;
         if first > 0 {
             let bytes = self.incoming.take(first);
+            self.received = first as u64;
             send(&self.backend, self.plan.write, bytes)?;
             left -= first as u64;
         }
@@ -230,6 +235,7 @@ impl Pump {
             let room = left.min(PART as u64) as usize;
             let place = part.get_mut(..room).unwrap_or_default();
             let count = read(&self.client, &self.backend, self.plan.silence, place)?;
+            self.received += count as u64;
             send(
                 &self.backend,
                 self.plan.write,
@@ -237,7 +243,6 @@ impl Pump {
             )?;
             left -= count as u64;
         }
-        self.sent = length;
         Ok(())
     }
 
@@ -254,9 +259,9 @@ impl Pump {
                     self.incoming.filled(count);
                 }
                 Piece::Data { from, to } => {
-                    self.sent += (to - from) as u64;
+                    self.received += (to - from) as u64;
                     // A chunk says before it comes how long it is.
-                    let least = self.sent.saturating_add(reader.left_of_chunk());
+                    let least = self.received.saturating_add(reader.left_of_chunk());
                     if self.plan.most.is_some_and(|most| least > most) {
                         return Err(UploadError::TooLong);
                     }

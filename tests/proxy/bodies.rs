@@ -252,11 +252,23 @@ fn the_access_log_counts_what_came_with_the_head_and_what_came_later() {
     client.say("7\r\ngoodbye\r\n0\r\n\r\n");
     client.answer("POST");
     drop(client);
+    for body in [
+        "Content-Length: 9\r\n\r\nhalf",
+        "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+    ] {
+        let mut client = balancer.client();
+        client.say(format!("POST /half HTTP/1.1\r\nHost: a\r\n{body}"));
+        client.finish();
+        client.ended();
+    }
     drop(balancer);
     let log = std::fs::read_to_string(&path).unwrap();
     let lines: Vec<&str> = log.lines().collect();
     assert!(lines[0].contains("\"received\":5,"), "{log}");
     assert!(lines[1].contains("\"received\":7,"), "{log}");
+    let halves = lines.iter().filter(|line| line.contains("\"/half\""));
+    let halves: Vec<bool> = halves.map(|l| l.contains("\"received\":4,")).collect();
+    assert_eq!(halves, [true, true], "{log}");
 }
 
 #[test]
