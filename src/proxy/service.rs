@@ -206,7 +206,8 @@ pub fn reload(current: &Current, config: Config, log: &Log) -> Result<(), StartE
     let older = current.get();
     let fixed = |config: &Config| {
         let limits = (config.limits.connections, config.limits.per_peer);
-        let pages = (config.admin.clone(), config.metrics.clone());
+        let token = config.admin_token_file.clone();
+        let pages = (config.admin.clone(), token, config.metrics.clone());
         let access = (config.allow.clone(), config.deny.clone());
         let door = (config.listeners.clone(), config.reuse_port);
         (door, limits, pages, access, config.timeouts.drain)

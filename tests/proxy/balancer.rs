@@ -6,13 +6,12 @@ use std::thread;
 use groundwire::proxy::config::Config;
 use groundwire::proxy::{Current, LoadBalancer, Standing, reload};
 use groundwire::server::{self, Stopper};
-use groundwire::telemetry::Log;
-use groundwire::telemetry::Registry;
+use groundwire::telemetry::{Format, Level, Log, Registry};
 
 use crate::client::Client;
 use crate::plain::Plain;
 use crate::scripted::Backend;
-use crate::support::eventually;
+use crate::support::{Kept, eventually};
 
 /// A load balancer that stops when it is dropped.
 pub struct Balancer {
@@ -60,6 +59,14 @@ impl Balancer {
 
     pub fn reload(&self, lines: &str) {
         reload(&self.current, config(lines), &Log::off()).unwrap();
+    }
+
+    /// What the log says of a reload.
+    pub fn told_of_reload(&self, lines: &str) -> String {
+        let kept = Kept::default();
+        let log = Log::to_writer(Level::Info, Format::Text, Box::new(kept.clone()));
+        reload(&self.current, config(lines), &log).unwrap();
+        kept.text()
     }
 
     /// A connection to it.

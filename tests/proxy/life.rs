@@ -175,6 +175,22 @@ fn a_reload_does_not_disturb_what_is_under_way_and_keeps_what_is_known_of_backen
 }
 
 #[test]
+fn a_reload_tells_of_lines_that_hold_only_after_a_restart() {
+    let backend = Backend::saying(OK);
+    let balancer = Balancer::before([&backend], "");
+    let told = |lines: &str| balancer.told_of_reload(&format!("{}{lines}", backend.line()));
+    assert_eq!(told("queue 7\n"), "");
+    for lines in [
+        "max-connections 9\n",
+        "deny 192.0.2.1\n",
+        "metrics 127.0.0.1:9\n",
+        "admin-token-file other\n",
+    ] {
+        assert!(told(lines).contains("only with a restart"), "{lines}");
+    }
+}
+
+#[test]
 fn a_second_process_takes_over_under_load_without_a_failed_request() {
     let backend = Backend::saying(OK);
     let first = before(&backend, &["--reuse-port"]);
