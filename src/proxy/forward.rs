@@ -339,7 +339,12 @@ fn no_reply(
     if let Some(error) = end_upload(job, upload, done) {
         // The upload ended the connection, so whose fault it was is known.
         let (status, why) = told_of(error);
-        return Failed::new(Outcome::PartOfReply, status, why).by(error.rule());
+        let is_stale = error == UploadError::BackendGone && !backend.is_fresh() && !told;
+        let outcome = match none {
+            NoReply::Closed if is_stale => Outcome::StaleConnection,
+            _ => Outcome::PartOfReply,
+        };
+        return Failed::new(outcome, status, why).by(error.rule());
     }
     let outcome = match none {
         _ if told => Outcome::PartOfReply,

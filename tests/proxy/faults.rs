@@ -332,3 +332,28 @@ fn a_lack_of_our_own_descriptors_says_nothing_against_the_backend() {
         Client::to(&program.address).get("/").status() == 200
     });
 }
+
+#[test]
+fn a_kept_connection_that_ends_under_an_upload_says_nothing_against_its_backend() {
+    let backend = Backend::start(|peer| {
+        while let Some(head) = peer.head() {
+            if head.starts_with("POST") {
+                return; // as one does that was idle for too long
+            }
+            peer.say(OK);
+        }
+    });
+    let balancer = Balancer::before([&backend], "max-failures 1\n");
+    for is_kept in [true, false] {
+        if is_kept {
+            assert_eq!(balancer.get("/").status(), 200);
+            balancer.rests();
+        }
+        let mut client = balancer.client();
+        client.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n");
+        assert_eq!(client.answer("POST").status(), 502);
+        client.ended();
+        let failures = balancer.standings()[0].backend.counts.failures.get();
+        assert_eq!(failures, u64::from(!is_kept));
+    }
+}
