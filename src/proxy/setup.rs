@@ -3,7 +3,8 @@
 //! ```text
 //!   reload ──> Setup (new) ──> Current ──> a connection looks at a number before each request,
 //!                  |                       and fetches the new one when it has changed
-//!                  +── pools and backends of the same name bring their connections and health
+//!                  +── pools and backends of the same name bring their connections and health,
+//!                      the same rates their buckets
 //! ```
 //!
 //! A request keeps the setup it began with, so nothing that is under way is disturbed. Only the backends
@@ -20,7 +21,7 @@ use super::access_log::AccessLog;
 use super::config::{Config, LogTarget, Router};
 use super::desk::Desks;
 use super::pool::Pool;
-use super::rate::RateLimit;
+use super::rate::{RateConfig, RateLimit};
 use crate::http::Limits;
 
 /// A configuration at work.
@@ -34,8 +35,25 @@ pub struct Setup {
     pub(super) limits: Limits,
     pub(super) desks: Desks,
     router: Router,
-    rate: Option<Mutex<RateLimit>>,
+    rate: Option<Arc<Rates>>,
+}
+
+/// The clients' rates, which outlive a setup: a reload fills nobody's bucket.
+struct Rates {
+    numbers: RateConfig,
+    limit: Mutex<RateLimit>,
     born: Instant,
+}
+
+impl Rates {
+    fn new(numbers: RateConfig) -> Self {
+        let seed = RandomState::new().hash_one(numbers.per_second);
+        Self {
+            numbers,
+            limit: Mutex::new(RateLimit::new(numbers, seed)),
+            born: Instant::now(),
+        }
+    }
 }
 
 impl Setup {
@@ -44,8 +62,9 @@ impl Setup {
     pub fn new(config: Config, pools: Vec<Arc<Pool>>, older: Option<&Setup>) -> io::Result<Self> {
         let limits = config.limits.message;
         let rate = config.limits.rate().map(|numbers| {
-            let seed = RandomState::new().hash_one(numbers.per_second);
-            Mutex::new(RateLimit::new(numbers, seed))
+            let known = older.and_then(|older| older.rate.clone());
+            let same = known.filter(|known| known.numbers == numbers);
+            same.unwrap_or_else(|| Arc::new(Rates::new(numbers)))
         });
         Ok(Self {
             pools,
@@ -54,7 +73,6 @@ impl Setup {
             limits,
             router: config.router(),
             rate,
-            born: Instant::now(),
             config,
         })
     }
@@ -78,8 +96,8 @@ impl Setup {
     pub(super) fn admit(&self, client: Option<IpAddr>) -> Result<(), Duration> {
         match (&self.rate, client) {
             (Some(rate), Some(client)) => {
-                let mut rate = rate.lock().unwrap_or_else(PoisonError::into_inner);
-                rate.allow(client, self.born.elapsed())
+                let mut limit = rate.limit.lock().unwrap_or_else(PoisonError::into_inner);
+                limit.allow(client, rate.born.elapsed())
             }
             _ => Ok(()),
         }

@@ -162,6 +162,23 @@ fn requests_faster_than_the_rate_are_told_429_and_when_to_come_again() {
 }
 
 #[test]
+fn a_reload_fills_nobodys_bucket_unless_the_rate_is_another() {
+    let backend = Backend::saying(OK);
+    let lines = |rate| format!("rate-limit {rate}\nrate-burst 40\n{}", backend.line());
+    let balancer = Balancer::start(&lines(1));
+    let mut client = balancer.client();
+    let mut until_429 = || {
+        let served = (0..1_000).take_while(|_| client.get("/").status() == 200);
+        served.count()
+    };
+    assert!(until_429() >= 40);
+    balancer.reload(&lines(1));
+    assert!(until_429() < 40);
+    balancer.reload(&lines(2));
+    assert!(until_429() >= 40);
+}
+
+#[test]
 fn a_body_above_the_limit_is_told_413_however_it_is_framed() {
     let backend = Backend::saying(OK);
     let balancer = Balancer::before([&backend], "max-body 4\nmax-failures 1\n");
