@@ -16,9 +16,9 @@ pub struct View {
     bytes: bool,
     follow: Option<Follow>,
     tables: Vec<Conversations>,
-    time: TimeFormat,
-    /// Made for the first packet, whose interface knows how exact its times are.
-    summary: Option<Summary>,
+    summary: Summary,
+    /// The interface as whose times those of the lines are exact.
+    exact_as: Option<u32>,
 }
 
 impl View {
@@ -41,8 +41,11 @@ impl View {
             bytes: shown && bytes,
             follow,
             tables,
-            time: time(args)?,
-            summary: None,
+            summary: Summary::new(Options {
+                time: time(args)?,
+                ..Options::default()
+            }),
+            exact_as: None,
         })
     }
 
@@ -61,13 +64,8 @@ impl View {
 
     pub fn packet(&mut self, decoded: &Decoded<'_>, known: &[Interface], text: &mut String) {
         if self.line {
-            let time = self.time;
-            let summary = self.summary.get_or_insert_with(|| {
-                let interface = known.get(decoded.packet.interface as usize);
-                let digits = interface.map_or(9, Interface::digits);
-                Summary::new(Options { time, digits })
-            });
-            summary.line(decoded, text);
+            self.be_exact(decoded.packet.interface, known);
+            self.summary.line(decoded, text);
             text.push_str(if self.bytes && !self.tree {
                 "\n\n"
             } else {
@@ -93,6 +91,16 @@ impl View {
         }
         for table in &mut self.tables {
             table.packet(decoded);
+        }
+    }
+
+    /// Interfaces of a file may differ in how exact their times are.
+    fn be_exact(&mut self, number: u32, known: &[Interface]) {
+        if self.exact_as != Some(number) {
+            self.exact_as = Some(number);
+            let interface = known.get(number as usize);
+            self.summary
+                .set_digits(interface.map_or(9, Interface::digits));
         }
     }
 

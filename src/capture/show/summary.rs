@@ -108,6 +108,11 @@ impl Summary {
         }
     }
 
+    /// From the next line on, times are as exact as this many digits: those of the packet's interface.
+    pub fn set_digits(&mut self, digits: u8) {
+        self.options.digits = digits;
+    }
+
     /// Adds the packet's line, without an end of line.
     pub fn line(&mut self, decoded: &Decoded<'_>, out: &mut String) {
         let headers = Headers::of(decoded);

@@ -207,19 +207,50 @@ fn what_is_written_in_each_format_is_read_by_all() {
     );
 }
 
+/// Blocks of a pcapng file: of 32-bit words, and of a kind with this body.
+fn words(words: &[u32]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
+fn block(kind: u32, body: &[u8]) -> Vec<u8> {
+    let length = (body.len() as u32 + 12).to_le_bytes();
+    [&kind.to_le_bytes(), &length, body, &length].concat()
+}
+
+fn section() -> Vec<u8> {
+    block(0x0a0d_0d0a, &words(&[0x1a2b_3c4d, 1, u32::MAX, u32::MAX]))
+}
+
+#[test]
+fn times_are_as_exact_as_the_interface_of_each_packet_tells_them() {
+    // One that counts microseconds, and one that counts nanoseconds (if_tsresol, 9).
+    let interface = |resolution| block(1, &words(&[1, 0, 0x0001_0009, resolution, 0]));
+    let packet = |interface, units| block(6, &words(&[interface, 0, units, 0, 100]));
+    let file = [
+        section(),
+        interface(6),
+        interface(9),
+        packet(0, 2_000_000),
+        packet(1, 2_000_000_007),
+        packet(0, 2_000_009),
+    ]
+    .concat();
+    let lines = text(&capture(&["-r", "-"], &file).stdout);
+    let times: Vec<_> = lines
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(1))
+        .collect();
+    assert_eq!(times, ["0.000000", "0.000000007", "0.000009"]);
+}
+
 #[test]
 fn an_interface_that_kept_little_of_a_packet_cuts_none_of_another() {
-    let block = |kind: u32, body: &[u8]| {
-        let length = (body.len() as u32 + 12).to_le_bytes();
-        [&kind.to_le_bytes(), &length, body, &length].concat()
-    };
-    let words = |words: &[u32]| -> Vec<u8> { words.iter().flat_map(|w| w.to_le_bytes()).collect() };
     let packet = |interface: u32, length: u32| {
         let head = words(&[interface, 0, 0, length, 100]);
         block(6, &[head, vec![7; length as usize]].concat())
     };
     let file = [
-        block(0x0a0d_0d0a, &words(&[0x1a2b_3c4d, 1, u32::MAX, u32::MAX])),
+        section(),
         block(1, &words(&[1, 64])), // at most 64 bytes of a packet
         packet(0, 64),
         block(1, &words(&[1, 0])), // all of it
