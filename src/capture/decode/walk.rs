@@ -103,18 +103,22 @@ impl<'a> Walk<'_, 'a> {
     /// A fragment of a packet: what comes next is what the whole holds, if this was the missing
     /// piece. A first fragment is looked into if nobody puts it together; others are data.
     pub fn piece(&mut self, key: Key, piece: Piece<'a>, usable: bool) -> Result<Next, Malformed> {
+        let inside = |protocol| match key.protocol {
+            Some(_) => Next::Protocol(protocol), // IPv4, which has no extension headers
+            None => Next::Extension(protocol),
+        };
         let kept = if usable { self.fragments.take() } else { None };
         match kept {
             Some(fragments) => match fragments.add(key, piece, self.time) {
                 Some((protocol, whole)) => {
                     self.rest = Rest::whole(whole);
-                    Ok(Next::Extension(protocol))
+                    Ok(inside(protocol))
                 }
                 None => Ok(Next::Data),
             },
             None if piece.offset == 0 => {
                 self.fragmented = true;
-                Ok(Next::Extension(piece.protocol))
+                Ok(inside(piece.protocol))
             }
             None => Ok(Next::Data),
         }

@@ -189,3 +189,22 @@ fn waiting_fragments_take_no_more_memory_than_they_may() {
     let decoded = decoder.decode(&packet(LinkType::RAW, &last));
     assert!(matches!(decoded.layers.as_slice(), [_, Layer::Udp(_), ..]));
 }
+
+#[test]
+fn an_ipv4_packet_holds_the_same_in_one_piece_and_in_fragments() {
+    // IPv6's extension headers are none of IPv4's protocols.
+    let payload = [&[17, 0, 1, 4, 0, 0, 0, 0], &udp(b"in IPv6 only")[..]].concat();
+    for protocol in [0, 43, 44, 60, 17] {
+        let whole = decoded(LinkType::RAW, &ipv4(protocol, 0, 0, &payload));
+        let mut decoder = checking();
+        let pieces = [
+            ipv4(protocol, 1, 0x2000, &payload[..16]),
+            ipv4(protocol, 1, 2, &payload[16..]),
+        ];
+        let last = pieces.map(|piece| {
+            let decoded = decoder.decode(&packet(LinkType::RAW, &piece));
+            names(decoded.layers.as_slice())
+        });
+        assert_eq!(last[1], whole, "{protocol}");
+    }
+}
