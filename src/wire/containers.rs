@@ -68,9 +68,13 @@ impl<'a, T: Decode<'a>, E: Decode<'a>> Decode<'a> for Result<T, E> {
     }
 }
 
-/// Owners of one value: on the wire they are not there.
+/// Bytes of the two counts that a shared value has beside it, and of what aligns them.
+const COUNTS: usize = 3 * size_of::<usize>();
+
+/// Owners of one value: on the wire they are not there. With each, the bytes of memory that it has
+/// beside the value, and whether a sequence moves in as it is or is copied.
 macro_rules! owner {
-    ($($owner:ident)*) => { $(
+    ($($owner:ident $beside:expr, $copied:expr;)*) => { $(
         impl<T: Encode + ?Sized> Encode for $owner<T> {
             const EMPTY: bool = T::EMPTY;
 
@@ -85,7 +89,7 @@ macro_rules! owner {
 
             #[inline]
             fn decode(reader: &mut Reader<'a>) -> Result<Self, Failed> {
-                reader.charge::<Self>(size_of::<T>())?;
+                reader.charge::<Self>($beside + size_of::<T>())?;
                 Ok($owner::new(T::decode(reader)?))
             }
         }
@@ -95,13 +99,20 @@ macro_rules! owner {
 
             #[inline]
             fn decode(reader: &mut Reader<'a>) -> Result<Self, Failed> {
-                Ok(Vec::decode(reader)?.into())
+                let items = Vec::decode(reader)?;
+                let copied = if $copied { size_of_val(items.as_slice()) } else { 0 };
+                reader.charge::<Self>($beside + copied)?;
+                Ok(items.into())
             }
         }
     )* };
 }
 
-owner! { Box Rc Arc }
+owner! {
+    Box 0, false;
+    Rc COUNTS, true;
+    Arc COUNTS, true;
+}
 
 impl<T: Encode + ?Sized> Encode for &T {
     const WIDTH: usize = T::WIDTH;

@@ -32,10 +32,8 @@ impl<'a, K: Decode<'a> + Ord, V: Decode<'a>> Decode<'a> for BTreeMap<K, V> {
     const LEAST: usize = 4;
 
     fn decode(reader: &mut Reader<'a>) -> Result<Self, Failed> {
-        // A tree of ascending keys has nodes of eleven places that are half full, at the least.
-        let entry = size_of::<(K, V)>();
-        let count = reader.count::<Self>(least::<K, V>(), 2 * entry)?;
-        reader.charge::<Self>(if count == 0 { 0 } else { 11 * entry })?;
+        let count = reader.count::<Self>(least::<K, V>(), 0)?;
+        reader.charge::<Self>(tree(count, size_of::<(K, V)>()))?;
         let mut map = BTreeMap::new();
         for _ in 0..count {
             let key = K::decode(reader)?;
@@ -73,20 +71,58 @@ where
     const LEAST: usize = 4;
 
     fn decode(reader: &mut Reader<'a>) -> Result<Self, Failed> {
-        // The entries are collected, to compare each key with the one before it; a table of
-        // them has up to 16/7 places an entry, and a byte for each.
-        let entry = size_of::<(K, V)>();
-        let count = reader.count::<Self>(least::<K, V>(), entry + 3 * (entry + 1))?;
-        let mut entries: Vec<(K, V)> = Vec::with_capacity(count);
-        for _ in 0..count {
-            let key = K::decode(reader)?;
-            if entries.last().is_some_and(|(last, _)| *last >= key) {
-                return Err(reader.fail::<Self>(ErrorKind::KeyOrder));
-            }
-            entries.push((key, V::decode(reader)?));
-        }
-        Ok(entries.into_iter().collect())
+        Ok(entries::<Self, K, V>(reader, table)?.into_iter().collect())
     }
+}
+
+/// The entries of a map or set `M`, collected to compare each key with the one before it; `takes`
+/// says how many bytes so many entries of a size take in it.
+fn entries<'a, M, K: Decode<'a> + Ord, V: Decode<'a>>(
+    reader: &mut Reader<'a>,
+    takes: fn(usize, usize) -> usize,
+) -> Result<Vec<(K, V)>, Failed> {
+    let entry = size_of::<(K, V)>();
+    let count = reader.count::<M>(least::<K, V>(), entry)?;
+    reader.charge::<M>(takes(count, entry))?;
+    let mut entries: Vec<(K, V)> = Vec::with_capacity(count);
+    for _ in 0..count {
+        let key = K::decode(reader)?;
+        if entries.last().is_some_and(|(last, _)| *last >= key) {
+            return Err(reader.fail::<M>(ErrorKind::KeyOrder));
+        }
+        entries.push((key, V::decode(reader)?));
+    }
+    Ok(entries)
+}
+
+/// Bytes of std's tree for so many entries of this size. Its nodes have eleven places, of which six
+/// are taken at the least when keys ascend, 24 bytes besides, and 96 for those below.
+fn tree(count: usize, entry: usize) -> usize {
+    let each = 2 * entry + entry / 4 + 8;
+    let first = match count {
+        0 => 0,
+        1..=11 => 11 * entry + 24,
+        _ => 11 * entry + 24 + 96,
+    };
+    count.saturating_mul(each).saturating_add(first)
+}
+
+/// Bytes of std's table for so many entries of this size: its places are a power of two, of which an
+/// eighth stays free, and few that are small are made more. Each has a byte beside it, and 16 more
+/// are read at once.
+fn table(count: usize, entry: usize) -> usize {
+    let places = match (count, entry) {
+        (0, _) => return 0,
+        (1..=14, 0..=1) => 16,
+        (1..=3, 4..) => 4,
+        (1..=7, _) => 8,
+        _ => (count.saturating_mul(8) / 7).next_power_of_two(),
+    };
+    let entries = places.saturating_mul(entry).checked_next_multiple_of(16);
+    entries
+        .unwrap_or(usize::MAX)
+        .saturating_add(places)
+        .saturating_add(16)
 }
 
 impl<K: Encode> Encode for BTreeSet<K> {
@@ -103,8 +139,8 @@ impl<'a, K: Decode<'a> + Ord> Decode<'a> for BTreeSet<K> {
     const LEAST: usize = 4;
 
     fn decode(reader: &mut Reader<'a>) -> Result<Self, Failed> {
-        let keys: BTreeMap<K, ()> = BTreeMap::decode(reader)?;
-        Ok(keys.into_keys().collect())
+        let keys = entries::<Self, K, ()>(reader, tree)?.into_iter();
+        Ok(keys.map(|(key, ())| key).collect())
     }
 }
 
@@ -124,8 +160,8 @@ where
     const LEAST: usize = 4;
 
     fn decode(reader: &mut Reader<'a>) -> Result<Self, Failed> {
-        let keys: HashMap<K, (), S> = HashMap::decode(reader)?;
-        Ok(keys.into_keys().collect())
+        let keys = entries::<Self, K, ()>(reader, table)?.into_iter();
+        Ok(keys.map(|(key, ())| key).collect())
     }
 }
 

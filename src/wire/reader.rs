@@ -58,7 +58,8 @@ impl<'a> Reader<'a> {
             texts,
             origin: message.as_ptr() as usize,
             depth: 0,
-            budget: limits.budget(len),
+            // Every text may come to have an owner: paid for here, at once.
+            budget: limits.budget(len).saturating_sub(texts.len()),
             limits,
             error: None,
         })

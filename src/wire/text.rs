@@ -112,6 +112,7 @@ impl<'a> Decode<'a> for PathBuf {
 
     fn decode(reader: &mut Reader<'a>) -> Result<Self, Failed> {
         let bytes = <&[u8]>::decode(reader)?;
+        reader.charge::<Self>(bytes.len())?;
         Ok(OsString::from_vec(bytes.to_vec()).into())
     }
 }

@@ -21,7 +21,9 @@
 //! | 20 times, addresses, characters out of range | refused vectors, `times_at_the_ends_of_their_range_come_back` |
 //! | 21-28 | `tests/rpc/hostile.rs` |
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
+use std::sync::Arc;
 use std::thread;
 
 use groundwire::sys::counting;
@@ -307,4 +309,54 @@ fn a_key_that_is_repeated_or_out_of_order_is_refused_by_maps_and_sets() {
         ];
         assert_eq!(kinds, [ErrorKind::KeyOrder; 4], "{keys:?}");
     }
+}
+
+/// Reads a message within ever wider limits until it is taken. Until then and then, what it takes at
+/// most is what was promised.
+fn is_within_the_promise<T: for<'a> Decode<'a>>(message: &[u8]) {
+    let of = std::any::type_name::<T>();
+    for memory_factor in 1..2_000 {
+        let limits = Limits {
+            memory_factor,
+            ..Limits::default()
+        };
+        let (taken, held) = counting::peak(|| decode_within::<T>(message, limits).is_ok());
+        let promised = message.len() * memory_factor + (64 << 10);
+        assert!(held <= promised, "{of} by {memory_factor}: {held} bytes");
+        if taken {
+            return;
+        }
+    }
+    panic!("{of} is refused");
+}
+
+/// The same for ten thousand elements of these bytes.
+fn many_are_within_the_promise<T: for<'a> Decode<'a>>(element: &[u8]) {
+    let all = [&10_000_u32.to_le_bytes(), &element.repeat(10_000)[..]].concat();
+    is_within_the_promise::<Vec<T>>(&message(&all));
+}
+
+#[test]
+fn the_memory_of_owners_maps_and_texts_is_within_the_promise() {
+    many_are_within_the_promise::<Box<u8>>(&[7]);
+    many_are_within_the_promise::<Rc<u8>>(&[7]);
+    many_are_within_the_promise::<Arc<u8>>(&[7]);
+    many_are_within_the_promise::<Rc<[u8]>>(&[0, 0, 0, 0]);
+    many_are_within_the_promise::<HashMap<u8, u8>>(&[1, 0, 0, 0, 7, 7]);
+    many_are_within_the_promise::<HashMap<u8, Option<u64>>>(&[1, 0, 0, 0, 7, 0]);
+    many_are_within_the_promise::<HashSet<u8>>(&[1, 0, 0, 0, 7]);
+    many_are_within_the_promise::<HashSet<u32>>(&[1, 0, 0, 0, 7, 7, 7, 7]);
+    many_are_within_the_promise::<BTreeMap<u8, u8>>(&[1, 0, 0, 0, 7, 7]);
+    many_are_within_the_promise::<BTreeSet<u8>>(&[1, 0, 0, 0, 7]);
+    for count in [1_000, 30_000, 100_000] {
+        let keys: BTreeSet<u32> = (0..count).collect();
+        let message = encode(&keys).unwrap();
+        is_within_the_promise::<BTreeSet<u32>>(&message);
+        is_within_the_promise::<HashSet<u32>>(&message);
+        let numbers: Vec<u32> = keys.into_iter().collect();
+        is_within_the_promise::<Arc<[u32]>>(&encode(&numbers).unwrap());
+    }
+    let text = "x".repeat(500_000);
+    let absent: Vec<Option<[u64; 128]>> = vec![None; 10_000];
+    is_within_the_promise::<(String, Vec<Option<[u64; 128]>>)>(&encode(&(text, absent)).unwrap());
 }
