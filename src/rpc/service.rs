@@ -1,9 +1,7 @@
 //! What a server offers: services of named methods, and what a method sees of its call.
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +11,7 @@ use super::message::Push;
 use super::server::ServerConfig;
 use super::sink::Sink;
 use crate::net::{Addr, Deadline};
+use crate::server::caught;
 use crate::telemetry::{Counter, Histogram};
 use crate::wire::{DecodeOwned, Encode, ErrorKind, Frames, Limits, decode_within};
 
@@ -155,12 +154,10 @@ impl Method {
         config: &ServerConfig,
     ) {
         let begun = answer.frames.len();
-        let run = AssertUnwindSafe(|| (self.run)(call, argument, answer));
-        let failure = match catch_unwind(run) {
+        let failure = match caught(|| (self.run)(call, argument, answer)) {
             Ok(Ok(())) => return,
             Ok(Err(failure)) => failure,
-            Err(payload) => {
-                forget(payload);
+            Err(_) => {
                 // What it said is on standard error already, without the peer.
                 let fields: [(&str, &dyn fmt::Display); 2] =
                     [("method", &self.name), ("peer", call.peer)];
@@ -172,13 +169,6 @@ impl Method {
         // What a panic left half-written.
         answer.frames.truncate(begun);
         answer.refuse(&failure);
-    }
-}
-
-/// Drops what a panic carried, which may panic itself: then that is left where it is.
-fn forget(payload: Box<dyn Any + Send>) {
-    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        std::mem::forget(again);
     }
 }
 

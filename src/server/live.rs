@@ -6,11 +6,11 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, Shutdown};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::access::{AccessList, Unwelcome};
 use super::neighbour::neighbour;
+use super::shared::caught;
 use super::stats::Stats;
 use crate::net::{Conn, Deadline, wait_until};
 
@@ -194,7 +194,7 @@ impl Table {
 
 /// Whether a notice was taken: a panic must not keep the drain from the others.
 fn tell(notice: &Notice) -> bool {
-    catch_unwind(AssertUnwindSafe(notice)).is_ok()
+    caught(notice).is_ok()
 }
 
 impl Seat {

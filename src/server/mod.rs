@@ -64,7 +64,7 @@ pub use metrics_page::MetricsPage;
 pub(crate) use neighbour::neighbour;
 pub use scheduling::{MANY_PEERS, Scheduling};
 pub use shared::at_stage;
-pub(crate) use shared::is_due;
+pub(crate) use shared::{caught, is_due};
 pub use stats::{Stats, Totals};
 pub use stop::{Signals, Stopper};
 

@@ -4,14 +4,13 @@
 //! for all of them, so it stands here once.
 
 use std::fmt::Display;
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use super::{
     Config, DatagramConfig, DatagramHandler, DatagramServer, DatagramStats, Handler, Server,
-    Signals, Stopper, Totals, flags,
+    Signals, Stopper, Totals, caught, flags,
 };
 use crate::cli::{Args, Failure, Out, What};
 use crate::net::{Addr, DatagramSocket, Deadline, Listener, Network};
@@ -249,7 +248,7 @@ pub fn serve_datagrams<H: DatagramHandler + 'static>(
             tell.clone(),
         );
         let serve = move || {
-            let ended = panic::catch_unwind(AssertUnwindSafe(|| server.run(&stopper)));
+            let ended = caught(|| server.run(&stopper));
             stopper.stop(); // after a panic, too: the others do not serve on alone
             let _ = tell.send(ended);
         };

@@ -160,9 +160,8 @@ impl<H: Handler> Shared<H> {
     pub(crate) fn refuse(&self, conn: &Conn, why: Refusal) {
         self.stats.refused.inc();
         // On an accepting thread: a panic here must not leave the server deaf.
-        let told = panic::catch_unwind(AssertUnwindSafe(|| self.handler.refused(conn, why)));
-        if let Err(panic) = told {
-            self.panicked(conn, &*panic);
+        if let Err(panic) = caught(|| self.handler.refused(conn, why)) {
+            self.panicked(conn, &panic);
         }
         let by_limit = !matches!(why, Refusal::Access(_) | Refusal::Stopping);
         let level = if by_limit && is_due(&self.refused) {
@@ -196,7 +195,7 @@ impl<H: Handler> Shared<H> {
             scheduler: &self.scheduler,
         };
         let begun = Instant::now();
-        let result = panic::catch_unwind(AssertUnwindSafe(|| self.handler.serve(&conn, &session)));
+        let result = caught(|| self.handler.serve(&conn, &session));
         let lasted = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.stats.lifetime.record(lasted);
         let peer = conn.peer_addr().clone();
@@ -225,7 +224,7 @@ impl<H: Handler> Shared<H> {
             }
             Err(panic) => {
                 self.stats.failed.inc();
-                self.panicked(&conn, &*panic);
+                self.panicked(&conn, &panic);
             }
         }
         drop(seat);
@@ -261,12 +260,12 @@ impl<H: Handler> Shared<H> {
         conn.close(Deadline::after(LINGER), LINGER_BYTES);
     }
 
-    fn panicked(&self, conn: &Conn, panic: &(dyn Any + Send)) {
+    fn panicked(&self, conn: &Conn, panic: &str) {
         self.stats.panicked.inc();
         self.config.log.error(
             &self.config.name,
             "handler panicked",
-            &[("peer", conn.peer_addr()), ("cause", &panic_text(panic))],
+            &[("peer", conn.peer_addr()), ("cause", &panic)],
         );
     }
 
@@ -325,6 +324,18 @@ impl Error for Staged {
 fn stage_of(error: &io::Error) -> Option<&'static str> {
     let staged = error.get_ref()?.downcast_ref::<Staged>()?;
     Some(staged.stage)
+}
+
+/// Runs code of others, whose panic is not to end this thread; `Err` is what it said.
+pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    panic::catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let text = panic_text(&*panic);
+        // To drop what a panic carried may panic itself: then that is left where it is.
+        if let Err(again) = panic::catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+            std::mem::forget(again);
+        }
+        text
+    })
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {

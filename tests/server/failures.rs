@@ -1,6 +1,7 @@
 //! Handlers that fail or panic.
 
 use std::io::{self, Read, Write};
+use std::panic::panic_any;
 
 use crate::support::{Kept, connect, connect_from, in_own_process, serve};
 use crate::{MODES, ask, client};
@@ -77,6 +78,56 @@ fn a_panic_in_the_word_for_busy_is_counted_and_the_server_goes_on_accepting() {
         assert_eq!((totals.served, totals.failed), (1, 0), "{mode:?}");
         let cause = "cause=\"cannot say that it is denied by the access list\"";
         assert_eq!(kept.text().matches(cause).count(), 5, "{}", kept.text());
+    }
+}
+
+#[test]
+fn a_panic_whose_value_panics_when_it_is_dropped_ends_its_connection_only() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("the value of a panic panics");
+        }
+    }
+    struct Armed;
+    impl Handler for Armed {
+        fn serve(&self, mut conn: &Conn, session: &Session<'_>) -> io::Result<End> {
+            let mut order = [0; 1];
+            conn.read_exact(&mut order)?;
+            match &order {
+                b"p" => panic_any(Bomb),
+                b"n" => session.at_stop(|| panic_any(Bomb)),
+                _ => {}
+            }
+            conn.write_all(b"well")?;
+            while conn.read(&mut order)? > 0 {}
+            Ok(End::Peer)
+        }
+        fn refused(&self, _: &Conn, _: Refusal) {
+            panic_any(Bomb);
+        }
+    }
+    for mode in MODES {
+        let config = Config {
+            mode,
+            access: AccessList::new(Vec::new(), vec!["127.0.0.9".parse().unwrap()]),
+            ..Config::default()
+        };
+        let (server, address) = serve(config, Armed);
+        // More than the pool has workers.
+        for _ in 0..3 {
+            let mut denied = connect_from("127.0.0.9:0", &address);
+            assert_eq!(denied.read(&mut [0]).unwrap(), 0, "{mode:?}");
+            let mut conn = connect(&address);
+            conn.write_all(b"p").unwrap();
+            assert_eq!(conn.read(&mut [0]).unwrap(), 0, "{mode:?}");
+        }
+        let mut served = connect(&address);
+        served.write_all(b"n").unwrap();
+        served.read_exact(&mut [0; 4]).unwrap();
+        let totals = server.stop().unwrap();
+        let counted = (totals.served, totals.failed, totals.refused, totals.cut);
+        assert_eq!((counted, totals.panicked), ((1, 3, 3, 0), 6), "{mode:?}");
     }
 }
 
