@@ -90,7 +90,7 @@ impl Dialer {
                 let found = resolve::addresses(network, &address, &target)?;
                 let mut failure = io::Error::new(io::ErrorKind::AddrNotAvailable, OTHER_FAMILY);
                 for candidate in found.into_iter().filter(|peer| self.can_reach(peer)) {
-                    match dial_udp(candidate, self.local) {
+                    match dial_udp(candidate, self.local_for(&candidate)) {
                         Ok(socket) => {
                             return Ok(DatagramSocket::new(Socket::Udp(socket), network, None));
                         }

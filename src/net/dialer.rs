@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -57,7 +57,8 @@ pub struct Dialer {
     /// Send small writes at once (TCP_NODELAY). Default on.
     pub no_delay: bool,
     /// The address to connect from, `None` (default) for the kernel's choice. Peers of the other
-    /// family are skipped.
+    /// family are skipped. An unspecified one (`0.0.0.0`, `::`) is the kernel's choice in either
+    /// family: only its port counts.
     pub local: Option<SocketAddr>,
 }
 
@@ -132,10 +133,22 @@ impl Dialer {
         Err(Error::failed("connect", network, &peer)(error))
     }
 
-    /// Whether [`Dialer::local`] is of the peer's family.
+    /// Whether [`Dialer::local`] is of the peer's family, or of either.
     pub(super) fn can_reach(&self, peer: &SocketAddr) -> bool {
-        self.local
+        self.local_for(peer)
             .is_none_or(|local| local.is_ipv4() == peer.is_ipv4())
+    }
+
+    /// What a socket for this peer is bound to.
+    pub(super) fn local_for(&self, peer: &SocketAddr) -> Option<SocketAddr> {
+        let mut local = self.local?;
+        if local.ip().is_unspecified() {
+            local.set_ip(match peer {
+                SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+                SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+            });
+        }
+        Some(local)
     }
 
     /// One attempt, on this thread; errors name `address`.
@@ -233,7 +246,7 @@ impl Dialer {
     /// Makes and prepares the socket for one attempt.
     fn attempt(&self, peer: SocketAddr) -> io::Result<OwnedFd> {
         let fd = socket::new(&RawAddress::ip(&peer), Kind::Stream)?;
-        if let Some(local) = self.local {
+        if let Some(local) = self.local_for(&peer) {
             socket::set(fd.as_fd(), Opt::ReuseAddress, 1)?;
             socket::bind(fd.as_fd(), &RawAddress::ip(&local))?;
         }

@@ -1,6 +1,7 @@
 //! Dialling: addresses and names, refusals, options, time-outs.
 
 use std::io::{ErrorKind, Read, Write};
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::process::Command;
 use std::sync::mpsc;
@@ -311,6 +312,37 @@ fn a_free_port_dialled_from_itself_is_refused_and_not_connected_to_itself() {
     };
     let error = dialer.dial(Network::Tcp, &address).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionRefused, "{error}");
+}
+
+#[test]
+fn an_unspecified_local_address_serves_peers_of_both_families_and_its_port_holds() {
+    let mut peers = vec![listener()];
+    peers.extend(on_ipv6(&ListenConfig::default()).map(|(ipv6, port)| {
+        let address = format!("[::1]:{port}");
+        (ipv6, address)
+    }));
+    for (listener, address) in &peers {
+        for local in ["0.0.0.0:0", "[::]:0"] {
+            // Taken by nobody a moment ago, on any address.
+            let own = net::listen(Network::Tcp, ":0").unwrap();
+            let port = own.local_addr().ip().unwrap().port();
+            own.close();
+            drop(own);
+            let mut local: SocketAddr = local.parse().unwrap();
+            local.set_port(port);
+            let dialer = Dialer {
+                local: Some(local),
+                ..Dialer::default()
+            };
+            let conn = dialer.dial(Network::Tcp, address).unwrap();
+            let ours = conn.local_addr().unwrap().ip().unwrap();
+            assert_eq!(ours.port(), port, "{address} from {local}");
+            assert_eq!(listener.accept().unwrap().peer_addr().ip(), Some(ours));
+            let socket = dialer.dial_datagrams(Network::Udp, address).unwrap();
+            let ours = socket.local_addr().unwrap().ip().unwrap();
+            assert_eq!(ours.port(), port, "{address} from {local}");
+        }
+    }
 }
 
 #[test]

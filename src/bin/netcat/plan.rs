@@ -1,7 +1,7 @@
 //! What is asked for on the command line.
 
 use std::ffi::OsString;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
@@ -218,10 +218,8 @@ fn local(args: &Args, network: Network) -> Result<Option<SocketAddr>, UsageError
     if args.flag("listen") || !(args.given("port") || args.given("source")) {
         return Ok(None);
     }
-    let any = match args.flag("ipv6") {
-        true => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        false => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-    };
+    // Of either family (see `Dialer::local`), as only the port may be given.
+    let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
     let ip = args.parse_opt::<IpAddr>("source")?.unwrap_or(any);
     let port = match args.value("port") {
         Some(text) => port(network, "--port", text)?,
