@@ -202,10 +202,10 @@ pub(crate) fn wait_until<'a, T>(
     }
 }
 
-/// Adds to a time-out what was waited for, and how long; other errors stay as they are.
+/// Adds to a time-out of ours what was waited for, and how long; other errors stay as they are.
 pub(crate) fn say_which(error: io::Error, what: &str, limit: Option<Duration>) -> io::Error {
     match limit {
-        Some(limit) if error.kind() == io::ErrorKind::TimedOut => io::Error::new(
+        Some(limit) if Deadline::is_cause_of(&error) => io::Error::new(
             io::ErrorKind::TimedOut,
             format!("timed out: {what} within {limit:?}"),
         ),
@@ -300,6 +300,9 @@ mod tests {
             say_which(other, "no line", limit).kind(),
             io::ErrorKind::ConnectionReset
         );
+        // ETIMEDOUT: the kernel has given the connection up, and nobody's limit was reached.
+        let given_up = say_which(io::Error::from_raw_os_error(110), "no line", limit);
+        assert_eq!(given_up.raw_os_error(), Some(110));
     }
 
     #[test]
