@@ -120,7 +120,7 @@ pub struct Handshake {
 
 impl Handshake {
     /// Prepares to ask for a connection to a host and port. Fails when the protocol has no way to
-    /// say that: an IPv6 address in SOCKS 4, no host at all.
+    /// say that: an IPv6 address or 0.0.0.x in SOCKS 4, no host at all.
     pub fn new(protocol: Protocol, host: &Host, port: u16) -> Result<Handshake, ProxyError> {
         let request = match protocol {
             Protocol::Connect => connect::request(host, port)?,
@@ -282,6 +282,12 @@ mod tests {
             run(Protocol::Socks4, "[::1]:80", b""),
             Err(ProxyError::Target(_))
         ));
+        // It would say that a name follows, for which the proxy then waits.
+        assert!(matches!(
+            run(Protocol::Socks4, "0.0.0.7:80", proxy),
+            Err(ProxyError::Target(_))
+        ));
+        assert!(run(Protocol::Socks4, "0.0.0.0:80", proxy).is_ok());
     }
 
     #[test]

@@ -23,6 +23,11 @@ pub fn request(host: &Host, port: u16) -> Result<Vec<u8>, ProxyError> {
     match host {
         Host::Any => return Err(NO_HOST),
         Host::Ip(ip) => match ip.ip() {
+            IpAddr::V4(ip) if ip.octets().starts_with(&[0; 3]) && !ip.is_unspecified() => {
+                return Err(ProxyError::Target(
+                    "SOCKS 4 takes 0.0.0.x for the sign of a name",
+                ));
+            }
             IpAddr::V4(ip) => {
                 bytes.extend(ip.octets());
                 bytes.push(0);
