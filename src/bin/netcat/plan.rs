@@ -73,10 +73,7 @@ impl Plan {
                 telnet: args.flag("telnet"),
                 interval: seconds(args, "interval")?,
                 idle: timeout,
-                quit_after: match args.value("quit-after") {
-                    Some(text) if text.starts_with('-') => None,
-                    _ => seconds(args, "quit-after")?,
-                },
+                quit_after: quit_after(args)?,
                 hexdump: args.flag("hexdump"),
                 piece: match network.is_stream() && network != Network::Unixpacket {
                     true => STREAM_PIECE,
@@ -259,6 +256,16 @@ fn proxy(args: &Args) -> Result<Option<Proxy>, UsageError> {
 
 fn seconds(args: &Args, name: &str) -> Result<Option<Duration>, UsageError> {
     Ok(args.parse_opt::<Seconds>(name)?.map(|time| time.0))
+}
+
+/// A negative number is never, as `nc` has it.
+fn quit_after(args: &Args) -> Result<Option<Duration>, UsageError> {
+    let text = args.value("quit-after").unwrap_or_default();
+    match text.strip_prefix('-').map(str::parse::<Seconds>) {
+        Some(Ok(_)) => Ok(None),
+        Some(Err(why)) => Err(UsageError::bad_value("--quit-after", text, why)),
+        None => seconds(args, "quit-after"),
+    }
 }
 
 /// Seconds as `nc` takes them, `3`, or fractions, or a duration with its unit, `200ms`.

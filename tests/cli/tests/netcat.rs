@@ -477,6 +477,10 @@ fn a_wrong_call_is_told_with_status_2() {
             &["-z", "127.0.0.1", "9-8"],
             "netcat: PORT 9-8: the range 9-8 ends before it begins\n",
         ),
+        (
+            &["-q", "-lots", "127.0.0.1", "9"],
+            "netcat: --quit-after -lots: expected a duration such as 500ms, 10s or 1.5h\n",
+        ),
     ] {
         let run = program("netcat").args(args).assert().code(2).stdout("");
         let text = String::from_utf8(run.get_output().stderr.clone()).unwrap();
