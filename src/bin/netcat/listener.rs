@@ -11,6 +11,7 @@ use groundwire::cli::{Failure, What};
 use groundwire::net::{self, AcceptError, Addr, Conn, Listener, Network};
 use groundwire::netcat::{Error, Feed, Output, relay, serve};
 use groundwire::server::{Signals, Stopper, flags};
+use groundwire::telemetry::shown;
 
 use crate::plan::Plan;
 use crate::{SPEC, failed, tell};
@@ -110,7 +111,7 @@ fn datagrams(
     let plan = Arc::clone(plan);
     start(news, move || {
         let served = serve(&socket, &feed, &mut output, |peer| {
-            tell(&plan, format_args!("datagram from {peer}"));
+            tell(&plan, format_args!("datagram from {}", shown(peer)));
         });
         // The feed has it, too, and lives to the end of the process: its file would stay.
         socket.close();
@@ -179,7 +180,8 @@ impl std::fmt::Display for Peer<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (self.0.peer_addr(), self.0.peer_credentials()) {
             (Addr::Unix(None), Ok(who)) => write!(f, "process {}", who.pid),
-            (address, _) => address.fmt(f),
+            // A Unix peer has chosen its name.
+            (address, _) => f.write_str(&shown(address)),
         }
     }
 }

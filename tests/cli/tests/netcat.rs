@@ -397,6 +397,20 @@ fn a_unix_datagram_listener_that_has_heard_enough_leaves_no_file() {
 }
 
 #[test]
+fn a_unix_peer_cannot_steer_the_terminal_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s");
+    let mut netcat = Driven::netcat(&["-lvU", "-u", path.to_str().unwrap()]);
+    assert!(netcat.error_line().starts_with("listening on "));
+    let peer = UnixDatagram::bind(folder.path().join("a\x1b[31m\nb")).unwrap();
+    peer.send_to(b"hello", &path).unwrap();
+    assert_eq!(netcat.receive(5), b"hello");
+    let line = netcat.error_line();
+    assert!(line.starts_with("datagram from \"/"), "{line}");
+    assert!(line.ends_with("/a\\u001b[31m\\nb\""), "{line}");
+}
+
+#[test]
 fn a_udp_peer_that_is_not_there_is_a_failure() {
     let free = UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = free.local_addr().unwrap().port().to_string();
