@@ -14,6 +14,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::error::plain_words;
 use super::unix_file::in_use;
 use crate::sys::lock;
 
@@ -42,7 +43,7 @@ impl StartLock {
                 Ok(file) if is_at(&path, &file.metadata()?) => return Ok(Self { path, file }),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error),
+                Err(error) => return Err(explained(error, &path)),
             }
         }
         Err(in_use("another process is starting there"))
@@ -56,6 +57,19 @@ impl Drop for StartLock {
         if ours {
             let _ = fs::remove_file(&self.path);
         }
+    }
+}
+
+/// Names the lock when it is to blame: another user's, or a folder. Else what is wrong, as a folder
+/// that is missing, is as wrong for the socket.
+fn explained(error: io::Error, path: &Path) -> io::Error {
+    match fs::symlink_metadata(path) {
+        Ok(_) => {
+            let why = plain_words(&error);
+            let text = format!("opening its lock {}: {why}", path.display());
+            io::Error::new(error.kind(), text)
+        }
+        Err(_) => error,
     }
 }
 

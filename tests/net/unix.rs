@@ -99,6 +99,12 @@ fn a_start_lock_holds_others_off_while_it_is_held_and_nobody_once_its_holder_is_
     std::fs::write(&lock, "somebody's notes").unwrap();
     drop(net::listen(Network::Unix, &path).unwrap());
     assert_eq!(names(&folder), ["s.groundwire-lock"], "not ours, so kept");
+
+    std::fs::remove_file(&lock).unwrap();
+    std::fs::create_dir(&lock).unwrap();
+    let error = net::listen(Network::Unix, &path).unwrap_err().to_string();
+    let expected = format!("listen unix {path}: opening its lock {lock}: is a directory");
+    assert_eq!(error, expected);
 }
 
 #[test]
