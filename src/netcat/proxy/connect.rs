@@ -42,7 +42,8 @@ impl Heads {
         if !pairs.all(|(given, wanted)| given == wanted) {
             return Err(ProxyError::NotTheProtocol("HTTP", head.to_vec()));
         }
-        let is_whole = head.ends_with(b"\r\n\r\n") || head.ends_with(b"\n\n");
+        // An empty line; a CR may lack before either LF (RFC 9112 §2.2).
+        let is_whole = head.ends_with(b"\n\r\n") || head.ends_with(b"\n\n");
         if is_whole && judge(head)? == Reply::Connected {
             return Ok(Reply::Connected);
         }

@@ -301,6 +301,9 @@ mod tests {
         assert_eq!(rest, b"SSH");
         let (_, rest) = run(Protocol::Connect, "a.test:22", b"HTTP/1.0 200 OK\n\nSSH").unwrap();
         assert_eq!(rest, b"SSH");
+        let mixed = b"HTTP/1.0 200 OK\n\r\nSSH-2.0-a\r\n";
+        let (_, rest) = run(Protocol::Connect, "a.test:22", mixed).unwrap();
+        assert_eq!(rest, b"SSH-2.0-a\r\n");
     }
 
     #[test]
