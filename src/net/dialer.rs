@@ -208,7 +208,7 @@ impl Dialer {
                     .and_then(|fd| spawn_attempt(fd, peer, deadline, &tell))
                 {
                     Ok(socket) => running.push((peer, socket)),
-                    Err(error) => failures.push((peer.to_string(), error)),
+                    Err(error) => failures.push((peer, error)),
                 }
             }
             if running.is_empty() {
@@ -226,10 +226,10 @@ impl Dialer {
                 Ok((peer, Ok(stream))) => break Some((stream, peer)),
                 Ok((peer, Err(error))) => {
                     running.retain(|(other, _)| *other != peer);
-                    failures.push((peer.to_string(), error));
+                    failures.push((peer, error));
                 }
                 Err(_) if deadline.passed() => {
-                    failures.extend(running.iter().map(|(p, _)| (p.to_string(), timed_out())));
+                    failures.extend(running.iter().map(|(peer, _)| (*peer, timed_out())));
                     break None;
                 }
                 Err(_) => {}
@@ -240,7 +240,12 @@ impl Dialer {
                 let _ = socket::shutdown(socket.as_fd()); // wakes the thread that still connects
             }
         }
-        winner.ok_or(failures)
+        winner.ok_or_else(|| {
+            // They have come as they ended.
+            failures.sort_by_key(|(peer, _)| peers.iter().position(|tried| tried == peer));
+            let named = failures.into_iter();
+            named.map(|(peer, why)| (peer.to_string(), why)).collect()
+        })
     }
 
     /// Makes and prepares the socket for one attempt.

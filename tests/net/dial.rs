@@ -194,6 +194,33 @@ fn an_address_that_does_not_answer_costs_a_moment_and_not_the_whole_timeout() {
 }
 
 #[test]
+fn when_every_address_fails_they_stand_in_the_order_of_the_attempts() {
+    let config = ListenConfig {
+        backlog: 0,
+        ..ListenConfig::default()
+    };
+    // [::1] never answers, and 127.0.0.1 refuses long before that is given up.
+    let (silent, port) = loop {
+        let Some((silent, port)) = on_ipv6(&config) else {
+            return;
+        };
+        if net::listen(Network::Tcp4, &format!("127.0.0.1:{port}")).is_ok() {
+            break (silent, port);
+        }
+    };
+    let _held = fill_backlog(Network::Tcp6, &silent);
+    let dialer = Dialer {
+        timeout: Some(Duration::from_secs(2)),
+        ..Dialer::default()
+    };
+    let error = dialer.dial(Network::Tcp, &format!(":{port}")).unwrap_err();
+    let expected =
+        format!("connect tcp :{port}: [::1]:{port} timed out, 127.0.0.1:{port} connection refused");
+    assert_eq!(error.to_string(), expected);
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+}
+
+#[test]
 fn connecting_gives_up_at_the_deadline_when_the_backlog_is_full() {
     let folder = Folder::new();
     let path = folder.path("s");
