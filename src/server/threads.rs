@@ -101,10 +101,7 @@ impl<H: Handler + 'static> Crew<H> {
                 self.grow();
             }
             self.shared.serve(conn, seat);
-            if self.waiting.fetch_add(1, Ordering::SeqCst)
-                >= self.shared.config.spare_threads.max(1)
-            {
-                self.waiting.fetch_sub(1, Ordering::SeqCst);
+            if !join(&self.waiting, self.shared.config.spare_threads.max(1)) {
                 break;
             }
         }
@@ -157,5 +154,38 @@ impl<H: Handler + 'static> Crew<H> {
             self.short.store(true, Ordering::SeqCst);
             self.shared.stopper.nudge();
         }
+    }
+}
+
+/// Counts one more among those that wait, unless `most` do already. In one step: whoever was counted
+/// for a moment and then left would hide from the last one that waits that it is the last.
+fn join(waiting: &AtomicUsize, most: usize) -> bool {
+    let joined = |now| (now < most).then_some(now + 1);
+    waiting
+        .fetch_update(Ordering::SeqCst, Ordering::SeqCst, joined)
+        .is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_leaves_since_enough_wait_is_not_counted_even_for_a_moment() {
+        let (waiting, over) = (AtomicUsize::new(1), AtomicBool::new(false));
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(Ordering::SeqCst) {
+                    assert!(!join(&waiting, 1));
+                }
+            });
+            // The one that waits got a connection: is it the last, and to start another?
+            let looks = (0..2_000_000).map(|_| waiting.load(Ordering::SeqCst));
+            let most = looks.max();
+            over.store(true, Ordering::SeqCst);
+            assert_eq!(most, Some(1));
+        });
+        assert!(join(&waiting, 2));
+        assert!(!join(&waiting, 2));
     }
 }
