@@ -33,7 +33,9 @@ const SPEC: Spec = Spec {
         Opt::value("timeout", "SECONDS", "wait for the first reply, at the end")
             .short('W')
             .default("10"),
-        Opt::value("deadline", "SECONDS", "end after this long [never]").short('w'),
+        Opt::value("deadline", "SECONDS", "end after this long; 0 is never")
+            .short('w')
+            .default("0"),
         Opt::value("size", "BYTES", "payload of a request, 0 to 65507")
             .short('s')
             .default("56"),

@@ -47,7 +47,11 @@ impl Plan {
             count: within(args, "count", 1, u64::MAX)?,
             interval,
             timeout: args.parse::<Seconds>("timeout")?.0,
-            deadline: args.parse_opt::<Seconds>("deadline")?.map(|time| time.0),
+            // Zero is none, as in iputils.
+            deadline: args
+                .parse_opt::<Seconds>("deadline")?
+                .map(|time| time.0)
+                .filter(|time| !time.is_zero()),
             size: within(args, "size", 0, MAX_PAYLOAD as u64)?.map_or(56, |size| size as usize),
             ttl: within(args, "ttl", 1, 255)?.map(|ttl| ttl as u8),
             quiet: args.flag("quiet"),

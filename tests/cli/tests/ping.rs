@@ -182,6 +182,9 @@ fn with_a_deadline_the_count_is_one_of_replies() {
     let (out, _, code) = ping(&["-c", "2", "-w", "20", "-i", "0.2", "127.0.0.1"]);
     assert!(out.contains(", 2 received, "), "{out}");
     assert_eq!(code, Some(0));
+    let (out, _, code) = ping(&["-c", "2", "-w", "0", "-i", "0.2", "127.0.0.1"]);
+    assert!(out.contains(", 2 received, "), "0 is no deadline: {out}");
+    assert_eq!(code, Some(0));
     let (out, _, code) = ping(&["-c", "5", "-w", "1.25", "-i", "0.5", "127.0.0.1"]);
     assert!((1..=3).contains(&sent(&out)), "{out}");
     assert_eq!(code, Some(1));
