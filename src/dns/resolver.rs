@@ -204,20 +204,20 @@ impl Resolver {
     /// read, aliases are not followed, the cache plays no part. Blocks for [`ResolverConfig::deadline`] at
     /// most.
     pub fn query(&self, question: &Question) -> Result<Reply, Failure> {
+        self.query_with_tries(question).map(|(reply, _)| reply)
+    }
+
+    /// The same, with the tries before the reply, each with what the server said.
+    pub fn query_with_tries(&self, question: &Question) -> Result<(Reply, Vec<Try>), Failure> {
         self.query_with(question, self.asking())
     }
 
     /// The same with servers and manners of its own: how a resolver that starts at the root asks.
-    pub fn query_with(&self, question: &Question, asking: Asking) -> Result<Reply, Failure> {
-        self.exchange(question, asking).map(|(reply, _)| reply)
-    }
-
-    /// As [`Resolver::query`], with the tries before the reply, each with what the server said.
-    pub fn query_with_tries(&self, question: &Question) -> Result<(Reply, Vec<Try>), Failure> {
-        self.exchange(question, self.asking())
-    }
-
-    fn exchange(&self, question: &Question, asking: Asking) -> Result<(Reply, Vec<Try>), Failure> {
+    pub fn query_with(
+        &self,
+        question: &Question,
+        asking: Asking,
+    ) -> Result<(Reply, Vec<Try>), Failure> {
         let mut exchange = Exchange::new(question.clone(), asking, self.config.deadline);
         match carry(&mut exchange, Instant::now()) {
             Ok(reply) => Ok((reply, exchange.take_tries())),

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::process::{Command, Output};
+use std::sync::mpsc::channel;
 
 use groundwire::dns::{Data, Message, Name, Rcode, Record};
 
@@ -178,4 +179,28 @@ fn name_servers_that_need_each_other_to_be_found_end_the_walk() {
         said.contains("no address is known of example. (ns.test.)"),
         "{said}"
     );
+}
+
+#[test]
+fn a_referral_to_more_servers_than_a_walk_has_queries_is_not_followed_to_all_of_them() {
+    let [root, others]: [UdpSocket; 2] = sockets(2).try_into().unwrap();
+    let port = root.local_addr().unwrap().port();
+    on(root, |query, send| {
+        let mut said = referral(query, "example", "ns.example", Some("127.0.0.2"));
+        let address = said.additionals[0].clone();
+        said.additionals.resize(3_000, address);
+        // It has some 48,000 octets, which one datagram takes: names are pointers.
+        send(&said.encode().unwrap());
+    });
+    let (count, asked_others) = channel();
+    on(others, move |query, send| {
+        count.send(()).unwrap();
+        let mut said = reply(query, GOOD);
+        said.answers.clear();
+        said.header.rcode = Rcode::REFUSED;
+        send(&octets(&said));
+    });
+    let lost = walk(port, "www.example");
+    assert_eq!(lost.status.code(), Some(3));
+    assert_eq!(asked_others.try_iter().count(), 99, "100, less the root's");
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use groundwire::cli::{self, Failure, Out};
 use groundwire::dns::exchange::Asking;
 use groundwire::dns::walk::Referral;
-use groundwire::dns::{Data, Name, Question, Rcode, RecordType, Reply, Resolver};
+use groundwire::dns::{self, Data, Name, Question, Rcode, RecordType, Reply, Resolver};
 
 use crate::ask::{Asked, NO_ANSWER, NOT_FOUND};
 use crate::{SPEC, plain};
@@ -16,8 +16,9 @@ use crate::{SPEC, plain};
 /// `ns.b.test` for `a.test` and the other way round have no end.
 const MAX_DEPTH: usize = 4;
 /// How many queries a walk may take, all together. A zone can name hundreds of servers without an
-/// address, each a walk of its own (the NXNS attack, CVE-2020-8616).
-const MAX_QUERIES: u32 = 100;
+/// address, each a walk of its own (the NXNS attack, CVE-2020-8616), or a thousand addresses of
+/// somebody else's machines.
+const MAX_QUERIES: usize = 100;
 
 /// Shows the way to each of the records asked for; returns the exit status.
 pub fn walk(
@@ -79,7 +80,7 @@ struct Walker<'a> {
     roots: &'a [SocketAddr],
     port: u16,
     /// How many are left.
-    queries: Cell<u32>,
+    queries: Cell<usize>,
     begun: Instant,
 }
 
@@ -120,25 +121,35 @@ impl Walker<'_> {
         }
     }
 
-    fn ask(&self, question: &Question, servers: Vec<SocketAddr>) -> Result<Reply, Ended> {
-        let Some(left) = self.queries.get().checked_sub(1) else {
+    fn ask(&self, question: &Question, mut servers: Vec<SocketAddr>) -> Result<Reply, Ended> {
+        let left = self.queries.get();
+        if left == 0 {
             return Err(Ended::Lost(format!("not found with {MAX_QUERIES} queries")));
-        };
-        self.queries.set(left);
+        }
         let config = self.resolver.config();
         if self.begun.elapsed() > config.deadline {
             let seconds = config.deadline.as_secs();
             return Err(Ended::Lost(format!("not found within {seconds} s")));
         }
+        // Each server is asked once before one is asked again.
+        servers.truncate(left);
+        let attempts = (left / servers.len().max(1)) as u32; // 100 at most
         let asking = Asking {
             servers,
             timeout: config.timeout,
-            attempts: config.attempts,
+            attempts: config.attempts.min(attempts),
             use_tcp: config.use_tcp,
             recursion: false,
             ..Asking::default()
         };
-        let reply = self.resolver.query_with(question, asking);
+        let outcome = self.resolver.query_with(question, asking);
+        let spent = match &outcome {
+            Ok((_, tries)) => tries.len() + 1,
+            Err(dns::Failure::NoAnswer { tries, .. }) => tries.len(),
+            Err(_) => 1,
+        };
+        self.queries.set(left.saturating_sub(spent));
+        let reply = outcome.map(|(reply, _)| reply);
         reply.map_err(|failure| Ended::Lost(failure.to_string()))
     }
 
