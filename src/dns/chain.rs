@@ -104,6 +104,15 @@ pub(super) enum Said {
     Endless,
 }
 
+/// What a reply says of its question by itself; `None` when its aliases lead out of it, or in a
+/// circle, and the end is not told.
+pub fn ending(question: &Question, message: &Message) -> Option<Ending> {
+    match Chain::new(question.name.clone()).follow(question, message) {
+        Said::Ending(ending) => Some(ending),
+        Said::AskAgain | Said::Endless => None,
+    }
+}
+
 /// A chain of aliases as it is followed, through one reply or several.
 #[derive(Clone, Debug)]
 pub(super) struct Chain {

@@ -4,7 +4,8 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::process::{Command, Output};
 use std::sync::mpsc::channel;
 
-use groundwire::dns::{Data, Message, Name, Rcode, Record};
+use groundwire::dns::text::{Fields, Token};
+use groundwire::dns::{Data, Message, Name, Rcode, Record, RecordType};
 
 use crate::scripted::{GOOD, name, octets, on, reply};
 
@@ -32,6 +33,13 @@ fn referral(query: &Message, zone: &str, server: &str, glue: Option<&str>) -> Me
     said.additionals
         .extend(address.map(|data| Record::new(name(server), 60, data)));
     said
+}
+
+fn token(text: &str) -> Token {
+    Token {
+        text: text.into(),
+        quoted: false,
+    }
 }
 
 fn authoritative(query: &Message) -> Message {
@@ -179,6 +187,29 @@ fn name_servers_that_need_each_other_to_be_found_end_the_walk() {
         said.contains("no address is known of example. (ns.test.)"),
         "{said}"
     );
+}
+
+#[test]
+fn an_alias_to_a_name_without_the_record_is_not_found_and_one_that_leads_elsewhere_is() {
+    for (has_soa, status) in [(true, 1), (false, 0)] {
+        let [root]: [UdpSocket; 1] = sockets(1).try_into().unwrap();
+        let port = root.local_addr().unwrap().port();
+        on(root, move |query, send| {
+            let mut said = authoritative(query);
+            said.answers[0].data = Data::Cname(name("other.example"));
+            let soa = "ns.example. mail.example. 1 1 1 1 1".split(' ');
+            let soa: Vec<Token> = soa.map(token).collect();
+            let soa = Data::parse(RecordType::SOA, &mut Fields::new(&soa, None)).unwrap();
+            let soa = Record::new(name("example"), 60, soa);
+            said.authorities.extend(has_soa.then_some(soa));
+            send(&octets(&said));
+        });
+        let found = walk(port, "www.example");
+        let text = printed(&found);
+        assert_eq!(found.status.code(), Some(status), "{text}");
+        let told = text.ends_with("www.example has no A record\n");
+        assert_eq!(told, has_soa, "{text}");
+    }
 }
 
 #[test]

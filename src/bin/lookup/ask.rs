@@ -3,9 +3,8 @@
 use std::net::IpAddr;
 
 use groundwire::cli::{self, Failure, Out, UsageError};
-use groundwire::dns::{
-    self, Ending, LookupError, Name, Question, Rcode, RecordType, Resolver, System,
-};
+use groundwire::dns::chain::ending;
+use groundwire::dns::{self, Ending, LookupError, Name, Question, RecordType, Resolver, System};
 
 use crate::{SPEC, json, operand_address, sections, words};
 
@@ -123,8 +122,11 @@ pub fn messages(asked: &Asked, resolver: &Resolver, out: &Out) -> Result<u8, Fai
             }
         };
         out.line(sections::reply(&reply))?;
-        let message = &reply.message;
-        let found = message.header.rcode == Rcode::NOERROR && !message.answers.is_empty();
+        // An alias that leads elsewhere is what was found.
+        let found = matches!(
+            ending(&question, &reply.message),
+            Some(Ending::Records(_)) | None
+        );
         if found && status == NOT_FOUND {
             status = 0;
         }

@@ -5,9 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use groundwire::cli::{self, Failure, Out};
+use groundwire::dns::chain::ending;
 use groundwire::dns::exchange::Asking;
 use groundwire::dns::walk::Referral;
-use groundwire::dns::{self, Data, Name, Question, Rcode, RecordType, Reply, Resolver};
+use groundwire::dns::{self, Data, Ending, Name, Question, RecordType, Reply, Resolver};
 
 use crate::ask::{Asked, NO_ANSWER, NOT_FOUND};
 use crate::{SPEC, plain};
@@ -59,12 +60,15 @@ fn tell(question: &Question, reply: &Reply, out: &Out) -> Result<u8, Failure> {
         out.line(record)?;
     }
     let name = plain(&question.name);
-    if message.header.rcode == Rcode::NXDOMAIN {
-        out.line(format_args!("Host {name} not found: 3(NXDOMAIN)"))?;
-    } else if message.answers.is_empty() {
-        out.line(format_args!("{name} has no {} record", question.kind))?;
-    } else {
-        return Ok(0);
+    match ending(question, message) {
+        Some(Ending::NoSuchName { .. }) => {
+            out.line(format_args!("Host {name} not found: 3(NXDOMAIN)"))?;
+        }
+        Some(Ending::NoSuchRecord { .. }) => {
+            out.line(format_args!("{name} has no {} record", question.kind))?;
+        }
+        // An alias that leads elsewhere is what was found.
+        Some(Ending::Records(_)) | None => return Ok(0),
     }
     Ok(NOT_FOUND)
 }

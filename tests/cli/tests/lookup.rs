@@ -297,6 +297,15 @@ fn verbose_shows_a_referral_and_a_renamed_tree_as_they_came() {
     let kinds = answer.nth(1).unwrap().lines().take(3);
     let kinds: Vec<&str> = kinds.filter_map(|line| line.split('\t').nth(3)).collect();
     assert_eq!(kinds, ["DNAME", "CNAME", "A"], "{printed}");
+
+    // The alias is there, the record at its end is not; where an alias leads out, it is the answer.
+    for (kind, name, status) in [
+        ("mx", "www.old.lab.test", 1),
+        ("cname", "www.old.lab.test", 0),
+        ("mx", "outside.lab.test", 0),
+    ] {
+        lookup(&[&at, "-v", "-t", kind, name]).code(status);
+    }
     server.stop();
 }
 
