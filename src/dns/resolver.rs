@@ -267,6 +267,16 @@ impl Resolver {
     /// came first, what became of that counts, not the failures of its completions. Where nobody
     /// replied at all, the other completions would wait in vain, too, and are passed over.
     pub fn search(&self, text: &str, kinds: &[RecordType]) -> Result<Vec<Answer>, LookupError> {
+        let outcomes = self.search_each(text, kinds)?;
+        Ok(outcomes.into_iter().flatten().collect())
+    }
+
+    /// The same with what became of each type: where one has records, another may have failed.
+    pub fn search_each(
+        &self,
+        text: &str,
+        kinds: &[RecordType],
+    ) -> Result<Vec<Result<Answer, Failure>>, LookupError> {
         let name = parse_name(text)?;
         let deadline = Instant::now() + self.config.deadline;
         let candidates = match self.knows(&name, kinds) {
@@ -282,9 +292,16 @@ impl Resolver {
             if silence && !as_is {
                 continue;
             }
-            let answers = match self.ask_all(&candidate, kinds, deadline) {
+            let outcomes = self.ask_all(&candidate, kinds, deadline);
+            let mut answers = outcomes.iter().flatten();
+            if answers.any(|answer| !answer.records().is_empty()) {
+                return Ok(outcomes);
+            }
+            // A failure counts when nothing else has a record.
+            let answers: Vec<Answer> = match outcomes.into_iter().collect() {
                 Ok(answers) => answers,
                 Err(failed) => {
+                    let failed: Failure = failed;
                     silence |= failed.is_silence();
                     if as_is || !as_is_first {
                         failure.get_or_insert(failed);
@@ -292,9 +309,6 @@ impl Resolver {
                     continue;
                 }
             };
-            if answers.iter().any(|answer| !answer.records().is_empty()) {
-                return Ok(answers);
-            }
             let better = match &negative {
                 None => true,
                 Some(before) => !exists(before) && (exists(&answers) || as_is),
@@ -306,7 +320,7 @@ impl Resolver {
         let negative = negative.unwrap_or_default();
         match failure {
             Some(failure) if as_is_first || !exists(&negative) => Err(failure.into()),
-            _ => Ok(negative),
+            _ => Ok(negative.into_iter().map(Ok).collect()),
         }
     }
 
@@ -319,21 +333,21 @@ impl Resolver {
         hosts.is_some_and(|hosts| kinds.iter().any(|kind| is_known(hosts, *kind)))
     }
 
-    /// Asks for all types at once. A failure counts when nothing else has a record.
+    /// Asks for all types at once; one outcome each, in order.
     fn ask_all(
         &self,
         name: &Name,
         kinds: &[RecordType],
         deadline: Instant,
-    ) -> Result<Vec<Answer>, Failure> {
+    ) -> Vec<Result<Answer, Failure>> {
         let ask = |kind: RecordType| {
             let question = Question::new(name.clone(), kind);
             self.lookup_by(&question, deadline)
         };
         let Some((&first, others)) = kinds.split_first() else {
-            return Ok(Vec::new());
+            return Vec::new();
         };
-        let outcomes = thread::scope(|scope| {
+        thread::scope(|scope| {
             let running: Vec<_> = others
                 .iter()
                 .map(|&kind| {
@@ -348,14 +362,7 @@ impl Resolver {
                 outcomes.push(joined.unwrap_or_else(|| ask(kind)));
             }
             outcomes
-        });
-        let (answers, failures): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
-        let answers: Vec<Answer> = answers.into_iter().flatten().collect();
-        let found = answers.iter().any(|answer| !answer.records().is_empty());
-        match failures.into_iter().find_map(Result::err) {
-            Some(failure) if !found => Err(failure),
-            _ => Ok(answers),
-        }
+        })
     }
 
     fn asking(&self) -> Asking {

@@ -61,10 +61,17 @@ impl Asked {
 
 /// Tells the answers about an operand; returns the exit status.
 pub fn answers(asked: &Asked, resolver: &Resolver, style: Style, out: &Out) -> Result<u8, Failure> {
-    let answers = match resolver.search(&asked.text, &asked.kinds) {
-        Ok(answers) => answers,
+    let outcomes = match resolver.search_each(&asked.text, &asked.kinds) {
+        Ok(outcomes) => outcomes,
         Err(error) => return failed(asked, &error, style, out),
     };
+    let (mut answers, mut failures) = (Vec::new(), Vec::new());
+    for outcome in outcomes {
+        match outcome {
+            Ok(answer) => answers.push(answer),
+            Err(failure) => failures.push(LookupError::from(failure)),
+        }
+    }
     for line in match style {
         Style::Json => answers.iter().map(json::answer).collect(),
         Style::Short => words::short(&answers),
@@ -72,7 +79,17 @@ pub fn answers(asked: &Asked, resolver: &Resolver, style: Style, out: &Out) -> R
     } {
         out.line(line)?;
     }
-    Ok(status(answers.iter().map(|answer| &answer.ending)))
+    // Some types have records, and no server could answer for these.
+    for error in &failures {
+        if style == Style::Json {
+            out.line(json::failure(&asked.name, error))?;
+        }
+        cli::complain(&SPEC, error);
+    }
+    Ok(match failures.is_empty() {
+        true => status(answers.iter().map(|answer| &answer.ending)),
+        false => NO_ANSWER,
+    })
 }
 
 /// Found is what has any record: a host with an IPv4 address only is no failure.

@@ -78,6 +78,8 @@ fn lab() -> String {
         ("1.2.0.192.in-addr.arpa.", PTR) => {
             Reply::Records(PTR, vec![b"\x08\x1b]0;x\x07\nz\x00".to_vec()])
         }
+        ("half.example.", A) => Reply::Records(A, vec![vec![192, 0, 2, 5]]),
+        ("half.example.", _) => Reply::Rcode(2),
         ("refused.example.", _) => Reply::Rcode(5),
         _ => Reply::Rcode(3),
     })
@@ -144,6 +146,26 @@ fn when_no_server_answers_the_status_is_3_and_each_failure_is_told() {
     nobody.stderr(
         "lookup: x.example. A: no server could answer; udp 127.0.0.1:1: connection refused\n",
     );
+}
+
+#[test]
+fn a_type_that_fails_beside_one_that_is_there_is_told_and_not_passed_over() {
+    let lab = lab();
+    let run = lookup(&[&lab, "-t", "txt", "-t", "a", "half.example"]).code(3);
+    assert_eq!(stdout(&run), "half.example has address 192.0.2.5\n");
+    let said = String::from_utf8(run.get_output().stderr.clone()).unwrap();
+    let why = "lookup: half.example. TXT: no server could answer; udp ";
+    assert!(
+        said.starts_with(why) && said.ends_with("SERVFAIL\n"),
+        "{said}"
+    );
+
+    let run = lookup(&[&lab, "--json", "half.example"]).code(3);
+    let printed = stdout(&run);
+    let lines: Vec<json::Value> = printed.lines().map(|l| json::parse(l).unwrap()).collect();
+    let told = |line: usize, key| lines[line].get(key).text().to_string();
+    assert_eq!([told(0, "type"), told(0, "status")], ["A", "NOERROR"]);
+    assert_eq!([told(1, "type"), told(1, "status")], ["AAAA", "NOANSWER"]);
 }
 
 #[test]
