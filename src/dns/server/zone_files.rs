@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::answerer::Shared;
-use crate::dns::answer::Zones;
+use crate::dns::answer::{SameApex, Zones};
 use crate::dns::zone::{self, Limits, LoadError, Parsed, Problem, Zone};
 use crate::dns::{Name, NameError};
 use crate::net::plain_words;
@@ -71,7 +71,7 @@ impl Loaded {
             }
         }
         if faults.is_empty() {
-            Self::of(parsed)
+            Self::of(parsed, files)
         } else {
             Err(Faults(faults))
         }
@@ -80,12 +80,13 @@ impl Loaded {
     /// The sample zones.
     pub fn samples() -> Result<Self, Faults> {
         match zone::samples() {
-            Ok(parsed) => Self::of(parsed),
+            Ok(parsed) => Self::of(parsed, &[]),
             Err(problems) => Err(Faults(problems.iter().map(Problem::to_string).collect())),
         }
     }
 
-    fn of(parsed: Vec<Parsed>) -> Result<Self, Faults> {
+    /// The zones of these files, one each.
+    fn of(parsed: Vec<Parsed>, files: &[ZoneFile]) -> Result<Self, Faults> {
         let (mut zones, mut warnings, mut summary) = (Vec::new(), Vec::new(), Vec::new());
         for Parsed {
             zone,
@@ -97,7 +98,8 @@ impl Loaded {
             warnings.extend(doubts);
             zones.push(Arc::new(zone));
         }
-        let zones = Zones::new(zones).map_err(|same| Faults(vec![same.to_string()]))?;
+        let zones = Zones::new(zones.iter().cloned())
+            .map_err(|same| Faults(vec![same_apex(&same, &zones, files)]))?;
         Ok(Self {
             zones,
             warnings,
@@ -116,6 +118,16 @@ fn other_name(file: &ZoneFile, parsed: &Parsed) -> Option<Problem> {
         column: 1,
         what,
     })
+}
+
+/// Which files have a zone in common.
+fn same_apex(same: &SameApex, zones: &[Arc<Zone>], files: &[ZoneFile]) -> String {
+    let them = files
+        .iter()
+        .zip(zones)
+        .filter(|one| *one.1.apex() == same.0);
+    let paths: Vec<String> = them.map(|one| one.0.path.display().to_string()).collect();
+    format!("{}: {same}", paths.join(", "))
 }
 
 /// What to do about a file whose names lack the end, which nobody has told.
@@ -280,6 +292,19 @@ mod tests {
             faults.0.last().unwrap().contains("say its name: NAME="),
             "{faults:?}"
         );
+        let other = folder.join("other");
+        std::fs::copy(&path, &other).unwrap();
+        let file = |name: &str, path: &PathBuf| ZoneFile {
+            origin: Some(Name::parse(name).unwrap()),
+            path: path.clone(),
+        };
+        let files = [("a.test", &path), ("b.test", &path), ("A.test", &other)];
+        let Err(faults) = Loaded::read(&files.map(|(name, path)| file(name, path))) else {
+            panic!("two begin at one name")
+        };
+        let (one, two) = (path.display(), other.display());
+        let what = format!("{one}, {two}: two zones begin at A.test.");
+        assert_eq!(faults.0, [what]);
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }
