@@ -119,7 +119,7 @@ fn names<'a>(words: impl Iterator<Item = &'a str>) -> Vec<Name> {
 /// it is first and completed after that, one with fewer is completed first. Names that become too
 /// long are left out.
 pub fn candidates(text: &str, name: &Name, search: &[Name], ndots: usize) -> Vec<Name> {
-    if text.ends_with('.') {
+    if is_whole(text) {
         return vec![name.clone()];
     }
     let completed = search
@@ -131,6 +131,13 @@ pub fn candidates(text: &str, name: &Name, search: &[Name], ndots: usize) -> Vec
     let place = if dots >= ndots { 0 } else { names.len() };
     names.insert(place, name.clone());
     names
+}
+
+/// Whether a name ends with a dot that is not the last octet of a label (`www\.`).
+fn is_whole(text: &str) -> bool {
+    let escapes = |rest: &str| rest.bytes().rev().take_while(|o| *o == b'\\').count();
+    text.strip_suffix('.')
+        .is_some_and(|rest| escapes(rest) % 2 == 0)
 }
 
 #[cfg(test)]
@@ -184,6 +191,8 @@ mod tests {
             ("www.a", 2, "www.a.corp.example. www.a.example. www.a."),
             ("www", 0, "www. www.corp.example. www.example."),
             ("www.", 1, "www."),
+            (r"www\.", 1, r"www\..corp.example. www\..example. www\.."),
+            (r"www\\.", 1, r"www\\."),
         ] {
             let names = candidates(text, &name(text), &search, ndots);
             let texts: Vec<String> = names.iter().map(Name::to_string).collect();
