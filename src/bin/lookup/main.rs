@@ -79,7 +79,7 @@ const SPEC: Spec = Spec {
         "0 found, 1 no such name or no such record, 2 called wrongly, 3 no server could answer",
     ),
     epilogue: "Without @SERVER, /etc/hosts is looked into first, and localhost is never asked\n\
-               for.\n\n\
+               for; but -v and --trace take a name as it is and ask servers about each.\n\n\
                Examples:\n  lookup localhost\n  lookup -t mx @127.0.0.1:5353 lab.test\n  \
                lookup --short 192.0.2.1",
 };
