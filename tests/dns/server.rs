@@ -1,10 +1,11 @@
 //! The server over UDP: what is answered, what is cut, what is passed over in silence.
 
 use std::net::UdpSocket;
+use std::sync::Arc;
 use std::time::Duration;
 
-use groundwire::dns::server::{Config, RateConfig};
-use groundwire::dns::{Data, Message, Rcode, RecordType};
+use groundwire::dns::server::{Config, Loaded, RateConfig};
+use groundwire::dns::{Data, Message, Rcode, RecordType, Zones, zone};
 use groundwire::telemetry::{Format, Level, Log, Registry};
 
 use crate::support::{Kept, PATIENCE, Seeded, eventually};
@@ -221,6 +222,44 @@ fn each_query_has_a_line_in_the_log_that_no_name_can_break() {
         "transport=tcp name=lab.test. class=IN type=AXFR flags=- rcode=REFUSED",
     );
     assert_eq!(lines.len(), 4, "{text}");
+}
+
+#[test]
+fn a_reply_that_even_a_stream_cuts_is_logged_as_cut() {
+    let kept = Kept::default();
+    let config = Config {
+        query_log: Some(Log::to_writer(
+            Level::Info,
+            Format::Text,
+            Box::new(kept.clone()),
+        )),
+        ..Config::default()
+    };
+    // A set that just fits into a message, and aliases which it does not fit beside.
+    let mut text = "$ORIGIN z.\n$TTL 60\n@ SOA a b 1 1 1 1 1\n@ NS a.\n".to_string();
+    (100..343).for_each(|n| text += &format!("big TXT {n}{}\n", "x".repeat(252)));
+    let alias = |n| format!("{}.{n}", ["y"; 3].map(|y| y.repeat(60)).join("."));
+    (0..3).for_each(|n| text += &format!("{} CNAME {}\n", alias(n), alias(n + 1)));
+    text += &format!("{} CNAME big\n", alias(3));
+    let mut none = |_: &str| Err(String::new());
+    let zone = zone::parse("z", &text, None, zone::Limits::default(), &mut none).unwrap();
+    let loaded = Loaded {
+        zones: Zones::new([Arc::new(zone.zone)]).unwrap(),
+        warnings: Vec::new(),
+        summary: Vec::new(),
+    };
+    let world = World::new(config, loaded, Vec::new(), "127.0.0.1:0");
+    for (name, is_cut) in [("big.z.".into(), false), (alias(0) + ".z.", true)] {
+        let reply = ask_tcp(&mut world.tcp(), &query(1, &name, RecordType::TXT));
+        assert_eq!(reply.header.truncated, is_cut, "{name}");
+    }
+    world.stop();
+    let text = kept.text();
+    let cut: Vec<bool> = text
+        .lines()
+        .map(|l| l.ends_with(" truncated=yes"))
+        .collect();
+    assert_eq!(cut, [false, true], "{text}");
 }
 
 #[test]

@@ -138,8 +138,10 @@ impl Shared {
         tally.query(kind);
         tally.reply(rcode);
         octets::set_length(out, start);
-        let size = out.len() - start - 2;
-        self.log_query((peer, "tcp"), query, &rcode, (size, false));
+        let reply = out.get(start + 2..).unwrap_or_default();
+        // A set that fits may stand behind aliases which it does not fit beside.
+        let sent = (reply.len(), octets::is_truncated(reply));
+        self.log_query((peer, "tcp"), query, &rcode, sent);
         Ok(())
     }
 
