@@ -256,6 +256,40 @@ fn proposals_that_come_together_share_writes() {
 }
 
 #[test]
+fn only_commands_in_the_log_and_reads_that_were_answered_are_counted() {
+    let put = |key: &str| {
+        let (key, value) = (key.into(), "v".into());
+        Command::from(Ask::Put { key, value }.bytes().unwrap())
+    };
+    let counted = |replica: &Replica<Registers>| {
+        let counts = &replica.shared.counts;
+        (counts.proposals.get(), counts.reads.get())
+    };
+    let started = Replica::start(
+        1,
+        ReplicaConfig::default(),
+        (SharedStorage::new(founding(3)), founding(3)),
+        Registers::default(),
+        Calls(1, Net::default()), // without its peers it leads nobody
+    );
+    let alone = started.unwrap();
+    let refused = |failed| matches!(failed, Failed::Refused(Refusal::NotLeader(_)));
+    assert!(refused(alone.propose(put("k"), soon()).unwrap_err()));
+    assert!(refused(alone.read(get("k"), soon()).unwrap_err()));
+    assert_eq!(counted(&alone), (0, 0));
+    alone.stop();
+
+    let cluster = Cluster::new(1, ReplicaConfig::default());
+    let leader = cluster.leader();
+    let (node, address) = (2, "there".into());
+    let learner = Change::AddLearner { node, address };
+    leader.change(learner, soon()).unwrap();
+    leader.propose(put("k"), soon()).unwrap();
+    leader.read(get("k"), soon()).unwrap();
+    assert_eq!(counted(leader), (1, 1));
+}
+
+#[test]
 fn a_restarted_node_has_what_it_had() {
     let mut cluster = Cluster::new(3, ReplicaConfig::default());
     cluster.put("k", "v");

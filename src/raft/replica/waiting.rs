@@ -98,14 +98,16 @@ impl<M> Waiting<M> {
         id
     }
 
-    /// The request stands in the log.
-    pub(super) fn accepted(&mut self, id: u64, index: Index, term: Term) {
+    /// The request stands in the log. True if it is a command.
+    pub(super) fn accepted(&mut self, id: u64, index: Index, term: Term) -> bool {
         let standing = match self.asked.remove(&id) {
             Some(Asked::Propose(ticket)) => Standing::Command(ticket),
             Some(Asked::Change(ticket)) => Standing::Change(ticket),
-            Some(Asked::Read(_)) | None => return,
+            Some(Asked::Read(_)) | None => return false,
         };
+        let is_command = matches!(standing, Standing::Command(_));
         self.standing.push_back((index, term, standing));
+        is_command
     }
 
     /// The request was not begun.

@@ -158,12 +158,10 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
             // Nobody would hear of it, and it need not happen.
             Letter::Propose(_, ticket) if ticket.is_abandoned() => {}
             Letter::Propose(command, ticket) => {
-                shared.counts.proposals.inc();
                 let id = self.waiting.ask(Asked::Propose(ticket.begun()));
                 self.node.step(now, Input::Propose { id, command });
             }
             Letter::Read(question) => {
-                shared.counts.reads.inc();
                 let id = self.waiting.ask(Asked::Read(question));
                 self.node.step(now, Input::Read { id });
             }
@@ -211,7 +209,8 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
             self.transport.send(output.messages);
         }
         for (id, index, term) in output.accepted {
-            self.waiting.accepted(id, index, term);
+            let is_command = self.waiting.accepted(id, index, term);
+            shared.counts.proposals.add(u64::from(is_command));
         }
         for (id, refusal) in output.refused {
             self.waiting.refused(id, refusal);
@@ -226,6 +225,7 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
             Counts::set(&shared.counts.applied, self.applied);
             shared.applied(self.applied);
         }
+        shared.counts.reads.add(output.reads.len() as u64);
         for id in output.reads {
             self.waiting.read(id, &self.machine);
         }
