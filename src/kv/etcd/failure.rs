@@ -47,6 +47,10 @@ pub fn of_answer(status: u16, answer: &[u8], effect: Effect) -> StoreError {
     if why.contains("database space exceeded") {
         return StoreError::Refused(Refused::Full);
     }
+    // A learner takes no changes; another endpoint may be none. (Its code depends on the version.)
+    if why.contains("not supported for learner") {
+        return StoreError::NotDone(why);
+    }
     match code {
         INVALID_ARGUMENT | NOT_FOUND | PERMISSION_DENIED | FAILED_PRECONDITION | UNIMPLEMENTED
         | UNAUTHENTICATED => StoreError::Refused(Refused::Other(why)),
@@ -77,6 +81,7 @@ mod tests {
         let other = |why: &str| StoreError::Refused(Refused::Other(why.into()));
         let full = "etcdserver: mvcc: database space exceeded";
         let no_leader = "etcdserver: no leader";
+        let learner = "etcdserver: rpc not supported for learner";
         for (status, code, message, wanted) in [
             (400, 3, "etcdserver: key is not provided", None),
             (429, 8, full, Some(StoreError::Refused(Refused::Full))),
@@ -92,6 +97,8 @@ mod tests {
                 no_leader,
                 Some(StoreError::NotDone(no_leader.into())),
             ),
+            (503, 14, learner, Some(StoreError::NotDone(learner.into()))),
+            (400, 9, learner, Some(StoreError::NotDone(learner.into()))),
             (
                 503,
                 14,
