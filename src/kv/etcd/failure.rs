@@ -40,10 +40,15 @@ const UNAUTHENTICATED: u64 = 16;
 /// What an answer means whose status is not 200.
 pub fn of_answer(status: u16, answer: &[u8], effect: Effect) -> StoreError {
     let answer = body::parse(answer, answer.len()).unwrap_or(Value::Null);
-    let Some(code) = answer.get("code").and_then(Value::as_u64) else {
+    // Where the answer would have been a stream, its error is a member of what is said.
+    let (error, code) = match answer.get("error") {
+        Some(error @ Value::Object(_)) => (error, "grpc_code"),
+        _ => (&answer, "code"),
+    };
+    let Some(code) = error.get(code).and_then(Value::as_u64) else {
         return of_status(status, effect);
     };
-    let why = body::text(&answer, "message");
+    let why = body::text(error, "message");
     if why.contains("database space exceeded") {
         return StoreError::Refused(Refused::Full);
     }
@@ -59,6 +64,25 @@ pub fn of_answer(status: u16, answer: &[u8], effect: Effect) -> StoreError {
         // Among them "request timed out" and "leader changed", with the entry perhaps in the log.
         _ if why.contains("etcdserver: no leader") => StoreError::NotDone(why),
         _ => effect.unanswered(why),
+    }
+}
+
+/// What it means that etcd ends a watch: it may be begun again, unless the reason will be the same.
+pub fn of_end(why: &str) -> StoreError {
+    const FINAL: [&str; 6] = [
+        "InvalidArgument",
+        "NotFound",
+        "PermissionDenied",
+        "FailedPrecondition",
+        "Unimplemented",
+        "Unauthenticated",
+    ];
+    let error = why.strip_prefix("rpc error: code = ");
+    match error.and_then(|error| error.split_once(" desc = ")) {
+        Some((code, why)) if FINAL.contains(&code) => {
+            StoreError::Refused(Refused::Other(why.into()))
+        }
+        _ => StoreError::NotDone(format!("the watch broke: {why}")),
     }
 }
 
@@ -120,6 +144,23 @@ mod tests {
         assert!(matches!(found, StoreError::NotDone(_)));
         let found = of_answer(502, b"Bad Gateway", Effect::Read);
         assert!(matches!(found, StoreError::NotDone(_)));
+    }
+
+    #[test]
+    fn a_watch_that_is_refused_will_be_the_next_time() {
+        let refused = |why: &str| StoreError::Refused(Refused::Other(why.into()));
+        let empty = "etcdserver: user name is empty";
+        let why = format!("rpc error: code = InvalidArgument desc = {empty}");
+        assert_eq!(of_end(&why), refused(empty));
+        for why in ["enough", "rpc error: code = Unavailable desc = gone"] {
+            let broken = StoreError::NotDone(format!("the watch broke: {why}"));
+            assert_eq!(of_end(why), broken);
+        }
+        let answer = br#"{"error":{"grpc_code":7,"message":"why","http_status":"Forbidden"}}"#;
+        assert_eq!(of_answer(403, answer, Effect::Read), refused("why"));
+        let answer = br#"{"error":{"grpc_code":14,"http_code":503,"message":"why"}}"#;
+        let away = StoreError::NotDone("why".into());
+        assert_eq!(of_answer(503, answer, Effect::Read), away);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::body::{self, Told};
+use super::failure;
 use super::link::{Exchange, Link};
 use crate::http::ExchangeError;
 use crate::kv::command::{Change, Changes, Keys, Revision};
@@ -83,7 +84,7 @@ fn told(stream: &mut Lines, until: Deadline) -> Result<Option<Told>, StoreError>
     };
     let told = body::parse(&line, line.len()).and_then(|line| body::told(&line));
     match told.map_err(broken)? {
-        Told::Ended(why) => Err(broken(why)),
+        Told::Ended(why) => Err(failure::of_end(&why)),
         told => Ok(Some(told)),
     }
 }
