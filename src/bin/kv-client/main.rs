@@ -6,7 +6,7 @@ mod table;
 
 use std::io::{self, Read};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use groundwire::cli::{self, Args, DurationArg, Failure, Opt, Out, Spec, UsageError, What};
 use groundwire::echo::printable;
@@ -17,6 +17,7 @@ use groundwire::kv::{
 };
 use groundwire::net::split_host_port;
 use groundwire::rpc::flags;
+use groundwire::server::Stopper;
 use request::{Admin, Data, Request};
 
 const SPEC: Spec = Spec {
@@ -254,7 +255,11 @@ fn shown(entry: &KeyValue) -> String {
     format!("{} {}", printable(&entry.key), printable(&entry.value))
 }
 
-/// Prints changes until there are as many as were asked for.
+/// After a watch that broke, before it is begun again.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Prints changes until there are as many as were asked for. A watch that breaks goes on where it
+/// was, for as long as `--timeout` says.
 fn watch(store: &dyn Store, prefix: &str, args: &Args, out: &Out) -> Result<(), End> {
     let usage = |error: UsageError| End::Out(error.into());
     let mut left = args.parse_opt::<u64>("count").map_err(usage)?;
@@ -266,8 +271,25 @@ fn watch(store: &dyn Store, prefix: &str, args: &Args, out: &Out) -> Result<(), 
         }
     };
     let mut watch = store.watch(Keys::Prefix(prefix.into()), from)?;
+    // A client of ours has tried all that time itself; one of etcd leaves it to its caller.
+    let patience = match args.given("etcd") {
+        true => time(args).map_err(usage)?,
+        false => Duration::ZERO,
+    };
+    let mut trouble = None::<Instant>;
     while left != Some(0) {
-        for change in watch.changes(Duration::from_secs(10))?.changes {
+        let changes = match watch.changes(Duration::from_secs(10)) {
+            Ok(changes) => changes.changes,
+            Err(StoreError::NotDone(_))
+                if trouble.get_or_insert_with(Instant::now).elapsed() < patience =>
+            {
+                Stopper::new().wait_timeout(PAUSE); // nobody stops it
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        trouble = None;
+        for change in changes {
             out.line(changed(&change))?;
             left = left.map(|left| left - 1);
             if left == Some(0) {

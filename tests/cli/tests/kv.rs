@@ -1,7 +1,7 @@
 //! kv-server and kv-client: a local cluster, three processes, stops, and how requests fail.
 
 use std::fs;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{self, Command as StdCommand, Stdio};
 use std::thread;
@@ -399,6 +399,38 @@ fn a_node_that_one_member_looks_for_in_vain_is_shown_where_another_has_it() {
         ["3", &three.1],
     ];
     assert_eq!(rows, expected, "{table}");
+}
+
+/// The same that a node of ours which is lost costs a watch: a try, and no change.
+#[test]
+fn a_watch_of_etcd_goes_on_when_its_connection_is_lost() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let etcd = thread::spawn(move || {
+        for revision in ["5", "6"] {
+            let (stream, _) = listener.accept().unwrap();
+            let mut lines = BufReader::new(stream);
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"}}") {
+                let part = lines.fill_buf().unwrap();
+                assert!(!part.is_empty(), "{}", String::from_utf8_lossy(&asked));
+                asked.extend_from_slice(part);
+                let count = part.len();
+                lines.consume(count);
+            }
+            let from = format!(r#""start_revision":"{revision}""#);
+            let asked = String::from_utf8(asked).unwrap();
+            assert!(asked.contains(&from), "{asked}");
+            let event = format!(r#"{{"kv":{{"key":"aw==","mod_revision":"{revision}"}}}}"#);
+            let head = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
+            let told = format!(r#"{head}{{"result":{{"events":[{event}]}}}}"#) + "\n";
+            lines.into_inner().write_all(told.as_bytes()).unwrap();
+        }
+    });
+    let args = ["--etcd", &url, "watch", "--from", "5", "--count", "2"];
+    let watch = program("kv-client").args(args).assert().success();
+    watch.stdout("5 put k \n6 put k \n").stderr("");
+    etcd.join().unwrap();
 }
 
 #[test]
