@@ -18,6 +18,7 @@ use groundwire::kv::{
 use groundwire::net::split_host_port;
 use groundwire::rpc::flags;
 use groundwire::server::Stopper;
+use groundwire::telemetry::is_invisible;
 use request::{Admin, Data, Request};
 
 const SPEC: Spec = Spec {
@@ -180,7 +181,7 @@ fn carry_out(store: &dyn Store, data: &Data, args: &Args) -> Result<(), End> {
     match data {
         Data::Get(key) => match store.get(key.as_bytes())? {
             Some(found) if args.flag("raw") => out.write_all(&found.value)?,
-            Some(found) => out.line(printable(&found.value))?,
+            Some(found) => out.line(readable(&found.value))?,
             None => return Err(absent()),
         },
         Data::Put(key, value) => {
@@ -252,7 +253,23 @@ fn list(store: &dyn Store, prefix: &str, out: &Out) -> Result<(), End> {
 }
 
 fn shown(entry: &KeyValue) -> String {
-    format!("{} {}", printable(&entry.key), printable(&entry.value))
+    format!("{} {}", readable(&entry.key), readable(&entry.value))
+}
+
+/// All of these bytes as text: none is left out or replaced, so that what differs looks different.
+fn readable(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        for letter in chunk.valid().chars() {
+            match is_invisible(letter) && letter != '\t' {
+                true => text.extend(letter.escape_default()),
+                false => text.push(letter),
+            }
+        }
+        let others = chunk.invalid().iter();
+        text.extend(others.flat_map(|byte| byte.escape_ascii()).map(char::from));
+    }
+    text
 }
 
 /// After a watch that broke, before it is begun again.
@@ -303,7 +320,7 @@ fn watch(store: &dyn Store, prefix: &str, args: &Args, out: &Out) -> Result<(), 
 fn changed(change: &Change) -> String {
     match change {
         Change::Put(now) => format!("{} put {}", now.mod_revision, shown(now)),
-        Change::Deleted { key, revision } => format!("{revision} delete {}", printable(key)),
+        Change::Deleted { key, revision } => format!("{revision} delete {}", readable(key)),
     }
 }
 

@@ -104,6 +104,11 @@ fn a_value_comes_from_standard_input_byte_by_byte() {
     put.success().stdout("revision 2\n");
     let get = cluster.client(&["get", "--raw", "k"]).assert().success();
     assert_eq!(get.get_output().stdout, bytes);
+    let mut put = cluster.client(&["put", "k\n", "-"]);
+    put.write_stdin(b"\xfe\xff\xc3\xa9\r\n").assert().success();
+    let shown = "\\xfe\\xff\u{e9}\\r\\n\n";
+    cluster.prints(&["get", "k\n"], shown);
+    cluster.prints(&["list", "k\n"], &format!("k\\n {shown}"));
     let long = vec![b'x'; (1 << 20) + 1];
     let put = cluster
         .client(&["put", "k", "-"])
