@@ -1,6 +1,6 @@
 //! The nodes of a cluster, as each of them sees itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::thread::{self, ScopedJoinHandle};
 
@@ -52,10 +52,24 @@ pub fn look_around(client: &Client, servers: &[&str]) -> Vec<Row> {
             }
         }
     }
+    name_silent(&mut rows);
     rows.sort_by(|a, b| {
         (a.id.is_none(), a.id, &a.address).cmp(&(b.id.is_none(), b.id, &b.address))
     });
     rows
+}
+
+/// Who should be at an address that was given and where nobody answered, the others know.
+fn name_silent(rows: &mut [Row]) {
+    let seen = rows.iter().filter_map(|row| row.seen.as_ref().ok());
+    let members = seen.flat_map(|status| &status.membership.addresses);
+    let mut names: BTreeMap<String, NodeId> = members
+        .map(|(id, address)| (address.clone(), *id))
+        .collect();
+    names.retain(|_, id| rows.iter().all(|row| row.id != Some(*id)));
+    for row in rows.iter_mut().filter(|row| row.id.is_none()) {
+        row.id = names.remove(&row.address);
+    }
 }
 
 /// How many are asked at once. A cluster has fewer; a server may name any number.

@@ -353,7 +353,7 @@ fn silent_nodes_are_asked_for_their_status_at_once() {
 }
 
 #[test]
-fn a_node_that_is_away_costs_the_others_no_snapshot() {
+fn a_node_that_is_away_is_named_and_costs_the_others_no_snapshot() {
     let data = tempfile::tempdir().unwrap();
     let path = data.path().to_str().unwrap();
     let args = ["--id", "2", "--data", path, "--listen", "127.0.0.1:0"];
@@ -362,6 +362,12 @@ fn a_node_that_is_away_costs_the_others_no_snapshot() {
     let address = address.strip_prefix("listening on tcp ").unwrap();
     let add = ["add-node", "--learner", "1", "127.0.0.1:1"];
     client(address, &add).assert().success();
+    let both = format!("{address},127.0.0.1:1");
+    for servers in [address, &both] {
+        let status = client(servers, &["status"]).assert().success();
+        let table = String::from_utf8(status.get_output().stdout.clone()).unwrap();
+        assert!(table.contains("\n1     127.0.0.1:1 "), "{table}");
+    }
     let taken = client(address, &["snapshot"]).assert().code(1);
     let told = String::from_utf8(taken.get_output().stdout.clone()).unwrap();
     assert!(told.starts_with("node 2: snapshot up to "), "{told}");
