@@ -508,3 +508,51 @@ fn a_snapshot_of_nonsense_ends_the_node_and_leaves_its_disk_as_it_was() {
         "so that it can start again"
     );
 }
+
+/// While its disk is full a node may be sent a second snapshot, by a leader that was elected since.
+#[test]
+fn of_two_snapshots_that_waited_for_the_disk_the_later_one_counts() {
+    let disk = SharedStorage::new(founding(3));
+    let started = Replica::start(
+        1,
+        ReplicaConfig::default(),
+        (disk.clone(), disk.load()),
+        Registers::default(),
+        Calls(1, Net::default()),
+    );
+    let replica = started.unwrap();
+    let install = |term, last_index, value: &str| {
+        let mut registers = Registers::default();
+        let (key, value) = ("k".into(), value.into());
+        registers.apply(1, &Ask::Put { key, value }.bytes().unwrap());
+        let part = Body::InstallSnapshot {
+            meta: SnapshotMeta {
+                last_index,
+                last_term: term,
+                membership: Membership::of(1..=3),
+            },
+            offset: 0,
+            data: Command::from(registers.snapshot()),
+            done: true,
+            round: 1,
+        };
+        let (from, to, body) = (2, 1, part);
+        replica.deliver(vec![Message {
+            from,
+            to,
+            term,
+            body,
+        }]);
+    };
+    disk.set_full(true);
+    install(1, 9, "first");
+    // Then its write has been tried, and the next one is another.
+    while replica.look(get("k"), soon()).unwrap().is_none() {}
+    install(2, 20, "second");
+    while replica.status(soon()).unwrap().commit < 20 {}
+    disk.set_full(false);
+    assert_eq!(replica.applied_beyond(19, soon()), 20);
+    let held = replica.look(get("k"), soon()).unwrap();
+    assert_eq!(held.as_deref(), Some("second"));
+    replica.stop();
+}

@@ -241,7 +241,8 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
             Apply::Snapshot(snapshot) => {
                 let data = snapshot.data.bytes();
                 let last_index = snapshot.meta.last_index;
-                if self.became != last_index {
+                // It may be a later one already: several waited for a full disk.
+                if self.became < last_index {
                     self.machine.restore(data).map_err(Ended::Snapshot)?;
                 }
                 self.applied = last_index;
@@ -344,7 +345,7 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
             // applied, nothing is applied until it is written, and what it says is committed.
             if let Some(snapshot) = write.snapshot.as_ref().filter(|_| write.drop_log) {
                 let last_index = snapshot.meta.last_index;
-                if self.became != last_index {
+                if self.became < last_index {
                     let restored = self.machine.restore(snapshot.data.bytes());
                     restored.map_err(Ended::Snapshot)?;
                     self.became = last_index;
