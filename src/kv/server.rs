@@ -127,6 +127,7 @@ impl KvService for Server {
 
     fn changes(&self, call: &Call<'_>, keys: Keys, from: Revision, wait: u64) -> Answer<Changes> {
         let until = Deadline::after(Duration::from_millis(wait)).earlier(deadline(call));
+        let mut from = from;
         loop {
             // Before the look, so that what is applied behind it is not missed.
             let seen = self
@@ -140,6 +141,8 @@ impl KvService for Server {
             if !changes.changes.is_empty() || until.passed() {
                 return Ok(Ok(changes));
             }
+            // What was of no interest is not looked at again, and may be forgotten meanwhile.
+            from = changes.next;
             // Cut off from the others it would wait for what they have long done.
             if self.replica.leader().is_none() {
                 return Ok(Err(Problem::Elsewhere(None)));

@@ -4,11 +4,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use groundwire::kv::peers::PeersConfig;
 use groundwire::kv::service::{KvClient, NodeStatus, Problem};
-use groundwire::kv::{Client, ClientConfig, Expected, Node, NodeConfig, Store, StoreError, Swap};
+use groundwire::kv::{
+    Client, ClientConfig, Expected, Keys, Node, NodeConfig, Store, StoreError, Swap,
+};
 use groundwire::net::{self, Network};
 use groundwire::raft::sessions::{Answer, ClientSession, Request};
 use groundwire::raft::{self, Command, NodeId, ReplicaConfig};
@@ -225,6 +228,28 @@ fn a_retried_command_is_done_once_whichever_node_leads() {
         propose(first, &request) == Err(elsewhere.clone())
     });
     assert_eq!(cluster.status(next).revision, 2, "one put");
+}
+
+/// The window of changes holds 16 MiB: those that it waits for are not among them.
+#[test]
+fn a_watch_that_waits_outlasts_any_number_of_changes_of_other_keys() {
+    let cluster = Cluster::new(1);
+    let client = cluster.client();
+    let next = client.put(b"quiet", b"1").unwrap() + 1;
+    let watch = |key: &[u8]| client.watch(Keys::One(key.to_vec()), next).unwrap();
+    let mut waiting = watch(b"quiet");
+    thread::scope(|scope| {
+        let told = scope.spawn(move || waiting.changes(Duration::from_secs(20)));
+        // Asked later, and so long that the first has come to wait.
+        let nothing = watch(b"other").changes(Duration::from_secs(1)).unwrap();
+        assert_eq!(nothing.next, next);
+        for _ in 0..17 {
+            client.put(b"loud", &[0; 1 << 20]).unwrap();
+        }
+        let last = client.put(b"quiet", b"2").unwrap();
+        let told = told.join().unwrap().unwrap();
+        assert_eq!((told.changes.len(), told.next), (1, last + 1));
+    });
 }
 
 #[test]
