@@ -315,9 +315,11 @@ fn who_does_not_know_the_secret_is_refused() {
     cluster.client().put(b"k", b"v").unwrap();
     let stranger = cluster.client_knowing(Some(Secret::new(b"open barley")));
     for client in [stranger, cluster.client_knowing(None)] {
-        let refused = client.put(b"k", b"w").unwrap_err();
-        assert!(matches!(refused, StoreError::NotDone(_)), "{refused}");
-        assert!(refused.to_string().contains("secret"), "{refused}");
+        let put = client.put(b"k", b"w").unwrap_err();
+        for refused in [put, client.add(4, "127.0.0.1:1", true).unwrap_err()] {
+            assert!(matches!(refused, StoreError::NotDone(_)), "{refused}");
+            assert!(refused.to_string().contains("secret"), "{refused}");
+        }
     }
     // A node with another secret hears nobody, and nobody hears it.
     let lost = cluster.leader() % 3 + 1;

@@ -253,14 +253,14 @@ impl Shared {
                 }
                 Err(error) => {
                     // One node may have another secret; if all have, it is this client.
-                    let unknown = CallError::Failed(Failure::Unauthenticated);
-                    strangers += usize::from(error == unknown);
+                    let is_stranger = error == CallError::Failed(Failure::Unauthenticated);
+                    strangers += usize::from(is_stranger);
                     let last = is_final(&error) || strangers > self.config.servers.len();
                     // It ran, where the reply cannot be read. The other final ones are of calls
-                    // that did not, which says nothing of the tries before.
+                    // that did not, which says nothing of the tries before; nor did a stranger's.
                     doubted |= match &error {
                         CallError::BadReply(_) => true,
-                        error => !last && !error.not_run(),
+                        error => !last && !is_stranger && !error.not_run(),
                     };
                     if last {
                         let why = format!("{server}: {error}");
