@@ -357,7 +357,7 @@ fn administer(client: &Client, admin: &Admin, args: &Args) -> Result<(), End> {
         }
         Admin::Snapshot => {
             // A node that is away must not cost the others theirs.
-            let mut failed = None;
+            let mut all = true;
             for row in table::look_around(client, &servers) {
                 let taken = row
                     .seen
@@ -366,11 +366,15 @@ fn administer(client: &Client, admin: &Admin, args: &Args) -> Result<(), End> {
                     Ok((id, index)) => {
                         out.line(format_args!("node {id}: snapshot up to {index}"))?;
                     }
-                    Err(error) => failed = failed.or(Some(error)),
+                    Err(error) => {
+                        let what = format!("snapshot: {}", row.address);
+                        cli::complain(&SPEC, End::Store(error).told(&what));
+                        all = false;
+                    }
                 }
             }
-            if let Some(error) = failed {
-                return Err(End::Store(error));
+            if !all {
+                return Err(End::Out(Failure::Quiet(1)));
             }
         }
     }
