@@ -372,12 +372,20 @@ fn times(args: &Args) -> Result<raft::Config, UsageError> {
         let why = "--heartbeat must be above 0, and --election-timeout at least twice as long";
         return Err(UsageError::rule(why));
     }
-    Ok(raft::Config {
+    let config = raft::Config {
         election_timeout_min: election,
         election_timeout_max: election * 2,
         heartbeat,
         ..raft::Config::default()
-    })
+    };
+    match config.problem() {
+        None => Ok(config),
+        Some(why) => Err(UsageError::bad_value(
+            "--election-timeout",
+            format!("{election:?}"),
+            why,
+        )),
+    }
 }
 
 /// `--peers`, all of them together.

@@ -488,6 +488,10 @@ fn wrong_calls_are_told_and_status_2() {
             "--heartbeat must be above 0, and --election-timeout at least twice as long",
         ),
         (
+            &["--local-cluster", "1", "--election-timeout", "25h"],
+            "--election-timeout 90000s: shortest election timeout: not between 2 ms and a day",
+        ),
+        (
             &["--id", "1", "--data", "x", "--peers", "1=a:0"],
             "--peers 1=a:0: the others need to know the port: 1 to 65535",
         ),
