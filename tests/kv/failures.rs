@@ -117,6 +117,20 @@ fn a_change_that_was_sent_and_not_answered_is_unknown_and_not_sent_elsewhere() {
 }
 
 #[test]
+fn what_an_endpoint_says_is_told_with_its_name() {
+    let answers = |message| Endpoint::Answers(503, message);
+    let leaderless = answers(r#"{"code":14,"message":"etcdserver: no leader"}"#);
+    let late = answers(r#"{"code":14,"message":"etcdserver: request timed out"}"#);
+    let urls = [start(leaderless), start(late)];
+    let etcd = Etcd::new(&[&urls[0], &urls[1]], Config::default()).unwrap();
+    let at = urls.map(|url| url.replace("http://", "etcd "));
+    let why = format!("{}: etcdserver: request timed out", at[1]);
+    assert_eq!(etcd.put(b"k", b"v"), Err(StoreError::Unknown(why.clone())));
+    let both = format!("{}: etcdserver: no leader; {why}", at[0]);
+    assert_eq!(etcd.get(b"k"), Err(StoreError::NotDone(both)));
+}
+
+#[test]
 fn a_refusal_is_final() {
     let full = r#"{"code":8,"message":"etcdserver: mvcc: database space exceeded"}"#;
     let etcd = client(&[Endpoint::Answers(429, full), GOOD]);

@@ -102,7 +102,7 @@ impl Link {
                 return Ok(exchange);
             }
             let why = read_all(&mut exchange, self.config.max_answer).map_err(|e| failed(&e))?;
-            Err(of_answer(head.status, &why, Effect::Read).into())
+            Err(self.told(endpoint, of_answer(head.status, &why, Effect::Read)))
         })
     }
 
@@ -157,7 +157,7 @@ impl Link {
             }
         })?;
         if response.status != 200 {
-            return Err(of_answer(response.status, &response.body, effect).into());
+            return Err(self.told(endpoint, of_answer(response.status, &response.body, effect)));
         }
         let answer = body::parse(&response.body, most);
         Ok(answer.map_err(|strange| effect.unanswered(self.about(endpoint, &strange)))?)
@@ -203,6 +203,15 @@ impl Link {
     /// A failure, and with whom.
     fn about(&self, endpoint: usize, error: &dyn Display) -> String {
         format!("etcd {}: {error}", self.name(endpoint))
+    }
+
+    /// An endpoint's own words, with its name where another one may say something else.
+    fn told(&self, endpoint: usize, error: StoreError) -> NoAnswer {
+        NoAnswer::Failed(match error {
+            StoreError::NotDone(why) => self.not_done(endpoint, &why),
+            StoreError::Unknown(why) => StoreError::Unknown(self.about(endpoint, &why)),
+            final_everywhere => final_everywhere,
+        })
     }
 
     fn not_done(&self, endpoint: usize, error: &dyn Display) -> StoreError {
