@@ -21,13 +21,16 @@
 //! is taken for cured, and the next ejection is short again. While it is *trying*, one request at a
 //! time goes to it, and the first that ends decides: a backend that has just come back and is met by
 //! the whole crowd may fall over again. *Slow start* is against the same, and for caches that
-//! are cold: the weight grows from 1 to its full value in a straight line.
+//! are cold: the weight grows from next to nothing to its full value in a straight line.
 //!
 //! What to do when every backend is out is not decided here, for it takes all of them to see it.
 //! All times are since a moment that the caller chose. Pure, and without allocation.
 
 use std::fmt;
 use std::time::Duration;
+
+/// The parts of a weight of 1, which is the usual one: a slow start needs steps below it.
+pub const PARTS: u32 = 100;
 
 /// The numbers of health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -231,15 +234,17 @@ impl Health {
         }
     }
 
-    /// Its weight, of `full`; 0: it gets nothing now. At least 1 where it gets something.
+    /// Its weight, of `full`, in [`PARTS`]; 0: it gets nothing now. At least 1 part where it gets
+    /// something, and as much as a weight of 1 when it is to be tried.
     pub fn weight(&self, full: u32, now: Duration) -> u32 {
+        let full = full.saturating_mul(PARTS);
         match self.state(now) {
             State::Up => full,
             State::SlowStart(_) => {
                 let share = self.ramp(now).unwrap_or(1.0);
                 ((f64::from(full) * share) as u32).clamp(1.min(full), full)
             }
-            State::Trying if !self.is_on_trial(now) => 1.min(full),
+            State::Trying if !self.is_on_trial(now) => PARTS.min(full),
             _ => 0,
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::proxy::balance::Algorithm;
-use crate::proxy::health::State;
+use crate::proxy::health::{PARTS, State};
 use crate::proxy::{Pool, Standing};
 
 /// A pool.
@@ -98,7 +98,8 @@ impl BackendView {
         match self.state {
             State::Up => f64::from(self.weight),
             State::SlowStart(percent) => {
-                (f64::from(self.weight) * f64::from(percent) / 100.0).max(1.0)
+                let least = 1.0 / f64::from(PARTS);
+                (f64::from(self.weight) * f64::from(percent) / 100.0).max(least)
             }
             State::Trying | State::Ejected { .. } | State::Down | State::Draining => 0.0,
         }
@@ -198,6 +199,10 @@ pub(super) mod tests {
             (
                 vec![(10, false, State::SlowStart(10)), (9, false, State::Up)],
                 vec![10.0, 90.0],
+            ),
+            (
+                vec![(1, false, State::SlowStart(25)), (1, false, State::Up)],
+                vec![20.0, 80.0],
             ),
         ] {
             let mut views: Vec<BackendView> = backends

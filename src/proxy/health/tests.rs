@@ -4,6 +4,8 @@ use super::*;
 use crate::net::Seeded;
 
 const FULL: u32 = 10;
+/// What it amounts to.
+const ALL: u32 = FULL * PARTS;
 
 fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -30,7 +32,7 @@ fn failures_in_a_row_eject_and_a_success_between_them_forgives() {
     assert_eq!(failing(&mut health, 0, 4), None);
     assert_eq!(health.succeeded(s(1)), None);
     assert_eq!(failing(&mut health, 1, 4), None);
-    assert_eq!(health.weight(FULL, s(1)), FULL);
+    assert_eq!(health.weight(FULL, s(1)), ALL);
     let change = health.failed(s(2)).unwrap();
     assert_eq!(change.to_string(), "ejected for 10s: 5 failures in a row");
     assert_eq!(health.state(s(2)), State::Ejected { until: s(12) });
@@ -51,7 +53,7 @@ fn with_no_limit_of_failures_nobody_is_ejected() {
 fn after_an_ejection_one_request_at_a_time_tries_it() {
     let mut health = ejected();
     assert_eq!(health.state(s(10)), State::Trying);
-    assert_eq!(health.weight(FULL, s(10)), 1);
+    assert_eq!(health.weight(FULL, s(10)), PARTS);
     assert!(health.admit(s(10)));
     assert_eq!(health.weight(FULL, s(11)), 0);
     assert!(!health.admit(s(11)), "the second must go elsewhere");
@@ -127,7 +129,7 @@ fn checks_that_bring_it_up_void_an_ejection_and_checks_that_pass_all_along_do_no
 }
 
 #[test]
-fn after_each_absence_the_weight_grows_in_a_straight_line_from_one() {
+fn after_each_absence_the_weight_grows_in_a_straight_line() {
     let config = HealthConfig {
         slow_start: s(100),
         ..HealthConfig::default()
@@ -145,10 +147,10 @@ fn after_each_absence_the_weight_grows_in_a_straight_line_from_one() {
     for health in [tried, risen, enabled, Health::joining(config, s(1000))] {
         for (now, weight, state) in [
             (1000, 1, State::SlowStart(0)),
-            (1015, 1, State::SlowStart(15)),
-            (1050, 5, State::SlowStart(50)),
-            (1099, 9, State::SlowStart(99)),
-            (1100, 10, State::Up),
+            (1015, ALL * 15 / 100, State::SlowStart(15)),
+            (1050, ALL / 2, State::SlowStart(50)),
+            (1099, ALL * 99 / 100, State::SlowStart(99)),
+            (1100, ALL, State::Up),
         ] {
             assert_eq!(health.weight(FULL, s(now)), weight, "{now}");
             assert_eq!(health.state(s(now)), state);
@@ -166,7 +168,7 @@ fn a_person_drains_and_enables_and_hears_whether_anything_has_changed() {
     assert_eq!((health.weight(FULL, s(1)), health.admit(s(1))), (0, false));
     assert_eq!(health.state(s(1)), State::Draining);
     assert_eq!(health.enable(s(2)), Some(Change::Enabled));
-    assert_eq!(health.weight(FULL, s(2)), FULL);
+    assert_eq!(health.weight(FULL, s(2)), ALL);
 }
 
 #[test]
@@ -200,9 +202,9 @@ fn in_any_life_weight_state_and_admission_agree_and_every_way_back_is_open() {
             };
             let weight = health.weight(FULL, now);
             let serves = match health.state(now) {
-                State::Up => weight == FULL,
-                State::SlowStart(percent) => percent < 100 && (1..=FULL).contains(&weight),
-                State::Trying => weight <= 1,
+                State::Up => weight == ALL,
+                State::SlowStart(percent) => percent < 100 && (1..=ALL).contains(&weight),
+                State::Trying => weight == 0 || weight == PARTS,
                 State::Ejected { until } => weight == 0 && until <= now + s(300) && until > now,
                 State::Down | State::Draining => weight == 0,
             };
@@ -212,7 +214,7 @@ fn in_any_life_weight_state_and_admission_agree_and_every_way_back_is_open() {
         // Enabled, checked and given time, it serves with its whole weight again.
         health.enable(now);
         checking(&mut health, true, now, 2);
-        assert_eq!(health.weight(FULL, now + s(14)), FULL, "{health:?}");
+        assert_eq!(health.weight(FULL, now + s(14)), ALL, "{health:?}");
     }
 }
 

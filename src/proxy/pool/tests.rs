@@ -220,3 +220,15 @@ fn who_is_ejected_is_back_when_there_are_no_ejections_any_more() {
     let pool = reloaded(&older, &one, |config| config.health.max_failures = 0);
     assert_eq!(pool.standings()[0].state, State::Up);
 }
+
+#[test]
+fn a_slow_start_takes_from_a_weight_of_one_too() {
+    let two = [member(1, 1), member(2, 1)];
+    let pool = old(&two, |config| config.health.slow_start = HOUR * 4);
+    // It came back at the beginning of the hour: a quarter of the way.
+    pool.lock().seats[1].health = Health::joining(pool.config.health, Duration::ZERO);
+    let leases = (0..100).map(|_| pool.take(0, &[]).ok().unwrap());
+    let names = leases.map(|lease| lease.backend.name().to_string());
+    let slow = names.filter(|name| name == "127.0.0.1:2").count();
+    assert!((19..=21).contains(&slow), "{slow} of 100");
+}
