@@ -263,6 +263,19 @@ impl Health {
         true
     }
 
+    /// How long until time alone lets it have a request again: until its ejection ends, or its trial is
+    /// given up.
+    pub fn opens_in(&self, now: Duration) -> Option<Duration> {
+        let opens = match (self.state(now), self.trust) {
+            (State::Ejected { until }, _) => until,
+            (State::Trying, Trust::Withdrawn { trial, .. }) => {
+                trial?.saturating_add(self.config.ejection)
+            }
+            _ => return None,
+        };
+        opens.checked_sub(now).filter(|left| !left.is_zero())
+    }
+
     /// A request was answered: to be called as soon as the reply's header section is there, and for
     /// every reply that is not the backend's failure. A late answer to an ejected backend's earlier
     /// request changes nothing.

@@ -289,18 +289,22 @@ impl Pool {
         let tried_some = !tried.is_empty();
         desk.line.push(Waiting { ticket, tried_some });
         let found = loop {
+            let mut opens = None;
             if desk.is_turn_of(Some(ticket)) {
-                match desk.pick(self.born.elapsed(), client, tried) {
+                let now = self.born.elapsed();
+                match desk.pick(now, client, tried) {
                     Pick::Found(backend) => break Ok(self.lease(backend)),
                     Pick::Out(until) => break Err(NoBackend::Out(until)),
-                    Pick::Full => {}
+                    // Nobody tells that a time is over, so whoever is next looks again then.
+                    Pick::Full => opens = desk.opens_in(now),
                 }
             }
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break Err(NoBackend::QueueTimeout);
             }
-            let woken = self.shared.moved.wait_timeout(desk, left);
+            let pause = opens.map_or(left, |opens| left.min(opens));
+            let woken = self.shared.moved.wait_timeout(desk, pause);
             desk = woken.unwrap_or_else(PoisonError::into_inner).0;
         };
         desk.line.retain(|other| other.ticket != ticket);
@@ -509,6 +513,12 @@ impl Desk {
                 _ => None,
             });
         ends.min()
+    }
+
+    /// How long until time alone lets a backend have a request again.
+    fn opens_in(&self, now: Duration) -> Option<Duration> {
+        let seats = self.seats.iter();
+        seats.filter_map(|seat| seat.health.opens_in(now)).min()
     }
 
     fn seat(&mut self, backend: &Backend) -> Option<&mut Seat> {

@@ -6,6 +6,7 @@ use crate::net::Seeded;
 const FULL: u32 = 10;
 /// What it amounts to.
 const ALL: u32 = FULL * PARTS;
+const TICK: Duration = Duration::from_nanos(1);
 
 fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -210,6 +211,10 @@ fn in_any_life_weight_state_and_admission_agree_and_every_way_back_is_open() {
             };
             assert!(serves, "{health:?} at {now:?}");
             assert_eq!(health.admit(now), weight > 0, "{health:?} at {now:?}");
+            if let Some(left) = health.opens_in(now) {
+                assert_eq!(health.weight(FULL, now + left - TICK), 0, "{health:?}");
+                assert_eq!(health.weight(FULL, now + left), PARTS, "{health:?}");
+            }
         }
         // Enabled, checked and given time, it serves with its whole weight again.
         health.enable(now);

@@ -232,3 +232,40 @@ fn a_slow_start_takes_from_a_weight_of_one_too() {
     let slow = names.filter(|name| name == "127.0.0.1:2").count();
     assert!((19..=21).contains(&slow), "{slow} of 100");
 }
+
+#[test]
+fn the_end_of_an_ejection_is_seen_by_who_waits_for_another_backend() {
+    let ejection = HOUR / 2;
+    let pool = old(&[member(1, 1), member(2, 1)], |config| {
+        config.health.max_failures = 1;
+        config.health.ejection = ejection;
+        config.backend_connections = Some(1);
+        config.queue_timeout = Duration::from_secs(20);
+    });
+    // Ejected for 200 ms more.
+    let soon = pool.born.elapsed() + Duration::from_millis(200);
+    pool.lock().seats[1].health.failed(soon - ejection);
+    let begun = Instant::now();
+    let _busy = pool.take(0, &[]).ok().unwrap();
+    let lease = pool.take(0, &[]).ok().unwrap();
+    assert_eq!(lease.backend.name(), "127.0.0.1:2");
+    assert!(begun.elapsed() < pool.config.queue_timeout / 2);
+}
+
+#[test]
+fn a_trial_of_which_nobody_tells_is_over_for_who_waits_in_line() {
+    let ejection = Duration::from_millis(200);
+    let pool = old(&[member(1, 1), member(2, 1)], |config| {
+        config.health.max_failures = 1;
+        config.health.ejection = ejection;
+        config.queue_timeout = Duration::from_secs(20);
+        config.backend_connections = Some(2);
+    });
+    pool.lock().seats[1].health.failed(HOUR / 2);
+    let begun = Instant::now();
+    // Two at the one, and the trial of the other.
+    let _busy = [(); 3].map(|()| pool.take(0, &[]).ok().unwrap());
+    let lease = pool.take(0, &[]).ok().unwrap();
+    assert_eq!(lease.backend.name(), "127.0.0.1:2");
+    assert!(begun.elapsed() < pool.config.queue_timeout / 2);
+}
