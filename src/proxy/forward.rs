@@ -218,7 +218,7 @@ fn try_once(
         Err(none) => return Err(no_reply(job, none, upload, &backend, told, done)),
     };
     done.first_byte = Some(sent.elapsed());
-    lease.succeeded();
+    lease.begun();
     let answered = Answered {
         head,
         lease,
@@ -421,6 +421,9 @@ fn pass_on(job: &mut Job<'_>, desk: &mut Desk, answered: Answered<'_>, done: &mu
         upgrade: switched,
     };
     let (sent, passed) = way(job, &backend, upload.as_ref()).body(desk, outgoing);
+    if passed.is_ok() {
+        lease.succeeded(); // not before: a head alone would make up for the body that was cut last
+    }
     (done.status, done.sent, done.answer) = (head.status, sent, None);
     (done.failure, done.rule) = (None, None);
     if switched && passed.is_ok() {

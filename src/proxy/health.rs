@@ -276,9 +276,9 @@ impl Health {
         opens.checked_sub(now).filter(|left| !left.is_zero())
     }
 
-    /// A request was answered: to be called as soon as the reply's header section is there, and for
-    /// every reply that is not the backend's failure. A late answer to an ejected backend's earlier
-    /// request changes nothing.
+    /// A request was answered: to be called for every reply that came to its end and is not the backend's
+    /// failure; and where it is to be tried, as soon as the reply's header section is there, for a
+    /// body may last. A late answer to an ejected backend's earlier request changes nothing.
     pub fn succeeded(&mut self, now: Duration) -> Option<Change> {
         match self.trust {
             Trust::Failures(_) => {

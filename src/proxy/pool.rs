@@ -114,10 +114,19 @@ struct Seat {
     max: Option<usize>,
 }
 
+/// What a request is to a backend.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// It is to be answered.
+    Service,
+    /// It shows besides whether the backend is back.
+    Trial,
+}
+
 /// What looking for a backend gave.
 enum Pick {
     /// Counted already.
-    Found(Arc<Backend>),
+    Found(Arc<Backend>, Purpose),
     Full,
     Out(Option<Duration>),
 }
@@ -265,7 +274,7 @@ impl Pool {
         // Whoever waits was here first.
         if desk.is_turn_of(None) {
             match desk.pick(now, client, tried) {
-                Pick::Found(backend) => return Ok(self.lease(backend)),
+                Pick::Found(backend, purpose) => return Ok(self.lease(backend, purpose)),
                 Pick::Out(until) => return Err(NoBackend::Out(until)),
                 Pick::Full => {}
             }
@@ -293,7 +302,7 @@ impl Pool {
             if desk.is_turn_of(Some(ticket)) {
                 let now = self.born.elapsed();
                 match desk.pick(now, client, tried) {
-                    Pick::Found(backend) => break Ok(self.lease(backend)),
+                    Pick::Found(backend, purpose) => break Ok(self.lease(backend, purpose)),
                     Pick::Out(until) => break Err(NoBackend::Out(until)),
                     // Nobody tells that a time is over, so whoever is next looks again then.
                     Pick::Full => opens = desk.opens_in(now),
@@ -316,11 +325,12 @@ impl Pool {
         found
     }
 
-    fn lease(self: &Arc<Self>, backend: Arc<Backend>) -> Lease {
+    fn lease(self: &Arc<Self>, backend: Arc<Backend>, purpose: Purpose) -> Lease {
         backend.counts.requests.inc();
         Lease {
             pool: self.clone(),
             backend,
+            purpose,
         }
     }
 
@@ -484,9 +494,13 @@ impl Desk {
                 continue;
             }
             if let Some(seat) = chosen.and_then(|index| self.seats.get_mut(index)) {
+                let purpose = match seat.health.state(now) {
+                    State::Trying => Purpose::Trial,
+                    _ => Purpose::Service,
+                };
                 if seat.health.admit(now) {
                     seat.backend.begins();
-                    return Pick::Found(seat.backend.clone());
+                    return Pick::Found(seat.backend.clone(), purpose);
                 }
             }
         }
@@ -542,10 +556,18 @@ pub struct Lease {
     pool: Arc<Pool>,
     /// The backend.
     pub backend: Arc<Backend>,
+    purpose: Purpose,
 }
 
 impl Lease {
-    /// The backend has answered, whatever the answer is.
+    /// The backend has begun to answer, which is enough where it is tried.
+    pub fn begun(&self) {
+        if self.purpose == Purpose::Trial {
+            self.succeeded();
+        }
+    }
+
+    /// The backend has answered, to the end, whatever the answer is.
     pub fn succeeded(&self) {
         self.pool.change(&self.backend, Health::succeeded);
     }

@@ -357,3 +357,21 @@ fn a_kept_connection_that_ends_under_an_upload_says_nothing_against_its_backend(
         assert_eq!(failures, u64::from(!is_kept));
     }
 }
+
+#[test]
+fn a_backend_that_cuts_every_body_is_ejected() {
+    let cutting = Backend::start(|peer| {
+        peer.request();
+        peer.say(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf");
+    });
+    let balancer = Balancer::before([&cutting], "max-failures 3\n");
+    for number in 1..=3 {
+        let mut client = balancer.client();
+        client.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert!(client.whole_or_cut("GET").is_err());
+        eventually("the failure is counted", || {
+            balancer.standings()[0].backend.counts.failures.get() == number
+        });
+    }
+    assert_eq!(balancer.client().get("/").status(), 503);
+}
