@@ -273,13 +273,8 @@ fn send(job: &Job<'_>, desk: &mut Desk, lease: &Lease, backend: &Pooled) -> Resu
         Body::Buffered(bytes) => *bytes,
         _ => &[],
     };
-    let stale = |none: bool| match (backend.is_fresh(), none) {
-        (false, _) => Outcome::StaleConnection,
-        (true, true) => Outcome::NothingSent,
-        (true, false) => Outcome::SentNoReply,
-    };
     let both = &mut [IoSlice::new(out), IoSlice::new(body)];
-    let (mut parts, mut none) = (&mut both[..], true);
+    let (mut parts, mut is_part_sent) = (&mut both[..], false);
     if body.is_empty() {
         parts = &mut parts[..1];
     }
@@ -292,9 +287,12 @@ fn send(job: &Job<'_>, desk: &mut Desk, lease: &Lease, backend: &Pooled) -> Resu
         };
         match written {
             Ok(count) if count > 0 => IoSlice::advance_slices(&mut parts, count),
-            _ => return Err(Failed::new(stale(none), 502, "sending the request failed")),
+            _ => {
+                let outcome = Outcome::of_failed_write(backend.is_fresh(), is_part_sent);
+                return Err(Failed::new(outcome, 502, "sending the request failed"));
+            }
         }
-        none = false;
+        is_part_sent = true;
     }
     Ok(())
 }

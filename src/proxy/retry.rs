@@ -16,7 +16,8 @@
 //! connection that the backend closed just when the request went out (RFC 9112 §9.3.1, §9.5) is
 //! the usual case of "sent, no reply". It says nothing against the backend, so it is an
 //! [`Outcome`] of its own: no failure is to be counted, and there is one attempt on a fresh
-//! connection even where retries are off.
+//! connection even where retries are off. Where it had closed a moment earlier the first write fails
+//! already: that is "nothing sent", so the one attempt is any request's.
 //!
 //! When all backends are in trouble, retries multiply the load on them, so there is a [`Budget`]: a
 //! retry is paid for by the requests of the last ten seconds, of which it may be a share, and by a
@@ -71,8 +72,10 @@ impl Effect {
 pub enum Outcome {
     /// There is no connection.
     ConnectFailed,
-    /// There was one, but the kernel took no byte of the request: the first write failed.
+    /// There was a new one, but the kernel took no byte of the request: the first write failed.
     NothingSent,
+    /// The same on a kept connection, which had ended before.
+    NothingSentOnKept,
     /// A kept connection ended after the request had been sent on it, in part or as a whole, and before
     /// any byte of a reply.
     StaleConnection,
@@ -86,9 +89,25 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// How an attempt ended whose request could not be written: on a new connection or a kept one, and
+    /// whether the kernel had taken a part of it.
+    pub fn of_failed_write(is_fresh: bool, is_part_sent: bool) -> Self {
+        match (is_fresh, is_part_sent) {
+            (true, false) => Outcome::NothingSent,
+            (true, true) => Outcome::SentNoReply,
+            (false, false) => Outcome::NothingSentOnKept,
+            (false, true) => Outcome::StaleConnection,
+        }
+    }
+
     /// Whether it is a failure of the backend, for its health and for the budget.
     pub fn blames_backend(self) -> bool {
-        !matches!(self, Outcome::StaleConnection | Outcome::Shortage)
+        !self.is_of_kept() && self != Outcome::Shortage
+    }
+
+    /// Whether it is the end of a kept connection.
+    fn is_of_kept(self) -> bool {
+        matches!(self, Outcome::StaleConnection | Outcome::NothingSentOnKept)
     }
 }
 
@@ -117,15 +136,17 @@ impl RetryConfig {
     /// Whether there may be another attempt after so many (the first included), the last of which
     /// ended so.
     pub fn may_retry(&self, effect: Effect, outcome: Outcome, body: Body, attempts: u32) -> Retry {
-        let retries = match outcome {
-            Outcome::StaleConnection => self.retries.max(1),
-            _ => self.retries,
+        let retries = match outcome.is_of_kept() {
+            true => self.retries.max(1),
+            false => self.retries,
         };
         if attempts > retries {
             return Retry::No;
         }
         match outcome {
-            Outcome::ConnectFailed | Outcome::NothingSent => Retry::Yes,
+            Outcome::ConnectFailed | Outcome::NothingSent | Outcome::NothingSentOnKept => {
+                Retry::Yes
+            }
             Outcome::StaleConnection | Outcome::SentNoReply => match (effect, body) {
                 (Effect::Cumulative, _) | (_, Body::Streamed) => Retry::No,
                 (Effect::Idempotent, Body::Empty | Body::Buffered) => Retry::Yes,
@@ -242,7 +263,7 @@ mod tests {
     fn every_case_is_decided_as_the_table_says() {
         use {Body::*, Effect::*, Outcome::*};
         let yes = |effect, outcome, body| match (outcome, effect, body) {
-            (ConnectFailed | NothingSent, _, _) => true,
+            (ConnectFailed | NothingSent | NothingSentOnKept, _, _) => true,
             (StaleConnection | SentNoReply, Idempotent, Empty | Buffered) => true,
             (StaleConnection | SentNoReply, _, _) => false,
             (PartOfReply | Shortage, _, _) => false,
@@ -253,6 +274,7 @@ mod tests {
                 for outcome in [
                     ConnectFailed,
                     NothingSent,
+                    NothingSentOnKept,
                     StaleConnection,
                     SentNoReply,
                     PartOfReply,
@@ -274,6 +296,7 @@ mod tests {
             (2, Outcome::ConnectFailed, 2),
             (0, Outcome::StaleConnection, 1),
             (2, Outcome::StaleConnection, 2),
+            (0, Outcome::NothingSentOnKept, 1),
         ] {
             let config = RetryConfig {
                 retries,
@@ -284,6 +307,20 @@ mod tests {
             };
             let seen = (1..10).filter(|attempts| verdict(attempts) == Retry::Yes);
             assert_eq!(seen.count(), allowed, "{retries} {outcome:?}");
+        }
+    }
+
+    #[test]
+    fn a_post_of_which_nothing_was_sent_goes_again_on_whatever_connection() {
+        for (is_fresh, blamed) in [(true, true), (false, false)] {
+            let nothing = Outcome::of_failed_write(is_fresh, false);
+            let config = RetryConfig::default();
+            let verdict = config.may_retry(Effect::Cumulative, nothing, Body::Streamed, 1);
+            assert_eq!(verdict, Retry::Yes, "fresh: {is_fresh}");
+            assert_eq!(nothing.blames_backend(), blamed, "fresh: {is_fresh}");
+            let part = Outcome::of_failed_write(is_fresh, true);
+            let verdict = config.may_retry(Effect::Cumulative, part, Body::Streamed, 1);
+            assert_eq!(verdict, Retry::No, "fresh: {is_fresh}");
         }
     }
 
