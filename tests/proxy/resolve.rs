@@ -1,8 +1,10 @@
 //! Pools of backends by name, over our own DNS server with a zone that changes.
 
 use std::fs;
+use std::net::{SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -15,7 +17,7 @@ use groundwire::telemetry::{Format, Level, Log};
 
 use crate::balancer::Balancer;
 use crate::scripted::{self, OK};
-use crate::support::{Folder, Kept, eventually};
+use crate::support::{Folder, Kept, PATIENCE, eventually};
 
 const PAUSES: RangeInclusive<Duration> = Duration::from_millis(5)..=Duration::from_millis(50);
 
@@ -265,4 +267,52 @@ fn a_pool_follows_its_names_and_the_log_tells() {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
     assert_eq!(text.matches("cannot look up").count(), 1, "{text}");
+}
+
+/// A name server that knows one address of each family for every name, and of the second one only
+/// while `knows` says so; it fails otherwise.
+fn half_a_server(knows: Arc<AtomicBool>) -> SocketAddr {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let address = socket.local_addr().unwrap();
+    let mut query = [0; 512];
+    thread::spawn(move || {
+        while let Ok((_, from)) = socket.recv_from(&mut query) {
+            let name = query[12..].iter().position(|octet| *octet == 0).unwrap();
+            let question = &query[12..12 + name + 5];
+            let is_ipv4 = question[name + 2] == 1;
+            let fails = !is_ipv4 && !knows.load(Ordering::SeqCst);
+            let (code, count) = if fails { (0x82, 0) } else { (0x80, 1) };
+            let mut reply = query[..2].to_vec();
+            reply.extend([0x81, code, 0, 1, 0, count, 0, 0, 0, 0]);
+            reply.extend(question);
+            let data: &[u8] = if is_ipv4 { &[10, 0, 0, 7] } else { &[7; 16] };
+            if !fails {
+                reply.extend([0xc0, 12]);
+                reply.extend(&question[name + 1..]);
+                reply.extend([0, 0, 0, 0, 0, data.len() as u8]);
+                reply.extend(data);
+            }
+            socket.send_to(&reply, from).unwrap();
+        }
+    });
+    address
+}
+
+#[test]
+fn the_addresses_of_a_family_that_nobody_answers_for_stay() {
+    let knows = Arc::new(AtomicBool::new(true));
+    let config = Config {
+        name_servers: vec![half_a_server(knows.clone())],
+        ..Config::default()
+    };
+    let lines = backends("backend http://web.test.:80");
+    let mut names = Names::new(&lines, Arc::new(resolver(&config)), PAUSES);
+    let both = [
+        "web.test/10.0.0.7:80",
+        "web.test/[707:707:707:707:707:707:707:707]:80",
+    ];
+    assert_eq!(shown(&mut names), both);
+    knows.store(false, Ordering::SeqCst);
+    assert_eq!(shown(&mut names), both);
 }

@@ -19,13 +19,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::dns::data::Srv;
-use crate::dns::{Answer, Data, is_host_name};
+use crate::dns::{Answer, Data, RecordType, is_host_name};
 use crate::net::{Destination, Network};
 use crate::proxy::backend::Member;
 use crate::proxy::config::{Backend, MAX_WEIGHT};
 
-/// The addresses of a host, sorted, each once.
-pub fn addresses(answers: &[Answer]) -> Vec<IpAddr> {
+/// The addresses of a host, sorted, each once. Where nobody answered for one of the families, those of
+/// it stay that are `known`.
+pub fn addresses(host: &str, answers: &[Answer], known: &[Member]) -> Vec<IpAddr> {
     let records = answers.iter().flat_map(Answer::records);
     let mut addresses: Vec<IpAddr> = records
         .filter_map(|record| match record.data {
@@ -34,9 +35,27 @@ pub fn addresses(answers: &[Answer]) -> Vec<IpAddr> {
             _ => None,
         })
         .collect();
+    let is_unanswered = |ip: &IpAddr| {
+        let kind = match ip {
+            IpAddr::V4(_) => RecordType::A,
+            IpAddr::V6(_) => RecordType::AAAA,
+        };
+        answers.iter().all(|answer| answer.question.kind != kind)
+    };
+    let known = known.iter().filter_map(|member| member_of(host, member));
+    addresses.extend(known.filter(is_unanswered));
     addresses.sort();
     addresses.dedup();
     addresses
+}
+
+/// The address of a member, if it is one of this host's.
+fn member_of(host: &str, member: &Member) -> Option<IpAddr> {
+    let (name, _) = member.name.split_once('/')?;
+    match member.destination {
+        Destination::Ip(address) if name == host.trim_end_matches('.') => Some(address.ip()),
+        _ => None,
+    }
 }
 
 /// The hosts of a service. A target `.` says that there are none (RFC 2782), and one that is no host
@@ -157,7 +176,7 @@ pub fn each_once(members: impl Iterator<Item = Member>) -> Vec<Member> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dns::{Ending, Name, Question, Record, RecordType};
+    use crate::dns::{Ending, Name, Question, Record};
     use crate::proxy::config::BackendAddress;
 
     fn line(weight: u32, backup: bool) -> Backend {
@@ -246,7 +265,7 @@ mod tests {
         let data = |last: [u8; 3]| last.map(|n| (9, Data::A([10, 0, 0, n].into())));
         for last in [[7, 8, 8], [8, 7, 8], [8, 8, 7]] {
             assert_eq!(
-                addresses(&[records(&data(last))]),
+                addresses("app", &[records(&data(last))], &[]),
                 ips(&["10.0.0.7", "10.0.0.8"])
             );
         }

@@ -14,7 +14,8 @@
 //! What can go wrong, and what it means:
 //!
 //! - *Nobody answers*, or with an error: nothing is known, so the line's members stay, and it is tried
-//!   again, after a pause that grows to `resolve-max`.
+//!   again, after a pause that grows to `resolve-max`. Nobody may answer for one family of addresses
+//!   only: then its members stay.
 //! - *There is no such name, or it has no address.* That is how an orchestrator says that a service
 //!   has no backend at the moment (some with NXDOMAIN, some with an empty answer: they mean the same
 //!   here), and it is also what a name server says that has just started and read half its zones. The
@@ -156,7 +157,7 @@ impl Names {
         let (mut failures, mut empty) = (Vec::new(), Vec::new());
         let (mut ttl, mut is_unsure) = (None::<Duration>, false);
         for line in &mut self.lines {
-            match look_up(&line.backend, &self.resolver) {
+            match look_up(&line.backend, &line.members, &self.resolver) {
                 Ok((members, holds)) => {
                     if members.is_empty() {
                         empty.push(line.backend.clone());
@@ -237,9 +238,10 @@ impl Line {
     }
 }
 
-/// The members of a line, and for how long they hold; `None`: for ever.
+/// The members of a line, of which these are known, and for how long they hold; `None`: for ever.
 fn look_up(
     backend: &Backend,
+    known: &[Member],
     resolver: &Resolver,
 ) -> Result<(Vec<Member>, Option<Duration>), LookupError> {
     match &backend.address {
@@ -251,13 +253,13 @@ fn look_up(
         BackendAddress::Tcp(address) => match &address.host {
             Host::Name(name) => {
                 let answers = resolver.search(name, &ADDRESSES)?;
-                let found = members::addresses(&answers);
+                let found = members::addresses(name, &answers, known);
                 let members = members::of_host(backend, name, address.port, &found);
                 Ok((members, hold(&answers)))
             }
             Host::Ip(_) | Host::Any => Ok((vec![literal(backend, address)?], None)),
         },
-        BackendAddress::Service(name) => look_up_service(backend, name, resolver),
+        BackendAddress::Service(name) => look_up_service(backend, name, known, resolver),
     }
 }
 
@@ -276,6 +278,7 @@ fn literal(backend: &Backend, address: &HostPort) -> Result<Member, LookupError>
 fn look_up_service(
     backend: &Backend,
     name: &Name,
+    known: &[Member],
     resolver: &Resolver,
 ) -> Result<(Vec<Member>, Option<Duration>), LookupError> {
     // Written out with its last dot, a name is not completed by the search list.
@@ -284,9 +287,10 @@ fn look_up_service(
     let mut found = Vec::new();
     let offers: Vec<Srv> = services.iter().flat_map(members::offers).collect();
     for srv in offers {
-        let answers = resolver.search(&srv.target.to_string(), &ADDRESSES)?;
+        let host = srv.target.to_string();
+        let answers = resolver.search(&host, &ADDRESSES)?;
         holds = holds.into_iter().chain(hold(&answers)).min();
-        found.push((srv, members::addresses(&answers)));
+        found.push((srv, members::addresses(&host, &answers, known)));
     }
     Ok((members::of_service(backend, &found), holds))
 }
