@@ -94,8 +94,10 @@ impl LoadBalancer {
             }
         };
         let setup = put_to_work(config, None, &server.log)?;
+        let mut current = Current::new(setup);
+        current.token = admin.as_ref().and_then(|(_, token)| token.clone());
         Ok(Self {
-            current: Arc::new(Current::new(setup)),
+            current: Arc::new(current),
             listeners,
             admin,
             server,
@@ -201,7 +203,8 @@ fn token(config: &Config) -> Result<Option<Token>, StartError> {
 }
 
 /// Puts another configuration to work, for all requests that begin from now on. What belongs to
-/// listeners (addresses, limits of connections, access lists, the drain) stays as it was.
+/// listeners (addresses, limits of connections, access lists, the drain) stays as it was; what the
+/// token's file says now holds from now on.
 pub fn reload(current: &Current, config: Config, log: &Log) -> Result<(), StartError> {
     let older = current.get();
     let fixed = |config: &Config| {
@@ -219,7 +222,16 @@ pub fn reload(current: &Current, config: Config, log: &Log) -> Result<(), StartE
             &[],
         );
     }
+    let token = match &current.token {
+        Some(old) if config.admin_token_file == current.first.admin_token_file => {
+            token(&config)?.map(|new| (old, new))
+        }
+        _ => None,
+    };
     current.replace(put_to_work(config, Some(&older), log)?);
+    if let Some((old, new)) = token {
+        old.replace_by(&new);
+    }
     Ok(())
 }
 

@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use super::access_log::AccessLog;
+use super::admin::Token;
 use super::config::{Config, LogTarget, Router};
 use super::desk::Desks;
 use super::pool::Pool;
@@ -129,6 +130,8 @@ fn access_log(config: &Config, older: Option<&Setup>) -> io::Result<Option<Arc<A
 pub struct Current {
     /// The configuration that the listeners were made of.
     pub(super) first: Config,
+    /// The status page's.
+    pub(super) token: Option<Token>,
     number: AtomicU64,
     setup: RwLock<Arc<Setup>>,
 }
@@ -138,6 +141,7 @@ impl Current {
     pub fn new(setup: Setup) -> Self {
         Self {
             first: setup.config.clone(),
+            token: None,
             number: AtomicU64::new(0),
             setup: RwLock::new(Arc::new(setup)),
         }

@@ -6,14 +6,15 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 use groundwire::http::{ClientExchange, Limits, Request, Response};
-use groundwire::net::Conn;
-use groundwire::proxy::Pool;
+use groundwire::net::{Conn, Dialer, Network};
 use groundwire::proxy::admin::{Admin, CONNECTIONS, Pools, Token, read_token, register};
 use groundwire::proxy::config::PoolConfig;
 use groundwire::proxy::health::State;
+use groundwire::proxy::{Pool, reload};
 use groundwire::server::Running;
 use groundwire::telemetry::{Format, Level, Log, Registry};
 
+use crate::balancer::{Balancer, config};
 use crate::support::browser;
 use crate::support::{Folder, Kept, connect, eventually, listener};
 use crate::world::{pool, state};
@@ -288,4 +289,36 @@ fn a_browser_runs_the_page_and_shows_the_ejected_backend() {
     // The server cannot know this number; the script has it after its second look.
     assert!(dom.contains("<td data-column=\"per s\">0</td>"), "{dom}");
     page.server.stop().unwrap();
+}
+
+#[test]
+fn a_reload_puts_the_token_that_its_file_has_now_in_the_place_of_the_old_one() {
+    let folder = Folder::new();
+    let (page, file) = (folder.path("page"), folder.path("token"));
+    let write = |token: &str| {
+        fs::write(&file, token).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    let lines = format!("admin unix:{page}\nadmin-token-file {file}\nbackend http://{BACKEND}\n");
+    write("the first of the tokens");
+    let balancer = Balancer::start(&lines);
+    let post = |token: &str| {
+        let conn = Dialer::default().dial(Network::Unix, &page).unwrap();
+        let target = format!("/backends/default/{BACKEND}/drain");
+        let mut request = Request::new("POST", &target, "a");
+        let field = format!("Bearer {token}");
+        request.fields.add("Authorization", &field);
+        let mut exchange = ClientExchange::new(conn, Limits::default());
+        exchange.send(&request).unwrap();
+        exchange.receive("POST", 1 << 20).unwrap().status
+    };
+    assert_eq!(post("the first of the tokens"), 200);
+    write("another one of the tokens");
+    balancer.reload(&lines);
+    assert_eq!(post("the first of the tokens"), 403);
+    assert_eq!(post("another one of the tokens"), 200);
+    write("short");
+    let why = reload(&balancer.current, config(&lines), &Log::off()).unwrap_err();
+    assert!(why.to_string().starts_with("reading the admin token: "));
+    assert_eq!(post("another one of the tokens"), 200);
 }

@@ -16,7 +16,7 @@ use crate::support::{Kept, eventually};
 /// A load balancer that stops when it is dropped.
 pub struct Balancer {
     pub address: String,
-    current: Arc<Current>,
+    pub current: Arc<Current>,
     stopper: Stopper,
     thread: Option<thread::JoinHandle<()>>,
 }

@@ -60,19 +60,19 @@ impl Command {
 }
 
 /// A secret that stands for a right. Only its digest is kept.
-#[derive(Clone)]
-pub struct Token([u8; 32]);
+#[derive(Clone, Copy)]
+pub struct Secret([u8; 32]);
 
-impl Token {
+impl Secret {
     /// The shortest, in bytes.
     pub const SHORTEST: usize = 16;
 
-    /// A token of these bytes; `None` if they are too few.
+    /// A secret of these bytes; `None` if they are too few.
     pub fn new(bytes: &[u8]) -> Option<Self> {
         (bytes.len() >= Self::SHORTEST).then(|| Self(sha256(bytes)))
     }
 
-    /// Compares digests, so the time it takes says nothing about where two tokens differ.
+    /// Compares digests, so the time it takes says nothing about where two secrets differ.
     fn is(&self, given: &[u8]) -> bool {
         equal(&self.0, &sha256(given))
     }
@@ -82,7 +82,7 @@ impl Token {
 pub fn may_change(
     request: &Request,
     peer: &Addr,
-    token: Option<&Token>,
+    token: Option<&Secret>,
 ) -> Result<(), &'static str> {
     if let Some(given) = request.fields.get("Authorization") {
         let given = bearer(given);
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn only_this_machine_without_a_page_and_the_token_may_change_something() {
-        let token = Token::new(b"0123456789abcdef").unwrap();
+        let token = Secret::new(b"0123456789abcdef").unwrap();
         let here = Addr::Ip("127.0.0.1:5000".parse().unwrap());
         let mapped = Addr::Ip("[::ffff:127.0.0.1]:5000".parse().unwrap());
         let there = Addr::Ip("192.0.2.1:5000".parse().unwrap());
@@ -261,6 +261,6 @@ mod tests {
             let without = may_change(&request, peer, None);
             assert_eq!(without.is_ok(), *may && only_local, "without a token");
         }
-        assert!(Token::new(b"0123456789abcde").is_none());
+        assert!(Secret::new(b"0123456789abcde").is_none());
     }
 }

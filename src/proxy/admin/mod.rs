@@ -17,18 +17,17 @@
 //! [`BODY`] bytes.
 //!
 //! Reading order: `view` (what is shown of a pool), `listing`, `page`, `series` (three forms of it),
-//! `command`. `page.css` and `page.js` are the page's style and script.
+//! `command`, `token`. `page.css` and `page.js` are the page's style and script.
 
 mod command;
 mod listing;
 mod page;
 mod series;
+mod token;
 mod view;
 
 use std::fmt::Display;
-use std::fs::File;
-use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -40,7 +39,7 @@ use crate::telemetry::{CONTENT_TYPE, Log, Registry};
 use command::{Command, Verb, may_change};
 use view::PoolView;
 
-pub use command::Token;
+pub use token::{Token, read_token};
 
 /// Connections at a time.
 pub const CONNECTIONS: usize = 16;
@@ -50,8 +49,6 @@ pub const IDLE: Duration = Duration::from_secs(15);
 const EXCHANGE: Duration = Duration::from_secs(10);
 /// The longest body of a request, in bytes. None is needed.
 pub const BODY: u64 = 1024;
-/// The most that is read of a token file, in bytes.
-const LONGEST_TOKEN: u64 = 4096;
 /// How long open pages may take at a stop.
 const DRAIN: Duration = Duration::from_secs(1);
 const MESSAGE: Limits = Limits {
@@ -79,29 +76,6 @@ pub struct Admin {
 /// Has a registry show each backend's numbers, on this page and on any other.
 pub fn register(registry: &Registry, pools: Pools) {
     registry.collect(move |page| pools().iter().for_each(|pool| series::add(page, pool)));
-}
-
-/// The token in a file: all of it but white space around it. A file that others than its owner can
-/// open is refused, and so is a token of less than [`Token::SHORTEST`] bytes.
-pub fn read_token(path: &str) -> io::Result<Token> {
-    let refused = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
-    let file = File::open(path)?;
-    let mode = file.metadata()?.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return Err(refused(format!(
-            "its mode {mode:03o} lets others at it: chmod 600 {path}"
-        )));
-    }
-    let mut bytes = Vec::new();
-    file.take(LONGEST_TOKEN).read_to_end(&mut bytes)?;
-    let (token, least) = (bytes.trim_ascii(), Token::SHORTEST);
-    let short = || {
-        refused(format!(
-            "a token has at least {least} bytes, this has {}",
-            token.len()
-        ))
-    };
-    Token::new(token).ok_or_else(short)
 }
 
 impl Admin {
@@ -187,7 +161,8 @@ impl Admin {
             ("backend", backend),
             ("verb", &verb.word()),
         ];
-        if let Err(why) = may_change(request, peer, self.token.as_ref()) {
+        let secret = self.token.as_ref().map(Token::secret);
+        if let Err(why) = may_change(request, peer, secret.as_ref()) {
             let fields = [fields[0], fields[1], fields[2], fields[3], ("why", &why)];
             self.log.warn("admin", "command refused", &fields);
             return Response::text(403, format!("403 Forbidden: {why}\n"));
