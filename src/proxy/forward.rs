@@ -125,6 +125,11 @@ pub fn forward(job: &mut Job<'_>, desk: &mut Desk) -> Done {
             Ok(lease) => lease,
             Err(none) => return no_backend(done, none, attempt),
         };
+        // Counted now, for there may have been nobody to send it to.
+        if let Some(failed) = &done.backend {
+            failed.counts.retries.inc();
+            done.retries += 1;
+        }
         done.backend = Some(lease.backend.clone());
         let failed = match try_once(job, desk, &lease, fresh, &mut done) {
             Ok(()) => return done,
@@ -153,8 +158,6 @@ pub fn forward(job: &mut Job<'_>, desk: &mut Desk) -> Done {
         } else {
             fresh = true; // it was a kept connection's fault: no more of these
         }
-        lease.backend.counts.retries.inc();
-        done.retries += 1;
     }
     if done.answer == Some((499, None)) {
         done.answer = None;

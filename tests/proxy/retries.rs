@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, mpsc};
 
 use crate::balancer::Balancer;
 use crate::scripted::{Backend, OK};
-use crate::support::PATIENCE;
+use crate::support::{Folder, PATIENCE};
 
 const POST: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi";
 
@@ -121,4 +121,20 @@ fn no_more_is_sent_again_than_the_budget_allows() {
     assert_eq!(fails("retries 0\n"), 20);
     let some = fails("retry-budget 20\nretry-reserve 0\n");
     assert!((11..20).contains(&some), "{some} failed");
+}
+
+#[test]
+fn what_nobody_else_can_take_is_not_counted_as_sent_again() {
+    let bad = Backend::start(|peer| drop(peer.request()));
+    let folder = Folder::new();
+    let log = folder.path("log");
+    let lines = format!("max-failures 0\naccess-log {log}\naccess-format extended\n");
+    let balancer = Balancer::before([&bad], &lines);
+    assert_eq!(balancer.get("/").status(), 502);
+    balancer.rests();
+    let counts = balancer.standings()[0].backend.counts.clone();
+    assert_eq!((counts.requests.get(), counts.retries.get()), (1, 0));
+    drop(balancer);
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.contains(" retries=0 "), "{log}");
 }
