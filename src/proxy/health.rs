@@ -276,6 +276,14 @@ impl Health {
         opens.checked_sub(now).filter(|left| !left.is_zero())
     }
 
+    /// A request that was to try it is over. If it has told nothing, since its client has left, say,
+    /// another one may try.
+    pub fn trial_ended(&mut self) {
+        if let Trust::Withdrawn { trial, .. } = &mut self.trust {
+            *trial = None;
+        }
+    }
+
     /// A request was answered: to be called for every reply that came to its end and is not the backend's
     /// failure; and where it is to be tried, as soon as the reply's header section is there, for a
     /// body may last. A late answer to an ejected backend's earlier request changes nothing.
@@ -378,8 +386,8 @@ impl Health {
         time
     }
 
-    /// Whether a request is on its way that will show whether it is back. One whose end nobody has
-    /// told for as long as an ejection is given up: its client may have left.
+    /// Whether a request is on its way that will show whether it is back. One that has told nothing
+    /// for as long as an ejection is given up: its backend may hang.
     fn is_on_trial(&self, now: Duration) -> bool {
         match self.trust {
             Trust::Withdrawn {

@@ -114,19 +114,10 @@ struct Seat {
     max: Option<usize>,
 }
 
-/// What a request is to a backend.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Purpose {
-    /// It is to be answered.
-    Service,
-    /// It shows besides whether the backend is back.
-    Trial,
-}
-
 /// What looking for a backend gave.
 enum Pick {
-    /// Counted already.
-    Found(Arc<Backend>, Purpose),
+    /// Counted already; and how it was.
+    Found(Arc<Backend>, State),
     Full,
     Out(Option<Duration>),
 }
@@ -274,7 +265,7 @@ impl Pool {
         // Whoever waits was here first.
         if desk.is_turn_of(None) {
             match desk.pick(now, client, tried) {
-                Pick::Found(backend, purpose) => return Ok(self.lease(backend, purpose)),
+                Pick::Found(backend, state) => return Ok(self.lease(backend, state)),
                 Pick::Out(until) => return Err(NoBackend::Out(until)),
                 Pick::Full => {}
             }
@@ -302,7 +293,7 @@ impl Pool {
             if desk.is_turn_of(Some(ticket)) {
                 let now = self.born.elapsed();
                 match desk.pick(now, client, tried) {
-                    Pick::Found(backend, purpose) => break Ok(self.lease(backend, purpose)),
+                    Pick::Found(backend, state) => break Ok(self.lease(backend, state)),
                     Pick::Out(until) => break Err(NoBackend::Out(until)),
                     // Nobody tells that a time is over, so whoever is next looks again then.
                     Pick::Full => opens = desk.opens_in(now),
@@ -325,12 +316,12 @@ impl Pool {
         found
     }
 
-    fn lease(self: &Arc<Self>, backend: Arc<Backend>, purpose: Purpose) -> Lease {
+    fn lease(self: &Arc<Self>, backend: Arc<Backend>, state: State) -> Lease {
         backend.counts.requests.inc();
         Lease {
             pool: self.clone(),
             backend,
-            purpose,
+            is_trial: state == State::Trying,
         }
     }
 
@@ -494,13 +485,10 @@ impl Desk {
                 continue;
             }
             if let Some(seat) = chosen.and_then(|index| self.seats.get_mut(index)) {
-                let purpose = match seat.health.state(now) {
-                    State::Trying => Purpose::Trial,
-                    _ => Purpose::Service,
-                };
+                let state = seat.health.state(now);
                 if seat.health.admit(now) {
                     seat.backend.begins();
-                    return Pick::Found(seat.backend.clone(), purpose);
+                    return Pick::Found(seat.backend.clone(), state);
                 }
             }
         }
@@ -535,6 +523,12 @@ impl Desk {
         seats.filter_map(|seat| seat.health.opens_in(now)).min()
     }
 
+    fn end_trial(&mut self, backend: &Backend) {
+        if let Some(seat) = self.seat(backend) {
+            seat.health.trial_ended();
+        }
+    }
+
     fn seat(&mut self, backend: &Backend) -> Option<&mut Seat> {
         self.seats.iter_mut().find(|seat| seat.backend.is(backend))
     }
@@ -556,13 +550,14 @@ pub struct Lease {
     pool: Arc<Pool>,
     /// The backend.
     pub backend: Arc<Backend>,
-    purpose: Purpose,
+    /// Whether it is to show that the backend is back.
+    is_trial: bool,
 }
 
 impl Lease {
     /// The backend has begun to answer, which is enough where it is tried.
     pub fn begun(&self) {
-        if self.purpose == Purpose::Trial {
+        if self.is_trial {
             self.succeeded();
         }
     }
@@ -582,7 +577,12 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.backend.ends();
-        let others_wait = !self.pool.lock().line.is_empty();
+        let mut desk = self.pool.lock();
+        if self.is_trial {
+            desk.end_trial(&self.backend);
+        }
+        let others_wait = !desk.line.is_empty();
+        drop(desk);
         if others_wait {
             self.pool.shared.moved.notify_all();
         }

@@ -68,6 +68,8 @@ fn a_trial_that_nobody_tells_of_does_not_keep_it_out_for_ever() {
     assert!(health.admit(s(10)));
     assert!(!health.admit(s(19)));
     assert!(health.admit(s(20)));
+    health.trial_ended();
+    assert!(health.admit(s(21)), "the one before is over");
 }
 
 #[test]

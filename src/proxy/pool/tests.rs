@@ -269,3 +269,20 @@ fn a_trial_of_which_nobody_tells_is_over_for_who_waits_in_line() {
     assert_eq!(lease.backend.name(), "127.0.0.1:2");
     assert!(begun.elapsed() < pool.config.queue_timeout / 2);
 }
+
+#[test]
+fn a_trial_whose_client_leaves_is_followed_by_another_one_at_once() {
+    let one = [member(1, 1)];
+    let pool = old(&one, |config| {
+        config.health.max_failures = 1;
+        config.health.ejection = HOUR / 2;
+    });
+    pool.lock().seats[0].health.failed(Duration::ZERO);
+    let trial = pool.take(0, &[]).ok().unwrap();
+    assert!(pool.take(0, &[]).is_err(), "one at a time");
+    drop(trial);
+    let next = pool.take(0, &[]).expect("nobody tries it any more");
+    next.failed();
+    drop(next);
+    assert!(pool.standings()[0].until.is_some(), "it is not ejected");
+}
