@@ -49,7 +49,8 @@ const SPEC: Spec = Spec {
     operands: &[],
     options: &ALL,
     statuses: None,
-    epilogue: "SIGHUP reads the file again; requests under way are not disturbed.\n\n\
+    epilogue: "SIGHUP reads the file again, and opens the access log anew; requests under\n\
+               way are not disturbed.\n\n\
                Examples:\n  \
                load-balancer --listen :8080 --backend http://127.0.0.1:9001\n  \
                load-balancer --config site.conf --check-config",
@@ -74,11 +75,12 @@ fn serve(args: Args) -> Result<(), Failure> {
     });
     let (log, drain) = (server.log.clone(), config.timeouts.drain);
     let metrics = config.metrics.as_ref().map(|address| address.to_string());
+    let flags = config.clone();
     let balancer = LoadBalancer::bind(config, server).map_err(Failure::of)?;
     let (bound, current, registry) = (balancer.bound(), balancer.current(), Registry::new());
     balancer.register(&registry);
     let page = balancer.admin().map(|address| address.to_string());
-    let again = reader(&args, current)?;
+    let again = reader(&args, flags, current)?;
     program::serve(
         &args,
         (SPEC.name, &log, drain),
@@ -94,19 +96,27 @@ fn serve(args: Args) -> Result<(), Failure> {
     )
 }
 
-/// Reads the file again, for SIGHUP. What came of it is told whatever `-v` says.
-fn reader(args: &Args, current: Arc<Current>) -> Result<impl Fn() + Send + 'static, Failure> {
+/// Reads the file again, for SIGHUP. Where flags say all they say the same again: the log may have been
+/// moved, and the token's file have another token. What came of it is told whatever `-v` says.
+fn reader(
+    args: &Args,
+    flags: Config,
+    current: Arc<Current>,
+) -> Result<impl Fn() + Send + 'static, Failure> {
     let file = args.value("config").map(String::from);
     let log = Log::stderr(Level::Info, args.parse::<Format>("log")?);
     Ok(move || {
-        let Some(file) = &file else { return };
-        let done = load(file)
-            .map_err(|error| error.to_string())
-            .and_then(|config| reload(&current, config, &log).map_err(|e| e.to_string()));
+        let config = match &file {
+            Some(file) => load(file).map_err(|error| error.to_string()),
+            None => Ok(flags.clone()),
+        };
+        let done =
+            config.and_then(|config| reload(&current, config, &log).map_err(|e| e.to_string()));
         let name = SPEC.name;
-        match done {
-            Ok(()) => log.info(name, "configuration read again", &[("file", file)]),
-            Err(why) => log.error(
+        match (done, &file) {
+            (Ok(()), Some(file)) => log.info(name, "configuration read again", &[("file", file)]),
+            (Ok(()), None) => log.info(name, "access log and token opened again", &[]),
+            (Err(why), _) => log.error(
                 name,
                 "the configuration is wrong, the old one stays",
                 &[("why", &why)],

@@ -366,6 +366,25 @@ fn a_hangup_reads_the_file_again_where_nohup_has_it_ignored() {
 }
 
 #[test]
+fn a_hangup_opens_the_access_log_anew_where_flags_say_all() {
+    let one = backend("b1");
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (log, moved) = (path("log"), path("moved"));
+    let few = ["--max-connections", "9", "--access-log", &log];
+    let server = start(&[&["--backend", &url(&one)], &few[..]].concat());
+    get(&server.address, "/status/200");
+    fs::rename(&log, &moved).unwrap();
+    server.signal("HUP");
+    let line = server.error_line().unwrap();
+    assert!(line.contains("opened again"), "{line}");
+    get(&server.address, "/status/204");
+    assert_eq!(server.stop(), "served 2, active 0, refused 0, failed 0");
+    assert!(fs::read_to_string(&moved).unwrap().contains("/status/200"));
+    assert!(fs::read_to_string(&log).unwrap().contains("/status/204"));
+}
+
+#[test]
 fn the_access_log_goes_to_standard_output_before_the_totals() {
     let one = backend("b1");
     let server = start(&[
