@@ -267,12 +267,12 @@ fn a_connection_whose_bytes_are_still_on_a_slow_link_is_not_idle() {
         which: "to-target".parse().unwrap(),
         ..Faults::default()
     };
-    // One read of the relay, and a second on the link: a piece goes every 50 ms.
-    let sent = vec![7; 10_000];
+    // One read of the relay, and three seconds on the link: a piece goes every 50 ms.
+    let sent = vec![7; 30_000];
     let Through {
         mut client, target, ..
     } = through_with(|target| RelayConfig {
-        idle: Some(Duration::from_millis(500)),
+        idle: Some(Duration::from_secs(2)),
         ..config(Network::Tcp, target, faults)
     });
     client.write_all(&sent).unwrap();

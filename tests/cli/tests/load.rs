@@ -209,11 +209,11 @@ fn a_fixed_rate_is_not_exceeded() {
 fn a_fixed_rate_is_told_by_the_time_that_was_asked_for() {
     let server = Server::tcp(&[]);
     // The last of four is due, and done, when a quarter of the time is still to come.
-    let args = ["--rate", "4", "-d", "1s", "-w", "0", "tcp", &server.address];
+    let args = ["--rate", "2", "-d", "2s", "-w", "0", "tcp", &server.address];
     let (code, value) = load(&args);
     assert_eq!(code, Some(0), "{value:?}");
     assert_eq!(number(&value, "due"), 4, "{value:?}");
-    assert_eq!(value.get("seconds").number(), 1.0, "{value:?}");
+    assert_eq!(value.get("seconds").number(), 2.0, "{value:?}");
 }
 
 #[test]
@@ -506,14 +506,14 @@ fn a_server_that_takes_no_more_connections_does_not_hold_up_the_end() {
         for stream in &mut open {
             stream.read_exact(&mut request).unwrap();
         }
-        let connect = |_| TcpStream::connect_timeout(&address, Duration::from_millis(500)).ok();
+        let connect = |_| TcpStream::connect_timeout(&address, Duration::from_secs(3)).ok();
         let waiting: Vec<TcpStream> = (0..10_000).map_while(connect).collect();
         drop(open);
         (listener, waiting)
     });
-    let run = ["-c", "4", "-t", "1", "-d", "300ms", "-w", "0"];
+    let run = ["-c", "4", "-t", "1", "-d", "2s", "-w", "0"];
     let address = address.to_string();
-    let run = [&run[..], &["--timeout", "3s", "tcp", &address]].concat();
+    let run = [&run[..], &["--timeout", "10s", "tcp", &address]].concat();
     let (code, value) = load(&run);
     assert_eq!((code, errors(&value)), (Some(1), vec![("closed", 4)]));
     server.join().unwrap();
@@ -540,8 +540,8 @@ fn a_datagram_that_finds_no_room_is_given_up_after_the_time_out() {
         }
         socket
     });
-    let run = ["-c", "4", "-t", "1", "-d", "500ms", "-w", "0"];
-    let run = [&run[..], &["--timeout", "1s", "unixgram", &address]].concat();
+    let run = ["-c", "4", "-t", "1", "-d", "2s", "-w", "0"];
+    let run = [&run[..], &["--timeout", "3s", "unixgram", &address]].concat();
     let (code, value) = load(&run);
     // The other three would have to wait as long, one after the other, when the time is over.
     assert_eq!((code, errors(&value)), (Some(1), vec![("timeout", 1)]));
