@@ -1,6 +1,5 @@
 //! The echo service: a connection's handler and a datagram's.
 
-use std::fmt::Write as _;
 use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -9,7 +8,7 @@ use super::MAX_LINE;
 use crate::cli::Out;
 use crate::net::{Addr, Conn, Deadline, LineBuffer, LineTooLong, Network};
 use crate::server::{DatagramHandler, End, Handler, Session, at_stage};
-use crate::telemetry::is_invisible;
+use crate::telemetry::push_visible;
 
 /// What an [`EchoHandler`] does beyond echoing.
 pub struct EchoConfig {
@@ -260,17 +259,10 @@ pub(crate) fn without_line_end(line: &[u8]) -> &[u8] {
 }
 
 /// A peer's bytes as text that is safe to show: without the line end, invalid UTF-8 replaced,
-/// escaped what steers a terminal or shows nothing ([`is_invisible`]), but for the tab.
+/// escaped what steers a terminal or shows nothing ([`push_visible`]).
 pub fn printable(line: &[u8]) -> String {
     let mut text = String::new();
-    for letter in String::from_utf8_lossy(without_line_end(line)).chars() {
-        if is_invisible(letter) && letter != '\t' {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{}", letter.escape_default());
-        } else {
-            text.push(letter);
-        }
-    }
+    push_visible(&mut text, &String::from_utf8_lossy(without_line_end(line)));
     text
 }
 

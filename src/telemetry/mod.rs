@@ -25,4 +25,4 @@ pub use log::{Format, Level, Log, MAX_VALUE, UnknownName, shown};
 pub use metrics::{Counter, Gauge, Registry};
 pub use scrape::Scrape;
 pub use time::{CommonLogTime, Rfc3339};
-pub use visible::is_invisible;
+pub use visible::{is_invisible, push_visible};

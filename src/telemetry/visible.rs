@@ -59,6 +59,17 @@ pub fn is_invisible(c: char) -> bool {
                 .any(|(first, last)| (*first..=*last).contains(&c)))
 }
 
+/// Adds a text in which what [steers a terminal or shows nothing](is_invisible) is escaped, but for the
+/// tab.
+pub fn push_visible(out: &mut String, text: &str) {
+    for letter in text.chars() {
+        match is_invisible(letter) && letter != '\t' {
+            true => out.extend(letter.escape_default()),
+            false => out.push(letter),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

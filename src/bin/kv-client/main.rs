@@ -18,7 +18,7 @@ use groundwire::kv::{
 use groundwire::net::split_host_port;
 use groundwire::rpc::flags;
 use groundwire::server::Stopper;
-use groundwire::telemetry::is_invisible;
+use groundwire::telemetry::push_visible;
 use request::{Admin, Data, Request};
 
 const SPEC: Spec = Spec {
@@ -260,12 +260,7 @@ fn shown(entry: &KeyValue) -> String {
 fn readable(bytes: &[u8]) -> String {
     let mut text = String::new();
     for chunk in bytes.utf8_chunks() {
-        for letter in chunk.valid().chars() {
-            match is_invisible(letter) && letter != '\t' {
-                true => text.extend(letter.escape_default()),
-                false => text.push(letter),
-            }
-        }
+        push_visible(&mut text, chunk.valid());
         let others = chunk.invalid().iter();
         text.extend(others.flat_map(|byte| byte.escape_ascii()).map(char::from));
     }

@@ -18,7 +18,7 @@ use super::conversation::other;
 use super::fault::BadFault;
 use crate::capture::flow::Direction;
 use crate::cli::hexdump;
-use crate::telemetry::is_invisible;
+use crate::telemetry::push_visible;
 
 /// A line longer than this, in bytes, is shown in parts.
 const LONGEST_LINE: usize = 4096;
@@ -203,17 +203,6 @@ fn push_text(out: &mut String, bytes: &[u8]) {
         out.push_str("  ");
         push_visible(out, &String::from_utf8_lossy(without_end(line)));
         out.push('\n');
-    }
-}
-
-/// Adds a text without what steers a terminal or shows nothing.
-fn push_visible(out: &mut String, text: &str) {
-    for letter in text.chars() {
-        if is_invisible(letter) && letter != '\t' {
-            let _ = write!(out, "{}", letter.escape_default());
-        } else {
-            out.push(letter);
-        }
     }
 }
 
