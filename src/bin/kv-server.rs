@@ -48,6 +48,11 @@ const SPEC: Spec = Spec {
             "where the nodes listen, this one included; they found the cluster",
         )
         .many(),
+        Opt::value(
+            "cluster-token",
+            "TEXT",
+            "founders with another token, or other --peers, are another cluster",
+        ),
         Opt::flag("join", "wait to be added to a cluster that is there"),
         Opt::value(
             "local-cluster",
@@ -332,6 +337,7 @@ fn config(
         id,
         data,
         addresses,
+        token: args.value("cluster-token").unwrap_or_default().into(),
         joins: false,
         replica: ReplicaConfig {
             raft: times(args)?,

@@ -33,13 +33,17 @@
 //! | [`etcd`] | the same from an etcd cluster |
 //! | [`service`] | what a node offers its clients |
 //! | `server` | that, on a replica |
+//! | [`cluster`] | which cluster a node belongs to |
+//! | `folder` | what its data folder says of that |
 //! | [`peers`] | messages from node to node |
 //! | [`node`] | a node put together |
 //! | [`client`] | a store that is a cluster of these |
 
 pub mod client;
+pub mod cluster;
 pub mod command;
 pub mod etcd;
+mod folder;
 pub mod machine;
 pub mod node;
 pub mod peers;

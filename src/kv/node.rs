@@ -9,13 +9,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::cluster::{Belonging, ClusterId};
+use super::folder;
 use super::machine::{self, Machine};
 use super::peers::{self, Peers, PeersConfig};
 use super::server::{Replicated, Server};
@@ -31,8 +31,6 @@ use crate::rpc::{self, RpcHandler};
 use crate::server::{self, Running, Stats, Totals};
 use crate::telemetry::Registry;
 
-/// The file of a data folder that says whose it is.
-const OWNER: &str = "node-id";
 /// How long a hand-over may take at the end of a node.
 const HAND_OVER: Duration = Duration::from_secs(2);
 
@@ -46,6 +44,8 @@ pub struct NodeConfig {
     /// Where nodes listen, this one included. They found the cluster, if the folder is new and
     /// `joins` is not set; an address here wins over the one that the membership remembers.
     pub addresses: BTreeMap<NodeId, String>,
+    /// Tells the cluster that they found from others with the same addresses. Empty is well.
+    pub token: String,
     /// The node is new in a cluster that others have founded: it waits to be added.
     pub joins: bool,
     /// The replica.
@@ -139,11 +139,20 @@ impl Node {
     ) -> Result<Self, StartError> {
         let id = config.id;
         let (mut storage, mut restored) = DiskStorage::open(&config.data, disk::Limits::default())?;
-        own(&config.data, id)?;
-        if restored.is_new() && !config.joins {
+        folder::own(&config.data, id)?;
+        let note = folder::cluster_note(&config.data);
+        let belonging = if restored.is_new() && !config.joins {
+            if config.addresses.is_empty() {
+                return Err(StartError::NoFounders);
+            }
+            let cluster = ClusterId::of(&config.addresses, &config.token);
+            let belonging = Belonging::found(note, cluster)?;
             found(&mut storage, &mut restored, &config.addresses)?;
-        }
-        let peers = Peers::new(id, config.addresses, config.peers);
+            belonging
+        } else {
+            Belonging::read(note, restored.is_new())?
+        };
+        let peers = Peers::new(id, config.addresses, belonging.clone(), config.peers);
         let book = peers.book();
         let machine = Sessions::new(
             Machine::new(machine::Limits::default()),
@@ -152,7 +161,7 @@ impl Node {
         let replica = Replica::start(id, config.replica, (storage, restored), machine, peers)
             .map_err(StartError::Thread)?;
         let services = vec![
-            peers::service(id, replica.clone(), book.clone()),
+            peers::service(id, replica.clone(), book.clone(), belonging),
             Server {
                 replica: replica.clone(),
                 book,
@@ -217,54 +226,12 @@ impl Node {
     }
 }
 
-/// Makes the file that says whose the folder is; refuses another node's. A node that took over
-/// another's votes would vote twice in its own name.
-fn own(data: &Path, id: NodeId) -> Result<(), StartError> {
-    let path = data.join(OWNER);
-    let failed = |doing| {
-        let path = path.clone();
-        move |cause| StartError::Folder { doing, path, cause }
-    };
-    let write = || write_owner(data, &path, id).map_err(failed("writing"));
-    match read_owner(&path) {
-        // A crash between making and writing it.
-        Ok(owner) if owner.is_empty() => write(),
-        Ok(owner) if owner.trim() == id.to_string() => Ok(()),
-        Ok(owner) => Err(StartError::NotOurs {
-            path,
-            owner: owner.trim().chars().take(20).collect(),
-        }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => write(),
-        Err(cause) => Err(failed("reading")(cause)),
-    }
-}
-
-/// On stable storage, like the vote that it goes with.
-fn write_owner(data: &Path, path: &Path, id: NodeId) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let mut file = options.open(path)?;
-    file.write_all(format!("{id}\n").as_bytes())?;
-    file.sync_all()?;
-    File::open(data)?.sync_all()
-}
-
-/// A number at most: what is longer is not ours.
-fn read_owner(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    File::open(path)?.take(64).read_to_string(&mut text)?;
-    Ok(text)
-}
-
 /// Writes the first snapshot of a new cluster: nothing but its members.
 fn found(
     storage: &mut impl Storage,
     restored: &mut Restored,
     addresses: &BTreeMap<NodeId, String>,
 ) -> Result<(), StartError> {
-    if addresses.is_empty() {
-        return Err(StartError::NoFounders);
-    }
     let membership = Membership {
         voters: addresses.keys().copied().collect(),
         addresses: addresses.clone(),

@@ -2,6 +2,7 @@
 //! when nodes are lost, added, removed, stopped, and when strangers come.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -17,11 +18,11 @@ use groundwire::raft::sessions::{Answer, ClientSession, Request};
 use groundwire::raft::{self, Command, NodeId, ReplicaConfig};
 use groundwire::rpc::{self, Secret};
 use groundwire::server;
-use groundwire::telemetry::Registry;
+use groundwire::telemetry::{Format, Level, Log, Registry};
 use groundwire::wire;
 
 use crate::conformance::conforms;
-use crate::support::{Folder, eventually};
+use crate::support::{Folder, Kept, eventually};
 
 struct Cluster {
     folder: Folder,
@@ -64,6 +65,11 @@ impl Cluster {
         self.folder.path(&format!("node-{id}")).into()
     }
 
+    /// To which cluster a node belongs, as its folder says.
+    fn id_in_folder(&self, id: NodeId) -> String {
+        fs::read_to_string(self.data(id).join("cluster-id")).unwrap()
+    }
+
     fn config(&self, id: NodeId, joins: bool) -> NodeConfig {
         let mut raft = raft::Config {
             // In a debug build a checksum over 1 MiB takes a good part of a second on a busy machine.
@@ -80,6 +86,7 @@ impl Cluster {
                 true => BTreeMap::new(),
                 false => self.addresses.clone(),
             },
+            token: String::new(),
             joins,
             replica: ReplicaConfig {
                 raft,
@@ -286,6 +293,7 @@ fn a_node_joins_by_snapshot_votes_and_leaves() {
     cluster.addresses.insert(4, address);
     assert!(cluster.status(leader).membership.voters.contains(&4));
     eventually("it has all keys", || cluster.status(4).revision == 121);
+    assert_eq!(cluster.id_in_folder(4), cluster.id_in_folder(1));
     client.transfer(4).unwrap();
     client.put(b"k", b"by four").unwrap();
     client.remove(4).unwrap();
@@ -374,6 +382,35 @@ fn a_folder_serves_the_node_whose_it_is_and_one_process() {
             .ends_with("node-id: this folder is node 1's")
     );
     cluster.restart(1);
+}
+
+/// The second cluster is one node, which would follow any leader of a later term, and give up its log.
+#[test]
+fn a_node_of_another_cluster_at_the_address_of_a_peer_is_told_nothing() {
+    let (mut cluster, other) = (Cluster::new(3), Cluster::new(1));
+    other.client().put(b"k", b"theirs").unwrap();
+    let before = other.status(1);
+    (1..=3).for_each(|id| cluster.kill(id));
+    let log = Kept::default();
+    for id in [2, 3] {
+        let listener = net::listen(Network::Tcp, &cluster.addresses[&id]).unwrap();
+        let mut config = cluster.config(id, false);
+        config.addresses.insert(1, other.addresses[&1].clone());
+        config.peers.log = Log::to_writer(Level::Info, Format::Text, Box::new(log.clone()));
+        let node = Node::start(config, listener, &Registry::new());
+        cluster.nodes.insert(id, node.unwrap());
+    }
+    cluster.client().put(b"k", b"ours").unwrap();
+    eventually("it is told", || {
+        log.text()
+            .contains("another cluster at the address of a peer")
+    });
+    assert_eq!(value(&other.client(), "k"), Some("theirs".into()));
+    assert_eq!(other.status(1), before);
+    let named = [&other, &cluster].map(|cluster| cluster.id_in_folder(1));
+    for name in named {
+        assert!(log.text().contains(name.trim()), "{name}: {}", log.text());
+    }
 }
 
 /// Each swap that is answered counts once, however often it was sent.

@@ -1,11 +1,12 @@
 //! The thread that sends to one peer.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use super::{Book, DELIVER, INTRODUCE, PeersConfig};
+use crate::kv::cluster::{Belonging, ClusterId};
 use crate::net::{Deadline, Network};
 use crate::raft::{Body, Message, NodeId};
 use crate::rpc::{CallError, Client};
@@ -39,7 +40,11 @@ struct State {
 impl Link {
     /// Starts the thread that sends from one node to another. Without a thread to have, what is
     /// sent is lost, like all that cannot be sent.
-    pub(super) fn start((from, to): (NodeId, NodeId), book: &Book, config: &PeersConfig) -> Self {
+    pub(super) fn start(
+        (from, to): (NodeId, NodeId),
+        (book, belonging): (&Book, &Belonging),
+        config: &PeersConfig,
+    ) -> Self {
         let queue = Arc::new(Queue {
             state: Mutex::new(State {
                 messages: Vec::new(),
@@ -53,9 +58,11 @@ impl Link {
             from,
             to,
             book: book.clone(),
+            belonging: belonging.clone(),
             config: config.clone(),
             client: None,
             failures: 0,
+            is_stranger: false,
             retry: Deadline::after(Duration::ZERO),
         };
         let (name, taken) = (format!("to node {to}"), queue.clone());
@@ -141,10 +148,13 @@ struct Sending {
     from: NodeId,
     to: NodeId,
     book: Book,
+    belonging: Belonging,
     config: PeersConfig,
     client: Option<Client>,
     /// Dials that failed since the last that did not.
     failures: u32,
+    /// The last of them found another cluster's node there.
+    is_stranger: bool,
     /// When to dial again. Until then messages are dropped.
     retry: Deadline,
 }
@@ -181,12 +191,21 @@ impl Sending {
                 };
                 self.tell(level, "peer reached", &why);
                 (self.client, self.failures) = (Some(client), 0);
+                self.is_stranger = false;
                 true
             }
             Err(error) => {
-                if self.failures == 0 {
+                let is_stranger = matches!(error, Unreached::Stranger(..));
+                if is_stranger && !self.is_stranger {
+                    self.tell(
+                        Level::Warn,
+                        "another cluster at the address of a peer",
+                        &error,
+                    );
+                } else if self.failures == 0 {
                     self.tell(Level::Info, "peer not reached", &error);
                 }
+                self.is_stranger = is_stranger;
                 self.retry = Deadline::after(pause(&self.config, self.failures));
                 self.failures = self.failures.saturating_add(1);
                 false
@@ -194,17 +213,24 @@ impl Sending {
         }
     }
 
-    fn dial(&self) -> Result<Client, CallError> {
+    fn dial(&self) -> Result<Client, Unreached> {
         let address = self.book.address(self.to);
         let failed = |why| CallError::Disconnected { why, sent: false };
         let address = address.ok_or_else(|| failed("its address is not known".into()))?;
         let dialled = self.config.dialer().dial(Network::Tcp, &address);
         let conn = dialled.map_err(|error| failed(error.to_string()))?;
         let client = Client::over(conn, self.config.client())?;
-        if let Some(own) = self.book.address(self.from) {
-            client.notify(INTRODUCE, &(self.from, own))?;
+        let ours = self.belonging.cluster();
+        let own = self.book.address(self.from);
+        let introduction = (self.from, own, ours.map(|ClusterId(number)| number));
+        let time = Some(self.config.unacknowledged);
+        let theirs: Option<u64> = client.call_within(INTRODUCE, &introduction, time)?;
+        match (ours, theirs.map(ClusterId)) {
+            (Some(ours), Some(theirs)) if ours != theirs => {
+                Err(Unreached::Stranger(address, ours, theirs))
+            }
+            _ => Ok(client),
         }
-        Ok(client)
     }
 
     /// Sends messages, so many together that each notification has a limit.
@@ -234,6 +260,33 @@ impl Sending {
         let target = format!("node {}", self.from);
         let fields: [(&str, &dyn Display); 2] = [("peer", &self.to), ("why", why)];
         self.config.log.write(level, &target, what, &fields);
+    }
+}
+
+/// Why there is no connection.
+enum Unreached {
+    /// It cannot be had.
+    Failed(CallError),
+    /// A node of another cluster listens at the address: ours, theirs.
+    Stranger(String, ClusterId, ClusterId),
+}
+
+impl From<CallError> for Unreached {
+    fn from(error: CallError) -> Self {
+        Unreached::Failed(error)
+    }
+}
+
+impl Display for Unreached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unreached::Failed(error) => error.fmt(f),
+            Unreached::Stranger(address, ours, theirs) => write!(
+                f,
+                "{address} is a node of cluster {theirs}, this one of {ours}: \
+                 they were founded with other members, addresses or tokens"
+            ),
+        }
     }
 }
 

@@ -10,7 +10,8 @@
 //! is away costs its own thread a dial now and then, and the node nothing.
 //!
 //! *Where a peer listens* stands in the membership; a node that has just been added has none yet,
-//! so each connection begins with `Raft.Introduce`: who calls, and where it listens.
+//! so each connection begins with `Raft.Introduce`: who calls, where it listens, and to which
+//! [cluster](super::cluster) it belongs. The answer is whose member was reached.
 
 mod link;
 
@@ -18,15 +19,20 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::cluster::{Belonging, ClusterId};
 use crate::net::Dialer;
 use crate::raft::{Membership, Message, NodeId, Replica, StateMachine, Transport};
-use crate::rpc::{Call, ClientConfig, Secret, Service, Traits};
+use crate::rpc::{Call, ClientConfig, Failure, Secret, Service, Traits};
 use crate::telemetry::Log;
 use link::Link;
 
 /// The methods, as connections name them.
 const DELIVER: &str = "Raft.Deliver";
 const INTRODUCE: &str = "Raft.Introduce";
+
+/// What [`INTRODUCE`] says: who calls, where it listens, to which cluster it belongs, as far as it
+/// knows.
+type Introduction = (NodeId, Option<String>, Option<u64>);
 
 /// The longest address, in bytes: the longest name of the DNS, and a port.
 pub(crate) const MAX_ADDRESS: usize = 260;
@@ -130,6 +136,7 @@ impl Book {
 pub struct Peers {
     id: NodeId,
     book: Book,
+    belonging: Belonging,
     config: PeersConfig,
     links: BTreeMap<NodeId, Link>,
 }
@@ -137,12 +144,18 @@ pub struct Peers {
 impl Peers {
     /// The way out of node `id`. The addresses given here win over those that the membership has,
     /// for nodes that have moved. No peer is dialled before there is a message for it.
-    pub fn new(id: NodeId, given: BTreeMap<NodeId, String>, config: PeersConfig) -> Self {
+    pub fn new(
+        id: NodeId,
+        given: BTreeMap<NodeId, String>,
+        belonging: Belonging,
+        config: PeersConfig,
+    ) -> Self {
         let book = Book::default();
         book.lock().given = given;
         Self {
             id,
             book,
+            belonging,
             config,
             links: BTreeMap::new(),
         }
@@ -157,17 +170,15 @@ impl Peers {
 impl Transport for Peers {
     fn send(&mut self, messages: Vec<Message>) {
         for message in messages {
-            let Self {
-                id, book, config, ..
-            } = self;
             let to = message.to;
             // Nobody knows where: a thread would have nobody to dial. (An answer goes to whom a
             // message names as its sender, and it may name anyone.)
-            if !self.links.contains_key(&to) && book.address(to).is_none() {
+            if !self.links.contains_key(&to) && self.book.address(to).is_none() {
                 continue;
             }
+            let (ends, of) = ((self.id, to), (&self.book, &self.belonging));
             let link = self.links.entry(to);
-            link.or_insert_with(|| Link::start((*id, to), book, config))
+            link.or_insert_with(|| Link::start(ends, of, &self.config))
                 .push(message);
         }
         for link in self.links.values() {
@@ -192,16 +203,30 @@ impl Transport for Peers {
 ///
 /// `Deliver` is quick: it puts messages in the replica's inbox. While that is full it waits, and
 /// its connection with it, which is how a peer that sends too much comes to notice.
-pub fn service<M: StateMachine>(id: NodeId, replica: Replica<M>, book: Book) -> Service {
+pub fn service<M: StateMachine>(
+    id: NodeId,
+    replica: Replica<M>,
+    book: Book,
+    belonging: Belonging,
+) -> Service {
     let deliver = move |_: &Call<'_>, (mut messages,): (Vec<Message>,)| {
         // For another node, which had this address before.
         messages.retain(|message| message.to == id && message.from != id);
         replica.deliver(messages);
         Ok(())
     };
-    let introduce = move |_: &Call<'_>, (node, address): (NodeId, String)| {
-        book.introduce(node, address);
-        Ok(())
+    let introduce = move |_: &Call<'_>, (node, address, cluster): Introduction| {
+        let theirs = cluster.map(ClusterId);
+        let ours = belonging
+            .called_by(theirs)
+            .map_err(|error| Failure::Refused(format!("noting its cluster: {error}")))?;
+        if let (Some(address), true) = (
+            address,
+            theirs.is_none() || ours.is_none() || ours == theirs,
+        ) {
+            book.introduce(node, address);
+        }
+        Ok(ours.map(|ClusterId(number)| number))
     };
     Service::new("Raft")
         .method("Deliver", Traits::default(), deliver)
@@ -223,10 +248,14 @@ mod tests {
         }
     }
 
+    fn peers(given: BTreeMap<NodeId, String>) -> Peers {
+        Peers::new(1, given, Belonging::to(None), PeersConfig::default())
+    }
+
     #[test]
     fn nobody_is_dialled_whose_address_nobody_knows() {
         let given = [(2, "127.0.0.1:1".to_string())].into();
-        let mut peers = Peers::new(1, given, PeersConfig::default());
+        let mut peers = peers(given);
         peers.send((2..1000).map(message).collect());
         assert_eq!(peers.links.keys().copied().collect::<Vec<_>>(), [2]);
     }
@@ -235,7 +264,7 @@ mod tests {
     fn a_link_to_an_address_that_the_membership_has_no_more_is_given_up() {
         let mut members = Membership::of([1, 2, 3]);
         members.addresses = [(2, "127.0.0.1:1".into()), (3, "127.0.0.1:2".into())].into();
-        let mut peers = Peers::new(1, BTreeMap::new(), PeersConfig::default());
+        let mut peers = peers(BTreeMap::new());
         peers.members(&members);
         peers.send([2, 3].map(message).into());
         assert_eq!(peers.links.len(), 2);

@@ -417,6 +417,52 @@ fn a_node_that_one_member_looks_for_in_vain_is_shown_where_another_has_it() {
     assert_eq!(rows, expected, "{table}");
 }
 
+#[test]
+fn a_node_of_another_cluster_is_not_taken_in() {
+    let data = tempfile::tempdir().unwrap();
+    let start = |id: &str, more: &[&str]| {
+        let folder = data.path().join(id).display().to_string();
+        let args = ["--id", id, "--data", &folder, "--listen", "127.0.0.1:0"];
+        let server = Running::start("kv-server", &[&args, more].concat());
+        let line = server.line().unwrap();
+        let address = line.strip_prefix("listening on tcp ").unwrap().to_string();
+        (server, address)
+    };
+    let name = |id| {
+        let name = fs::read_to_string(data.path().join(id).join("cluster-id"));
+        name.unwrap().trim().to_string()
+    };
+    let (one, two) = (start("1", &[]), start("2", &[]));
+    client(&two.1, &["put", "k", "kept"]).assert().success();
+    let add = ["add-node", "--learner", "2", &two.1];
+    client(&one.1, &add).assert().success();
+    let told = std::iter::from_fn(|| one.0.error_line())
+        .find(|line| line.contains("another cluster at the address of a peer"))
+        .expect("it is told");
+    let why = format!(
+        "{} is a node of cluster {}, this one of {}:",
+        two.1,
+        name("2"),
+        name("1")
+    );
+    assert!(told.contains(&why), "{told}");
+    let kept = client(&two.1, &["get", "k"]).assert().success();
+    kept.stdout("kept\n");
+    // With the same members at the same address the token is the difference.
+    let peers = |id| ["--peers".to_string(), format!("{id}=127.0.0.1:1")];
+    for (folder, token) in [("3", ""), ("4", ""), ("5", "other")] {
+        let folder = data.path().join(folder).display().to_string();
+        let [option, value] = peers(1);
+        let args = ["--id", "1", "--data", &folder, "--listen", "127.0.0.1:0"];
+        let more = [&option, &value, "--cluster-token", token];
+        let server = Running::start("kv-server", &[&args[..], &more].concat());
+        server.line().unwrap();
+        assert_eq!(server.end_by("TERM").code, Some(0));
+    }
+    assert_eq!(name("3"), name("4"));
+    assert_ne!(name("3"), name("5"));
+}
+
 /// The same that a node of ours which is lost costs a watch: a try, and no change.
 #[test]
 fn a_watch_of_etcd_goes_on_when_its_connection_is_lost() {

@@ -1,0 +1,179 @@
+//! Which cluster a node belongs to, so that two clusters never become one.
+//!
+//! Nodes are numbered from 1 in every cluster, so the number says nothing of whose message it is. One
+//! wrong address, and a leader of one cluster replaces the log of another. So each connection
+//! between nodes begins with both telling their cluster (`Raft.Introduce`), and one that ends at
+//! another cluster carries nothing.
+//!
+//! Nobody has to agree on the number first. As in etcd those who found a cluster compute it from what
+//! they are founded with: the members, their addresses, and a token that tells clusters apart which
+//! use the same addresses one after the other. A node that joins has none, and takes that of the
+//! first member that calls. It stands in the folder from then on.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::folder::Note;
+use super::node::StartError;
+use crate::raft::NodeId;
+use crate::rpc::sha256::sha256;
+
+/// The name of a cluster: 16 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClusterId(pub(super) u64);
+
+impl ClusterId {
+    /// That of the cluster that these nodes found. They all have to be given the same.
+    pub fn of(founders: &BTreeMap<NodeId, String>, token: &str) -> Self {
+        let lines = founders.iter().map(|(id, at)| format!("{id}={at}\n"));
+        let text = lines.collect::<String>() + token;
+        let [a, b, c, d, e, f, g, h, ..] = sha256(text.as_bytes());
+        Self(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        u64::from_str_radix(text, 16).ok().map(Self)
+    }
+}
+
+impl fmt::Display for ClusterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// What a node knows of its cluster. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Belonging {
+    known: Arc<Mutex<Known>>,
+    /// Where it stands; nowhere in tests.
+    note: Option<Arc<Note>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Known {
+    /// The node joins, and nobody has called yet.
+    Awaited,
+    /// The folder has a log and says nothing: it is older than the file. Whoever calls is believed,
+    /// as he was then.
+    Untold,
+    /// It belongs to this one.
+    To(ClusterId),
+}
+
+impl Belonging {
+    /// Of a founder: it is written down before the cluster is.
+    pub(super) fn found(note: Note, cluster: ClusterId) -> Result<Self, StartError> {
+        let written = note.write(&cluster.to_string());
+        written.map_err(note.failed("writing"))?;
+        Ok(Self::with(Known::To(cluster), Some(note)))
+    }
+
+    /// Of a node that has a folder, or joins with a new one.
+    pub(super) fn read(note: Note, is_new: bool) -> Result<Self, StartError> {
+        let known = match (note.read()?, is_new) {
+            (Some(text), _) => Known::To(ClusterId::parse(&text).ok_or_else(|| {
+                let why = "expected 16 hexadecimal digits";
+                note.failed("reading")(io::Error::new(io::ErrorKind::InvalidData, why))
+            })?),
+            (None, true) => Known::Awaited,
+            (None, false) => Known::Untold,
+        };
+        Ok(Self::with(known, Some(note)))
+    }
+
+    /// Of a node that has no folder.
+    #[cfg(test)]
+    pub(super) fn to(cluster: Option<ClusterId>) -> Self {
+        Self::with(cluster.map_or(Known::Awaited, Known::To), None)
+    }
+
+    fn with(known: Known, note: Option<Note>) -> Self {
+        Self {
+            known: Arc::new(Mutex::new(known)),
+            note: note.map(Arc::new),
+        }
+    }
+
+    /// The cluster, if it is known.
+    pub(super) fn cluster(&self) -> Option<ClusterId> {
+        match *self.known.lock().unwrap_or_else(PoisonError::into_inner) {
+            Known::To(cluster) => Some(cluster),
+            Known::Awaited | Known::Untold => None,
+        }
+    }
+
+    /// A node of this cluster calls, as it says: which cluster this node belongs to, from now on at
+    /// the latest.
+    pub(super) fn called_by(&self, theirs: Option<ClusterId>) -> io::Result<Option<ClusterId>> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Known::Awaited, Some(theirs)) = (*known, theirs) {
+            if let Some(note) = &self.note {
+                note.write(&theirs.to_string())?;
+            }
+            *known = Known::To(theirs);
+        }
+        match *known {
+            Known::To(ours) => Ok(Some(ours)),
+            Known::Awaited | Known::Untold => Ok(None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kv::folder::cluster_note;
+
+    fn founders(addresses: &[&str]) -> BTreeMap<NodeId, String> {
+        (1..)
+            .zip(addresses.iter().map(ToString::to_string))
+            .collect()
+    }
+
+    #[test]
+    fn the_founders_and_their_token_make_the_name() {
+        // printf '1=a:1\n2=b:1\nt' | sha256sum
+        let id = ClusterId::of(&founders(&["a:1", "b:1"]), "t");
+        assert_eq!(id.to_string(), "6dad2eeecb70e50f");
+        assert_eq!(ClusterId::parse("6dad2eeecb70e50f"), Some(id));
+        for (others, token) in [
+            (&["a:1", "b:1"][..], ""),
+            (&["b:1", "a:1"], "t"),
+            (&["a:1", "b:1", "c:1"], "t"),
+        ] {
+            assert_ne!(ClusterId::of(&founders(others), token), id);
+        }
+    }
+
+    #[test]
+    fn who_joins_belongs_to_the_first_that_calls_and_knows_it_when_it_starts_again() {
+        let [first, second] = ["1", "2"].map(|token| ClusterId::of(&BTreeMap::new(), token));
+        let folder = crate::cli::temporary("kv-cluster", "", |path| std::fs::create_dir(path));
+        let folder = folder.unwrap();
+        let read = |is_new| Belonging::read(cluster_note(&folder), is_new).unwrap();
+        let joins = read(true);
+        assert_eq!(joins.called_by(None).unwrap(), None);
+        assert_eq!(joins.called_by(Some(first)).unwrap(), Some(first));
+        assert_eq!(joins.called_by(Some(second)).unwrap(), Some(first));
+        assert_eq!(read(false).cluster(), Some(first));
+        std::fs::write(folder.join("cluster-id"), "of three\n").unwrap();
+        let why = Belonging::read(cluster_note(&folder), false).unwrap_err();
+        let expected = "cluster-id: expected 16 hexadecimal digits";
+        assert!(why.to_string().ends_with(expected), "{why}");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    /// Of a folder from before there were names, nobody can say whose it is.
+    #[test]
+    fn a_folder_that_does_not_say_is_not_given_away_to_who_calls() {
+        let folder = crate::cli::temporary("kv-untold", "", |path| std::fs::create_dir(path));
+        let folder = folder.unwrap();
+        let untold = Belonging::read(cluster_note(&folder), false).unwrap();
+        assert_eq!(untold.called_by(Some(ClusterId(7))).unwrap(), None);
+        assert_eq!(untold.cluster(), None);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}

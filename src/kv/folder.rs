@@ -1,0 +1,82 @@
+//! What a data folder says of itself, in small files beside those of Raft: which node's it is, and
+//! to which cluster that node belongs.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::node::StartError;
+use crate::raft::NodeId;
+
+/// Whose it is.
+const OWNER: &str = "node-id";
+/// To which cluster that node belongs.
+const CLUSTER: &str = "cluster-id";
+/// A number at most: what is longer is not ours.
+const LONGEST: u64 = 64;
+
+/// Makes the file that says whose the folder is; refuses another node's. A node that took over
+/// another's votes would vote twice in its own name.
+pub(super) fn own(data: &Path, id: NodeId) -> Result<(), StartError> {
+    let owner = Note::new(data, OWNER);
+    match owner.read()? {
+        None => owner
+            .write(&id.to_string())
+            .map_err(owner.failed("writing")),
+        Some(text) if text == id.to_string() => Ok(()),
+        Some(text) => Err(StartError::NotOurs {
+            path: owner.path,
+            owner: text.chars().take(20).collect(),
+        }),
+    }
+}
+
+/// The file that says to which cluster the folder's node belongs.
+pub(super) fn cluster_note(data: &Path) -> Note {
+    Note::new(data, CLUSTER)
+}
+
+/// A file of one line.
+#[derive(Debug)]
+pub(super) struct Note {
+    folder: PathBuf,
+    path: PathBuf,
+}
+
+impl Note {
+    fn new(folder: &Path, name: &str) -> Self {
+        Self {
+            folder: folder.into(),
+            path: folder.join(name),
+        }
+    }
+
+    /// What it says; `None` where it is missing, or was made and not written before a crash.
+    pub(super) fn read(&self) -> Result<Option<String>, StartError> {
+        let mut text = String::new();
+        let read =
+            File::open(&self.path).and_then(|file| file.take(LONGEST).read_to_string(&mut text));
+        match read {
+            Ok(_) => Ok(Some(text.trim().to_string()).filter(|text| !text.is_empty())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(cause) => Err(self.failed("reading")(cause)),
+        }
+    }
+
+    /// Makes it say something, on stable storage, like the votes that it goes with.
+    pub(super) fn write(&self, text: &str) -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let mut file = options.open(&self.path)?;
+        file.write_all(format!("{text}\n").as_bytes())?;
+        file.sync_all()?;
+        File::open(&self.folder)?.sync_all()
+    }
+
+    /// The error of a node that cannot start for it.
+    pub(super) fn failed(&self, doing: &'static str) -> impl FnOnce(io::Error) -> StartError {
+        let path = self.path.clone();
+        move |cause| StartError::Folder { doing, path, cause }
+    }
+}
