@@ -21,7 +21,7 @@ pub struct EchoConfig {
     pub write_timeout: Option<Duration>,
     /// Serve one connection, one read, then stop the server. Default off.
     pub once: bool,
-    /// The line (without its end) that is echoed and then stops the server. Default none.
+    /// The line or record (without its line end) that is echoed and then stops the server. Default none.
     pub stop_word: Option<String>,
     /// The line that is echoed and then ends its connection. Default none.
     pub stop_connection_word: Option<String>,
@@ -124,7 +124,10 @@ impl EchoHandler {
             buffer.resize(len.max(buffer.len()), 0);
             let count = conn.read(&mut buffer).map_err(at_stage(READING))?;
             let record = buffer.get(..count).unwrap_or_default();
-            let (_, next) = self.look_at(record);
+            let next = match count {
+                0 => Next::GoOn,
+                _ => self.look_at_one(record),
+            };
             if count > 0 {
                 self.write(conn, record)?;
             }
@@ -165,24 +168,27 @@ impl EchoHandler {
         let mut seen = 0;
         for line in lines.split_inclusive(|&byte| byte == b'\n') {
             seen += line.len();
-            if let Some(show) = &config.on_line {
-                show(line);
-            }
-            let text = without_line_end(line);
-            if words[0]
-                .as_ref()
-                .is_some_and(|word| word.as_bytes() == text)
-            {
-                return (seen, Next::StopServer);
-            }
-            if words[1]
-                .as_ref()
-                .is_some_and(|word| word.as_bytes() == text)
-            {
-                return (seen, Next::EndConnection);
+            let next = self.look_at_one(line);
+            if next != Next::GoOn {
+                return (seen, next);
             }
         }
         (seen, Next::GoOn)
+    }
+
+    /// The same for one line, or one record: that has its own bounds, and a line feed is none of them.
+    fn look_at_one(&self, line: &[u8]) -> Next {
+        let config = &self.config;
+        if let Some(show) = &config.on_line {
+            show(line);
+        }
+        let text = without_line_end(line);
+        let is = |word: &Option<String>| word.as_ref().is_some_and(|word| word.as_bytes() == text);
+        match (is(&config.stop_word), is(&config.stop_connection_word)) {
+            (true, _) => Next::StopServer,
+            (false, true) => Next::EndConnection,
+            (false, false) => Next::GoOn,
+        }
     }
 }
 
@@ -295,6 +301,30 @@ mod tests {
             assert_eq!((seen, next == Next::StopServer), (len, stops), "{lines:?}");
         }
         assert!(handler(None, Some("BYE")).look_at(b"BYE\n").1 == Next::EndConnection);
+    }
+
+    #[test]
+    fn a_record_is_one_line_whatever_is_in_it() {
+        let (tell, told) = mpsc::channel();
+        let config = EchoConfig {
+            stop_word: Some("STOP".to_string()),
+            on_line: Some(Box::new(move |record| tell.send(record.to_vec()).unwrap())),
+            ..EchoConfig::default()
+        };
+        let path = format!("@groundwire-echo-records-{}", std::process::id());
+        let listener = net::listen(Network::Unixpacket, &path).unwrap();
+        let server = Server::new(Config::default(), EchoHandler::new(config));
+        let running = server.start(listener).unwrap();
+        let mut peer = net::dial(Network::Unixpacket, &path).unwrap();
+        for record in [&b"one\nSTOP\nthree\n"[..], b"STOP"] {
+            peer.write_all(record).unwrap();
+            assert_eq!(told.recv().unwrap(), record);
+            let mut echo = [0; 32];
+            let count = peer.read(&mut echo).unwrap();
+            assert_eq!(&echo[..count], record);
+        }
+        drop(peer);
+        assert_eq!(running.wait().unwrap().served, 1); // the second record stopped it
     }
 
     #[test]
