@@ -2,7 +2,7 @@
 //!
 //! A call that failed is tried again where that is safe: when it was certainly not run
 //! ([`CallError::not_run`]), or when the connection broke and the method is marked repeatable.
-//! Between tries it waits, longer each time and by chance a little more or less, so that a
+//! Between tries it waits, longer each time and by chance up to a half less, so that a
 //! thousand clients do not come back to a server that has just started in the same moment.
 
 use std::collections::hash_map::RandomState;
