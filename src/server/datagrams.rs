@@ -140,6 +140,34 @@ impl DatagramStats {
 }
 
 /// A server of one datagram socket.
+///
+/// ```
+/// use groundwire::net::{self, Addr, Network};
+/// use groundwire::server::{DatagramConfig, DatagramServer, Stopper};
+///
+/// let socket = net::listen_datagrams(Network::Udp, "127.0.0.1:0")?;
+/// let address = socket.local_addr()?.to_string();
+/// let mut seen = 0_u8;
+/// // The reply stands where the request did: its number in the place of its first byte.
+/// let handler = move |_: &Addr, datagram: &mut [u8], len: usize| {
+///     seen += 1;
+///     *datagram.first_mut()? = b'0' + seen;
+///     Some(len)
+/// };
+/// let stopper = Stopper::new();
+/// let server = DatagramServer::new(DatagramConfig::default(), socket, handler);
+/// # let clone = stopper.clone();
+/// # let thread = std::thread::spawn(move || { let stopper = clone;
+/// server.run(&stopper)?; // until somebody calls `stopper.stop()`
+/// # std::io::Result::Ok(()) });
+/// # let client = net::dial_datagrams(Network::Udp, &address)?;
+/// # client.send(b"x and y")?;
+/// # let mut reply = [0; 16];
+/// # assert_eq!((client.recv(&mut reply)?, &reply[..7]), (7, &b"1 and y"[..]));
+/// # stopper.stop();
+/// # thread.join().unwrap()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct DatagramServer<H> {
     config: DatagramConfig,
     handler: H,
