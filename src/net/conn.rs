@@ -35,6 +35,11 @@ use crate::sys::unsent;
 const ACKNOWLEDGED_LOOKS: (Duration, Duration) =
     (Duration::from_millis(1), Duration::from_millis(50));
 
+/// The most that one blocking write to a Unix stream is given, in bytes. Of more the kernel makes
+/// pieces of some 36 KiB and waits for room for each, every time for as long as the time-out: a peer
+/// that takes a piece just in time would renew the deadline.
+const UNIX_PIECE: usize = 32 * 1024;
+
 /// The address of a socket's end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Addr {
@@ -347,6 +352,18 @@ impl Conn {
         self.within_deadline(Direction::Write, waiting)
     }
 
+    /// What one blocking write to a Unix socket is given of these bytes: a record goes whole.
+    fn piece<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        match bytes.get(..UNIX_PIECE) {
+            Some(piece) if !self.keeps_records() => piece,
+            _ => bytes,
+        }
+    }
+
+    fn keeps_records(&self) -> bool {
+        self.inner.network == Network::Unixpacket
+    }
+
     /// Repeats a blocking call until it succeeds, fails for good, or its deadline passes.
     fn within_deadline(
         &self,
@@ -390,7 +407,7 @@ impl Write for &Conn {
             |fd| socket::send_now(fd, bytes),
             |stream| match stream {
                 Stream::Tcp(stream) => (&*stream).write(bytes),
-                Stream::Unix(stream) => (&*stream).write(bytes),
+                Stream::Unix(stream) => (&*stream).write(self.piece(bytes)),
             },
         )
     }
@@ -400,7 +417,11 @@ impl Write for &Conn {
             |fd| socket::send_parts_now(fd, parts),
             |stream| match stream {
                 Stream::Tcp(stream) => (&*stream).write_vectored(parts),
-                Stream::Unix(stream) => (&*stream).write_vectored(parts),
+                Stream::Unix(stream) if self.keeps_records() => (&*stream).write_vectored(parts),
+                Stream::Unix(stream) => {
+                    let part = parts.iter().find(|part| !part.is_empty());
+                    (&*stream).write(self.piece(part.map_or(&[], |part| part)))
+                }
             },
         )
     }

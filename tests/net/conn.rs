@@ -140,6 +140,32 @@ fn a_write_gives_up_when_the_peer_does_not_read() {
 }
 
 #[test]
+fn a_peer_that_reads_a_little_at_a_time_cannot_renew_a_write_deadline() {
+    let limit = Duration::from_millis(150);
+    let block = vec![0; 16 << 20]; // for which this reader takes more than a second
+    for (ours, theirs) in [tcp_pair(), Conn::pair().unwrap()] {
+        let (enough, stop) = mpsc::channel::<()>();
+        let reader = thread::spawn(move || {
+            let mut little = vec![0; 64 << 10];
+            while stop.recv_timeout(Duration::from_millis(5)) == Err(RecvTimeoutError::Timeout) {
+                if !matches!((&theirs).read(&mut little), Ok(1..)) {
+                    break;
+                }
+            }
+        });
+        ours.set_write_deadline(Deadline::after(limit));
+        let error = (&ours).write_all(&block).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut, "{ours:?}");
+        ours.set_write_deadline(Deadline::after(limit));
+        let mut parts = [IoSlice::new(b"head"), IoSlice::new(&block)];
+        let error = ours.write_all_vectored(&mut parts).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut, "{ours:?} in parts");
+        drop((enough, ours));
+        reader.join().unwrap();
+    }
+}
+
+#[test]
 fn all_parts_are_written_in_order_although_the_buffer_is_too_small_for_them() {
     let (tcp, tcp_peer) = tcp_pair();
     let (unix, unix_peer) = Conn::pair().unwrap();
