@@ -310,8 +310,10 @@ fn finish(fd: OwnedFd, peer: SocketAddr, deadline: Deadline) -> io::Result<TcpSt
         TcpStream::set_write_timeout,
     )?;
     // A free port dialled from the very same port connects to itself (RFC 9293 §3.5 allows
-    // simultaneous open): nobody listens there.
-    if stream.local_addr()? == peer {
+    // simultaneous open): nobody listens there. Whoever dials 0.0.0.0 or :: gets to another address.
+    let local = stream.local_addr()?;
+    let itself = || stream.peer_addr().is_ok_and(|reached| reached == local);
+    if local.port() == peer.port() && itself() {
         return Err(io::Error::from(io::ErrorKind::ConnectionRefused));
     }
     Ok(stream)
