@@ -214,15 +214,13 @@ impl DatagramSocket {
 
     /// Blocks for one datagram of the connected peer.
     pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.receive(is_zero, |socket| match socket {
-            Socket::Udp(socket) => socket.recv(buffer),
-            Socket::Unix(socket) => socket.recv(buffer),
-        })
+        // Its sender is what tells an empty one from the end.
+        self.recv_from(buffer).map(|(count, _)| count)
     }
 
     /// Blocks for one datagram and takes along what else has arrived; returns how many.
     pub fn recv_batch(&self, batch: &mut Batch) -> io::Result<usize> {
-        self.receive(is_zero, |_| batch.receive(self.as_fd()))
+        self.receive(|&count| count == 0, |_| batch.receive(self.as_fd()))
     }
 
     /// Sends the replies of a batch that are still to be sent; returns how many went.
@@ -363,10 +361,6 @@ impl DatagramSocket {
             Socket::Unix(socket) => socket.set_write_timeout(timeout),
         }
     }
-}
-
-fn is_zero(count: &usize) -> bool {
-    *count == 0
 }
 
 fn unanswerable(peer: &Addr) -> io::Error {

@@ -120,6 +120,26 @@ fn close_wakes_a_thread_that_waits_for_a_datagram() {
 }
 
 #[test]
+fn a_closed_socket_still_gives_what_had_come_and_an_empty_datagram_is_not_its_end() {
+    let folder = Folder::new();
+    let udp = net::listen_datagrams(Network::Udp, "127.0.0.1:0").unwrap();
+    let unix = net::listen_datagrams(Network::Unixgram, &folder.path("d")).unwrap();
+    for server in [udp, unix] {
+        let address = server.local_addr().unwrap().to_string();
+        let client = net::dial_datagrams(server.network(), &address).unwrap();
+        client.send(b"there").unwrap();
+        let (_, peer) = server.recv_from(&mut [0; 8]).unwrap();
+        for reply in [&b""[..], b"later"] {
+            server.send_to(reply, &peer).unwrap();
+        }
+        client.close();
+        let heard = [(); 3].map(|()| client.recv(&mut [0; 8]).map_err(|error| error.kind()));
+        let expected = [Ok(0), Ok(5), Err(ErrorKind::NotConnected)];
+        assert_eq!(heard, expected, "{client:?}");
+    }
+}
+
+#[test]
 fn a_closed_udp_socket_takes_nothing_that_is_left_on_the_stack_for_a_sender() {
     // As u16, the family of IPv4 wherever the kernel would have put one. (Not optimised, there is a
     // call between that covers some of it.)
