@@ -33,6 +33,9 @@ use crate::sys::socket::{self, Kind};
 /// and the 8 of the UDP header (RFC 791 §3.1, RFC 768).
 pub const MAX_UDP_PAYLOAD: usize = 65_507;
 
+/// How many names of its own a dialled Unix socket passes over because somebody has them.
+const NAMES: u32 = 1000;
+
 /// A datagram socket. A handle: clones share the socket and its deadlines.
 #[derive(Clone)]
 pub struct DatagramSocket {
@@ -123,16 +126,21 @@ fn dial_unixgram(peer: &Path) -> io::Result<(UnixDatagram, Option<SocketFile>)> 
     let address = RawAddress::unix(peer)?;
     let fd = socket::new(&address, Kind::Datagram)?;
     socket::connect(fd.as_fd(), &address)?;
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let mut own = peer.as_os_str().to_os_string();
-    own.push(format!(".{}-{number}", std::process::id()));
-    match unix_file::bind(fd.as_fd(), Path::new(&own), Kind::Datagram, None, None) {
-        Err(error) if has_no_place(&error) => {
-            // The second choice only: a peer in another network namespace cannot answer it.
-            socket::bind(fd.as_fd(), &RawAddress::unix_any())?;
-            Ok((fd.into(), None))
+    let mut tries = 0;
+    loop {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let mut own = peer.as_os_str().to_os_string();
+        own.push(format!(".{}-{number}", std::process::id()));
+        match unix_file::bind(fd.as_fd(), Path::new(&own), Kind::Datagram, None, None) {
+            // Two containers may share the folder, and have a process of the same number each.
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries < NAMES => tries += 1,
+            Err(error) if has_no_place(&error) => {
+                // The second choice only: a peer in another network namespace cannot answer it.
+                socket::bind(fd.as_fd(), &RawAddress::unix_any())?;
+                return Ok((fd.into(), None));
+            }
+            bound => return Ok((fd.into(), bound?)),
         }
-        bound => Ok((fd.into(), bound?)),
     }
 }
 

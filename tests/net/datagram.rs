@@ -1,6 +1,7 @@
 //! Datagrams and records: whole, one by one, from the right peer, until the deadline.
 
 use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::UnixDatagram;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -168,6 +169,24 @@ fn a_unix_datagram_finds_its_way_back_and_leaves_no_file() {
     assert_eq!(client.recv(&mut buffer).unwrap(), 5);
     drop((client, server));
     assert_eq!(std::fs::read_dir(&folder.0).unwrap().count(), 0);
+}
+
+#[test]
+fn a_name_that_another_process_of_the_same_number_has_is_passed_over() {
+    let folder = Folder::new();
+    let path = folder.path("d");
+    let server = net::listen_datagrams(Network::Unixgram, &path).unwrap();
+    let first = net::dial_datagrams(Network::Unixgram, &path).unwrap();
+    let own = first.local_addr().unwrap().to_string();
+    let (name, number) = own.rsplit_once('-').unwrap();
+    let number: u64 = number.parse().unwrap();
+    // As one in another container would have them; other tests here take numbers, too.
+    let others = (number + 1..number + 40).map(|n| UnixDatagram::bind(format!("{name}-{n}")));
+    let _others: Vec<_> = others.map(Result::unwrap).collect();
+    let client = net::dial_datagrams(Network::Unixgram, &path).unwrap();
+    client.send(b"there").unwrap();
+    let (_, peer) = server.recv_from(&mut [0; 8]).unwrap();
+    assert_eq!(peer, client.local_addr().unwrap());
 }
 
 #[test]
