@@ -29,6 +29,9 @@ pub struct LineBuffer {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
+    /// Before this there is no line feed that was not taken: a long line is not searched anew
+    /// for every byte that comes.
+    searched: usize,
     max_line: usize,
     /// The last read filled all the room there was: more is waiting.
     brimful: bool,
@@ -64,6 +67,7 @@ impl LineBuffer {
             bytes: vec![0; max_line.min(SMALL)],
             start: 0,
             end: 0,
+            searched: 0,
             max_line,
             brimful: false,
         }
@@ -90,19 +94,22 @@ impl LineBuffer {
 
     /// All whole lines at once, as they stand; empty when there is none. They are taken.
     pub fn whole(&mut self) -> &[u8] {
-        let waiting = self.waiting();
+        let (from, new) = self.unsearched();
         // From the back: a request-reply peer's bytes end in a line feed.
-        let len = waiting
-            .iter()
-            .rposition(|&byte| byte == b'\n')
-            .map_or(0, |at| at + 1);
+        let last = new.iter().rposition(|&byte| byte == b'\n');
+        let len = last.map_or(0, |at| from + at + 1 - self.start);
+        self.searched = self.end;
         self.take(len)
     }
 
     /// The next whole line with its line feed. It is taken.
     pub fn next_line(&mut self) -> Option<&[u8]> {
-        let len = self.waiting().iter().position(|&byte| byte == b'\n')? + 1;
-        Some(self.take(len))
+        let (from, new) = self.unsearched();
+        let Some(at) = new.iter().position(|&byte| byte == b'\n') else {
+            self.searched = self.end;
+            return None;
+        };
+        Some(self.take(from + at + 1 - self.start))
     }
 
     /// What is left, whole lines or not: for the end of the stream. It is taken.
@@ -130,8 +137,10 @@ impl LineBuffer {
         }
     }
 
-    fn waiting(&self) -> &[u8] {
-        self.bytes.get(self.start..self.end).unwrap_or(&[])
+    /// What waits and may have a line feed, and where it begins.
+    fn unsearched(&self) -> (usize, &[u8]) {
+        let from = self.searched.max(self.start);
+        (from, self.bytes.get(from..self.end).unwrap_or(&[]))
     }
 
     fn take(&mut self, len: usize) -> &[u8] {
@@ -139,7 +148,7 @@ impl LineBuffer {
         self.start += len;
         if self.start == self.end {
             // Empty: begin at the front again. The slice below is still in place.
-            (self.start, self.end) = (0, 0);
+            (self.start, self.end, self.searched) = (0, 0, 0);
         }
         self.bytes.get(from..from + len).unwrap_or(&[])
     }
@@ -149,6 +158,7 @@ impl LineBuffer {
         if self.start > 0 {
             self.bytes.copy_within(self.start..self.end, 0);
             self.end -= self.start;
+            self.searched = self.searched.saturating_sub(self.start);
             self.start = 0;
             return Ok(());
         }
@@ -170,6 +180,7 @@ impl LineBuffer {
 
 #[cfg(test)]
 mod tests {
+    use super::super::generate::Seeded;
     use super::*;
 
     fn push(buffer: &mut LineBuffer, mut bytes: &[u8]) -> Result<(), LineTooLong> {
@@ -213,6 +224,49 @@ mod tests {
         assert_eq!(buffer.whole(), b"");
         push(&mut buffer, b"d\n").unwrap();
         assert_eq!(buffer.whole(), b"cd\n");
+    }
+
+    #[test]
+    fn a_long_line_that_comes_byte_by_byte_is_searched_once() {
+        // Searched from its beginning for every byte, that would be some 10^12 comparisons.
+        let mut buffer = LineBuffer::new(1 << 20);
+        for _ in 1..1 << 20 {
+            push(&mut buffer, b"x").unwrap();
+            assert!(buffer.whole().is_empty() && buffer.next_line().is_none());
+        }
+        push(&mut buffer, b"\n").unwrap();
+        assert_eq!(buffer.next_line().map(<[u8]>::len), Some(1 << 20));
+    }
+
+    #[test]
+    fn lines_and_a_begun_one_come_out_the_same_in_whatever_order_they_are_asked_for() {
+        let text = b"one\n\ntwo three\nfour\nand a longer one\n\nrest";
+        let mut random = Seeded::new(1_123);
+        for _ in 0..2_000 {
+            let (mut buffer, mut heard, mut rest) = (LineBuffer::new(17), Vec::new(), &text[..]);
+            while !rest.is_empty() {
+                let room = buffer.spare().unwrap();
+                let count = (1 + random.below(9)).min(rest.len()).min(room.len());
+                room[..count].copy_from_slice(&rest[..count]);
+                buffer.filled(count);
+                rest = &rest[count..];
+                match random.below(3) {
+                    0 => heard.extend(buffer.whole()),
+                    1 => heard.extend(buffer.next_line().unwrap_or_default()),
+                    _ => {
+                        while let Some(line) = buffer.next_line() {
+                            assert_eq!(line.iter().filter(|&&byte| byte == b'\n').count(), 1);
+                            heard.extend(line);
+                        }
+                    }
+                }
+                assert!(heard.is_empty() || heard.ends_with(b"\n"));
+            }
+            heard.extend(buffer.whole());
+            assert_eq!(buffer.rest(), b"rest");
+            heard.extend(b"rest");
+            assert_eq!(heard, text);
+        }
     }
 
     #[test]
