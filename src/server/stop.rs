@@ -117,12 +117,16 @@ pub struct Signals(Vec<Signal>);
 impl Signals {
     /// Blocks the signals. The first line of a server's `main`, before any thread exists.
     ///
+    /// SIGXFSZ with them, for which nobody waits: a log that may not grow any more is an error of
+    /// the one who writes it, and not the end of the process.
+    ///
     /// A SIGHUP that is ignored does not stop: `nohup` means it. An ignored SIGINT is taken, since
     /// scripts start every background job like that and then send it one.
     pub fn block() -> io::Result<Self> {
         // The ignored one, too: a thread that does not block it may be the one that the kernel
         // hands it to, and then it is gone before the thread that waits to reload hears of it.
         signal::block(&STOPPING)?;
+        signal::block(&[Signal::FileSize])?;
         let mut signals = STOPPING.to_vec();
         signals.retain(|&s| s != Signal::Hangup || !signal::is_ignored(s));
         Ok(Self(signals))

@@ -26,15 +26,19 @@ pub enum Signal {
     Interrupt,
     /// SIGTERM: what `kill` and service managers send.
     Terminate,
+    /// SIGXFSZ: a file may not grow any more (`ulimit -f`). Where it is blocked, the write says so:
+    /// EFBIG, an error as that of a full disk.
+    FileSize,
 }
 
 impl Signal {
-    /// The signal's number (`signal(7)`), the same on every architecture.
+    /// The signal's number (`signal(7)`), the same on every architecture that `abi` allows.
     pub const fn number(self) -> i32 {
         match self {
             Signal::Hangup => 1,
             Signal::Interrupt => 2,
             Signal::Terminate => 15,
+            Signal::FileSize => 25,
         }
     }
 
@@ -44,6 +48,7 @@ impl Signal {
             Signal::Hangup => "SIGHUP",
             Signal::Interrupt => "SIGINT",
             Signal::Terminate => "SIGTERM",
+            Signal::FileSize => "SIGXFSZ",
         }
     }
 }

@@ -18,6 +18,7 @@ use std::process::ExitCode;
 
 use groundwire::cli::{self, Args, Failure, Opt, Out, Spec, UsageError, What};
 use groundwire::server::{Signals, Stopper};
+use groundwire::sys::signal::{self, Signal};
 use plan::Plan;
 use run::Run;
 use source::Source;
@@ -152,6 +153,8 @@ fn capture(args: Args) -> Result<(), Failure> {
     if args.flag("list") {
         return list();
     }
+    // A file that may not grow any more (SIGXFSZ) is an error, which is told.
+    signal::block(&[Signal::FileSize]).what("blocking signals")?;
     let plan = Plan::from_args(&args)?;
     let view = View::from_args(&args)?;
     let (mut source, _pipe) = open(&plan)?;

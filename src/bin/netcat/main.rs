@@ -15,8 +15,9 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use groundwire::cli::{self, Args, Failure, Opt, Spec};
+use groundwire::cli::{self, Args, Failure, Opt, Spec, What};
 use groundwire::netcat::Error;
+use groundwire::sys::signal::{self, Signal};
 use plan::{Plan, Role};
 
 const SPEC: Spec = Spec {
@@ -137,6 +138,8 @@ fn main() -> ExitCode {
 }
 
 fn netcat(args: Args) -> Result<(), Failure> {
+    // A file that may not grow any more (SIGXFSZ) is an error, which is told.
+    signal::block(&[Signal::FileSize]).what("blocking signals")?;
     let plan = Arc::new(Plan::from_args(&args)?);
     match &plan.role {
         Role::Connect(target) => client::connect(&plan, target),

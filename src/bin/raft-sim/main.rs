@@ -18,6 +18,7 @@ use groundwire::cli::{self, Args, Failure, Opt, Out, Spec, What};
 use groundwire::raft::sim::threads::Run;
 use groundwire::raft::sim::world::{self, Options};
 use groundwire::server::{Signals, Stopper};
+use groundwire::sys::signal::{self, Signal};
 use plan::Plan;
 use show::Show;
 
@@ -65,6 +66,8 @@ fn simulate(args: Args) -> Result<(), Failure> {
     if let Some(name) = args.value("show") {
         return show::text(&Out::bulk(), name, &args);
     }
+    // A file that may not grow any more (SIGXFSZ) is an error, which is told.
+    signal::block(&[Signal::FileSize]).what("blocking signals")?;
     let plan = Plan::from_args(&args)?;
     let mut show = Show::new(&plan)?;
     let end = match plan.deterministic {

@@ -20,6 +20,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use groundwire::cli::{self, Args, Failure, Opt, Out, Spec, UsageError, What};
+use groundwire::sys::signal::{self, Signal};
 use stops::{STOPS, Stop, Told};
 
 const SPEC: Spec = Spec {
@@ -54,6 +55,8 @@ fn tour(args: Args) -> Result<(), Failure> {
             .try_for_each(|s| out.line(format_args!("{:10} {}", s.name, s.about)));
     }
     let chosen = chosen(&args)?;
+    // A file that may not grow any more (SIGXFSZ) is an error, which is told.
+    signal::block(&[Signal::FileSize]).what("blocking signals")?;
     record(&args, &chosen)?;
     let begun = Instant::now();
     let mut failed = Vec::new();

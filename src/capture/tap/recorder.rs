@@ -20,7 +20,7 @@ use crate::capture::file::{CaptureWriter, FileError, Interface, Precision};
 use crate::capture::flow::{Direction, Ends, Rule};
 use crate::capture::packet::{LinkType, Packet};
 use crate::capture::show::{Options, Summary};
-use crate::cli::Out;
+use crate::cli::{Out, explain};
 use crate::telemetry::{Counter, Log};
 
 /// Shows and writes down what passes.
@@ -194,7 +194,7 @@ impl Recorder {
         self.log.warn(
             "wiretap",
             "the capture file ends here, the relay goes on",
-            &[("file", &self.path.display()), ("cause", error)],
+            &[("file", &self.path.display()), ("cause", &explain(error))],
         );
     }
 }

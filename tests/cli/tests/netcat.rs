@@ -7,6 +7,7 @@ mod driven;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::process::Command;
 use std::thread;
 
 use driven::{Driven, pattern};
@@ -48,6 +49,24 @@ fn the_inputs_end_half_closes_and_the_reply_still_comes() {
     stream.write_all(&reply).unwrap();
     drop(stream);
     netcat.succeeds_with(&reply);
+}
+
+#[test]
+fn a_file_that_may_not_grow_is_told_as_a_full_disk_is() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = server.local_addr().unwrap().port().to_string();
+    let peer = thread::spawn(move || server.accept().unwrap().0.write_all(b"reply\n"));
+    let folder = tempfile::tempdir().unwrap();
+    let script = "ulimit -f 0; exec \"$0\" -d 127.0.0.1 $1 >file";
+    let netcat = Command::new("sh")
+        .args(["-c", script, path("netcat").to_str().unwrap(), &port])
+        .current_dir(&folder)
+        .output()
+        .unwrap();
+    peer.join().unwrap().unwrap();
+    assert_eq!(netcat.status.code(), Some(1), "{netcat:?}");
+    let told = String::from_utf8(netcat.stderr).unwrap();
+    assert_eq!(told, "netcat: standard output: file too large\n");
 }
 
 #[test]

@@ -296,6 +296,28 @@ fn a_server_whose_terminal_is_closed_removes_its_socket_file_and_prints_its_tota
 }
 
 #[test]
+fn a_log_file_that_may_not_grow_any_more_does_not_end_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    // SIGXFSZ, which a write past the limit brings, would. The log is a line for each connection.
+    let limit = format!("ulimit -f 1; exec 2>{}", log.display());
+    let args = ["-v", "127.0.0.1:0"];
+    let limited = Running::start_after(&limit, "tcp-echo-server", &args);
+    let server = Server::announced_by(limited);
+    for _ in 0..20 {
+        let mut stream = connect(&server.address);
+        assert_eq!(ask(&mut stream, "still here"), "still here");
+    }
+    let length = std::fs::metadata(&log).unwrap().len();
+    assert!(
+        length > 0 && length % 512 == 0,
+        "the limit was met: {length}"
+    );
+    let ended = server.end_by("TERM");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}
+
+#[test]
 fn a_signal_during_the_start_leaves_no_socket_file_behind() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("socket");

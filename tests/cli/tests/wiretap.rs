@@ -273,7 +273,7 @@ fn a_file_that_cannot_grow_is_told_once_ends_whole_and_the_relay_goes_on() {
         "127.0.0.1:0",
         &echo.address,
     ];
-    let limited = Running::start_after("trap '' XFSZ; ulimit -f 16", "wiretap", &args);
+    let limited = Running::start_after("ulimit -f 16", "wiretap", &args);
     let tap = Server::announced_by(limited);
     for _ in 0..3 {
         let bytes = vec![b'\n'; 60_000];
@@ -283,6 +283,8 @@ fn a_file_that_cannot_grow_is_told_once_ends_whole_and_the_relay_goes_on() {
     assert_eq!(ended.code, Some(1), "{ended:?}");
     let told = "the capture file ends here, the relay goes on";
     assert_eq!(ended.stderr.matches(told).count(), 1, "{}", ended.stderr);
+    let why = "cause=\"file too large\"";
+    assert!(ended.stderr.contains(why), "{}", ended.stderr);
     let last = ended.stdout.last().unwrap();
     assert!(
         last.starts_with("served 3, ") && last.contains("180000 to clients"),
