@@ -223,7 +223,8 @@ pub enum AcceptError {
     /// Out of descriptors or memory (EMFILE, ENFILE, ENOBUFS, ENOMEM): the connection waits in
     /// the backlog; wait before trying again, or the loop spins.
     Exhausted(io::Error),
-    /// The listener itself is broken: give up.
+    /// The listener itself is broken, or the process may not accept (EPERM, EACCES: a sandbox or a
+    /// security module says so before it looks for a connection): give up.
     Fatal(io::Error),
 }
 
@@ -236,7 +237,7 @@ impl AcceptError {
             return AcceptError::Exhausted(error);
         }
         match error.raw_os_error() {
-            Some(1 | 4 | 11 | 64 | 71 | 92 | 95 | 100 | 101 | 103 | 112 | 113) => {
+            Some(4 | 11 | 64 | 71 | 92 | 95 | 100 | 101 | 103 | 112 | 113) => {
                 AcceptError::Lost(error)
             }
             _ => AcceptError::Fatal(error),
@@ -277,6 +278,8 @@ mod tests {
         assert!(matches!(class(24), AcceptError::Exhausted(_)));
         assert!(matches!(class(103), AcceptError::Lost(_)));
         assert!(matches!(class(9), AcceptError::Fatal(_)));
+        // No connection has been taken out of the backlog: to go on is to spin.
+        assert!(matches!(class(1), AcceptError::Fatal(_)));
         let closed = AcceptError::classify(io::Error::from_raw_os_error(22), true);
         assert!(matches!(closed, AcceptError::Closed));
     }

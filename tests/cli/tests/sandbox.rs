@@ -1,0 +1,46 @@
+//! System calls that a sandbox forbids: strace makes them fail as a seccomp rule does.
+
+use std::process::Command;
+
+use groundwire_cli_tests::{installed, path};
+
+/// What a program says when the calls fail with this error; nothing where strace cannot be used. One
+/// that does not end is ended after a while, with 124.
+fn told(calls: &str, error: &str, name: &str, args: &[&str]) -> Option<(Option<i32>, String)> {
+    let works = installed("strace")
+        && Command::new("strace")
+            .args(["-o", "/dev/null", "true"])
+            .status()
+            .is_ok_and(|s| s.success());
+    if !works {
+        println!("skipped: strace is not installed, or may not trace");
+        return None;
+    }
+    let ended = Command::new("timeout")
+        .args(["30", "strace", "-f", "-qq", "-o", "/dev/null"])
+        .arg(format!("--trace={calls}"))
+        .arg(format!("--inject={calls}:error={error}"))
+        .arg(path(name))
+        .args(args)
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(ended.stderr).unwrap();
+    Some((
+        ended.status.code(),
+        stderr.lines().last().unwrap_or_default().to_string(),
+    ))
+}
+
+#[test]
+fn a_server_that_may_not_accept_ends_and_says_so() {
+    let args = ["127.0.0.1:0"];
+    let Some((code, last)) = told("accept,accept4", "EPERM", "tcp-echo-server", &args) else {
+        return;
+    };
+    assert!(
+        last.starts_with("tcp-echo-server: serving tcp 127.0.0.1:"),
+        "{last}"
+    );
+    assert!(last.ends_with(": operation not permitted"), "{last}");
+    assert_eq!(code, Some(1));
+}
