@@ -168,27 +168,37 @@ fn run(
     let (tell, told) = mpsc::channel();
     for node in &running {
         let (id, replica) = (node.id(), node.replica().clone());
-        let (tell, stopper) = (tell.clone(), stopper.clone());
+        let (tell, stopped) = (tell.clone(), stopper.clone());
         let watch = move || {
             if let Err(why) = replica.wait() {
                 let _ = tell.send(format!("node {id}: {}", cli::explain(&why)));
-                stopper.stop();
+                stopped.stop();
             }
         };
-        thread::Builder::new()
-            .name(format!("watch {id}"))
-            .spawn(watch)
-            .what("starting a thread")?;
+        start(format!("watch {id}"), watch)?;
+        // One that hears nobody would lead on, and nobody could ask it for anything.
+        let (deaf, stopper) = (node.deaf(), stopper.clone());
+        let hears = move || {
+            deaf.wait();
+            stopper.stop();
+        };
+        start(format!("hears {id}"), hears)?;
     }
     stopper.wait();
     if let [node] = running.as_slice() {
         node.hand_over();
     }
     for node in running {
-        node.stop().what("serving")?;
+        let what = format!("node {}: serving", node.id());
+        node.stop().what(what)?;
     }
     told.try_recv()
         .map_or(Ok(stats.totals()), |why| Err(Failure::Failed(why)))
+}
+
+fn start(name: String, watch: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
+    let thread = thread::Builder::new().name(name).spawn(watch);
+    thread.map(drop).what("starting a thread")
 }
 
 /// Whoever reaches a node without a secret may speak as another node, and end the cluster.

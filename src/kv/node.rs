@@ -28,7 +28,7 @@ use crate::raft::{
     Membership, NodeId, Persist, Replica, ReplicaConfig, RoleName, Snapshot, SnapshotMeta,
 };
 use crate::rpc::{self, RpcHandler};
-use crate::server::{self, Running, Stats, Totals};
+use crate::server::{self, Running, Stats, Stopper, Totals};
 use crate::telemetry::Registry;
 
 /// How long a hand-over may take at the end of a node.
@@ -193,6 +193,12 @@ impl Node {
     /// Blocks until the node has stopped: why, if it did so by itself.
     pub fn wait(&self) -> Result<(), Ended> {
         self.replica.wait()
+    }
+
+    /// Used as soon as the node hears no more calls: it was stopped, or its listener broke, which
+    /// [`Node::stop`] then tells.
+    pub fn deaf(&self) -> Stopper {
+        self.running.stopper()
     }
 
     /// Gives leadership, if it has it, to the voter that is furthest in the log; so the cluster

@@ -44,3 +44,13 @@ fn a_server_that_may_not_accept_ends_and_says_so() {
     assert!(last.ends_with(": operation not permitted"), "{last}");
     assert_eq!(code, Some(1));
 }
+
+#[test]
+fn nor_does_a_node_of_the_store_go_on_that_hears_nobody() {
+    let args = ["--local-cluster", "1", "--listen", "127.0.0.1:0"];
+    let Some((code, last)) = told("accept,accept4", "EINVAL", "kv-server", &args) else {
+        return;
+    };
+    assert_eq!(last, "kv-server: node 1: serving: invalid argument");
+    assert_eq!(code, Some(1));
+}
