@@ -11,6 +11,8 @@ use crate::net::plain_words;
 pub enum Error {
     /// Standard input cannot be read.
     Input(io::Error),
+    /// The thread that reads it cannot be started.
+    Thread(io::Error),
     /// Standard output does not take what was received; `BrokenPipe` when its reader has gone.
     Output(io::Error),
     /// The peer did not take all of the input.
@@ -29,6 +31,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (what, why) = match self {
             Error::Input(why) => ("standard input", why),
+            Error::Thread(why) => ("starting a thread", why),
             Error::Output(why) => ("standard output", why),
             Error::Sending(why) => ("sending", why),
             Error::Receiving(why) => ("receiving", why),
@@ -46,6 +49,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Error::Input(why)
+            | Error::Thread(why)
             | Error::Output(why)
             | Error::Sending(why)
             | Error::Receiving(why)

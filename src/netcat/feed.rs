@@ -78,7 +78,7 @@ pub enum Sent {
 
 impl Feed {
     /// Starts to read standard input, unless the settings say not to.
-    pub fn start(settings: Settings) -> io::Result<Arc<Feed>> {
+    pub fn start(settings: Settings) -> Result<Arc<Feed>, Error> {
         let input = io::stdin();
         let feed = Arc::new(Feed {
             terminal: input.is_terminal(),
@@ -100,11 +100,13 @@ impl Feed {
         });
         if !feed.settings.detached {
             // Not by way of std's buffer, which would cost a copy.
-            let input = File::from(input.as_fd().try_clone_to_owned()?);
+            let input = input.as_fd().try_clone_to_owned().map_err(Error::Input)?;
+            let input = File::from(input);
             let reader = Arc::clone(&feed);
             thread::Builder::new()
                 .name("input".into())
-                .spawn(move || reader.read_all(input))?;
+                .spawn(move || reader.read_all(input))
+                .map_err(Error::Thread)?;
         }
         Ok(feed)
     }

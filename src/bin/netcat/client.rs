@@ -21,7 +21,7 @@ pub fn connect(plan: &Plan, target: &Target) -> Result<(), Failure> {
         _ => {
             let conn = dial(plan, target)?;
             succeeded(plan, target);
-            let feed = Feed::start(plan.settings.clone()).what("standard input")?;
+            let feed = Feed::start(plan.settings.clone()).map_err(failed)?;
             relay(&conn, &feed, &mut output).map_err(failed)
         }
     }
@@ -68,7 +68,7 @@ fn datagrams(plan: &Plan, target: &Target, output: &mut Output) -> Result<(), Fa
     };
     let socket = socket.map_err(flags::failure)?;
     succeeded(plan, target);
-    let feed = Feed::start(plan.settings.clone()).what("standard input")?;
+    let feed = Feed::start(plan.settings.clone()).map_err(failed)?;
     if let Some(signals) = signals {
         let feed = Arc::clone(&feed);
         let stop = signals.stop_and_tell(Stopper::new(), move |_| feed.quit());

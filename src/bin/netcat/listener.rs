@@ -42,7 +42,7 @@ fn streams(
 ) -> Result<(), Failure> {
     let listener = net::listen(plan.network, address).map_err(flags::failure)?;
     announce(plan, listener.local_addr());
-    let feed = Feed::start(plan.settings.clone()).what("standard input")?;
+    let feed = Feed::start(plan.settings.clone()).map_err(failed)?;
     let waiting = listener.clone();
     stop_by(signals, &feed, news.clone(), move || waiting.close())?;
     let plan = Arc::clone(plan);
@@ -106,7 +106,7 @@ fn datagrams(
     let socket = net::listen_datagrams(plan.network, address).map_err(flags::failure)?;
     let local = socket.local_addr().what("reading the address")?;
     announce(plan, &local);
-    let feed = Feed::start(plan.settings.clone()).what("standard input")?;
+    let feed = Feed::start(plan.settings.clone()).map_err(failed)?;
     stop_by(signals, &feed, news.clone(), || ())?;
     let plan = Arc::clone(plan);
     start(news, move || {

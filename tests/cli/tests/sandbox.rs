@@ -1,5 +1,6 @@
 //! System calls that a sandbox forbids: strace makes them fail as a seccomp rule does.
 
+use std::net::TcpListener;
 use std::process::Command;
 
 use groundwire_cli_tests::{installed, path};
@@ -52,5 +53,20 @@ fn nor_does_a_node_of_the_store_go_on_that_hears_nobody() {
         return;
     };
     assert_eq!(last, "kv-server: node 1: serving: invalid argument");
+    assert_eq!(code, Some(1));
+}
+
+#[test]
+fn a_thread_that_cannot_be_started_is_not_called_trouble_with_the_input() {
+    let peer = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = peer.local_addr().unwrap().port().to_string();
+    let args = ["127.0.0.1", &port];
+    let Some((code, last)) = told("clone,clone3", "EAGAIN", "netcat", &args) else {
+        return;
+    };
+    assert_eq!(
+        last,
+        "netcat: starting a thread: resource temporarily unavailable"
+    );
     assert_eq!(code, Some(1));
 }
