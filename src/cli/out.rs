@@ -6,10 +6,11 @@
 //! wanted (`program | head -1`); with `standard output: no space left on device`
 //! if the data is lost.
 //!
-//! One loss cannot be told: a program that is started with its output closed
+//! Two losses cannot be told. A program that is started with its output closed
 //! (`program >&-`) has `/dev/null` in that place before `main` begins. std opens
 //! it, lest the next file or socket be taken for the output, and afterwards it
-//! looks like a `/dev/null` that somebody chose.
+//! looks like a `/dev/null` that somebody chose. Nor does std tell that the output is open for
+//! reading only (`program 1<file`): it takes EBADF for success.
 
 use super::run::Failure;
 use super::words::plain_words;
