@@ -12,6 +12,7 @@ use groundwire::raft::sim::scenario::Scenario;
 use groundwire::raft::sim::tally::Tally;
 use groundwire::raft::sim::threads::{Ended, Run};
 use groundwire::raft::sim::timeline::{Loss, Moment, Timeline, What};
+use groundwire::raft::sim::world::{self, Options};
 use groundwire::raft::{Body, Entry, Event, Message, NodeId, Payload, RoleName};
 use support::{Folder, browser};
 
@@ -232,6 +233,40 @@ fn threads_survive_bad_weather_a_partition_and_a_change_of_members() {
     assert_eq!(tally.broken, [""; 0], "{tally:?}");
     assert_eq!(tally.partitions, 1);
     assert!(tally.dropped > 0 && tally.duplicated > 0, "{tally:?}");
+}
+
+#[test]
+fn a_cut_and_a_pause_are_told_the_same_in_real_and_in_virtual_time() {
+    // Nobody campaigns, so that nothing else happens.
+    let text = "nodes 3\nduration 300ms\ntimeouts 60s..60s heartbeat 1s\n\
+         at 50ms cut 1 2 -> 3\nat 100ms pause 3\nat 200ms resume 3\n";
+    let scenario: Scenario = text.parse().unwrap();
+    let faults = |moment: &Moment| match &moment.what {
+        What::Cut { .. } | What::Paused | What::Resumed => Some((moment.node, moment.what.clone())),
+        _ => None,
+    };
+    let mut real = Vec::new();
+    let threads = Run::start(&scenario, 42).unwrap();
+    let stopper = threads.stopper();
+    let ended = threads.watch(|moment| {
+        real.extend(faults(&moment));
+        if real.len() == 3 {
+            stopper.stop();
+        }
+        ControlFlow::Continue(())
+    });
+    ended.unwrap();
+    let (from, to) = (vec![1, 2], vec![3]);
+    let expected = [
+        (None, What::Cut { from, to }),
+        (Some(3), What::Paused),
+        (Some(3), What::Resumed),
+    ];
+    assert_eq!(real, expected);
+    let options = Options { watch: true };
+    let run = world::run(&scenario, 42, &options);
+    let told: Vec<_> = run.timeline.moments().iter().filter_map(faults).collect();
+    assert_eq!(told, expected);
 }
 
 #[test]

@@ -218,18 +218,19 @@ impl World<'_> {
     fn cut(&mut self, from: &[Who], to: &[Who]) {
         let from = self.all_of(from, &BTreeSet::new());
         let to = self.all_of(to, &from.iter().copied().collect());
-        for (from, to) in from
+        let each = from
             .iter()
-            .flat_map(|from| to.iter().map(move |to| (*from, *to)))
-        {
+            .flat_map(|from| to.iter().map(move |to| (*from, *to)));
+        for (from, to) in each {
             self.network.cut(from, to);
         }
+        self.tell(None, || What::Cut { from, to });
     }
 
     fn pause(&mut self, id: NodeId) -> Checked {
         if let Some(host) = self.hosts.get_mut(&id).filter(|host| host.is_awake()) {
             host.paused = Some(Vec::new());
-            self.tell(Some(id), || What::Note("stands still".into()));
+            self.tell(Some(id), || What::Paused);
         }
         Ok(())
     }
@@ -239,7 +240,7 @@ impl World<'_> {
         let Some(arrived) = self.hosts.get_mut(&id).and_then(|host| host.paused.take()) else {
             return Ok(());
         };
-        self.tell(Some(id), || What::Note("goes on".into()));
+        self.tell(Some(id), || What::Resumed);
         for input in arrived {
             self.step(id, input)?;
         }
