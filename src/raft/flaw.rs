@@ -47,6 +47,8 @@ pub enum Flaw {
     /// §6: a membership is undone with its entry.
     #[cfg(test)]
     MembershipNotUndone,
+    /// §7: a snapshot has the members of its last index, not those that came later.
+    SnapshotOfLaterMembers,
     /// §7: a log that does not continue the snapshot goes.
     #[cfg(test)]
     SnapshotKeepsLog,
@@ -59,7 +61,7 @@ pub enum Flaw {
 impl Flaw {
     /// All of them.
     #[cfg(test)]
-    pub const ALL: [Flaw; 21] = [
+    pub const ALL: [Flaw; 22] = [
         Flaw::VoteNotPersisted,
         Flaw::AnswerBeforeStable,
         Flaw::VoteTwice,
@@ -78,6 +80,7 @@ impl Flaw {
         Flaw::SingleStepChange,
         Flaw::JointByNewMajority,
         Flaw::MembershipNotUndone,
+        Flaw::SnapshotOfLaterMembers,
         Flaw::SnapshotKeepsLog,
         Flaw::InstallStaleSnapshot,
         Flaw::TimerResetByRefusedVote,

@@ -234,11 +234,15 @@ impl Node {
         let Some(last_term) = self.log.term_at(index) else {
             return;
         };
+        let members = match self.planted(Flaw::SnapshotOfLaterMembers) {
+            true => self.log.membership(),
+            false => self.log.membership_at(index),
+        };
         let snapshot = Snapshot {
             meta: SnapshotMeta {
                 last_index: index,
                 last_term,
-                membership: self.log.membership_at(index).clone(),
+                membership: members.clone(),
             },
             data,
         };

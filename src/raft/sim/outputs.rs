@@ -226,7 +226,11 @@ impl World<'_> {
                 index,
                 data: data.into(),
             },
-        )
+        )?;
+        match self.hosts.get(&id).and_then(|host| host.node.as_ref()) {
+            Some(node) => self.checks.commits.members_at(id, node.log().snapshot()),
+            None => Ok(()),
+        }
     }
 
     /// Sends an answer on its way to a client.

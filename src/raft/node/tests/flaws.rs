@@ -38,6 +38,7 @@ fn keeps_promise(shown: Flaw, planted: Option<Flaw>) -> bool {
         Flaw::ReadBeforeNoOp => a_new_leader_reads(planted),
         Flaw::SingleStepChange | Flaw::JointByNewMajority => change_in_a_partition(planted),
         Flaw::MembershipNotUndone => members_go_with_their_entry(planted),
+        Flaw::SnapshotOfLaterMembers => a_snapshot_has_the_members_of_its_index(planted),
         Flaw::SnapshotKeepsLog => a_snapshot_replaces_another_log(planted),
         Flaw::InstallStaleSnapshot => the_state_never_goes_back(planted),
         Flaw::TimerResetByRefusedVote => a_vain_candidate_delays_nobody(planted),
@@ -211,6 +212,18 @@ fn members_go_with_their_entry(flaw: Option<Flaw>) -> bool {
     cluster.forget_leaders();
     cluster.time_out(1);
     cluster.role(1) != RoleName::Leader && cluster.node(1).log().membership().voters.len() == 3
+}
+
+/// A snapshot is made while the log has a later membership that may yet go.
+fn a_snapshot_has_the_members_of_its_index(flaw: Option<Flaw>) -> bool {
+    let mut cluster = alone(flaw, 1, &[1]);
+    let mut change = append((1, 1), &[1], 1);
+    if let Body::AppendEntries { entries, .. } = &mut change {
+        entries[0].payload = Payload::Membership(Membership::of([1]));
+    }
+    cluster.hear(1, 2, 1, change);
+    cluster.compact(1, "state");
+    cluster.node(1).log().snapshot().membership.voters.len() == 3
 }
 
 /// A snapshot of index 2 comes to a log that never was the leader's.

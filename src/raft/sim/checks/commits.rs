@@ -13,8 +13,8 @@ use crate::raft::{Entry, Index, Membership, Node, NodeId, Payload, RoleName, Sna
 pub(in crate::raft::sim) struct Commits {
     /// Entry 1 first; with the term in which it was seen committed for the first time.
     agreed: Vec<(Entry, Term)>,
-    /// The last membership among them.
-    members: Option<Membership>,
+    /// The memberships among them by their index, and the founding one.
+    members: BTreeMap<Index, Membership>,
     /// The digest of the machine's bytes after the entry of this index.
     machines: BTreeMap<Index, u64>,
 }
@@ -116,10 +116,10 @@ impl Commits {
             },
         )?;
         if let Payload::Membership(next) = &entry.payload {
-            if let Some(members) = &self.members {
+            if let Some((_, members)) = self.members.last_key_value() {
                 members::overlap(members, next)?;
             }
-            self.members = Some(next.clone());
+            self.members.insert(entry.index, next.clone());
         }
         self.agreed.push((entry.clone(), node.hard_state().term));
         Ok(())
@@ -127,7 +127,7 @@ impl Commits {
 
     /// The members that a cluster begins with.
     pub(in crate::raft::sim) fn founded(&mut self, members: Membership) {
-        self.members = Some(members);
+        self.members.insert(0, members);
     }
 
     /// An entry goes into the machine of a node that is at `applied`.
@@ -165,6 +165,20 @@ impl Commits {
         })
     }
 
+    /// A snapshot of a node: its members are those of its last index. One that was added and got the
+    /// log from its first entry on knows none before the first change.
+    pub(in crate::raft::sim) fn members_at(&self, id: NodeId, meta: &SnapshotMeta) -> Checked {
+        let (index, says) = (meta.last_index, &meta.membership);
+        let Some((_, members)) = self.members.range(..=index).next_back() else {
+            return Ok(());
+        };
+        let right = says.voters.is_empty() || says == members;
+        must(right, Rule::Membership, || {
+            let (says, members) = (membership_words(says), membership_words(members));
+            format!("node {id} has a snapshot up to {index} of members {says}, not {members}")
+        })
+    }
+
     /// A snapshot replaces the machine of a node that is at `applied`.
     pub(in crate::raft::sim) fn installs(
         &mut self,
@@ -183,6 +197,7 @@ impl Commits {
         must(agreed, Rule::StateMachineSafety, || {
             format!("node {id} takes a snapshot up to {index} of term {term} that nobody committed")
         })?;
+        self.members_at(id, meta)?;
         self.machine(id, index, data)
     }
 

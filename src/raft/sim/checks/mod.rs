@@ -17,6 +17,7 @@
 //! | Figure 8 | a leader's commit index rises to an entry of its own term | `commits` |
 //! | adjacent memberships overlap | each quorum of one has a node in each quorum of the next | `members` |
 //! | a membership goes with its entry | the members in effect against the log | `members` |
+//! | a snapshot has the members of its index | its members against what was committed | `commits` |
 //! | snapshots agree | the bytes of the machine at an index | `commits` |
 //! | reads are linearizable | a read sees what was committed when it came | `commits` |
 
