@@ -283,4 +283,17 @@ mod tests {
         let closed = AcceptError::classify(io::Error::from_raw_os_error(22), true);
         assert!(matches!(closed, AcceptError::Closed));
     }
+
+    #[test]
+    fn where_one_of_several_attempts_met_a_peer_it_is_no_shortage_of_ours() {
+        let all = |numbers: [i32; 2]| Error::AllFailed {
+            network: Network::Tcp,
+            address: "a:1".into(),
+            attempts: numbers
+                .map(|number| ("a".into(), io::Error::from_raw_os_error(number)))
+                .into(),
+        };
+        assert!(all([24, 23]).is_shortage());
+        assert!(!all([24, 111]).is_shortage());
+    }
 }

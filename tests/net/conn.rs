@@ -274,3 +274,11 @@ fn a_reset_on_close_reaches_the_peer_as_one() {
         ErrorKind::ConnectionReset
     );
 }
+
+#[test]
+fn closing_with_care_ends_at_its_limit_of_bytes_though_the_peer_goes_on() {
+    let (ours, mut theirs) = Conn::pair().unwrap();
+    theirs.write_all(&[b'x'; 10_000]).unwrap();
+    let dropped = ours.close(Deadline::after(PATIENCE), 1);
+    assert!((1..10_000).contains(&dropped), "{dropped}");
+}

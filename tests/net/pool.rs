@@ -222,3 +222,18 @@ fn clearing_closes_what_is_idle_at_once_and_what_is_on_loan_when_it_is_given_bac
     later.keep();
     assert_eq!(pool.stats().idle, 1);
 }
+
+#[test]
+fn a_doubtful_connection_is_looked_at_even_for_a_caller_who_takes_the_risk() {
+    let (listener, pool) = pool(PoolConfig::default());
+    for talks in [false, true] {
+        let (loan, mut theirs) = loan(&listener, &pool);
+        if talks {
+            theirs.write_all(b"more than it should").unwrap();
+            eventually("it has arrived", || !loan.is_quiet());
+        }
+        loan.keep_doubtful();
+        let again = pool.get(Liveness::CheckAfter(PATIENCE)).unwrap();
+        assert_eq!(again.is_fresh(), talks);
+    }
+}
