@@ -275,4 +275,33 @@ mod tests {
             assert!(table.lock().per_peer.is_empty());
         }
     }
+
+    fn open_table() -> Arc<Table> {
+        let limits = Limits {
+            max_connections: 10,
+            max_per_peer: None,
+            access: AccessList::default(),
+        };
+        Table::new(limits, Arc::default())
+    }
+
+    #[test]
+    fn the_drain_ends_the_reading_of_all_but_those_who_are_leaving() {
+        let table = open_table();
+        let [(served, _peer), (closing, _other)] = [(); 2].map(|()| Conn::pair().unwrap());
+        let [_staying, leaving] = [&served, &closing].map(|conn| table.admit(conn).ok().unwrap());
+        assert_eq!(leaving.leave(), Hearing::Open);
+        table.drain();
+        assert!(!served.is_quiet(), "it reads on");
+        assert!(closing.is_quiet(), "its last bytes are in danger");
+    }
+
+    #[test]
+    fn who_comes_during_the_drain_is_refused() {
+        let table = open_table();
+        let (conn, _peer) = Conn::pair().unwrap();
+        table.drain();
+        assert_eq!(table.admit(&conn).err(), Some(Refusal::Stopping));
+        assert!(table.wait_empty(Deadline::NEVER));
+    }
 }

@@ -270,4 +270,13 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn no_more_of_a_head_is_read_than_its_limit() {
+        let (mut ours, mut theirs) = Conn::pair().unwrap();
+        let endless = format!("GET /metrics HTTP/1.1\r\nX: {}", "x".repeat(4 * HEAD_LIMIT));
+        theirs.write_all(endless.as_bytes()).unwrap();
+        drop(theirs);
+        assert_eq!(read_head(&mut ours).unwrap().len(), HEAD_LIMIT);
+    }
 }

@@ -320,3 +320,27 @@ fn peers_that_take_no_answer_are_one_warning() {
     let text = kept.text();
     assert_eq!(text.matches("reply not sent").count(), 1, "{text}");
 }
+
+#[test]
+fn an_answer_that_cannot_be_sent_keeps_nobody_elses_back() {
+    let socket = net::listen_datagrams(Network::Udp, "127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    let client = client(Network::Udp, &address);
+    // Both wait before the server runs, so they are of one batch.
+    client.send(b"too much").unwrap();
+    client.send(b"x").unwrap();
+    let config = DatagramConfig {
+        max_datagram: usize::MAX,
+        ..DatagramConfig::default()
+    };
+    // More than a datagram carries: EMSGSIZE.
+    let handler = |_: &Addr, _: &mut [u8], len: usize| Some(if len > 1 { 65_520 } else { len });
+    let server = DatagramServer::new(config, socket, handler);
+    let (stats, stopper) = (server.stats(), Stopper::new());
+    let watched = stopper.clone();
+    let thread = thread::spawn(move || server.run(&watched));
+    assert_eq!(client.recv(&mut [0; 8]).unwrap(), 1);
+    stopper.stop();
+    thread.join().unwrap().unwrap();
+    assert_eq!(stats.line(), "received 2, replied 1, refused 0, failed 1");
+}

@@ -5,11 +5,12 @@ use std::io::{self, Read, Write};
 use std::process::Command;
 use std::sync::mpsc;
 
-use crate::support::{PATIENCE, connect, connect_from, eventually, in_own_process, serve};
+use crate::support::{Kept, PATIENCE, connect, connect_from, eventually, in_own_process, serve};
 use crate::{ask, client};
 use groundwire::echo::{Asked, EchoHandler, LineClient, MAX_LINE};
 use groundwire::net::Conn;
 use groundwire::server::{AccessList, Config, End, Mode, Refusal, Session};
+use groundwire::telemetry::{Format, Level, Log};
 
 #[test]
 fn beyond_the_limit_a_peer_is_closed_and_counted_and_room_comes_free_again() {
@@ -196,4 +197,39 @@ fn a_full_queue_refuses_and_a_served_one_does_not() {
     assert_eq!(&reply, b"waits its turn\n");
     drop(queued);
     server.stop().unwrap();
+}
+
+#[test]
+fn a_pool_of_no_workers_has_one() {
+    let mode = Mode::Pool {
+        workers: 0,
+        queue: 0,
+    };
+    let config = Config {
+        mode,
+        ..Config::default()
+    };
+    let (server, address) = serve(config, EchoHandler::default());
+    assert_eq!(
+        ask(&mut client(&address), b"x\n"),
+        Asked::Reply(b"x\n".to_vec())
+    );
+    server.stop().unwrap();
+}
+
+#[test]
+fn refusals_by_a_limit_are_one_warning() {
+    let kept = Kept::default();
+    let config = Config {
+        max_connections: 0,
+        log: Log::to_writer(Level::Warn, Format::Text, Box::new(kept.clone())),
+        ..Config::default()
+    };
+    let (server, address) = serve(config, EchoHandler::default());
+    for _ in 0..3 {
+        let _ = connect(&address).read(&mut [0]); // its end, or a reset
+    }
+    assert_eq!(server.stop().unwrap().refused, 3);
+    let text = kept.text();
+    assert_eq!(text.matches("connection refused").count(), 1, "{text}");
 }
