@@ -438,4 +438,40 @@ mod tests {
             assert!(matches!(client.receive("GET", 10), Err(ExchangeError::Cut)));
         }
     }
+
+    #[test]
+    fn a_request_without_a_body_is_not_told_to_go_on_with_it() {
+        let input = "GET / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n\r\n";
+        let (reply, status) = serve(input, 999);
+        assert!(reply.starts_with("HTTP/1.1 200 OK"), "{reply}");
+        assert_eq!(status, None);
+    }
+
+    #[test]
+    fn a_body_that_nobody_reads_is_passed_over_up_to_its_limit() {
+        for (length, goes_on) in [(PASSED_OVER, true), (PASSED_OVER + 1, false)] {
+            let body = "x".repeat(length as usize);
+            let input = format!(
+                "PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n{body}\
+                 GET /next HTTP/1.1\r\nHost: h\r\n\r\n"
+            );
+            let mut server = ServerExchange::new(script(&input, 4096), Limits::default());
+            server.next_request().unwrap().unwrap();
+            server.respond(&Response::new(200)).unwrap();
+            let next = server.next_request();
+            assert_eq!(next.is_ok(), goes_on, "{next:?}");
+        }
+    }
+
+    #[test]
+    fn a_status_that_has_no_body_is_sent_without_the_one_that_was_given() {
+        for status in [204, 304] {
+            let input = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+            let mut server = ServerExchange::new(script(input, 999), Limits::default());
+            server.next_request().unwrap().unwrap();
+            server.respond(&Response::text(status, "not sent")).unwrap();
+            let written = String::from_utf8(server.stream().written.clone()).unwrap();
+            assert!(written.ends_with("\r\n\r\n"), "{written}");
+        }
+    }
 }

@@ -176,3 +176,16 @@ impl Response {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_begins_no_other_line() {
+        let mut fields = FieldList::default();
+        fields.add("A", "b\r\nSet-Cookie: c\0\x7f");
+        let lines: Vec<_> = fields.iter().collect();
+        assert_eq!(lines, [("A", &b"bSet-Cookie: c"[..])]);
+    }
+}

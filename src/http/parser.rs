@@ -279,3 +279,22 @@ fn line_end(bytes: &[u8], at: usize, otherwise: Rule) -> Result<bool, Rule> {
         _ => Err(otherwise),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_section_is_too_long_before_its_last_line_is_whole() {
+        let limits = Limits {
+            section: 64,
+            ..Limits::default()
+        };
+        let mut parser = HeadParser::requests(limits);
+        let mut bytes = b"GET / HTTP/1.1\r\nX: ".to_vec();
+        bytes.resize(64, b'x');
+        assert_eq!(parser.advance(&bytes), Ok(false));
+        bytes.push(b'x');
+        assert_eq!(parser.advance(&bytes), Err(Rule::SectionTooLong));
+    }
+}
