@@ -26,7 +26,7 @@ impl<'a> Authority<'a> {
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => {
                 let (address, port) = rest.split_once(']').ok_or(Rule::BadHost)?;
-                if !address.contains(':') || address.contains('%') || parse_ip(address).is_err() {
+                if !address.contains(':') || parse_ip(address).is_err() {
                     return Err(Rule::BadHost);
                 }
                 (address, port)
