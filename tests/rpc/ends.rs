@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use groundwire::net::{self, Conn, Network};
 use groundwire::rpc::{CallError, Client, ClientConfig, Failure, ServerConfig};
-use groundwire::server::Config;
+use groundwire::server::{AccessList, Config};
 
 use crate::world::*;
 
@@ -170,4 +170,16 @@ fn a_server_without_a_free_place_says_so() {
     assert_eq!(first.add(1, 1).unwrap(), 2);
     let refused = Client::over(world.dial(), ClientConfig::default()).unwrap_err();
     assert!(refused.not_run(), "{refused:?}");
+}
+
+#[test]
+fn a_stranger_is_told_nothing() {
+    let config = Config {
+        access: AccessList::new(Vec::new(), vec!["127.0.0.0/8".parse().unwrap()]),
+        ..Config::default()
+    };
+    let world = world_with(ServerConfig::default(), config);
+    let mut heard = Vec::new();
+    let _ = world.dial().read_to_end(&mut heard); // its end, or a reset
+    assert!(heard.is_empty(), "{heard:?}");
 }

@@ -1,10 +1,12 @@
 //! Servers that lie: what they say costs their connection at the most, never a wrong result.
 
+use std::io::Write;
 use std::thread;
 use std::time::Duration;
 
-use groundwire::rpc::message::{Message, Push, Welcome};
-use groundwire::rpc::{CallError, ClientConfig, Failure};
+use groundwire::net::Conn;
+use groundwire::rpc::message::{MAGIC, MAX_WINDOW, Message, Push, Welcome};
+use groundwire::rpc::{CallError, Client, ClientConfig, Failure};
 
 use crate::by_hand::*;
 
@@ -103,4 +105,48 @@ fn a_server_that_takes_nothing_is_asked_for_nothing() {
     let (client, _server) = by_hand_as(ClientConfig::default(), welcome);
     let error = client.call::<_, ()>("A.B", &()).unwrap_err();
     assert!(matches!(error, CallError::BadArgument(_)), "{error:?}");
+}
+
+#[test]
+fn a_server_gets_no_more_memory_than_a_greeting_takes() {
+    let (ours, mut theirs) = Conn::pair().unwrap();
+    // A welcome of a megabyte is within the limit of messages, and refused by its header.
+    theirs.write_all(&MAGIC).unwrap();
+    theirs.write_all(&(1_u32 << 20).to_le_bytes()).unwrap();
+    let error = Client::over(ours, ClientConfig::default()).unwrap_err();
+    let text = error.to_string();
+    assert!(text.ends_with("the limit is 4096"), "{text}");
+}
+
+#[test]
+fn calls_behind_the_last_one_of_a_goodbye_fail_at_once_and_the_others_are_waited_for() {
+    let (client, mut server) = by_hand(ClientConfig::default());
+    let [first, second] = [(); 2].map(|()| client.start("A.B", &(), None).unwrap());
+    let ids = [(); 2].map(|()| server.call());
+    server.say(|out| out.bare(Message::Goodbye { last: ids[0] }));
+    assert_eq!(
+        second.wait::<u64>(),
+        Err(CallError::Failed(Failure::ShuttingDown))
+    );
+    server.reply(ids[0], 7);
+    assert_eq!(first.wait::<u64>(), Ok(7));
+}
+
+#[test]
+fn a_server_that_claims_a_window_without_end_may_send_no_more_than_the_longest() {
+    let welcome = Welcome {
+        max_frame: 4 << 20,
+        in_flight: 256,
+        window: u32::MAX,
+        nonce: None,
+    };
+    let (client, mut server) = by_hand_as(ClientConfig::default(), welcome);
+    let mut stream = client.stream::<_, u64>("A.S", &(), TIME).unwrap();
+    let id = server.call();
+    let items = 0..=u64::from(2 * MAX_WINDOW);
+    server.say(|out| items.for_each(|n| out.item(id, &n).unwrap()));
+    assert!(!client.is_usable());
+    let error = stream.find_map(Result::err).unwrap().to_string();
+    let why = "more items than were asked for";
+    assert!(error.ends_with(why), "{error}");
 }

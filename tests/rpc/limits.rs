@@ -245,3 +245,36 @@ fn workers_end_with_their_handler() {
         return;
     };
 }
+
+#[test]
+fn calls_that_were_refused_for_want_of_room_are_counted() {
+    let no_place = ServerConfig {
+        in_flight: 0,
+        ..ServerConfig::default()
+    };
+    let no_queue = ServerConfig {
+        workers: 1,
+        queue: 0,
+        ..ServerConfig::default()
+    };
+    let no_bytes = ServerConfig {
+        queue_bytes: 0,
+        ..ServerConfig::default()
+    };
+    for rpc in [no_place, no_queue, no_bytes] {
+        let is_busy = rpc.queue == 0;
+        let world = world_with(rpc, Config::default());
+        let client = world.client();
+        let busy = is_busy.then(|| client.start("Lab.Gate", &("g",), None).unwrap());
+        if is_busy {
+            assert_eq!(world.told(), "began g");
+        }
+        let lab = LabClient(client.clone());
+        assert!(matches!(refused(lab.echo("x")), Failure::Overloaded(_)));
+        let stats: Vec<groundwire::rpc::MethodCount> = client.call("Server.Stats", &()).unwrap();
+        let echo = stats.iter().find(|of| of.name == "Lab.Echo").unwrap();
+        assert_eq!((echo.calls, echo.refused), (0, Some(1)));
+        world.open.send(()).unwrap();
+        drop(busy);
+    }
+}

@@ -109,3 +109,18 @@ fn a_call_to_a_server_that_does_not_greet_ends_in_its_time_for_all_who_wait() {
     // The greeting alone may take ten seconds.
     assert!(begun.elapsed() < Duration::from_secs(5));
 }
+
+#[test]
+fn a_call_whose_next_pause_would_outlast_its_time_says_why_the_last_try_failed() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = closed.local_addr().unwrap().to_string();
+    drop(closed);
+    let mut config = ReconnectConfig {
+        first_pause: Duration::from_secs(4),
+        ..ReconnectConfig::default()
+    };
+    config.client.time = Some(Duration::from_secs(2));
+    let lab = Reconnecting::new(Network::Tcp, &address, config);
+    let error = LabClient(&lab).add(1, 2).unwrap_err().to_string();
+    assert!(error.contains("connection refused"), "{error}");
+}
