@@ -375,3 +375,24 @@ fn a_backend_that_cuts_every_body_is_ejected() {
     }
     assert_eq!(balancer.client().get("/").status(), 503);
 }
+
+#[test]
+fn a_connection_on_which_a_backend_said_too_much_is_not_used_again() {
+    // In one piece with the response, so that it has come when the connection would be kept.
+    let talkative = Backend::saying(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\nmore");
+    let balancer = Balancer::before([&talkative], "keep-alive-time 1h\n");
+    let mut client = balancer.client();
+    for number in 1..=3 {
+        assert_eq!(client.get("/").body, b"ok\n");
+        assert_eq!(talkative.connections(), number);
+    }
+}
+
+#[test]
+fn a_switch_of_protocols_that_nobody_asked_for_is_passed_to_nobody() {
+    let switching = Backend::saying(
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n",
+    );
+    let balancer = Balancer::before([&switching], PATIENT);
+    assert_eq!(balancer.get("/").status(), 502);
+}

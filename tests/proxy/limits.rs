@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use crate::balancer::Balancer;
 use crate::client::Client;
 use crate::scripted::{Backend, OK};
-use crate::support::{connect_from, eventually};
+use crate::support::{PATIENCE, connect_from, eventually};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -208,4 +208,18 @@ fn a_body_above_the_limit_is_told_413_however_it_is_framed() {
         200,
         "the backend is not to blame"
     );
+}
+
+#[test]
+fn a_chunk_that_announces_more_than_the_limit_is_refused_before_it_comes() {
+    let (tell, told) = mpsc::channel();
+    let backend = Backend::start(move |peer| {
+        peer.ended();
+        let _ = tell.send(());
+    });
+    let balancer = Balancer::before([&backend], "max-body 10\n");
+    let mut client = balancer.client();
+    client.say("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nx");
+    assert_eq!(client.answer("POST").status(), 413);
+    told.recv_timeout(PATIENCE).unwrap();
 }

@@ -152,3 +152,16 @@ fn an_introduction_is_passed_on() {
     assert_eq!(client.answer("GET").status(), 200);
     assert!(told.recv_timeout(PATIENCE).unwrap().starts_with(V1));
 }
+
+#[test]
+fn a_client_that_a_trusted_peer_introduces_is_not_trusted_with_it() {
+    let (backend, told) = first_bytes();
+    let balancer = Balancer::before([&backend], &format!("{LISTEN}forwarded-for append\n"));
+    let get = "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 10.9.8.7\r\n\r\n";
+    let mut client = balancer.client();
+    client.say([V1, get.as_bytes()].concat());
+    assert_eq!(client.answer("GET").status(), 200);
+    let heard = String::from_utf8(told.recv_timeout(PATIENCE).unwrap()).unwrap();
+    assert!(!heard.contains("10.9.8.7"), "{heard}");
+    assert!(heard.contains("X-Forwarded-For: 192.0.2.7\r\n"), "{heard}");
+}

@@ -234,3 +234,16 @@ fn the_end_of_time_is_no_overflow() {
     }
     assert_eq!(health.succeeded(Duration::MAX), Some(Change::Back));
 }
+
+#[test]
+fn who_puts_a_backend_back_has_its_ejections_forgotten() {
+    let mut health = ejected();
+    health.admit(s(10));
+    let again = health.failed(s(10));
+    let time = s(20);
+    assert_eq!(again, Some(Change::EjectedAgain { time }));
+    health.enable(s(11));
+    let (failures, time) = (5, s(10));
+    let first = failing(&mut health, 12, 5);
+    assert_eq!(first, Some(Change::Ejected { failures, time }));
+}
