@@ -233,3 +233,35 @@ fn no_cut_or_flipped_snapshot_panics_and_a_refused_one_changes_nothing() {
         }
     }
 }
+
+#[test]
+fn a_snapshot_of_what_no_store_can_hold_is_refused() {
+    let key = |packer: &mut Packer, counts| pack(packer, b"k", b"v", counts);
+    let restored = |revision, counts, change| {
+        let mut packer = Packer::default();
+        packer.number(revision);
+        packer.number(1);
+        key(&mut packer, counts);
+        packer.number(1);
+        packer.number(PUT);
+        key(&mut packer, [change, change, 1]);
+        Machine::default().restore(&packer.end())
+    };
+    assert!(restored(3, [2, 3, 2], 3).is_ok());
+    for (revision, counts, change, what) in [
+        (0, [0, 0, 0], 0, "a revision before the first"),
+        (
+            u64::MAX,
+            [2, 3, 2],
+            u64::MAX,
+            "a revision that etcd has not",
+        ),
+        (3, [2, 4, 2], 3, "a key changed by a revision to come"),
+        (3, [3, 2, 2], 3, "a key changed before it was created"),
+        (3, [2, 3, 0], 3, "a key without a change"),
+        (3, [2, 3, 4], 3, "more changes than revisions"),
+        (3, [2, 3, 2], 2, "a change in the place of another one"),
+    ] {
+        assert!(restored(revision, counts, change).is_err(), "{what}");
+    }
+}
