@@ -8,7 +8,7 @@
 //! Nobody has to agree on the number first. As in etcd those who found a cluster compute it from what
 //! they are founded with: the members, their addresses, and a token that tells clusters apart which
 //! use the same addresses one after the other. A node that joins has none, and takes that of the
-//! first member that calls. It stands in the folder from then on.
+//! first member that calls it by its number. It stands in the folder from then on.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -413,6 +413,28 @@ fn a_node_of_another_cluster_at_the_address_of_a_peer_is_told_nothing() {
     }
 }
 
+/// One wrong digit, and a cluster would have the node that another one waits for.
+#[test]
+fn a_node_that_is_called_by_the_number_of_another_is_not_taken_in() {
+    let (mut wrong, mut right) = (Cluster::new(1), Cluster::new(1));
+    let log = Kept::default();
+    wrong.kill(1);
+    let listener = net::listen(Network::Tcp, &wrong.addresses[&1]).unwrap();
+    let mut config = wrong.config(1, false);
+    config.peers.log = Log::to_writer(Level::Info, Format::Text, Box::new(log.clone()));
+    let node = Node::start(config, listener, &Registry::new());
+    wrong.nodes.insert(1, node.unwrap());
+    let address = right.join(5);
+    wrong.client().add(4, &address, true).unwrap();
+    eventually("it is told", || {
+        let what = "another node at the address of a peer peer=4";
+        log.text()
+            .contains(&format!("{what} why=\"{address} is node 5\""))
+    });
+    right.client().add(5, &address, false).unwrap();
+    assert_eq!(right.id_in_folder(5), right.id_in_folder(1));
+}
+
 /// Each swap that is answered counts once, however often it was sent.
 #[test]
 fn a_counter_counts_what_was_acknowledged_while_leaders_are_killed() {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::{Book, DELIVER, INTRODUCE, PeersConfig};
+use super::{Answer, Book, DELIVER, INTRODUCE, PeersConfig};
 use crate::kv::cluster::{Belonging, ClusterId};
 use crate::net::{Deadline, Network};
 use crate::raft::{Body, Message, NodeId};
@@ -153,7 +153,7 @@ struct Sending {
     client: Option<Client>,
     /// Dials that failed since the last that did not.
     failures: u32,
-    /// The last of them found another cluster's node there.
+    /// The last of them found another node there.
     is_stranger: bool,
     /// When to dial again. Until then messages are dropped.
     retry: Deadline,
@@ -195,13 +195,10 @@ impl Sending {
                 true
             }
             Err(error) => {
-                let is_stranger = matches!(error, Unreached::Stranger(..));
-                if is_stranger && !self.is_stranger {
-                    self.tell(
-                        Level::Warn,
-                        "another cluster at the address of a peer",
-                        &error,
-                    );
+                let stranger = error.stranger();
+                let is_stranger = stranger.is_some();
+                if let (Some(what), false) = (stranger, self.is_stranger) {
+                    self.tell(Level::Warn, what, &error);
                 } else if self.failures == 0 {
                     self.tell(Level::Info, "peer not reached", &error);
                 }
@@ -222,13 +219,19 @@ impl Sending {
         let client = Client::over(conn, self.config.client())?;
         let ours = self.belonging.cluster();
         let own = self.book.address(self.from);
-        let introduction = (self.from, own, ours.map(|ClusterId(number)| number));
+        let introduction = (
+            self.from,
+            self.to,
+            own,
+            ours.map(|ClusterId(number)| number),
+        );
         let time = Some(self.config.unacknowledged);
-        let theirs: Option<u64> = client.call_within(INTRODUCE, &introduction, time)?;
+        let (there, theirs): Answer = client.call_within(INTRODUCE, &introduction, time)?;
         match (ours, theirs.map(ClusterId)) {
             (Some(ours), Some(theirs)) if ours != theirs => {
                 Err(Unreached::Stranger(address, ours, theirs))
             }
+            _ if there != self.to => Err(Unreached::Other(address, there)),
             _ => Ok(client),
         }
     }
@@ -269,6 +272,19 @@ enum Unreached {
     Failed(CallError),
     /// A node of another cluster listens at the address: ours, theirs.
     Stranger(String, ClusterId, ClusterId),
+    /// Another node listens at the address: which.
+    Other(String, NodeId),
+}
+
+impl Unreached {
+    /// What to say where the address is wrong, not the peer away.
+    fn stranger(&self) -> Option<&'static str> {
+        match self {
+            Unreached::Failed(_) => None,
+            Unreached::Stranger(..) => Some("another cluster at the address of a peer"),
+            Unreached::Other(..) => Some("another node at the address of a peer"),
+        }
+    }
 }
 
 impl From<CallError> for Unreached {
@@ -286,6 +302,7 @@ impl Display for Unreached {
                 "{address} is a node of cluster {theirs}, this one of {ours}: \
                  they were founded with other members, addresses or tokens"
             ),
+            Unreached::Other(address, there) => write!(f, "{address} is node {there}"),
         }
     }
 }

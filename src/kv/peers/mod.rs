@@ -10,8 +10,8 @@
 //! is away costs its own thread a dial now and then, and the node nothing.
 //!
 //! *Where a peer listens* stands in the membership; a node that has just been added has none yet,
-//! so each connection begins with `Raft.Introduce`: who calls, where it listens, and to which
-//! [cluster](super::cluster) it belongs. The answer is whose member was reached.
+//! so each connection begins with `Raft.Introduce`: who calls whom, where it listens, and to which
+//! [cluster](super::cluster) it belongs. The answer is who was reached, and whose member that is.
 
 mod link;
 
@@ -30,9 +30,11 @@ use link::Link;
 const DELIVER: &str = "Raft.Deliver";
 const INTRODUCE: &str = "Raft.Introduce";
 
-/// What [`INTRODUCE`] says: who calls, where it listens, to which cluster it belongs, as far as it
-/// knows.
-type Introduction = (NodeId, Option<String>, Option<u64>);
+/// What [`INTRODUCE`] says: who calls whom, where the caller listens, to which cluster it belongs,
+/// as far as it knows.
+type Introduction = (NodeId, NodeId, Option<String>, Option<u64>);
+/// What it is answered: who is there, to which cluster that one belongs.
+type Answer = (NodeId, Option<u64>);
 
 /// The longest address, in bytes: the longest name of the DNS, and a port.
 pub(crate) const MAX_ADDRESS: usize = 260;
@@ -191,7 +193,7 @@ impl Transport for Peers {
         let before: BTreeMap<_, _> = self.links.keys().map(address).collect();
         self.book.lock().members = membership.addresses.clone();
         // One that was removed and is told something once more gets a new link for it. So does one
-        // whose address was wrong: whoever listens there takes what is not for it, and is silent.
+        // whose address was wrong: the old link would go on with it until it is lost.
         self.links.retain(|node, _| {
             let moved = before.get(node) != Some(&self.book.address(*node));
             membership.contains(*node) && !moved
@@ -215,7 +217,13 @@ pub fn service<M: StateMachine>(
         replica.deliver(messages);
         Ok(())
     };
-    let introduce = move |_: &Call<'_>, (node, address, cluster): Introduction| {
+    let introduce = move |_: &Call<'_>, (node, to, address, cluster): Introduction| {
+        let answer =
+            |ours: Option<ClusterId>| -> Answer { (id, ours.map(|ClusterId(number)| number)) };
+        // Whoever looks for another node does not take this one into its cluster.
+        if to != id {
+            return Ok(answer(belonging.cluster()));
+        }
         let theirs = cluster.map(ClusterId);
         let ours = belonging
             .called_by(theirs)
@@ -226,7 +234,7 @@ pub fn service<M: StateMachine>(
         ) {
             book.introduce(node, address);
         }
-        Ok(ours.map(|ClusterId(number)| number))
+        Ok(answer(ours))
     };
     Service::new("Raft")
         .method("Deliver", Traits::default(), deliver)
