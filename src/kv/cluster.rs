@@ -56,8 +56,8 @@ pub struct Belonging {
 enum Known {
     /// The node joins, and nobody has called yet.
     Awaited,
-    /// The folder has a log and says nothing: it is older than the file. Whoever calls is believed,
-    /// as he was then.
+    /// The folder has a log and says nothing: it is older than the file, or the log came from such a
+    /// one. Whoever calls is believed, as he was then.
     Untold,
     /// It belongs to this one.
     To(ClusterId),
@@ -109,11 +109,15 @@ impl Belonging {
     /// the latest.
     pub(super) fn called_by(&self, theirs: Option<ClusterId>) -> io::Result<Option<ClusterId>> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (Known::Awaited, Some(theirs)) = (*known, theirs) {
-            if let Some(note) = &self.note {
-                note.write(&theirs.to_string())?;
+        match (*known, theirs) {
+            (Known::Awaited, Some(theirs)) => {
+                if let Some(note) = &self.note {
+                    note.write(&theirs.to_string())?;
+                }
+                *known = Known::To(theirs);
             }
-            *known = Known::To(theirs);
+            (Known::Awaited, None) => *known = Known::Untold,
+            (Known::To(_) | Known::Untold, _) => {}
         }
         match *known {
             Known::To(ours) => Ok(Some(ours)),
@@ -155,8 +159,8 @@ mod tests {
         let folder = folder.unwrap();
         let read = |is_new| Belonging::read(cluster_note(&folder), is_new).unwrap();
         let joins = read(true);
-        assert_eq!(joins.called_by(None).unwrap(), None);
         assert_eq!(joins.called_by(Some(first)).unwrap(), Some(first));
+        assert_eq!(joins.called_by(None).unwrap(), Some(first));
         assert_eq!(joins.called_by(Some(second)).unwrap(), Some(first));
         assert_eq!(read(false).cluster(), Some(first));
         std::fs::write(folder.join("cluster-id"), "of three\n").unwrap();
@@ -175,5 +179,13 @@ mod tests {
         assert_eq!(untold.called_by(Some(ClusterId(7))).unwrap(), None);
         assert_eq!(untold.cluster(), None);
         std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    /// Nor is who has the log of such a one, though it still runs as the node that waited for it.
+    #[test]
+    fn who_joins_a_cluster_without_a_name_is_not_given_away_either() {
+        let joins = Belonging::to(None);
+        assert_eq!(joins.called_by(None).unwrap(), None);
+        assert_eq!(joins.called_by(Some(ClusterId(7))).unwrap(), None);
     }
 }
