@@ -34,7 +34,10 @@ impl ClusterId {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        u64::from_str_radix(text, 16).ok().map(Self)
+        // A part of a name is the name of another cluster.
+        let is_name = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = u64::from_str_radix(text, 16).ok();
+        number.filter(|_| is_name).map(Self)
     }
 }
 
@@ -163,10 +166,12 @@ mod tests {
         assert_eq!(joins.called_by(None).unwrap(), Some(first));
         assert_eq!(joins.called_by(Some(second)).unwrap(), Some(first));
         assert_eq!(read(false).cluster(), Some(first));
-        std::fs::write(folder.join("cluster-id"), "of three\n").unwrap();
-        let why = Belonging::read(cluster_note(&folder), false).unwrap_err();
-        let expected = "cluster-id: expected 16 hexadecimal digits";
-        assert!(why.to_string().ends_with(expected), "{why}");
+        for torn in ["of three\n", "6dad2e", "+dad2eeecb70e50f\n"] {
+            std::fs::write(folder.join("cluster-id"), torn).unwrap();
+            let why = Belonging::read(cluster_note(&folder), false).unwrap_err();
+            let expected = "cluster-id: expected 16 hexadecimal digits";
+            assert!(why.to_string().ends_with(expected), "{why}");
+        }
         std::fs::remove_dir_all(folder).unwrap();
     }
 
