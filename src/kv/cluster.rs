@@ -110,12 +110,16 @@ impl Belonging {
 
     /// A node of this cluster calls, as it says: which cluster this node belongs to, from now on at
     /// the latest.
-    pub(super) fn called_by(&self, theirs: Option<ClusterId>) -> io::Result<Option<ClusterId>> {
+    pub(super) fn called_by(
+        &self,
+        theirs: Option<ClusterId>,
+    ) -> Result<Option<ClusterId>, StartError> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         match (*known, theirs) {
             (Known::Awaited, Some(theirs)) => {
                 if let Some(note) = &self.note {
-                    note.write(&theirs.to_string())?;
+                    let written = note.write(&theirs.to_string());
+                    written.map_err(note.failed("writing"))?;
                 }
                 *known = Known::To(theirs);
             }

@@ -74,7 +74,7 @@ impl Note {
         File::open(&self.folder)?.sync_all()
     }
 
-    /// The error of a node that cannot start for it.
+    /// The error of a node that cannot start, or cannot be called, for it.
     pub(super) fn failed(&self, doing: &'static str) -> impl FnOnce(io::Error) -> StartError {
         let path = self.path.clone();
         move |cause| StartError::Folder { doing, path, cause }

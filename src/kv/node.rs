@@ -152,6 +152,7 @@ impl Node {
         } else {
             Belonging::read(note, restored.is_new())?
         };
+        let log = config.peers.log.clone();
         let peers = Peers::new(id, config.addresses, belonging.clone(), config.peers);
         let book = peers.book();
         let machine = Sessions::new(
@@ -161,7 +162,7 @@ impl Node {
         let replica = Replica::start(id, config.replica, (storage, restored), machine, peers)
             .map_err(StartError::Thread)?;
         let services = vec![
-            peers::service(id, replica.clone(), book.clone(), belonging),
+            peers::service(id, replica.clone(), book.clone(), belonging, log),
             Server {
                 replica: replica.clone(),
                 book,

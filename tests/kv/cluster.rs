@@ -435,6 +435,28 @@ fn a_node_that_is_called_by_the_number_of_another_is_not_taken_in() {
     assert_eq!(right.id_in_folder(5), right.id_in_folder(1));
 }
 
+#[test]
+fn a_node_that_cannot_note_its_cluster_says_so_and_joins_when_it_can() {
+    let mut cluster = Cluster::new(1);
+    let log = Kept::default();
+    let listener = net::listen(Network::Tcp, "127.0.0.1:0").unwrap();
+    let address = listener.local_addr().to_string();
+    let mut config = cluster.config(2, true);
+    config.peers.log = Log::to_writer(Level::Info, Format::Text, Box::new(log.clone()));
+    let node = Node::start(config, listener, &Registry::new());
+    cluster.nodes.insert(2, node.unwrap());
+    let in_the_way = cluster.data(2).join("cluster-id");
+    fs::create_dir(&in_the_way).unwrap();
+    cluster.client().add(2, &address, true).unwrap();
+    let why = format!("why=\"writing {}: ", in_the_way.display());
+    eventually("it is told", || log.text().contains(&why));
+    fs::remove_dir(&in_the_way).unwrap();
+    cluster.client().put(b"k", b"v").unwrap();
+    let read = || cluster.client().status(&address).unwrap().revision;
+    eventually("it joins", || read() == cluster.status(1).revision);
+    assert_eq!(log.text().matches(&why).count(), 1, "{}", log.text());
+}
+
 /// Each swap that is answered counts once, however often it was sent.
 #[test]
 fn a_counter_counts_what_was_acknowledged_while_leaders_are_killed() {

@@ -16,6 +16,7 @@
 mod link;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -210,6 +211,7 @@ pub fn service<M: StateMachine>(
     replica: Replica<M>,
     book: Book,
     belonging: Belonging,
+    log: Log,
 ) -> Service {
     let deliver = move |_: &Call<'_>, (mut messages,): (Vec<Message>,)| {
         // For another node, which had this address before.
@@ -217,6 +219,7 @@ pub fn service<M: StateMachine>(
         replica.deliver(messages);
         Ok(())
     };
+    let told = AtomicBool::new(false);
     let introduce = move |_: &Call<'_>, (node, to, address, cluster): Introduction| {
         let answer =
             |ours: Option<ClusterId>| -> Answer { (id, ours.map(|ClusterId(number)| number)) };
@@ -225,9 +228,14 @@ pub fn service<M: StateMachine>(
             return Ok(answer(belonging.cluster()));
         }
         let theirs = cluster.map(ClusterId);
-        let ours = belonging
-            .called_by(theirs)
-            .map_err(|error| Failure::Refused(format!("noting its cluster: {error}")))?;
+        let ours = belonging.called_by(theirs).map_err(|error| {
+            // Callers come again and again; what stands in their way is here.
+            if !told.swap(true, Ordering::Relaxed) {
+                let target = format!("node {id}");
+                log.warn(&target, "the cluster cannot be noted", &[("why", &error)]);
+            }
+            Failure::Refused(format!("node {id}: {error}"))
+        })?;
         if let (Some(address), true) = (
             address,
             theirs.is_none() || ours.is_none() || ours == theirs,
