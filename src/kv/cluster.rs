@@ -7,11 +7,13 @@
 //!
 //! Nobody has to agree on the number first. As in etcd those who found a cluster compute it from what
 //! they are founded with: the members, their addresses, and a token that tells clusters apart which
-//! use the same addresses one after the other. A node that joins has none, and takes that of the
+//! use the same addresses one after the other. Who founds one alone draws a number: two machines that
+//! each listen on `0.0.0.0:7301` have the same to say of it otherwise. A node that joins has none, and takes that of the
 //! first member that calls it by its number. It stands in the folder from then on.
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -31,6 +33,11 @@ impl ClusterId {
         let text = lines.collect::<String>() + token;
         let [a, b, c, d, e, f, g, h, ..] = sha256(text.as_bytes());
         Self(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+    }
+
+    /// That of a cluster whose one founder has nobody to agree with.
+    pub(super) fn random() -> Self {
+        Self(RandomState::new().build_hasher().finish())
     }
 
     fn parse(text: &str) -> Option<Self> {

@@ -44,7 +44,7 @@ pub struct NodeConfig {
     /// Where nodes listen, this one included. They found the cluster, if the folder is new and
     /// `joins` is not set; an address here wins over the one that the membership remembers.
     pub addresses: BTreeMap<NodeId, String>,
-    /// Tells the cluster that they found from others with the same addresses. Empty is well.
+    /// Tells the cluster that several found from others with the same addresses. Empty is well.
     pub token: String,
     /// The node is new in a cluster that others have founded: it waits to be added.
     pub joins: bool,
@@ -145,7 +145,10 @@ impl Node {
             if config.addresses.is_empty() {
                 return Err(StartError::NoFounders);
             }
-            let cluster = ClusterId::of(&config.addresses, &config.token);
+            let cluster = match config.addresses.len() {
+                1 => ClusterId::random(),
+                _ => ClusterId::of(&config.addresses, &config.token),
+            };
             let belonging = Belonging::found(note, cluster)?;
             found(&mut storage, &mut restored, &config.addresses)?;
             belonging

@@ -448,19 +448,25 @@ fn a_node_of_another_cluster_is_not_taken_in() {
     assert!(told.contains(&why), "{told}");
     let kept = client(&two.1, &["get", "k"]).assert().success();
     kept.stdout("kept\n");
-    // With the same members at the same address the token is the difference.
-    let peers = |id| ["--peers".to_string(), format!("{id}=127.0.0.1:1")];
-    for (folder, token) in [("3", ""), ("4", ""), ("5", "other")] {
+    // With the same members at the same addresses the token is the difference; who is alone draws.
+    let two = "1=127.0.0.1:1,2=127.0.0.1:2";
+    for (folder, peers, token) in [
+        ("3", two, ""),
+        ("4", two, ""),
+        ("5", two, "other"),
+        ("6", "1=127.0.0.1:1", ""),
+        ("7", "1=127.0.0.1:1", ""),
+    ] {
         let folder = data.path().join(folder).display().to_string();
-        let [option, value] = peers(1);
         let args = ["--id", "1", "--data", &folder, "--listen", "127.0.0.1:0"];
-        let more = [&option, &value, "--cluster-token", token];
+        let more = ["--peers", peers, "--cluster-token", token];
         let server = Running::start("kv-server", &[&args[..], &more].concat());
         server.line().unwrap();
         assert_eq!(server.end_by("TERM").code, Some(0));
     }
     assert_eq!(name("3"), name("4"));
     assert_ne!(name("3"), name("5"));
+    assert_ne!(name("6"), name("7"));
 }
 
 /// The same that a node of ours which is lost costs a watch: a try, and no change.
