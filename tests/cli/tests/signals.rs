@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use groundwire_cli_tests::{
-    Running, Server, announced, ask, connect, eventually, named_pipe, path, signal,
+    Running, Server, announced, ask, connect, eventually, hangups_are_ignored, named_pipe, path,
+    signal,
 };
 
 /// `open(2)`; the number is the same on all but a few old architectures.
@@ -272,6 +273,10 @@ fn a_reader_of_the_log_that_has_stopped_reading_does_not_keep_it_either() {
 #[test]
 fn the_same_signal_twice_at_once_is_one() {
     for name in ["TERM", "HUP"] {
+        if name == "HUP" && hangups_are_ignored() {
+            println!("skipped: started under nohup, which its child respects");
+            continue;
+        }
         let (server, address, held) = stuck("60s");
         server.signal(name);
         eventually("the server listens no more", || {
@@ -286,6 +291,9 @@ fn the_same_signal_twice_at_once_is_one() {
 
 #[test]
 fn a_server_whose_terminal_is_closed_removes_its_socket_file_and_prints_its_totals() {
+    if hangups_are_ignored() {
+        return println!("skipped: started under nohup, which its child respects");
+    }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("socket");
     let server = Server::unix(path.to_str().unwrap(), &[]);
