@@ -16,7 +16,7 @@
 //!    front: there, nothing can come before the next change. Not if a swap waits for the current
 //!    value, or if a compare-and-swap has yet to fail that would not, were this put not where it was.
 //! 5. *An effect that nobody saw and nobody promised is left out*, except to make a
-//!    compare-and-swap fail.
+//!    compare-and-swap fail. For that one is as good as another, so the first is taken.
 //!
 //! If each value is put only once, these leave next to no choice, as Gibbons and Korach ("Testing
 //! shared memories", 1997) found: such histories of any length are judged in nearly linear time.
@@ -122,21 +122,39 @@ impl<'a> Search<'a> {
         let mut kept: Vec<usize> = (0..self.steps.len()).collect();
         // One that is left out may have been the only one to want another.
         let mut before = usize::MAX;
-        while self.differs == 0 && kept.len() < before {
+        while kept.len() < before {
             before = kept.len();
+            // Each that is of use makes a compare-and-swap fail, so there is no use for more; of
+            // puts that nobody can tell apart those that start first can do what the others can.
+            let mut room = self.differs;
             kept.retain(|at| {
                 let step = &self.steps[*at];
-                let seen = match step.effect {
-                    Effect::Becomes(to) | Effect::Swaps(_, to) => !self.words[to].nobody_asks(),
-                    Effect::Holds(_) | Effect::Differs(_) => true,
-                };
-                if step.optional && !seen {
+                let stays = !step.optional
+                    || match step.effect {
+                        Effect::Becomes(to) if self.is_any(to) => {
+                            let stays = room > 0;
+                            room = room.saturating_sub(1);
+                            stays
+                        }
+                        // Whoever fails on the second value has failed on the first.
+                        Effect::Swaps(from, to) => {
+                            !self.words[to].nobody_asks() || self.words[from].differs > 0
+                        }
+                        _ => true,
+                    };
+                if !stays {
                     self.count(*at, Count::Out);
                 }
-                !step.optional || seen
+                stays
             });
         }
         kept
+    }
+
+    /// Whether a value is like any other of which this is true: nobody asks for it, and no
+    /// compare-and-swap failed for want of it.
+    fn is_any(&self, word: Word) -> bool {
+        self.words[word].nobody_asks() && self.words[word].differs == 0
     }
 
     fn run(mut self, limit: u64) -> Found {
@@ -228,8 +246,12 @@ impl<'a> Search<'a> {
     fn choices(&self) -> Vec<usize> {
         let scene = Scene::of(self);
         let mut ranked = Vec::new();
-        for (&(to, is_swap), &at) in &scene.offers {
+        for (&(way, is_swap), &at) in &scene.offers {
             let step = &self.steps[at];
+            let to = match step.effect {
+                Effect::Becomes(to) => to,
+                _ => way,
+            };
             let unwanted = step.optional && self.words[to].nobody_asks();
             if !self.may_leave(at) || (unwanted && !scene.stuck) {
                 continue; // Rules 3 and 5.
@@ -338,10 +360,13 @@ enum Count {
     Out,
 }
 
+/// In place of each value that only makes a compare-and-swap fail, and does so as well as others.
+const ANY: Word = Word::MAX;
+
 /// What stands before us in a configuration.
 struct Scene {
     /// What could change the register, one for each way: the one that must end first (rule 2). A
-    /// swap is another way than a put of the same value.
+    /// swap is another way than a put of the same value; all puts of [`ANY`] value are one way.
     offers: BTreeMap<(Word, bool), usize>,
     /// The gets of other values: how many, and when the first of them must have taken effect.
     waiting: BTreeMap<Word, (usize, u64)>,
@@ -362,6 +387,7 @@ impl Scene {
         for at in search.open() {
             let step = &search.steps[at];
             let way = match step.effect {
+                Effect::Becomes(to) if step.optional && search.is_any(to) => (ANY, false),
                 Effect::Becomes(to) => (to, false),
                 Effect::Swaps(from, to) if from == search.held => {
                     scene.swap_waits = true;

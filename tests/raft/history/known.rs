@@ -179,3 +179,26 @@ fn the_picture_shows_the_few_operations_that_explain_it() {
         .collect();
     assert_eq!(shown.join("\n"), picture);
 }
+
+#[test]
+fn of_writes_that_nobody_saw_one_is_as_good_as_another() {
+    // Each swap fails since a lost put came before it. Which of them did makes no difference; tried
+    // in every order they would take years.
+    let mut history = operations("");
+    for at in 0..200 {
+        history.extend(operations(&format!("{at} 0-? put lost{at}")));
+    }
+    for at in 1..=20 {
+        let (put, swap) = (10 * at, 10 * at + 5);
+        let text = format!("1 {put}-{put} put {at}\n1 {swap}-{swap} cas {at} x no");
+        history.extend(operations(&text));
+    }
+    let limit = 1000;
+    assert!(history::check_within(&history, limit).is_linearizable());
+    history.extend(operations("1 999-999 get 20"));
+    let verdict = history::check_within(&history, limit);
+    assert!(
+        verdict.to_string().starts_with("not linearizable"),
+        "{verdict}"
+    );
+}
