@@ -69,14 +69,35 @@ impl Recording {
         Some(request)
     }
 
-    /// Whether one copy could have answered all of it.
+    /// Whether one copy could have answered all of it. A run that nobody can judge has not passed.
     pub(super) fn judge(&self) -> Checked {
-        match history::check_within(self.operations(), LIMIT) {
-            verdict @ Verdict::NotLinearizable(_) => Err(Broken {
+        self.judge_within(LIMIT)
+    }
+
+    fn judge_within(&self, limit: u64) -> Checked {
+        match history::check_within(self.operations(), limit) {
+            Verdict::Linearizable(_) => Ok(()),
+            verdict @ (Verdict::NotLinearizable(_) | Verdict::Undecided { .. }) => Err(Broken {
                 rule: Rule::Linearizable,
                 how: verdict.to_string(),
             }),
-            Verdict::Linearizable(_) | Verdict::Undecided { .. } => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_nobody_can_judge_has_not_passed() {
+        let mut recording = Recording::default();
+        let (key, value) = ("k".to_owned(), "v".to_owned());
+        recording.begin(0, Duration::ZERO, &Request::Put { key, value });
+        recording.end(0, Duration::ZERO, &Outcome::Done);
+        assert_eq!(recording.judge(), Ok(()));
+        let broken = recording.judge_within(0).expect_err("undecided");
+        let how = "linearizable history: undecided: key \"k\": no order found in 0 steps";
+        assert_eq!(broken.to_string(), how);
     }
 }
