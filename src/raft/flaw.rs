@@ -22,6 +22,8 @@ pub enum Flaw {
     CountRepeatedVotes,
     /// §5.2: a vote counts in its own term only.
     CountVotesOfEarlierTerms,
+    /// §5.1, §5.3: what was acknowledged in an earlier term may be gone.
+    CountAnswersOfEarlierTerms,
     /// §5.4.2, Figure 8: only entries of the current term commit by counting.
     CommitOldTerm,
     /// §5.3: only a real conflict truncates.
@@ -61,13 +63,14 @@ pub enum Flaw {
 impl Flaw {
     /// All of them.
     #[cfg(test)]
-    pub const ALL: [Flaw; 22] = [
+    pub const ALL: [Flaw; 23] = [
         Flaw::VoteNotPersisted,
         Flaw::AnswerBeforeStable,
         Flaw::VoteTwice,
         Flaw::VoteForStaleLog,
         Flaw::CountRepeatedVotes,
         Flaw::CountVotesOfEarlierTerms,
+        Flaw::CountAnswersOfEarlierTerms,
         Flaw::CommitOldTerm,
         Flaw::TruncateOnStaleAppend,
         Flaw::CommitBeyondMatch,

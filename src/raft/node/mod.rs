@@ -337,6 +337,9 @@ impl Node {
                     round: *round,
                 }
             }
+            Body::Appended { matched, round } if self.planted(Flaw::CountAnswersOfEarlierTerms) => {
+                return self.appended(message.from, *matched, *round);
+            }
             Body::Vote { ballot, granted }
                 if self.planted(Flaw::CountVotesOfEarlierTerms) && *granted =>
             {

@@ -19,6 +19,22 @@ duration 3s
 weather delay 10ms..120ms duplicate 30% reorder 60%
 ";
 
+/// A leader writes what only one other node acknowledges, loses it with its office, and leads again
+/// while some of the answers are still under way.
+const LATE_ANSWERS: &str = "
+nodes 5
+duration 3s
+timeouts 50ms..100ms heartbeat 20ms
+weather delay 1ms..20ms duplicate 50% reorder 50%
+clients 32 keys 4 pause 1ms..5ms mix get 0 put 1
+at 700ms transfer 1
+at 1s isolate 1 2
+at 1200ms heal
+at 1200ms transfer 1
+at 1600ms transfer 1
+at 1700ms transfer 1
+";
+
 /// A leader is cut off and stands still while another is elected; clients find it when it wakes.
 const LATE_READS: &str = "
 nodes 3
@@ -59,6 +75,7 @@ at 1s restart 1
 fn scenario(flaw: Flaw, seed: u64) -> Scenario {
     let text = match flaw {
         Flaw::CountVotesOfEarlierTerms => LATE_VOTES,
+        Flaw::CountAnswersOfEarlierTerms => LATE_ANSWERS,
         Flaw::ReadByEarlierRound => LATE_READS,
         Flaw::MembershipNotUndone => LOST_CHANGE,
         Flaw::SnapshotKeepsLog => LONG_WRONG_LOG,

@@ -28,6 +28,7 @@ fn keeps_promise(shown: Flaw, planted: Option<Flaw>) -> bool {
         Flaw::VoteForStaleLog => committed_entries_outlive_an_election(planted),
         Flaw::CountRepeatedVotes => three_of_five_elect(planted),
         Flaw::CountVotesOfEarlierTerms => votes_of_the_own_term_elect(planted),
+        Flaw::CountAnswersOfEarlierTerms => answers_of_the_own_term_commit(planted),
         Flaw::CommitOldTerm => figure_8(false, planted).0.agree(),
         Flaw::TruncateOnStaleAppend => what_was_acknowledged_stays(planted),
         Flaw::CommitBeyondMatch => the_leaders_entry_is_applied(planted),
@@ -129,6 +130,13 @@ fn votes_of_the_own_term_elect(flaw: Option<Flaw>) -> bool {
     }
     cluster.hear(1, 2, 2, vote(Ballot::Real, true));
     cluster.role(1) == RoleName::Candidate
+}
+
+/// What node 2 had acknowledged to node 1 when it led before, and has no longer, perhaps.
+fn answers_of_the_own_term_commit(flaw: Option<Flaw>) -> bool {
+    let mut cluster = leader_alone(flaw, 1, &[1]);
+    cluster.hear(1, 2, 1, appended(2, 0));
+    cluster.commit(1) == 0
 }
 
 /// A message of one entry comes late, when two more were acknowledged.
