@@ -218,3 +218,28 @@ fn whatever_is_repeated_and_reordered_each_command_is_done_once() {
         }
     }
 }
+
+#[test]
+fn the_bytes_of_replies_are_counted_across_a_snapshot_and_the_end_of_a_session() {
+    let mut diary = diary(9, 999);
+    for index in [1, 2] {
+        diary.answer(index, Request::Register);
+    }
+    diary.answer(3, command(1, 1, 1, "a"));
+    diary.answer(4, command(2, 1, 1, "b"));
+    let mut restored = super::tests::diary(9, 999);
+    restored.restore(&diary.snapshot()).unwrap();
+    for mut diary in [diary, restored] {
+        assert_eq!(diary.reply_bytes, 3);
+        diary.answer(5, Request::End { client: 1 });
+        assert_eq!(diary.reply_bytes, 2);
+    }
+}
+
+#[test]
+fn a_reply_beyond_the_limit_does_not_end_its_own_session() {
+    let mut diary = diary(9, 1);
+    diary.answer(1, Request::Register);
+    assert_eq!(diary.answer(2, command(1, 1, 1, "abc")), reply("abc"));
+    assert_eq!(diary.answer(3, command(1, 1, 1, "abc")), reply("abc"));
+}
