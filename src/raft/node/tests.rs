@@ -9,6 +9,8 @@ mod flaws;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
+mod handover;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod log;
@@ -26,7 +28,7 @@ mod words;
 use std::time::Duration;
 
 use super::*;
-use crate::raft::Command;
+use crate::raft::{Command, Membership};
 use cluster::Cluster;
 
 impl Node {
@@ -91,6 +93,7 @@ fn a_node_is_added_as_a_learner_then_through_joint_consensus() {
     let status = cluster.node(4).status();
     assert_eq!(status.membership.voters, [1, 2, 3, 4].into());
     assert!(!status.membership.is_joint());
+    assert_eq!(status.membership.learners, [].into(), "no more");
     assert_eq!(cluster.commands(4).len(), 300);
     assert!(cluster.accepted.iter().any(|accepted| accepted.0 == 9));
     let joint = cluster
@@ -98,6 +101,11 @@ fn a_node_is_added_as_a_learner_then_through_joint_consensus() {
         .iter()
         .any(|(_, event)| matches!(event, Event::Members(members) if members.is_joint()));
     assert!(joint);
+    // Nothing of it is left when it leaves.
+    cluster.change(1, crate::raft::Change::Remove { node: 4 });
+    cluster.pass(Duration::from_secs(1));
+    let members = cluster.node(1).status().membership;
+    assert_eq!(members, Membership::of([1, 2, 3]));
 }
 
 #[test]

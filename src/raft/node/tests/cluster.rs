@@ -119,6 +119,13 @@ impl Cluster {
         self.collect(id);
     }
 
+    /// Several things happen to a node before its output is taken.
+    pub fn batch(&mut self, id: NodeId, inputs: impl IntoIterator<Item = Input>) {
+        let (now, node) = (self.now, self.nodes.get_mut(&id).expect("a node"));
+        inputs.into_iter().for_each(|input| node.step(now, input));
+        self.collect(id);
+    }
+
     /// One message for a node; what it says to it.
     pub fn hear(&mut self, to: NodeId, from: NodeId, term: Term, body: Body) -> Vec<Message> {
         self.messages.clear();

@@ -187,7 +187,14 @@ fn votes_of_earlier_terms_and_of_other_roles_are_dropped() {
         RoleName::Follower,
         "nobody asked in term 2"
     );
+    let mut cluster = Cluster::alone(2, &[1]);
     cluster.time_out(1);
+    cluster.hear(1, 2, 2, vote(Ballot::Pre, true));
+    assert_eq!(
+        cluster.role(1),
+        RoleName::PreCandidate,
+        "an earlier campaign"
+    );
     cluster.hear(1, 2, 3, vote(Ballot::Pre, true));
     assert_eq!((cluster.role(1), cluster.term(1)), (RoleName::Candidate, 3));
     for (term, ballot) in [(2, Ballot::Real), (3, Ballot::Pre), (4, Ballot::Pre)] {
@@ -441,4 +448,51 @@ fn a_removed_node_that_times_out_disturbs_nobody() {
         RoleName::PreCandidate,
         "it never heard of it"
     );
+}
+
+#[test]
+fn a_leader_hears_itself_and_gives_way_to_a_later_term_only_when_it_hands_over() {
+    let mut cluster = Cluster::leader_alone(1, &[1]);
+    for ballot in [Ballot::Pre, Ballot::Real] {
+        assert_eq!(cluster.hear(1, 3, 9, request(ballot, (9, 8))), []);
+        assert_eq!((cluster.leaders(), cluster.term(1)), (vec![1], 2));
+    }
+    let transfer = request(Ballot::Transfer, (9, 8));
+    assert!(granted(&cluster.hear(1, 3, 9, transfer)));
+    assert_eq!(cluster.leaders(), []);
+}
+
+#[test]
+fn a_pre_vote_is_refused_in_a_term_in_which_the_vote_is_given() {
+    let mut cluster = Cluster::alone(2, &[1]);
+    assert!(granted(&cluster.hear(
+        1,
+        2,
+        3,
+        request(Ballot::Real, (1, 1))
+    )));
+    for (from, term, expected) in [(3, 3, false), (2, 3, true), (3, 4, true)] {
+        let answer = cluster.hear(1, from, term, request(Ballot::Pre, (1, 1)));
+        assert_eq!(granted(&answer), expected, "{from} in term {term}");
+    }
+}
+
+#[test]
+fn a_second_leader_of_a_term_is_not_followed() {
+    let mut cluster = Cluster::alone(1, &[1]);
+    cluster.hear(1, 2, 1, append((1, 1), &[], 0));
+    assert_eq!(cluster.hear(1, 3, 1, append((1, 1), &[1], 0)), []);
+    assert_eq!(cluster.node(1).status().leader, Some(2));
+    assert_eq!(cluster.terms(1), [1]);
+}
+
+#[test]
+fn time_does_not_go_back() {
+    let mut cluster = Cluster::alone(1, &[1]);
+    let now = Duration::from_secs(9);
+    for time in [now, Duration::ZERO] {
+        cluster.now = time;
+        cluster.hear(1, 2, 1, append((1, 1), &[], 0));
+        assert!(cluster.node(1).deadline() > now, "at {time:?}");
+    }
 }

@@ -138,6 +138,9 @@ fn no_change_before_the_leader_has_committed_an_entry_of_its_own_term() {
     cluster.hear(1, 2, 2, appended(2, 0));
     cluster.change(1, learn(4));
     assert_eq!(cluster.refused.pop(), None);
+    cluster.change(1, learn(5));
+    let refused = Some((9, Refusal::ChangeUnderWay));
+    assert_eq!(cluster.refused.pop(), refused, "nor before that");
 }
 
 #[test]

@@ -251,3 +251,31 @@ fn too_much_that_waits_is_refused_and_room_comes_with_commitment() {
     cluster.hear(1, 2, 2, appended(4, 0));
     assert_eq!(cluster.node(1).refusal(), None);
 }
+
+#[test]
+fn answers_of_an_earlier_term_match_nothing_and_confirm_nothing() {
+    // Node 1 may have led in that term, too, and given up entries since that were acknowledged.
+    let mut cluster = Cluster::leader_alone(1, &[1]);
+    cluster.hear(1, 2, 1, appended(2, 0));
+    assert_eq!(cluster.node(1).status().matched, [(2, 0), (3, 0)]);
+    cluster.hear(1, 2, 2, appended(2, 0));
+    assert_eq!(cluster.commit(1), 2);
+    cluster.read(1, 1);
+    let conflict = Body::Conflict {
+        previous_index: 1,
+        term: None,
+        first_index: 1,
+        round: 1,
+    };
+    let received = Body::SnapshotReceived {
+        last_index: 9,
+        offset: 0,
+        round: 1,
+    };
+    for body in [appended(2, 1), conflict, received] {
+        assert_eq!(cluster.hear(1, 2, 1, body.clone()), [], "{body:?}");
+        assert_eq!(cluster.reads, [], "{body:?}");
+    }
+    cluster.hear(1, 2, 2, appended(2, 1));
+    assert_eq!(cluster.reads, [(1, 1)]);
+}
