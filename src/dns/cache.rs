@@ -282,6 +282,24 @@ mod tests {
     }
 
     #[test]
+    fn a_name_denied_behind_an_alias_is_denied_without_the_alias() {
+        let mut cache = cache();
+        let ttl = Some(30);
+        let mut denied = answer("alias.example", Ending::NoSuchName { ttl });
+        denied.name = Name::parse("gone.example").unwrap();
+        let data = Data::Cname(denied.name.clone());
+        let alias = Record::new(denied.question.name.clone(), 60, data);
+        denied.aliases.push(alias);
+        cache.put(&denied, seconds(0));
+        let aliases = |text: &str| {
+            let kept = cache.get(&question(text, RecordType::A), seconds(1));
+            kept.unwrap().aliases.len()
+        };
+        let seen = ["alias.example", "gone.example", "www.gone.example"].map(aliases);
+        assert_eq!(seen, [1, 0, 0]);
+    }
+
+    #[test]
     fn no_such_record_counts_for_its_type_only_and_without_soa_nothing_is_kept() {
         let mut cache = cache();
         let ttl = Some(30);
@@ -337,6 +355,13 @@ mod tests {
             assert!(small.octets() <= 10 * one);
         }
         assert!(small.len() > 5, "{}", small.len());
+        // What no cache of this size could hold drops nothing of what it holds.
+        let (before, long) = (small.len(), "x".repeat(63));
+        let large = |_| found("y", 60).records()[0].clone();
+        let mut answer = found(&format!("{long}.{long}"), 60);
+        answer.ending = Ending::Records((0..1_000).map(large).collect());
+        small.put(&answer, seconds(0));
+        assert_eq!(small.len(), before);
         let mut none = Cache::new(0, 100_000);
         none.put(&found("a", 60), seconds(0));
         assert!(none.is_empty());

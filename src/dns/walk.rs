@@ -171,6 +171,16 @@ mod tests {
     }
 
     #[test]
+    fn only_the_servers_of_the_zone_that_is_referred_to_are_taken() {
+        let mut message = referral("lab.example", &["ns.lab.example"], &[]);
+        let others = referral("other.example", &["ns.other.example"], &[]);
+        message.authorities.extend(others.authorities);
+        let read = Referral::read(&message, &name("www.lab.example"), &name("example")).unwrap();
+        let servers: Vec<&Name> = read.servers.iter().map(|(server, _)| server).collect();
+        assert_eq!(servers, [&name("ns.lab.example")]);
+    }
+
+    #[test]
     fn root_hints_are_read_from_ianas_file_and_our_own_list() {
         let file = ";  comment 1 A 192.0.2.66\n\
                     .                        3600000      NS    A.ROOT-SERVERS.NET.\n\

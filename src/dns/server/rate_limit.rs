@@ -196,6 +196,15 @@ mod tests {
     }
 
     #[test]
+    fn after_a_reply_that_was_sent_the_first_too_many_is_dropped_again() {
+        let mut limit = limit(1);
+        for second in [0, 10, 20] {
+            let seen = burst(&mut limit, second * 1_000, "192.0.2.1", 2);
+            assert_eq!(seen, [1, 0, 1], "at {second} s");
+        }
+    }
+
+    #[test]
     fn neighbours_share_an_account_and_strangers_do_not() {
         for (one, other, shared) in [
             ("192.0.2.1", "192.0.2.255", true),
