@@ -481,6 +481,12 @@ mod tests {
     }
 
     #[test]
+    fn a_message_is_one_line_of_text_whatever_is_in_it() {
+        let shown = line(Format::Text, "a\nINFO forged \u{1b}[31m", &[]);
+        assert_eq!(shown, "INFO  test a\\nINFO forged \\u001b[31m");
+    }
+
+    #[test]
     fn json_escapes_what_would_break_it() {
         let shown = line(Format::Json, "a \"b\"\\", &[("k", &"x\ny\u{7f}")]);
         let expected = r#""level":"info","target":"test","message":"a \"b\"\\","k":"x\ny\u007f"}"#;

@@ -126,6 +126,22 @@ mod tests {
     }
 
     #[test]
+    fn labels_in_another_order_are_the_same_labels() {
+        let mut page = Scrape::default();
+        page.gauge("a", "A.", &[("x", "1"), ("y", "2")], 1);
+        page.gauge("a", "A.", &[("y", "2"), ("x", "1")], 2);
+        assert_eq!(page.families()[0].series.len(), 1);
+    }
+
+    #[test]
+    #[should_panic(expected = "another help text")]
+    fn a_collector_with_another_help_text_is_a_programmers_error() {
+        let mut page = Scrape::default();
+        page.counter("a", "A.", &[], 1);
+        page.counter("a", "B.", &[], 1);
+    }
+
+    #[test]
     #[should_panic(expected = "another kind")]
     fn a_collector_with_another_kind_is_a_programmers_error() {
         let mut page = Scrape::default();
