@@ -31,6 +31,38 @@ fn kept_connections_that_a_backend_has_closed_cost_no_request() {
 }
 
 #[test]
+fn when_one_kept_connection_was_stale_the_request_goes_on_a_new_one() {
+    let (tell, told) = mpsc::channel();
+    // Each connection is good for one request, and does not say so before the second.
+    let backend = Backend::start(move |peer| {
+        if peer.request().is_some() {
+            let (go, gate) = mpsc::channel();
+            let _ = tell.send(go);
+            let _ = gate.recv_timeout(PATIENCE);
+            peer.say(OK);
+            peer.request();
+        }
+    });
+    let balancer = Balancer::before([&backend], "retries 0\nmax-failures 0\n");
+    let mut clients: Vec<_> = (0..4).map(|_| balancer.client()).collect();
+    let mut gates = Vec::new();
+    for client in &mut clients {
+        client.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        gates.push(told.recv_timeout(PATIENCE).unwrap());
+    }
+    gates.iter().for_each(|gate| gate.send(()).unwrap());
+    for client in &mut clients {
+        assert_eq!(client.answer("GET").status(), 200);
+    }
+    // Four are kept now.
+    clients[0].say("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let gate = told.recv_timeout(PATIENCE).expect("a fifth connection");
+    gate.send(()).unwrap();
+    assert_eq!(clients[0].answer("GET").status(), 200);
+    assert_eq!(backend.connections(), 5);
+}
+
+#[test]
 fn a_post_whose_connection_ends_without_a_reply_is_not_sent_again() {
     for kept in [false, true] {
         let posts = Arc::new(AtomicUsize::new(0));

@@ -1,5 +1,8 @@
 //! What a pool in the place of another one knows.
 
+use std::io::{ErrorKind, Read};
+use std::net::TcpListener;
+
 use super::*;
 use crate::net::{Destination, Network};
 
@@ -284,4 +287,49 @@ fn a_trial_whose_client_leaves_is_followed_by_another_one_at_once() {
     next.failed();
     drop(next);
     assert!(pool.standings()[0].until.is_some(), "it is not ejected");
+}
+
+#[test]
+fn a_place_that_is_free_is_for_who_waits_and_not_for_who_has_just_come() {
+    let pool = old(&[member(1, 1)], |config| config.queue = 0);
+    // Somebody waits who was told that there is a place, and has not taken it yet.
+    pool.lock().line.push(Waiting {
+        ticket: 7,
+        tried_some: false,
+    });
+    let newcomer = pool.take(0, &[]).map(drop);
+    assert!(matches!(newcomer, Err(NoBackend::QueueFull)));
+    pool.lock().line.clear();
+    assert!(pool.take(0, &[]).is_ok());
+}
+
+#[test]
+fn a_second_attempt_is_no_request_to_the_budget_of_retries() {
+    let pool = old(&[member(1, 1), member(2, 1)], |config| {
+        config.retry.budget_percent = 100;
+        config.retry.budget_per_second = 0;
+    });
+    let first = pool.take(0, &[]).ok().unwrap();
+    let second = pool.take(0, std::slice::from_ref(&first.backend));
+    assert!(second.is_ok() && pool.may_spend_retry());
+    assert!(!pool.may_spend_retry(), "one request, one retry");
+}
+
+#[test]
+fn idle_connections_of_a_backend_that_has_gone_are_closed() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let pool = old(&[member(port, 1)], |_| ());
+    // A request that is under way keeps the backend, but not the others' connections.
+    let lease = pool.take(0, &[]).ok().unwrap();
+    lease.backend.connect(true, true).unwrap().keep();
+    let (mut peer, _) = listener.accept().unwrap();
+    peer.set_nonblocking(true).unwrap();
+    let open = peer.read(&mut [0]).map_err(|error| error.kind());
+    assert_eq!(open, Err(ErrorKind::WouldBlock));
+    pool.set_members(Vec::new());
+    peer.set_nonblocking(false).unwrap();
+    peer.set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    assert_eq!(peer.read(&mut [0]).unwrap(), 0);
 }
