@@ -81,3 +81,30 @@ impl Default for Config {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_holds_those_that_are_served_and_those_that_wait() {
+        let most = |mode, max_connections| {
+            let config = Config {
+                mode,
+                max_connections,
+                ..Config::default()
+            };
+            config.most_at_once()
+        };
+        let pool = |workers, queue| Mode::Pool { workers, queue };
+        for (mode, max_connections, wanted) in [
+            (Mode::Serial, 100, 1),
+            (Mode::Threads, 100, 100),
+            (pool(4, 16), 100, 20),
+            (pool(4, 16), 10, 10),
+            (pool(4, usize::MAX), 100, 100),
+        ] {
+            assert_eq!(most(mode, max_connections), wanted, "{mode:?}");
+        }
+    }
+}
