@@ -260,6 +260,23 @@ fn a_watch_that_waits_outlasts_any_number_of_changes_of_other_keys() {
 }
 
 #[test]
+fn a_node_that_knows_no_leader_does_not_let_who_watches_wait() {
+    let mut cluster = Cluster::new(3);
+    let node = cluster.leader();
+    for other in (1..=3).filter(|id| *id != node) {
+        cluster.kill(other);
+    }
+    eventually("it leads nobody", || {
+        cluster.nodes[&node].replica().leader().is_none()
+    });
+    let conn = net::dial(Network::Tcp, &cluster.addresses[&node]).unwrap();
+    let client = rpc::Client::over(conn, rpc::ClientConfig::default()).unwrap();
+    let all = Keys::Prefix(Vec::new());
+    let told = KvClient(client).changes(all, 1, 5_000).unwrap();
+    assert_eq!(told, Err(Problem::Elsewhere(None)));
+}
+
+#[test]
 fn what_no_message_between_nodes_could_carry_does_not_get_into_the_log() {
     let cluster = Cluster::new(3);
     let leader = cluster.leader();
