@@ -166,7 +166,7 @@ impl Method {
             }
         };
         self.stats.failed.inc();
-        // What a panic left half-written.
+        // A panic behind the reply (a result that panics as it is dropped) has left it here.
         answer.frames.truncate(begun);
         answer.refuse(&failure);
     }

@@ -16,7 +16,7 @@
 //! | 28 another protocol or version | `garbage_instead_of_a_greeting_ends_within_the_first_read`, `ends::peers_of_other_protocols_are_told_apart_in_both_directions` |
 
 use std::io::{Read, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use groundwire::net::{Conn, Deadline};
 use groundwire::rpc::ServerConfig;
@@ -400,4 +400,32 @@ fn a_call_that_was_taken_back_before_its_turn_is_not_run() {
     assert_eq!(first.wait::<String>().unwrap(), "first");
     assert_eq!(world.told(), "began last");
     assert_eq!(last.wait::<String>().unwrap(), "last");
+}
+
+#[test]
+fn a_call_whose_time_is_over_before_its_turn_is_not_run() {
+    let rpc = ServerConfig {
+        workers: 1,
+        ..ServerConfig::default()
+    };
+    let world = world_with(rpc, Config::default());
+    let client = world.client();
+    let first = client.start("Lab.Gate", &("first",), None).unwrap();
+    assert_eq!(world.told(), "began first");
+    // Nobody waits for it here, so nobody takes it back.
+    let moment = Duration::from_millis(1);
+    let late = client.start("Lab.Gate", &("late",), Some(moment));
+    let last = client.start("Lab.Gate", &("last",), None).unwrap();
+    // The server knows of it once it has answered this, so its time is over a moment later.
+    let lab = LabClient(client);
+    lab.add(1, 2).unwrap();
+    let known = Instant::now();
+    while known.elapsed() <= moment {
+        lab.add(1, 2).unwrap();
+    }
+    (0..3).for_each(|_| world.open.send(()).unwrap());
+    assert_eq!(first.wait::<String>().unwrap(), "first");
+    assert_eq!(world.told(), "began last");
+    assert_eq!(last.wait::<String>().unwrap(), "last");
+    assert!(late.and_then(|late| late.wait::<String>()).is_err());
 }

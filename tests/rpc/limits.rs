@@ -11,7 +11,7 @@ use groundwire::rpc::{
 };
 use groundwire::server::{Config, Server};
 use groundwire::telemetry::{Format, Level, Log};
-use groundwire::wire::Limits;
+use groundwire::wire::{Encode, Limits, Writer};
 
 use crate::hostile::{call, greeted};
 use crate::support::{Kept, eventually, eventually_blocked};
@@ -227,6 +227,39 @@ fn a_panic_that_carries_another_one_fails_its_own_call_only() {
         assert_eq!(refused(slow), Failure::Panicked);
         assert_eq!(client.call::<_, u8>("Evil.Fine", &()).unwrap(), 7);
     }
+    drop(client);
+    serving.join().unwrap().unwrap();
+}
+
+/// A result that is written, and then panics.
+struct Falls;
+
+impl Encode for Falls {
+    fn encode(&self, writer: &mut Writer) {
+        7_u8.encode(writer);
+    }
+}
+
+impl Drop for Falls {
+    fn drop(&mut self) {
+        panic!("behind the reply");
+    }
+}
+
+#[test]
+fn a_panic_behind_the_reply_takes_the_reply_back() {
+    let service = Service::new("Falls").method("Late", Traits::default(), |_, ()| Ok(Falls));
+    let (ours, theirs) = Conn::pair().unwrap();
+    let server = Server::new(
+        Config::default(),
+        RpcHandler::new(ServerConfig::default(), vec![service]),
+    );
+    let serving = thread::spawn(move || server.serve_conn(theirs));
+    let client = Client::over(ours, ClientConfig::default()).unwrap();
+    assert_eq!(
+        refused(client.call::<_, u8>("Falls.Late", &())),
+        Failure::Panicked
+    );
     drop(client);
     serving.join().unwrap().unwrap();
 }

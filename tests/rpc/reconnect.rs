@@ -1,10 +1,10 @@
 //! A client that connects again.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use groundwire::net::Network;
-use groundwire::rpc::{CallError, ReconnectConfig, Reconnecting, ServerConfig};
+use groundwire::net::{Conn, Dialer, ListenConfig, Network};
+use groundwire::rpc::{CallError, ClientConfig, ReconnectConfig, Reconnecting, ServerConfig};
 use groundwire::server::Config;
 
 use crate::world::*;
@@ -123,4 +123,38 @@ fn a_call_whose_next_pause_would_outlast_its_time_says_why_the_last_try_failed()
     let lab = Reconnecting::new(Network::Tcp, &address, config);
     let error = LabClient(&lab).add(1, 2).unwrap_err().to_string();
     assert!(error.contains("connection refused"), "{error}");
+}
+
+#[test]
+fn connecting_takes_no_longer_than_the_call_may() {
+    let config = ListenConfig {
+        backlog: 0,
+        ..ListenConfig::default()
+    };
+    let full = config.listen(Network::Tcp, "127.0.0.1:0").unwrap();
+    let address = full.local_addr().to_string();
+    let hasty = Dialer {
+        timeout: Some(Duration::from_millis(200)),
+        ..Dialer::default()
+    };
+    // Until the kernel answers no more.
+    let dial = |_| hasty.dial(Network::Tcp, &address).ok();
+    let held: Vec<Conn> = (0..100).map_while(dial).collect();
+    assert!(held.len() < 100, "the backlog never fills");
+    let patient = ReconnectConfig {
+        dialer: Dialer {
+            timeout: Some(Duration::from_secs(60)),
+            ..Dialer::default()
+        },
+        client: ClientConfig {
+            time: Some(Duration::from_millis(100)),
+            ..ClientConfig::default()
+        },
+        ..quick()
+    };
+    let lab = LabClient(Reconnecting::new(Network::Tcp, &address, patient));
+    let begun = Instant::now();
+    let error = lab.add(1, 2).unwrap_err();
+    assert!(error.not_run(), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(30));
 }
