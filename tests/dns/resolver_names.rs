@@ -4,6 +4,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use groundwire::dns::data::{Mx, Srv};
 use groundwire::dns::{
@@ -417,4 +418,14 @@ fn names_that_are_none_are_refused_before_anybody_is_asked() {
     }
     let nobody = resolver.lookup(&question("www.example")).unwrap_err();
     assert!(matches!(nobody, Failure::NoAnswer { tries, .. } if tries.is_empty()));
+}
+
+#[test]
+fn a_deadline_without_end_is_a_long_one() {
+    let resolver = Resolver::new(ResolverConfig {
+        deadline: Duration::MAX,
+        ..ResolverConfig::default()
+    });
+    let found = resolver.search_each("localhost", &[RecordType::A]).unwrap();
+    assert!(found[0].is_ok());
 }
