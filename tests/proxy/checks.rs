@@ -1,5 +1,6 @@
 //! Active health checks of backends that fail, hang, come back, come and go.
 
+use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,9 +11,11 @@ use groundwire::proxy::health::State;
 use groundwire::proxy::proxy_protocol::Version;
 use groundwire::proxy::{Pool, checks};
 use groundwire::server::Stopper;
+use groundwire::sys::process::{descriptor_limit, set_descriptor_limit};
 use groundwire::telemetry::{Format, Level, Log};
 
-use crate::support::{Kept, PATIENCE, eventually, listener};
+use crate::scripted::Backend;
+use crate::support::{Kept, PATIENCE, count_of, eventually, in_own_process, listener};
 use crate::world::{Origin, member, pool, standing, state};
 
 const TIMEOUT: Duration = Duration::from_millis(300);
@@ -145,6 +148,56 @@ fn the_log_says_why_a_check_failed() {
     stopper.stop();
     thread.join().unwrap();
     assert_eq!(standing(&pool, &origin.address).active, 0);
+}
+
+#[test]
+fn a_body_without_end_does_not_fail_a_check() {
+    let endless = Backend::start(|peer| {
+        peer.request();
+        if peer.say(b"HTTP/1.1 200 OK\r\n\r\n") {
+            while peer.say(&[b'x'; 4096]) {}
+        }
+    });
+    let pool = pool(config(), &[&endless.address]);
+    let backend = standing(&pool, &endless.address).backend;
+    while state(&pool, &endless.address) != State::Down {
+        pool.checked(&backend, Err(&"it was not ready"));
+    }
+    checked(&pool, || {
+        eventually("it is back", || state(&pool, &endless.address) == State::Up);
+    });
+}
+
+#[test]
+fn a_check_for_which_a_descriptor_is_missing_says_nothing_about_the_backend() {
+    const NAME: &str =
+        "checks::a_check_for_which_a_descriptor_is_missing_says_nothing_about_the_backend";
+    if in_own_process(NAME, &[]).is_some() {
+        return;
+    }
+    let (_listener, address) = listener();
+    let mut config = config();
+    config.health.fall = 1;
+    let pool = pool(config, &[&address]);
+    let kept = Kept::default();
+    let log = Log::to_writer(Level::Debug, Format::Text, Box::new(kept.clone()));
+    let old = descriptor_limit().unwrap();
+    set_descriptor_limit(count_of("fd") as u64 + 8).unwrap();
+    let open = |_| File::open("/dev/null").ok();
+    let all: Vec<File> = (0..100).map_while(open).collect();
+    assert!(all.len() < 100, "there is a limit");
+    let stopper = Stopper::new();
+    let thread = checks::start(pool.clone(), log, stopper.clone()).unwrap();
+    // The first is over when the second is told of.
+    eventually("two checks have failed", || {
+        kept.text().matches("too many open files").count() >= 2
+    });
+    let found = state(&pool, &address);
+    stopper.stop();
+    thread.join().unwrap();
+    drop(all);
+    set_descriptor_limit(old).unwrap();
+    assert_eq!(found, State::Up, "{}", kept.text());
 }
 
 #[test]
