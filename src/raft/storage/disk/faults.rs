@@ -1,6 +1,6 @@
-//! Faults of the disk, planted by tests: the call at which one happens, and which.
+//! Faults of the disk, planted by tests: the call at which one happens, and which. The calls are told.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind};
 
 /// What goes wrong.
@@ -17,6 +17,8 @@ pub enum Fault {
 thread_local! {
     /// Calls until the fault, and which.
     static PLANTED: Cell<Option<(usize, Fault)>> = const { Cell::new(None) };
+    /// The calls since they were last asked for.
+    static CALLS: RefCell<Vec<&'static str>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The call after the next `calls` has this fault.
@@ -29,8 +31,14 @@ pub fn heal() -> bool {
     !matches!(PLANTED.take(), None | Some((0, Fault::Dead)))
 }
 
+/// What this thread has called since it last asked.
+pub fn calls() -> Vec<&'static str> {
+    CALLS.take()
+}
+
 /// One call of this thread.
-pub fn attempt() -> io::Result<()> {
+pub fn attempt(call: &'static str) -> io::Result<()> {
+    CALLS.with_borrow_mut(|calls| calls.push(call));
     let Some((calls, fault)) = PLANTED.get() else {
         return Ok(());
     };

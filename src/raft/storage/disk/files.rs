@@ -110,7 +110,7 @@ impl Folder {
     }
 
     fn write_new(&self, path: &Path, parts: &[&[u8]]) -> io::Result<File> {
-        attempt()?;
+        attempt("write")?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(true);
         let file = options.mode(0o600).open(path)?;
@@ -119,7 +119,7 @@ impl Folder {
             write_at(&file, part, at)?;
             at += part.len() as u64;
         }
-        attempt()?;
+        attempt("sync")?;
         file.sync_all()?;
         Ok(file)
     }
@@ -133,7 +133,7 @@ impl Folder {
     pub fn put_in_place(&self, name: &str) -> Result<()> {
         let path = self.path(name);
         let prepared = self.path(&format!("{PREPARED}{name}"));
-        let renamed = attempt().and_then(|()| fs::rename(prepared, &path));
+        let renamed = attempt("rename").and_then(|()| fs::rename(prepared, &path));
         renamed.map_err(|error| failed("rename to", &path, error))?;
         self.sync()
     }
@@ -141,14 +141,14 @@ impl Folder {
     /// Removes a file.
     pub fn remove(&self, name: &str) -> Result<()> {
         let path = self.path(name);
-        let removed = attempt().and_then(|()| fs::remove_file(&path));
+        let removed = attempt("remove").and_then(|()| fs::remove_file(&path));
         removed.map_err(|error| failed("remove", &path, error))?;
         self.sync()
     }
 
     /// Makes the names stable.
     pub fn sync(&self) -> Result<()> {
-        let synced = attempt().and_then(|()| self.itself.sync_all());
+        let synced = attempt("sync names").and_then(|()| self.itself.sync_all());
         synced.map_err(|error| failed("sync", &self.path, error))
     }
 }
@@ -159,13 +159,15 @@ fn sync_above(path: &Path) -> Result<()> {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
     };
-    let synced = File::open(above).and_then(|folder| folder.sync_all());
+    let synced = attempt("sync above")
+        .and_then(|()| File::open(above))
+        .and_then(|folder| folder.sync_all());
     synced.map_err(|error| failed("sync", above, error))
 }
 
 /// Writes all of this from a place on.
 pub fn write_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
-    attempt().inspect_err(|_| {
+    attempt("write").inspect_err(|_| {
         // A call that fails half-way has written half.
         let _ = file.write_all_at(bytes.get(..bytes.len() / 2).unwrap_or_default(), at);
     })?;
@@ -174,13 +176,13 @@ pub fn write_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
 
 /// Makes a file this long.
 pub fn set_len(file: &File, len: u64) -> io::Result<()> {
-    attempt()?;
+    attempt("cut")?;
     file.set_len(len)
 }
 
 /// Makes a file's bytes stable, and its length.
 pub fn sync_data(file: &File) -> io::Result<()> {
-    attempt()?;
+    attempt("sync")?;
     file.sync_data()
 }
 
@@ -201,9 +203,10 @@ pub fn full_or_failed(doing: &'static str, path: &Path, cause: io::Error) -> Sto
     }
 }
 
-/// Before each call that changes the disk.
-fn attempt() -> io::Result<()> {
+/// Before each call that changes the disk, or makes a change stable.
+fn attempt(call: &'static str) -> io::Result<()> {
     #[cfg(test)]
-    super::faults::attempt()?;
+    super::faults::attempt(call)?;
+    let _ = call;
     Ok(())
 }

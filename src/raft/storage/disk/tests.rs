@@ -2,6 +2,9 @@
 //! each byte flipped. What must hold: what is found again is what was written up to some point, at
 //! or behind the last sync; or the storage refuses.
 
+mod calls;
+mod refused;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
