@@ -226,3 +226,74 @@ impl Waiting {
         overlaps || beyond || (!more && furthest > end)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(id: u32) -> Key {
+        let ip = IpAddr::from([192, 0, 2, 1]);
+        Key {
+            ends: (ip, ip),
+            id,
+            protocol: None,
+        }
+    }
+
+    fn piece(offset: usize, more: bool, bytes: &[u8]) -> Piece<'_> {
+        Piece {
+            offset,
+            more,
+            protocol: offset as u8,
+            bytes,
+        }
+    }
+
+    /// What comes of these pieces of one packet, one after the other.
+    fn whole(pieces: &[Piece<'_>]) -> Option<(u8, Vec<u8>)> {
+        let (mut fragments, mut whole) = (Fragments::default(), None);
+        for piece in pieces {
+            let added = fragments.add(key(1), *piece, Duration::ZERO);
+            whole = added.map(|(protocol, bytes)| (protocol, bytes.to_vec()));
+            fragments.check();
+        }
+        whole
+    }
+
+    #[test]
+    fn the_first_fragment_says_what_is_in_the_packet_whichever_comes_first() {
+        let (first, last) = (piece(0, true, b"12345678"), piece(8, false, b"90"));
+        let wanted = Some((0, b"1234567890".to_vec()));
+        assert_eq!(whole(&[first, last]), wanted);
+        assert_eq!(whole(&[last, first]), wanted);
+    }
+
+    #[test]
+    fn no_packet_is_longer_than_its_length_field_can_say() {
+        let most = vec![7; LONGEST];
+        let (first, longest) = most.split_at(65_528);
+        let first = piece(0, true, first);
+        assert!(whole(&[first, piece(65_528, false, longest)]).is_some());
+        assert_eq!(whole(&[first, piece(65_528, false, &[7; 8])]), None);
+    }
+
+    #[test]
+    fn a_last_fragment_before_what_is_there_spoils_the_packet_for_good() {
+        let behind = piece(16, true, b"12345678");
+        let last = piece(8, false, b"12345678");
+        let first = piece(0, true, b"12345678");
+        assert_eq!(whole(&[behind, last, first]), None);
+        assert_eq!(whole(&[behind, last, first, last]), None, "sent again");
+    }
+
+    #[test]
+    fn large_fragments_of_many_packets_are_bounded_in_bytes() {
+        let mut fragments = Fragments::default();
+        let bytes = vec![7; 60_000];
+        for id in 0..200 {
+            fragments.add(key(id), piece(0, true, &bytes), Duration::ZERO);
+            fragments.check();
+        }
+        assert!(fragments.memory > MOST_BYTES / 2, "{}", fragments.memory);
+    }
+}
