@@ -93,6 +93,10 @@ fn a_wrong_filter_is_refused_with_its_column_and_reason() {
             "13 \"08\" is no unsigned number (443, 0x1bb)",
         ),
         (
+            "tcp.port == 0x+1",
+            "13 \"0x+1\" is no unsigned number (443, 0x1bb)",
+        ),
+        (
             "tcp.port == 80.5",
             "13 \"80.5\" is no unsigned number (443, 0x1bb)",
         ),
@@ -117,6 +121,10 @@ fn a_wrong_filter_is_refused_with_its_column_and_reason() {
         (
             "frame.time_delta > 1s",
             "20 \"1s\" is no time in seconds (0.25)",
+        ),
+        (
+            "frame.time_delta > 0.0000000001",
+            "20 \"0.0000000001\" is no time in seconds (0.25)",
         ),
         (
             "ip.src == tcp.port",
