@@ -487,6 +487,7 @@ pub const TEST_ONLY: &[&str] = &[
     "raft/sim/seeds.rs",
     "raft/sim/scripts.rs",
     "capture/file/tests.rs",
+    "capture/file/tests/bounds.rs",
     "capture/show/tests.rs",
     "cli/json/read/tests.rs",
     "net/generate.rs",
@@ -521,6 +522,8 @@ pub const TEST_ONLY: &[&str] = &[
     "raft/sessions/tests.rs",
     "raft/storage/disk/faults.rs",
     "raft/storage/disk/tests.rs",
+    "raft/storage/disk/tests/calls.rs",
+    "raft/storage/disk/tests/refused.rs",
 ];
 
 /// Words of waiting without a cause, and of asynchronous functions.

@@ -1,5 +1,7 @@
 //! Files written out by hand, byte for byte, and what must be read from them.
 
+mod bounds;
+
 use std::io::{self, Read};
 use std::time::Duration;
 
