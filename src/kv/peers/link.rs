@@ -300,7 +300,7 @@ impl Display for Unreached {
             Unreached::Stranger(address, ours, theirs) => write!(
                 f,
                 "{address} is a node of cluster {theirs}, this one of {ours}: \
-                 they were founded with other members, addresses or tokens"
+                 they were not founded together with the same members, addresses and token"
             ),
             Unreached::Other(address, there) => write!(f, "{address} is node {there}"),
         }

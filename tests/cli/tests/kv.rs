@@ -440,7 +440,7 @@ fn a_node_of_another_cluster_is_not_taken_in() {
         .find(|line| line.contains("another cluster at the address of a peer"))
         .expect("it is told");
     let why = format!(
-        "{} is a node of cluster {}, this one of {}:",
+        "{} is a node of cluster {}, this one of {}: they were not founded together",
         two.1,
         name("2"),
         name("1")
