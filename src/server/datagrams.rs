@@ -148,9 +148,9 @@ impl DatagramStats {
 /// let socket = net::listen_datagrams(Network::Udp, "127.0.0.1:0")?;
 /// let address = socket.local_addr()?.to_string();
 /// let mut seen = 0_u8;
-/// // The reply stands where the request did: its number in the place of its first byte.
+/// // The reply stands where the request did: the last digit of its number is its first byte.
 /// let handler = move |_: &Addr, datagram: &mut [u8], len: usize| {
-///     seen += 1;
+///     seen = (seen + 1) % 10;
 ///     *datagram.first_mut()? = b'0' + seen;
 ///     Some(len)
 /// };
@@ -164,6 +164,11 @@ impl DatagramStats {
 /// # client.send(b"x and y")?;
 /// # let mut reply = [0; 16];
 /// # assert_eq!((client.recv(&mut reply)?, &reply[..7]), (7, &b"1 and y"[..]));
+/// # client.set_read_deadline(net::Deadline::after(std::time::Duration::from_secs(30)));
+/// # for _ in 0..300 {
+/// #     client.send(b"x")?;
+/// #     assert_eq!(client.recv(&mut reply)?, 1);
+/// # }
 /// # stopper.stop();
 /// # thread.join().unwrap()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
