@@ -465,7 +465,7 @@ fn a_node_that_cannot_note_its_cluster_says_so_and_joins_when_it_can() {
     let in_the_way = cluster.data(2).join("cluster-id");
     fs::create_dir(&in_the_way).unwrap();
     cluster.client().add(2, &address, true).unwrap();
-    let why = format!("why=\"writing {}: ", in_the_way.display());
+    let why = format!("why=\"writing {}: is a directory\"", in_the_way.display());
     eventually("it is told", || log.text().contains(&why));
     fs::remove_dir(&in_the_way).unwrap();
     cluster.client().put(b"k", b"v").unwrap();

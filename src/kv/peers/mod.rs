@@ -21,6 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::cluster::{Belonging, ClusterId};
+use crate::cli::explain;
 use crate::net::Dialer;
 use crate::raft::{Membership, Message, NodeId, Replica, StateMachine, Transport};
 use crate::rpc::{Call, ClientConfig, Failure, Secret, Service, Traits};
@@ -229,12 +230,13 @@ pub fn service<M: StateMachine>(
         }
         let theirs = cluster.map(ClusterId);
         let ours = belonging.called_by(theirs).map_err(|error| {
+            let why = explain(&error);
             // Callers come again and again; what stands in their way is here.
             if !told.swap(true, Ordering::Relaxed) {
                 let target = format!("node {id}");
-                log.warn(&target, "the cluster cannot be noted", &[("why", &error)]);
+                log.warn(&target, "the cluster cannot be noted", &[("why", &why)]);
             }
-            Failure::Refused(format!("node {id}: {error}"))
+            Failure::Refused(format!("node {id}: {why}"))
         })?;
         if let (Some(address), true) = (
             address,
