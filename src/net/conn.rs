@@ -114,14 +114,17 @@ enum Stream {
 }
 
 impl Conn {
-    /// Takes over a connected TCP socket.
+    /// Takes over a connected TCP socket. One that does not block is made to, with all descriptors
+    /// of it: here the calls wait, up to their deadlines.
     pub fn from_tcp(stream: TcpStream) -> io::Result<Self> {
+        stream.set_nonblocking(false)?;
         let peer = stream.peer_addr()?;
         Ok(Self::with_tcp(stream, Network::Tcp, peer))
     }
 
-    /// Takes over a connected Unix stream socket.
+    /// Takes over a connected Unix stream socket, and makes it block likewise.
     pub fn from_unix(stream: UnixStream) -> io::Result<Self> {
+        stream.set_nonblocking(false)?;
         let peer = Addr::from_unix(&stream.peer_addr()?);
         Ok(Self::with_unix(stream, Network::Unix, peer))
     }

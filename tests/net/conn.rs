@@ -1,7 +1,8 @@
 //! Connections: both halves, clones, deadlines, and ways to end.
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::thread;
@@ -88,6 +89,28 @@ fn a_unix_peer_is_known_by_its_process_and_a_tcp_peer_is_not() {
     let (tcp, _peer) = tcp_pair();
     let error = tcp.peer_credentials().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
+}
+
+#[test]
+fn a_socket_that_did_not_block_waits_for_its_peer_as_every_connection_does() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let tcp = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let mut tcp_peer = listener.accept().unwrap().0;
+    let (unix, mut unix_peer) = UnixStream::pair().unwrap();
+    tcp.set_nonblocking(true).unwrap();
+    unix.set_nonblocking(true).unwrap();
+    let conns = [Conn::from_tcp(tcp).unwrap(), Conn::from_unix(unix).unwrap()];
+    let readers = conns.map(|mut conn| {
+        let reader = thread::Builder::new().name("was nonblock".into());
+        let read = move || conn.read(&mut [0; 8]);
+        reader.spawn(read).unwrap()
+    });
+    eventually_blocked("was nonblock", 2);
+    tcp_peer.write_all(b"x").unwrap();
+    unix_peer.write_all(b"x").unwrap();
+    for reader in readers {
+        assert_eq!(reader.join().unwrap().unwrap(), 1);
+    }
 }
 
 #[test]
