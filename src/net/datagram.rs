@@ -117,7 +117,9 @@ fn dial_udp(peer: SocketAddr, local: Option<SocketAddr>) -> io::Result<UdpSocket
         socket::bind(fd.as_fd(), &RawAddress::ip(&local))?;
     }
     let socket = UdpSocket::from(fd);
-    socket.connect(peer)?;
+    socket
+        .connect(peer)
+        .map_err(|error| resolve::without_zone(error, &peer))?;
     Ok(socket)
 }
 

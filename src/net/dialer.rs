@@ -308,7 +308,8 @@ fn finish(fd: OwnedFd, peer: SocketAddr, deadline: Deadline) -> io::Result<TcpSt
         &RawAddress::ip(&peer),
         deadline,
         TcpStream::set_write_timeout,
-    )?;
+    )
+    .map_err(|error| resolve::without_zone(error, &peer))?;
     // A free port dialled from the very same port connects to itself (RFC 9293 §3.5 allows
     // simultaneous open): nobody listens there. Whoever dials 0.0.0.0 or :: gets to another address.
     let local = stream.local_addr()?;

@@ -208,7 +208,7 @@ impl ListenConfig {
             };
             socket::set(fd.as_fd(), destination, 1)?;
         }
-        socket::bind(fd.as_fd(), &raw)?;
+        socket::bind(fd.as_fd(), &raw).map_err(|error| resolve::without_zone(error, &address))?;
         Ok(fd)
     }
 }

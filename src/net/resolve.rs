@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
-use std::net::{IpAddr, SocketAddr, SocketAddrV6, ToSocketAddrs};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs};
 use std::path::Path;
 use std::sync::{OnceLock, mpsc};
 use std::thread;
@@ -152,6 +152,27 @@ fn with_zone(address: &ZonedIp, port: u16) -> io::Result<SocketAddr> {
         (ip, _) => Ok(SocketAddr::new(ip, port)),
     }
 }
+
+/// What the kernel's "invalid argument" leaves out when an address without a zone needs one.
+pub(super) fn without_zone(error: io::Error, address: &SocketAddr) -> io::Error {
+    match (error.raw_os_error(), address) {
+        (Some(EINVAL), SocketAddr::V6(v6)) if v6.scope_id() == 0 && needs_zone(*v6.ip()) => {
+            let why = "invalid argument: this address is on every link and needs a zone, as in \
+                       fe80::1%eth0";
+            io::Error::new(error.kind(), why)
+        }
+        _ => error,
+    }
+}
+
+/// Link-local, of one host or of a group (RFC 4007 §5).
+fn needs_zone(ip: Ipv6Addr) -> bool {
+    let [first, second, ..] = ip.octets();
+    ip.is_unicast_link_local() || (first == 0xff && second & 0x0f == 2)
+}
+
+/// `errno(3)`.
+const EINVAL: i32 = 22;
 
 /// std puts "failed to lookup address information: " in front of what the resolver said.
 fn without_prefix(error: io::Error) -> io::Error {

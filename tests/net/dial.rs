@@ -27,6 +27,29 @@ fn a_refused_connection_says_what_where_and_why() {
 }
 
 #[test]
+fn an_address_that_is_on_every_link_is_said_to_need_a_zone() {
+    let errors = [
+        net::dial(Network::Tcp, "[fe80::1]:1").map(drop),
+        net::dial_datagrams(Network::Udp, "[fe80::1]:1").map(drop),
+        net::listen(Network::Tcp, "[fe80::1]:0").map(drop),
+        net::listen_datagrams(Network::Udp, "[fe80::1]:0").map(drop),
+    ];
+    for error in errors.map(Result::unwrap_err) {
+        let error = error.to_string();
+        let no_ipv6 = [
+            "address family not supported",
+            "cannot assign",
+            "unreachable",
+        ];
+        assert!(
+            error.ends_with("needs a zone, as in fe80::1%eth0")
+                || no_ipv6.iter().any(|why| error.contains(why)),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn every_stream_network_carries_bytes_both_ways() {
     let folder = Folder::new();
     let path = folder.path("s");

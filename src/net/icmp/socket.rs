@@ -29,6 +29,7 @@ use super::problem::Problem;
 use crate::net::deadline::{Deadline, Timer};
 use crate::net::error::Error;
 use crate::net::network::Network;
+use crate::net::resolve::without_zone;
 use crate::sys::icmp::{self, Kind, Received};
 use crate::sys::process;
 use crate::sys::socket::{self, Opt};
@@ -355,23 +356,13 @@ fn explained(error: io::Error, to: &SocketAddr) -> io::Error {
         (Some(EACCES), SocketAddr::V4(_)) => {
             "permission denied: a broadcast address, which is not asked, or a route that forbids it"
         }
-        (Some(EINVAL), SocketAddr::V6(v6)) if v6.scope_id() == 0 && needs_zone(*v6.ip()) => {
-            "invalid argument: this address is on every link and needs a zone, as in fe80::1%eth0"
-        }
-        _ => return error,
+        _ => return without_zone(error, to),
     };
     io::Error::new(error.kind(), why)
 }
 
-/// Link-local, of one host or of a group (RFC 4007 §5).
-fn needs_zone(ip: Ipv6Addr) -> bool {
-    let [first, second, ..] = ip.octets();
-    ip.is_unicast_link_local() || (first == 0xff && second & 0x0f == 2)
-}
-
 /// Error numbers (`errno(3)`).
 const EACCES: i32 = 13;
-const EINVAL: i32 = 22;
 
 /// How often a send is tried again that a report about an earlier request may have ended. One more
 /// is enough unless further reports come in between.
