@@ -24,9 +24,7 @@ use crate::net::{Deadline, Listener};
 use crate::raft::replica::Ended;
 use crate::raft::sessions::{self, Sessions};
 use crate::raft::storage::{DiskStorage, Restored, Storage, StorageError, disk};
-use crate::raft::{
-    Membership, NodeId, Persist, Replica, ReplicaConfig, RoleName, Snapshot, SnapshotMeta,
-};
+use crate::raft::{Membership, NodeId, Persist, Replica, ReplicaConfig, Snapshot, SnapshotMeta};
 use crate::rpc::{self, RpcHandler};
 use crate::server::{self, Running, Stats, Stopper, Totals};
 use crate::telemetry::Registry;
@@ -205,20 +203,15 @@ impl Node {
         self.running.stopper()
     }
 
-    /// Gives leadership, if it has it, to the voter that is furthest in the log; so the cluster
-    /// need not miss it for an election timeout. Whether that worked does not matter to who stops.
+    /// Gives leadership, if it has it, to the voter that answers and is furthest in the log; so the
+    /// cluster need not miss it for an election timeout. Whether that worked does not matter to who stops.
     pub fn hand_over(&self) {
         let deadline = Deadline::after(HAND_OVER);
         let Ok(status) = self.replica.status(deadline) else {
             return;
         };
-        let others = status
-            .matched
-            .iter()
-            .filter(|(node, _)| *node != self.id && status.membership.voters.contains(node));
-        let next = others.max_by_key(|(_, matched)| *matched);
-        if let (RoleName::Leader, Some((to, _))) = (status.role, next) {
-            let _ = self.replica.transfer(*to, deadline);
+        if let Some(to) = status.successor {
+            let _ = self.replica.transfer(to, deadline);
         }
     }
 

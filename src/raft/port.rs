@@ -254,4 +254,7 @@ pub struct Status {
     pub membership: Membership,
     /// A leader's view of the others: the match index of each.
     pub matched: Vec<(NodeId, Index)>,
+    /// To whom a leader best hands over: the voter that is furthest in the log and was heard last, of
+    /// those that it has heard within an election timeout, if there are any.
+    pub successor: Option<NodeId>,
 }

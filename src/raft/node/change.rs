@@ -11,7 +11,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::leader::Leader;
 use super::{Node, Role};
 use crate::raft::entry::{NodeId, Payload};
 use crate::raft::flaw::Flaw;
@@ -216,21 +215,38 @@ impl Node {
         }
     }
 
-    /// It led until the membership without it was committed (§6); now the one with the longest log
-    /// may take over at once.
+    /// It led until the membership without it was committed (§6); now its successor may take over
+    /// at once.
     pub(super) fn resign(&mut self) {
         if let Role::Leader(leader) = &mut self.role {
             leader.beat = true;
         }
         self.replicate();
-        let members = self.log.membership();
-        let successor = match &self.role {
-            Role::Leader(leader) => leader.most_advanced(members),
-            _ => None,
-        };
-        let told = successor.map(|to| self.message(to, Body::TimeoutNow));
+        let told = self
+            .successor()
+            .map(|to| self.message(to, Body::TimeoutNow));
         self.out.messages.extend(told);
         self.become_follower(self.hard.term, None);
+    }
+
+    /// The voter that a leader best hands over to. One that is gone may be as far in the log as any
+    /// while nothing is written, but was heard last some time ago.
+    pub(super) fn successor(&self) -> Option<NodeId> {
+        let Role::Leader(leader) = &self.role else {
+            return None;
+        };
+        let members = self.log.membership();
+        let window = self.config.election_timeout_max;
+        let voters = leader
+            .progress
+            .iter()
+            .filter(|(node, _)| members.voters.contains(node));
+        voters
+            .max_by_key(|(_, progress)| {
+                let hears = self.now <= progress.heard + window;
+                (hears, progress.matched, progress.heard)
+            })
+            .map(|(&node, _)| node)
     }
 
     pub(super) fn transfer(&mut self, id: u64, to: NodeId) {
@@ -269,18 +285,6 @@ impl Node {
             let message = self.message(to, Body::TimeoutNow);
             self.out.messages.push(message);
         }
-    }
-}
-
-impl Leader {
-    fn most_advanced(&self, members: &Membership) -> Option<NodeId> {
-        let voters = self
-            .progress
-            .iter()
-            .filter(|(node, _)| members.voters.contains(node));
-        voters
-            .max_by_key(|(_, progress)| progress.matched)
-            .map(|(&node, _)| node)
     }
 }
 

@@ -176,6 +176,7 @@ impl Node {
                 Role::Leader(leader) => leader.matched(),
                 _ => Vec::new(),
             },
+            successor: self.successor(),
         }
     }
 

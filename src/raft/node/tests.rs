@@ -23,6 +23,8 @@ mod snapshots;
 #[cfg(test)]
 mod stability;
 #[cfg(test)]
+mod successor;
+#[cfg(test)]
 mod words;
 
 use std::time::Duration;
