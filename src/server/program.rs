@@ -166,7 +166,7 @@ impl Life {
             .stop_and_tell(stopper, move |signal| {
                 heard.get_or_init(|| signal);
             })
-            .what("waiting for signals")
+            .what("starting a thread")
     }
 
     /// The same, but SIGHUP calls `reload`. A reload may take a while and the thread that waits for
@@ -188,7 +188,7 @@ impl Life {
         };
         signals
             .reload_or_stop(stopper, hangup, tell)
-            .what("waiting for signals")?;
+            .what("starting a thread")?;
         let thread = thread::Builder::new().name("reload".into());
         thread
             .spawn(move || asked.into_iter().for_each(|()| reload()))

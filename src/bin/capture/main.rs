@@ -173,7 +173,7 @@ fn open(plan: &Plan) -> Result<(Source, Option<File>), Failure> {
     let pipe = cli::reader_of_pipe(path).what(path)?;
     let signals = Signals::block().what("blocking signals")?;
     let stop = signals.stop_and_tell(Stopper::new(), move |_| stop.stop());
-    stop.what("waiting for signals")?;
+    stop.what("starting a thread")?;
     // Standard error: standard output may be the packets.
     let _ = io::stderr().write_all(format!("Capturing on '{name}'\n").as_bytes());
     Ok((source, pipe))

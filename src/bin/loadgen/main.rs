@@ -90,7 +90,7 @@ fn load(args: Args) -> Result<(), Failure> {
     let plan = Plan::from_args(&args)?;
     let signals = Signals::block().what("blocking signals")?;
     let stopper = Stopper::new();
-    signals.stop(stopper.clone()).what("waiting for signals")?;
+    signals.stop(stopper.clone()).what("starting a thread")?;
     let out = Out::lines();
     let outcome = worker::run(&plan, &stopper, &out)?;
     if plan.json {

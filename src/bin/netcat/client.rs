@@ -72,7 +72,7 @@ fn datagrams(plan: &Plan, target: &Target, output: &mut Output) -> Result<(), Fa
     if let Some(signals) = signals {
         let feed = Arc::clone(&feed);
         let stop = signals.stop_and_tell(Stopper::new(), move |_| feed.quit());
-        stop.what("waiting for signals")?;
+        stop.what("starting a thread")?;
     }
     exchange(&socket, &feed, output).map_err(failed)
 }

@@ -133,7 +133,7 @@ fn stop_by(
         close();
         feed.quit();
     });
-    stop.what("waiting for signals")
+    stop.what("starting a thread")
 }
 
 /// Starts the work on a thread of its own: a write to a pipe that nobody empties cannot be woken,

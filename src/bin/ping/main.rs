@@ -70,7 +70,7 @@ fn ping(args: Args) -> Result<(), Failure> {
     let signals = Signals::block().what("blocking signals")?;
     let waiting = Arc::clone(&socket);
     let stop = signals.stop_and_tell(Stopper::new(), move |_| waiting.close());
-    stop.what("waiting for signals")?;
+    stop.what("starting a thread")?;
     Run::new(&plan, &target, &socket, &Out::lines())?.finish()
 }
 

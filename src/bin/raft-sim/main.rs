@@ -94,7 +94,7 @@ fn as_threads(plan: &Plan, show: &mut Show<'_>) -> Result<Duration, Failure> {
     let stopper = run.stopper();
     let on_signal = move |_| stopper.stop();
     let started = signals.stop_and_tell(Stopper::new(), on_signal);
-    started.what("waiting for signals")?;
+    started.what("starting a thread")?;
     let mut shown = Ok(());
     let ended = run.watch(|moment| {
         shown = show.moment(&moment);

@@ -57,6 +57,20 @@ fn nor_does_a_node_of_the_store_go_on_that_hears_nobody() {
 }
 
 #[test]
+fn a_thread_that_cannot_be_started_is_called_that_where_it_was_to_wait_for_signals() {
+    let Some((code, last)) = told(
+        "clone,clone3",
+        "EAGAIN",
+        "tcp-echo-server",
+        &["127.0.0.1:0"],
+    ) else {
+        return;
+    };
+    let why = "tcp-echo-server: starting a thread: resource temporarily unavailable";
+    assert_eq!((code, last.as_str()), (Some(1), why));
+}
+
+#[test]
 fn a_thread_that_cannot_be_started_is_not_called_trouble_with_the_input() {
     let peer = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = peer.local_addr().unwrap().port().to_string();
