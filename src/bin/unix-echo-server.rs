@@ -129,8 +129,10 @@ fn permissions(args: &Args, path: &Path) -> Result<Option<u32>, UsageError> {
             "--permissions: an abstract name has no file",
         ));
     }
+    // A sign is no digit, though the parser takes one.
+    let digits = text.bytes().all(|digit| digit.is_ascii_digit());
     match u32::from_str_radix(text, 8) {
-        Ok(mode) if mode <= 0o777 => Ok(Some(mode)),
+        Ok(mode) if digits && mode <= 0o777 => Ok(Some(mode)),
         _ => Err(UsageError::bad_value(
             "--permissions",
             text,

@@ -219,6 +219,19 @@ fn permissions_are_the_bits_of_the_file() {
     }
 }
 
+#[test]
+fn permissions_are_digits() {
+    let (_folder, path) = place();
+    for bad in ["+600", "0o600", "1000", "8"] {
+        let args = ["--permissions", bad, &path];
+        let told = format!("unix-echo-server: --permissions {bad}: must be octal, 0 to 777");
+        let hint = "Try 'unix-echo-server --help' for more information.";
+        let mut server = program("unix-echo-server");
+        let run = server.args(args).assert();
+        run.code(2).stderr(format!("{told}\n{hint}\n"));
+    }
+}
+
 /// The program run by one whom file permissions bind; `None` where there is no such user.
 fn as_nobody(name: &str, args: &[&str]) -> Option<Output> {
     let run = path(name);
