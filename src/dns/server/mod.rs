@@ -240,6 +240,7 @@ impl DnsServer {
         }
         Ok(Totals {
             counts: self.shared.counts.clone(),
+            datagrams: self.datagrams,
             connections: self.connections,
         })
     }
@@ -257,16 +258,40 @@ impl Drop for StopAtEnd {
 /// What a server has done; displays as the line at its end.
 pub struct Totals {
     counts: Arc<Counts>,
+    datagrams: Arc<DatagramStats>,
     connections: Arc<Stats>,
 }
 
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}; connections {}",
-            self.counts,
-            self.connections.totals()
-        )
+        self.counts.fmt(f)?;
+        // A reply is counted when it is made; what became of it the socket says.
+        match self.datagrams.failed.get() {
+            0 => {}
+            failed => write!(f, ", not sent {failed}")?,
+        }
+        write!(f, "; connections {}", self.connections.totals())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replies_that_could_not_be_sent_are_told_when_there_are_any() {
+        let totals = Totals {
+            counts: Arc::default(),
+            datagrams: Arc::default(),
+            connections: Arc::default(),
+        };
+        let whole = totals.to_string();
+        assert!(whole.contains(", reloads 0; connections"), "{whole}");
+        totals.datagrams.failed.add(3);
+        let short = totals.to_string();
+        assert!(
+            short.contains(", reloads 0, not sent 3; connections"),
+            "{short}"
+        );
     }
 }
