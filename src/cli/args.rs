@@ -14,8 +14,10 @@
 use super::error::UsageError;
 use super::spec::{Opt, Repeat, Spec};
 use super::words;
+use std::any::TypeId;
 use std::ffi::OsString;
 use std::fmt::Display;
+use std::num::ParseIntError;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -226,6 +228,11 @@ fn convert<T>(what: &str, text: &str) -> Result<T, UsageError>
 where
     T: FromStr<Err: Display> + 'static,
 {
+    // std takes it before a whole number; no other value here has one.
+    let is_whole = TypeId::of::<T::Err>() == TypeId::of::<ParseIntError>();
+    if is_whole && text.starts_with('+') {
+        return Err(UsageError::bad_value(what, text, "is written without +"));
+    }
     text.parse()
         .map_err(|why| UsageError::bad_value(what, text, words::why_not::<T>(text, &why)))
 }
@@ -288,6 +295,9 @@ mod tests {
             (text(workers("1.5").parse::<u16>("workers")), "--workers 1.5: not a whole number"),
             (text(workers("").parse::<u16>("workers")), "--workers \"\": not a whole number"),
             (text(workers("-1").parse::<u16>("workers")), "--workers -1: must not be negative"),
+            (text(workers("+1").parse::<u16>("workers")), "--workers +1: is written without +"),
+            (text(workers("+1").parse::<NonZero<u16>>("workers")),
+                "--workers +1: is written without +"),
             (text(workers("70000").parse::<u16>("workers")),
                 "--workers 70000: too large, at most 65535"),
             (text(workers("0").parse::<NonZero<u16>>("workers")), "--workers 0: must not be zero"),
