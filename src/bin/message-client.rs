@@ -7,6 +7,7 @@ use groundwire::cli::{self, Args, DurationArg, Failure, Opt, Out, Spec, UsageErr
 use groundwire::echo::printable;
 use groundwire::endpoint::{Client, Message, Record, flags};
 use groundwire::net::{Dialer, Network};
+use groundwire::server::flags::failure;
 
 const SPEC: Spec = Spec {
     name: "message-client",
@@ -59,7 +60,7 @@ fn talk(args: Args) -> Result<(), Failure> {
         timeout: Some(timeout),
         ..Dialer::default()
     };
-    let conn = dialer.dial(Network::Tcp, address).map_err(Failure::of)?;
+    let conn = dialer.dial(Network::Tcp, address).map_err(failure)?;
     let mut client = Client::new(conn, timeout);
 
     let out = Out::lines();

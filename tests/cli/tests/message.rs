@@ -286,12 +286,23 @@ fn a_wrong_command_line_exits_with_2_and_connects_to_nobody() {
         let run = program("message-client").args(*args).assert();
         run.code(2).stdout("").stderr(says);
     }
-    let run = program("message-server")
-        .args(["--max-frame", "0"])
-        .assert();
-    let hint = "Try 'message-server --help' for more information.";
-    let says = format!("message-server: --max-frame 0: must be 1 to 1GiB\n{hint}\n");
-    run.code(2).stdout("").stderr(says);
+    let no_port = "address host: the port is missing, write host:port";
+    let wrong: [(&str, &[&str], &str); 3] = [
+        ("client", &["host", "string", "x"], no_port),
+        ("server", &["host"], no_port),
+        (
+            "server",
+            &["--max-frame", "0"],
+            "--max-frame 0: must be 1 to 1GiB",
+        ),
+    ];
+    for (end, args, told) in wrong {
+        let name = format!("message-{end}");
+        let hint = format!("Try '{name} --help' for more information.");
+        let says = format!("{name}: {told}\n{hint}\n");
+        let run = program(&name).args(args).assert();
+        run.code(2).stdout("").stderr(says);
+    }
 }
 
 #[test]
