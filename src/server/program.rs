@@ -344,13 +344,16 @@ pub fn serve_until_signal<T: Display + Send + 'static>(
     announce_at_last(out, totals)
 }
 
-/// Prints the totals, but waits for their reader only so long.
-fn announce_at_last(out: Out, totals: impl Display + Send + 'static) -> Result<(), Failure> {
+/// Prints the totals, but waits for their reader only so long. A server at its limit of threads has
+/// none for that: then on this one, which the thread for a stop that is overdue watches.
+fn announce_at_last(out: Out, totals: impl Display) -> Result<(), Failure> {
     let (tell, told) = mpsc::channel();
-    let thread = thread::Builder::new().name("totals".into());
-    thread
-        .spawn(move || tell.send(flags::announce(&out, totals)))
-        .what("starting a thread")?;
+    let last = Arc::new((out, totals.to_string()));
+    let (thread, printed) = (thread::Builder::new().name("totals".into()), last.clone());
+    let print = move || tell.send(flags::announce(&printed.0, &printed.1));
+    if thread.spawn(print).is_err() {
+        return flags::announce(&last.0, &last.1);
+    }
     told.recv_timeout(LAST_LINE).unwrap_or_else(|_| {
         let why = "standard output: nobody reads it, the totals are not printed";
         Err(Failure::Failed(why.into()))
