@@ -23,11 +23,11 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Handler;
 use super::live::Seat;
-use super::shared::Shared;
+use super::shared::{Shared, is_due};
 use crate::net::{Conn, Listener, plain_words};
 
 /// How long after a thread could not be started it is tried again.
@@ -42,6 +42,8 @@ pub(crate) struct Crew<H> {
     /// A thread could not be started: perhaps nobody is in `accept`.
     short: AtomicBool,
     failure: Mutex<Option<io::Error>>,
+    /// When it was told that a thread could not be started.
+    complained: Mutex<Option<Instant>>,
 }
 
 impl<H: Handler + 'static> Crew<H> {
@@ -54,6 +56,7 @@ impl<H: Handler + 'static> Crew<H> {
             threads: AtomicUsize::new(0),
             short: AtomicBool::new(false),
             failure: Mutex::new(None),
+            complained: Mutex::new(None),
         });
         crew.spawn()?;
         Ok(crew)
@@ -120,7 +123,11 @@ impl<H: Handler + 'static> Crew<H> {
         }
     }
 
+    /// Peers decide how often, so it is told now and then.
     fn complain(&self, error: &io::Error) {
+        if !is_due(&self.complained) {
+            return;
+        }
         let (config, cause) = (&self.shared.config, plain_words(error));
         config
             .log
@@ -169,6 +176,46 @@ fn join(waiting: &AtomicUsize, most: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::{self, Network};
+    use crate::server::{Config, End, Session, Stopper};
+    use crate::telemetry::{Format, Level, Log};
+
+    /// A writer that keeps what it gets.
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_lasting_want_of_threads_is_one_line_however_many_peers_come() {
+        let kept = Kept::default();
+        let log = Log::to_writer(Level::Error, Format::Text, Box::new(kept.clone()));
+        let config = Config {
+            log,
+            ..Config::default()
+        };
+        let handler = |_: &Conn, _: &Session<'_>| Ok(End::Ours);
+        let stopper = Stopper::new();
+        let shared = Shared::new(config, handler, Arc::default(), stopper.clone());
+        let listener = net::listen(Network::Tcp, "127.0.0.1:0").unwrap();
+        let crew = Crew::start(Arc::new(shared), listener.clone()).unwrap();
+        for _ in 0..3 {
+            crew.complain(&io::Error::from_raw_os_error(11));
+        }
+        let told = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(told.matches("cannot start a thread").count(), 1, "{told}");
+        stopper.stop();
+        listener.close();
+    }
 
     #[test]
     fn who_leaves_since_enough_wait_is_not_counted_even_for_a_moment() {
