@@ -382,13 +382,17 @@ fn arguments_that_wait_for_workers_are_bounded_in_bytes() {
     );
 }
 
-#[test]
-fn a_call_that_was_taken_back_before_its_turn_is_not_run() {
+fn with_one_worker() -> World {
     let rpc = ServerConfig {
         workers: 1,
         ..ServerConfig::default()
     };
-    let world = world_with(rpc, Config::default());
+    world_with(rpc, Config::default())
+}
+
+#[test]
+fn a_call_that_was_taken_back_before_its_turn_is_not_run() {
+    let world = with_one_worker();
     let client = world.client();
     let first = client.start("Lab.Gate", &("first",), None).unwrap();
     assert_eq!(world.told(), "began first");
@@ -404,11 +408,7 @@ fn a_call_that_was_taken_back_before_its_turn_is_not_run() {
 
 #[test]
 fn a_call_whose_time_is_over_before_its_turn_is_not_run() {
-    let rpc = ServerConfig {
-        workers: 1,
-        ..ServerConfig::default()
-    };
-    let world = world_with(rpc, Config::default());
+    let world = with_one_worker();
     let client = world.client();
     let first = client.start("Lab.Gate", &("first",), None).unwrap();
     assert_eq!(world.told(), "began first");

@@ -52,6 +52,16 @@ impl Local {
     }
 }
 
+/// A node by itself, in a folder of its name, and where it listens.
+fn node(data: &TempDir, id: &str, more: &[&str]) -> (Running, String) {
+    let folder = data.path().join(id).display().to_string();
+    let args = ["--id", id, "--data", &folder, "--listen", "127.0.0.1:0"];
+    let server = Running::start("kv-server", &[&args, more].concat());
+    let line = server.line().unwrap();
+    let address = line.strip_prefix("listening on tcp ").unwrap().to_string();
+    (server, address)
+}
+
 fn client(servers: &str, args: &[&str]) -> Command {
     let mut client = program("kv-client");
     client.args(["--servers", servers]).args(args);
@@ -385,15 +395,11 @@ fn a_node_that_is_away_is_named_and_costs_the_others_no_snapshot() {
 #[test]
 fn a_node_that_one_member_looks_for_in_vain_is_shown_where_another_has_it() {
     let data = tempfile::tempdir().unwrap();
-    let start = |id: &str, more: &[&str]| {
-        let folder = data.path().join(id).display().to_string();
-        let args = ["--id", id, "--data", &folder, "--listen", "127.0.0.1:0"];
-        let server = Running::start("kv-server", &[&args, more].concat());
-        let line = server.line().unwrap();
-        let address = line.strip_prefix("listening on tcp ").unwrap().to_string();
-        (server, address)
-    };
-    let (one, two, three) = (start("1", &[]), start("2", &[]), start("3", &["--join"]));
+    let (one, two, three) = (
+        node(&data, "1", &[]),
+        node(&data, "2", &[]),
+        node(&data, "3", &["--join"]),
+    );
     let learns = |at: &str, id: &str, address: &str| {
         let add = ["add-node", "--learner", id, address];
         client(at, &add).assert().success();
@@ -420,19 +426,11 @@ fn a_node_that_one_member_looks_for_in_vain_is_shown_where_another_has_it() {
 #[test]
 fn a_node_of_another_cluster_is_not_taken_in() {
     let data = tempfile::tempdir().unwrap();
-    let start = |id: &str, more: &[&str]| {
-        let folder = data.path().join(id).display().to_string();
-        let args = ["--id", id, "--data", &folder, "--listen", "127.0.0.1:0"];
-        let server = Running::start("kv-server", &[&args, more].concat());
-        let line = server.line().unwrap();
-        let address = line.strip_prefix("listening on tcp ").unwrap().to_string();
-        (server, address)
-    };
     let name = |id| {
         let name = fs::read_to_string(data.path().join(id).join("cluster-id"));
         name.unwrap().trim().to_string()
     };
-    let (one, two) = (start("1", &[]), start("2", &[]));
+    let (one, two) = (node(&data, "1", &[]), node(&data, "2", &[]));
     client(&two.1, &["put", "k", "kept"]).assert().success();
     let add = ["add-node", "--learner", "2", &two.1];
     client(&one.1, &add).assert().success();
