@@ -87,6 +87,11 @@ impl<S: Read + Write> ServerExchange<S> {
         Ok(Some(request))
     }
 
+    /// Whether the next request has begun to come, behind the last one. An empty line begins none.
+    pub fn has_begun_next(&self) -> bool {
+        !self.reading.is_between_messages()
+    }
+
     /// Whether another request may follow the response that was sent.
     pub fn keeps_alive(&self) -> bool {
         self.asked.keep_alive

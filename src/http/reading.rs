@@ -107,12 +107,16 @@ impl Reading {
         self.parser.reset();
         while !self.parser.advance(self.incoming.waiting())? {
             if !self.more(stream)? {
-                // An empty line before a request that never came is no message, either.
-                let nothing = matches!(self.incoming.waiting(), [] | b"\r\n");
+                let nothing = self.is_between_messages();
                 return nothing.then_some(false).ok_or(ExchangeError::Cut);
             }
         }
         Ok(true)
+    }
+
+    /// Whether nothing has come of a message. An empty line before a request is none, either.
+    pub fn is_between_messages(&self) -> bool {
+        self.left == Left::Nothing && matches!(self.incoming.waiting(), [] | b"\r\n")
     }
 
     pub fn begin_body(&mut self, framing: Framing, head: usize) {

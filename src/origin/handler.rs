@@ -144,7 +144,10 @@ impl Handler for Origin {
         let mut exchange = ServerExchange::new(&wire, self.config.limits);
         loop {
             session.between_requests();
-            wire.expect_next();
+            match exchange.has_begun_next() {
+                true => wire.expect_rest(),
+                false => wire.expect_next(),
+            }
             let request = match exchange.next_request() {
                 Ok(Some(request)) => request,
                 Ok(None) => return Ok(End::Ours),

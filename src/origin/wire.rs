@@ -89,6 +89,12 @@ impl<'a> Wire<'a> {
         self.phase.set(Phase::First);
     }
 
+    /// As [`expect_next`](Self::expect_next) where the first byte has come: the time begins now.
+    pub fn expect_rest(&self) {
+        let limit = self.config.header_timeout;
+        self.phase.set(Phase::Head(Deadline::after_option(limit)));
+    }
+
     /// From now on a body is read.
     pub fn expect_body(&self) {
         self.phase.set(Phase::Body);
@@ -148,8 +154,7 @@ impl<'a> Wire<'a> {
             Err(error) if error.kind() == io::ErrorKind::TimedOut => 0,
             other => other?,
         };
-        let limit = self.config.header_timeout;
-        self.phase.set(Phase::Head(Deadline::after_option(limit)));
+        self.expect_rest();
         Ok(count)
     }
 }
@@ -158,6 +163,9 @@ impl Read for &Wire<'_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let mut ahead = self.ahead.borrow_mut();
         if !ahead.is_empty() {
+            if matches!(self.phase.get(), Phase::First) {
+                self.expect_rest();
+            }
             return ahead.take(out.len()).read(out);
         }
         match self.phase.get() {

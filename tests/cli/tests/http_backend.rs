@@ -1,12 +1,15 @@
 //! http-backend as its clients see it: bytes on a socket, curl, Python's websockets.
 
+#[path = "http_backend/limits.rs"]
+mod limits;
+
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Command;
 
-use groundwire_cli_tests::{Server, connect, finish, installed, program};
+use groundwire_cli_tests::{Server, connect, finish, installed, named_pipe, program};
 
 fn server(args: &[&str]) -> Server {
     Server::start(
@@ -136,7 +139,11 @@ fn replies_without_a_body_have_none_and_none_is_told() {
         (get("/status/304", ""), "304"),
         (get("/status/205", ""), "205"),
         (get("/bytes/99", "").replacen("GET", "HEAD", 1), "200"),
-        (get("/chunked", "").replacen("GET", "HEAD", 1), "200"),
+        (
+            get("/chunked?n=2&ms=600000", "").replacen("GET", "HEAD", 1),
+            "200",
+        ),
+        (get("/echo", "").replacen("GET", "HEAD", 1), "200"),
         (get("/stream", "").replacen("GET", "HEAD", 1), "200"),
         (get("*", "").replacen("GET", "OPTIONS", 1), "204"),
     ] {
@@ -205,7 +212,8 @@ fn a_client_that_leaves_ends_what_it_waited_for() {
 
 #[test]
 fn what_cannot_be_read_is_refused_with_its_rule_and_the_connection_ends() {
-    let server = server(&["--max-header", "1KiB", "--header-timeout", "50ms"]);
+    let limits = ["--max-header", "1KiB", "--header-timeout", "50ms"];
+    let server = server(&[&limits[..], &["--body-timeout", "50ms"]].concat());
     let long = format!(
         "GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n",
         "x".repeat(2000)
@@ -234,12 +242,54 @@ fn what_cannot_be_read_is_refused_with_its_rule_and_the_connection_ends() {
             "ms must be",
         ),
         ("GET / HT", "408", "timed out"),
+        (
+            "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n",
+            "408",
+            "timed out",
+        ),
         (&long, "431", "too long"),
     ] {
         let reply = ask(&server, request);
         let (code, body) = parts(&reply);
         assert!(code == status && body.contains(why), "{request:?}: {reply}");
+        assert!(reply.contains("\r\nConnection: close\r\n"), "{reply}");
     }
+}
+
+#[test]
+fn a_failure_behind_the_begin_of_a_reply_makes_no_second_reply() {
+    let server = server(&[]);
+    let head = "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let reply = ask(&server, &format!("{head}2\r\nhe\r\nx\r\n"));
+    assert!(reply.starts_with("HTTP/1.1 200 "), "{reply}");
+    assert!(
+        !reply.contains("400") && !reply.ends_with("0\r\n\r\n"),
+        "{reply}"
+    );
+}
+
+#[test]
+fn a_stranger_is_told_nothing() {
+    let server = server(&["--deny", "127.0.0.1"]);
+    assert_eq!(rest(&mut connect(&server.address)), "");
+}
+
+#[test]
+fn a_request_that_was_sent_ahead_is_the_last_one_when_the_server_stops() {
+    let server = server(&[]);
+    let mut stream = connect(&server.address);
+    let first = "GET /chunked?n=2&ms=600000 HTTP/1.1\r\nHost: a\r\n\r\n";
+    let second = "GET /bytes/4 HTTP/1.1\r\nHost: a\r\n\r\n";
+    stream
+        .write_all([first, second].concat().as_bytes())
+        .unwrap();
+    stream.read_exact(&mut [0; 1]).unwrap(); // the reply has begun
+    server.signal("TERM");
+    let replies = rest(&mut stream);
+    let last = replies.split_once("X-Chunks: 2\r\n\r\n").unwrap().1;
+    assert_eq!(parts(last), ("200", "The "));
+    assert!(last.contains("\r\nConnection: close\r\n"), "{last}");
+    assert_eq!(server.end().code, Some(0));
 }
 
 #[test]
@@ -247,11 +297,13 @@ fn a_refusal_does_not_wait_for_the_body() {
     let server = server(&[]);
     let request =
         "POST /status/413 HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n";
-    let reply = ask(&server, request);
-    assert!(
-        reply.starts_with("HTTP/1.1 413 ") && reply.contains("Connection: close"),
-        "{reply}"
-    );
+    for request in [request, &request.replace("Expect: 100-continue\r\n", "")] {
+        let reply = ask(&server, request);
+        assert!(
+            reply.starts_with("HTTP/1.1 413 ") && reply.contains("Connection: close"),
+            "{reply}"
+        );
+    }
 }
 
 #[test]
@@ -317,6 +369,13 @@ fn files_come_whole_in_parts_and_not_at_all_when_they_are_known() {
         );
     }
     assert_eq!(parts(&ask(&server, &get("/sub/", ""))), ("200", "<p>sub"));
+    let head = get("/a.txt", "Range: bytes=2-4\r\n").replacen("GET", "HEAD", 1);
+    let head = ask(&server, &head);
+    assert_eq!(parts(&head), ("200", ""));
+    assert!(head.contains("\r\nContent-Length: 10\r\n"), "{head}");
+    assert!(parts(&ask(&server, &get("/", ""))).1.starts_with("I am b1"));
+    fs::write(folder.0.join("www/index.html"), "<p>home").unwrap();
+    assert_eq!(parts(&ask(&server, &get("/", ""))), ("200", "<p>home"));
     let moved = ask(&server, &get("//sub", ""));
     assert!(moved.contains("\r\nLocation: /sub/\r\n"), "{moved}");
     let post = get("/a.txt", "").replacen("GET", "DELETE", 1);
@@ -333,8 +392,10 @@ fn nothing_outside_of_the_folder_is_served() {
     fs::create_dir(folder.0.join("www-beside")).unwrap();
     fs::write(folder.0.join("www-beside/b.txt"), "secret").unwrap();
     std::os::unix::fs::symlink("../www-beside/b.txt", www.join("beside.txt")).unwrap();
+    named_pipe(&www.join("pipe")); // to open it would block
     let server = server(&["--root", &folder.root()]);
     for target in [
+        "/pipe",
         "/../secret.txt",
         "/%2e%2e/secret.txt",
         "/sub/../../secret.txt",
@@ -357,6 +418,26 @@ fn nothing_outside_of_the_folder_is_served() {
         parts(&ask(&server, &get("/inside.txt", ""))),
         ("200", "0123456789")
     );
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_sent_never_makes_the_reply_longer_than_promised() {
+    const SIZE: u64 = (32 << 20) + 1; // more than both ends' buffers hold
+    let folder = Folder::new("changes");
+    let server = server(&["--root", &folder.root()]);
+    for (changed, failed) in [(SIZE + 10, 0), (0, 1)] {
+        let file = fs::File::create(folder.0.join("www/long")).unwrap();
+        file.set_len(SIZE).unwrap();
+        let mut stream = connect(&server.address);
+        stream.write_all(get("/long", "").as_bytes()).unwrap();
+        stream.read_exact(&mut [0; 1]).unwrap(); // the reply has begun
+        file.set_len(changed).unwrap();
+        let reply = rest(&mut stream);
+        let body = parts(&reply).1.len() as u64;
+        assert!(reply.contains("\r\nContent-Length: 33554433\r\n"));
+        assert_eq!((body == SIZE, body < SIZE), (failed == 0, failed == 1));
+    }
+    assert_eq!(server.stop(), "served 1, active 0, refused 0, failed 1");
 }
 
 #[test]
@@ -465,6 +546,22 @@ fn a_websocket_needs_its_handshake() {
         reply.ends_with(b"\r\n\r\n\x81\x05Hello\x88\x02\x03\xea"),
         "{text}"
     );
+}
+
+#[test]
+fn a_websocket_is_told_when_the_server_goes_away() {
+    let server = server(&[]);
+    let mut stream = connect(&server.address);
+    let request = "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                   Sec-WebSocket-Version: 13\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    stream.write_all(request.as_bytes()).unwrap();
+    stream.read_exact(&mut [0; 1]).unwrap();
+    server.signal("TERM");
+    let mut reply = Vec::new();
+    stream.read_to_end(&mut reply).unwrap();
+    assert!(reply.ends_with(b"\r\n\r\n\x88\x02\x03\xe9"));
+    assert_eq!(server.end().code, Some(0));
 }
 
 #[test]
