@@ -411,6 +411,20 @@ mod tests {
     }
 
     #[test]
+    fn a_new_connection_has_its_time_and_no_trouble_of_the_last_one() {
+        let (mut feed, _peer) = opened(Duration::from_secs(60));
+        let sink = feed.lock().sink.clone().unwrap();
+        feed.close();
+        let long_ago = feed.begun.checked_sub(Duration::from_secs(600)).unwrap();
+        Arc::get_mut(&mut feed).unwrap().begun = long_ago;
+        feed.given_up.store(true, Ordering::Relaxed);
+        feed.lock().trouble = Some(Error::Closed);
+        feed.open(sink);
+        assert!(!feed.idle_deadline().passed());
+        assert!(feed.take_trouble().is_none());
+    }
+
+    #[test]
     fn only_an_interval_cuts_at_lines() {
         let cut = |bytes, interval| pieces(bytes, interval).collect::<Vec<&[u8]>>();
         let second = Some(Duration::from_secs(1));

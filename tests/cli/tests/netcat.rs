@@ -4,6 +4,9 @@
 #[path = "netcat/driven.rs"]
 mod driven;
 
+#[path = "netcat/datagrams.rs"]
+mod datagrams;
+
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::{UnixDatagram, UnixStream};
@@ -243,6 +246,43 @@ fn after_the_inputs_end_it_waits_no_longer_than_told() {
 }
 
 #[test]
+fn a_reply_that_comes_within_the_time_after_the_inputs_end_is_heard() {
+    let (mut netcat, mut stream) = client(&["-q", "600"]);
+    netcat.close_input();
+    assert_eq!(to_end(&mut stream), b"");
+    stream.write_all(b"reply").unwrap();
+    drop(stream);
+    netcat.succeeds_with(b"reply");
+}
+
+#[test]
+fn with_k_each_connection_after_the_inputs_end_is_told_of_it() {
+    let (mut netcat, address) = listener(&["-k"]);
+    netcat.close_input();
+    for _ in 0..2 {
+        assert_eq!(to_end(&mut connect(&address)), b"");
+    }
+}
+
+#[test]
+fn an_input_that_cannot_be_read_is_a_failure() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = server.local_addr().unwrap().port().to_string();
+    let peer = thread::spawn(move || to_end(&mut server.accept().unwrap().0));
+    let ended = Command::new(path("netcat"))
+        .args(["127.0.0.1", &port])
+        .stdin(std::fs::File::open("/").unwrap())
+        .output()
+        .unwrap();
+    assert_eq!(
+        (ended.status.code(), peer.join().unwrap()),
+        (Some(1), vec![])
+    );
+    let told = String::from_utf8(ended.stderr).unwrap();
+    assert!(told.contains("a directory"), "{told}");
+}
+
+#[test]
 fn without_input_there_is_no_half_close() {
     let (netcat, mut stream) = client(&["-d"]);
     stream
@@ -347,6 +387,11 @@ fn a_scan_tells_the_open_ports_in_the_words_of_nc() {
         .assert()
         .success()
         .stderr("");
+    program("netcat")
+        .args(["-4z", "::1", &open])
+        .assert()
+        .code(1)
+        .stderr("netcat: look up ::1: it has no address that tcp4 can use\n");
     let range = format!("{open}-{open}");
     program("netcat")
         .args(["-z", "127.0.0.1", &range])
@@ -358,10 +403,11 @@ fn a_scan_tells_the_open_ports_in_the_words_of_nc() {
 fn a_scan_of_udp_takes_silence_for_open_and_a_refusal_for_closed() {
     let server = UdpSocket::bind("127.0.0.1:0").unwrap();
     let open = server.local_addr().unwrap().port().to_string();
-    let scan = ["-zu", "-w", "0.2", "127.0.0.1"];
-    program("netcat").args(scan).arg(&open).assert().success();
-    drop(server);
-    program("netcat").args(scan).arg(&open).assert().code(1);
+    let scan = ["-zu", "127.0.0.1", &open, "-w"];
+    program("netcat").args(scan).arg("0.2").assert().success();
+    // Nobody else can have the port, and none but that peer is heard: the kernel refuses.
+    server.connect("127.0.0.1:1").unwrap();
+    program("netcat").args(scan).arg("20").assert().code(1);
 }
 
 #[test]
@@ -390,6 +436,8 @@ fn a_udp_listener_hears_everybody_and_answers_who_spoke_last() {
         let question = format!("question {number}\n");
         peer.send(question.as_bytes()).unwrap();
         assert_eq!(netcat.receive(question.len()), question.as_bytes());
+        peer.send(b"again\n").unwrap(); // is not told once more
+        assert_eq!(netcat.receive(6), b"again\n");
         let line = netcat.error_line();
         assert_eq!(
             line,
