@@ -120,7 +120,10 @@ impl Feed {
     pub(super) fn open(&self, sink: Sink) {
         let mut state = self.lock();
         state.number += 1;
-        state.trouble = None;
+        // What is wrong with the input stays so: it may have been found before the first peer.
+        if !matches!(state.trouble, Some(Error::Input(_))) {
+            state.trouble = None;
+        }
         self.given_up.store(false, Ordering::Relaxed);
         if state.ended {
             sink.end();
