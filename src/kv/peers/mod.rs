@@ -238,10 +238,8 @@ pub fn service<M: StateMachine>(
             }
             Failure::Refused(format!("node {id}: {why}"))
         })?;
-        if let (Some(address), true) = (
-            address,
-            theirs.is_none() || ours.is_none() || ours == theirs,
-        ) {
+        let together = theirs.is_none() || ours.is_none() || ours == theirs;
+        if let Some(address) = address.filter(|_| together) {
             book.introduce(node, address);
         }
         Ok(answer(ours))
