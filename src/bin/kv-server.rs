@@ -188,10 +188,13 @@ fn run(
     if let [node] = running.as_slice() {
         node.hand_over();
     }
-    for node in running {
+    let stop = |node: Node| {
         let what = format!("node {}: serving", node.id());
-        node.stop().what(what)?;
-    }
+        node.stop().what(what)
+    };
+    // All of them, whatever became of the first: each drains its connections.
+    let stopped: Vec<_> = running.into_iter().map(stop).collect();
+    stopped.into_iter().collect::<Result<Vec<_>, _>>()?;
     told.try_recv()
         .map_or(Ok(stats.totals()), |why| Err(Failure::Failed(why)))
 }
