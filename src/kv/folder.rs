@@ -1,5 +1,5 @@
-//! What a data folder says of itself, in small files beside those of Raft: which node's it is, and
-//! to which cluster that node belongs.
+//! What a data folder says of itself, in small files beside those of Raft: which node's it is, to
+//! which cluster that node belongs, and whether others founded that.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -13,6 +13,8 @@ use crate::raft::NodeId;
 const OWNER: &str = "node-id";
 /// To which cluster that node belongs.
 const CLUSTER: &str = "cluster-id";
+/// There, if others founded that.
+const JOINS: &str = "joins";
 /// A number at most: what is longer is not ours.
 const LONGEST: u64 = 64;
 
@@ -30,6 +32,18 @@ pub(super) fn own(data: &Path, id: NodeId) -> Result<(), StartError> {
             owner: text.chars().take(20).collect(),
         }),
     }
+}
+
+/// Whether the node joins a cluster that others have founded: so it is said now, or was when its
+/// folder was new. Until the first entry comes nothing else tells it from a founder, and one that is
+/// started anew without the word would found a cluster of its own.
+pub(super) fn joins(data: &Path, said: bool) -> Result<bool, StartError> {
+    let note = Note::new(data, JOINS);
+    let known = note.read()?.is_some();
+    if said && !known {
+        note.write("yes").map_err(note.failed("writing"))?;
+    }
+    Ok(said || known)
 }
 
 /// The file that says to which cluster the folder's node belongs.

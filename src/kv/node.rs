@@ -44,7 +44,8 @@ pub struct NodeConfig {
     pub addresses: BTreeMap<NodeId, String>,
     /// Tells the cluster that several found from others with the same addresses. Empty is well.
     pub token: String,
-    /// The node is new in a cluster that others have founded: it waits to be added.
+    /// The node is new in a cluster that others have founded: it waits to be added. Its folder
+    /// remembers it.
     pub joins: bool,
     /// The replica.
     pub replica: ReplicaConfig,
@@ -139,7 +140,8 @@ impl Node {
         let (mut storage, mut restored) = DiskStorage::open(&config.data, disk::Limits::default())?;
         folder::own(&config.data, id)?;
         let note = folder::cluster_note(&config.data);
-        let belonging = if restored.is_new() && !config.joins {
+        let is_new = restored.is_new();
+        let belonging = if is_new && !folder::joins(&config.data, config.joins)? {
             if config.addresses.is_empty() {
                 return Err(StartError::NoFounders);
             }
@@ -151,7 +153,7 @@ impl Node {
             found(&mut storage, &mut restored, &config.addresses)?;
             belonging
         } else {
-            Belonging::read(note, restored.is_new())?
+            Belonging::read(note, is_new)?
         };
         let log = config.peers.log.clone();
         let peers = Peers::new(id, config.addresses, belonging.clone(), config.peers);

@@ -452,6 +452,23 @@ fn a_node_that_is_called_by_the_number_of_another_is_not_taken_in() {
     assert_eq!(right.id_in_folder(5), right.id_in_folder(1));
 }
 
+/// Before its first entry it is as new as a founder.
+#[test]
+fn a_node_that_joins_and_is_started_anew_without_the_word_still_founds_nothing() {
+    let mut cluster = Cluster::new(1);
+    let address = cluster.join(2);
+    cluster.kill(2);
+    let founder = NodeConfig {
+        addresses: BTreeMap::from([(2, address.clone())]),
+        ..cluster.config(2, false)
+    };
+    let listener = net::listen(Network::Tcp, &address).unwrap();
+    let node = Node::start(founder, listener, &Registry::new());
+    cluster.nodes.insert(2, node.unwrap());
+    cluster.client().add(2, &address, false).unwrap();
+    assert_eq!(cluster.id_in_folder(2), cluster.id_in_folder(1));
+}
+
 #[test]
 fn a_node_that_cannot_note_its_cluster_says_so_and_joins_when_it_can() {
     let mut cluster = Cluster::new(1);
