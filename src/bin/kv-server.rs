@@ -14,7 +14,7 @@ use groundwire::cli::{
     self, Args, Count, DurationArg, Failure, NonZeroCount, Opt, Spec, UsageError, What,
 };
 use groundwire::kv::peers::PeersConfig;
-use groundwire::kv::{Node, NodeConfig};
+use groundwire::kv::{Node, NodeConfig, Opened};
 use groundwire::net::{self, Listener, Network, split_host_port};
 use groundwire::raft::{self, NodeId, ReplicaConfig};
 use groundwire::rpc;
@@ -133,37 +133,50 @@ fn serve_with(args: &Args, temporary: &mut Option<PathBuf>) -> Result<(), Failur
         .iter()
         .map(|(_, listener)| (listener.network(), listener.local_addr().clone()))
         .collect();
+    let stats = Arc::<Stats>::default();
+    // Before the line that says where they listen: who reads it counts on them.
+    let opened = nodes.into_iter().map(|node| open(node, &stats));
+    let opened = opened.collect::<Result<Vec<_>, _>>()?;
     // They stop one after the other.
-    let count = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
+    let count = u32::try_from(opened.len()).unwrap_or(u32::MAX);
     let drain = config.drain.saturating_mul(count);
     let registry = Registry::new();
+    stats.register(&registry);
     program::serve(
         args,
         (SPEC.name, &config.log, drain),
         &bound,
         (&registry, args.value("metrics")),
         None::<fn()>, // there is nothing to read again
-        |stopper| run(nodes, &registry, stopper),
+        |stopper| run(opened, (&registry, &stats), stopper),
     )
+}
+
+/// Opens the folder of a node.
+fn open(
+    (config, listener): (NodeConfig, Listener),
+    stats: &Arc<Stats>,
+) -> Result<(NodeId, Opened, Listener), Failure> {
+    let id = config.id;
+    warn_if_open(&config, &listener);
+    let config = NodeConfig {
+        stats: stats.clone(),
+        ..config
+    };
+    let opened = Opened::open(config).what(format_args!("node {id}"))?;
+    Ok((id, opened, listener))
 }
 
 /// Runs the nodes until a signal, or until one of them cannot go on.
 fn run(
-    nodes: Vec<(NodeConfig, Listener)>,
-    registry: &Registry,
+    nodes: Vec<(NodeId, Opened, Listener)>,
+    (registry, stats): (&Registry, &Stats),
     stopper: &Stopper,
 ) -> Result<Totals, Failure> {
-    let stats = Arc::<Stats>::default();
-    stats.register(registry);
     let mut running = Vec::new();
-    for (config, listener) in nodes {
-        let config = NodeConfig {
-            stats: stats.clone(),
-            ..config
-        };
-        let what = format!("node {}", config.id);
-        warn_if_open(&config, &listener);
-        running.push(Node::start(config, listener, registry).what(what)?);
+    for (id, node, listener) in nodes {
+        let node = node.start(listener, registry);
+        running.push(node.what(format_args!("node {id}"))?);
     }
     let (tell, told) = mpsc::channel();
     for node in &running {

@@ -55,6 +55,6 @@ pub use client::{Client, ClientConfig};
 pub use command::{Change, Changes, Compacted, Expected, KeyValue, Keys, Page, Refused, Revision};
 pub use command::{Command, Reply, Swap};
 pub use machine::Machine;
-pub use node::{Node, NodeConfig};
+pub use node::{Node, NodeConfig, Opened};
 pub use server::Replicated;
 pub use store::{Store, StoreError, Watch};

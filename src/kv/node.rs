@@ -121,24 +121,19 @@ impl From<StorageError> for StartError {
     }
 }
 
-/// A node that runs.
-pub struct Node {
-    id: NodeId,
-    replica: Replica<Replicated>,
-    running: Running,
+/// A node whose folder is open, and which nobody hears yet.
+#[derive(Debug)]
+pub struct Opened {
+    config: NodeConfig,
+    disk: (DiskStorage, Restored),
+    belonging: Belonging,
 }
 
-impl Node {
-    /// Opens the folder, and starts the node and its server on a listener. Its numbers go into
-    /// the registry; of several nodes with one registry, the calls of the first only.
-    pub fn start(
-        config: NodeConfig,
-        listener: Listener,
-        registry: &Registry,
-    ) -> Result<Self, StartError> {
-        let id = config.id;
+impl Opened {
+    /// Opens the folder, which no other process has from now on; founds the cluster in a new one.
+    pub fn open(config: NodeConfig) -> Result<Self, StartError> {
         let (mut storage, mut restored) = DiskStorage::open(&config.data, disk::Limits::default())?;
-        folder::own(&config.data, id)?;
+        folder::own(&config.data, config.id)?;
         let note = folder::cluster_note(&config.data);
         let is_new = restored.is_new();
         let belonging = if is_new && !folder::joins(&config.data, config.joins)? {
@@ -155,6 +150,22 @@ impl Node {
         } else {
             Belonging::read(note, is_new)?
         };
+        Ok(Self {
+            config,
+            disk: (storage, restored),
+            belonging,
+        })
+    }
+
+    /// Starts the node and its server on a listener. Its numbers go into the registry; of several
+    /// nodes with one registry, the calls of the first only.
+    pub fn start(self, listener: Listener, registry: &Registry) -> Result<Node, StartError> {
+        let Self {
+            config,
+            disk,
+            belonging,
+        } = self;
+        let id = config.id;
         let log = config.peers.log.clone();
         let peers = Peers::new(id, config.addresses, belonging.clone(), config.peers);
         let book = peers.book();
@@ -162,8 +173,8 @@ impl Node {
             Machine::new(machine::Limits::default()),
             sessions::Limits::default(),
         );
-        let replica = Replica::start(id, config.replica, (storage, restored), machine, peers)
-            .map_err(StartError::Thread)?;
+        let replica =
+            Replica::start(id, config.replica, disk, machine, peers).map_err(StartError::Thread)?;
         let services = vec![
             peers::service(id, replica.clone(), book.clone(), belonging, log),
             Server {
@@ -177,11 +188,29 @@ impl Node {
         replica.register(registry, id);
         let server = server::Server::new(config.server, handler).counting_into(config.stats);
         let running = server.start(listener).map_err(StartError::Thread)?;
-        Ok(Self {
+        Ok(Node {
             id,
             replica,
             running,
         })
+    }
+}
+
+/// A node that runs.
+pub struct Node {
+    id: NodeId,
+    replica: Replica<Replicated>,
+    running: Running,
+}
+
+impl Node {
+    /// Opens the folder, and starts the node: [`Opened::open`] and [`Opened::start`].
+    pub fn start(
+        config: NodeConfig,
+        listener: Listener,
+        registry: &Registry,
+    ) -> Result<Self, StartError> {
+        Opened::open(config)?.start(listener, registry)
     }
 
     /// Who it is.

@@ -424,6 +424,22 @@ fn a_node_that_one_member_looks_for_in_vain_is_shown_where_another_has_it() {
 }
 
 #[test]
+fn a_node_that_cannot_have_its_folder_does_not_say_that_it_listens() {
+    let data = tempfile::tempdir().unwrap();
+    let first = node(&data, "1", &[]);
+    let folder = data.path().join("1").display().to_string();
+    let args = ["--id", "1", "--data", &folder, "--listen", "127.0.0.1:0"];
+    let second = program("kv-server").args(args).assert().code(1).stdout("");
+    let told = String::from_utf8(second.get_output().stderr.clone()).unwrap();
+    let why = "another process uses this folder\n";
+    assert!(
+        told.starts_with("kv-server: node 1: ") && told.ends_with(why),
+        "{told}"
+    );
+    client(&first.1, &["put", "k", "v"]).assert().success();
+}
+
+#[test]
 fn a_node_of_another_cluster_is_not_taken_in() {
     let data = tempfile::tempdir().unwrap();
     let name = |id| {
