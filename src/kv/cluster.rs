@@ -22,9 +22,11 @@ use super::node::StartError;
 use crate::raft::NodeId;
 use crate::rpc::sha256::sha256;
 
-/// The name of a cluster: 16 hexadecimal digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClusterId(pub(super) u64);
+crate::wire! {
+    /// The name of a cluster: 16 hexadecimal digits.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct ClusterId(u64);
+}
 
 impl ClusterId {
     /// That of the cluster that these nodes found. They all have to be given the same.

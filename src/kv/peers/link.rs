@@ -219,15 +219,10 @@ impl Sending {
         let client = Client::over(conn, self.config.client())?;
         let ours = self.belonging.cluster();
         let own = self.book.address(self.from);
-        let introduction = (
-            self.from,
-            self.to,
-            own,
-            ours.map(|ClusterId(number)| number),
-        );
+        let introduction = (self.from, self.to, own, ours);
         let time = Some(self.config.unacknowledged);
         let (there, theirs): Answer = client.call_within(INTRODUCE, &introduction, time)?;
-        match (ours, theirs.map(ClusterId)) {
+        match (ours, theirs) {
             (Some(ours), Some(theirs)) if ours != theirs => {
                 Err(Unreached::Stranger(address, ours, theirs))
             }

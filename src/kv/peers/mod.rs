@@ -34,9 +34,9 @@ const INTRODUCE: &str = "Raft.Introduce";
 
 /// What [`INTRODUCE`] says: who calls whom, where the caller listens, to which cluster it belongs,
 /// as far as it knows.
-type Introduction = (NodeId, NodeId, Option<String>, Option<u64>);
+type Introduction = (NodeId, NodeId, Option<String>, Option<ClusterId>);
 /// What it is answered: who is there, to which cluster that one belongs.
-type Answer = (NodeId, Option<u64>);
+type Answer = (NodeId, Option<ClusterId>);
 
 /// The longest address, in bytes: the longest name of the DNS, and a port.
 pub(crate) const MAX_ADDRESS: usize = 260;
@@ -221,14 +221,11 @@ pub fn service<M: StateMachine>(
         Ok(())
     };
     let told = AtomicBool::new(false);
-    let introduce = move |_: &Call<'_>, (node, to, address, cluster): Introduction| {
-        let answer =
-            |ours: Option<ClusterId>| -> Answer { (id, ours.map(|ClusterId(number)| number)) };
+    let introduce = move |_: &Call<'_>, (node, to, address, theirs): Introduction| {
         // Whoever looks for another node does not take this one into its cluster.
         if to != id {
-            return Ok(answer(belonging.cluster()));
+            return Ok((id, belonging.cluster()));
         }
-        let theirs = cluster.map(ClusterId);
         let ours = belonging.called_by(theirs).map_err(|error| {
             let why = explain(&error);
             // Callers come again and again; what stands in their way is here.
@@ -242,7 +239,7 @@ pub fn service<M: StateMachine>(
         if let Some(address) = address.filter(|_| together) {
             book.introduce(node, address);
         }
-        Ok(answer(ours))
+        Ok((id, ours))
     };
     Service::new("Raft")
         .method("Deliver", Traits::default(), deliver)
