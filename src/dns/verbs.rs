@@ -14,7 +14,7 @@ use super::error::NameError;
 use super::failure::LookupError;
 use super::name::Name;
 use super::order::{sort_mx, sort_srv};
-use super::record::{Question, Record};
+use super::record::Question;
 use super::resolver::Resolver;
 use crate::net::parse_ip;
 
@@ -26,7 +26,7 @@ impl Resolver {
         }
         let answers = self.search(host, &[RecordType::A, RecordType::AAAA])?;
         let records = answers.iter().flat_map(Answer::records);
-        let addresses: Vec<IpAddr> = records.filter_map(address).collect();
+        let addresses: Vec<IpAddr> = records.filter_map(|record| record.data.address()).collect();
         match answers.into_iter().next() {
             Some(answer) if addresses.is_empty() => Err(negative(answer)),
             _ => Ok(addresses),
@@ -153,14 +153,6 @@ pub fn is_host_name(name: &Name) -> bool {
     let good = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
     name.labels()
         .all(|label| !label.starts_with(b"-") && label.iter().all(good))
-}
-
-fn address(record: &Record) -> Option<IpAddr> {
-    match record.data {
-        Data::A(address) => Some(address.into()),
-        Data::Aaaa(address) => Some(address.into()),
-        _ => None,
-    }
 }
 
 /// The values of an answer's records; its own error when there are none.

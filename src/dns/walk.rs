@@ -77,12 +77,7 @@ fn glue(message: &Message, server: &Name, zone: &Name) -> Vec<IpAddr> {
         .additionals
         .iter()
         .filter(|record| record.name == *server);
-    let addresses = own.filter_map(|record| match record.data {
-        Data::A(address) => Some(IpAddr::V4(address)),
-        Data::Aaaa(address) => Some(IpAddr::V6(address)),
-        _ => None,
-    });
-    addresses.collect()
+    own.filter_map(|record| record.data.address()).collect()
 }
 
 /// The root servers' addresses, IPv4 and IPv6 each, as IANA lists them (2023-11-27).

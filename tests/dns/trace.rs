@@ -1,6 +1,6 @@
 //! `lookup --trace` walks a tree of servers in a lab: one address each, all at one port.
 
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::process::{Command, Output};
 use std::sync::mpsc::channel;
 
@@ -139,6 +139,37 @@ fn a_name_server_without_an_address_is_looked_up_by_a_walk_of_its_own() {
     let found = walk(port, "www.example");
     assert_eq!(found.status.code(), Some(0), "{}", printed(&found));
     assert!(printed(&found).contains(&format!("; example. at 127.0.0.2:{port}")));
+}
+
+#[test]
+fn a_name_server_that_has_an_ipv6_address_only_is_found_too() {
+    let [root, other]: [UdpSocket; 2] = sockets(2).try_into().unwrap();
+    let port = root.local_addr().unwrap().port();
+    let Ok(child) = UdpSocket::bind((Ipv6Addr::LOCALHOST, port)) else {
+        println!("skipped: no IPv6 here, or the port is taken");
+        return;
+    };
+    on(root, |query, send| {
+        let said = match asked(query).is_within(&name("test")) {
+            true => referral(query, "test", "ns.test", Some("127.0.0.2")),
+            false => referral(query, "example", "ns.test", None),
+        };
+        send(&octets(&said));
+    });
+    on(other, |query, send| {
+        let mut said = authoritative(query);
+        said.answers.clear();
+        if query.questions[0].kind == RecordType::AAAA {
+            let here = Data::Aaaa(Ipv6Addr::LOCALHOST);
+            said.answers
+                .push(Record::new(asked(query).clone(), 60, here));
+        }
+        send(&octets(&said));
+    });
+    on(child, |query, send| send(&octets(&authoritative(query))));
+    let found = walk(port, "www.example");
+    assert_eq!(found.status.code(), Some(0), "{}", printed(&found));
+    assert!(printed(&found).contains(&format!("; example. at [::1]:{port}")));
 }
 
 #[test]

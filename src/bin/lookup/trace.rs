@@ -1,14 +1,14 @@
 //! From the root down to the answer, one referral after the other, without anybody's help.
 
 use std::cell::Cell;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use groundwire::cli::{self, Failure, Out};
 use groundwire::dns::chain::ending;
 use groundwire::dns::exchange::Asking;
 use groundwire::dns::walk::Referral;
-use groundwire::dns::{self, Data, Ending, Name, Question, RecordType, Reply, Resolver};
+use groundwire::dns::{self, Ending, Name, Question, RecordType, Reply, Resolver};
 
 use crate::ask::{Asked, NO_ANSWER, NOT_FOUND};
 use crate::{SPEC, plain};
@@ -160,18 +160,16 @@ impl Walker<'_> {
     /// Where the servers of a referral are: as the glue says, else what a walk of their own finds.
     fn servers(&self, referral: &Referral, depth: usize) -> Result<Vec<SocketAddr>, Ended> {
         let mut addresses = referral.addresses();
-        let mut unknown = referral.servers.iter().map(|(name, _)| name);
-        while let (true, Some(name)) = (addresses.is_empty() && depth < MAX_DEPTH, unknown.next()) {
-            let question = Question::new(name.clone(), RecordType::A);
+        let names_of = |kind| referral.servers.iter().map(move |server| (&server.0, kind));
+        let mut unknown = names_of(RecordType::A).chain(names_of(RecordType::AAAA));
+        while let (true, Some((name, kind))) =
+            (addresses.is_empty() && depth < MAX_DEPTH, unknown.next())
+        {
+            let question = Question::new(name.clone(), kind);
             // A server that cannot be found is no reason to give up the others.
             if let Ok(reply) = self.down(&question, depth + 1, &mut |_| Ok(())) {
-                let records = reply.message.answers.iter();
-                addresses.extend(records.filter(|r| r.name == *name).filter_map(|record| {
-                    match record.data {
-                        Data::A(address) => Some(IpAddr::V4(address)),
-                        _ => None,
-                    }
-                }));
+                let own = reply.message.answers.iter().filter(|r| r.name == *name);
+                addresses.extend(own.filter_map(|record| record.data.address()));
             }
         }
         if addresses.is_empty() {

@@ -261,14 +261,12 @@ pub(super) const FIELDS: &[Field] = &[
 /// else (RFC 6762 §10.2).
 pub(in crate::capture) fn address(data: &Data) -> Option<IpAddr> {
     match data {
-        Data::A(address) => Some(IpAddr::V4(*address)),
-        Data::Aaaa(address) => Some(IpAddr::V6(*address)),
         Data::Opaque(data) => match (data.kind(), data.bytes()) {
             (RecordType::A, bytes) => Some(IpAddr::from(<[u8; 4]>::try_from(bytes).ok()?)),
             (RecordType::AAAA, bytes) => Some(IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?)),
             _ => None,
         },
-        _ => None,
+        _ => data.address(),
     }
 }
 

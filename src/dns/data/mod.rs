@@ -26,7 +26,7 @@ mod strings;
 mod svcb;
 
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub use opaque::Opaque;
 pub use security::{Caa, Ds, Sshfp, Tlsa};
@@ -120,6 +120,15 @@ impl Data {
             Data::Svcb(_) => RecordType::SVCB,
             Data::Https(_) => RecordType::HTTPS,
             Data::Opaque(data) => data.kind(),
+        }
+    }
+
+    /// The address that an A or AAAA record holds.
+    pub fn address(&self) -> Option<IpAddr> {
+        match *self {
+            Data::A(address) => Some(address.into()),
+            Data::Aaaa(address) => Some(address.into()),
+            _ => None,
         }
     }
 

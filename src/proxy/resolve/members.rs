@@ -28,13 +28,7 @@ use crate::proxy::config::{Backend, MAX_WEIGHT};
 /// it stay that are `known`.
 pub fn addresses(host: &str, answers: &[Answer], known: &[Member]) -> Vec<IpAddr> {
     let records = answers.iter().flat_map(Answer::records);
-    let mut addresses: Vec<IpAddr> = records
-        .filter_map(|record| match record.data {
-            Data::A(address) => Some(address.into()),
-            Data::Aaaa(address) => Some(address.into()),
-            _ => None,
-        })
-        .collect();
+    let mut addresses: Vec<IpAddr> = records.filter_map(|record| record.data.address()).collect();
     let is_unanswered = |ip: &IpAddr| {
         let kind = match ip {
             IpAddr::V4(_) => RecordType::A,
