@@ -1,11 +1,22 @@
-//! The one date format that is written, and how it is read (RFC 9110 §5.6.7).
+//! The one date format that is written, and the three that are read (RFC 9110 §5.6.7).
 //!
 //! ```text
-//!  Sun, 06 Nov 1994 08:49:37 GMT
+//!  Sun, 06 Nov 1994 08:49:37 GMT     IMF-fixdate, the one to write
+//!  Sunday, 06-Nov-94 08:49:37 GMT    rfc850-date, obsolete
+//!  Sun Nov  6 08:49:37 1994          asctime-date, obsolete
 //! ```
 //!
-//! The two obsolete formats are not read: whoever gets no date does without one.
+//! Who leaves an obsolete one unread takes a condition for absent that a client has set.
 
+const LONG_DAYS: [&str; 7] = [
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+    "Sunday",
+];
 const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
 const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
@@ -26,8 +37,49 @@ pub fn imf_fixdate(seconds: u64) -> String {
     )
 }
 
+/// The seconds after the begin of 1970 of a date in any of the three formats; `None` for what is no
+/// such date, or before 1970. `now`, in the same seconds, tells the century of a year of two digits.
+pub fn parse(text: &str, now: u64) -> Option<u64> {
+    parse_imf_fixdate(text)
+        .or_else(|| parse_imf_fixdate(&rfc850_as_imf(text, now)?))
+        .or_else(|| parse_imf_fixdate(&asctime_as_imf(text)?))
+}
+
+/// An rfc850-date as an IMF-fixdate, which is still to be checked.
+fn rfc850_as_imf(text: &str, now: u64) -> Option<String> {
+    let (weekday, rest) = text.split_once(", ")?;
+    let (date, time) = rest.split_once(' ')?;
+    let mut parts = date.split('-');
+    let (day, month, year) = (parts.next()?, parts.next()?, parts.next()?);
+    if !LONG_DAYS.contains(&weekday) || parts.next().is_some() {
+        return None;
+    }
+    let (this_year, _, _) = civil(now / 86_400);
+    let year = this_year - this_year % 100 + digits(year, 2)?;
+    // One that is more than 50 years ahead is of the century before.
+    let year = match year > this_year + 50 {
+        true => year - 100,
+        false => year,
+    };
+    Some(format!(
+        "{}, {day} {month} {year} {time}",
+        weekday.get(..3)?
+    ))
+}
+
+/// An asctime-date as an IMF-fixdate, which is still to be checked. Its day has two places, the first
+/// of which may be a space.
+fn asctime_as_imf(text: &str) -> Option<String> {
+    let (weekday, rest) = text.split_once(' ')?;
+    let (month, rest) = rest.split_once(' ')?;
+    let (day, rest) = rest.split_at_checked(2)?;
+    let (time, year) = rest.strip_prefix(' ')?.split_once(' ')?;
+    let day = day.replacen(' ', "0", 1);
+    Some(format!("{weekday}, {day} {month} {year} {time} GMT"))
+}
+
 /// The seconds after the begin of 1970; `None` for what is no such date.
-pub fn parse_imf_fixdate(text: &str) -> Option<u64> {
+fn parse_imf_fixdate(text: &str) -> Option<u64> {
     let (_, rest) = text.split_once(", ")?;
     let mut parts = rest.split(' ');
     let mut part = || parts.next();
@@ -99,6 +151,59 @@ mod tests {
         ] {
             assert_eq!(imf_fixdate(seconds), text);
             assert_eq!(parse_imf_fixdate(text), Some(seconds));
+        }
+    }
+
+    #[test]
+    fn the_two_obsolete_formats_are_read_as_the_same_date() {
+        const NOW: u64 = 1_800_000_000; // in 2027
+        for (text, fixdate) in [
+            (
+                "Sun, 06 Nov 1994 08:49:37 GMT",
+                "Sun, 06 Nov 1994 08:49:37 GMT",
+            ),
+            (
+                "Sunday, 06-Nov-94 08:49:37 GMT",
+                "Sun, 06 Nov 1994 08:49:37 GMT",
+            ),
+            ("Sun Nov  6 08:49:37 1994", "Sun, 06 Nov 1994 08:49:37 GMT"),
+            ("Wed Nov 16 08:49:37 1994", "Wed, 16 Nov 1994 08:49:37 GMT"),
+            (
+                "Thursday, 31-Dec-26 23:59:59 GMT",
+                "Thu, 31 Dec 2026 23:59:59 GMT",
+            ),
+            // 50 years ahead, and 51.
+            (
+                "Friday, 31-Dec-77 23:59:59 GMT",
+                "Fri, 31 Dec 2077 23:59:59 GMT",
+            ),
+            (
+                "Sunday, 31-Dec-78 23:59:59 GMT",
+                "Sun, 31 Dec 1978 23:59:59 GMT",
+            ),
+        ] {
+            let seconds = parse_imf_fixdate(fixdate);
+            assert_eq!(
+                (parse(text, NOW), seconds.is_some()),
+                (seconds, true),
+                "{text}"
+            );
+        }
+        for text in [
+            "Sun, 06-Nov-94 08:49:37 GMT",
+            "Sundays, 06-Nov-94 08:49:37 GMT",
+            "Monday, 06-Nov-94 08:49:37 GMT",
+            "Sunday, 06-Nov-1994 08:49:37 GMT",
+            "Sunday, 6-Nov-94 08:49:37 GMT",
+            "Sunday, 06-Nov-94-1 08:49:37 GMT",
+            "Sunday, 06-Nov-94 08:49:37",
+            "Sun Nov 6 08:49:37 1994",
+            "Sun Nov 06 08:49:37 1994 GMT",
+            "Mon Nov  6 08:49:37 1994",
+            "Sun Nov   08:49:37 1994",
+            "Sun Nov \u{e9} 08:49:37 1994",
+        ] {
+            assert_eq!(parse(text, NOW), None, "{text}");
         }
     }
 

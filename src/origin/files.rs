@@ -117,7 +117,9 @@ fn send(turn: &mut Turn<'_, '_>, file: File, name: &FilePath) -> io::Result<Sent
             .with("Last-Modified", date::imf_fixdate(validators.modified))
             .with("Accept-Ranges", "bytes")
     };
-    match validators.judge(&turn.request.fields) {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let now = now.unwrap_or_default().as_secs();
+    match validators.judge(&turn.request.fields, now) {
         Verdict::Another => return turn.text(412, "the file is another version\n"),
         Verdict::Known => return turn.respond(about(304)),
         Verdict::Wanted => {}

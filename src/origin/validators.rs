@@ -32,11 +32,12 @@ impl Validators {
         }
     }
 
-    /// What the conditions of a request for this version come to, in the order of §13.2.2.
-    pub fn judge(&self, fields: &FieldList) -> Verdict {
-        if !self.are_meant(fields) {
+    /// What the conditions of a request for this version come to, in the order of §13.2.2. `now` is
+    /// in seconds after the begin of 1970.
+    pub fn judge(&self, fields: &FieldList, now: u64) -> Verdict {
+        if !self.are_meant(fields, now) {
             Verdict::Another
-        } else if self.are_known(fields) {
+        } else if self.are_known(fields, now) {
             Verdict::Known
         } else {
             Verdict::Wanted
@@ -44,19 +45,20 @@ impl Validators {
     }
 
     /// If-Match decides, and only without it If-Unmodified-Since does (§13.1.4).
-    fn are_meant(&self, fields: &FieldList) -> bool {
+    fn are_meant(&self, fields: &FieldList, now: u64) -> bool {
         // Compared strongly: a tag that says to be weak is never the same (§13.1.1).
         let same = |tag: &[u8]| tag == b"*" || tag == self.etag.as_bytes();
         if let Some(meant) = any_tag(fields, "If-Match", same) {
             return meant;
         }
-        let since = fields.get("If-Unmodified-Since").and_then(seconds);
+        let since = fields.get("If-Unmodified-Since");
+        let since = since.and_then(|value| seconds(value, now));
         since.is_none_or(|since| self.modified <= since)
     }
 
     /// Whether the client has this version already. If-None-Match decides, and only without it
     /// If-Modified-Since does (§13.1.3).
-    fn are_known(&self, fields: &FieldList) -> bool {
+    fn are_known(&self, fields: &FieldList, now: u64) -> bool {
         let same = |tag: &[u8]| {
             let tag = tag.strip_prefix(b"W/").unwrap_or(tag); // compared weakly (§13.1.2)
             tag == b"*" || tag == self.etag.as_bytes()
@@ -64,7 +66,8 @@ impl Validators {
         if let Some(known) = any_tag(fields, "If-None-Match", same) {
             return known;
         }
-        let since = fields.get("If-Modified-Since").and_then(seconds);
+        let since = fields.get("If-Modified-Since");
+        let since = since.and_then(|value| seconds(value, now));
         since.is_some_and(|since| self.modified <= since)
     }
 
@@ -87,8 +90,8 @@ fn any_tag(fields: &FieldList, name: &str, is_it: impl Fn(&[u8]) -> bool) -> Opt
     Some(fields.all(name).flat_map(field::elements).any(is_it))
 }
 
-fn seconds(value: &[u8]) -> Option<u64> {
-    date::parse_imf_fixdate(std::str::from_utf8(value).ok()?)
+fn seconds(value: &[u8], now: u64) -> Option<u64> {
+    date::parse(std::str::from_utf8(value).ok()?, now)
 }
 
 #[cfg(test)]
@@ -104,6 +107,8 @@ mod tests {
         let mut exchange = ServerExchange::new(stream, Limits::default());
         exchange.next_request().unwrap().unwrap().fields
     }
+
+    const NOW: u64 = 1_800_000_000;
 
     /// Changed at Sun, 06 Nov 1994 08:49:37 GMT.
     fn validators() -> Validators {
@@ -135,6 +140,20 @@ mod tests {
                 format!("If-None-Match: \"a\"\r\nIf-Modified-Since: {changed}"),
                 Wanted,
             ),
+            // The obsolete formats of the date say the same.
+            (
+                "If-Modified-Since: Sunday, 06-Nov-94 08:49:37 GMT".into(),
+                Known,
+            ),
+            ("If-Modified-Since: Sun Nov  6 08:49:36 1994".into(), Wanted),
+            (
+                "If-Unmodified-Since: Sunday, 06-Nov-94 08:49:36 GMT".into(),
+                Another,
+            ),
+            (
+                "If-Unmodified-Since: Sun Nov  6 08:49:36 1994".into(),
+                Another,
+            ),
             (format!("If-Match: {tag}"), Wanted),
             (format!("If-Match: \"a\", {tag}"), Wanted),
             (format!("If-Match: \"a\"\r\nIf-Match: {tag}"), Wanted),
@@ -151,7 +170,7 @@ mod tests {
             (format!("If-Match: \"a\"\r\nIf-None-Match: {tag}"), Another),
             (format!("If-Match: {tag}\r\nIf-None-Match: {tag}"), Known),
         ] {
-            assert_eq!(validators().judge(&read(&fields)), verdict, "{fields}");
+            assert_eq!(validators().judge(&read(&fields), NOW), verdict, "{fields}");
         }
     }
 
