@@ -99,8 +99,12 @@ pub(super) fn page(turn: &mut Turn<'_, '_>, root: &Root) -> io::Result<Sent> {
                 is_folder: true,
                 ..path
             };
+            // The query belongs to the page, wherever that is.
+            let target = &turn.request.target;
+            let query = target.find('?').and_then(|at| target.get(at..));
+            let location = folder.encoded() + query.unwrap_or_default();
             let see = Response::text(301, "this is a folder\n");
-            turn.respond(see.with("Location", folder.encoded()))
+            turn.respond(see.with("Location", location))
         }
         Ok(Found::Nothing) | Err(_) => turn.text(404, "no such file\n"),
     }

@@ -378,6 +378,8 @@ fn files_come_whole_in_parts_and_not_at_all_when_they_are_known() {
     assert_eq!(parts(&ask(&server, &get("/", ""))), ("200", "<p>home"));
     let moved = ask(&server, &get("//sub", ""));
     assert!(moved.contains("\r\nLocation: /sub/\r\n"), "{moved}");
+    let moved = ask(&server, &get("/sub?a=/b?c", ""));
+    assert!(moved.contains("\r\nLocation: /sub/?a=/b?c\r\n"), "{moved}");
     let post = get("/a.txt", "").replacen("GET", "DELETE", 1);
     assert!(ask(&server, &post).contains("\r\nAllow: GET, HEAD\r\n"));
 }
