@@ -47,7 +47,7 @@ impl Validators {
     /// If-Match decides, and only without it If-Unmodified-Since does (§13.1.4).
     fn are_meant(&self, fields: &FieldList, now: u64) -> bool {
         // Compared strongly: a tag that says to be weak is never the same (§13.1.1).
-        let same = |tag: &[u8]| tag == b"*" || tag == self.etag.as_bytes();
+        let same = |tag: &[u8]| tag == self.etag.as_bytes();
         if let Some(meant) = any_tag(fields, "If-Match", same) {
             return meant;
         }
@@ -61,7 +61,7 @@ impl Validators {
     fn are_known(&self, fields: &FieldList, now: u64) -> bool {
         let same = |tag: &[u8]| {
             let tag = tag.strip_prefix(b"W/").unwrap_or(tag); // compared weakly (§13.1.2)
-            tag == b"*" || tag == self.etag.as_bytes()
+            tag == self.etag.as_bytes()
         };
         if let Some(known) = any_tag(fields, "If-None-Match", same) {
             return known;
@@ -84,10 +84,13 @@ impl Validators {
     }
 }
 
-/// Whether a list of entity tags has such a one; `None` where there is no list.
+/// Whether a list of entity tags has such a one; `None` where there is no list. A star alone is any
+/// tag. A tag may have commas and stars in it: the parts of `"a,*,b"` that are cut out at its commas
+/// are no tags, as both quotes are compared, but one would be a star.
 fn any_tag(fields: &FieldList, name: &str, is_it: impl Fn(&[u8]) -> bool) -> Option<bool> {
     fields.get(name)?;
-    Some(fields.all(name).flat_map(field::elements).any(is_it))
+    let is_any = fields.all(name).any(|value| value == b"*");
+    Some(is_any || fields.all(name).flat_map(field::elements).any(is_it))
 }
 
 fn seconds(value: &[u8], now: u64) -> Option<u64> {
@@ -133,6 +136,8 @@ mod tests {
             ),
             ("If-None-Match: *".into(), Known),
             ("If-None-Match: \"a\"".into(), Wanted),
+            ("If-None-Match: \"a,*,b\"".into(), Wanted),
+            (format!("If-None-Match: \"a,*,b\", {tag}"), Known),
             (format!("If-Modified-Since: {changed}"), Known),
             (format!("If-Modified-Since: {before}"), Wanted),
             ("If-Modified-Since: yesterday".into(), Wanted),
@@ -160,6 +165,7 @@ mod tests {
             ("If-Match: *".into(), Wanted),
             (format!("If-Match: W/{tag}"), Another),
             ("If-Match: \"a\"".into(), Another),
+            ("If-Match: \"a,*,b\"".into(), Another),
             (format!("If-Unmodified-Since: {changed}"), Wanted),
             (format!("If-Unmodified-Since: {before}"), Another),
             ("If-Unmodified-Since: yesterday".into(), Wanted),
