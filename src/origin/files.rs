@@ -115,14 +115,16 @@ fn send(turn: &mut Turn<'_, '_>, file: File, name: &FilePath) -> io::Result<Sent
     let size = facts.len();
     let age = facts.modified()?.duration_since(SystemTime::UNIX_EPOCH);
     let validators = Validators::new(size, age.unwrap_or_default().as_nanos());
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let now = now.unwrap_or_default().as_secs();
+    // A file may be dated ahead; what is told must not be (RFC 9110 §8.8.2.1).
+    let told = date::imf_fixdate(validators.modified.min(now));
     let about = |status| {
         Response::new(status)
             .with("ETag", &validators.etag)
-            .with("Last-Modified", date::imf_fixdate(validators.modified))
+            .with("Last-Modified", &told)
             .with("Accept-Ranges", "bytes")
     };
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let now = now.unwrap_or_default().as_secs();
     match validators.judge(&turn.request.fields, now) {
         Verdict::Another => return turn.text(412, "the file is another version\n"),
         Verdict::Known => return turn.respond(about(304)),
