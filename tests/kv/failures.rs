@@ -160,6 +160,45 @@ fn watched(connections: &'static [&'static [&'static str]]) -> (String, Receiver
     (url, requests)
 }
 
+/// A member of etcd that is cut off from the others: it tells nothing of what they do, and says why
+/// to those only that ask for it.
+fn cut_off() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        let conn = Conn::from_tcp(listener.accept().unwrap().0).unwrap();
+        let mut exchange = ServerExchange::new(conn, Limits::default());
+        let request = exchange.next_request().unwrap().unwrap();
+        exchange.read_all(4096).unwrap();
+        match request.fields.get("Grpc-Metadata-hasleader") {
+            Some(b"true") => {
+                let why = r#"{"error":{"grpc_code":14,"message":"etcdserver: no leader"}}"#;
+                exchange.respond(&Response::text(503, why)).unwrap();
+            }
+            _ => {
+                exchange.begin(&Response::new(200), None).unwrap();
+                exchange
+                    .write(b"{\"result\":{\"created\":true}}\n")
+                    .unwrap();
+                let _ = exchange.next_request(); // until the client has gone
+            }
+        }
+    });
+    url
+}
+
+#[test]
+fn a_watch_does_not_stay_with_a_member_that_has_no_leader() {
+    let (second, _requests) = watched(&[&[
+        r#"{"result":{"created":true}}"#,
+        r#"{"result":{"events":[{"kv":{"key":"YQ==","mod_revision":"5"}}]}}"#,
+    ]]);
+    let etcd = Etcd::new(&[&cut_off(), &second], Config::default()).unwrap();
+    let mut watch = etcd.watch(Keys::One(b"a".to_vec()), 5).unwrap();
+    let told = watch.changes(TIMEOUT).unwrap();
+    assert_eq!((told.changes.len(), told.next), (1, 6));
+}
+
 #[test]
 fn a_watch_that_breaks_within_a_revision_loses_nothing_and_tells_nothing_twice() {
     const CREATED: &str = r#"{"result":{"created":true}}"#;

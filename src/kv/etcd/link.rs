@@ -26,6 +26,10 @@ pub(super) type Exchange = ClientExchange<Conn>;
 /// How many connections are kept for the next calls.
 const KEPT: usize = 16;
 
+/// Metadata of gRPC, as the gateway takes it (`rpctypes/metadatafields.go`): the stream ends with `no
+/// leader` where its member has none.
+const REQUIRE_LEADER: &str = "Grpc-Metadata-hasleader";
+
 /// The endpoints of one cluster and the connections to them.
 pub(super) struct Link {
     config: Config,
@@ -89,13 +93,15 @@ impl Link {
     }
 
     /// Posts `body` to `path` on a connection of its own, and returns that at the answer's first
-    /// byte, with its head read.
+    /// byte, with its head read. A member that is cut off from the others would be silent about what
+    /// they do for as long as that lasts; asked to, it says so instead, at once or when it notices.
     pub(super) fn open(&self, path: &str, body: &str) -> Result<Exchange, NoAnswer> {
         self.in_turn(|endpoint, share, _| {
             let mut exchange = self.connect(endpoint, share)?;
             exchange.stream().set_deadline(share);
             let failed = |error: &dyn Display| self.not_done(endpoint, error);
-            let request = self.request(endpoint, path, body);
+            let mut request = self.request(endpoint, path, body);
+            request.fields.add(REQUIRE_LEADER, "true");
             exchange.send(&request).map_err(|e| failed(&e))?;
             let head = exchange.receive_head("POST").map_err(|e| failed(&e))?;
             if head.status == 200 {
