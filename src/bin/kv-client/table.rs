@@ -174,7 +174,8 @@ pub fn json(rows: &[Row]) -> String {
                     Some(leader) => object.number("leader", leader),
                     None => object.value("leader", "null"),
                 };
-                let voters = status.membership.voters.iter().map(u64::to_string);
+                let members = &status.membership;
+                let ids = |ids: &BTreeSet<NodeId>| array(ids.iter().map(u64::to_string));
                 object
                     .number("first_index", status.first_index)
                     .number("last_index", status.last_index)
@@ -182,7 +183,9 @@ pub fn json(rows: &[Row]) -> String {
                     .number("applied", status.applied)
                     .number("revision", status.revision)
                     .number("bytes", status.bytes)
-                    .value("voters", array(voters))
+                    .value("voters", ids(&members.voters))
+                    .value("outgoing", ids(&members.outgoing))
+                    .value("learners", ids(&members.learners))
                     .end()
             }
         }

@@ -189,6 +189,14 @@ fn the_status_is_a_table_or_json_of_all_members() {
             "{line}"
         );
     }
+    // Who is no voter says so itself only while it is there.
+    let add = ["add-node", "--learner", "9", "127.0.0.1:9"];
+    cluster.prints(&add, "node 9 added\n");
+    eventually("all have heard of the learner", || {
+        let nodes = status(&["status", "--json"]);
+        let members = r#""voters":[1,2,3],"outgoing":[],"learners":[9]"#;
+        nodes.matches(members).count() == 3
+    });
 }
 
 /// Three processes, each with its own folder; one is killed, one added, one removed.
