@@ -134,10 +134,13 @@ fn config(args: &Args, time: Duration) -> Result<ClientConfig, Failure> {
             .map_err(|why| UsageError::rule(format_args!("--servers: {why}")))?;
     }
     let config = ClientConfig::new(servers.into_iter().map(str::to_string).collect());
+    // While a majority is there, so many tries find one of it, though each of the others hangs.
+    let tries = u32::try_from(config.servers.len() / 2 + 1).unwrap_or(u32::MAX);
+    let share = time / tries;
     Ok(ClientConfig {
         secret: flags::secret(args)?,
-        try_time: config.try_time.min(time),
-        dial_timeout: config.dial_timeout.min(time),
+        try_time: config.try_time.min(share),
+        dial_timeout: config.dial_timeout.min(share),
         time,
         ..config
     })

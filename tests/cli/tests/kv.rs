@@ -370,6 +370,19 @@ fn silent_nodes_are_asked_for_their_status_at_once() {
     asked.join().unwrap();
 }
 
+/// It is asked first. Of the others there are many, so that the one that is there has time.
+#[test]
+fn a_node_that_hangs_does_not_take_all_of_a_short_time() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let cluster = Local::start(&[]);
+    let hangs = silent.local_addr().unwrap();
+    let servers = format!("{hangs},{0},{0}", cluster.servers);
+    for request in [&["put", "k", "v"][..], &["get", "k"]] {
+        let asked = [&["-t", "2s"], request].concat();
+        client(&servers, &asked).assert().success();
+    }
+}
+
 #[test]
 fn a_node_that_is_away_is_named_and_costs_the_others_no_snapshot() {
     let data = tempfile::tempdir().unwrap();
