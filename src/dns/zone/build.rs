@@ -9,6 +9,7 @@
 //! | a CNAME record alone at its name, but for RRSIG, NSEC and KEY | RFC 1034 §3.6.2, RFC 4035 §2.5 |
 //! | one DNAME record at a name, nothing below it, no NS beside it but at the apex | RFC 6672 §2.4 |
 //! | no NS or DNAME record at a wildcard | RFC 4592 §4.2, §4.4 |
+//! | no DS record where the zone begins: it is the zone's above | RFC 4035 §2.4 |
 //!
 //! What others live with is a warning: TTLs that differ inside a set (the smallest counts, RFC 2181
 //! §5.2), records that are there twice, servers without an address, hosts that are aliases (RFC 2181
@@ -188,6 +189,10 @@ fn check_set(zone: &Zone, index: usize, kind: RecordType, place: Place, report: 
             if let Some(other) = others.find(|other| !allowed.contains(other)) {
                 report.error(place, format!("{name} has a CNAME record and {other}"));
             }
+        }
+        RecordType::DS if is_apex => {
+            let what = format!("DS record at {name}, where the zone begins (RFC 4035 §2.4)");
+            report.error(place, what);
         }
         RecordType::DNAME if node.set(RecordType::NS).is_some() && !is_apex => {
             report.error(place, format!("{name} has a DNAME record and NS"));

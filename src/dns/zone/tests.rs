@@ -126,6 +126,10 @@ fn what_is_wrong_is_refused_with_its_place() {
             "z:5:1: CNAME record at z.test., where the zone begins",
         ),
         (
+            "@ DS 1 13 2 AB\n",
+            "z:5:1: DS record at z.test., where the zone begins (RFC 4035 §2.4)",
+        ),
+        (
             "@ SOA a. b. 1 2 3 4 5\n",
             "z:5:1: a second SOA record at z.test.",
         ),
