@@ -82,9 +82,26 @@ struct Early {
 struct Side {
     /// The number of the byte that comes next.
     next: Option<u32>,
+    /// Only a segment without bytes has told it: no SYN was seen, and nothing is shown yet.
+    guessed: bool,
     early: Vec<Early>,
     /// Bytes shown so far.
     offset: u64,
+}
+
+impl Side {
+    /// The number of the byte that comes next, now that bytes have come, the first of number `from`.
+    fn begin(&mut self, from: u32) -> u32 {
+        let next = *self.next.get_or_insert(from);
+        let ahead = from.wrapping_sub(next);
+        // Bytes before the number that was guessed were not shown, and a keep-alive has the number
+        // before its next byte (RFC 9293 §3.8.4), where nothing is missing.
+        if std::mem::take(&mut self.guessed) && (ahead == 1 || ahead >= 1 << 31) {
+            self.next = Some(from);
+            return from;
+        }
+        next
+    }
 }
 
 /// One stream being shown.
@@ -160,13 +177,18 @@ impl Follow {
         };
         // One that comes again or late tells nothing, but where its number is another than was taken
         // for it before.
-        if syn && (state.next.is_none() || segment.marks.has(Marks::PORT_REUSED)) {
-            state.next = Some(from);
+        let unknown = state.next.is_none() || state.guessed;
+        if syn && (unknown || segment.marks.has(Marks::PORT_REUSED)) {
+            (state.next, state.guessed) = (Some(from), false);
         }
         if tcp.length == 0 {
+            // A reset's number may be anything.
+            if state.next.is_none() && !tcp.flags.has(TcpFlags::RST) {
+                (state.next, state.guessed) = (Some(from), true);
+            }
             return;
         }
-        let next = *state.next.get_or_insert(from);
+        let next = state.begin(from);
         if from.wrapping_sub(next) < 1 << 31 && from != next {
             self.wait(side, from, tcp, out);
         } else {

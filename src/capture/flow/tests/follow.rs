@@ -51,6 +51,28 @@ fn early_segments_wait_for_those_before_them() {
 }
 
 #[test]
+fn without_a_handshake_an_acknowledgment_tells_where_bytes_begin() {
+    let late = [c(0, 500, 1, A, 0), c(1, 502, 1, A, 2), c(2, 500, 1, A, 2)];
+    assert_eq!(body(Form::Ascii, &late), "2\ndd\n2\ncc");
+    let lost = [c(0, 500, 1, A, 0), c(1, 520, 1, A, 2)];
+    let gap = "35\n[20 bytes missing in capture file].\n";
+    assert_eq!(body(Form::Ascii, &lost), format!("{gap}2\ncc"));
+    // None of these tells of a byte that is missing, or was sent before.
+    let keep_alive = [c(0, 499, 1, A, 0), c(1, 500, 1, A, 2)];
+    let overtaken = [c(0, 502, 1, A, 0), c(1, 500, 1, A, 2)];
+    let reset = [c(0, 9, 1, R, 0), c(1, 500, 1, A, 2)];
+    for script in [keep_alive, overtaken, reset] {
+        assert_eq!(body(Form::Ascii, &script), "2\ncc");
+    }
+    let answered = [
+        c(0, 700, 1, A, 0),
+        c(1, 999, 500, S | A, 0),
+        c(2, 1000, 500, A, 2),
+    ];
+    assert_eq!(body(Form::Ascii, &answered), "2\ndd");
+}
+
+#[test]
 fn a_gap_that_the_other_side_has_acknowledged_is_shown() {
     let script = [c(0, 500, 1, A, 2), c(1, 522, 1, A, 2), s(2, 1, 524, A, 1)];
     let gap = "35\n[20 bytes missing in capture file].\n";
