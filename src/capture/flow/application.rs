@@ -4,7 +4,7 @@
 //! start line, on any port; our RPC by its greeting; our frames, and any of these on another port, by
 //! a [`Rule`] ("decode as").
 
-use crate::capture::decode::{Layer, Layers, Tcp, Udp};
+use crate::capture::decode::{Layer, Layers, Tcp, TcpFlags, Udp};
 
 use super::segment::{Direction, Ends, Segment};
 use super::streams::{Completed, Streams, push};
@@ -108,6 +108,11 @@ impl Applications {
         layers: &mut Layers<'s>,
     ) -> bool {
         if tcp.payload.is_empty() {
+            return false;
+        }
+        // A reset says its cause in words, which are no bytes of the stream (RFC 1122 §4.2.2.12).
+        if tcp.flags.has(TcpFlags::RST) {
+            layers.push(Layer::Data(tcp.payload));
             return false;
         }
         let Self { streams, done } = self;

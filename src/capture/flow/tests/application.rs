@@ -35,13 +35,17 @@ impl Talk {
 
     /// Bytes behind the first `from` of a side.
     fn again(&mut self, from_client: bool, from: u32, bytes: &[u8]) -> String {
+        self.segment(from_client, A, from, bytes)
+    }
+
+    fn segment(&mut self, from_client: bool, flags: u16, from: u32, bytes: &[u8]) -> String {
         let step = Script {
             from_client,
             ..c(
                 0,
                 500 + from,
                 500 + self.sent[usize::from(from_client)],
-                A,
+                flags,
                 bytes.len(),
             )
         };
@@ -82,6 +86,14 @@ const POST: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nGET
 #[test]
 fn http_is_known_by_its_start_line_and_a_body_is_passed_over() {
     assert_eq!(layers(&[], 8123, POST, &[]), ["http47 data5 http27 "]);
+}
+
+#[test]
+fn what_a_reset_says_is_no_message_and_ends_none() {
+    let mut talk = Talk::new(&[], 8123);
+    assert_eq!(talk.client(&POST[..20]), "more");
+    assert_eq!(talk.segment(true, R | A, 20, &POST[20..47]), "data27 ");
+    assert_eq!(talk.segment(false, R, 0, &POST[..47]), "data47 ");
 }
 
 #[test]
