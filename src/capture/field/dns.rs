@@ -272,12 +272,37 @@ pub(in crate::capture) fn address(data: &Data) -> Option<IpAddr> {
 
 /// The messages of a packet, as far as they can be read.
 pub(super) fn messages(layers: &[Layer<'_>]) -> Vec<Message> {
-    let octets = layers.iter().filter_map(|layer| match layer {
-        Layer::Dns(octets) | Layer::Mdns(octets) | Layer::Llmnr(octets) => Some(*octets),
+    let messages = layers.iter().filter_map(|layer| match layer {
+        Layer::Dns(octets) | Layer::Llmnr(octets) => Message::decode_partial(octets).ok(),
+        Layer::Mdns(octets) => Message::decode_partial(octets).ok().map(with_classes),
         _ => None,
     });
-    let decode = |octets| Message::decode_partial(octets).ok();
-    octets.filter_map(decode).collect()
+    messages.collect()
+}
+
+/// In mDNS the top bit of a class is none of its number: "unicast reply wanted" in a question, "cache
+/// flush" in a record (RFC 6762 §5.4, §10.2).
+fn with_classes(mut message: Message) -> Message {
+    const NUMBER: u16 = 0x7fff;
+    for question in &mut message.questions {
+        question.class.0 &= NUMBER;
+    }
+    let sections = [
+        &mut message.answers,
+        &mut message.authorities,
+        &mut message.additionals,
+    ];
+    for record in sections.into_iter().flatten() {
+        record.class.0 &= NUMBER;
+    }
+    message
+}
+
+/// Whether LLMNR's header has it: in the places of AA and RD it has other bits, and none in those of RA,
+/// Z, AD and CD (RFC 4795 §2.1.1).
+pub(super) fn is_of_llmnr(field: &str) -> bool {
+    let bit = field.strip_prefix("dns.flags.");
+    bit.is_none_or(|bit| matches!(bit, "response" | "opcode" | "truncated" | "rcode"))
 }
 
 fn records(message: &Message) -> impl Iterator<Item = &Record> {

@@ -225,10 +225,10 @@ impl Field {
             (Get::Dns(get), Layer::Dns(message)) => get(message, out),
             (Get::Mdns(get), Layer::Mdns(message)) => get(message, out),
             (Get::Llmnr(get), Layer::Llmnr(message)) => get(message, out),
-            (
-                Get::DnsHeader(get),
-                Layer::Dns(message) | Layer::Mdns(message) | Layer::Llmnr(message),
-            ) => get(message, out),
+            (Get::DnsHeader(get), Layer::Dns(message) | Layer::Mdns(message)) => get(message, out),
+            (Get::DnsHeader(get), Layer::Llmnr(message)) if dns::is_of_llmnr(self.name) => {
+                get(message, out);
+            }
             (Get::Http(get), Layer::Http(head)) => get(head, out),
             (Get::HttpLine(name), Layer::Http(head)) => http::field(head, name, out),
             (Get::Rpc(get), Layer::Rpc(frame)) => get(frame, out),

@@ -59,6 +59,25 @@ fn an_address_of_multicast_dns_has_a_class_with_one_bit_more() {
     assert_eq!(of("dns.a", &decoded).as_deref(), Some("10.0.0.1"));
     let six = "fefe:fefe:fefe:fefe:fefe:fefe:fefe:fefe";
     assert_eq!(of("dns.aaaa", &decoded).as_deref(), Some(six));
+    let classes = of("dns.resp.class", &decoded);
+    assert_eq!(classes.as_deref(), Some("0x0001,0x0001"));
+    let question = b"\0\0\0\0\0\x01\0\0\0\0\0\0\x01a\0\0\x0c\x80\x01";
+    let class = |layer| of("dns.qry.class", &made(&[layer], None));
+    assert_eq!(class(Layer::Mdns(question)).as_deref(), Some("0x0001"));
+    assert_eq!(class(Layer::Dns(question)).as_deref(), Some("0x8001"));
+}
+
+#[test]
+fn llmnr_has_no_bits_of_dns_in_its_header() {
+    let message = b"\0\x01\x87\xb3\0\0\0\0\0\0\0\0";
+    let decoded = made(&[Layer::Llmnr(message)], None);
+    let flags = Field::all().filter(|field| field.name().starts_with("dns.flags."));
+    let there: Vec<&str> = flags
+        .filter(|field| printed(field, &decoded).is_some())
+        .map(Field::name)
+        .collect();
+    let bits = ["response", "opcode", "truncated", "rcode"];
+    assert_eq!(there, bits.map(|bit| format!("dns.flags.{bit}")));
 }
 
 #[test]
