@@ -8,11 +8,12 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use super::super::decode::Icmp;
 use super::{Field, Get, Kind, Out, Value, number, status};
 
-const ECHO_REPLY: u8 = 0;
 const UNREACHABLE: u8 = 3;
 const FRAGMENTATION_NEEDED: u8 = 4;
 const REDIRECT: u8 = 5;
-const ECHO: u8 = 8;
+/// Questions and replies of hosts: echo, time stamp, information, address mask (RFC 792, RFC 950).
+/// All have an identifier and a sequence number.
+const QUERIES: [u8; 8] = [0, 8, 13, 14, 15, 16, 17, 18];
 const TOO_BIG_V6: u8 = 2;
 const ECHO_V6: u8 = 128;
 const ECHO_REPLY_V6: u8 = 129;
@@ -44,10 +45,10 @@ pub(super) const FIELDS: &[Field] = &[
         status(out, icmp.check);
     }),
     icmp("icmp.ident", Kind::Unsigned(2), |icmp, out| {
-        half(icmp, &[ECHO, ECHO_REPLY], 0, out);
+        half(icmp, &QUERIES, 0, out);
     }),
     icmp("icmp.seq", Kind::Unsigned(2), |icmp, out| {
-        half(icmp, &[ECHO, ECHO_REPLY], 2, out);
+        half(icmp, &QUERIES, 2, out);
     }),
     icmp("icmp.mtu", Kind::Unsigned(2), |icmp, out| {
         if icmp.code == FRAGMENTATION_NEEDED {

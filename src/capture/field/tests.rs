@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::sample::{bytes, each, packets};
 use super::{Field, Kind, Line, LineError, Value};
-use crate::capture::decode::{Decoded, Layer, Layers};
+use crate::capture::decode::{Check, Decoded, Icmp, Layer, Layers};
 use crate::capture::flow::{Direction, Marks, Segment};
 use crate::capture::{LinkType, Packet};
 use std::time::Duration;
@@ -78,6 +78,26 @@ fn llmnr_has_no_bits_of_dns_in_its_header() {
         .collect();
     let bits = ["response", "opcode", "truncated", "rcode"];
     assert_eq!(there, bits.map(|bit| format!("dns.flags.{bit}")));
+}
+
+#[test]
+fn each_query_of_icmp_has_an_identifier_and_a_sequence_number() {
+    for kind in 0..=u8::MAX {
+        let icmp = Icmp {
+            v6: false,
+            kind,
+            code: 0,
+            checksum: 0,
+            check: Check::Unverified,
+            body: &[1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0],
+        };
+        let decoded = made(&[Layer::Icmp(icmp)], None);
+        // As tshark has them.
+        let is_query = matches!(kind, 0 | 8 | 13..=18);
+        let told = ["icmp.ident", "icmp.seq"].map(|name| of(name, &decoded));
+        let expected = [258, 772].map(|number| is_query.then(|| number.to_string()));
+        assert_eq!(told, expected, "{kind}");
+    }
 }
 
 #[test]
