@@ -167,10 +167,10 @@ fn http(bytes: &[u8], seen: usize, asked: Method) -> Front {
     // The empty line may have begun in what was seen.
     let from = seen.saturating_sub(3);
     let fresh = bytes.get(from..).unwrap_or_default();
-    let Some(end) = fresh.windows(4).position(|four| four == b"\r\n\r\n") else {
+    let Some(end) = section_end(fresh) else {
         return Front::More;
     };
-    let end = from + end + 4;
+    let end = from + end;
     let mut found = Found::plain(Protocol::Http, 0, end);
     let section = bytes.get(..end).unwrap_or_default();
     let start = start_of(section);
@@ -187,6 +187,19 @@ fn http(bytes: &[u8], seen: usize, asked: Method) -> Front {
         Some(Framing::None) | None => Body::None,
     };
     Front::Whole(found)
+}
+
+/// Where the empty line ends. A line may end in LF alone, as a script's does (RFC 9112 §2.2): who
+/// waited for CR there would take the next message for a part of this one.
+fn section_end(bytes: &[u8]) -> Option<usize> {
+    let feeds = (0..bytes.len()).filter(|at| bytes.get(*at) == Some(&b'\n'));
+    feeds
+        .map(|at| at + 1)
+        .find_map(|next| match bytes.get(next..)? {
+            [b'\n', ..] => Some(next + 1),
+            [b'\r', b'\n', ..] => Some(next + 2),
+            _ => None,
+        })
 }
 
 /// `HTTP/1.1 204 No Content` or `HEAD / HTTP/1.1`.

@@ -89,6 +89,23 @@ fn http_is_known_by_its_start_line_and_a_body_is_passed_over() {
 }
 
 #[test]
+fn a_section_ends_at_an_empty_line_without_a_carriage_return_as_well() {
+    for first in [
+        "GET / HTTP/1.0\nHost: a\n\n",
+        "GET / HTTP/1.0\r\nHost: a\n\n",
+        "GET / HTTP/1.0\nHost: a\n\r\n",
+    ] {
+        for cut in 1..first.len() {
+            let mut talk = Talk::new(&[], 8123);
+            assert_eq!(talk.client(&first.as_bytes()[..cut]), "more");
+            let whole = format!("http{} ", first.len());
+            assert_eq!(talk.client(&first.as_bytes()[cut..]), whole, "{cut}");
+            assert_eq!(talk.client(&POST[..47]), "http47 ");
+        }
+    }
+}
+
+#[test]
 fn what_a_reset_says_is_no_message_and_ends_none() {
     let mut talk = Talk::new(&[], 8123);
     assert_eq!(talk.client(&POST[..20]), "more");
