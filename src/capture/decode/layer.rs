@@ -297,9 +297,11 @@ pub struct Tcp<'a> {
     pub length: u32,
 }
 
-/// RFC 768. Where not all of its 8 bytes are there, only the ports count.
+/// RFC 768.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Udp<'a> {
+    /// Whether all 8 bytes of the header are there; where they are not, only the ports count.
+    pub is_whole: bool,
     /// Source port.
     pub source: u16,
     /// Destination port.

@@ -46,6 +46,7 @@ pub(super) fn udp(walk: &mut Walk<'_, '_>) -> Result<Next, Malformed> {
 fn header<'a>(head: &[u8; HEADER]) -> Udp<'a> {
     let &[s0, s1, d0, d1, l0, l1, c0, c1] = head;
     Udp {
+        is_whole: true,
         source: u16::from_be_bytes([s0, s1]),
         destination: u16::from_be_bytes([d0, d1]),
         length: u16::from_be_bytes([l0, l1]),
@@ -59,7 +60,10 @@ fn header<'a>(head: &[u8; HEADER]) -> Udp<'a> {
 #[cold]
 fn beginning(malformed: Malformed, walk: &mut Walk<'_, '_>) -> Result<Next, Malformed> {
     if let Some(&[s0, s1, d0, d1]) = walk.rest.bytes.first_chunk::<4>() {
-        let ports = header(&[s0, s1, d0, d1, 0, 0, 0, 0]);
+        let ports = Udp {
+            is_whole: false,
+            ..header(&[s0, s1, d0, d1, 0, 0, 0, 0])
+        };
         walk.push(PROTOCOL, Layer::Udp(ports))?;
     }
     Err(malformed)

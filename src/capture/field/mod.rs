@@ -221,7 +221,11 @@ impl Field {
                     None => self.of_alone(decoded.quoted_stream, tcp, out),
                 }
             }
-            (Get::Udp(get), Layer::Udp(udp)) => get(udp, out),
+            (Get::Udp(get), Layer::Udp(udp))
+                if udp.is_whole || self.name == "udp" || self.name.ends_with("port") =>
+            {
+                get(udp, out);
+            }
             (Get::Dns(get), Layer::Dns(message)) => get(message, out),
             (Get::Mdns(get), Layer::Mdns(message)) => get(message, out),
             (Get::Llmnr(get), Layer::Llmnr(message)) => get(message, out),

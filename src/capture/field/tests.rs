@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::sample::{bytes, each, packets};
 use super::{Field, Kind, Line, LineError, Value};
-use crate::capture::decode::{Check, Decoded, Icmp, Layer, Layers};
+use crate::capture::decode::{Check, Decoded, Decoder, Icmp, Layer, Layers};
 use crate::capture::flow::{Direction, Marks, Segment};
 use crate::capture::{LinkType, Packet};
 use std::time::Duration;
@@ -78,6 +78,27 @@ fn llmnr_has_no_bits_of_dns_in_its_header() {
         .collect();
     let bits = ["response", "opcode", "truncated", "rcode"];
     assert_eq!(there, bits.map(|bit| format!("dns.flags.{bit}")));
+}
+
+#[test]
+fn a_header_of_udp_that_is_cut_has_ports_and_nothing_made_up() {
+    let datagram = bytes("4500002000004000401100000a0000010a00000200354ee1000c123468656c6c");
+    for kept in 24..=28 {
+        let packet = Packet {
+            length: datagram.len() as u32,
+            ..Packet::whole(Duration::ZERO, LinkType::RAW, &datagram[..kept])
+        };
+        let mut decoder = Decoder::new(Default::default());
+        let decoded = decoder.decode(&packet);
+        assert_eq!(of("udp.port", &decoded).as_deref(), Some("53,20193"));
+        let told = ["udp.length", "udp.checksum", "udp.checksum.status"].map(|f| of(f, &decoded));
+        let whole = ["12", "0x1234", "2"].map(|value| (kept == 28).then(|| value.to_owned()));
+        assert_eq!(told, whole, "{kept}");
+        let mut tree = String::new();
+        crate::capture::show::tree(&decoded, &mut tree);
+        assert_eq!(tree.contains("Length: 12"), kept == 28, "{tree}");
+        assert!(!tree.contains("Length: 0"), "{tree}");
+    }
 }
 
 #[test]
@@ -199,7 +220,7 @@ fn of(name: &str, decoded: &Decoded<'_>) -> Option<String> {
 fn the_analysis_is_fields_of_its_own() {
     let (_, syn) = packets().swap_remove(0);
     let packet = Packet::whole(Duration::ZERO, LinkType::ETHERNET, &syn);
-    let mut decoder = crate::capture::decode::Decoder::new(Default::default());
+    let mut decoder = Decoder::new(Default::default());
     let tcp = *decoder
         .decode(&packet)
         .layers

@@ -200,6 +200,9 @@ pub(super) fn udp(tree: &mut Tree<'_>, datagram: &Udp<'_>, decoded: &Decoded<'_>
         |tree| {
             tree.field("Source Port", from);
             tree.field("Destination Port", to);
+            if !datagram.is_whole {
+                return;
+            }
             tree.field("Length", datagram.length);
             tree.checksum("Checksum", datagram.checksum, datagram.check);
             if let Some(stream) = decoded.udp_stream {

@@ -278,6 +278,7 @@ fn a_rule_says_more_than_the_ports_of_a_datagram_and_of_two_ports_the_lower_one(
         };
         let message = [0; 12];
         let udp = Udp {
+            is_whole: true,
             source: from,
             destination: to,
             length: 20,
