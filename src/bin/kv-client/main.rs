@@ -53,9 +53,13 @@ const SPEC: Spec = Spec {
             "URL,...",
             "an etcd cluster instead, as http://10.0.0.1:2379: for keys, not for its nodes",
         ),
-        Opt::value("timeout", "TIME", "try this long in all")
-            .short('t')
-            .default("10s"),
+        Opt::value(
+            "timeout",
+            "TIME",
+            "try this long in all; snapshot: at each node",
+        )
+        .short('t')
+        .default("10s"),
         Opt::flag("raw", "get: print the value's bytes, nothing else"),
         Opt::flag("absent", "cas: the key must not be there"),
         Opt::value(
