@@ -8,8 +8,9 @@ use super::slot::Event;
 use crate::wire::DecodeOwned;
 
 /// The items that a method sends, one after the other; blocks for each, until the call's
-/// deadline. Ends with `None` when the method has ended, or after the first error. Dropping it
-/// earlier takes the call back.
+/// deadline. Ends with `None` when the method has ended, or after the first error; a method that
+/// replies with a value, and so is no stream, is one ([`CallError::BadReply`]). Dropping it earlier
+/// takes the call back.
 ///
 /// The server sends no more than a window ahead of what was taken, so a caller that takes its
 /// time fills neither side's memory.
@@ -45,7 +46,8 @@ impl<T: DecodeOwned> Stream<T> {
                 }
                 pending.read(&bytes).map(Some)
             }
-            Event::Reply(_) => Ok(None),
+            // A value here is the reply of a method that is no stream.
+            Event::Reply(bytes) => pending.read::<()>(&bytes).map(|()| None),
             Event::Ended(error) => Err(error),
         }
     }

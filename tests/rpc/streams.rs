@@ -55,7 +55,9 @@ fn a_stream_asked_for_as_a_value_is_refused_and_the_other_way_round() {
     let mut items = client
         .stream::<_, i64>("Lab.Add", &(1_i64, 2_i64), None)
         .unwrap();
-    assert!(items.next().is_none());
+    let value = items.next().unwrap().unwrap_err();
+    assert!(matches!(value, CallError::BadReply(_)), "{value}");
+    assert!(items.next().is_none(), "an error ends the stream");
     let mut items = client.stream::<_, i64>("Lab.None", &(), None).unwrap();
     assert!(matches!(items.next(), Some(Err(CallError::Failed(_)))));
     assert!(items.next().is_none(), "it has ended");
