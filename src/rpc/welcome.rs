@@ -22,19 +22,23 @@ pub(super) fn welcome(
     if read_magic(conn, reader)?.is_none() {
         return Ok(None);
     }
-    let Some(frame) = reader.read().map_err(unread)? else {
-        return Ok(None);
+    let mut out = Frames::new(Limits::default());
+    out.push_raw(&MAGIC);
+    let hello = match read_hello(reader) {
+        Ok(Some(hello)) => hello,
+        Ok(None) => return Ok(None),
+        Err(error) => {
+            if error.kind() == io::ErrorKind::InvalidData {
+                out.failed(0, &Failure::Refused(error.to_string()));
+                let _ = (&*conn).write_all(out.bytes());
+            }
+            return Err(error);
+        }
     };
-    let Ok(Message::Hello(hello)) = Message::parse(frame) else {
-        return Err(invalid("the first frame is no hello"));
-    };
-    let hello: Hello = decode(hello).map_err(invalid)?;
     let mut answers = config.limits;
     let theirs = (hello.max_frame as usize).saturating_sub(AROUND);
     answers.message = answers.message.min(theirs);
     let mine = nonce()?;
-    let mut out = Frames::new(Limits::default());
-    out.push_raw(&MAGIC);
     let welcome = Welcome {
         max_frame: clip(config.limits.message.saturating_add(AROUND)),
         in_flight: clip(config.in_flight),
@@ -49,11 +53,14 @@ pub(super) fn welcome(
         return Ok(Some(answers));
     };
     out.clear();
-    let Some(frame) = reader.read().map_err(unread)? else {
-        return Ok(None);
+    let proven = match reader.read() {
+        Ok(Some(frame)) => Message::parse(frame).ok(),
+        Ok(None) => return Ok(None),
+        Err(FrameError::Io(error)) => return Err(error),
+        Err(_) => None, // a long one is a call, by one who skipped this
     };
-    match Message::parse(frame) {
-        Ok(Message::Prove(given)) if proves(given, secret, Side::Client, &hello.nonce, &mine) => {
+    match proven {
+        Some(Message::Prove(given)) if proves(given, secret, Side::Client, &hello.nonce, &mine) => {
             let own = proof(secret, Side::Server, &hello.nonce, &mine);
             out.bare(Message::Prove(&own));
             (&*conn).write_all(out.bytes())?;
@@ -80,11 +87,18 @@ pub(super) fn invalid(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) 
     io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
-/// A frame that could not be read.
-fn unread(error: FrameError) -> io::Error {
-    match error {
+/// The first frame; `None` when the peer has left. What is `InvalidData`, it is told.
+fn read_hello(reader: &mut FrameReader<&Conn>) -> io::Result<Option<Hello>> {
+    let frame = reader.read().map_err(|error| match error {
         FrameError::Io(error) => error,
         other => invalid(other),
+    })?;
+    let Some(frame) = frame else {
+        return Ok(None);
+    };
+    match Message::parse(frame).map_err(invalid)? {
+        Message::Hello(hello) => decode(hello).map(Some).map_err(invalid),
+        _ => Err(invalid("the first frame is no hello")),
     }
 }
 

@@ -51,26 +51,32 @@ fn a_client_that_knows_a_secret_wants_the_server_to_know_it() {
 #[test]
 fn calls_before_the_proof_are_not_run() {
     let world = guarded();
-    let mut conn = world.dial();
-    // The greeting, and a call at once.
-    let mut bytes = b"gwrpc 1\n".to_vec();
-    let hello = [vec![33, 0, 0, 0, 0, 0, 16, 0, 0], vec![7; 32], vec![0; 8]].concat();
-    bytes.extend((hello.len() as u32).to_le_bytes());
-    bytes.extend(&hello);
-    let call = [
-        &[1][..],
-        &[1, 0, 0, 0, 0, 0, 0, 0],
-        &[0; 8],
-        &[9],
-        b"Lab.Count",
-        &[0; 4],
-    ]
-    .concat();
-    bytes.extend((call.len() as u32).to_le_bytes());
-    bytes.extend(&call);
-    conn.write_all(&bytes).unwrap();
-    let mut said = Vec::new();
-    conn.read_to_end(&mut said).unwrap();
-    assert!(said.starts_with(b"gwrpc 1\n"));
+    // The second is longer than a frame of the greeting may be.
+    for argument in [4, 5000] {
+        let mut conn = world.dial();
+        // The greeting, and a call at once.
+        let mut bytes = b"gwrpc 1\n".to_vec();
+        let hello = [vec![33, 0, 0, 0, 0, 0, 16, 0, 0], vec![7; 32], vec![0; 8]].concat();
+        bytes.extend((hello.len() as u32).to_le_bytes());
+        bytes.extend(&hello);
+        let call = [
+            &[1][..],
+            &[1, 0, 0, 0, 0, 0, 0, 0],
+            &[0; 8],
+            &[9],
+            b"Lab.Count",
+            &vec![0; argument],
+        ]
+        .concat();
+        bytes.extend((call.len() as u32).to_le_bytes());
+        bytes.extend(&call);
+        conn.write_all(&bytes).unwrap();
+        let mut said = Vec::new();
+        conn.read_to_end(&mut said).unwrap();
+        assert!(said.starts_with(b"gwrpc 1\n"));
+        // A failure of the connection; its message holds a tag and an empty block.
+        let unauthenticated = [&[17][..], &[0; 8], &[0; 4], &[9], &[0; 8]].concat();
+        assert!(said.ends_with(&unauthenticated), "{argument}: {said:?}");
+    }
     assert_eq!(world.runs.load(std::sync::atomic::Ordering::SeqCst), 0);
 }

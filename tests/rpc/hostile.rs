@@ -19,7 +19,7 @@ use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 use groundwire::net::{Conn, Deadline};
-use groundwire::rpc::ServerConfig;
+use groundwire::rpc::{Failure, ServerConfig};
 use groundwire::server::Config;
 use groundwire::wire::{FrameBuffer, Limits};
 
@@ -356,9 +356,44 @@ fn a_stranger_gets_no_more_memory_than_a_greeting_takes() {
     // A hello of a megabyte is within the limit of messages, and refused by its header.
     conn.write_all(b"gwrpc 1\n").unwrap();
     conn.write_all(&(1_u32 << 20).to_le_bytes()).unwrap();
-    let mut said = Vec::new();
-    conn.read_to_end(&mut said).unwrap();
-    assert!(said.is_empty(), "{said:?}");
+    let said = why_no_greeting(&mut conn);
+    assert_eq!(said, "frame of 1048576 bytes, the limit is 4096");
+    still_serves(&world);
+}
+
+/// What a failure of the connection says instead of a welcome.
+fn why_no_greeting(conn: &mut Conn) -> String {
+    let mut magic = [0; 8];
+    conn.read_exact(&mut magic).unwrap();
+    assert_eq!(&magic, b"gwrpc 1\n");
+    let frames = rest(conn);
+    assert_eq!(frames.len(), 1, "{frames:?}");
+    // The kind, the id 0, the message.
+    assert_eq!(frames[0][..9], [17, 0, 0, 0, 0, 0, 0, 0, 0]);
+    match groundwire::wire::decode(&frames[0][9..]).unwrap() {
+        Failure::Refused(why) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_greeting_that_is_none_is_refused_with_a_reason() {
+    let world = world();
+    let cut = [&[33][..], &[0; 4]].concat();
+    for (first, why) in [
+        (call(1, "Lab.Add", &[]), "the first frame is no hello"),
+        (frame(&[]), "a frame that ends within its fields"),
+        (
+            frame(&cut),
+            "u32 at byte 4: the message is cut: 4 bytes needed, 0 left",
+        ),
+    ] {
+        let mut conn = world.dial();
+        conn.set_deadline(Deadline::after(Duration::from_secs(20)));
+        conn.write_all(&[&b"gwrpc 1\n"[..], &first].concat())
+            .unwrap();
+        assert_eq!(why_no_greeting(&mut conn), why);
+    }
     still_serves(&world);
 }
 
