@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use groundwire::cli::{self, Args, DurationArg, Failure, Opt, Out, Spec, UsageError};
 use groundwire::echo::printable;
-use groundwire::endpoint::{Client, Message, Record, flags};
+use groundwire::endpoint::{Client, ClientError, Message, Record, flags};
 use groundwire::net::{Dialer, Network};
 use groundwire::server::flags::failure;
 
@@ -89,9 +89,8 @@ fn sent(args: &Args) -> Result<Sent, UsageError> {
             let words: Result<Vec<&str>, UsageError> =
                 words.map(|index| args.operand(index, "TEXT")).collect();
             let text = words?.join(" ");
-            if text.contains('\n') {
-                let why = "a string is one line; it has no line feed";
-                return Err(UsageError::bad_value("TEXT", &text, why));
+            if !Client::is_line(&text) {
+                return Err(UsageError::bad_value("TEXT", &text, ClientError::NoLine));
             }
             Ok(Sent::Text(text))
         }

@@ -30,7 +30,7 @@ pub enum ClientError {
     Closed,
     /// The server replied with an error, the line as it is. It closes the connection after that.
     Refused(String),
-    /// A string that is no line: it has a line feed, or ends in a carriage return. Nothing was sent.
+    /// A string that is no line ([`Client::is_line`]). Nothing was sent.
     NoLine,
     /// The record cannot be written. Nothing was sent.
     Message(wire::Error),
@@ -45,7 +45,9 @@ impl fmt::Display for ClientError {
                 f.write_str("the server replied: ")?;
                 line.chars().try_for_each(|letter| shown(letter, f))
             }
-            ClientError::NoLine => f.write_str("a string is one line: no line feed in it"),
+            ClientError::NoLine => f.write_str(
+                "a string is one line: no line feed in it, no carriage return at its end",
+            ),
             ClientError::Message(error) => error.fmt(f),
         }
     }
@@ -81,7 +83,13 @@ impl Client {
         }
     }
 
-    /// Sends a string; returns the reply.
+    /// Whether a string arrives as it is: no line feed in it, and at its end no carriage return,
+    /// which would be taken for a part of the line's end.
+    pub fn is_line(text: &str) -> bool {
+        !text.contains('\n') && !text.ends_with('\r')
+    }
+
+    /// Sends a string; returns the reply. One that [is no line](Client::is_line) is not sent.
     pub fn string(&mut self, text: &str) -> Result<String, ClientError> {
         self.send_command("STRING", &string_payload(text)?)
     }
@@ -128,7 +136,7 @@ fn command(name: &str, payload: &[u8]) -> Vec<u8> {
 }
 
 fn string_payload(text: &str) -> Result<Vec<u8>, ClientError> {
-    if text.contains('\n') || text.ends_with('\r') {
+    if !Client::is_line(text) {
         return Err(ClientError::NoLine);
     }
     Ok(format!("{text}\n").into_bytes())

@@ -306,14 +306,14 @@ fn a_wrong_command_line_exits_with_2_and_connects_to_nobody() {
 }
 
 #[test]
-fn a_string_with_a_line_feed_is_a_usage_error_and_connects_to_nobody() {
-    let run = client("127.0.0.1:1", &["string", "a\nSTRING\nb"]).assert();
-    let run = run.code(2).stdout("");
-    let said = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
-    assert!(
-        said.contains("a string is one line; it has no line feed\n"),
-        "{said}"
-    );
+fn a_string_that_is_no_line_is_a_usage_error_and_connects_to_nobody() {
+    let why = "a string is one line: no line feed in it, no carriage return at its end\n";
+    for text in ["a\nSTRING\nb", "a\r"] {
+        let run = client("127.0.0.1:1", &["string", text]).assert();
+        let run = run.code(2).stdout("");
+        let said = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
+        assert!(said.contains(why), "{said}");
+    }
 }
 
 #[test]
