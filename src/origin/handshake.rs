@@ -14,7 +14,7 @@
 use std::fmt;
 
 use super::sha1::sha1;
-use crate::http::{Framing, Request, base64, field};
+use crate::http::{Request, base64, field};
 
 /// What is hashed behind the key (RFC 6455 §1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -22,11 +22,11 @@ const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// Why a request opens no WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// It does not ask for one: 426, with what to ask for.
+    /// It does not ask for one, or has content and so cannot: 426, with what to ask for.
     NoUpgrade,
     /// Another version than 13: 426, with the version.
     Version,
-    /// It is no GET, or has a body: 400.
+    /// It is no GET: 400.
     Method,
     /// The key is missing, twice there, or not 16 bytes in base64: 400.
     Key,
@@ -47,7 +47,7 @@ impl fmt::Display for Refused {
         f.write_str(match self {
             Refused::NoUpgrade => "this page is for WebSocket clients (RFC 6455 §4.1)",
             Refused::Version => "the version of WebSocket here is 13 (RFC 6455 §4.4)",
-            Refused::Method => "a WebSocket begins with GET and without a body (RFC 6455 §4.1)",
+            Refused::Method => "a WebSocket begins with GET (RFC 6455 §4.1)",
             Refused::Key => "Sec-WebSocket-Key is not 16 bytes in base64 (RFC 6455 §4.1)",
         })
     }
@@ -61,7 +61,7 @@ pub fn accept(request: &Request) -> Result<String, Refused> {
     if !request.upgrade || !protocols.any(|name| name.eq_ignore_ascii_case(b"websocket")) {
         return Err(Refused::NoUpgrade);
     }
-    if request.method != "GET" || request.framing != Framing::None {
+    if request.method != "GET" {
         return Err(Refused::Method);
     }
     if request.fields.get("Sec-WebSocket-Version") != Some(b"13") {
