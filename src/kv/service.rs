@@ -64,11 +64,14 @@ crate::wire! {
 crate::rpc_service! {
     /// A replicated store.
     pub trait KvService, client KvClient, as "Kv" {
-        /// A request of [`sessions`](crate::raft::sessions), encoded; its answer, encoded.
+        /// A `Request` of [`sessions`](crate::raft::sessions) as bytes: a message with a
+        /// [`Command`](super::Command) as bytes in it; its `Answer`, with a
+        /// [`Reply`](super::Reply) in it, likewise.
         [repeatable] fn propose(request: Command) -> Result<Vec<u8>, Problem>, as "Propose";
         /// What a key holds, linearizably.
         [repeatable] fn get(key: Vec<u8>) -> Result<Option<KeyValue>, Problem>, as "Get";
-        /// Keys by prefix, from behind one of them, at most so many, linearizably.
+        /// Keys by prefix, from behind one of them, at most so many and at most 1 MiB, but one at
+        /// least if there is one, linearizably.
         [repeatable] fn list(prefix: Vec<u8>, after: Option<Vec<u8>>, limit: u64)
             -> Result<Page, Problem>, as "List";
         /// Changes of keys from a revision on. Waits until there are some, at most so many
