@@ -6,7 +6,7 @@ use super::command::{Changes, Compacted, KeyValue, Keys, MAX_COMMAND, Page, Revi
 use super::machine::Machine;
 use super::peers::{Book, MAX_ADDRESS};
 use super::service::{KvService, NodeStatus, Problem};
-use crate::net::Deadline;
+use crate::net::{Deadline, split_host_port};
 use crate::raft::replica::Failed;
 use crate::raft::sessions::{Request, Sessions};
 use crate::raft::{Change, Command, Index, NodeId, Refusal, Replica};
@@ -192,6 +192,14 @@ impl KvService for Server {
         if address.len() > MAX_ADDRESS {
             let why = format!("an address is at most {MAX_ADDRESS} bytes");
             return Ok(Err(Problem::Never(why)));
+        }
+        // Nobody could call it, and a change that makes it a voter would wait for it.
+        if let Err(error) = split_host_port(&address) {
+            return Ok(Err(Problem::Never(error.to_string())));
+        }
+        if node == 0 {
+            let why = "node 0: nodes are counted from 1";
+            return Ok(Err(Problem::Never(why.to_string())));
         }
         let change = match learner {
             false => Change::Add { node, address },

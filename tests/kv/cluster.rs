@@ -294,6 +294,25 @@ fn what_no_message_between_nodes_could_carry_does_not_get_into_the_log() {
 }
 
 #[test]
+fn a_node_that_nobody_could_call_does_not_get_into_the_log() {
+    let cluster = Cluster::new(1);
+    let client = cluster.client();
+    client.put(b"k", b"v").unwrap();
+    for (node, address, why) in [
+        (0, "127.0.0.1:1", "node 0: nodes are counted from 1"),
+        (
+            9,
+            "here\n",
+            "address here\\n: the port is missing, write host:port",
+        ),
+    ] {
+        let refused = client.add(node, address, true).unwrap_err();
+        assert_eq!(refused.to_string(), format!("refused: {why}"));
+    }
+    assert!(cluster.status(1).membership.learners.is_empty());
+}
+
+#[test]
 fn a_node_joins_by_snapshot_votes_and_leaves() {
     let mut cluster = Cluster::new(3);
     let client = cluster.client();
