@@ -22,7 +22,7 @@ use super::auth::Secret;
 use super::failure::{CallError, Failure};
 use super::greeting::{Agreed, greet};
 use super::link::lock;
-use super::message::{Message, Push};
+use super::message::{MAX_NAME, Message, Push};
 use super::reading::Incoming;
 use super::sending::Outgoing;
 use super::server::AROUND;
@@ -197,6 +197,7 @@ impl Client {
     where
         A: Encode + ?Sized,
     {
+        named(method)?;
         let shared = self.shared.clone();
         if shared.config.batch {
             schedule_as_batch();
@@ -239,6 +240,7 @@ impl Client {
 
     /// Calls a method whose result nobody wants. It is not known whether it was run.
     pub fn notify<A: Encode + ?Sized>(&self, method: &str, argument: &A) -> Result<(), CallError> {
+        named(method)?;
         lock(&self.shared.table).open()?;
         self.shared.send(Deadline::NEVER, |frames| {
             frames
@@ -308,6 +310,16 @@ impl Shared {
         let _ = self.conn.shutdown(Shutdown::Both);
         why
     }
+}
+
+/// Whether a call has room for the name. What would fit of a longer one may be the name of another
+/// method, or end within a character, which would end the connection.
+fn named(method: &str) -> Result<(), CallError> {
+    if method.len() <= MAX_NAME {
+        return Ok(());
+    }
+    let why = format!("of {} bytes: a name has at most {MAX_NAME}", method.len());
+    Err(CallError::Failed(Failure::UnknownMethod(why)))
 }
 
 /// Sees to it, once for each thread.

@@ -287,7 +287,7 @@ impl<'a> Message<'a> {
 
 /// The frames of this protocol, added to a buffer of frames.
 pub trait Push {
-    /// Adds a call. A name longer than [`MAX_NAME`] is cut; the server will not know it.
+    /// Adds a call. The name has at most [`MAX_NAME`] bytes; what is longer is cut.
     fn call<A: Encode + ?Sized>(
         &mut self,
         id: u64,
