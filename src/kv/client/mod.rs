@@ -164,6 +164,7 @@ impl Client {
         command.check()?;
         let command = wire::encode(&command).map_err(not_sent)?;
         let deadline = Deadline::after(self.shared.config.time);
+        let mut pause = Duration::ZERO;
         loop {
             let (answer, doubted) = self.shared.command(&command, deadline)?;
             match answer {
@@ -173,8 +174,16 @@ impl Client {
                         reply => Ok(reply),
                     };
                 }
-                // It expired before this command: nothing was done, and a new one can be had.
-                Answer::NoSession if !doubted => {}
+                // It expired before this command: nothing was done, and a new one can be had. Where
+                // that one is lost, too, there are too many, and each is an entry in the log.
+                Answer::NoSession if !doubted => {
+                    if deadline.remaining().is_some_and(|left| left <= pause) {
+                        let why = "each session was lost before it could be used";
+                        return Err(StoreError::NotDone(why.into()));
+                    }
+                    self.shared.never.wait_timeout(pause);
+                    pause = (pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+                }
                 other => {
                     let why = format!("the session ended meanwhile ({other:?})");
                     return Err(StoreError::Unknown(why));
