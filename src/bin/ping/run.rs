@@ -110,7 +110,7 @@ impl<'a> Run<'a> {
     /// socket while this process waits for its turn, and is not lost.
     fn last_look(&mut self, buffer: &mut [u8]) -> Result<(), Failure> {
         self.socket.set_read_deadline(Deadline::after(LAST_LOOK));
-        while !self.is_settled() {
+        while !self.tally.is_settled() {
             let Ok(incoming) = self.socket.recv_from(buffer) else {
                 break;
             };
@@ -143,13 +143,7 @@ impl<'a> Run<'a> {
         {
             return true;
         }
-        !self.is_sending() && (self.is_settled() || now >= self.last_sent + self.patience())
-    }
-
-    /// Whether word of every request has come.
-    fn is_settled(&self) -> bool {
-        let statistics = self.tally.statistics();
-        statistics.received + statistics.errors >= statistics.transmitted
+        !self.is_sending() && (self.tally.is_settled() || now >= self.last_sent + self.patience())
     }
 
     /// How long to wait for replies after the last request.

@@ -26,6 +26,8 @@ pub struct Tally {
     size: usize,
     /// By sequence number, the last request that had it. Grows with the requests.
     requests: Vec<Request>,
+    /// Requests of which word has come, each counted once.
+    settled: u64,
     statistics: Statistics,
 }
 
@@ -35,6 +37,8 @@ struct Request {
     number: u64,
     at: Duration,
     answered: bool,
+    /// Whether a reply or an error message has come.
+    settled: bool,
 }
 
 /// A reply to one of our requests.
@@ -73,6 +77,7 @@ impl Tally {
             secret,
             size,
             requests: Vec::new(),
+            settled: 0,
             statistics: Statistics::default(),
         }
     }
@@ -90,14 +95,16 @@ impl Tally {
                 number,
                 at: now,
                 answered: false,
+                settled: false,
             };
         }
         (sequence(number), self.payload(number))
     }
 
-    /// Counts a request that was made but could not be sent.
+    /// Counts the last request as one that was made but could not be sent.
     pub fn failed(&mut self) {
         self.statistics.errors += 1;
+        self.settle(usize::from(sequence(self.statistics.transmitted)));
     }
 
     /// Counts a reply that arrived now; `None` when it answers none of our requests.
@@ -105,6 +112,7 @@ impl Tally {
         let request = self.find(echo, |sent, came| sent == came)?;
         let is_duplicate = std::mem::replace(&mut request.answered, true);
         let round_trip = now.saturating_sub(request.at);
+        self.settle(usize::from(echo.sequence));
         match is_duplicate {
             true => self.statistics.duplicates += 1,
             false => self.statistics.received += 1,
@@ -118,10 +126,21 @@ impl Tally {
 
     /// Counts an error message that quotes this much of a request; `false` when it is none of ours.
     pub fn problem(&mut self, quoted: &Echo<'_>) -> bool {
-        let found = self.find(quoted, quotes);
-        let ours = found.is_some();
-        self.statistics.errors += u64::from(ours);
+        let ours = self.find(quoted, quotes).is_some();
+        if ours {
+            self.statistics.errors += 1;
+            self.settle(usize::from(quoted.sequence));
+        }
         ours
+    }
+
+    /// Word of this request has come. Only the first counts: one request may be told to be
+    /// undeliverable by two routers, and be answered as well.
+    fn settle(&mut self, slot: usize) {
+        if let Some(request) = self.requests.get_mut(slot) {
+            self.settled += u64::from(!request.settled);
+            request.settled = true;
+        }
     }
 
     /// What came of all requests so far.
@@ -132,6 +151,12 @@ impl Tally {
     /// Whether every request has been answered.
     pub fn is_complete(&self) -> bool {
         self.statistics.received == self.statistics.transmitted
+    }
+
+    /// Whether word of every request has come: a reply, an error message, or that it could not be
+    /// sent.
+    pub fn is_settled(&self) -> bool {
+        self.settled == self.statistics.transmitted
     }
 
     /// The request whose id, sequence number and payload these are.
@@ -295,6 +320,22 @@ mod tests {
         assert!(!tally.problem(&echo(1, b"other")));
         assert!(!tally.problem(&echo(9, &payload)));
         assert_eq!(tally.statistics().errors, 4);
+    }
+
+    #[test]
+    fn word_of_one_request_twice_is_no_word_of_another() {
+        let mut tally = Tally::new(ID, 42, 8);
+        let (_, first) = tally.request(millis(0));
+        let (_, second) = tally.request(millis(1));
+        assert!(tally.problem(&echo(1, &first)) && tally.problem(&echo(1, &first)));
+        assert!(tally.reply(&echo(1, &first), millis(2)).is_some());
+        assert!(!tally.is_settled());
+        assert!(tally.reply(&echo(2, &second), millis(3)).is_some());
+        assert!(tally.is_settled());
+        tally.request(millis(4));
+        assert!(!tally.is_settled());
+        tally.failed();
+        assert!(tally.is_settled());
     }
 
     #[test]
