@@ -113,5 +113,5 @@ pub use pipe::reader_of_pipe;
 pub use run::{Failure, What, complain, run};
 pub use spec::{Opt, Repeat, Spec};
 pub use temporary::temporary;
-pub use value::{Count, DurationArg, NonZeroCount, Size, ValueError};
+pub use value::{Count, DurationArg, NonZeroCount, Seconds, Size, ValueError};
 pub use words::{explain, plain_words};

@@ -3,6 +3,7 @@
 //! | type | takes | unit |
 //! |---|---|---|
 //! | [`DurationArg`] | `500ms`, `10s`, `1.5h`, `0` | one of `us`, `ms`, `s`, `m`, `h`; required |
+//! | [`Seconds`] | the same; `3`, `0.2`, `.2` | seconds if there is none |
 //! | [`Size`] | `64`, `16k`, `64KiB`, `10MB` | bytes if there is none |
 //! | [`Count`] | `100`, `10k`, `2M` | decimal |
 //! | [`NonZeroCount`] | the same without 0 | decimal |
@@ -80,6 +81,33 @@ impl FromStr for DurationArg {
         let nanos = whole + part / 10_u128.pow(decimals.len() as u32);
         let nanos = u64::try_from(nanos).map_err(|_| ValueError::TooLarge { most })?;
         Ok(DurationArg(Duration::from_nanos(nanos)))
+    }
+}
+
+/// Seconds as `ping` and `nc` take them, `3`, `0.2`, `.2`; or a duration with its unit, `200ms`.
+///
+/// For programs that people know from elsewhere, where a bare number always was seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seconds(Duration);
+
+impl Seconds {
+    /// The duration.
+    pub fn get(self) -> Duration {
+        self.0
+    }
+}
+
+impl FromStr for Seconds {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Seconds, ValueError> {
+        let (_, unit) = split_unit(text);
+        let duration: DurationArg = match (unit, text.starts_with('.')) {
+            ("", true) => format!("0{text}s").parse()?,
+            ("", false) => format!("{text}s").parse()?,
+            _ => text.parse()?,
+        };
+        Ok(Seconds(duration.get()))
     }
 }
 
@@ -351,6 +379,24 @@ mod tests {
         ];
         for (text, why) in table {
             assert_eq!(read(text, DurationArg::get), Err(why.to_string()), "{text}");
+        }
+    }
+
+    #[test]
+    fn seconds_are_taken_bare_and_with_units() {
+        for (text, millis) in [
+            ("1", 1000),
+            ("0.2", 200),
+            (".2", 200),
+            ("200ms", 200),
+            ("2m", 120_000),
+            ("0", 0),
+        ] {
+            let expected = Ok(Duration::from_millis(millis));
+            assert_eq!(read(text, Seconds::get), expected, "{text}");
+        }
+        for text in ["", ".", "..2", ".2.3", "-1", "x", "1x", "1.2.3", ".2s"] {
+            assert!(text.parse::<Seconds>().is_err(), "{text}");
         }
     }
 

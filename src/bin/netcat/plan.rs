@@ -3,10 +3,9 @@
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::str::FromStr;
 use std::time::Duration;
 
-use groundwire::cli::{Args, DurationArg, UsageError, ValueError};
+use groundwire::cli::{Args, Seconds, UsageError};
 use groundwire::net::{
     Dialer, Host, HostPort, Network, Transport, host_port::parse_port, join_host_port,
     system_services,
@@ -255,7 +254,7 @@ fn proxy(args: &Args) -> Result<Option<Proxy>, UsageError> {
 }
 
 fn seconds(args: &Args, name: &str) -> Result<Option<Duration>, UsageError> {
-    Ok(args.parse_opt::<Seconds>(name)?.map(|time| time.0))
+    Ok(args.parse_opt::<Seconds>(name)?.map(Seconds::get))
 }
 
 /// A negative number is never, as `nc` has it.
@@ -265,21 +264,5 @@ fn quit_after(args: &Args) -> Result<Option<Duration>, UsageError> {
         Some(Ok(_)) => Ok(None),
         Some(Err(why)) => Err(UsageError::bad_value("--quit-after", text, why)),
         None => seconds(args, "quit-after"),
-    }
-}
-
-/// Seconds as `nc` takes them, `3`, or fractions, or a duration with its unit, `200ms`.
-struct Seconds(Duration);
-
-impl FromStr for Seconds {
-    type Err = ValueError;
-
-    fn from_str(text: &str) -> Result<Seconds, ValueError> {
-        let bare = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-        let time = match bare {
-            true => format!("{text}s").parse::<DurationArg>(),
-            false => text.parse(),
-        };
-        time.map(|time| Seconds(time.get()))
     }
 }

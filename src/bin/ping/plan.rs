@@ -2,10 +2,9 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::str::FromStr;
 use std::time::Duration;
 
-use groundwire::cli::{Args, DurationArg, Failure, UsageError, ValueError};
+use groundwire::cli::{Args, Failure, Seconds, UsageError};
 use groundwire::net::icmp::message::MAX_PAYLOAD;
 use groundwire::net::{self, Network};
 
@@ -33,7 +32,7 @@ impl Plan {
             (false, true) => Some(Network::Ip6Icmp),
             (false, false) => None,
         };
-        let interval = args.parse::<Seconds>("interval")?.0;
+        let interval = args.parse::<Seconds>("interval")?.get();
         if interval < SHORTEST_INTERVAL {
             let given = args.value("interval").unwrap_or_default();
             return Err(UsageError::bad_value(
@@ -46,11 +45,11 @@ impl Plan {
             family,
             count: within(args, "count", 1, u64::MAX)?,
             interval,
-            timeout: args.parse::<Seconds>("timeout")?.0,
+            timeout: args.parse::<Seconds>("timeout")?.get(),
             // Zero is none, as in iputils.
             deadline: args
                 .parse_opt::<Seconds>("deadline")?
-                .map(|time| time.0)
+                .map(Seconds::get)
                 .filter(|time| !time.is_zero()),
             size: within(args, "size", 0, MAX_PAYLOAD as u64)?.map_or(56, |size| size as usize),
             ttl: within(args, "ttl", 1, 255)?.map(|ttl| ttl as u8),
@@ -72,22 +71,6 @@ fn within(args: &Args, name: &str, least: u64, most: u64) -> Result<Option<u64>,
             };
             Err(UsageError::bad_value(&format!("--{name}"), wrong, why))
         }
-    }
-}
-
-/// Seconds as `ping` takes them, `0.2`; or a duration with its unit, `200ms`.
-pub struct Seconds(Duration);
-
-impl FromStr for Seconds {
-    type Err = ValueError;
-
-    fn from_str(text: &str) -> Result<Seconds, ValueError> {
-        let digits = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-        let with_unit = match digits {
-            true => format!("{text}s").parse::<DurationArg>(),
-            false => text.parse(),
-        };
-        with_unit.map(|time| Seconds(time.get()))
     }
 }
 
@@ -147,30 +130,6 @@ impl fmt::Display for Shown {
                 write!(f, "%{}", name.unwrap_or_else(|_| v6.scope_id().to_string()))
             }
             _ => Ok(()),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn seconds_are_taken_bare_and_with_units() {
-        for (text, millis) in [
-            ("1", 1000),
-            ("0.2", 200),
-            ("200ms", 200),
-            ("2m", 120_000),
-            ("0", 0),
-        ] {
-            assert_eq!(
-                text.parse::<Seconds>().unwrap().0,
-                Duration::from_millis(millis)
-            );
-        }
-        for text in ["", ".", "-1", "x", "1x", "1.2.3"] {
-            assert!(text.parse::<Seconds>().is_err(), "{text}");
         }
     }
 }
