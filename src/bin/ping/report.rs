@@ -139,23 +139,30 @@ fn summary(name: &str, statistics: &Statistics, took: Duration) -> String {
 }
 
 /// Three digits after the point for less than a millisecond, and one less for each power of ten.
+/// Rounded before the power is looked for: 99.96 is 100, not 100.0.
 fn in_millis(time: Duration) -> String {
-    let millis = time.as_micros() as f64 / 1000.0;
-    match millis {
-        100.0.. => format!("{millis:.0}"),
-        10.0.. => format!("{millis:.1}"),
-        1.0.. => format!("{millis:.2}"),
-        _ => format!("{millis:.3}"),
-    }
+    let micros = time.as_micros();
+    let (step, decimals) = match micros {
+        99_950.. => (1000, 0),
+        9_995.. => (100, 1),
+        1_000.. => (10, 2),
+        _ => (1, 3),
+    };
+    let rounded = (micros + step / 2) / step * step;
+    format!("{:.decimals$}", rounded as f64 / 1000.0)
 }
 
-/// A percentage with six significant digits and without zeros at its end, as C's `%g` has it.
+/// A percentage with six significant digits and without zeros at its end, as C's `%g` has it; below
+/// 0.0001, where that turns to powers of ten, with nine decimals.
 fn significant(percent: f64) -> String {
     let decimals = match percent {
         100.0.. => 3,
         10.0.. => 4,
         1.0.. => 5,
-        _ => 6,
+        0.1.. => 6,
+        0.01.. => 7,
+        0.001.. => 8,
+        _ => 9,
     };
     let text = format!("{percent:.decimals$}");
     text.trim_end_matches('0').trim_end_matches('.').to_string()
@@ -217,6 +224,12 @@ mod tests {
             (1_234, "1.23"),
             (12_345, "12.3"),
             (123_456, "123"),
+            (9_994, "9.99"),
+            (9_995, "10.0"),
+            (12_250, "12.3"),
+            (99_949, "99.9"),
+            (99_950, "100"),
+            (100_500, "101"),
         ] {
             assert_eq!(in_millis(Duration::from_micros(micros)), text);
         }
@@ -226,6 +239,9 @@ mod tests {
             (50.0, "50"),
             (100.0 / 3.0, "33.3333"),
             (0.1, "0.1"),
+            (100.0 / 3000.0, "0.0333333"),
+            (100.0 / 30_000.0, "0.00333333"),
+            (100.0 / 300_000.0, "0.000333333"),
         ] {
             assert_eq!(significant(percent), text);
         }
