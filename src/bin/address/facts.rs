@@ -168,6 +168,10 @@ mod tests {
         let network = told("::ffff:10.0.0.0/104");
         assert!(network.contains("    kind      network\n"), "{network}");
         assert!(
+            network.contains("\n    family    IPv6\n    ipv4      10.0.0.0\n"),
+            "{network}"
+        );
+        assert!(
             network.contains("\n    network   10.0.0.0/8\n"),
             "{network}"
         );

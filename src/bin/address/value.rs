@@ -37,22 +37,23 @@ impl FromStr for Value {
 }
 
 /// `Prefix` refuses host bits, because in an access list they are a mistake. Here they are the
-/// question.
+/// question. The address stays as it is written: `::ffff:10.0.0.0/104` is an IPv6 text.
 fn network(text: &str) -> Result<Value, AddressError> {
-    let refused = match text.parse::<Prefix>() {
-        Ok(prefix) => return Ok(Value::Network(prefix.network(), prefix)),
-        Err(error) => error,
-    };
+    let parsed = text.parse::<Prefix>();
+    let parts = text.split_once('/');
+    let address = parts.and_then(|(address, _)| parse_ip(address).ok());
     let around = || {
-        let (address, len) = text.split_once('/')?;
-        let ip = parse_ip(address).ok()?;
-        let prefix = Prefix::around(ip, len.parse().ok()?)?;
-        Some(Value::Network(ip, prefix))
+        let (_, len) = parts?;
+        Prefix::around(address?, len.parse().ok()?)
     };
-    match refused.rule() {
-        Rule::HostBitsSet(_) => around().ok_or(refused),
-        _ => Err(refused),
-    }
+    let prefix = match parsed {
+        Err(refused) if matches!(refused.rule(), Rule::HostBitsSet(_)) => {
+            around().ok_or(refused)?
+        }
+        other => other?,
+    };
+    let ip = address.unwrap_or(prefix.network());
+    Ok(Value::Network(ip, prefix))
 }
 
 /// The port may be a service of either transport; the error is TCP's.
