@@ -313,8 +313,9 @@ fn datagram(local: IpAddr) -> io::Result<(UdpSocket, Kind, u16)> {
 /// A raw socket that is not woken for what it would pass over.
 fn raw(local: IpAddr, family: Family) -> io::Result<(UdpSocket, Kind, u16)> {
     let fd = icmp::open(local, Kind::Raw)?;
-    let mut wanted = types::problems(family).to_vec();
-    wanted.push(types::echo_reply(family));
+    let is_wanted =
+        |kind: &u8| types::is_problem(family, *kind) || *kind == types::echo_reply(family);
+    let wanted: Vec<u8> = (0..=u8::MAX).filter(is_wanted).collect();
     icmp::let_pass(fd.as_fd(), local, &wanted)?;
     Ok((UdpSocket::from(fd), Kind::Raw, random_id()))
 }
