@@ -143,6 +143,14 @@ impl Timer {
         self.armed.store(FIRED, Ordering::Relaxed);
     }
 
+    /// The time that is left, `None` for no limit; `TimedOut` when the deadline has passed.
+    pub(crate) fn left(&self) -> io::Result<Option<Duration>> {
+        self.check()?;
+        let deadline = self.deadline.load(Ordering::Relaxed);
+        let left = deadline.saturating_sub(nanos_since_start(Instant::now()));
+        Ok((deadline != NONE).then(|| Duration::from_nanos(left)))
+    }
+
     /// `TimedOut` when the deadline has passed; for calls that do not block.
     pub(crate) fn check(&self) -> io::Result<()> {
         let deadline = self.deadline.load(Ordering::Relaxed);

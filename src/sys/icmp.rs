@@ -128,9 +128,9 @@ pub fn let_pass(fd: BorrowedFd<'_>, local: IpAddr, types: &[u8]) -> io::Result<(
     }
 }
 
-/// Blocks for one message, as long as the socket's read time-out allows.
+/// Takes one message; `WouldBlock` when there is none.
 pub fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Received> {
-    receive_with(fd, buffer, 0)
+    receive_with(fd, buffer, abi::MSG_DONTWAIT)
 }
 
 /// Takes one report off the error queue, with as much of the packet it is about as was quoted;

@@ -127,6 +127,22 @@ fn silence_ends_at_the_deadline() {
 }
 
 #[test]
+fn a_short_wait_is_not_rounded_to_the_kernels_clock_tick() {
+    let Some(socket) = open(Network::Ip4Icmp) else {
+        return;
+    };
+    let wait = || {
+        let begun = Instant::now();
+        socket.set_read_deadline(Deadline::at(begun + Duration::from_millis(1)));
+        assert!(socket.recv_from(&mut [0; 100]).is_err());
+        begun.elapsed()
+    };
+    // The best of many: a busy machine makes most of them longer, but not all.
+    let best = (0..100).map(|_| wait()).min().unwrap();
+    assert!(best < Duration::from_micros(3_500), "{best:?}"); // a tick is often 4 ms
+}
+
+#[test]
 fn close_wakes_a_thread_that_waits_for_a_reply() {
     for network in [Network::Ip4Icmp, Network::Ip6Icmp] {
         let Some(socket) = open(network).map(Arc::new) else {

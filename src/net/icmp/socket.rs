@@ -31,6 +31,7 @@ use crate::net::error::Error;
 use crate::net::network::Network;
 use crate::net::resolve::without_zone;
 use crate::sys::icmp::{self, Kind, Received};
+use crate::sys::poll::{self, Event};
 use crate::sys::process;
 use crate::sys::socket::{self, Opt};
 
@@ -188,15 +189,22 @@ impl IcmpSocket {
         incoming.ok_or_else(|| failed(io::Error::from(io::ErrorKind::InvalidData)))
     }
 
-    /// The next message of either queue, whoever it is for.
+    /// The next message of either queue, whoever it is for. Waits by `poll`, which is exact to a
+    /// millisecond: the time-out of a socket is rounded to clock ticks of up to 10, and requests may be
+    /// 2 apart.
     fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
         loop {
             if self.closed.load(Ordering::SeqCst) {
                 let why = "the socket is closed";
                 return Err(io::Error::new(io::ErrorKind::NotConnected, why));
             }
-            self.reading
-                .arm(|timeout| self.socket.set_read_timeout(timeout))?;
+            let left = self.reading.left()?;
+            match poll::wait([(self.socket.as_fd(), Event::Readable)], left) {
+                Ok([true]) => {}
+                Ok([false]) => continue,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            }
             if self.kind == Kind::Datagram {
                 match icmp::receive_error(self.socket.as_fd(), buffer) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -206,7 +214,7 @@ impl IcmpSocket {
             match icmp::receive(self.socket.as_fd(), buffer) {
                 // The end of a closed socket looks like a message of no bytes.
                 Ok(received) if received.len == 0 => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.reading.fired(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if self.is_queued(&error) => {}
                 other => return other,
