@@ -8,6 +8,7 @@
 //! `rules`.
 
 mod floors;
+mod headers;
 mod look_alikes;
 mod mutations;
 mod paths;
@@ -25,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use floors::import_faults;
+use headers::header_faults;
 use purity::purity_faults;
 use rules::{FLOORS, MAY_PANIC, PURE, TEST_ONLY};
 use unsafety::{crate_denies_unsafe, table_faults, unsafe_faults};
@@ -146,6 +148,39 @@ fn the_table_of_sys_has_each_of_its_files_and_the_calls_that_it_makes() {
     for row in ["[`poll`] | none |", "[`poll`] | `ioctl` |", "[`gone`] |"] {
         let wrong = index.1.replace("[`poll`] | `poll` |", row);
         assert_eq!(table_faults(&wrong, &files).len(), 1, "{row}");
+    }
+}
+
+#[test]
+fn the_declarations_of_the_c_library_are_those_of_its_headers() {
+    let path = root().join("src/sys/abi.rs");
+    let abi = fs::read_to_string(path).unwrap();
+    let Some(faults) = header_faults(&abi) else {
+        return println!("skipped: no C compiler, or no headers of glibc and Linux");
+    };
+    assert_none(&faults);
+    for (right, wrong) in [
+        ("TCP_KEEPCNT: c_int = 6", "TCP_KEEPCNT: c_int = 7"),
+        ("O_NOFOLLOW: c_int", "O_NOFOLLOWS: c_int"),
+        (
+            "0o100_000\n} else {\n    0o400_000",
+            "0o200_000\n} else {\n    0o200_000",
+        ),
+        ("bits: [c_ulong; SigSet::WORDS]", "bits: [c_ulong; 8]"),
+        ("current: c_ulong", "current: c_uint"),
+        ("packet_type: u8", "packet_type: u16"),
+        (
+            "namelen: c_uint,\n    pub iov:",
+            "namelen: usize,\n    pub iov:",
+        ),
+        ("count: c_ulong, milliseconds", "count: c_int, milliseconds"),
+        ("len: *mut c_uint) -> c_int", "len: *mut c_int) -> c_int"),
+        ("flags: c_int) -> isize", "flags: c_int) -> c_int"),
+        ("listen(fd: c_int, backlog: c_int)", "listen(fd: c_int)"),
+    ] {
+        assert!(abi.contains(right), "{right}");
+        let found = header_faults(&abi.replacen(right, wrong, 1)).unwrap();
+        assert!(!found.is_empty(), "{wrong}");
     }
 }
 
