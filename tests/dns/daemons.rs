@@ -1,6 +1,6 @@
 //! Other name servers, run over zone files of ours: NSD, Knot, BIND.
 //!
-//! Each runs on a port of 127.0.0.1 that was free a moment ago, with its files in a folder of its own,
+//! Each runs on a port of 127.0.0.1 that is free, with its files in a folder of its own,
 //! and ends when the value is dropped.
 
 use std::fs;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use groundwire::dns::{Message, Name, Question, Rcode, RecordType};
 
-use crate::support::{Folder, PATIENCE};
+use crate::support::{Folder, PATIENCE, free_port};
 
 /// A name server that others have written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -231,16 +231,4 @@ impl Drop for Daemon {
         let _ = Command::new("kill").args(["-TERM", &pid]).status();
         let _ = self.child.wait();
     }
-}
-
-/// A port that UDP and TCP have free at this moment.
-fn free_port() -> u16 {
-    for _ in 0..100 {
-        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let address = udp.local_addr().unwrap();
-        if std::net::TcpListener::bind(address).is_ok() {
-            return address.port();
-        }
-    }
-    panic!("no port is free for both UDP and TCP");
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use groundwire::dns::{Class, Data, Message, Opcode, Rcode, Record, RecordType, ResolverConfig};
 
 use crate::scripted::*;
-use crate::support::PATIENCE;
+use crate::support::{PATIENCE, nobody};
 
 fn good_answer(config: ResolverConfig) {
     assert_eq!(ask(config).as_deref(), Ok(GOOD));
@@ -263,10 +263,7 @@ fn a_silent_server_is_left_for_the_next_and_a_closed_port_at_once() {
     let good = udp(|query, send| send(&good(query)));
     good_answer(impatient(&[silent, good]));
     assert!(heard.try_iter().count() >= 1);
-    let closed = UdpSocket::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let closed = nobody().parse().unwrap();
     // With PATIENCE for each reply: it is the kernel that tells us.
     good_answer(config(&[closed, good]));
 }

@@ -1,7 +1,7 @@
 //! `lookup` and the resolver ask the name servers of others, and find what dig(1) finds.
 
 use std::fs;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use groundwire::dns::{Ending, RecordType, Resolver, ResolverConfig};
 
 use crate::daemons::{Daemon, PEERS, Peer};
 use crate::scripted::{config, name, question};
-use crate::support::{Folder, eventually};
+use crate::support::{Folder, eventually, free_port};
 
 /// A zone with something of everything that a resolver treats in its own way.
 const LAB: &str = "\
@@ -162,9 +162,7 @@ impl Dnsmasq {
         }
         let folder = Folder::new();
         fs::write(folder.path("hosts"), "192.0.2.50 printer.lan\n").unwrap();
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let address = socket.local_addr().unwrap();
-        drop(socket);
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let options = [
             format!("--port={}", address.port()),
             format!("--addn-hosts={}", folder.path("hosts")),

@@ -5,7 +5,7 @@
 use std::env;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -14,7 +14,7 @@ use crate::cases;
 use crate::feed::{Feed, Found};
 use crate::plain::{self, Plain};
 use crate::recording::{Answer, Backend};
-use crate::support::{Folder, PATIENCE, eventually};
+use crate::support::{Folder, PATIENCE, eventually, free_port};
 
 /// What runs a judge, its script, and how it writes a comma.
 const JUDGES: [(&[&str], &str, &str); 2] = [
@@ -169,10 +169,7 @@ impl Nginx {
             left_out("nginx");
             return None;
         };
-        // Free a moment ago; nginx cannot tell us a port that it was given.
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = free.local_addr().unwrap().to_string();
-        drop(free);
+        let address = format!("127.0.0.1:{}", free_port());
         let folder = Folder::new();
         let file = folder.path("nginx.conf");
         fs::write(&file, configuration(&folder.path(""), &address, backend)).unwrap();

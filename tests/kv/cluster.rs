@@ -22,7 +22,7 @@ use groundwire::telemetry::{Format, Level, Log, Registry};
 use groundwire::wire;
 
 use crate::conformance::conforms;
-use crate::support::{Folder, Kept, eventually};
+use crate::support::{Folder, Kept, eventually, nobody};
 
 struct Cluster {
     folder: Folder,
@@ -37,7 +37,7 @@ impl Cluster {
         Self::with(nodes, None, 50)
     }
 
-    /// Nodes that found a cluster, on ports that were free.
+    /// Nodes that found a cluster, on ports that stay theirs while they are away.
     fn with(nodes: u64, secret: Option<&str>, snapshot_entries: u64) -> Self {
         let mut cluster = Self {
             folder: Folder::new(),
@@ -47,7 +47,7 @@ impl Cluster {
             snapshot_entries,
         };
         let listeners: Vec<_> = (1..=nodes)
-            .map(|id| (id, net::listen(Network::Tcp, "127.0.0.1:0").unwrap()))
+            .map(|id| (id, net::listen(Network::Tcp, &nobody()).unwrap()))
             .collect();
         for (id, listener) in &listeners {
             let address = listener.local_addr().to_string();

@@ -13,7 +13,7 @@ use groundwire::kv::etcd::{Config, Etcd};
 use groundwire::kv::{Change, Keys, Refused, Store, StoreError};
 use groundwire::net::Conn;
 
-use crate::support::PATIENCE;
+use crate::support::{PATIENCE, nobody};
 
 /// Long enough for an endpoint that answers to do so in its share, a half, on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -32,11 +32,11 @@ enum Endpoint {
 }
 
 fn start(endpoint: Endpoint) -> String {
+    if let Endpoint::Refuses = endpoint {
+        return format!("http://{}", nobody());
+    }
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    if let Endpoint::Refuses = endpoint {
-        return url; // and the listener goes
-    }
     thread::spawn(move || {
         let mut silent = Vec::new();
         for stream in listener.incoming() {

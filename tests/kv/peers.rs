@@ -1,7 +1,6 @@
 //! Debian's etcd-server: the cases on it, and the machine beside it, command by command.
 
 use std::fs::File;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -12,11 +11,11 @@ use groundwire::kv::{Compacted, Expected, Keys, Store, StoreError};
 
 use crate::conformance::conforms;
 use crate::local::Local;
-use crate::support::{Folder, PATIENCE, Seeded, connect, eventually};
+use crate::support::{Folder, PATIENCE, Seeded, connect, eventually, free_port};
 
 const PROGRAM: &str = "/usr/bin/etcd";
 
-/// A running etcd with one member, on ports of 127.0.0.1 that were free a moment ago. It is killed
+/// A running etcd with one member, on ports of 127.0.0.1 that are free. It is killed
 /// when the value is dropped.
 pub struct Server {
     child: Child,
@@ -107,11 +106,6 @@ fn spawn(folder: &Folder, [clients, peers]: [u16; 2]) -> Child {
         .stderr(log)
         .spawn()
         .unwrap()
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 #[test]

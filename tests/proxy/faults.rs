@@ -10,16 +10,10 @@ use crate::balancer::Balancer;
 use crate::client::Client;
 use crate::program::{LOAD_BALANCER, Program};
 use crate::scripted::{Backend, OK};
-use crate::support::{PATIENCE, eventually};
+use crate::support::{PATIENCE, eventually, nobody};
 
 /// Retries as many as are wanted, and nobody is left out.
 const PATIENT: &str = "retry-reserve 1000\nmax-failures 0\n";
-
-/// An address at which nobody listens.
-fn nobody() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
-}
 
 #[test]
 fn a_backend_that_refuses_costs_no_request_and_is_left_out() {
@@ -220,9 +214,7 @@ fn a_backend_that_comes_and_goes_costs_no_get() {
 
 #[test]
 fn when_all_are_out_the_answer_is_503_until_one_is_back() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let address = nobody();
     let balancer = Balancer::start(&format!(
         "backend http://{address}\nmax-failures 1\nejection 300ms\n"
     ));

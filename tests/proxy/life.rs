@@ -9,7 +9,7 @@ use crate::client::Client;
 use crate::load::Load;
 use crate::program::{HTTP_BACKEND, LOAD_BALANCER, Program};
 use crate::scripted::{Backend, OK};
-use crate::support::{Folder, PATIENCE, eventually};
+use crate::support::{Folder, PATIENCE, eventually, nobody};
 
 /// A program in front of this backend.
 fn before(backend: &Backend, flags: &[&str]) -> Program {
@@ -214,7 +214,7 @@ fn a_second_process_takes_over_under_load_without_a_failed_request() {
 #[test]
 fn backends_restarted_one_after_the_other_cost_no_get() {
     let start = |address: &str| Program::start(HTTP_BACKEND, &[address]);
-    let mut backends = [start("127.0.0.1:0"), start("127.0.0.1:0")];
+    let mut backends = [start(&nobody()), start(&nobody())];
     let line = |program: &Program| format!("backend http://{}\n", program.address);
     let lines: String = backends.iter().map(line).collect();
     let balancer = Balancer::start(&format!("{lines}retry-reserve 1000\nejection 100ms\n"));

@@ -7,6 +7,7 @@ use groundwire::net::{Conn, Dialer, ListenConfig, Network};
 use groundwire::rpc::{CallError, ClientConfig, ReconnectConfig, Reconnecting, ServerConfig};
 use groundwire::server::Config;
 
+use crate::support::nobody;
 use crate::world::*;
 
 fn quick() -> ReconnectConfig {
@@ -112,9 +113,7 @@ fn a_call_to_a_server_that_does_not_greet_ends_in_its_time_for_all_who_wait() {
 
 #[test]
 fn a_call_whose_next_pause_would_outlast_its_time_says_why_the_last_try_failed() {
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = closed.local_addr().unwrap().to_string();
-    drop(closed);
+    let address = nobody();
     let mut config = ReconnectConfig {
         first_pause: Duration::from_secs(4),
         ..ReconnectConfig::default()

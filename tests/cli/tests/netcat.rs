@@ -8,13 +8,13 @@ mod driven;
 mod datagrams;
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::process::Command;
 use std::thread;
 
 use driven::{Driven, pattern};
-use groundwire_cli_tests::{PATIENCE, connect, eventually, installed, path, program};
+use groundwire_cli_tests::{PATIENCE, connect, eventually, free_port, installed, path, program};
 
 /// A listening netcat on a port of its own, and where.
 fn listener(args: &[&str]) -> (Driven, String) {
@@ -366,9 +366,7 @@ fn the_hexdump_has_both_directions_and_the_output_only_the_data() {
 fn a_scan_tells_the_open_ports_in_the_words_of_nc() {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let open = server.local_addr().unwrap().port();
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    let closed = free.local_addr().unwrap().port();
-    drop(free);
+    let closed = free_port();
     let says = format!("Connection to 127.0.0.1 {open} port [tcp/*] succeeded!\n");
     let (open, closed) = (open.to_string(), closed.to_string());
     program("netcat")
@@ -414,9 +412,7 @@ fn a_scan_of_udp_takes_silence_for_open_and_a_refusal_for_closed() {
 fn the_address_and_port_to_connect_from_are_as_asked() {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = server.local_addr().unwrap().port().to_string();
-    let free = TcpListener::bind("127.0.0.2:0").unwrap();
-    let from = free.local_addr().unwrap();
-    drop(free);
+    let from = SocketAddr::from(([127, 0, 0, 2], free_port()));
     let own = from.port().to_string();
     let netcat = Driven::netcat(&["-s", "127.0.0.2", "-p", &own, "127.0.0.1", &port]);
     let (stream, peer) = server.accept().unwrap();
@@ -479,9 +475,7 @@ fn a_unix_peer_cannot_steer_the_terminal_by_its_name() {
 
 #[test]
 fn a_udp_peer_that_is_not_there_is_a_failure() {
-    let free = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port().to_string();
-    drop(free);
+    let port = free_port().to_string();
     let mut netcat = Driven::netcat(&["-u", "127.0.0.1", &port]);
     netcat.send(b"anyone?\n");
     let ended = netcat.end();

@@ -1,11 +1,11 @@
 //! Other people's programs at the other end: netcat-openbsd, socat, curl, where they are installed.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command as StdCommand};
 
 use assert_cmd::Command;
-use groundwire_cli_tests::{PATIENCE, Server, eventually, installed, path, program};
+use groundwire_cli_tests::{PATIENCE, Server, eventually, free_port, installed, path, program};
 
 /// netcat in OpenBSD's version: others have other options.
 fn has_nc() -> bool {
@@ -137,11 +137,7 @@ fn the_tcp_client_talks_to_a_server_of_socats() {
     if !installed("socat") {
         return;
     }
-    // socat cannot tell which port it was given, so a free one is looked for.
-    let free = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let free = SocketAddr::from(([127, 0, 0, 1], free_port()));
     let listen = format!("TCP-LISTEN:{},bind=127.0.0.1,reuseaddr,fork", free.port());
     let _peer = Peer(
         StdCommand::new("socat")

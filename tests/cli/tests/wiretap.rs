@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use groundwire_cli_tests::{
-    PATIENCE, Running, Server, announced, eventually, installed, named_pipe, program,
+    PATIENCE, Running, Server, announced, eventually, free_port, installed, named_pipe, program,
 };
 
 /// Starts a tap of `target` on a port of its own.
@@ -153,11 +153,8 @@ fn resets_refusals_unix_sockets_and_datagrams_are_clean_too() {
     let path = |name: &str| folder.path().join(name);
     let text = |name: &str| path(name).to_str().unwrap().to_string();
 
-    let nobody = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let refused = tap(&nobody.to_string(), &["-w", &text("refused.pcap")]);
+    let nobody = format!("127.0.0.1:{}", free_port());
+    let refused = tap(&nobody, &["-w", &text("refused.pcap")]);
     assert!(connect(&refused).read(&mut [0]).is_err());
     assert_eq!(refused.end_by("TERM").code, Some(0));
     assert_clean(&path("refused.pcap"), 2);

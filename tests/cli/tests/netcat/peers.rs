@@ -4,9 +4,9 @@ use std::fs;
 use std::net::UdpSocket;
 use std::thread;
 
-use super::driven::{Driven, free_port, pattern, wait_for_listener};
+use super::driven::{Driven, pattern, wait_for_listener};
 use super::listener;
-use groundwire_cli_tests::{eventually, installed};
+use groundwire_cli_tests::{eventually, free_port, installed};
 
 /// Bytes each way.
 const MUCH: usize = 3 << 20;
@@ -48,7 +48,7 @@ fn pairs() -> Vec<(Driven, Driven, String)> {
         let port = address.rsplit(':').next().unwrap();
         let peer = start(tool, &roles(tool, port).1);
         pairs.push((netcat, peer, format!("netcat <- {tool}")));
-        let port = free_port();
+        let port = free_port().to_string();
         let peer = start(tool, &roles(tool, &port).0);
         wait_for_listener(&port);
         let netcat = Driven::netcat(&["127.0.0.1", &port]);
@@ -108,7 +108,7 @@ fn a_filter_behind_the_socket_answers_after_the_half_close() {
     if !installed("socat") {
         return;
     }
-    let port = free_port();
+    let port = free_port().to_string();
     let listen = format!("TCP-LISTEN:{port},bind=127.0.0.1");
     let _socat = Driven::start("socat", &["-t", "30", &listen, "SYSTEM:sort"]);
     wait_for_listener(&port);

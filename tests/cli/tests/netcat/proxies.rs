@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
-use super::driven::{Driven, free_port, wait_for_listener};
-use groundwire_cli_tests::{PATIENCE, installed, program};
+use super::driven::{Driven, wait_for_listener};
+use groundwire_cli_tests::{PATIENCE, free_port, installed, program};
 
 /// A proxy for one client: reads what has to come, replies, says what it has for the client in the
 /// same write, and returns what the client sent then.
@@ -89,7 +89,7 @@ fn connect_leads_through_ncats_proxy() {
     if !installed("ncat") {
         return;
     }
-    let port = free_port();
+    let port = free_port().to_string();
     let _proxy = Driven::start("ncat", &["-lk", "--proxy-type", "http", "127.0.0.1", &port]);
     wait_for_listener(&port);
     let address = format!("127.0.0.1:{port}");
