@@ -106,6 +106,12 @@ fn a_section_ends_at_an_empty_line_without_a_carriage_return_as_well() {
 }
 
 #[test]
+fn a_body_behind_bare_line_feeds_is_passed_over_too() {
+    let bare: Vec<u8> = POST.iter().copied().filter(|byte| *byte != b'\r').collect();
+    assert_eq!(layers(&[], 8123, &bare, &[]), ["http43 data5 http24 "]);
+}
+
+#[test]
 fn what_a_reset_says_is_no_message_and_ends_none() {
     let mut talk = Talk::new(&[], 8123);
     assert_eq!(talk.client(&POST[..20]), "more");
