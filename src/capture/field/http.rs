@@ -114,7 +114,7 @@ fn response(head: &[u8], word: for<'a> fn(&Start<'a>) -> &'a [u8], out: Out<'_>)
 }
 
 /// A header section as lines, without their ends. Whether they are right is not asked.
-pub(in crate::capture) fn lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
+fn lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
     head.split(|byte| *byte == b'\n')
         .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
 }

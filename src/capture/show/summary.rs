@@ -323,7 +323,7 @@ fn http_rest(out: &mut Text, decoded: &Decoded<'_>, headers: &Headers<'_, '_>) {
     for layer in decoded.layers.as_slice() {
         if let Layer::Http(section) = layer {
             http::info(out, section);
-            if !section.ends_with(b"\n\r\n") {
+            if !section.ends_with(b"\n\r\n") && !section.ends_with(b"\n\n") {
                 out.text(short(decoded));
             }
         }

@@ -191,6 +191,20 @@ fn what_looks_like_a_field_behind_an_empty_line_says_nothing_of_the_body() {
     assert_eq!(media_type(broken), None);
 }
 
+#[test]
+fn a_line_of_http_is_shown_with_the_end_that_it_has() {
+    let bare = of(&[Layer::Http(b"GET / HTTP/1.1\nA: b\r\nC: d\n\n")]);
+    assert!(line(&bare).ends_with(" HTTP 6 GET / HTTP/1.1 "));
+    let tree = tree_of(&bare);
+    let lines = ["GET / HTTP/1.1\\n", "A: b\\r\\n", "C: d\\n", "\\n"];
+    for line in lines.map(|line| format!("\n    {line}\n")) {
+        assert!(tree.contains(&line), "{line}{tree}");
+    }
+    let cut = of(&[Layer::Http(b"GET / HTTP/1.1\nA: b")]);
+    assert!(line(&cut).ends_with(" HTTP 6 GET / HTTP/1.1 [Malformed Packet]"));
+    assert!(tree_of(&cut).ends_with("\n    A: b\n"));
+}
+
 /// An echo request and its reply: the same from the other side, type 0, addresses exchanged.
 fn ping() -> (Vec<u8>, Vec<u8>) {
     let request = vector("Echo (ping) request  id=0x0001");

@@ -2,7 +2,6 @@
 
 use super::dns as words;
 use super::tree::{Bits, Tree, hex, text, wire};
-use crate::capture::field::http::lines;
 use crate::dns::record::{Question, Record};
 use crate::dns::{Data, Edns, Header, Message, Name};
 use crate::rpc::message::Message as RpcMessage;
@@ -183,17 +182,27 @@ fn opt(tree: &mut Tree<'_>, edns: &Edns) {
 
 pub(super) fn http(tree: &mut Tree<'_>, section: &[u8]) {
     tree.block(format_args!("Hypertext Transfer Protocol"), |tree| {
-        let mut lines = lines(section).filter(|line| !line.is_empty());
-        if let Some(start) = lines.next() {
-            tree.block(format_args!("{}\\r\\n", wire(start)), |tree| {
+        let lines = section.split_inclusive(|byte| *byte == b'\n').map(ended);
+        // An empty line may stand before a request's first one (RFC 9112 §2.2).
+        let mut lines = lines.skip_while(|(line, _)| line.is_empty());
+        if let Some((start, end)) = lines.next() {
+            tree.block(format_args!("{}{end}", wire(start)), |tree| {
                 start_line(tree, start);
             });
         }
-        for line in lines {
-            tree.line(format_args!("{}\\r\\n", wire(line)));
+        for (line, end) in lines {
+            tree.line(format_args!("{}{end}", wire(line)));
         }
-        tree.line(format_args!("\\r\\n"));
     });
+}
+
+/// A line and its end in words: CRLF, LF alone, or none where the section is cut.
+fn ended(line: &[u8]) -> (&[u8], &'static str) {
+    match line {
+        [line @ .., b'\r', b'\n'] => (line, "\\r\\n"),
+        [line @ .., b'\n'] => (line, "\\n"),
+        line => (line, ""),
+    }
 }
 
 /// The three parts of a start line: RFC 9112 §3, §4.
