@@ -48,21 +48,23 @@ pub fn parse(text: &str, now: u64) -> Option<u64> {
 /// An rfc850-date as an IMF-fixdate, which is still to be checked.
 fn rfc850_as_imf(text: &str, now: u64) -> Option<String> {
     let (weekday, rest) = text.split_once(", ")?;
-    let (date, time) = rest.split_once(' ')?;
+    let (date, time) = rest.strip_suffix(" GMT")?.split_once(' ')?;
     let mut parts = date.split('-');
     let (day, month, year) = (parts.next()?, parts.next()?, parts.next()?);
     if !LONG_DAYS.contains(&weekday) || parts.next().is_some() {
         return None;
     }
-    let (this_year, _, _) = civil(now / 86_400);
+    let (this_year, this_month, today) = civil(now / 86_400);
     let year = this_year - this_year % 100 + digits(year, 2)?;
+    let at = days_of(year, month_of(month)?, digits(day, 2)?) * 86_400 + second_of_day(time)?;
     // One that is more than 50 years ahead is of the century before.
-    let year = match year > this_year + 50 {
+    let latest = days_of(this_year + 50, this_month, today) * 86_400 + now % 86_400;
+    let year = match at > latest {
         true => year - 100,
         false => year,
     };
     Some(format!(
-        "{}, {day} {month} {year} {time}",
+        "{}, {day} {month} {year} {time} GMT",
         weekday.get(..3)?
     ))
 }
@@ -87,24 +89,30 @@ fn parse_imf_fixdate(text: &str) -> Option<u64> {
     if (part(), part()) != (Some("GMT"), None) {
         return None;
     }
-    let month = MONTHS.iter().position(|name| *name == month)? as u64 + 1;
-    let [hour, minute, second] = {
-        let mut parts = time.split(':').map(|part| digits(part, 2));
-        [parts.next()??, parts.next()??, parts.next()??]
-    };
     let (day, year) = (digits(day, 2)?, digits(year, 4)?);
-    if year < 1970 || hour > 23 || minute > 59 || second > 60 {
+    if year < 1970 {
         return None;
     }
-    let days = days_of(year, month, day);
-    let seconds = days * 86_400 + hour * 3600 + minute * 60 + second;
+    let seconds = days_of(year, month_of(month)?, day) * 86_400 + second_of_day(time)?;
     // The weekday and the day of the month are checked by writing the date again; of a leap second,
     // which is never written, the second before it.
-    let is_date = match second {
-        60 => imf_fixdate(seconds - 1).strip_suffix("59 GMT") == text.strip_suffix("60 GMT"),
-        _ => imf_fixdate(seconds) == text,
+    let is_date = match time.ends_with(":60") {
+        true => imf_fixdate(seconds - 1).strip_suffix("59 GMT") == text.strip_suffix("60 GMT"),
+        false => imf_fixdate(seconds) == text,
     };
     is_date.then_some(seconds)
+}
+
+fn month_of(name: &str) -> Option<u64> {
+    let index = MONTHS.iter().position(|month| *month == name)?;
+    Some(index as u64 + 1)
+}
+
+/// Of `08:49:37`; of a leap second that of the next one.
+fn second_of_day(time: &str) -> Option<u64> {
+    let mut parts = time.split(':').map(|part| digits(part, 2));
+    let [hour, minute, second] = [parts.next()??, parts.next()??, parts.next()??];
+    (hour < 24 && minute < 60 && second <= 60).then_some(hour * 3600 + minute * 60 + second)
 }
 
 fn digits(text: &str, count: usize) -> Option<u64> {
@@ -156,7 +164,7 @@ mod tests {
 
     #[test]
     fn the_two_obsolete_formats_are_read_as_the_same_date() {
-        const NOW: u64 = 1_800_000_000; // in 2027
+        const NOW: u64 = 1_800_000_000; // Fri, 15 Jan 2027 08:00:00 GMT
         for (text, fixdate) in [
             (
                 "Sun, 06 Nov 1994 08:49:37 GMT",
@@ -172,14 +180,18 @@ mod tests {
                 "Thursday, 31-Dec-26 23:59:59 GMT",
                 "Thu, 31 Dec 2026 23:59:59 GMT",
             ),
-            // 50 years ahead, and 51.
+            // 50 years ahead, and a second more.
             (
-                "Friday, 31-Dec-77 23:59:59 GMT",
-                "Fri, 31 Dec 2077 23:59:59 GMT",
+                "Friday, 15-Jan-77 08:00:00 GMT",
+                "Fri, 15 Jan 2077 08:00:00 GMT",
             ),
             (
-                "Sunday, 31-Dec-78 23:59:59 GMT",
-                "Sun, 31 Dec 1978 23:59:59 GMT",
+                "Saturday, 15-Jan-77 08:00:01 GMT",
+                "Sat, 15 Jan 1977 08:00:01 GMT",
+            ),
+            (
+                "Saturday, 31-Dec-77 23:59:59 GMT",
+                "Sat, 31 Dec 1977 23:59:59 GMT",
             ),
         ] {
             let seconds = parse_imf_fixdate(fixdate);
