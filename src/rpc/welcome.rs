@@ -56,8 +56,9 @@ pub(super) fn welcome(
     let proven = match reader.read() {
         Ok(Some(frame)) => Message::parse(frame).ok(),
         Ok(None) => return Ok(None),
-        Err(FrameError::Io(error)) => return Err(error),
-        Err(_) => None, // a long one is a call, by one who skipped this
+        // A long one is a call, by one who skipped this.
+        Err(FrameError::TooLong { .. }) => None,
+        Err(error) => return Err(unread(error)),
     };
     match proven {
         Some(Message::Prove(given)) if proves(given, secret, Side::Client, &hello.nonce, &mine) => {
@@ -87,13 +88,17 @@ pub(super) fn invalid(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) 
     io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
-/// The first frame; `None` when the peer has left. What is `InvalidData`, it is told.
-fn read_hello(reader: &mut FrameReader<&Conn>) -> io::Result<Option<Hello>> {
-    let frame = reader.read().map_err(|error| match error {
+/// A frame that could not be read.
+fn unread(error: FrameError) -> io::Error {
+    match error {
         FrameError::Io(error) => error,
         other => invalid(other),
-    })?;
-    let Some(frame) = frame else {
+    }
+}
+
+/// The first frame; `None` when the peer has left. What is `InvalidData`, it is told.
+fn read_hello(reader: &mut FrameReader<&Conn>) -> io::Result<Option<Hello>> {
+    let Some(frame) = reader.read().map_err(unread)? else {
         return Ok(None);
     };
     match Message::parse(frame).map_err(invalid)? {

@@ -1,10 +1,14 @@
 //! The shared secret: who knows it gets in, in both directions.
 
 use std::io::{Read, Write};
+use std::net::Shutdown;
 
 use groundwire::rpc::{CallError, Client, ClientConfig, Failure, Secret, ServerConfig};
 use groundwire::server::Config;
+use groundwire::telemetry::{Format, Level, Log};
 
+use crate::hostile::frame;
+use crate::support::{Kept, eventually};
 use crate::world::*;
 
 fn knowing(secret: &str) -> ClientConfig {
@@ -15,13 +19,17 @@ fn knowing(secret: &str) -> ClientConfig {
 }
 
 fn guarded() -> World {
+    guarded_by(Config::default())
+}
+
+fn guarded_by(config: Config) -> World {
     let secret = Some(Secret::new(b"open sesame"));
     world_with(
         ServerConfig {
             secret,
             ..ServerConfig::default()
         },
-        Config::default(),
+        config,
     )
 }
 
@@ -48,6 +56,29 @@ fn a_client_that_knows_a_secret_wants_the_server_to_know_it() {
     );
 }
 
+/// The greeting of a client.
+fn hello() -> Vec<u8> {
+    let hello = [vec![33, 0, 0, 0, 0, 0, 16, 0, 0], vec![7; 32], vec![0; 8]].concat();
+    [&b"gwrpc 1\n"[..], &frame(&hello)].concat()
+}
+
+#[test]
+fn of_a_client_that_leaves_within_its_proof_the_log_says_no_more_than_that() {
+    let kept = Kept::default();
+    let world = guarded_by(Config {
+        log: Log::to_writer(Level::Warn, Format::Text, Box::new(kept.clone())),
+        ..Config::default()
+    });
+    let mut conn = world.dial();
+    conn.write_all(&[hello(), vec![33, 0, 0, 0, 32]].concat())
+        .unwrap();
+    conn.shutdown(Shutdown::Write).unwrap();
+    eventually("it has failed", || !kept.text().is_empty());
+    let line = kept.text();
+    let why = "the stream ended within a frame, after 5 bytes";
+    assert!(line.contains(why), "{line}");
+}
+
 #[test]
 fn calls_before_the_proof_are_not_run() {
     let world = guarded();
@@ -55,10 +86,7 @@ fn calls_before_the_proof_are_not_run() {
     for argument in [4, 5000] {
         let mut conn = world.dial();
         // The greeting, and a call at once.
-        let mut bytes = b"gwrpc 1\n".to_vec();
-        let hello = [vec![33, 0, 0, 0, 0, 0, 16, 0, 0], vec![7; 32], vec![0; 8]].concat();
-        bytes.extend((hello.len() as u32).to_le_bytes());
-        bytes.extend(&hello);
+        let mut bytes = hello();
         let call = [
             &[1][..],
             &[1, 0, 0, 0, 0, 0, 0, 0],
