@@ -6,7 +6,7 @@ use super::command::{Changes, Compacted, KeyValue, Keys, MAX_COMMAND, Page, Revi
 use super::machine::Machine;
 use super::peers::{Book, MAX_ADDRESS};
 use super::service::{KvService, NodeStatus, Problem};
-use crate::net::{Deadline, split_host_port};
+use crate::net::{Deadline, HostPort, Rule, Transport, system_services};
 use crate::raft::replica::Failed;
 use crate::raft::sessions::{Request, Sessions};
 use crate::raft::{Change, Command, Index, NodeId, Refusal, Replica};
@@ -194,8 +194,8 @@ impl KvService for Server {
             return Ok(Err(Problem::Never(why)));
         }
         // Nobody could call it, and a change that makes it a voter would wait for it.
-        if let Err(error) = split_host_port(&address) {
-            return Ok(Err(Problem::Never(error.to_string())));
+        if let Err(why) = callable(&address) {
+            return Ok(Err(Problem::Never(why)));
         }
         if node == 0 {
             let why = "node 0: nodes are counted from 1";
@@ -229,5 +229,16 @@ impl KvService for Server {
     fn snapshot(&self, call: &Call<'_>) -> Answer<Index> {
         let index = self.replica.snapshot(deadline(call));
         Ok(index.map_err(|failed| self.problem(failed)))
+    }
+}
+
+/// Whether the others can call this address, as far as its text tells.
+fn callable(address: &str) -> Result<(), String> {
+    match HostPort::parse(address, Transport::Tcp, system_services()) {
+        Ok(HostPort { port: 1.., .. }) => Ok(()),
+        Err(error) if *error.rule() != Rule::PortEmpty => Err(error.to_string()),
+        _ => Err(format!(
+            "address {address}: the others need to know the port"
+        )),
     }
 }

@@ -305,6 +305,21 @@ fn a_node_that_nobody_could_call_does_not_get_into_the_log() {
             "here\n",
             "address here\\n: the port is missing, write host:port",
         ),
+        (
+            9,
+            "here:",
+            "address here:: the others need to know the port",
+        ),
+        (
+            9,
+            "here:0",
+            "address here:0: the others need to know the port",
+        ),
+        (
+            9,
+            "here:65536",
+            "address here:65536: port must be 0 to 65535",
+        ),
     ] {
         let refused = client.add(node, address, true).unwrap_err();
         assert_eq!(refused.to_string(), format!("refused: {why}"));
