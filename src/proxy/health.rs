@@ -20,8 +20,9 @@
 //! cost a request every ten seconds. One that has then served for as long as the longest ejection
 //! is taken for cured, and the next ejection is short again. While it is *trying*, one request at a
 //! time goes to it, and the first that ends decides: a backend that has just come back and is met by
-//! the whole crowd may fall over again. *Slow start* is against the same, and for caches that
-//! are cold: the weight grows from next to nothing to its full value in a straight line.
+//! the whole crowd may fall over again. A request that was sent before tells how the backend was
+//! then, so its end decides nothing, however late it comes. *Slow start* is against the same, and for
+//! caches that are cold: the weight grows from next to nothing to its full value in a straight line.
 //!
 //! What to do when every backend is out is not decided here, for it takes all of them to see it.
 //! All times are since a moment that the caller chose. Pure, and without allocation.
@@ -276,24 +277,28 @@ impl Health {
         opens.checked_sub(now).filter(|left| !left.is_zero())
     }
 
-    /// A request that was to try it is over. If it has told nothing, since its client has left, say,
-    /// another one may try.
-    pub fn trial_ended(&mut self) {
+    /// The request that was [admitted](Self::admit) at `asked` to try it is over. If it has told
+    /// nothing, since its client has left, say, another one may try.
+    pub fn trial_ended(&mut self, asked: Duration) {
         if let Trust::Withdrawn { trial, .. } = &mut self.trust {
-            *trial = None;
+            // One that was given up may end while another one tries.
+            if *trial == Some(asked) {
+                *trial = None;
+            }
         }
     }
 
     /// A request was answered: to be called for every reply that came to its end and is not the backend's
     /// failure; and where it is to be tried, as soon as the reply's header section is there, for a
-    /// body may last. A late answer to an ejected backend's earlier request changes nothing.
-    pub fn succeeded(&mut self, now: Duration) -> Option<Change> {
+    /// body may last. It was sent at `asked`: where that was before the end of an ejection, it changes
+    /// nothing.
+    pub fn succeeded(&mut self, asked: Duration, now: Duration) -> Option<Change> {
         match self.trust {
             Trust::Failures(_) => {
                 self.trust = Trust::Failures(0);
                 None
             }
-            Trust::Withdrawn { until, .. } if now < until => None,
+            Trust::Withdrawn { until, .. } if asked < until => None,
             Trust::Withdrawn { .. } => {
                 self.trust = Trust::Failures(0);
                 self.last_ejection = now;
@@ -304,8 +309,8 @@ impl Health {
     }
 
     /// A request failed, and it was the backend's fault: no connection, no reply, not in time, or
-    /// none that is HTTP.
-    pub fn failed(&mut self, now: Duration) -> Option<Change> {
+    /// none that is HTTP. One that was sent at `asked`, before the end of an ejection, changes nothing.
+    pub fn failed(&mut self, asked: Duration, now: Duration) -> Option<Change> {
         match self.trust {
             Trust::Failures(before) => {
                 let failures = before.saturating_add(1);
@@ -316,7 +321,7 @@ impl Health {
                 let time = self.eject(now);
                 Some(Change::Ejected { failures, time })
             }
-            Trust::Withdrawn { until, .. } if now < until => None,
+            Trust::Withdrawn { until, .. } if asked < until => None,
             Trust::Withdrawn { .. } => {
                 let time = self.eject(now);
                 Some(Change::EjectedAgain { time })

@@ -265,7 +265,7 @@ impl Pool {
         // Whoever waits was here first.
         if desk.is_turn_of(None) {
             match desk.pick(now, client, tried) {
-                Pick::Found(backend, state) => return Ok(self.lease(backend, state)),
+                Pick::Found(backend, state) => return Ok(self.lease(backend, state, now)),
                 Pick::Out(until) => return Err(NoBackend::Out(until)),
                 Pick::Full => {}
             }
@@ -293,7 +293,7 @@ impl Pool {
             if desk.is_turn_of(Some(ticket)) {
                 let now = self.born.elapsed();
                 match desk.pick(now, client, tried) {
-                    Pick::Found(backend, state) => break Ok(self.lease(backend, state)),
+                    Pick::Found(backend, state) => break Ok(self.lease(backend, state, now)),
                     Pick::Out(until) => break Err(NoBackend::Out(until)),
                     // Nobody tells that a time is over, so whoever is next looks again then.
                     Pick::Full => opens = desk.opens_in(now),
@@ -316,12 +316,13 @@ impl Pool {
         found
     }
 
-    fn lease(self: &Arc<Self>, backend: Arc<Backend>, state: State) -> Lease {
+    fn lease(self: &Arc<Self>, backend: Arc<Backend>, state: State, now: Duration) -> Lease {
         backend.counts.requests.inc();
         Lease {
             pool: self.clone(),
             backend,
             is_trial: state == State::Trying,
+            asked: now,
         }
     }
 
@@ -523,9 +524,9 @@ impl Desk {
         seats.filter_map(|seat| seat.health.opens_in(now)).min()
     }
 
-    fn end_trial(&mut self, backend: &Backend) {
+    fn end_trial(&mut self, backend: &Backend, asked: Duration) {
         if let Some(seat) = self.seat(backend) {
-            seat.health.trial_ended();
+            seat.health.trial_ended(asked);
         }
     }
 
@@ -552,6 +553,8 @@ pub struct Lease {
     pub backend: Arc<Backend>,
     /// Whether it is to show that the backend is back.
     is_trial: bool,
+    /// When it was chosen.
+    asked: Duration,
 }
 
 impl Lease {
@@ -564,13 +567,15 @@ impl Lease {
 
     /// The backend has answered, to the end, whatever the answer is.
     pub fn succeeded(&self) {
-        self.pool.change(&self.backend, Health::succeeded);
+        let tell = |health: &mut Health, now| health.succeeded(self.asked, now);
+        self.pool.change(&self.backend, tell);
     }
 
     /// It has not, and that was its fault.
     pub fn failed(&self) {
         self.backend.counts.failures.inc();
-        self.pool.change(&self.backend, Health::failed);
+        let tell = |health: &mut Health, now| health.failed(self.asked, now);
+        self.pool.change(&self.backend, tell);
     }
 }
 
@@ -579,7 +584,7 @@ impl Drop for Lease {
         self.backend.ends();
         let mut desk = self.pool.lock();
         if self.is_trial {
-            desk.end_trial(&self.backend);
+            desk.end_trial(&self.backend, self.asked);
         }
         let others_wait = !desk.line.is_empty();
         drop(desk);

@@ -13,7 +13,9 @@ fn s(seconds: u64) -> Duration {
 }
 
 fn failing(health: &mut Health, now: u64, times: usize) -> Option<Change> {
-    (0..times).filter_map(|_| health.failed(s(now))).last()
+    (0..times)
+        .filter_map(|_| health.failed(s(now), s(now)))
+        .last()
 }
 
 fn checking(health: &mut Health, ok: bool, now: Duration, times: usize) {
@@ -31,10 +33,10 @@ fn ejected() -> Health {
 fn failures_in_a_row_eject_and_a_success_between_them_forgives() {
     let mut health = Health::new(HealthConfig::default());
     assert_eq!(failing(&mut health, 0, 4), None);
-    assert_eq!(health.succeeded(s(1)), None);
+    assert_eq!(health.succeeded(s(1), s(1)), None);
     assert_eq!(failing(&mut health, 1, 4), None);
     assert_eq!(health.weight(FULL, s(1)), ALL);
-    let change = health.failed(s(2)).unwrap();
+    let change = health.failed(s(2), s(2)).unwrap();
     assert_eq!(change.to_string(), "ejected for 10s: 5 failures in a row");
     assert_eq!(health.state(s(2)), State::Ejected { until: s(12) });
     assert_eq!(health.weight(FULL, s(11)), 0);
@@ -58,7 +60,7 @@ fn after_an_ejection_one_request_at_a_time_tries_it() {
     assert!(health.admit(s(10)));
     assert_eq!(health.weight(FULL, s(11)), 0);
     assert!(!health.admit(s(11)), "the second must go elsewhere");
-    assert_eq!(health.succeeded(s(12)), Some(Change::Back));
+    assert_eq!(health.succeeded(s(12), s(12)), Some(Change::Back));
     assert_eq!(health.state(s(12)), State::Up);
 }
 
@@ -68,7 +70,7 @@ fn a_trial_that_nobody_tells_of_does_not_keep_it_out_for_ever() {
     assert!(health.admit(s(10)));
     assert!(!health.admit(s(19)));
     assert!(health.admit(s(20)));
-    health.trial_ended();
+    health.trial_ended(s(20));
     assert!(health.admit(s(21)), "the one before is over");
 }
 
@@ -78,7 +80,10 @@ fn each_ejection_lasts_twice_as_long_up_to_the_longest() {
     let mut now = 10;
     for expected in [20, 40, 80, 160, 300, 300] {
         let time = s(expected);
-        assert_eq!(health.failed(s(now)), Some(Change::EjectedAgain { time }));
+        assert_eq!(
+            health.failed(s(now), s(now)),
+            Some(Change::EjectedAgain { time })
+        );
         now += expected;
     }
 }
@@ -87,7 +92,7 @@ fn each_ejection_lasts_twice_as_long_up_to_the_longest() {
 fn a_backend_that_fails_soon_after_it_is_back_is_ejected_for_longer_and_one_cured_is_not() {
     for (served, expected) in [(299, 20), (300, 10)] {
         let mut health = ejected();
-        assert_eq!(health.succeeded(s(15)), Some(Change::Back));
+        assert_eq!(health.succeeded(s(15), s(15)), Some(Change::Back));
         let change = failing(&mut health, 15 + served, 5);
         let (failures, time) = (5, s(expected));
         assert_eq!(change, Some(Change::Ejected { failures, time }), "{served}");
@@ -98,8 +103,27 @@ fn a_backend_that_fails_soon_after_it_is_back_is_ejected_for_longer_and_one_cure
 fn what_was_under_way_when_it_was_ejected_changes_nothing() {
     let mut health = ejected();
     assert_eq!(failing(&mut health, 5, 100), None);
-    assert_eq!(health.succeeded(s(6)), None);
+    assert_eq!(health.succeeded(s(6), s(6)), None);
     assert_eq!(health.state(s(9)), State::Ejected { until: s(10) });
+}
+
+#[test]
+fn what_was_under_way_when_it_was_ejected_is_no_trial_when_it_ends_later() {
+    let mut health = ejected();
+    assert_eq!(health.failed(s(0), s(11)), None);
+    assert_eq!(health.succeeded(s(9), s(11)), None);
+    assert_eq!(health.state(s(11)), State::Trying);
+    assert!(health.admit(s(11)));
+    assert_eq!(health.succeeded(s(11), s(12)), Some(Change::Back));
+}
+
+#[test]
+fn the_late_end_of_a_trial_that_was_given_up_lets_no_third_one_in() {
+    let mut health = ejected();
+    assert!(health.admit(s(10)));
+    assert!(health.admit(s(20)), "the first is given up");
+    health.trial_ended(s(10));
+    assert!(!health.admit(s(21)), "the second is under way");
 }
 
 #[test]
@@ -140,7 +164,7 @@ fn after_each_absence_the_weight_grows_in_a_straight_line() {
     let mut tried = Health::new(config);
     assert_eq!(tried.state(s(0)), State::Up, "it was there from the start");
     failing(&mut tried, 0, 5);
-    tried.succeeded(s(1000));
+    tried.succeeded(s(1000), s(1000));
     let mut risen = Health::new(config);
     checking(&mut risen, false, s(999), 3);
     checking(&mut risen, true, s(1000), 2);
@@ -197,8 +221,8 @@ fn in_any_life_weight_state_and_admission_agree_and_every_way_back_is_open() {
         for _ in 0..200 {
             now += Duration::from_millis(random.below(4_000) as u64);
             let _ = match random.below(12) {
-                0..=2 => health.succeeded(now),
-                3..=7 => health.failed(now),
+                0..=2 => health.succeeded(now, now),
+                3..=7 => health.failed(now, now),
                 8 | 9 => health.checked(random.below(2) == 0, now),
                 10 => health.drain(),
                 _ => health.enable(now),
@@ -229,17 +253,20 @@ fn in_any_life_weight_state_and_admission_agree_and_every_way_back_is_open() {
 fn the_end_of_time_is_no_overflow() {
     let mut health = ejected();
     for _ in 0..100 {
-        health.failed(Duration::MAX);
+        health.failed(Duration::MAX, Duration::MAX);
         health.admit(Duration::MAX);
     }
-    assert_eq!(health.succeeded(Duration::MAX), Some(Change::Back));
+    assert_eq!(
+        health.succeeded(Duration::MAX, Duration::MAX),
+        Some(Change::Back)
+    );
 }
 
 #[test]
 fn who_puts_a_backend_back_has_its_ejections_forgotten() {
     let mut health = ejected();
     health.admit(s(10));
-    let again = health.failed(s(10));
+    let again = health.failed(s(10), s(10));
     let time = s(20);
     assert_eq!(again, Some(Change::EjectedAgain { time }));
     health.enable(s(11));

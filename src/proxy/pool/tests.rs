@@ -179,7 +179,7 @@ fn a_request_from_before_a_reload_that_shows_that_a_backend_is_back_is_believed(
     });
     // Ejected at the beginning of the hour.
     let mut health = Health::new(older.config.health);
-    health.failed(Duration::ZERO);
+    health.failed(Duration::ZERO, Duration::ZERO);
     older.lock().seats[0].health = health;
     let trial = older.take(0, &[]).ok().unwrap();
     let pool = reloaded(&older, &one, |config| config.queue = 7);
@@ -247,7 +247,9 @@ fn the_end_of_an_ejection_is_seen_by_who_waits_for_another_backend() {
     });
     // Ejected for 200 ms more.
     let soon = pool.born.elapsed() + Duration::from_millis(200);
-    pool.lock().seats[1].health.failed(soon - ejection);
+    pool.lock().seats[1]
+        .health
+        .failed(soon - ejection, soon - ejection);
     let begun = Instant::now();
     let _busy = pool.take(0, &[]).ok().unwrap();
     // The other one, unless this thread was kept from the CPU for so long before.
@@ -264,7 +266,7 @@ fn a_trial_of_which_nobody_tells_is_over_for_who_waits_in_line() {
         config.queue_timeout = Duration::from_secs(20);
         config.backend_connections = Some(2);
     });
-    pool.lock().seats[1].health.failed(HOUR / 2);
+    pool.lock().seats[1].health.failed(HOUR / 2, HOUR / 2);
     let begun = Instant::now();
     // Two at the one, and the trial of the other.
     let _busy = [(); 3].map(|()| pool.take(0, &[]).ok().unwrap());
@@ -279,7 +281,9 @@ fn a_trial_whose_client_leaves_is_followed_by_another_one_at_once() {
         config.health.max_failures = 1;
         config.health.ejection = HOUR / 2;
     });
-    pool.lock().seats[0].health.failed(Duration::ZERO);
+    pool.lock().seats[0]
+        .health
+        .failed(Duration::ZERO, Duration::ZERO);
     let trial = pool.take(0, &[]).ok().unwrap();
     assert!(pool.take(0, &[]).is_err(), "one at a time");
     drop(trial);
@@ -287,6 +291,23 @@ fn a_trial_whose_client_leaves_is_followed_by_another_one_at_once() {
     next.failed();
     drop(next);
     assert!(pool.standings()[0].until.is_some(), "it is not ejected");
+}
+
+#[test]
+fn a_request_from_before_an_ejection_does_not_end_it_when_it_ends_behind_it() {
+    let pool = old(&[member(1, 1)], |config| {
+        config.health.max_failures = 1;
+        config.health.ejection = Duration::from_nanos(1);
+        config.health.longest_ejection = HOUR;
+    });
+    let leases = [(); 3].map(|()| pool.take(0, &[]).ok().unwrap());
+    leases.iter().take(2).for_each(Lease::failed);
+    assert_eq!(pool.standings()[0].state, State::Trying);
+    leases[2].succeeded();
+    assert_eq!(pool.standings()[0].state, State::Trying);
+    let trial = pool.take(0, &[]).ok().unwrap();
+    trial.succeeded();
+    assert_eq!(pool.standings()[0].state, State::Up);
 }
 
 #[test]
