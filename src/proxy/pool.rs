@@ -418,9 +418,8 @@ impl Pool {
         let changed = tell(&mut self.lock(), now);
         if let Some(change) = changed {
             self.shared.moved.notify_all();
-            let name = self.name();
             let mut fields: Vec<(&str, &dyn fmt::Display)> = vec![
-                ("pool", &name),
+                ("pool", &self.config.name),
                 ("backend", &backend.member.name),
                 ("change", &change),
             ];
@@ -446,6 +445,11 @@ impl Seat {
             max: member_max(&self.backend.member, config),
             health: health.by(config.health, config.health_path.is_some()),
         }
+    }
+
+    fn is_full(&self) -> bool {
+        self.max
+            .is_some_and(|max| self.backend.active() as usize >= max)
     }
 }
 
@@ -482,8 +486,13 @@ impl Desk {
                 .balancer
                 .choose(seats.len(), candidate, client, self.random);
             if chosen.is_none() {
-                any_full |= seats.iter().any(|seat| seat.is_full() && weigh(seat) > 0);
-                continue;
+                let full = || seats.iter().filter(|s| s.is_full() && weigh(s) > 0);
+                any_full |= full().next().is_some();
+                // Who is full is in service, so that backups are not; who is to be tried is not.
+                match full().any(|seat| seat.health.state(now) != State::Trying) {
+                    true => break,
+                    false => continue,
+                }
             }
             if let Some(seat) = chosen.and_then(|index| self.seats.get_mut(index)) {
                 let state = seat.health.state(now);
@@ -535,13 +544,6 @@ impl Desk {
     }
 }
 
-impl Seat {
-    fn is_full(&self) -> bool {
-        self.max
-            .is_some_and(|max| self.backend.active() as usize >= max)
-    }
-}
-
 fn member_max(member: &Member, config: &PoolConfig) -> Option<usize> {
     member.max.or(config.backend_connections)
 }
@@ -574,8 +576,8 @@ impl Lease {
     /// It has not, and that was its fault.
     pub fn failed(&self) {
         self.backend.counts.failures.inc();
-        let tell = |health: &mut Health, now| health.failed(self.asked, now);
-        self.pool.change(&self.backend, tell);
+        self.pool
+            .change(&self.backend, |health, now| health.failed(self.asked, now));
     }
 }
 

@@ -311,6 +311,27 @@ fn a_request_from_before_an_ejection_does_not_end_it_when_it_ends_behind_it() {
 }
 
 #[test]
+fn a_backup_gets_nothing_because_the_others_are_full_unless_they_are_to_be_tried() {
+    let backup = Member {
+        backup: true,
+        ..member(2, 1)
+    };
+    let pool = old(&[member(1, 1), backup], |config| {
+        config.health.max_failures = 1;
+        config.health.ejection = Duration::from_nanos(1);
+        config.backend_connections = Some(1);
+        config.queue = 0;
+    });
+    let busy = pool.take(0, &[]).ok().unwrap();
+    let next = pool.take(0, &[]).map(drop);
+    assert!(matches!(next, Err(NoBackend::QueueFull)), "{next:?}");
+    busy.failed();
+    assert_eq!(pool.standings()[0].state, State::Trying);
+    let next = pool.take(0, &[]).ok().unwrap();
+    assert_eq!(next.backend.name(), "127.0.0.1:2");
+}
+
+#[test]
 fn a_place_that_is_free_is_for_who_waits_and_not_for_who_has_just_come() {
     let pool = old(&[member(1, 1)], |config| config.queue = 0);
     // Somebody waits who was told that there is a place, and has not taken it yet.
