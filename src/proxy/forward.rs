@@ -209,9 +209,6 @@ fn try_once(
     })?;
     done.connect = backend.is_fresh().then(|| begun.elapsed());
     send(job, desk, lease, &backend)?;
-    if let Body::Buffered(bytes) = job.body {
-        done.received = bytes.len() as u64;
-    }
     let upload = start_upload(job, &backend)?;
     let sent = Instant::now();
     let mut told = false;

@@ -344,7 +344,8 @@ impl<'a> Client<'a> {
             more_behind: more_behind > 0,
         };
         let mut desk = setup.desks.take();
-        let done = turn.run(&mut desk);
+        let mut done = turn.run(&mut desk);
+        done.received += shape.body.unwrap_or_default() as u64;
         let left = turn.body;
         // Behind an answer of our own, a body that was not read to its end: nobody knows where the
         // next request begins.

@@ -10,7 +10,7 @@ use crate::balancer::Balancer;
 use crate::client::Client;
 use crate::program::{LOAD_BALANCER, Program};
 use crate::scripted::{Backend, OK};
-use crate::support::{Folder, PATIENCE};
+use crate::support::{Folder, PATIENCE, nobody};
 
 const LARGE: usize = 50_000_000;
 /// Kilobytes: buffers of a request are 64 KiB each, and there are a few.
@@ -318,4 +318,26 @@ fn the_access_log_names_the_rule_that_either_side_broke() {
         let failure = format!("\"failure\":\"{failure}\"");
         assert!(line.contains(&failure), "{line}");
     }
+}
+
+#[test]
+fn the_access_log_counts_a_body_that_no_backend_got() {
+    let folder = Folder::new();
+    let path = folder.path("log");
+    let refuses = nobody();
+    let lines = format!(
+        "access-log {path}\naccess-format json\nroute /a a\n\
+         pool a\nbackend http://{refuses}\n"
+    );
+    let balancer = Balancer::start(&lines);
+    let mut client = balancer.client();
+    for (target, status) in [("/a", 502), ("/nowhere", 404)] {
+        client.say(format!(
+            "POST {target} HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
+        ));
+        assert_eq!(client.answer("POST").status(), status);
+    }
+    drop(balancer);
+    let log = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(log.matches("\"received\":5,").count(), 2, "{log}");
 }
