@@ -202,6 +202,7 @@ fn try_once(
     let begun = Instant::now();
     let effect = Effect::of(job.head.method);
     let repeatable = effect == Effect::Idempotent && !matches!(job.body, Body::Streamed(_));
+    done.connect = None; // that of the attempt before was another backend's
     let backend = lease.backend.connect(fresh, repeatable);
     let backend = backend.map_err(|error| match error.is_shortage() {
         true => Failed::new(Outcome::Shortage, 503, "no descriptor or memory to connect"),

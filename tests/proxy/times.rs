@@ -11,7 +11,7 @@ use groundwire::net::Deadline;
 use crate::balancer::Balancer;
 use crate::client::Client;
 use crate::scripted::{Backend, OK};
-use crate::support::PATIENCE;
+use crate::support::{Folder, PATIENCE, nobody};
 
 /// Sends a byte of these whenever nothing has come for 5 ms, and the last one for ever; what came.
 fn drip(client: &mut Client, bytes: &[u8]) -> Vec<u8> {
@@ -228,4 +228,28 @@ fn a_connect_that_nobody_answers_ends_in_time_and_goes_on_to_another_backend() {
     );
     drop(python.stdin.take());
     python.wait().unwrap();
+}
+
+/// A number of a line of the access log.
+fn logged(line: &str, name: &str) -> Option<f64> {
+    let (_, behind) = line.split_once(&format!("\"{name}\":"))?;
+    behind.split([',', '}']).next()?.parse().ok()
+}
+
+#[test]
+fn a_connection_to_another_backend_is_not_told_of_the_one_that_refused() {
+    let fails = Backend::start(|peer| drop(peer.request()));
+    let refuses = nobody();
+    let folder = Folder::new();
+    let path = folder.path("log");
+    let lines = format!("backend http://{refuses}\naccess-log {path}\naccess-format json\n");
+    let balancer = Balancer::before([&fails], &lines);
+    assert_eq!(balancer.get("/").status(), 502);
+    drop(balancer);
+    let log = std::fs::read_to_string(&path).unwrap();
+    assert!(
+        log.contains(&format!("\"upstream\":\"{refuses}\"")),
+        "{log}"
+    );
+    assert_eq!(logged(&log, "connect_ms"), None, "{log}");
 }
