@@ -218,13 +218,19 @@ fn try_once(
         Ok(head) => head,
         Err(none) => return Err(no_reply(job, none, upload, &backend, told, done)),
     };
-    done.first_byte = Some(sent.elapsed());
+    let came = Instant::now();
     lease.begun();
+    // An answer before the body's end: what follows on the client's connection is that body.
+    let is_early = upload.as_ref().is_some_and(|upload| !upload.gets_through());
+    // It counts from the body's end, if there is one.
+    let ended = upload.as_ref().and_then(Upload::ended).unwrap_or(sent);
+    done.first_byte = Some(came.saturating_duration_since(ended.max(sent)));
     let answered = Answered {
         head,
         lease,
         backend,
         upload,
+        is_early,
         begun,
     };
     pass_on(job, desk, answered, done);
@@ -393,6 +399,7 @@ struct Answered<'a> {
     lease: &'a Lease,
     backend: Pooled,
     upload: Option<Upload>,
+    is_early: bool,
     begun: Instant,
 }
 
@@ -403,11 +410,10 @@ fn pass_on(job: &mut Job<'_>, desk: &mut Desk, answered: Answered<'_>, done: &mu
         lease,
         backend,
         upload,
+        is_early,
         begun,
     } = answered;
     lease.backend.count_response(head.status);
-    // An answer before the body's end: what follows on the client's connection is that body.
-    let is_early = upload.as_ref().is_some_and(|upload| !upload.gets_through());
     let framing = reply::framing_for(head.framing, job.head.version);
     let switched = head.status == 101;
     let outgoing = Outgoing {

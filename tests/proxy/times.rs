@@ -237,6 +237,35 @@ fn logged(line: &str, name: &str) -> Option<f64> {
 }
 
 #[test]
+fn the_time_to_a_reply_is_logged_from_the_end_of_the_body() {
+    const PAUSE: Duration = Duration::from_millis(200);
+    let (tell, told) = mpsc::channel();
+    let backend = Backend::start(move |peer| {
+        peer.head();
+        let _ = tell.send(());
+        peer.bytes();
+        peer.say(OK);
+        peer.ended();
+    });
+    let folder = Folder::new();
+    let path = folder.path("log");
+    let lines = format!("access-log {path}\naccess-format json\n");
+    let balancer = Balancer::before([&backend], &lines);
+    let mut client = balancer.client();
+    client.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n");
+    told.recv_timeout(PATIENCE).unwrap();
+    client.conn.set_read_deadline(Deadline::after(PAUSE));
+    let _ = client.conn.read(&mut [0]);
+    client.say("x");
+    assert_eq!(client.answer("POST").status(), 200);
+    drop(balancer);
+    let log = std::fs::read_to_string(&path).unwrap();
+    let [total, first] = ["total_ms", "first_byte_ms"].map(|name| logged(&log, name).unwrap());
+    // The pause is within the one and not within the other.
+    assert!(total - first > PAUSE.as_secs_f64() * 900.0, "{log}");
+}
+
+#[test]
 fn a_connection_to_another_backend_is_not_told_of_the_one_that_refused() {
     let fails = Backend::start(|peer| drop(peer.request()));
     let refuses = nobody();
