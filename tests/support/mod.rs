@@ -2,11 +2,11 @@
 #![allow(dead_code, unused_imports)] // each test binary uses a part
 
 pub mod browser;
+mod ports;
 pub mod seeded;
 
 use std::fs;
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -17,6 +17,7 @@ use groundwire::echo::{EchoConfig, EchoHandler};
 use groundwire::net::{self, Conn, Deadline, Dialer, Listener, Network};
 use groundwire::server::{Config, Handler, Running, Server};
 
+pub use ports::free_port;
 pub use seeded::Seeded;
 
 /// A safety net for a broken test, not something that a passing test waits for.
@@ -51,23 +52,6 @@ pub fn listener() -> (Listener, String) {
     let listener = net::listen(Network::Tcp, "127.0.0.1:0").unwrap();
     let address = listener.local_addr().to_string();
     (listener, address)
-}
-
-/// A port of 127.0.0.1 that nobody has and nobody is given: not of those from 32768 on, of which the
-/// system gives one to whoever asks for port 0 or connects (ip(7), `ip_local_port_range`). For peers that cannot
-/// tell which port they were given, for an address that is to be had again, and for one where nobody is.
-pub fn free_port() -> u16 {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    for _ in 0..1000 {
-        // Processes that run at the same time begin at different ones.
-        let first = std::process::id().wrapping_mul(37);
-        let number = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
-        let address = (Ipv4Addr::LOCALHOST, 10_000 + (number % 20_000) as u16);
-        if TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok() {
-            return address.1;
-        }
-    }
-    panic!("no port is free");
 }
 
 /// An address at which nobody listens.

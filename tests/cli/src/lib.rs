@@ -5,7 +5,7 @@
 //!
 //! - [`path`], [`program`]: a built program; the second is ready to be given arguments.
 //! - [`Server`]: a program that announces `listening on NETWORK ADDRESS` and serves until a signal.
-//! - [`connect`], [`ask`]: the least of a client, over std.
+//! - [`connect`], [`ask`]: the least of a client, over std; [`free_port`]: where port 0 will not do.
 //! - [`namespace`]: hosts and routers of a test's own, where the machine allows that.
 //! - [`json`]: as much of RFC 8259 as it takes to check a line and look into it.
 //!
@@ -14,16 +14,19 @@
 
 pub mod json;
 pub mod namespace;
+#[path = "../../support/ports.rs"]
+mod ports;
 
 use std::env;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream, UdpSocket};
+use std::net::{Shutdown, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
+
+pub use ports::free_port;
 
 /// A safety net for a broken test.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -57,23 +60,6 @@ fn bin_dir() -> PathBuf {
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/debug"),
         PathBuf::from,
     )
-}
-
-/// A port of 127.0.0.1 that nobody has and nobody is given: not of those from 32768 on, of which the
-/// system gives one to whoever asks for port 0 or connects (ip(7), `ip_local_port_range`). For peers that cannot
-/// tell which port they were given, for an address that is to be had again, and for one where nobody is.
-pub fn free_port() -> u16 {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    for _ in 0..1000 {
-        // Processes that run at the same time begin at different ones.
-        let first = std::process::id().wrapping_mul(37);
-        let number = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
-        let address = (Ipv4Addr::LOCALHOST, 10_000 + (number % 20_000) as u16);
-        if TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok() {
-            return address.1;
-        }
-    }
-    panic!("no port is free");
 }
 
 /// Whether `tool` is installed; says that its test is skipped when it is not.
