@@ -136,7 +136,15 @@ impl Opened {
         folder::own(&config.data, config.id)?;
         let note = folder::cluster_note(&config.data);
         let is_new = restored.is_new();
-        let belonging = if is_new && !folder::joins(&config.data, config.joins)? {
+        let joins = is_new && folder::joins(&config.data, config.joins)?;
+        if joins && !config.joins {
+            let why = "the folder was made to join a cluster; to found one, remove it";
+            let fields: [(&str, &dyn fmt::Display); 2] =
+                [("folder", &config.data.display()), ("why", &why)];
+            let log = &config.replica.log;
+            log.warn(&format!("node {}", config.id), "waits to be added", &fields);
+        }
+        let belonging = if is_new && !joins {
             if config.addresses.is_empty() {
                 return Err(StartError::NoFounders);
             }

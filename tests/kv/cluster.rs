@@ -492,15 +492,22 @@ fn a_node_that_joins_and_is_started_anew_without_the_word_still_founds_nothing()
     let mut cluster = Cluster::new(1);
     let address = cluster.join(2);
     cluster.kill(2);
-    let founder = NodeConfig {
+    let log = Kept::default();
+    let mut founder = NodeConfig {
         addresses: BTreeMap::from([(2, address.clone())]),
         ..cluster.config(2, false)
     };
+    founder.replica.log = Log::to_writer(Level::Warn, Format::Text, Box::new(log.clone()));
     let listener = net::listen(Network::Tcp, &address).unwrap();
     let node = Node::start(founder, listener, &Registry::new());
     cluster.nodes.insert(2, node.unwrap());
     cluster.client().add(2, &address, false).unwrap();
     assert_eq!(cluster.id_in_folder(2), cluster.id_in_folder(1));
+    let told = log.text();
+    assert!(
+        told.contains("node 2 waits to be added") && told.contains("remove it"),
+        "{told}"
+    );
 }
 
 #[test]
