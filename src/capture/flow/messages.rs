@@ -3,8 +3,6 @@
 //! HTTP/1 goes by its start line and its framing (RFC 9112), DNS over TCP by the two bytes before
 //! each message (RFC 1035 §4.2.2), our frames and RPC by four (`wire/frame.rs`).
 
-use std::borrow::Cow;
-
 use crate::http::{Framing, HeadParser, Limits};
 use crate::rpc::message::MAGIC;
 
@@ -177,13 +175,13 @@ fn http(bytes: &[u8], seen: usize, asked: Method) -> Front {
     let section = bytes.get(..end).unwrap_or_default();
     let start = start_of(section);
     // A section that breaks a rule is shown all the same; where its body ends is not known then.
-    let strict = with_carriage_returns(section);
-    let framing = match start {
-        Start::Request(_) => request_framing(&strict),
-        Start::Response(_) => response_framing(&strict, asked),
+    let framing = |section: &[u8]| match start {
+        Start::Request(_) => request_framing(section),
+        Start::Response(_) => response_framing(section, asked),
     };
+    let framing_of_bare = || framing(&with_carriage_returns(section)?);
     found.start = Some(start);
-    found.body = match framing {
+    found.body = match framing(section).or_else(framing_of_bare) {
         Some(Framing::Length(length)) => Body::Length(length),
         Some(Framing::Chunked) => Body::Chunked(Chunks::START),
         Some(Framing::UntilClose) => Body::UntilClose,
@@ -205,17 +203,18 @@ fn section_end(bytes: &[u8]) -> Option<usize> {
         })
 }
 
-/// The section as the parser wants it, which takes no line that ends in LF alone.
-fn with_carriage_returns(section: &[u8]) -> Cow<'_, [u8]> {
+/// The section as the parser wants it, which takes no line that ends in LF alone; `None` where it has
+/// no such line, and so is refused for something else.
+fn with_carriage_returns(section: &[u8]) -> Option<Vec<u8>> {
     let lines = || section.split_inclusive(|byte| *byte == b'\n');
     if lines().all(|line| line.ends_with(b"\r\n")) {
-        return Cow::Borrowed(section);
+        return None;
     }
     let whole = lines().flat_map(|line| {
         let text = line.strip_suffix(b"\n").unwrap_or(line);
         [text.strip_suffix(b"\r").unwrap_or(text), b"\r\n"]
     });
-    Cow::Owned(whole.flatten().copied().collect())
+    Some(whole.flatten().copied().collect())
 }
 
 /// `HTTP/1.1 204 No Content` or `HEAD / HTTP/1.1`.
