@@ -152,7 +152,7 @@ fn serve_with(args: &Args, temporary: &mut Option<PathBuf>) -> Result<(), Failur
     )
 }
 
-/// Opens the folder of a node.
+/// Opens the folder of a node, and says so where anybody may speak as one.
 fn open(
     (config, listener): (NodeConfig, Listener),
     stats: &Arc<Stats>,

@@ -88,7 +88,8 @@ fn compile(text: &str) -> Option<Vec<String>> {
     let pipes = command.stdin(Stdio::piped()).stderr(Stdio::piped());
     let mut running = pipes.spawn().ok()?;
     let mut input = running.stdin.take().unwrap();
-    input.write_all(text.as_bytes()).unwrap();
+    // One that ends before it has read all says why itself.
+    let _ = input.write_all(text.as_bytes());
     drop(input);
     let output = running.wait_with_output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
