@@ -336,8 +336,10 @@ pub fn serve_until_signal<T: Display + Send + 'static>(
         .exit_when_overdue(drain.saturating_add(LONG_OVERDUE))
         .what("starting a thread")?;
     let out = Out::lines();
-    let line = format_args!("listening on {network} {}", shown(address));
-    flags::announce(&out, line)?;
+    flags::announce(
+        &out,
+        format_args!("listening on {network} {}", shown(address)),
+    )?;
     life.tell("listening", &[("network", &network), ("address", address)]);
     let totals = run(&stopper)?;
     life.tell("ended", &[("signal", &life.signal()), ("totals", &totals)]);

@@ -36,13 +36,13 @@ impl<'a> Report<'a> {
         match self.target.address {
             SocketAddr::V4(_) => {
                 let packet = size + HEADER + 20;
-                let line = format_args!("PING {name} ({address}) {size}({packet}) bytes of data.");
-                self.out.line(line)
+                self.out.line(format_args!(
+                    "PING {name} ({address}) {size}({packet}) bytes of data."
+                ))
             }
-            SocketAddr::V6(_) => {
-                let line = format_args!("PING {name} ({address}) {size} data bytes");
-                self.out.line(line)
-            }
+            SocketAddr::V6(_) => self
+                .out
+                .line(format_args!("PING {name} ({address}) {size} data bytes")),
         }
     }
 
@@ -90,8 +90,8 @@ impl<'a> Report<'a> {
             return Ok(());
         }
         let from = from.map_or("somebody".into(), |from| self.host(from));
-        let line = format_args!("From {from} icmp_seq={sequence} {problem}");
-        self.out.line(line)
+        self.out
+            .line(format_args!("From {from} icmp_seq={sequence} {problem}"))
     }
 
     /// A sender, with the target's name when it is the target.

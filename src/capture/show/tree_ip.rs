@@ -44,8 +44,10 @@ fn ipv4_checksum(tree: &mut Tree<'_>, header: &Ipv4<'_>) {
             "Good"
         }
         Check::Bad(right) => {
-            let wrong = format_args!("{value:#06x} incorrect, should be {right:#06x}");
-            tree.field(name, wrong);
+            tree.field(
+                name,
+                format_args!("{value:#06x} incorrect, should be {right:#06x}"),
+            );
             "Bad"
         }
         Check::Unverified => {

@@ -165,7 +165,7 @@ fn change(dice: &mut Dice, nodes: u64, joining: &mut NodeId) -> Action {
     match dice.below(6) {
         0 if *joining < nodes + 2 => {
             *joining += 1;
-            pick(dice, [Action::Add, Action::Learner])(*joining)
+            pick(dice, [Action::Add(*joining), Action::Learner(*joining)])
         }
         0 | 1 => Action::Remove(pick(dice, [Who::Leader, Who::Follower])),
         2 => Action::Voters(
