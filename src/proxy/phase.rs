@@ -68,12 +68,15 @@ impl Phase {
 
     /// A request begins, or goes on. `false` if it is the last one: the server stops.
     pub fn work(&self) -> bool {
-        let begin = |phase| match phase {
-            LAST | STOPPING => Some(STOPPING),
-            _ => Some(WORKING),
-        };
-        let before = self.0.fetch_update(ORDER, ORDER, begin);
-        matches!(before, Ok(NEW | RESTING | WORKING))
+        let mut before = self.0.load(ORDER);
+        loop {
+            let goes_on = matches!(before, NEW | RESTING | WORKING);
+            let after = if goes_on { WORKING } else { STOPPING };
+            match self.0.compare_exchange_weak(before, after, ORDER, ORDER) {
+                Ok(_) => return goes_on,
+                Err(other) => before = other,
+            }
+        }
     }
 
     /// A request has ended. `false`: there is to be no other.

@@ -167,10 +167,14 @@ impl<H: Handler + 'static> Crew<H> {
 /// Counts one more among those that wait, unless `most` do already. In one step: whoever was counted
 /// for a moment and then left would hide from the last one that waits that it is the last.
 fn join(waiting: &AtomicUsize, most: usize) -> bool {
-    let joined = |now| (now < most).then_some(now + 1);
-    waiting
-        .fetch_update(Ordering::SeqCst, Ordering::SeqCst, joined)
-        .is_ok()
+    let (order, mut now) = (Ordering::SeqCst, waiting.load(Ordering::SeqCst));
+    while now < most {
+        match waiting.compare_exchange_weak(now, now + 1, order, order) {
+            Ok(_) => return true,
+            Err(other) => now = other,
+        }
+    }
+    false
 }
 
 #[cfg(test)]

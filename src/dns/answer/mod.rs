@@ -222,7 +222,7 @@ impl<'z> Search<'z> {
         let alias = Record::new(name.clone(), set.ttl, alias);
         self.reply.answers.push(alias);
         // Who asks for the CNAME record has it.
-        Some(renamed).filter(|_| self.kind != RecordType::CNAME)
+        (self.kind != RecordType::CNAME).then_some(renamed)
     }
 
     /// Whether the answer has such a record already.
