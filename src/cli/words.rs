@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn an_io_error_loses_its_capital_and_its_number() {
         // These texts are the C library's; ours must not depend on more than their form.
-        #[cfg(target_os = "linux")]
+        #[cfg(target_env = "gnu")]
         for (code, words) in [
             (2, "no such file or directory"),
             (5, "input/output error"),

@@ -181,10 +181,9 @@ fn a_request_that_cannot_leave_says_where_to_and_why() {
     let to = net::host_addresses("127.0.0.1").unwrap()[0];
     let too_long = vec![0; 70_000];
     let error = socket.send_to(&echo(1, &too_long), &to).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "send ip4:icmp 127.0.0.1: message too long"
-    );
+    // "long" or "large", says the C library.
+    let (text, expected) = (error.to_string(), "send ip4:icmp 127.0.0.1: message too l");
+    assert!(text.starts_with(expected), "{text}");
     socket.set_ttl(1).unwrap();
     assert!(socket.set_ttl(0).is_err());
 }
