@@ -9,7 +9,7 @@ TMP     := $(or $(TMPDIR),/tmp)
 TARGET   = $(abspath $(or $(CARGO_TARGET_DIR),$(shell $(CARGO) metadata --no-deps --offline --format-version 1 2>/dev/null | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'),target))
 PROGRAMS := $(sort $(basename $(notdir $(wildcard src/bin/*.rs))) $(notdir $(patsubst %/main.rs,%,$(wildcard src/bin/*/main.rs))))
 
-.PHONY: build test test-cli check fuzz sim airgap bench install clean help
+.PHONY: build test test-cli check oldest fuzz sim airgap bench install clean help
 
 build: ## Build the library and all programs, optimised
 	$(CARGO) build --release --locked
@@ -35,6 +35,19 @@ check: ## Formatting, clippy and rustdoc, warnings as errors
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --all-targets --manifest-path tests/cli/Cargo.toml -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
+
+# Newer compilers take what the oldest one refuses, so only that one can tell. rustup fetches it once.
+OLDEST = $(shell sed -n 's/^rust-version = "\(.*\)"$$/\1/p' Cargo.toml)
+MUSL   = $(shell uname -m)-unknown-linux-musl
+oldest: ## Check everything with the oldest Rust that is promised, and the programs for musl, too
+	@if rustup run $(OLDEST) rustc --version 2>/dev/null && [ -d "$$(rustup run $(OLDEST) rustc --print sysroot)/lib/rustlib/$(MUSL)" ] || \
+	  timeout 120 rustup toolchain install $(OLDEST) --profile minimal --target $(MUSL) --no-self-update; then \
+	  rustup run $(OLDEST) cargo check --locked --all-targets && \
+	  rustup run $(OLDEST) cargo check --locked --all-targets --manifest-path tests/cli/Cargo.toml && \
+	  rustup run $(OLDEST) cargo check --locked --bins --target $(MUSL); \
+	else \
+	  echo "make: oldest left out: no rustup, or it has no Rust $(OLDEST) with $(MUSL) and nobody to fetch it from"; \
+	fi
 
 # The seed is printed: GROUNDWIRE_SEED=N make fuzz is the same run again.
 fuzz: ## Try ten million mutated messages and their conversations, from a new seed
@@ -75,4 +88,4 @@ clean: ## Remove what was built
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
-	@echo "Only bench (for its peers) and test-cli (for two packages) ask registries, if they answer."
+	@echo "Only bench (for its peers), test-cli (for two packages) and oldest (for a compiler) ask registries, if they answer."
