@@ -11,7 +11,7 @@
 //!
 //! Each count is an account: it earns the allowed number of replies a second and no more than that,
 //! each reply costs one, and it cannot owe more than a window of seconds earns. While it is in debt
-//! most replies are dropped; every second one (`slip`) goes out empty with TC set, so that an honest
+//! replies are dropped, but every second one (`slip`) goes out empty with TC set, so that an honest
 //! client asks again over TCP, whose handshake a forger cannot do.
 //!
 //! The table has a fixed size ([`Accounts`]).
