@@ -5,6 +5,7 @@
 //! was created and last changed, and how often it was changed since it was created.
 
 use std::fmt;
+use std::iter;
 
 /// How many changes the store has seen, and one: 1 is the store of nothing.
 pub type Revision = u64;
@@ -175,6 +176,19 @@ impl Keys {
             Keys::One(one) => one == key,
             Keys::Prefix(prefix) => key.starts_with(prefix),
         }
+    }
+}
+
+impl Changes {
+    /// Whether they go on from revision `from`, in order and to behind the last of them. A watch of
+    /// others would be told the same again, perhaps for ever.
+    pub fn go_on_from(&self, from: Revision) -> bool {
+        let told = self.changes.iter().map(Change::revision);
+        let behind = told
+            .clone()
+            .next_back()
+            .map_or(from, |last| last.saturating_add(1));
+        iter::once(from).chain(told).is_sorted() && behind <= self.next
     }
 }
 

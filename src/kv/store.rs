@@ -48,6 +48,9 @@ pub trait Watch: Send {
     fn changes(&mut self, wait: Duration) -> Result<Changes, StoreError>;
 }
 
+/// Why a watch does not take what a server says.
+pub(super) const WENT_BACK: &str = "its changes go back behind the revision that was asked for";
+
 /// Why a store did not do what it was asked to, or does not know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreError {

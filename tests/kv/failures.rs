@@ -233,3 +233,18 @@ fn a_watch_that_breaks_within_a_revision_loses_nothing_and_tells_nothing_twice()
         assert!(request.contains(&start), "{request}");
     }
 }
+
+#[test]
+fn a_watch_takes_no_revisions_from_before_those_it_asked_for() {
+    let (url, _requests) = watched(&[&[
+        r#"{"result":{"created":true}}"#,
+        r#"{"result":{"events":[{"kv":{"key":"YQ==","mod_revision":"4"}}]}}"#,
+    ]]);
+    let etcd = Etcd::new(&[&url], Config::default()).unwrap();
+    let mut watch = etcd.watch(Keys::One(b"a".to_vec()), 5).unwrap();
+    let why = "the watch broke: its changes go back behind the revision that was asked for";
+    assert_eq!(
+        watch.changes(PATIENCE),
+        Err(StoreError::NotDone(why.into()))
+    );
+}

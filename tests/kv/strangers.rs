@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use groundwire::kv::service::Problem;
-use groundwire::kv::{Client, ClientConfig, Store, StoreError};
+use groundwire::kv::{Change, Changes, Client, ClientConfig, Keys, Revision, Store, StoreError};
 use groundwire::net::{self, Network};
 use groundwire::raft::Command;
 use groundwire::raft::sessions::{Answer, Request};
@@ -39,11 +39,7 @@ fn a_change_whose_reply_cannot_be_read_is_perhaps_done() {
         })
     };
     let service = Service::new("Kv").method("Propose", Traits::default(), propose);
-    let handler = RpcHandler::new(ServerConfig::default(), vec![service]);
-    let listener = net::listen(Network::Tcp, "127.0.0.1:0").unwrap();
-    let address = listener.local_addr().to_string();
-    let running = Server::new(Config::default(), handler).start(listener);
-    let running = running.unwrap();
+    let (address, running) = serve(service);
     let put = Client::new(ClientConfig::new(vec![address])).put(b"k", b"v");
     let Err(StoreError::Unknown(why)) = put else {
         panic!("{put:?}");
@@ -55,7 +51,10 @@ fn a_change_whose_reply_cannot_be_read_is_perhaps_done() {
 /// Answers each wish to add a node with this problem.
 fn refuses(problem: impl Fn() -> Problem + Send + Sync + 'static) -> (String, Running) {
     let add = move |_: &Call<'_>, _: (u64, String, bool)| Ok(Err::<(), _>(problem()));
-    let service = Service::new("Kv").method("Add", Traits::default(), add);
+    serve(Service::new("Kv").method("Add", Traits::default(), add))
+}
+
+fn serve(service: Service) -> (String, Running) {
     let handler = RpcHandler::new(ServerConfig::default(), vec![service]);
     let listener = net::listen(Network::Tcp, "127.0.0.1:0").unwrap();
     let address = listener.local_addr().to_string();
@@ -86,4 +85,46 @@ fn when_a_leader_refuses_until_the_time_is_over_its_reason_is_told() {
     assert!(told.contains(&reason), "{told:?}");
     leads.stop().unwrap();
     follows.stop().unwrap();
+}
+
+/// Tells every watch of these revisions of a key, and to go on from there.
+fn tells(revisions: &'static [Revision], next: Revision) -> (String, Running) {
+    let deleted = |&revision| Change::Deleted {
+        key: b"k".to_vec(),
+        revision,
+    };
+    let changes = move |_: &Call<'_>, _: (Keys, Revision, u64)| {
+        let changes = revisions.iter().map(deleted).collect();
+        Ok(Ok::<_, Problem>(Changes { changes, next }))
+    };
+    serve(Service::new("Kv").method("Changes", Traits::default(), changes))
+}
+
+/// One that took its word would tell the same changes for ever.
+#[test]
+fn a_watch_passes_over_a_server_that_goes_back() {
+    let (good, running) = tells(&[5, 6], 7);
+    for (revisions, next) in [
+        (&[][..], 4),
+        (&[4], 6),
+        (&[5, 6], 6),
+        (&[6, 5], 7),
+        (&[Revision::MAX], 5),
+    ] {
+        let (bad, runs) = tells(revisions, next);
+        let watch = |servers: &[&String]| {
+            let client = Client::new(ClientConfig {
+                time: Duration::from_millis(500),
+                ..ClientConfig::new(servers.iter().map(ToString::to_string).collect())
+            });
+            let mut watch = client.watch(Keys::One(b"k".to_vec()), 5).unwrap();
+            watch.changes(Duration::ZERO)
+        };
+        let told = watch(&[&bad, &good]).map(|told| told.next);
+        assert_eq!(told, Ok(7), "{revisions:?} {next}");
+        let why = format!("{bad}: its changes go back behind the revision that was asked for");
+        assert_eq!(watch(&[&bad]), Err(StoreError::NotDone(why)));
+        runs.stop().unwrap();
+    }
+    running.stop().unwrap();
 }

@@ -19,7 +19,7 @@ use super::command::{
     Changes, Command, Expected, KeyValue, Keys, Page, Refused, Reply, Revision, Swap, check_key,
 };
 use super::service::{KvClient, NodeStatus, Problem};
-use super::store::{Store, StoreError, Watch};
+use super::store::{Store, StoreError, WENT_BACK, Watch};
 use crate::net::Deadline;
 use crate::raft::sessions::Answer;
 use crate::raft::{self, Index, NodeId};
@@ -412,7 +412,14 @@ impl Watch for Watching {
         let deadline = Deadline::after(wait.saturating_add(shared.config.time));
         let try_time = wait.saturating_add(shared.config.try_time);
         let ran = shared.run(deadline, try_time, Twice::Harmless, |kv| {
-            kv.changes(&self.keys, self.next, millis)
+            let told = kv.changes(&self.keys, self.next, millis)?;
+            Ok(
+                told.and_then(|changes| match changes.go_on_from(self.next) {
+                    true => Ok(changes),
+                    // Another node may make sense.
+                    false => Err(Problem::NotDone(WENT_BACK.into())),
+                }),
+            )
         });
         let changes = ran.map_err(only_asked)?.value;
         self.next = changes.next;

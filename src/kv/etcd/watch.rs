@@ -13,7 +13,7 @@ use super::failure;
 use super::link::{Exchange, Link};
 use crate::http::ExchangeError;
 use crate::kv::command::{Change, Changes, Keys, Revision};
-use crate::kv::store::{StoreError, Watch};
+use crate::kv::store::{StoreError, WENT_BACK, Watch};
 use crate::net::Deadline;
 
 /// The shortest wait: what has come already is told even to who does not want to wait.
@@ -63,8 +63,11 @@ impl Watch for EtcdWatch {
                     changes: told,
                     is_fragment,
                 }) => {
-                    let whole = stream.whole_revisions(told, is_fragment);
-                    (changes, self.next) = whole.map_err(broken)?;
+                    let whole = stream.whole_revisions(told, is_fragment).map_err(broken)?;
+                    if !whole.go_on_from(self.next) {
+                        return Err(broken(WENT_BACK));
+                    }
+                    (changes, self.next) = (whole.changes, whole.next);
                 }
                 Some(Told::Nothing | Told::Ended(_)) => {}
             }
@@ -131,11 +134,12 @@ impl Lines {
         &mut self,
         told: Vec<Change>,
         is_fragment: bool,
-    ) -> Result<(Vec<Change>, Revision), ExchangeError> {
+    ) -> Result<Changes, ExchangeError> {
         self.held.extend(told);
         let last = self.held.last().map_or(0, Change::revision);
         if !is_fragment {
-            return Ok((std::mem::take(&mut self.held), last + 1));
+            let (changes, next) = (std::mem::take(&mut self.held), last + 1);
+            return Ok(Changes { changes, next });
         }
         let mut changes = self.held.iter();
         let begun = changes.position(|change| change.revision() == last);
@@ -144,7 +148,8 @@ impl Lines {
         if held.iter().map(size).sum::<usize>() > self.most {
             return Err(ExchangeError::TooLong(self.most as u64));
         }
-        Ok((std::mem::replace(&mut self.held, held), last))
+        let (changes, next) = (std::mem::replace(&mut self.held, held), last);
+        Ok(Changes { changes, next })
     }
 
     /// The next line, `None` at the deadline.
