@@ -15,7 +15,7 @@ use groundwire::kv::etcd::{self, Etcd};
 use groundwire::kv::{
     Change, Client, ClientConfig, Expected, KeyValue, Keys, Revision, Store, StoreError, Swap,
 };
-use groundwire::net::split_host_port;
+use groundwire::net::{Deadline, split_host_port};
 use groundwire::rpc::flags;
 use groundwire::server::Stopper;
 use groundwire::telemetry::push_visible;
@@ -53,13 +53,9 @@ const SPEC: Spec = Spec {
             "URL,...",
             "an etcd cluster instead, as http://10.0.0.1:2379: for keys, not for its nodes",
         ),
-        Opt::value(
-            "timeout",
-            "TIME",
-            "try this long in all; snapshot: at each node",
-        )
-        .short('t')
-        .default("10s"),
+        Opt::value("timeout", "TIME", "try this long in all")
+            .short('t')
+            .default("10s"),
         Opt::flag("raw", "get: print the value's bytes, nothing else"),
         Opt::flag("absent", "cas: the key must not be there"),
         Opt::value(
@@ -139,8 +135,7 @@ fn config(args: &Args, time: Duration) -> Result<ClientConfig, Failure> {
     }
     let config = ClientConfig::new(servers.into_iter().map(str::to_string).collect());
     // While a majority is there, so many tries find one of it, though each of the others hangs.
-    let tries = u32::try_from(config.servers.len() / 2 + 1).unwrap_or(u32::MAX);
-    let share = time / tries;
+    let share = share(time, config.servers.len() / 2 + 1);
     Ok(ClientConfig {
         secret: flags::secret(args)?,
         try_time: config.try_time.min(share),
@@ -176,6 +171,10 @@ impl End {
             End::Store(error) => Failure::Failed(printable(format!("{what}: {error}").as_bytes())),
         }
     }
+}
+
+fn usage(error: UsageError) -> End {
+    End::Out(error.into())
 }
 
 /// There is no such key: as `grep`, which finds nothing and says nothing.
@@ -280,7 +279,6 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Prints changes until there are as many as were asked for. A watch that breaks goes on where it
 /// was, for as long as `--timeout` says.
 fn watch(store: &dyn Store, prefix: &str, args: &Args, out: &Out) -> Result<(), End> {
-    let usage = |error: UsageError| End::Out(error.into());
     let mut left = args.parse_opt::<u64>("count").map_err(usage)?;
     let from = match args.parse_opt::<Revision>("from").map_err(usage)? {
         Some(from) => from,
@@ -357,30 +355,39 @@ fn administer(client: &Client, admin: &Admin, args: &Args) -> Result<(), End> {
             client.transfer(*to)?;
             out.line(format_args!("node {to} leads"))?;
         }
-        Admin::Snapshot => {
-            // A node that is away must not cost the others theirs.
-            let mut all = true;
-            for row in table::look_around(client, &servers) {
-                let taken = row
-                    .seen
-                    .and_then(|status| Ok((status.id, client.snapshot(&row.address)?)));
-                match taken {
-                    Ok((id, index)) => {
-                        out.line(format_args!("node {id}: snapshot up to {index}"))?;
-                    }
-                    Err(error) => {
-                        let what = format!("snapshot: {}", row.address);
-                        cli::complain(&SPEC, End::Store(error).told(&what));
-                        all = false;
-                    }
-                }
-            }
-            if !all {
-                return Err(End::Out(Failure::Quiet(1)));
+        Admin::Snapshot => snapshots(client, &servers, time(args).map_err(usage)?, &out)?,
+    }
+    Ok(())
+}
+
+/// One node after the other: each is busy with it. A node that is away, or slow, must not cost the
+/// others theirs, so each has its share of the time that is left.
+fn snapshots(client: &Client, servers: &[&str], time: Duration, out: &Out) -> Result<(), End> {
+    let deadline = Deadline::after(time);
+    let rows = table::look_around(client, servers);
+    let mut all = true;
+    for (row, left) in rows.iter().zip((1..=rows.len()).rev()) {
+        let share = share(deadline.remaining().unwrap_or_default(), left);
+        let taken = row.seen.clone();
+        let taken = taken.and_then(|status| Ok((status.id, client.snapshot(&row.address, share)?)));
+        match taken {
+            Ok((id, index)) => out.line(format_args!("node {id}: snapshot up to {index}"))?,
+            Err(error) => {
+                let what = format!("snapshot: {}", row.address);
+                cli::complain(&SPEC, End::Store(error).told(&what));
+                all = false;
             }
         }
     }
-    Ok(())
+    match all {
+        true => Ok(()),
+        false => Err(End::Out(Failure::Quiet(1))),
+    }
+}
+
+/// What each of so many gets of a time.
+fn share(time: Duration, among: usize) -> Duration {
+    time / u32::try_from(among).unwrap_or(u32::MAX)
 }
 
 #[test]

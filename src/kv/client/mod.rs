@@ -134,9 +134,8 @@ impl Client {
         self.shared.ask_one(server, time, |kv| kv.status())
     }
 
-    /// Has one node take a snapshot; returns the last index in it.
-    pub fn snapshot(&self, server: &str) -> Result<Index, StoreError> {
-        let time = self.shared.config.time;
+    /// Has one node take a snapshot, in so much time; returns the last index in it.
+    pub fn snapshot(&self, server: &str, time: Duration) -> Result<Index, StoreError> {
         self.shared.ask_one(server, time, |kv| kv.snapshot())
     }
 

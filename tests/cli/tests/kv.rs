@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{self, Command as StdCommand, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use assert_cmd::Command;
 use groundwire_cli_tests::{Running, eventually, hangups_are_ignored, json, path, program};
@@ -410,6 +411,29 @@ fn a_node_that_is_away_is_named_and_costs_the_others_no_snapshot() {
         format!("kv-client: snapshot: {away}: not done, try again: {refused}\n")
     });
     assert_eq!(why, expected.concat());
+}
+
+/// As with all that it does: so long in all, and not at each node.
+#[test]
+fn snapshots_that_hang_share_the_time() {
+    let cluster = Local::start(&["--workers", "1"]);
+    let servers: Vec<&str> = cluster.servers.split(',').collect();
+    cluster.prints(&["put", "k", "v"], "revision 2\n");
+    // Each is for the one thread that would serve a snapshot.
+    let _watches: Vec<_> = servers
+        .iter()
+        .map(|server| Running::start("kv-client", &["-s", server, "watch", "--from", "9"]))
+        .collect();
+    let hang = |time: &str| {
+        let begun = Instant::now();
+        let taken = cluster.client(&["-t", time, "snapshot"]).output().unwrap();
+        let told = String::from_utf8(taken.stderr).unwrap();
+        (told.matches("no reply in time").count(), begun.elapsed())
+    };
+    eventually("all hang", || hang("200ms").0 == 3);
+    let (hung, elapsed) = hang("2s");
+    assert_eq!(hung, 3);
+    assert!(elapsed < Duration::from_secs(5), "{elapsed:?}");
 }
 
 /// Where a node is, its members may see differently, and who knows best may be heard late.
