@@ -22,7 +22,7 @@ use super::link::{Link, NoBegin};
 use super::message::{MAGIC, MAX_WINDOW, Message, Push, kind};
 use super::service::{Answer, Call, Method, Router, Running, Service};
 use super::welcome::{invalid, welcome};
-use super::workers::Workers;
+use super::workers::{Job, Workers};
 use crate::net::{Conn, Deadline, say_which};
 use crate::server::{End, Handler, Refusal, Session};
 use crate::telemetry::{Log, Registry};
@@ -183,6 +183,9 @@ impl Handler for RpcHandler {
         }
         // Nobody is there for the answers.
         link.cancel_all();
+        if link.is_busy() {
+            self.workers.leave(&link);
+        }
         link.check().and(ended).map(|()| End::Peer)
     }
 
@@ -425,7 +428,7 @@ impl Reading<'_> {
             return self.link.finish(called, &[]);
         };
         let (link, stats) = (self.link.clone(), method.stats.clone());
-        let job = Box::new(move || {
+        let work = Box::new(move || {
             let mut out = Frames::new(link.answers);
             let running = Running {
                 id,
@@ -456,7 +459,8 @@ impl Reading<'_> {
             // An error has ended the connection already.
             let _ = link.finish(called, out.bytes());
         });
-        if self.handler.workers.submit(job).is_err() {
+        let link = self.link.clone();
+        if self.handler.workers.submit(Job { link, work }).is_err() {
             stats.refused.inc();
             let mut out = Frames::new(self.link.answers);
             let why = format!(

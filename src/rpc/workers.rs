@@ -7,10 +7,13 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
-use super::link::lock;
+use super::link::{Link, lock};
 
-/// A piece of work.
-pub(super) type Job = Box<dyn FnOnce() + Send>;
+/// A piece of work, and on which connection it was asked for.
+pub(super) struct Job {
+    pub(super) link: Arc<Link>,
+    pub(super) work: Box<dyn FnOnce() + Send>,
+}
 
 struct State {
     queue: VecDeque<Job>,
@@ -65,6 +68,13 @@ impl Workers {
         Ok(())
     }
 
+    /// Drops what waits for a connection that is gone: its place is for others, and the descriptor
+    /// that it keeps open, too.
+    pub(super) fn leave(&self, gone: &Arc<Link>) {
+        let mut state = lock(&self.shared.state);
+        state.queue.retain(|job| !Arc::ptr_eq(&job.link, gone));
+    }
+
     /// Starts a thread; `false` when the system has none left.
     fn start(&self) -> bool {
         let shared = self.shared.clone();
@@ -89,7 +99,7 @@ impl Shared {
             if let Some(job) = state.queue.pop_front() {
                 drop(state);
                 // The job catches the panics of the method that it runs.
-                job();
+                (job.work)();
                 state = lock(&self.state);
             } else if state.closed {
                 return;

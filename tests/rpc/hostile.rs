@@ -19,10 +19,11 @@ use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 use groundwire::net::{Conn, Deadline};
-use groundwire::rpc::{Failure, ServerConfig};
+use groundwire::rpc::{CallError, Failure, ServerConfig};
 use groundwire::server::Config;
 use groundwire::wire::{FrameBuffer, Limits};
 
+use crate::support::eventually;
 use crate::world::*;
 
 pub fn frame(content: &[u8]) -> Vec<u8> {
@@ -439,6 +440,33 @@ fn a_call_that_was_taken_back_before_its_turn_is_not_run() {
     assert_eq!(first.wait::<String>().unwrap(), "first");
     assert_eq!(world.told(), "began last");
     assert_eq!(last.wait::<String>().unwrap(), "last");
+}
+
+#[test]
+fn who_leaves_gives_up_his_place_in_the_queue() {
+    let rpc = ServerConfig {
+        workers: 1,
+        queue: 1,
+        ..ServerConfig::default()
+    };
+    let world = world_with(rpc, Config::default());
+    let first = world.client();
+    let first = first.start("Lab.Gate", &("first",), None).unwrap();
+    assert_eq!(world.told(), "began first");
+    let second = world.client();
+    let waits = second.start("Lab.Echo", &("waits",), None).unwrap();
+    LabClient(&second).add(1, 2).unwrap(); // so the server knows of it
+    let is_full = || {
+        let time = Some(Duration::from_millis(50));
+        let called = world.client().call_within("Lab.Echo", &("late",), time);
+        let failed: CallError = called.map(|_: String| ()).unwrap_err();
+        matches!(failed, CallError::Failed(Failure::Overloaded(_)))
+    };
+    assert!(is_full());
+    drop((waits, second));
+    eventually("its place is free", || !is_full());
+    world.open.send(()).unwrap();
+    assert_eq!(first.wait::<String>().unwrap(), "first");
 }
 
 #[test]
