@@ -80,7 +80,8 @@ crate::rpc_service! {
             -> Result<Changes, Problem>, as "Changes";
         /// How the node sees itself and its cluster.
         [repeatable] fn status() -> Result<NodeStatus, Problem>, as "Status";
-        /// A new node joins, as a voter once it has caught up, or as a learner. Returns when it is.
+        /// A new node joins, as a voter once it has caught up, or as a learner; a learner votes, or
+        /// is looked for at another address from now on. Returns when it is so.
         [slow] fn add(node: NodeId, address: String, learner: bool)
             -> Result<(), Problem>, as "Add";
         /// A node leaves.

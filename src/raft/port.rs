@@ -78,7 +78,7 @@ pub enum Change {
     AddLearner {
         /// Who.
         node: NodeId,
-        /// Where it listens.
+        /// Where it listens; of a learner that is one, what counts from now on.
         address: String,
     },
     /// A voter or learner leaves.

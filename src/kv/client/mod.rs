@@ -111,7 +111,7 @@ impl Client {
     }
 
     /// Adds a node to the cluster, as a voter or a learner. Returns when it is one. It may be
-    /// started before or after.
+    /// started before or after. A learner may be added again, with another address or as a voter.
     pub fn add(&self, node: NodeId, address: &str, learner: bool) -> Result<(), StoreError> {
         self.administer(|kv| kv.add(node, address, learner))
     }

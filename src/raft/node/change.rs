@@ -56,7 +56,9 @@ impl Node {
         let mut members = self.log.membership().clone();
         let target = match change {
             Change::AddLearner { node, address } => {
-                members.learn(node, address)?;
+                if !members.learn(node, address) {
+                    return Err(Refusal::BadChange);
+                }
                 self.append_last(id, members);
                 return Ok(());
             }
@@ -71,16 +73,7 @@ impl Node {
                 members.voters
             }
             Change::Add { node, address } => {
-                let is_learner = members.learners.contains(&node);
-                // It was added with another address, perhaps one where nobody listens.
-                let before = members.addresses.get(&node);
-                let moves = is_learner && before.is_some_and(|before| *before != address);
-                if moves {
-                    members.addresses.insert(node, address);
-                } else if !is_learner {
-                    members.learn(node, address)?;
-                }
-                if moves || !is_learner {
+                if members.learn(node, address) {
                     self.append(Payload::Membership(members.clone()));
                 }
                 members.voters.insert(node);
@@ -289,13 +282,20 @@ impl Node {
 }
 
 impl Membership {
-    /// With one learner more.
-    fn learn(&mut self, node: NodeId, address: String) -> Result<(), Refusal> {
-        if node == 0 || self.contains(node) {
-            return Err(Refusal::BadChange);
+    /// Takes in a learner, or a new address of one: it was added with another, perhaps one where
+    /// nobody listens. (A voter that is looked for at a wrong one would be a vote less.) Whether
+    /// that is a change.
+    fn learn(&mut self, node: NodeId, address: String) -> bool {
+        let before = self.addresses.get(&node);
+        let moves = before.is_some_and(|before| *before != address);
+        let changes = match self.contains(node) {
+            true => self.learners.contains(&node) && moves,
+            false => node != 0,
+        };
+        if changes {
+            self.learners.insert(node);
+            self.addresses.insert(node, address);
         }
-        self.learners.insert(node);
-        self.addresses.insert(node, address);
-        Ok(())
+        changes
     }
 }

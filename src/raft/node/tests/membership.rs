@@ -357,6 +357,28 @@ fn a_learner_that_is_added_again_is_looked_for_at_its_new_address() {
 }
 
 #[test]
+fn a_learner_may_be_moved_without_a_vote_and_a_voter_may_not() {
+    let mut cluster = Cluster::of(3);
+    cluster.elect(1);
+    let learn = |node, address: &str| Change::AddLearner {
+        node,
+        address: address.into(),
+    };
+    for address in ["nobody", "here"] {
+        cluster.change(1, learn(4, address));
+        cluster.pass(LONG);
+        assert_eq!(cluster.refused.pop(), None);
+        let members = cluster.node(2).status().membership;
+        assert_eq!(members.learners, [4].into());
+        assert_eq!(members.addresses[&4], address);
+    }
+    for same in [learn(4, "here"), learn(2, "there")] {
+        cluster.change(1, same);
+        assert_eq!(cluster.refused.pop(), Some((9, Refusal::BadChange)));
+    }
+}
+
+#[test]
 fn a_promotion_outlives_its_leader_once_it_is_committed_and_may_be_asked_for_again_before() {
     // The learner is known, the joint membership not yet begun: nobody goes on, all may begin anew.
     let mut cluster = Cluster::of(3);
