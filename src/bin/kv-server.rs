@@ -13,7 +13,7 @@ use std::thread;
 use groundwire::cli::{
     self, Args, Count, DurationArg, Failure, NonZeroCount, Opt, Spec, UsageError, What,
 };
-use groundwire::kv::peers::PeersConfig;
+use groundwire::kv::peers::{PeersConfig, check_address};
 use groundwire::kv::{Node, NodeConfig, Opened};
 use groundwire::net::{self, Listener, Network, split_host_port};
 use groundwire::raft::{self, NodeId, ReplicaConfig};
@@ -450,11 +450,8 @@ impl FromStr for Peer {
             Ok(id) if id > 0 => id,
             _ => return Err("the ID must be a number from 1 on".into()),
         };
-        let (_, port) = split_host_port(address).map_err(|error| error.to_string())?;
-        match port.parse::<u16>() {
-            Ok(1..) => Ok(Peer(id, address.into())),
-            _ => Err("the others need to know the port: 1 to 65535".into()),
-        }
+        check_address(address)?;
+        Ok(Peer(id, address.into()))
     }
 }
 

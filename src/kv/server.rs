@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::command::{Changes, Compacted, KeyValue, Keys, MAX_COMMAND, Page, Revision};
 use super::machine::Machine;
-use super::peers::{Book, MAX_ADDRESS};
+use super::peers::{Book, check_address};
 use super::service::{KvService, NodeStatus, Problem};
-use crate::net::{Deadline, HostPort, Rule, Transport, system_services};
+use crate::net::Deadline;
 use crate::raft::replica::Failed;
 use crate::raft::sessions::{Request, Sessions};
 use crate::raft::{Change, Command, Index, NodeId, Refusal, Replica};
@@ -188,13 +188,8 @@ impl KvService for Server {
     }
 
     fn add(&self, call: &Call<'_>, node: NodeId, address: String, learner: bool) -> Answer<()> {
-        // It stands in the log, in every snapshot, and in each part of one that is sent.
-        if address.len() > MAX_ADDRESS {
-            let why = format!("an address is at most {MAX_ADDRESS} bytes");
-            return Ok(Err(Problem::Never(why)));
-        }
         // Nobody could call it, and a change that makes it a voter would wait for it.
-        if let Err(why) = callable(&address) {
+        if let Err(why) = check_address(&address) {
             return Ok(Err(Problem::Never(why)));
         }
         if node == 0 {
@@ -229,16 +224,5 @@ impl KvService for Server {
     fn snapshot(&self, call: &Call<'_>) -> Answer<Index> {
         let index = self.replica.snapshot(deadline(call));
         Ok(index.map_err(|failed| self.problem(failed)))
-    }
-}
-
-/// Whether the others can call this address, as far as its text tells.
-fn callable(address: &str) -> Result<(), String> {
-    match HostPort::parse(address, Transport::Tcp, system_services()) {
-        Ok(HostPort { port: 1.., .. }) => Ok(()),
-        Err(error) if *error.rule() != Rule::PortEmpty => Err(error.to_string()),
-        _ => Err(format!(
-            "address {address}: the others need to know the port"
-        )),
     }
 }

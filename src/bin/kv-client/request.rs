@@ -2,7 +2,7 @@
 
 use groundwire::cli::{Args, Failure, UsageError};
 use groundwire::kv::Revision;
-use groundwire::net::split_host_port;
+use groundwire::kv::peers::check_address;
 use groundwire::raft::NodeId;
 
 /// What is to be done.
@@ -114,7 +114,7 @@ pub fn read(args: &Args) -> Result<Request, UsageError> {
         "status" => (Request::Admin(Admin::Status), 1),
         "add-node" => {
             let (node, address) = (node(args)?, text(2, "HOST:PORT")?);
-            split_host_port(&address).map_err(UsageError::rule)?;
+            check_address(&address).map_err(UsageError::rule)?;
             (Request::Admin(Admin::Add(node, address)), 3)
         }
         "remove-node" => (Request::Admin(Admin::Remove(node(args)?)), 2),

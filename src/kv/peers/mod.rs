@@ -22,7 +22,8 @@ use std::time::Duration;
 
 use super::cluster::{Belonging, ClusterId};
 use crate::cli::explain;
-use crate::net::Dialer;
+use crate::net::Transport::Tcp;
+use crate::net::{Dialer, HostPort, Rule, system_services};
 use crate::raft::{Membership, Message, NodeId, Replica, StateMachine, Transport};
 use crate::rpc::{Call, ClientConfig, Failure, Secret, Service, Traits};
 use crate::telemetry::Log;
@@ -39,10 +40,26 @@ type Introduction = (NodeId, NodeId, Option<String>, Option<ClusterId>);
 type Answer = (NodeId, Option<ClusterId>);
 
 /// The longest address, in bytes: the longest name of the DNS, and a port.
-pub(crate) const MAX_ADDRESS: usize = 260;
+const MAX_ADDRESS: usize = 260;
 /// How many nodes that nobody else knows may introduce themselves: learners before they are added,
 /// and nodes that were removed.
 const MOST_INTRODUCED: usize = 256;
+
+/// Whether the others can call this address, as far as its text tells: a host, and a port from 1 on.
+/// It stands in the log, in every snapshot, and in each part of one that is sent, so it is at most
+/// 260 bytes.
+pub fn check_address(address: &str) -> Result<(), String> {
+    if address.len() > MAX_ADDRESS {
+        return Err(format!("an address is at most {MAX_ADDRESS} bytes"));
+    }
+    match HostPort::parse(address, Tcp, system_services()) {
+        Ok(HostPort { port: 1.., .. }) => Ok(()),
+        Err(error) if *error.rule() != Rule::PortEmpty => Err(error.to_string()),
+        _ => Err(format!(
+            "address {address}: the others need to know the port"
+        )),
+    }
+}
 
 /// How peers are reached.
 #[derive(Clone, Debug)]

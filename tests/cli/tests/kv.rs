@@ -567,6 +567,10 @@ fn wrong_calls_are_told_and_status_2() {
         (&["fetch", "k"], "COMMAND fetch: no such command"),
         (&["put", "k", "v", "w"], "w: extra operand"),
         (&["get", "--learner", "k"], "--learner belongs to add-node"),
+        (
+            &["add-node", "9", "here:0"],
+            "address here:0: the others need to know the port",
+        ),
         (&["remove-node", "0"], "ID 0: nodes are counted from 1"),
         (
             &["--etcd", "http://127.0.0.1:1", "status"],
@@ -604,7 +608,12 @@ fn wrong_calls_are_told_and_status_2() {
         ),
         (
             &["--id", "1", "--data", "x", "--peers", "1=a:0"],
-            "--peers 1=a:0: the others need to know the port: 1 to 65535",
+            "--peers 1=a:0: address a:0: the others need to know the port",
+        ),
+        (
+            &["--id", "1", "--data", "x", "--peers", "1=a:1,2=b !:1"],
+            "--peers \"2=b !:1\": address b !:1: label b ! has the character ' ', \
+             a host name has letters, digits and hyphens",
         ),
         (
             &["--id", "1", "--data", "x", "--peers", "1=a:1,2=b:1,3=b:1"],
