@@ -495,6 +495,19 @@ fn every_link_leads_somewhere() {
     assert_none(&faults);
 }
 
+/// As a reader of the text itself wants it: to be copied, and found with a search.
+#[test]
+fn every_code_span_is_on_one_line() {
+    for (name, text) in pages() {
+        for (number, line) in prose(&text) {
+            // A fence that is set in has three.
+            let is_fence = line.trim_start().starts_with("```");
+            let is_whole = is_fence || line.matches('`').count() % 2 == 0;
+            assert!(is_whole, "{name}:{number}: a code span is broken: {line}");
+        }
+    }
+}
+
 #[test]
 fn every_fragment_stands_in_the_file_above_it() {
     let mut faults = Vec::new();
