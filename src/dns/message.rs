@@ -84,16 +84,16 @@ impl Message {
         Ok((header, read_questions(counts, r)?))
     }
 
-    /// Reads a message as far as it goes: header and questions must be there, and then as many
+    /// Reads a message as far as it goes: the header must be there, and then as many questions and
     /// records as can be read. For who shows what others send, cut or broken; who acts on a message
     /// wants all of it ([`Message::decode`]).
     pub fn decode_partial(octets: &[u8]) -> Result<Self, DecodeError> {
         let r = &mut Reader::new(octets);
         let (header, counts) = Header::read(r)?;
         let mut message = Self::new(header);
-        message.questions = read_questions(counts, r)?;
         // What was read before the error stays.
-        let _ = append_records(&mut message.answers, counts.answers, r)
+        let _ = append_questions(&mut message.questions, counts.questions, r)
+            .and_then(|()| append_records(&mut message.answers, counts.answers, r))
             .and_then(|()| append_records(&mut message.authorities, counts.authorities, r))
             .and_then(|()| message.read_additionals(counts.additionals, r));
         Ok(message)
@@ -265,10 +265,19 @@ fn read_questions(counts: Counts, r: &mut Reader<'_>) -> Result<Vec<Question>, D
     // A question has at least 5.
     let count = usize::from(counts.questions).min(r.left() / 5);
     let mut questions = Vec::with_capacity(count);
-    for _ in 0..counts.questions {
+    append_questions(&mut questions, counts.questions, r)?;
+    Ok(questions)
+}
+
+fn append_questions(
+    questions: &mut Vec<Question>,
+    count: u16,
+    r: &mut Reader<'_>,
+) -> Result<(), DecodeError> {
+    for _ in 0..count {
         questions.push(Question::decode(r)?);
     }
-    Ok(questions)
+    Ok(())
 }
 
 fn read_records(count: u16, r: &mut Reader<'_>) -> Result<Vec<Record>, DecodeError> {

@@ -2,7 +2,7 @@
 //!
 //! What the header says is read from its twelve bytes; names and records come from
 //! [`Message`](crate::dns::Message), which is decoded only when such a field is asked for. Of a
-//! message whose records are malformed there are the questions, where those are good.
+//! message that is malformed there is what stands before that.
 
 use std::borrow::Cow;
 use std::net::IpAddr;

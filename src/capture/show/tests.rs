@@ -402,6 +402,21 @@ fn the_tree_of_a_handshake_has_each_field() {
     });
 }
 
+/// As tshark does: the first of two questions, where the second is cut.
+#[test]
+fn of_a_message_of_dns_that_is_cut_what_stands_before_is_shown() {
+    let head = [0, 7, 1, 0, 0, 2, 0, 0, 0, 0, 0, 0];
+    let message = [&head[..], b"\x03one\0\0\x01\0\x01", b"\x03tw"].concat();
+    let decoded = of(&[Layer::Dns(&message)]);
+    let line = line(&decoded);
+    assert!(
+        line.ends_with("Standard query 0x0007 A one[Malformed Packet]"),
+        "{line}"
+    );
+    let tree = tree_of(&decoded);
+    assert!(tree.contains("        one: type A, class IN\n"), "{tree}");
+}
+
 #[test]
 fn a_message_of_many_records_makes_a_line_and_a_tree_of_bounded_length() {
     // 5000 records of a name of 255 octets, each by a pointer.

@@ -14,9 +14,9 @@ pub(super) fn dns(tree: &mut Tree<'_>, name: &str, octets: &[u8]) {
         |tree| match Message::decode(octets) {
             Ok(message) => whole(tree, &message),
             Err(error) => {
-                if let Ok((header, questions)) = Message::decode_head(octets) {
-                    head(tree, &header);
-                    self::questions(tree, &questions);
+                if let Ok(message) = Message::decode_partial(octets) {
+                    head(tree, &message.header);
+                    sections(tree, &message);
                 }
                 let why = wire(error.to_string().as_bytes());
                 tree.line(format_args!("[Malformed Packet: DNS: {why}]"));
@@ -30,12 +30,19 @@ fn whole(tree: &mut Tree<'_>, message: &Message) {
     tree.field("Questions", message.questions.len());
     tree.field("Answer RRs", message.answers.len());
     tree.field("Authority RRs", message.authorities.len());
-    let additionals = message.additionals.len() + usize::from(message.edns.is_some());
-    tree.field("Additional RRs", additionals);
+    tree.field("Additional RRs", additionals(message));
+    sections(tree, message);
+}
+
+fn additionals(message: &Message) -> usize {
+    message.additionals.len() + usize::from(message.edns.is_some())
+}
+
+fn sections(tree: &mut Tree<'_>, message: &Message) {
     questions(tree, &message.questions);
     section(tree, "Answers", &message.answers);
     section(tree, "Authoritative nameservers", &message.authorities);
-    if additionals > 0 {
+    if additionals(message) > 0 {
         tree.block(format_args!("Additional records"), |tree| {
             message
                 .additionals

@@ -211,6 +211,24 @@ fn what_fits_into_no_message_is_refused_or_cut_to_a_header() {
 }
 
 #[test]
+fn of_a_message_that_is_cut_there_is_what_stands_before() {
+    let mut message = reply();
+    message.questions = vec![message.questions[0].clone(); 2];
+    let octets = message.encode().unwrap();
+    let lengths = |cut: usize| {
+        let partial = Message::decode_partial(&octets[..cut]).unwrap();
+        (partial.questions.len(), partial.answers.len())
+    };
+    // Each question but the first points back at its name: 2 octets, and 4 more.
+    let first = 12 + "0www0example00".len() + 3;
+    assert_eq!(lengths(first - 1), (0, 0));
+    assert_eq!(lengths(first), (1, 0));
+    assert_eq!(lengths(first + 5), (1, 0));
+    assert_eq!(lengths(first + 6), (2, 0));
+    assert_eq!(lengths(octets.len()), (2, message.answers.len()));
+}
+
+#[test]
 fn the_head_of_a_malformed_message_can_be_read() {
     let mut octets = reply().encode().unwrap();
     octets.truncate(40);
