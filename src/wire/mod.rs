@@ -238,13 +238,15 @@ impl<T: for<'a> Decode<'a>> DecodeOwned for T {}
 pub struct Limits {
     /// The longest message, in bytes. Default 4 MiB.
     pub message: usize,
-    /// The most elements of one collection; bytes are not counted. Default 1,048,576.
+    /// The most elements of one collection; of those that are one byte in memory, such as bytes, as
+    /// many as the message has. Default 1,048,576.
     pub elements: usize,
     /// How deeply structs and enums may nest. Default 64: in a debug build that takes less than
     /// 128 KiB of stack.
     pub depth: u32,
-    /// How many bytes of memory a decoded value may take for each byte of its message, beyond the
-    /// first 64 KiB. Default 16.
+    /// How many bytes of memory a decoded value may ask for, for each byte of its message, beyond
+    /// the first 64 KiB. (A list of bytes asks for one each. The allocator's own are not counted:
+    /// of a `Box<u8>` they are more.) Default 16.
     pub memory_factor: usize,
 }
 

@@ -21,7 +21,7 @@
 //! | 20 times, addresses, characters out of range | refused vectors, `times_at_the_ends_of_their_range_come_back` |
 //! | 21-28 | `tests/rpc/hostile.rs` |
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
@@ -309,6 +309,22 @@ fn a_key_that_is_repeated_or_out_of_order_is_refused_by_maps_and_sets() {
         ];
         assert_eq!(kinds, [ErrorKind::KeyOrder; 4], "{keys:?}");
     }
+}
+
+/// More than the most elements of other lists: each costs the byte that it is.
+#[test]
+fn a_list_of_one_byte_each_takes_a_byte_for_each_and_is_as_long_as_its_message() {
+    const COUNT: usize = (4 << 20) - 8;
+    let all = message(&[&(COUNT as u32).to_le_bytes(), &[1; COUNT][..]].concat());
+    let held = |decoded: (bool, usize)| {
+        assert!(decoded.0);
+        decoded.1
+    };
+    let bytes = held(counting::peak(|| decode::<Vec<u8>>(&all).is_ok()));
+    let bools = held(counting::peak(|| decode::<VecDeque<bool>>(&all).is_ok()));
+    let shared = held(counting::peak(|| decode::<Arc<[i8]>>(&all).is_ok()));
+    assert_eq!([bytes, bools], [COUNT; 2]);
+    assert!((2 * COUNT..2 * COUNT + 64).contains(&shared), "{shared}");
 }
 
 /// Reads a message within ever wider limits until it is taken. Until then and then, what it takes at
