@@ -22,8 +22,13 @@ const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
 
-/// The date of so many seconds after the begin of 1970, UTC.
+/// The last second whose year has the four digits of the formats: the end of 9999.
+const LAST: u64 = 253_402_300_799;
+
+/// The date of so many seconds after the begin of 1970, UTC; of all that are beyond the last that
+/// the format can say, that one.
 pub fn imf_fixdate(seconds: u64) -> String {
+    let seconds = seconds.min(LAST);
     let (days, in_day) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = civil(days);
     let text = |list: &[&'static str], index: u64| list.get(index as usize).copied().unwrap_or("");
@@ -159,6 +164,13 @@ mod tests {
         ] {
             assert_eq!(imf_fixdate(seconds), text);
             assert_eq!(parse_imf_fixdate(text), Some(seconds));
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_beyond_four_digits_says_the_last_date_that_there_is() {
+        for seconds in [LAST, LAST + 1, u64::MAX] {
+            assert_eq!(imf_fixdate(seconds), "Fri, 31 Dec 9999 23:59:59 GMT");
         }
     }
 
