@@ -74,6 +74,9 @@ pub trait Transport: Send + 'static {
     }
 }
 
+/// The stack of a node's thread, which runs the state machine, in bytes.
+const STACK: usize = 2 << 20;
+
 /// What a user may tune of a replica, beside the [`Config`] of its node.
 #[derive(Clone, Debug)]
 pub struct ReplicaConfig {
@@ -252,6 +255,7 @@ impl<M: StateMachine> Replica<M> {
         let told = shared.clone();
         thread::Builder::new()
             .name(format!("node {id}"))
+            .stack_size(STACK)
             .spawn(move || {
                 let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
                 told.ended(ran.unwrap_or(Err(Ended::Panicked)));

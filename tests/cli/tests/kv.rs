@@ -413,6 +413,18 @@ fn a_node_that_is_away_is_named_and_costs_the_others_no_snapshot() {
     assert_eq!(why, expected.concat());
 }
 
+/// The variable is std's, for threads that do not say what they need.
+#[test]
+fn a_node_runs_where_threads_are_given_the_smallest_stacks() {
+    let args = ["--local-cluster", "3", "--listen", "127.0.0.1:0"];
+    let server = Running::start_after("export RUST_MIN_STACK=1", "kv-server", &args);
+    let line = server.line().unwrap();
+    let address = line.strip_prefix("listening on tcp ").unwrap();
+    for request in [&["put", "k", "v"][..], &["snapshot"]] {
+        client(address, request).assert().success();
+    }
+}
+
 /// As with all that it does: so long in all, and not at each node.
 #[test]
 fn snapshots_that_hang_share_the_time() {
