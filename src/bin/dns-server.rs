@@ -119,10 +119,10 @@ fn serve(args: Args) -> Result<(), Failure> {
         let out = Out::lines();
         return loaded.summary.iter().try_for_each(|zone| out.line(zone));
     }
-    program::begin()?;
     program::make_room(&config.tcp);
     let (log, drain) = (config.tcp.log.clone(), config.tcp.drain);
     let places = places(&args, config.workers)?;
+    program::begin()?;
     // The samples are known; what was read from files may not be what was meant.
     for zone in loaded.summary.iter().filter(|_| !files.is_empty()) {
         config.log.info(SPEC.name, "zone read", &[("zone", zone)]);

@@ -48,11 +48,10 @@ fn main() -> ExitCode {
 
 fn serve(args: Args) -> Result<(), Failure> {
     args.at_most(1)?;
-    program::begin()?;
     let address = args.operand_opt(0, "ADDRESS")?.unwrap_or("127.0.0.1:9001");
     let config = flags::config_of_threads(SPEC.name, &args)?;
     let config = flags::with_peers(config, &args)?;
-    let listener = net::listen(Network::Tcp, address).map_err(flags::failure)?;
+    let listener = program::bind(Network::Tcp, || net::listen(Network::Tcp, address))?;
     let origin = origin::flags::config(&args, &listener.local_addr().to_string())?;
     program::serve_connections(&args, config, listener, Origin::new(origin))
 }

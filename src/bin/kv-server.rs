@@ -112,7 +112,6 @@ fn main() -> ExitCode {
 
 fn serve(args: Args) -> Result<(), Failure> {
     args.at_most(0)?;
-    program::begin()?;
     let mut temporary = None;
     let served = serve_with(&args, &mut temporary);
     let removed = temporary.map_or(Ok(()), |folder| {
@@ -242,7 +241,7 @@ fn single(args: &Args) -> Result<(NodeConfig, Listener), Failure> {
         let why = format!("--peers does not name node {id}: say where to --listen");
         return Err(UsageError::rule(why).into());
     };
-    let listener = net::listen(Network::Tcp, own).map_err(flags::failure)?;
+    let listener = program::bind(Network::Tcp, || net::listen(Network::Tcp, own))?;
     let joins = args.flag("join");
     if addresses.is_empty() && !joins {
         // A cluster of one, to which others may be added.
@@ -273,6 +272,7 @@ fn local(
         return Err(UsageError::bad_value("--local-cluster", count, why).into());
     }
     let listeners = listeners(args.value("listen").unwrap_or("127.0.0.1:7301"), count)?;
+    program::begin()?;
     let addresses: BTreeMap<NodeId, String> = (1..)
         .zip(
             listeners

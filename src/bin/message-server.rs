@@ -56,7 +56,7 @@ fn serve(args: Args) -> Result<(), Failure> {
         ..flags::config_with_peers(SPEC.name, &args)?
     };
     let limits = endpoint::flags::config(&args)?;
-    let listener = net::listen(Network::Tcp, address).map_err(flags::failure)?;
+    let listener = program::bind(Network::Tcp, || net::listen(Network::Tcp, address))?;
 
     let out = Out::lines();
     // A reader of standard output that has gone away does not stop the service.

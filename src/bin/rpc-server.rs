@@ -49,14 +49,13 @@ fn main() -> ExitCode {
 }
 
 fn serve(args: Args) -> Result<(), Failure> {
-    program::begin()?;
     let (network, address) = place(&args)?;
     let config = Config {
         stack_size: rpc::STACK_SIZE,
         ..flags::with_peers(flags::config_of_threads(SPEC.name, &args)?, &args)?
     };
     let calls = rpc::flags::config(&config, &args)?;
-    let listener = net::listen(network, address).map_err(flags::failure)?;
+    let listener = program::bind(network, || net::listen(network, address))?;
     program::serve_connections_with(&args, config, listener, |stopper, registry| {
         let mut services = vec![Calculator.into_service()];
         if args.flag("quit") {

@@ -52,7 +52,6 @@ fn main() -> ExitCode {
 
 fn serve(args: Args) -> Result<(), Failure> {
     args.at_most(1)?;
-    program::begin()?;
     let address = args.operand_opt(0, "ADDRESS")?.unwrap_or("127.0.0.1:7000");
     let config = flags::config_with_peers(SPEC.name, &args)?;
     let handler = EchoHandler::new(echo::flags::config(&args)?);
@@ -60,9 +59,7 @@ fn serve(args: Args) -> Result<(), Failure> {
         reuse_port: args.flag("reuse-port"),
         ..ListenConfig::default()
     };
-    let listener = listening
-        .listen(Network::Tcp, address)
-        .map_err(flags::failure)?;
+    let listener = program::bind(Network::Tcp, || listening.listen(Network::Tcp, address))?;
     let config = echo::flags::limited(config, &args);
     program::serve_connections(&args, config, listener, handler)
 }

@@ -35,7 +35,6 @@ fn main() -> ExitCode {
 
 fn serve(args: Args) -> Result<(), Failure> {
     args.at_most(1)?;
-    program::begin()?;
     let address = args.operand_opt(0, "ADDRESS")?.unwrap_or("127.0.0.1:7001");
     let count = args.parse::<NonZeroCount>("sockets")?.as_usize();
     let config = DatagramConfig {
@@ -48,20 +47,15 @@ fn serve(args: Args) -> Result<(), Failure> {
         reuse_port: count > 1,
         ..ListenConfig::default()
     };
-    let first = listening
-        .listen_datagrams(Network::Udp, address)
-        .map_err(flags::failure)?;
+    let listen = |address: &str| listening.listen_datagrams(Network::Udp, address);
+    let first = program::bind(Network::Udp, || listen(address))?;
     // The others bind what the first was given, which matters when that was port 0.
     let bound = first
         .local_addr()
         .map_or(address.to_string(), |local| local.to_string());
     let mut sockets = vec![first];
     while sockets.len() < count {
-        sockets.push(
-            listening
-                .listen_datagrams(Network::Udp, &bound)
-                .map_err(flags::failure)?,
-        );
+        sockets.push(listen(&bound).map_err(flags::failure)?);
     }
     let show = args.count("verbose") > 0;
     program::serve_datagrams(&args, &config, sockets, || echo::datagram_handler(show))

@@ -71,7 +71,6 @@ fn main() -> ExitCode {
 
 fn serve(args: Args) -> Result<(), Failure> {
     args.exactly(1)?;
-    program::begin()?;
     let path = args.path(0, "PATH")?;
     let listening = ListenConfig {
         unix_mode: permissions(&args, path)?,
@@ -96,7 +95,7 @@ fn serve_connections(
 ) -> Result<(), Failure> {
     let config = echo::flags::limited(flags::config(SPEC.name, args)?, args);
     let handler = EchoHandler::new(echo::flags::config(args)?);
-    let listener = listening.listen(network, path).map_err(Failure::of)?;
+    let listener = program::bind(network, || listening.listen(network, path))?;
     program::serve_connections(args, config, listener, handler)
 }
 
@@ -112,9 +111,8 @@ fn serve_datagrams(args: &Args, listening: &ListenConfig, path: &Path) -> Result
         max_datagram: echo::flags::config(args)?.max_line,
         ..DatagramConfig::default()
     };
-    let socket = listening
-        .listen_datagrams(Network::Unixgram, path)
-        .map_err(Failure::of)?;
+    let network = Network::Unixgram;
+    let socket = program::bind(network, || listening.listen_datagrams(network, path))?;
     let show = args.count("verbose") > 0;
     program::serve_datagrams(args, &config, vec![socket], || echo::datagram_handler(show))
 }

@@ -13,7 +13,7 @@ use super::{
     Signals, Stopper, Totals, caught, flags,
 };
 use crate::cli::{Args, Failure, Out, What};
-use crate::net::{Addr, DatagramSocket, Deadline, Listener, Network};
+use crate::net::{self, Addr, DatagramSocket, Deadline, Listener, Network};
 use crate::sys::process;
 use crate::sys::signal::Signal;
 use crate::telemetry::{Log, Registry, shown};
@@ -37,8 +37,25 @@ const LONG_OVERDUE: Duration = Duration::from_secs(10);
 /// its peers, connections on their way to a refusal.
 const SPARE_DESCRIPTORS: u64 = 64;
 
-/// Blocks the signals that end a server: its first line, before it binds. One that comes between
-/// binding and serving then waits for its turn, and no socket file is left behind.
+/// Binds where a server listens, and blocks the signals that end it: before it starts a thread.
+///
+/// At a path it blocks them first. One that comes between binding and serving then waits for its turn,
+/// and no socket file is left behind. An IP address leaves nothing, and its name may have to be looked
+/// up, which takes ten seconds where no name server answers: until it is bound, Ctrl-C ends the
+/// program on the spot.
+pub fn bind<T>(
+    network: Network,
+    bind: impl FnOnce() -> Result<T, net::Error>,
+) -> Result<T, Failure> {
+    if network.is_unix() {
+        begin()?;
+    }
+    let bound = bind().map_err(flags::failure)?;
+    begin()?;
+    Ok(bound)
+}
+
+/// Blocks the signals that end a server: the second half of [`bind`], for one that binds otherwise.
 pub fn begin() -> Result<(), Failure> {
     Signals::block().map(drop).what("blocking signals")
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use groundwire::cli::{Failure, What};
 use groundwire::net::{self, AcceptError, Addr, Conn, Listener, Network};
 use groundwire::netcat::{Error, Feed, Output, relay, serve};
-use groundwire::server::{Signals, Stopper, flags};
+use groundwire::server::{Signals, Stopper, program};
 use groundwire::telemetry::shown;
 
 use crate::plan::Plan;
@@ -21,14 +21,13 @@ const AFTER_SIGNAL: Duration = Duration::from_secs(1);
 
 /// Takes one connection and copies until both ends have ended; with `-k` one after the other.
 pub fn listen(plan: &Arc<Plan>, address: &OsStr) -> Result<(), Failure> {
-    let signals = Signals::block().what("blocking signals")?;
     let output = Output::standard().what("standard output")?;
     let (news, told) = mpsc::channel();
     match plan.network {
         Network::Udp | Network::Udp4 | Network::Udp6 | Network::Unixgram => {
-            datagrams(plan, address, signals, output, news)?;
+            datagrams(plan, address, output, news)?;
         }
-        _ => streams(plan, address, signals, output, news)?,
+        _ => streams(plan, address, output, news)?,
     }
     ending(&told)
 }
@@ -36,15 +35,14 @@ pub fn listen(plan: &Arc<Plan>, address: &OsStr) -> Result<(), Failure> {
 fn streams(
     plan: &Arc<Plan>,
     address: &OsStr,
-    signals: Signals,
     mut output: Output,
     news: Sender<News>,
 ) -> Result<(), Failure> {
-    let listener = net::listen(plan.network, address).map_err(flags::failure)?;
+    let listener = program::bind(plan.network, || net::listen(plan.network, address))?;
     announce(plan, listener.local_addr());
     let feed = Feed::start(plan.settings.clone()).map_err(failed)?;
     let waiting = listener.clone();
-    stop_by(signals, &feed, news.clone(), move || waiting.close())?;
+    stop_by(&feed, news.clone(), move || waiting.close())?;
     let plan = Arc::clone(plan);
     start(news, move || {
         connections(&plan, &listener, &feed, &mut output)
@@ -99,15 +97,16 @@ enum News {
 fn datagrams(
     plan: &Arc<Plan>,
     address: &OsStr,
-    signals: Signals,
     mut output: Output,
     news: Sender<News>,
 ) -> Result<(), Failure> {
-    let socket = net::listen_datagrams(plan.network, address).map_err(flags::failure)?;
+    let socket = program::bind(plan.network, || {
+        net::listen_datagrams(plan.network, address)
+    })?;
     let local = socket.local_addr().what("reading the address")?;
     announce(plan, &local);
     let feed = Feed::start(plan.settings.clone()).map_err(failed)?;
-    stop_by(signals, &feed, news.clone(), || ())?;
+    stop_by(&feed, news.clone(), || ())?;
     let plan = Arc::clone(plan);
     start(news, move || {
         let served = serve(&socket, &feed, &mut output, |peer| {
@@ -122,11 +121,11 @@ fn datagrams(
 
 /// On the first signal tells of it, and quits.
 fn stop_by(
-    signals: Signals,
     feed: &Arc<Feed>,
     news: Sender<News>,
     close: impl FnOnce() + Send + 'static,
 ) -> Result<(), Failure> {
+    let signals = Signals::block().what("blocking signals")?;
     let feed = Arc::clone(feed);
     let stop = signals.stop_and_tell(Stopper::new(), move |signal| {
         let _ = news.send(News::Signal(signal.number())); // fails when all has ended

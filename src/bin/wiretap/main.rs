@@ -38,7 +38,6 @@ fn tap(args: Args) -> Result<(), Failure> {
     let options = options::read(&args, &target)?;
     let path = args.value("write").unwrap_or_default();
     let _pipe = cli::reader_of_pipe(path).what(format_args!("writing {path}"))?;
-    program::begin()?;
     // Bound first: a file is not made anew for a relay that does not come about.
     let tap = if is_datagrams { datagrams } else { streams };
     tap(&args, &listen, options)
@@ -54,8 +53,8 @@ struct Options {
 }
 
 fn streams(args: &Args, listen: &Place, options: Options) -> Result<(), Failure> {
-    let listener = ListenConfig::default().listen(listen.network, &listen.address);
-    let listener = listener.map_err(flags::failure)?;
+    let (how, network) = (ListenConfig::default(), listen.network);
+    let listener = program::bind(network, || how.listen(network, &listen.address))?;
     program::make_room(&two_for_each(&options.server));
     let bound = (listener.network(), listener.local_addr().clone());
     serve(args, options, bound, |options, recorder, stopper| {
@@ -68,8 +67,8 @@ fn streams(args: &Args, listen: &Place, options: Options) -> Result<(), Failure>
 }
 
 fn datagrams(args: &Args, listen: &Place, options: Options) -> Result<(), Failure> {
-    let socket = ListenConfig::default().listen_datagrams(listen.network, &listen.address);
-    let socket = socket.map_err(flags::failure)?;
+    let (how, network) = (ListenConfig::default(), listen.network);
+    let socket = program::bind(network, || how.listen_datagrams(network, &listen.address))?;
     program::make_room(&options.server);
     let local = socket.local_addr().what("reading the local address")?;
     let bound = (socket.network(), local);

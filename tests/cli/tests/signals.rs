@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use groundwire_cli_tests::{
-    Running, Server, announced, ask, connect, eventually, hangups_are_ignored, named_pipe, path,
-    signal,
+    Running, Server, announced, ask, connect, eventually, hangups_are_ignored, named_pipe,
+    namespace, path, signal,
 };
 
 /// `open(2)`; the number is the same on all but a few old architectures.
@@ -334,6 +334,45 @@ fn a_signal_during_the_start_leaves_no_socket_file_behind() {
         let ended = server.end_by("TERM");
         assert!(!file.exists(), "{ended:?}");
     }
+}
+
+/// Each looks its own name up at a name server that is not there, which takes it some ten seconds; the
+/// signal comes when it has asked. A look-up that came to its end would end it with status 1.
+const LOOKING_UP: &str = "
+echo nameserver 10.9.1.77 > /run/resolv.conf
+mount --bind /run/resolv.conf /etc/resolv.conf 2>/dev/null || exit 0
+interrupted() {
+    \"$@\" </dev/null & pid=$!
+    until grep -q ' 4D01090A:0035 ' /proc/net/udp || ! kill -0 $pid 2>/dev/null; do :; done
+    kill -TERM $pid; wait $pid; echo $1 $?
+}
+interrupted tcp-echo-server dead.test:0
+interrupted udp-echo-server dead.test:0
+interrupted message-server dead.test:0
+interrupted rpc-server dead.test:0
+interrupted http-backend dead.test:0
+interrupted dns-server --listen dead.test:5300
+interrupted kv-server --local-cluster 1 --listen dead.test:7301
+interrupted kv-server --id 1 --data /run/kv --listen dead.test:7301
+interrupted wiretap dead.test:7000 127.0.0.1:1
+interrupted netcat -l dead.test 7000
+";
+
+#[test]
+fn a_signal_ends_a_server_that_looks_its_own_name_up_at_once() {
+    let Some(printed) = namespace::run(LOOKING_UP).filter(|printed| !printed.is_empty()) else {
+        return;
+    };
+    let killed = |name| format!("{name} 143\n");
+    let names = LOOKING_UP.lines();
+    let names = names.filter_map(|line| line.strip_prefix("interrupted ")?.split(' ').next());
+    let expected: String = names.map(killed).collect();
+    let printed: String = printed
+        .lines()
+        .filter(|line| !line.is_empty() && !line.contains("Terminated"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert_eq!(printed, expected);
 }
 
 #[test]
