@@ -147,7 +147,12 @@ fn serve_with(args: &Args, temporary: &mut Option<PathBuf>) -> Result<(), Failur
         &bound,
         (&registry, args.value("metrics")),
         None::<fn()>, // there is nothing to read again
-        |stopper| run(opened, (&registry, &stats), stopper),
+        |stopper| {
+            if let Some(folder) = temporary {
+                stopper.remove_at_exit(folder.clone());
+            }
+            run(opened, (&registry, &stats), stopper)
+        },
     )
 }
 

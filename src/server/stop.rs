@@ -8,7 +8,10 @@
 //!
 //! Nor may a server that was asked to stop be there for ever ([`Stopper::exit_when_overdue`]).
 
+use std::fs;
 use std::io;
+use std::path::PathBuf;
+use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -22,6 +25,9 @@ const STOPPING: [Signal; 3] = [Signal::Interrupt, Signal::Terminate, Signal::Han
 /// that a server takes too long.
 pub const TWIN: Duration = Duration::from_millis(200);
 
+/// How often an exit at once tries to remove a folder.
+const REMOVALS: u32 = 3;
+
 /// A handle that stops a server, from any thread, any number of times.
 #[derive(Clone, Debug, Default)]
 pub struct Stopper {
@@ -34,6 +40,8 @@ struct Inner {
     quick: AtomicBool,
     stopped: Mutex<bool>,
     changed: Condvar,
+    /// Folders of this run only.
+    folders: Mutex<Vec<PathBuf>>,
 }
 
 impl Stopper {
@@ -96,10 +104,31 @@ impl Stopper {
         let wait = move || {
             stopper.wait();
             Self::new().wait_timeout(limit); // nobody else has this one
-            std::process::exit(1);
+            stopper.exit(1);
         };
         let thread = thread::Builder::new().name("overdue".into());
         thread.stack_size(64 * 1024).spawn(wait).map(drop)
+    }
+
+    /// Has an exit at once (a second signal, an end that is overdue) remove this folder and all in it.
+    /// An end in order is the caller's, and so is the folder then.
+    pub fn remove_at_exit(&self, folder: PathBuf) {
+        self.folders().push(folder);
+    }
+
+    /// Ends the process here and now.
+    fn exit(&self, status: i32) -> ! {
+        for folder in self.folders().iter() {
+            // Again: the other threads still run, and one may make a file where all were removed.
+            let removed = |_: &u32| fs::remove_dir_all(folder).is_ok();
+            let _ = (0..REMOVALS).find(removed);
+        }
+        process::exit(status)
+    }
+
+    fn folders(&self) -> MutexGuard<'_, Vec<PathBuf>> {
+        let folders = self.inner.folders.lock();
+        folders.unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, bool> {
@@ -182,7 +211,7 @@ impl Signals {
                 continue; // too late to read anything again
             }
             if next != first || begun.elapsed() >= TWIN {
-                std::process::exit(128 + next.number());
+                stopper.exit(128 + next.number());
             }
         }
     }

@@ -4,12 +4,13 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use groundwire_cli_tests::{
     Running, Server, announced, ask, connect, eventually, hangups_are_ignored, named_pipe,
-    namespace, path, signal,
+    namespace, path, program, signal,
 };
 
 /// `open(2)`; the number is the same on all but a few old architectures.
@@ -213,15 +214,19 @@ fn nor_does_it_keep_a_server_of_datagrams() {
     drop(stdout);
 }
 
+/// A new pipe: its writer, to fill it, and its reader, who does not read.
+fn unread_pipe(pipe: &Path) -> File {
+    named_pipe(pipe);
+    let mut full = File::options();
+    full.read(true).write(true).custom_flags(O_NONBLOCK);
+    full.open(pipe).unwrap()
+}
+
 #[test]
 fn a_reader_of_the_log_that_has_stopped_reading_does_not_keep_it_either() {
     let folder = tempfile::tempdir().unwrap();
     let pipe = folder.path().join("log");
-    named_pipe(&pipe);
-    // Its writer, to fill it, and its reader, who does not read.
-    let mut full = File::options();
-    full.read(true).write(true).custom_flags(O_NONBLOCK);
-    let mut full = full.open(&pipe).unwrap();
+    let mut full = unread_pipe(&pipe);
     let before = format!("exec 2>'{}'", pipe.display());
     let data = folder.path().join("data").display().to_string();
     let cases: [(&str, &[&str]); 6] = [
@@ -268,6 +273,33 @@ fn a_reader_of_the_log_that_has_stopped_reading_does_not_keep_it_either() {
         let ended = server.end();
         assert_eq!(ended.code, Some(1), "{ended:?}");
     }
+}
+
+#[test]
+fn an_end_at_once_leaves_no_temporary_folder_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let (pipe, among) = (folder.path().join("log"), folder.path().join("tmp"));
+    std::fs::create_dir(&among).unwrap();
+    // Nobody reads the log, so an end in order would take its time.
+    let mut full = unread_pipe(&pipe);
+    let before = format!(
+        "export TMPDIR='{}'; exec 2>'{}'",
+        among.display(),
+        pipe.display()
+    );
+    let args = ["--local-cluster=1", "--listen=127.0.0.1:0", "--log=json"];
+    let server = Running::start_after(&before, "kv-server", &args);
+    let (_, address) = announced(&server.line().unwrap());
+    let put = ["--servers", &address, "put", "key", "value"];
+    program("kv-client").args(put).assert().success();
+    while full.write(&[b'x'; 4096]).is_ok() {}
+    let inside = || std::fs::read_dir(&among).unwrap().count();
+    assert_eq!(inside(), 1);
+    server.signal("TERM");
+    server.signal("INT");
+    let ended = server.end();
+    assert!(matches!(ended.code, Some(130 | 143)), "{ended:?}");
+    assert_eq!(inside(), 0);
 }
 
 #[test]
