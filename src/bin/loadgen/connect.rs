@@ -1,5 +1,6 @@
 //! Opening the connections of a run, and looking after those that are only held.
 
+use std::ops::ControlFlow;
 use std::thread;
 use std::time::Instant;
 
@@ -14,6 +15,9 @@ use crate::worker::STACK;
 
 /// Too many open files, in the process (EMFILE) and in the system (ENFILE).
 const NO_DESCRIPTOR: [i32; 2] = [24, 23];
+
+/// Time-outs in a row after which a thread opens no more: the server, or the way to it, has fallen silent.
+const SILENCE: u32 = 2;
 
 /// What a thread has opened.
 #[derive(Default)]
@@ -69,36 +73,49 @@ pub fn all(
 /// Opens one thread's share; between two connections it looks whether the user wants to stop.
 fn open_share(plan: &Plan, stopper: &Stopper, number: usize) -> Share {
     let mut share = Share::default();
+    let silence = plan.timeout.saturating_mul(SILENCE);
+    let mut heard = Instant::now();
     for index in 0..plan.share(plan.connections as u64, number) {
         if stopper.is_stopped() {
             break;
         }
-        match Target::open(plan, (number as u64) << 32 | index) {
-            Ok(mut target) => match target.exchange() {
-                Ok(()) => share.targets.push(target),
-                Err(trouble) => {
-                    share.errors.count(trouble);
-                    let what = format!("{} {}: {trouble}", plan.network, plan.shown_address());
-                    share.why.get_or_insert(what);
-                }
-            },
-            Err(error) => {
-                share.errors.connect += 1;
-                share.why.get_or_insert(error.to_string());
-                if matches!(error, net::Error::Address(_)) {
-                    share.wrong_call = Some(flags::failure(error));
-                    break;
-                }
-                if is_descriptor_shortage(&error) {
-                    break; // the next one would fail alike, a hundred thousand times
-                }
-            }
+        let opened = share.targets.len();
+        if open_one(plan, (number as u64) << 32 | index, &mut share).is_break() {
+            break;
         }
-        if share.why.is_some() && share.targets.is_empty() {
+        if share.targets.len() > opened {
+            heard = Instant::now();
+        } else if opened == 0 || heard.elapsed() >= silence {
             break; // a server that is not there is not asked a thousand times
         }
     }
     share
+}
+
+/// Opens one connection and tries it; `Break` where the next one would fail alike.
+fn open_one(plan: &Plan, seed: u64, share: &mut Share) -> ControlFlow<()> {
+    match Target::open(plan, seed) {
+        Ok(mut target) => match target.exchange() {
+            Ok(()) => share.targets.push(target),
+            Err(trouble) => {
+                share.errors.count(trouble);
+                let what = format!("{} {}: {trouble}", plan.network, plan.shown_address());
+                share.why.get_or_insert(what);
+            }
+        },
+        Err(error) => {
+            share.errors.connect += 1;
+            share.why.get_or_insert(error.to_string());
+            if matches!(error, net::Error::Address(_)) {
+                share.wrong_call = Some(flags::failure(error));
+                return ControlFlow::Break(());
+            }
+            if is_descriptor_shortage(&error) {
+                return ControlFlow::Break(());
+            }
+        }
+    }
+    ControlFlow::Continue(())
 }
 
 fn is_descriptor_shortage(error: &net::Error) -> bool {

@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -641,6 +641,25 @@ fn a_signal_ends_the_connecting_of_many() {
             .ends_with(": ended before a reply was measured\n"),
         "{ended:?}"
     );
+}
+
+#[test]
+fn a_server_that_falls_silent_ends_the_connecting() {
+    let newcomers = AtomicUsize::new(0);
+    // The first connection is answered, and one after a silence; those that follow never.
+    let address = listener(move |line, number| {
+        let answered = number > 0 || [0, 2].contains(&newcomers.fetch_add(1, Ordering::Relaxed));
+        Some(if answered { line.to_vec() } else { Vec::new() })
+    });
+    let run = ["-c", "20", "-t", "1", "-d", "100ms", "-w", "0"];
+    let run = [&run[..], &["--timeout", "200ms", "tcp", &address]].concat();
+    let (code, value) = load(&run);
+    assert_eq!(
+        (code, errors(&value)),
+        (Some(1), vec![("timeout", 1 + 2)]),
+        "{value:?}"
+    );
+    assert!(number(&value, "requests") > 0, "{value:?}");
 }
 
 #[test]
