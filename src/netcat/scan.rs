@@ -14,6 +14,8 @@ const UDP_PATIENCE: Duration = Duration::from_secs(1);
 pub struct Target {
     network: Network,
     addresses: Vec<SocketAddr>,
+    /// The host as given, where it names a link: its socket address has a number for that.
+    on_link: Option<String>,
 }
 
 impl Target {
@@ -28,7 +30,31 @@ impl Target {
                 source: io::Error::new(io::ErrorKind::AddrNotAvailable, why),
             });
         }
-        Ok(Target { network, addresses })
+        Ok(Target {
+            network,
+            addresses,
+            on_link: host.contains('%').then(|| host.to_string()),
+        })
+    }
+    /// The error with the host as the user has written it.
+    fn as_given(&self, port: u16, error: net::Error) -> net::Error {
+        match (&self.on_link, error) {
+            (
+                Some(host),
+                net::Error::Failed {
+                    verb,
+                    network,
+                    source,
+                    ..
+                },
+            ) => net::Error::Failed {
+                verb,
+                network,
+                address: net::join_host_port(host, port),
+                source,
+            },
+            (_, error) => error,
+        }
     }
 }
 
@@ -48,10 +74,11 @@ pub fn is_open(target: &Target, port: u16, dialer: &Dialer) -> Result<(), net::E
             }
             (_, peer) => peer,
         };
-        last = match target.network.transport() {
+        let tried = match target.network.transport() {
             Some(Transport::Udp) => udp(target.network, peer, dialer),
             _ => dialer.dial_ip(target.network, peer).map(drop),
         };
+        last = tried.map_err(|error| target.as_given(port, error));
         if last.is_ok() {
             break;
         }

@@ -55,6 +55,11 @@ impl Plan {
         refuse_contradictions(args)?;
         let network = network(args);
         let timeout = seconds(args, "timeout")?;
+        if timeout.is_some_and(|time| time.is_zero()) {
+            // No connection is made in no time, and who means "no limit" leaves it out.
+            let text = args.value("timeout").unwrap_or_default();
+            return Err(UsageError::bad_value("--timeout", text, "must be above 0"));
+        }
         let plan = Plan {
             role: role(args, network)?,
             network,

@@ -398,6 +398,18 @@ fn a_scan_tells_the_open_ports_in_the_words_of_nc() {
 }
 
 #[test]
+fn a_scan_names_the_link_as_the_user_does() {
+    let port = free_port();
+    for network in ["-z", "-zu"] {
+        let scan = [network, "-v", "-w", "20", "::1%lo", &port.to_string()];
+        let refused = program("netcat").args(scan).assert().code(1);
+        let text = String::from_utf8(refused.get_output().stderr.clone()).unwrap();
+        let says = format!(" [::1%lo]:{port}: connection refused\n");
+        assert!(text.ends_with(&says), "{text}");
+    }
+}
+
+#[test]
 fn a_scan_of_udp_takes_silence_for_open_and_a_refusal_for_closed() {
     let server = UdpSocket::bind("127.0.0.1:0").unwrap();
     let open = server.local_addr().unwrap().port().to_string();
@@ -555,6 +567,10 @@ fn a_wrong_call_is_told_with_status_2() {
         (
             &["-q", "-lots", "127.0.0.1", "9"],
             "netcat: --quit-after -lots: expected a duration such as 500ms, 10s or 1.5h\n",
+        ),
+        (
+            &["-w", "0", "127.0.0.1", "9"],
+            "netcat: --timeout 0: must be above 0\n",
         ),
     ] {
         let run = program("netcat").args(args).assert().code(2).stdout("");
