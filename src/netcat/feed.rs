@@ -17,6 +17,7 @@ use super::dump::{Dump, Way};
 use super::error::Error;
 use super::sink::Sink;
 use crate::net::{Conn, DatagramSocket, Deadline};
+use crate::sys::poll::{self, Event};
 
 /// How the two directions are treated.
 #[derive(Clone, Debug, Default)]
@@ -258,6 +259,9 @@ impl Feed {
         let mut crlf = CrLf::default();
         let mut translated = Vec::new();
         loop {
+            if self.terminal {
+                self.wait_for_a_line(input);
+            }
             let bytes = match input.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(count) => buffer.get(..count).unwrap_or_default(),
@@ -282,6 +286,17 @@ impl Feed {
                 }
             }
         }
+    }
+
+    /// Blocks until there is a peer, and something typed for it. Whoever reads from a terminal in the
+    /// background is stopped (SIGTTIN), and a `netcat -l &` would never take a connection. `nc` waits
+    /// like this, too.
+    fn wait_for_a_line(&self, input: &File) {
+        let guard = self.lock();
+        drop(self.changed.wait_while(guard, |s| s.sink.is_none()));
+        let wait = || poll::wait([(input.as_fd(), Event::Readable)], None);
+        // Interrupted when it was stopped and goes on. What else is wrong the read will tell.
+        while wait().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {}
     }
 
     /// Sends to the peer of the moment; waits for one if there is none.

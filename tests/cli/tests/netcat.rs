@@ -583,3 +583,5 @@ fn a_wrong_call_is_told_with_status_2() {
 mod peers;
 #[path = "netcat/proxies.rs"]
 mod proxies;
+#[path = "netcat/terminal.rs"]
+mod terminal;
