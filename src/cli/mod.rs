@@ -107,7 +107,7 @@ mod words;
 pub use args::Args;
 pub use error::{Stop, UsageError};
 pub use hexdump::hexdump;
-pub use out::Out;
+pub use out::{Out, standard_output};
 pub use parse::nearest;
 pub use pipe::reader_of_pipe;
 pub use run::{Failure, What, complain, run};

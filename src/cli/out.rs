@@ -6,17 +6,20 @@
 //! wanted (`program | head -1`); with `standard output: no space left on device`
 //! if the data is lost.
 //!
-//! Two losses cannot be told. A program that is started with its output closed
+//! std takes EBADF for success, so an output that is open for reading only
+//! (`program 1<file`) is looked for here, and told as `bad file descriptor`.
+//!
+//! One loss cannot be told. A program that is started with its output closed
 //! (`program >&-`) has `/dev/null` in that place before `main` begins. std opens
 //! it, lest the next file or socket be taken for the output, and afterwards it
-//! looks like a `/dev/null` that somebody chose. Nor does std tell that the output is open for
-//! reading only (`program 1<file`): it takes EBADF for success.
+//! looks like a `/dev/null` that somebody chose.
 
 use super::run::Failure;
 use super::words::plain_words;
 use std::fmt::Display;
+use std::fs;
 use std::io::{self, BufWriter, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Bytes collected in the bulk mode before they are written.
 const BULK_BUFFER: usize = 64 * 1024;
@@ -39,7 +42,7 @@ enum Flush {
 impl Out {
     /// Each line leaves at once: for servers and for people who watch.
     pub fn lines() -> Out {
-        Out::over(io::stdout(), Flush::EachWrite)
+        Out::over(standard_output(), Flush::EachWrite)
     }
 
     /// Lines are collected in 64 KiB: for bulk data.
@@ -48,7 +51,7 @@ impl Out {
     /// way to say that it failed.
     pub fn bulk() -> Out {
         Out::over(
-            BufWriter::with_capacity(BULK_BUFFER, io::stdout()),
+            BufWriter::with_capacity(BULK_BUFFER, standard_output()),
             Flush::WhenFull,
         )
     }
@@ -84,6 +87,39 @@ impl Out {
     fn sink(&self) -> MutexGuard<'_, Box<dyn Write + Send>> {
         self.sink.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Standard output as std has it, but whose writes fail where it is open for reading only.
+pub fn standard_output() -> impl Write + Send {
+    Standard(io::stdout())
+}
+
+struct Standard(io::Stdout);
+
+impl Write for Standard {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        static READ_ONLY: OnceLock<bool> = OnceLock::new();
+        if *READ_ONLY.get_or_init(is_read_only) {
+            return Err(io::Error::from_raw_os_error(EBADF));
+        }
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// `errno(3)`.
+const EBADF: i32 = 9;
+
+/// Whether standard output is open for reading only: its access mode, the last two bits of the octal
+/// `flags` (`proc_pid_fdinfo(5)`), is O_RDONLY. Where there is no `/proc` it is not.
+fn is_read_only() -> bool {
+    let info = fs::read_to_string("/proc/self/fdinfo/1").unwrap_or_default();
+    let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
+    let flags = flags.and_then(|octal| u32::from_str_radix(octal.trim(), 8).ok());
+    flags.is_some_and(|flags| flags & 0o3 == 0)
 }
 
 fn failure(error: io::Error) -> Failure {

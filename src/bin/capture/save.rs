@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 
 use groundwire::capture::file::{CaptureWriter, FileError, Interface, Precision};
 use groundwire::capture::{LinkType, Packet};
-use groundwire::cli::{Failure, What, explain};
+use groundwire::cli::{Failure, What, explain, standard_output};
 
 use super::plan::{self, FileFormat};
 
@@ -29,7 +29,7 @@ impl Save {
             }
         }
         let stream: Box<dyn Write> = match plan.path.as_str() {
-            "-" => Box::new(io::stdout()),
+            "-" => Box::new(standard_output()),
             path => Box::new(File::create(path).what(path)?),
         };
         Ok(Self {

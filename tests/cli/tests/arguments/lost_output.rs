@@ -9,19 +9,20 @@ use crate::programs::PROGRAMS;
 
 #[test]
 fn lost_output_is_a_failure() {
+    let full = || File::options().write(true).open("/dev/full").unwrap();
+    let read_only = || File::open("/dev/null").unwrap();
     for one in PROGRAMS {
-        let full = File::options().write(true).open("/dev/full").unwrap();
-        let mut help = Command::new(path(one.name));
-        let output = help
-            .arg("--help")
-            .stdout(full)
-            .stderr(Stdio::piped())
-            .output()
-            .unwrap();
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{}", one.name);
-        let expected = format!("{}: standard output: no space left on device\n", one.name);
-        assert_eq!(stderr, expected);
+        for (output, why) in [
+            (full(), "no space left on device"),
+            (read_only(), "bad file descriptor"),
+        ] {
+            let mut help = Command::new(path(one.name));
+            let help = help.arg("--help").stdout(output);
+            let output = help.stderr(Stdio::piped()).output().unwrap();
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(1), "{}: {why}", one.name);
+            assert_eq!(stderr, format!("{}: standard output: {why}\n", one.name));
+        }
     }
 }
 
