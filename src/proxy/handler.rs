@@ -21,7 +21,7 @@ use super::setup::{Current, Setup};
 use super::turn::Turn;
 use crate::http::{Framing, HeadParser, Name, RequestHead, Rule, Version};
 use crate::net::{Conn, Deadline, Incoming, ip::canonical};
-use crate::server::{End, Handler, Refusal, Session};
+use crate::server::{End, Handler, PerPeer, Refusal, Session};
 
 /// What an idle client's buffer keeps, in bytes.
 pub(super) const KEPT: usize = 4096;
@@ -34,15 +34,19 @@ pub struct Clients {
     current: Arc<Current>,
     /// Connections begin with a PROXY protocol header.
     behind_proxy: bool,
+    /// Counts clients where the header says who they are; elsewhere the server does, at the door.
+    per_client: Option<Arc<PerPeer>>,
     newcomers: Newcomers,
 }
 
 impl Clients {
     /// The handler of a listener; `behind_proxy`: its trusted peers speak the PROXY protocol.
     pub fn new(current: Arc<Current>, behind_proxy: bool) -> Self {
+        let per_peer = current.first.limits.per_peer.filter(|_| behind_proxy);
         Self {
             current,
             behind_proxy,
+            per_client: per_peer.map(PerPeer::new),
             newcomers: Newcomers::default(),
         }
     }
@@ -59,6 +63,13 @@ impl Handler for Clients {
         if self.behind_proxy && !client.introduction()? {
             return Ok(End::Ours);
         }
+        let _place = match (&self.per_client, client.source) {
+            (Some(clients), Some(source)) => match clients.enter(source.ip()) {
+                None => return Ok(End::Refused(Refusal::TooManyFromPeer)),
+                place => place,
+            },
+            _ => None,
+        };
         loop {
             match client.next_head(&phase) {
                 Next::Whole => {}

@@ -148,7 +148,11 @@ impl LoadBalancer {
         for (listener, behind_proxy) in self.listeners {
             let clients = Clients::new(self.current.clone(), behind_proxy);
             newcomers.push(clients.newcomers());
-            let server = Server::new(self.server.clone(), clients)
+            let mut server = self.server.clone();
+            if behind_proxy {
+                server.max_per_peer = None; // every peer is the proxy: its clients are counted
+            }
+            let server = Server::new(server, clients)
                 .stopped_by(stopper.clone())
                 .counting_into(self.stats.clone());
             let (tell, stopper) = (tell.clone(), stopper.clone());

@@ -5,11 +5,11 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, Shutdown};
+use std::net::Shutdown;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::access::{AccessList, Unwelcome};
-use super::neighbour::neighbour;
+use super::per_peer::{PerPeer, Place};
 use super::shared::caught;
 use super::stats::Stats;
 use crate::net::{Conn, Deadline, wait_until};
@@ -50,6 +50,7 @@ pub(crate) struct Limits {
 
 pub(crate) struct Table {
     limits: Limits,
+    per_peer: Option<Arc<PerPeer>>,
     stats: Arc<Stats>,
     state: Mutex<State>,
     empty: Condvar,
@@ -59,8 +60,6 @@ pub(crate) struct Table {
 struct State {
     next: u64,
     live: HashMap<u64, Live>,
-    /// Kept only when there is a limit for each peer.
-    per_peer: HashMap<IpAddr, usize>,
     draining: bool,
 }
 
@@ -87,7 +86,7 @@ pub(crate) enum Hearing {
 /// A live connection's place in the table.
 pub(crate) struct Seat {
     id: u64,
-    peer: Option<IpAddr>,
+    place: Option<Place>,
     table: Arc<Table>,
 }
 
@@ -95,6 +94,7 @@ impl Table {
     pub(crate) fn new(limits: Limits, stats: Arc<Stats>) -> Arc<Self> {
         let state = Mutex::default();
         Arc::new(Self {
+            per_peer: limits.max_per_peer.map(PerPeer::new),
             limits,
             stats,
             state,
@@ -113,19 +113,13 @@ impl Table {
         if state.live.len() >= self.limits.max_connections {
             return Err(Refusal::TooMany);
         }
-        let peer = self
-            .limits
-            .max_per_peer
-            .and(conn.peer_addr().ip())
-            .map(|address| neighbour(address.ip()));
-        if let (Some(ip), Some(limit)) = (peer, self.limits.max_per_peer) {
-            // Entered only when there is room, or refused peers would fill the map.
-            let count = state.per_peer.get(&ip).copied().unwrap_or(0);
-            if count >= limit {
-                return Err(Refusal::TooManyFromPeer);
+        let place = match (&self.per_peer, conn.peer_addr().ip()) {
+            (Some(peers), Some(peer)) => {
+                let place = peers.enter(peer.ip());
+                Some(place.ok_or(Refusal::TooManyFromPeer)?)
             }
-            state.per_peer.insert(ip, count + 1);
-        }
+            _ => None,
+        };
         let id = state.next;
         state.next += 1;
         let live = Live {
@@ -137,7 +131,7 @@ impl Table {
         self.stats.active.add(1);
         Ok(Seat {
             id,
-            peer,
+            place,
             table: self.clone(),
         })
     }
@@ -230,16 +224,9 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        drop(self.place.take()); // first: who is told of the end may come again at once
         let mut state = self.table.lock();
         let conn = state.live.remove(&self.id);
-        if let Some(ip) = self.peer {
-            if let Some(count) = state.per_peer.get_mut(&ip) {
-                *count -= 1;
-                if *count == 0 {
-                    state.per_peer.remove(&ip);
-                }
-            }
-        }
         // Under the lock, so that whoever waits for an empty table reads an empty gauge, too.
         self.table.stats.active.add(-1);
         let last = state.draining && state.live.is_empty();
@@ -254,27 +241,6 @@ impl Drop for Seat {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::{TcpListener, TcpStream};
-
-    #[test]
-    fn peers_that_are_refused_leave_nothing_in_the_table() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let conn = Conn::from_tcp(stream).unwrap();
-        for limit in [0, 1] {
-            let limits = Limits {
-                max_connections: 10,
-                max_per_peer: Some(limit),
-                access: AccessList::default(),
-            };
-            let table = Table::new(limits, Arc::default());
-            let seats: Vec<Seat> = (0..limit).flat_map(|_| table.admit(&conn)).collect();
-            assert_eq!(table.admit(&conn).err(), Some(Refusal::TooManyFromPeer));
-            assert_eq!(table.lock().per_peer.len(), limit);
-            drop(seats);
-            assert!(table.lock().per_peer.is_empty());
-        }
-    }
 
     fn open_table() -> Arc<Table> {
         let limits = Limits {

@@ -28,8 +28,8 @@
 //!
 //! Reading order: [`config`](Config) the numbers, [`shared`](self) a connection's life, then the ways to
 //! spread connections over threads (`threads`, `pool`), the table of the living (`live`), who
-//! may come in (`access`) and who counts as one peer (`neighbour`), how it stops (`stop`), what is
-//! counted (`stats`), `scheduling`. Beside them stand `datagrams`, the loop for sockets without
+//! may come in (`access`), who counts as one peer (`neighbour`) and how many connections it may have
+//! (`per_peer`), how it stops (`stop`), what is counted (`stats`), `scheduling`. Beside them stand `datagrams`, the loop for sockets without
 //! connections, `metrics_page`, and `accounts`, which limits the rate of requests in the rooms above.
 //!
 //! [`ListenConfig::reuse_port`]: crate::net::ListenConfig::reuse_port
@@ -42,6 +42,7 @@ pub mod flags;
 mod live;
 mod metrics_page;
 mod neighbour;
+mod per_peer;
 mod pool;
 pub mod program;
 mod scheduling;
@@ -62,6 +63,7 @@ pub use datagrams::{DatagramConfig, DatagramHandler, DatagramServer, DatagramSta
 pub use live::Refusal;
 pub use metrics_page::MetricsPage;
 pub(crate) use neighbour::neighbour;
+pub(crate) use per_peer::PerPeer;
 pub use scheduling::{MANY_PEERS, Scheduling};
 pub use shared::at_stage;
 pub(crate) use shared::{caught, is_due};
@@ -132,6 +134,9 @@ pub enum End {
     Peer,
     /// We: the peer may still be sending, so the server closes with care for our last bytes.
     Ours,
+    /// We, before anything was served, for a reason that the handler had to read something to know.
+    /// Told, counted and logged as at the door ([`Handler::refused`]).
+    Refused(Refusal),
 }
 
 /// A protocol's server side.

@@ -159,7 +159,7 @@ impl<H: Handler> Shared<H> {
     /// its work is not.
     pub(crate) fn refuse(&self, conn: &Conn, why: Refusal) {
         self.stats.refused.inc();
-        // On an accepting thread: a panic here must not leave the server deaf.
+        // Mostly on an accepting thread: a panic here must not leave the server deaf.
         if let Err(panic) = caught(|| self.handler.refused(conn, why)) {
             self.panicked(conn, &panic);
         }
@@ -201,16 +201,20 @@ impl<H: Handler> Shared<H> {
         let peer = conn.peer_addr().clone();
         match result {
             Ok(Ok(end)) => {
-                self.stats.served.inc();
-                log.debug(
-                    name,
-                    "connection closed",
-                    &[("peer", &peer), ("id", &seat.id())],
-                );
+                if let End::Refused(why) = end {
+                    self.refuse(&conn, why);
+                } else {
+                    self.stats.served.inc();
+                    log.debug(
+                        name,
+                        "connection closed",
+                        &[("peer", &peer), ("id", &seat.id())],
+                    );
+                }
                 // The drain ends the reading of all connections, so to their handlers every peer
                 // seems to have closed, when it may be sending still.
                 let hearing = seat.leave();
-                if end == End::Ours || hearing == Hearing::Ended {
+                if end != End::Peer || hearing == Hearing::Ended {
                     self.linger(conn, hearing);
                 }
             }

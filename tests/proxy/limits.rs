@@ -142,6 +142,27 @@ fn a_connection_too_many_is_told_503_and_one_of_a_crowd_429() {
 }
 
 #[test]
+fn behind_a_proxy_the_clients_are_counted_and_not_the_proxy() {
+    let backend = Backend::saying(OK);
+    let lines = "listen 127.0.0.1:0 proxy-protocol\ntrust 127.0.0.1/32\nmax-per-peer 1\n";
+    let balancer = Balancer::before([&backend], lines);
+    let from = |client: &str| {
+        let mut conn = balancer.client();
+        conn.say(&format!(
+            "PROXY TCP4 {client} 198.51.100.1 1111 80\r\n{GET}"
+        ));
+        let status = conn.answer("GET").status();
+        (conn, status)
+    };
+    let (first, status) = from("192.0.2.1");
+    assert_eq!(status, 200);
+    assert_eq!(from("192.0.2.1").1, 429);
+    assert_eq!(from("192.0.2.2").1, 200);
+    drop(first);
+    eventually("its place is free", || from("192.0.2.1").1 == 200);
+}
+
+#[test]
 fn requests_faster_than_the_rate_are_told_429_and_when_to_come_again() {
     let backend = Backend::saying(OK);
     let balancer = Balancer::before([&backend], "rate-limit 1\nrate-burst 2\n");

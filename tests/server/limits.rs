@@ -81,6 +81,28 @@ fn limit_address_space(bytes: &str) -> bool {
 }
 
 #[test]
+fn who_is_refused_by_the_handler_is_told_and_counted_as_at_the_door() {
+    struct Choosy;
+    impl groundwire::server::Handler for Choosy {
+        fn serve(&self, mut conn: &Conn, _: &Session<'_>) -> io::Result<End> {
+            conn.read_exact(&mut [0])?;
+            Ok(End::Refused(Refusal::TooManyFromPeer))
+        }
+        fn refused(&self, mut conn: &Conn, why: Refusal) {
+            write!(conn, "{why}").unwrap();
+        }
+    }
+    let (server, address) = serve(Config::default(), Choosy);
+    let mut conn = connect(&address);
+    conn.write_all(b"x, and more than is read").unwrap();
+    let mut heard = String::new();
+    conn.read_to_string(&mut heard).unwrap();
+    assert_eq!(heard, "too many connections from this address");
+    let totals = server.stop().unwrap();
+    assert_eq!((totals.served, totals.refused, totals.failed), (0, 1, 0));
+}
+
+#[test]
 fn newcomers_are_served_once_a_shortage_of_threads_is_over() {
     let name = "limits::newcomers_are_served_once_a_shortage_of_threads_is_over";
     if in_own_process(name, &[]).is_some() {

@@ -88,8 +88,8 @@ pub struct Limits {
     /// `max-connections`: of all clients together; a connection more is closed with 503. Default
     /// 10,000.
     pub connections: usize,
-    /// `max-per-peer`: of one address (IPv6: of one /64); one more is closed with 429. Default no
-    /// limit.
+    /// `max-per-peer`: of one address (IPv6: of one /64); one more is closed with 429. Behind the PROXY
+    /// protocol that of the client. Default no limit.
     pub per_peer: Option<usize>,
     /// `rate-limit`: requests a second of one address (IPv6: of one /64), then 429. Default no limit.
     pub rate: Option<u32>,
