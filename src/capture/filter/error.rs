@@ -19,8 +19,6 @@ use crate::capture::field::Kind;
 pub struct FilterError {
     /// The first character it is about, counted from 1.
     pub column: usize,
-    /// How many characters it is about, at least 1.
-    pub width: usize,
     /// What is wrong.
     pub problem: Problem,
 }
@@ -54,15 +52,6 @@ pub enum Problem {
     Kinds(Kind, Kind),
     /// Something of Wireshark's that is left out here, and what there is instead.
     LeftOut(&'static str),
-}
-
-impl FilterError {
-    /// The filter's text, and below it a line that marks the place, as tshark shows it.
-    pub fn marked(&self, text: &str) -> String {
-        let blank = " ".repeat(self.column.saturating_sub(1));
-        let rest = "~".repeat(self.width.saturating_sub(1));
-        format!("{text}\n{blank}^{rest}")
-    }
 }
 
 impl fmt::Display for FilterError {

@@ -15,12 +15,11 @@ pub(super) enum Token<'t> {
     End,
 }
 
-/// A token and the bytes of the text that it is made of.
+/// A token and the byte of the text that it begins at.
 #[derive(Clone, Debug)]
 pub(super) struct Placed<'t> {
     pub token: Token<'t>,
     pub from: usize,
-    pub to: usize,
 }
 
 /// Longer ones first.
@@ -40,12 +39,11 @@ impl<'t> Lexer<'t> {
         Self { text, at: 0 }
     }
 
-    /// The error that these bytes of the text are.
-    pub(super) fn error(&self, from: usize, to: usize, problem: Problem) -> FilterError {
-        let count = |bytes: Option<&str>| bytes.map_or(0, |text| text.chars().count());
+    /// The error that the text has at this byte.
+    pub(super) fn error(&self, from: usize, problem: Problem) -> FilterError {
+        let before = self.text.get(..from).unwrap_or_default();
         FilterError {
-            column: count(self.text.get(..from)) + 1,
-            width: count(self.text.get(from..to)).max(1),
+            column: before.chars().count() + 1,
             problem,
         }
     }
@@ -71,17 +69,10 @@ impl<'t> Lexer<'t> {
                     self.at += sign.len();
                     Token::Sign(sign)
                 }
-                None => {
-                    let to = from + first.len_utf8();
-                    return Err(self.error(from, to, Problem::Character(first)));
-                }
+                None => return Err(self.error(from, Problem::Character(first))),
             },
         };
-        Ok(Placed {
-            token,
-            from,
-            to: self.at,
-        })
+        Ok(Placed { token, from })
     }
 
     /// A text in quotes, of which the first one comes next.
@@ -97,13 +88,13 @@ impl<'t> Lexer<'t> {
                 }
                 '\\' => {
                     let escape = escape(&mut chars.by_ref().map(|(_, char)| char));
-                    let wrong = || self.error(from + at, from + at + 2, Problem::Escape);
+                    let wrong = || self.error(from + at, Problem::Escape);
                     bytes.push(escape.ok_or_else(wrong)?);
                 }
                 _ => bytes.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes()),
             }
         }
-        Err(self.error(from, self.text.len(), Problem::OpenQuote))
+        Err(self.error(from, Problem::OpenQuote))
     }
 }
 

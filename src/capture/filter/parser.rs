@@ -32,7 +32,7 @@ pub(super) struct Parser<'t> {
 pub(super) fn parse(text: &str) -> Result<Node, FilterError> {
     let mut lexer = Lexer::new(text);
     if text.len() > Filter::LONGEST {
-        return Err(lexer.error(0, 0, Problem::TooLong));
+        return Err(lexer.error(0, Problem::TooLong));
     }
     let next = lexer.next()?;
     let mut parser = Parser {
@@ -55,7 +55,7 @@ pub(super) fn parse(text: &str) -> Result<Node, FilterError> {
 impl<'t> Parser<'t> {
     /// An error at the next token.
     fn fail(&self, problem: Problem) -> FilterError {
-        self.lexer.error(self.next.from, self.next.to, problem)
+        self.lexer.error(self.next.from, problem)
     }
 
     fn advance(&mut self) -> Result<Placed<'t>, FilterError> {
@@ -123,17 +123,17 @@ impl<'t> Parser<'t> {
         if quantifier.is_some() {
             self.advance()?;
         }
-        let place = self.next.clone();
+        let from = self.next.from;
         let field = self.field()?;
         let mask = self.mask(field)?;
         if self.take(&[Token::Word("not")])? {
             if self.next.token != Token::Word("in") {
                 return Err(self.fail(Problem::Expected("in")));
             }
-            let test = self.check(field, &place, quantifier)?;
+            let test = self.check(field, from, quantifier)?;
             return Ok(Node::Not(Box::new(Node::Test(Test { mask, ..test }))));
         }
-        let test = self.check(field, &place, quantifier)?;
+        let test = self.check(field, from, quantifier)?;
         Ok(Node::Test(Test { mask, ..test }))
     }
 
@@ -171,11 +171,11 @@ impl<'t> Parser<'t> {
         Ok(mask)
     }
 
-    /// What the values of the field are held against.
+    /// What the values of the field, whose name begins at `from`, are held against.
     fn check(
         &mut self,
         field: &'static Field,
-        place: &Placed<'_>,
+        from: usize,
         quantifier: Option<Quantifier>,
     ) -> Result<Test, FilterError> {
         let name = match self.next.token {
@@ -194,12 +194,12 @@ impl<'t> Parser<'t> {
         };
         if !can(field.kind(), operator) {
             let problem = Problem::Comparison(field.kind(), name);
-            return Err(self.lexer.error(place.from, place.to, problem));
+            return Err(self.lexer.error(from, problem));
         }
         if field.kind() == Kind::Protocol && !field.has_bytes() {
             // It would never match, and nobody would hear why.
             let problem = Problem::LeftOut("the bytes of this header; frame has them all");
-            return Err(self.lexer.error(place.from, place.to, problem));
+            return Err(self.lexer.error(from, problem));
         }
         self.advance()?;
         let check = match operator {

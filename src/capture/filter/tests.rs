@@ -194,13 +194,6 @@ fn a_wrong_filter_is_refused_with_its_column_and_reason() {
     }
 }
 
-#[test]
-fn the_place_of_an_error_can_be_shown_below_the_text() {
-    let text = "ip and tcp.prt == 80";
-    let marked = Filter::parse(text).unwrap_err().marked(text);
-    assert_eq!(marked, "ip and tcp.prt == 80\n       ^~~~~~~");
-}
-
 fn problem(text: &str) -> Problem {
     Filter::parse(text).map(|_| ()).unwrap_err().problem
 }
@@ -296,10 +289,9 @@ mod fuzz {
             }
             match Filter::parse(&text) {
                 Ok(_) => good += 1,
-                Err(FilterError { column, width, .. }) => {
+                Err(FilterError { column, .. }) => {
                     let count = text.chars().count();
-                    assert!(column >= 1 && width >= 1, "{text:?}");
-                    assert!(column + width <= count + 2, "{text:?}: {column} {width}");
+                    assert!((1..=count + 1).contains(&column), "{text:?}: {column}");
                 }
             }
         }
