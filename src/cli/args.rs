@@ -171,16 +171,6 @@ impl Args {
             .ok_or_else(|| missing(name))
     }
 
-    /// The operand as a `T`, if it is there.
-    pub fn parse_operand_opt<T>(&self, index: usize, name: &str) -> Result<Option<T>, UsageError>
-    where
-        T: FromStr<Err: Display> + 'static,
-    {
-        self.operand_opt(index, name)?
-            .map(|text| convert(name, text))
-            .transpose()
-    }
-
     /// The operand as a `T`; missing is an error.
     pub fn parse_operand<T>(&self, index: usize, name: &str) -> Result<T, UsageError>
     where
@@ -329,7 +319,6 @@ mod tests {
             (text(args("").operand(0, "HOST")), "HOST: missing operand"),
             (text(args("").path(0, "FILE")), "FILE: missing operand"),
             (text(args("a x").parse_operand::<u16>(1, "PORT")), "PORT x: not a whole number"),
-            (text(args("a x").parse_operand_opt::<u16>(1, "PORT")), "PORT x: not a whole number"),
         ];
         for (found, expected) in table {
             assert_eq!(found, expected);
@@ -337,7 +326,6 @@ mod tests {
         assert_eq!(args("a 80").operand(0, "HOST"), Ok("a"));
         assert_eq!(args("a 80").path(0, "FILE"), Ok(Path::new("a")));
         assert_eq!(args("a 80").parse_operand::<u16>(1, "PORT"), Ok(80));
-        assert_eq!(args("a").parse_operand_opt::<u16>(1, "PORT"), Ok(None));
     }
 
     #[cfg(unix)]
