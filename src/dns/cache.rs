@@ -73,11 +73,6 @@ impl Cache {
         self.entries.is_empty()
     }
 
-    /// How many octets they take, about.
-    pub fn octets(&self) -> usize {
-        self.octets
-    }
-
     /// The answer to a question, with the TTLs that are left.
     pub fn get(&self, question: &Question, now: Duration) -> Option<Answer> {
         let whole = key(&question.name, question.kind, question.class);
@@ -347,12 +342,12 @@ mod tests {
         let one = {
             let mut cache = Cache::new(10, 100_000);
             cache.put(&found("a", 1), seconds(0));
-            cache.octets()
+            cache.octets
         };
         let mut small = Cache::new(1_000, 10 * one);
         for number in 0..1_000 {
             small.put(&found(&format!("n{number}"), 60), seconds(0));
-            assert!(small.octets() <= 10 * one);
+            assert!(small.octets <= 10 * one);
         }
         assert!(small.len() > 5, "{}", small.len());
         // What no cache of this size could hold drops nothing of what it holds.
@@ -371,9 +366,9 @@ mod tests {
     fn an_answer_that_replaces_another_is_counted_once() {
         let mut cache = cache();
         cache.put(&found("a", 60), seconds(0));
-        let octets = cache.octets();
+        let octets = cache.octets;
         cache.put(&found("a", 90), seconds(30));
-        assert_eq!((cache.len(), cache.octets()), (1, octets));
+        assert_eq!((cache.len(), cache.octets), (1, octets));
         let asked = question("a", RecordType::A);
         assert_eq!(cache.get(&asked, seconds(31)).unwrap().records()[0].ttl, 89);
     }

@@ -68,12 +68,6 @@ impl Edns {
         }
     }
 
-    /// The largest UDP payload that the sender takes, in octets: less than 512 counts as 512 (RFC
-    /// 6891 §6.2.5).
-    pub fn payload(&self) -> u16 {
-        self.udp_size.max(CLASSIC_UDP)
-    }
-
     /// Goes on behind the fields before RDLENGTH; also tells the upper 8 bits of the rcode.
     pub(super) fn decode(head: &RecordHead, r: &mut Reader<'_>) -> Result<(Self, u8), DecodeError> {
         if !head.name.is_root() {

@@ -157,13 +157,6 @@ impl Name {
         ))
     }
 
-    /// The same name in lower case.
-    pub fn to_lowercase(&self) -> Name {
-        Self {
-            wire: self.wire.to_ascii_lowercase().into(),
-        }
-    }
-
     /// Whether the leftmost label is `*` (RFC 4592 §2.1.1).
     pub fn is_wildcard(&self) -> bool {
         self.wire.starts_with(b"\x01*")

@@ -126,17 +126,6 @@ fn opt_stands_once_in_the_additional_section_and_at_the_root() {
 }
 
 #[test]
-fn a_payload_size_below_512_counts_as_512() {
-    for (said, meant) in [(0, 512), (511, 512), (512, 512), (1232, 1232)] {
-        let edns = Edns {
-            udp_size: said,
-            ..Edns::default()
-        };
-        assert_eq!(edns.payload(), meant);
-    }
-}
-
-#[test]
 fn a_message_too_long_is_cut_between_record_sets_and_says_so() {
     let mut message = reply();
     message.answers = (0..20).map(|n| address("www.example.", n)).collect();
