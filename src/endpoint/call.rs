@@ -134,24 +134,14 @@ impl Stream {
 /// text that is not UTF-8, a message that is none. After one that is too long, cut or late, the
 /// connection ends whatever the command returns.
 pub struct Call<'a> {
-    name: &'a Name,
     stream: &'a mut Stream,
     /// How much of the payload was read.
     offset: usize,
 }
 
 impl<'a> Call<'a> {
-    pub(super) fn new(name: &'a Name, stream: &'a mut Stream) -> Self {
-        Self {
-            name,
-            stream,
-            offset: 0,
-        }
-    }
-
-    /// The name that the peer called.
-    pub fn name(&self) -> &Name {
-        self.name
+    pub(super) fn new(stream: &'a mut Stream) -> Self {
+        Self { stream, offset: 0 }
     }
 
     /// Who calls.
@@ -220,10 +210,5 @@ impl<'a> Call<'a> {
             .push(value)
             .map_err(|error| Cause::Message(error.kind).at(self.offset))?;
         Ok(self.stream.write(frame.bytes())?)
-    }
-
-    /// Replies with bytes as they are.
-    pub fn reply_bytes(&mut self, bytes: &[u8]) -> Result<(), Fault> {
-        Ok(self.stream.write(bytes)?)
     }
 }

@@ -63,7 +63,7 @@ impl Endpoint {
         if let Some(watch) = &self.watch {
             watch(conn.peer_addr(), &name);
         }
-        let next = command.run(&mut Call::new(&name, stream));
+        let next = command.run(&mut Call::new(stream));
         next.map(Some).map_err(|fault| told(name.as_str(), fault))
     }
 }
