@@ -30,19 +30,11 @@ macro_rules! names {
                     _ => Name::Other,
                 }
             }
-
-            /// As it is usually written; nothing for [`Name::Other`].
-            pub fn text(self) -> &'static str {
-                match self {
-                    $(Name::$name => $text,)+
-                    Name::Other => "",
-                }
-            }
         }
     };
 }
 
-// One list for the enum, the comparison and the text. The most frequent first.
+// One list for the enum and the comparison. The most frequent first.
 names! {
     Host "Host",
     UserAgent "User-Agent",
@@ -247,13 +239,6 @@ impl<'a> Fields<'a> {
         self.all(name).next()
     }
 
-    /// The value of the first line whose name is this text.
-    pub fn find(self, name: &str) -> Option<&'a [u8]> {
-        self.iter()
-            .find(|field| field.name.eq_ignore_ascii_case(name.as_bytes()))
-            .map(|field| field.value)
-    }
-
     /// The elements of a field that is a list (RFC 9110 §5.6.1): of all its lines, without white
     /// space, empty ones left out.
     pub fn elements(self, name: Name) -> impl Iterator<Item = &'a [u8]> {
@@ -348,7 +333,6 @@ mod tests {
         let fields = Fields::new(bytes, &spans);
         let elements: Vec<_> = fields.elements(Name::Connection).collect();
         assert_eq!(elements, [b"a", b"b", b"d"]);
-        assert_eq!(fields.find("x"), Some(&b"c"[..]));
         assert_eq!((fields.len(), fields.get(Name::Host)), (3, None));
     }
 }

@@ -91,12 +91,6 @@ impl<'a> RequestHead<'a> {
             Target::Asterisk => "*",
         }
     }
-
-    /// The path without its query; `*` and authorities as they are.
-    pub fn path(&self) -> &'a str {
-        let text = self.target_text();
-        text.split_once('?').map_or(text, |(path, _)| path)
-    }
 }
 
 /// Which form the target has, and the authority that an absolute form names.
