@@ -14,13 +14,10 @@
 //! works in a container that has no `/etc/services` at all.
 //!
 //! A line that cannot be read is skipped, not an error: the file belongs to the system,
-//! and one odd line in it must not take port 80 away from every program. The lines left
-//! out are in [`Services::skipped`], for a person who wonders why a name is unknown.
+//! and one odd line in it must not take port 80 away from every program.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use super::address_error::Excerpt;
 use super::network::Transport;
 
 /// The services of a machine without `/etc/services`: those that the programs here and
@@ -60,46 +57,6 @@ pop3s       995/tcp
 mdns        5353/udp
 ";
 
-/// A line of the text that gives no service, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SkippedLine {
-    /// The line's number, from 1.
-    pub number: usize,
-    /// Why nothing was taken from it.
-    pub reason: SkipReason,
-}
-
-/// Why a line of the services text was skipped.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SkipReason {
-    /// There is a name, but no `port/transport` after it.
-    NoPort,
-    /// The second word has no `/`.
-    NoTransport(Excerpt),
-    /// The port is not a number from 0 to 65535.
-    BadPort(Excerpt),
-    /// The transport is neither `tcp` nor `udp` (`sctp` and `dccp` are usual; we open no
-    /// such sockets).
-    OtherTransport(Excerpt),
-}
-
-impl fmt::Display for SkippedLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}", self.number, self.reason)
-    }
-}
-
-impl fmt::Display for SkipReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SkipReason::NoPort => write!(f, "no port after the name"),
-            SkipReason::NoTransport(word) => write!(f, "{word} is not port/transport"),
-            SkipReason::BadPort(port) => write!(f, "port {port} is not 0 to 65535"),
-            SkipReason::OtherTransport(name) => write!(f, "transport {name} is not tcp or udp"),
-        }
-    }
-}
-
 /// The services a machine knows by name.
 ///
 /// ```
@@ -118,7 +75,6 @@ pub struct Services {
     udp: BTreeMap<String, u16>,
     tcp_names: BTreeMap<u16, String>,
     udp_names: BTreeMap<u16, String>,
-    skipped: Vec<SkippedLine>,
 }
 
 impl Services {
@@ -136,10 +92,10 @@ impl Services {
             udp: BTreeMap::new(),
             tcp_names: BTreeMap::new(),
             udp_names: BTreeMap::new(),
-            skipped: Vec::new(),
         };
-        services.add_lines(text);
-        services.add_lines(BUILTIN);
+        for line in text.lines().chain(BUILTIN.lines()) {
+            services.add_line(line);
+        }
         services
     }
 
@@ -163,27 +119,17 @@ impl Services {
         names.get(&port).map(String::as_str)
     }
 
-    /// The lines from which nothing was taken, in order.
-    pub fn skipped(&self) -> &[SkippedLine] {
-        &self.skipped
-    }
-
-    fn add_lines(&mut self, text: &str) {
-        for (index, line) in text.lines().enumerate() {
-            if let Err(reason) = self.add_line(line) {
-                let number = index + 1;
-                self.skipped.push(SkippedLine { number, reason });
-            }
-        }
-    }
-
-    fn add_line(&mut self, line: &str) -> Result<(), SkipReason> {
+    /// Takes what a line gives. Without a name and a port there is nothing; nor for transports
+    /// other than `tcp` and `udp` (`sctp` and `dccp` are usual; we open no such sockets).
+    fn add_line(&mut self, line: &str) {
         let before_comment = line.split('#').next().unwrap_or_default();
         let mut words = before_comment.split_whitespace();
-        let Some(name) = words.next() else {
-            return Ok(()); // blank, or nothing but a comment
+        let (Some(name), Some(second)) = (words.next(), words.next()) else {
+            return;
         };
-        let (port, transport) = port_and_transport(words.next().ok_or(SkipReason::NoPort)?)?;
+        let Some((port, transport)) = port_and_transport(second) else {
+            return;
+        };
         let names = match transport {
             Transport::Tcp => &mut self.tcp_names,
             Transport::Udp => &mut self.udp_names,
@@ -193,7 +139,6 @@ impl Services {
         for alias in words {
             self.add(alias, port, transport);
         }
-        Ok(())
     }
 
     /// The first line that gives a name wins, as in getservbyname(3). The built-in table
@@ -207,21 +152,17 @@ impl Services {
     }
 }
 
-fn port_and_transport(word: &str) -> Result<(u16, Transport), SkipReason> {
-    let Some((port, transport)) = word.split_once('/') else {
-        return Err(SkipReason::NoTransport(Excerpt::new(word)));
-    };
+fn port_and_transport(word: &str) -> Option<(u16, Transport)> {
+    let (port, transport) = word.split_once('/')?;
     let transport = match transport {
         "tcp" => Transport::Tcp,
         "udp" => Transport::Udp,
-        other => return Err(SkipReason::OtherTransport(Excerpt::new(other))),
+        _ => return None,
     };
     // `parse` alone would take a `+`.
     let digits = port.bytes().all(|b| b.is_ascii_digit());
-    match port.parse() {
-        Ok(number) if digits => Ok((number, transport)),
-        _ => Err(SkipReason::BadPort(Excerpt::new(port))),
-    }
+    let number = port.parse().ok().filter(|_| digits)?;
+    Some((number, transport))
 }
 
 #[cfg(test)]
@@ -279,30 +220,24 @@ Upper 99/tcp
                 "{name}/{transport}: {why}"
             );
         }
-        assert_eq!(services.skipped(), []);
     }
 
     #[test]
-    fn a_bad_line_is_skipped_with_its_reason_and_the_next_still_counts() {
-        let cases = [
-            ("lonely", "line 1: no port after the name"),
-            ("lonely # 80/tcp", "line 1: no port after the name"),
-            ("x 80", "line 1: 80 is not port/transport"),
-            ("x http/tcp", "line 1: port http is not 0 to 65535"),
-            ("x /tcp", "line 1: port \"\" is not 0 to 65535"),
-            ("x +80/tcp", "line 1: port +80 is not 0 to 65535"),
-            ("x 65536/tcp", "line 1: port 65536 is not 0 to 65535"),
-            ("x 80/sctp", "line 1: transport sctp is not tcp or udp"),
-            (
-                "x 80/tcp/udp",
-                "line 1: transport tcp/udp is not tcp or udp",
-            ),
-        ];
-        for (line, expected) in cases {
+    fn a_bad_line_gives_nothing_and_the_next_still_counts() {
+        for line in [
+            "x",
+            "x # 80/tcp",
+            "x 80",
+            "x http/tcp",
+            "x /tcp",
+            "x +80/tcp",
+            "x 65536/tcp",
+            "x 80/sctp",
+            "x 80/tcp/udp",
+        ] {
             let services = Services::parse(&format!("{line}\nnext 4242/tcp\n"));
-            let skipped: Vec<String> = services.skipped().iter().map(|s| s.to_string()).collect();
-            assert_eq!(skipped, [expected], "{line}");
             assert_eq!(services.port("x", Tcp), None, "{line}");
+            assert_eq!(services.name(80, Tcp), Some("http"), "{line}");
             assert_eq!(services.port("next", Tcp), Some(4242), "{line}");
         }
     }
@@ -310,7 +245,6 @@ Upper 99/tcp
     #[test]
     fn the_builtin_table_has_no_bad_line() {
         let services = Services::builtin();
-        assert_eq!(services.skipped(), []);
         let cases = [
             ("echo", Udp, 7),
             ("ssh", Tcp, 22),

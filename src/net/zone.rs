@@ -22,11 +22,6 @@ pub const ZONE_MAX_BYTES: usize = 15;
 pub struct Zone(String);
 
 impl Zone {
-    /// The zone of this name or index, written without the `%`.
-    pub fn new(text: &str) -> Result<Zone, AddressError> {
-        zone(text).map_err(|rule| AddressError::address(text, rule))
-    }
-
     /// The name or index as written.
     pub fn as_str(&self) -> &str {
         &self.0

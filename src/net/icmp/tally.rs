@@ -148,11 +148,6 @@ impl Tally {
         &self.statistics
     }
 
-    /// Whether every request has been answered.
-    pub fn is_complete(&self) -> bool {
-        self.statistics.received == self.statistics.transmitted
-    }
-
     /// Whether word of every request has come: a reply, an error message, or that it could not be
     /// sent.
     pub fn is_settled(&self) -> bool {
@@ -268,7 +263,6 @@ mod tests {
         let statistics = tally.statistics();
         assert_eq!((statistics.transmitted, statistics.received), (1, 1));
         assert_eq!(statistics.duplicates, 1);
-        assert!(tally.is_complete());
     }
 
     #[test]
@@ -378,7 +372,6 @@ mod tests {
         let trips = tally.statistics().round_trips().unwrap();
         assert_eq!(trips, [millis(2), millis(5), millis(9), millis(2)]);
         assert_eq!(tally.statistics().loss_percent(), Some(20.0));
-        assert!(!tally.is_complete());
     }
 
     #[test]
