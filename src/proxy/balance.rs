@@ -147,11 +147,6 @@ impl Balancer {
         }
     }
 
-    /// How it chooses.
-    pub fn algorithm(&self) -> Algorithm {
-        self.algorithm
-    }
-
     /// Begins anew with so many backends: to be called when the set has changed, because what is
     /// remembered is remembered by index.
     pub fn reset(&mut self, count: usize) {

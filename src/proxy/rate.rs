@@ -25,17 +25,6 @@ pub struct RateConfig {
     pub clients: usize,
 }
 
-impl RateConfig {
-    /// So many requests a second, and as many at once.
-    pub fn per_second(per_second: u32) -> Self {
-        Self {
-            per_second,
-            burst: per_second,
-            clients: 65_536,
-        }
-    }
-}
-
 /// The buckets of all clients.
 #[derive(Debug)]
 pub struct RateLimit {
@@ -100,8 +89,9 @@ mod tests {
 
     fn limit(per_second: u32, burst: u32) -> RateLimit {
         let config = RateConfig {
+            per_second,
             burst,
-            ..RateConfig::per_second(per_second)
+            clients: 65_536,
         };
         RateLimit::new(config, 7)
     }
@@ -181,8 +171,9 @@ mod tests {
     #[test]
     fn a_crowd_larger_than_the_table_does_not_free_the_one_who_floods() {
         let config = RateConfig {
+            per_second: 5,
+            burst: 5,
             clients: 64,
-            ..RateConfig::per_second(5)
         };
         let mut limit = RateLimit::new(config, 7);
         let mut served = 0;
