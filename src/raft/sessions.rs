@@ -133,11 +133,6 @@ impl<M: StateMachine> Sessions<M> {
         &self.machine
     }
 
-    /// How many sessions there are.
-    pub fn count(&self) -> usize {
-        self.sessions.len()
-    }
-
     /// Does what a request asks.
     pub fn answer(&mut self, index: Index, request: Request<'_>) -> Answer {
         match request {

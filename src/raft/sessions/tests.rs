@@ -97,7 +97,7 @@ fn the_session_whose_last_command_is_oldest_expires_first() {
     diary.answer(4, Request::Register);
     assert_eq!(diary.answer(5, command(2, 1, 1, "b")), Answer::NoSession);
     assert_eq!(diary.answer(6, command(1, 2, 1, "c")), reply("ac"));
-    assert_eq!(diary.count(), 2);
+    assert_eq!(diary.sessions.len(), 2);
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn a_cut_snapshot_is_refused_and_changes_nothing() {
     for len in 0..whole.len() {
         let mut other = diary(9, 999);
         assert!(other.restore(&whole[..len]).is_err(), "{len} bytes");
-        assert_eq!(other.count(), 0);
+        assert_eq!(other.sessions.len(), 0);
     }
 }
 
