@@ -55,7 +55,6 @@ pub const IPPROTO_TCP: c_int = 6;
 pub const TCP_NODELAY: c_int = 1;
 pub const TCP_KEEPIDLE: c_int = 4;
 pub const TCP_KEEPINTVL: c_int = 5;
-pub const TCP_KEEPCNT: c_int = 6;
 pub const TCP_USER_TIMEOUT: c_int = 18;
 pub const IPPROTO_IPV6: c_int = 41;
 pub const IPV6_V6ONLY: c_int = 26;

@@ -45,7 +45,6 @@ struct Slot {
     address_len: usize,
     control: Control,
     control_len: usize,
-    truncated: bool,
 }
 
 /// A row of datagrams received together.
@@ -74,7 +73,6 @@ impl Batch {
             address_len: 0,
             control: Control([0; CONTROL]),
             control_len: 0,
-            truncated: false,
         };
         Self {
             slots: (0..SLOTS).map(|_| slot()).collect(),
@@ -149,7 +147,6 @@ impl Batch {
                 0 => 0,
                 room => source_of_reply(&mut slot.control, header.header.controllen.min(room)),
             };
-            slot.truncated = header.header.flags & abi::MSG_TRUNC != 0;
         }
         Ok(count)
     }
@@ -225,20 +222,10 @@ impl Batch {
         address::read_ip(slot.address.get(..slot.address_len)?)
     }
 
-    /// How many slots the last `receive` filled.
-    pub fn filled(&self) -> usize {
-        self.filled
-    }
-
     /// The datagram in a slot, `None` beyond the filled ones.
     pub fn datagram(&self, index: usize) -> Option<&[u8]> {
         let slot = self.slots.get(..self.filled)?.get(index)?;
         slot.buffer.get(..slot.len)
-    }
-
-    /// Whether the datagram in a slot was longer than its buffer and lost its end.
-    pub fn truncated(&self, index: usize) -> bool {
-        self.slots.get(index).is_some_and(|slot| slot.truncated)
     }
 
     /// The IP address that a slot's datagram came from, `None` for another family.
@@ -374,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn a_datagram_longer_than_its_slot_is_marked_as_cut() {
+    fn a_datagram_longer_than_its_slot_is_cut() {
         let server = UdpSocket::bind("127.0.0.1:0").unwrap();
         server
             .send_to(&[1; 10], server.local_addr().unwrap())
@@ -383,13 +370,13 @@ mod tests {
             .send_to(&[2; 8], server.local_addr().unwrap())
             .unwrap();
         let mut batch = Batch::new(8);
-        let mut cut = Vec::new();
-        while cut.len() < 2 {
+        let mut came = Vec::new();
+        while came.len() < 2 {
             for index in 0..batch.receive(server.as_fd()).unwrap() {
-                cut.push(batch.truncated(index));
+                came.push(batch.datagram(index).unwrap().to_vec());
             }
         }
-        assert_eq!(cut, [true, false]);
+        assert_eq!(came, [[1; 8], [2; 8]]);
     }
 
     #[test]

@@ -49,8 +49,6 @@ struct Control([u8; CONTROL]);
 pub struct Received {
     /// How many bytes of the buffer it fills.
     pub len: usize,
-    /// Whether it was longer than the buffer.
-    pub truncated: bool,
     /// Its sender (for a queued error, whom the packet was sent to).
     pub peer: Option<SocketAddr>,
     /// What the kernel told of it.
@@ -161,7 +159,6 @@ fn receive_with(fd: BorrowedFd<'_>, buffer: &mut [u8], flags: c_int) -> io::Resu
     let (namelen, controllen) = (header.namelen as usize, header.controllen);
     Ok(Received {
         len: len.min(buffer.len()),
-        truncated: header.flags & abi::MSG_TRUNC != 0,
         peer: name.get(..namelen).and_then(address::read_ip),
         told: read_control(control.0.get(..controllen).unwrap_or(&[])),
     })

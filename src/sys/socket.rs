@@ -50,8 +50,6 @@ pub enum Opt {
     KeepAliveIdle,
     /// Seconds between probes.
     KeepAliveInterval,
-    /// Unanswered probes before the connection is dead.
-    KeepAliveCount,
     /// Milliseconds that sent bytes may stay unacknowledged before the connection is dead (`tcp(7)`
     /// TCP_USER_TIMEOUT, RFC 5482); 0: the kernel's own, about 15 minutes.
     UserTimeout,
@@ -88,7 +86,6 @@ impl Opt {
             Opt::KeepAlive => (abi::SOL_SOCKET, abi::SO_KEEPALIVE),
             Opt::KeepAliveIdle => (abi::IPPROTO_TCP, abi::TCP_KEEPIDLE),
             Opt::KeepAliveInterval => (abi::IPPROTO_TCP, abi::TCP_KEEPINTVL),
-            Opt::KeepAliveCount => (abi::IPPROTO_TCP, abi::TCP_KEEPCNT),
             Opt::UserTimeout => (abi::IPPROTO_TCP, abi::TCP_USER_TIMEOUT),
             Opt::Ttl => (abi::IPPROTO_IP, abi::IP_TTL),
             Opt::MulticastTtl => (abi::IPPROTO_IP, abi::IP_MULTICAST_TTL),
@@ -413,7 +410,6 @@ mod tests {
             (Opt::KeepAlive, 1),
             (Opt::KeepAliveIdle, 11),
             (Opt::KeepAliveInterval, 12),
-            (Opt::KeepAliveCount, 3),
             (Opt::NoDelay, 1),
         ] {
             set(stream.as_fd(), option, value).unwrap();

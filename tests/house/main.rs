@@ -160,7 +160,7 @@ fn the_declarations_of_the_c_library_are_those_of_its_headers() {
     };
     assert_none(&faults);
     for (right, wrong) in [
-        ("TCP_KEEPCNT: c_int = 6", "TCP_KEEPCNT: c_int = 7"),
+        ("TCP_KEEPINTVL: c_int = 5", "TCP_KEEPINTVL: c_int = 6"),
         ("O_NOFOLLOW: c_int", "O_NOFOLLOWS: c_int"),
         (
             "0o100_000\n} else {\n    0o400_000",
