@@ -8,13 +8,13 @@
 //! compared with the limit before anything else, and memory grows with the bytes that have
 //! arrived, never with what the length claims.
 //!
-//! [`FrameBuffer`] is the pure part: bytes are put in, frames are taken out. [`FrameReader`] and
-//! [`FrameWriter`] put it on any `Read` and `Write`. Deadlines are the stream's
+//! [`FrameBuffer`] is the pure part: bytes are put in, frames are taken out. [`FrameReader`]
+//! puts it on any `Read`; [`Frames`] gathers what one write sends. Deadlines are the stream's
 //! ([`Conn::set_read_deadline`](crate::net::Conn::set_read_deadline)): set one when
 //! [`FrameBuffer::is_empty`] turns false, and a peer that sends a byte a minute will not last.
 
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 
 use super::{Encode, Error, Limits, Writer};
 use crate::net::Incoming;
@@ -24,7 +24,7 @@ const HEADER: usize = 4;
 /// A buffer that grew past this, for one long frame, is given back when it is empty.
 const KEPT: usize = 64 << 10;
 
-/// Why no frame could be read or written.
+/// Why no frame could be read.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum FrameError {
@@ -42,8 +42,6 @@ pub enum FrameError {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// The value cannot be a message.
-    Message(Error),
 }
 
 impl fmt::Display for FrameError {
@@ -56,7 +54,6 @@ impl fmt::Display for FrameError {
             Self::TooLong { len, limit } => {
                 write!(f, "frame of {len} bytes, the limit is {limit}")
             }
-            Self::Message(error) => error.fmt(f),
         }
     }
 }
@@ -65,7 +62,6 @@ impl std::error::Error for FrameError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Io(error) => Some(error),
-            Self::Message(error) => Some(error),
             Self::Cut { .. } | Self::TooLong { .. } => None,
         }
     }
@@ -74,12 +70,6 @@ impl std::error::Error for FrameError {
 impl From<io::Error> for FrameError {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
-    }
-}
-
-impl From<Error> for FrameError {
-    fn from(error: Error) -> Self {
-        Self::Message(error)
     }
 }
 
@@ -221,47 +211,6 @@ impl<R: Read> FrameReader<R> {
     /// What was read and not yet taken.
     pub fn buffer(&mut self) -> &mut FrameBuffer {
         &mut self.buffer
-    }
-
-    /// The stream.
-    pub fn stream(&self) -> &R {
-        &self.stream
-    }
-}
-
-/// Frames to a stream: gathered in a buffer that is kept, written in one call.
-#[derive(Debug)]
-pub struct FrameWriter<W> {
-    stream: W,
-    gathered: Frames,
-}
-
-impl<W: Write> FrameWriter<W> {
-    /// Writes frames to a stream; the limits are those of the messages in them.
-    pub fn new(stream: W, limits: Limits) -> Self {
-        Self {
-            stream,
-            gathered: Frames::new(limits),
-        }
-    }
-
-    /// Writes one message as a frame, and all that was gathered before it.
-    pub fn write<T: Encode + ?Sized>(&mut self, value: &T) -> Result<(), FrameError> {
-        self.gathered.push(value)?;
-        Ok(self.flush()?)
-    }
-
-    /// Frames that go with the next [`flush`](Self::flush).
-    pub fn gathered(&mut self) -> &mut Frames {
-        &mut self.gathered
-    }
-
-    /// Writes what was gathered, in one call where the stream takes it.
-    pub fn flush(&mut self) -> io::Result<()> {
-        let done = self.stream.write_all(self.gathered.bytes());
-        self.gathered.clear();
-        done?;
-        self.stream.flush()
     }
 }
 

@@ -71,7 +71,7 @@ mod whole;
 mod writer;
 
 pub use error::{Error, ErrorKind, Failed};
-pub use frame::{FrameBuffer, FrameError, FrameReader, FrameWriter, Frames};
+pub use frame::{FrameBuffer, FrameError, FrameReader, Frames};
 pub use later::Unknown;
 #[doc(hidden)]
 pub use later::{no_variant, present};

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use groundwire::sys::counting;
-use groundwire::wire::{FrameBuffer, FrameError, FrameReader, FrameWriter, Limits, decode, encode};
+use groundwire::wire::{FrameBuffer, FrameError, FrameReader, Frames, Limits, decode, encode};
 
 use crate::types::*;
 
@@ -25,13 +25,11 @@ impl Read for Pieces<'_> {
 }
 
 fn stream() -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut writer = FrameWriter::new(&mut bytes, Limits::default());
-    writer.write("first").unwrap();
-    writer.gathered().push(&record()).unwrap();
-    writer.gathered().push(&vec![9_u8; 10_000]).unwrap();
-    writer.flush().unwrap();
-    bytes
+    let mut frames = Frames::new(Limits::default());
+    frames.push("first").unwrap();
+    frames.push(&record()).unwrap();
+    frames.push(&vec![9_u8; 10_000]).unwrap();
+    frames.bytes().to_vec()
 }
 
 #[test]
@@ -120,13 +118,11 @@ fn a_value_that_cannot_be_written_leaves_nothing_in_the_stream() {
         message: 20,
         ..Limits::default()
     };
-    let mut bytes = Vec::new();
-    let mut writer = FrameWriter::new(&mut bytes, limits);
-    writer.gathered().push("short").unwrap();
-    assert!(writer.gathered().push("longer than twenty bytes").is_err());
-    writer.gathered().push("end").unwrap();
-    writer.flush().unwrap();
-    let mut reader = FrameReader::new(&bytes[..], 20);
+    let mut frames = Frames::new(limits);
+    frames.push("short").unwrap();
+    assert!(frames.push("longer than twenty bytes").is_err());
+    frames.push("end").unwrap();
+    let mut reader = FrameReader::new(frames.bytes(), 20);
     assert_eq!(
         decode::<&str>(reader.read().unwrap().unwrap()).unwrap(),
         "short"
