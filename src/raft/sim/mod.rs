@@ -4,7 +4,7 @@
 //! ([`timeline`]):
 //!
 //! - [`world`]: one thread, virtual time, one seed decides all. What must always hold is looked at
-//!   after each step ([`checks`]), and a failing scenario is made small ([`shrink`](mod@shrink)).
+//!   after each step ([`checks`]), and a failing scenario is made small (`shrink`).
 //! - [`threads`]: a thread a node, channels, real time.
 
 mod calls;
@@ -24,7 +24,8 @@ pub mod scenario;
 mod scripts;
 #[cfg(test)]
 mod seeds;
-pub mod shrink;
+#[cfg(test)]
+mod shrink;
 mod stage;
 pub mod tally;
 pub mod threads;

@@ -11,14 +11,16 @@
 //! ```
 //!
 //! `contract`: the trait, its errors, what writes mean. [`memory`]: a storage whose crash is a
-//! call, for the simulations. [`shared`]: the same behind a handle. [`disk`]: files in a folder.
+//! call, for the simulations. `shared`: the same behind a handle, for tests. [`disk`]: files in a folder.
 
 mod contract;
 pub mod disk;
 pub mod memory;
-pub mod shared;
+#[cfg(test)]
+mod shared;
 
 pub use contract::{Restored, Storage, StorageError};
 pub use disk::DiskStorage;
 pub use memory::MemoryStorage;
+#[cfg(test)]
 pub use shared::SharedStorage;
