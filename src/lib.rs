@@ -9,8 +9,8 @@
 //! | floor | room | holds |
 //! |---|---|---|
 //! | 3 | [`capture`] | packets: capture files, layers, conversations, a tap without privilege |
-//! | 3 | [`netcat`] | standard input and output at a socket, with exact ends; scans, proxies |
-//! | 3 | [`proxy`] | the HTTP/1.1 load balancer: who answers, and what happens when they fail |
+//! | 3 | [`netcat`] | standard input and output joined to a socket, half-closes too; scans, proxies |
+//! | 3 | [`proxy`] | the HTTP/1.1 load balancer: which backend answers, and what if one fails |
 //! | 3 | [`kv`] | a replicated key-value store on `raft`, and its client for etcd |
 //! | 3 | [`origin`] | an HTTP server for lessons and tests: pages, files, a WebSocket echo |
 //! | 2 | [`echo`] | the echo service and its clients, over streams and datagrams |
