@@ -216,8 +216,9 @@ impl Names {
             let standings = pool.standings().into_iter();
             let before: Vec<Member> = standings.map(|s| s.backend.member.clone()).collect();
             if members != before && !stopper.is_stopped() {
+                pool.set_members(members.clone());
+                // After that: whoever reads the line may count on the new backends.
                 tell_change(pool, log, &before, &members);
-                pool.set_members(members);
             }
         }
     }
