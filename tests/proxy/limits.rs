@@ -148,9 +148,7 @@ fn behind_a_proxy_the_clients_are_counted_and_not_the_proxy() {
     let balancer = Balancer::before([&backend], lines);
     let from = |client: &str| {
         let mut conn = balancer.client();
-        conn.say(&format!(
-            "PROXY TCP4 {client} 198.51.100.1 1111 80\r\n{GET}"
-        ));
+        conn.say(format!("PROXY TCP4 {client} 198.51.100.1 1111 80\r\n{GET}"));
         let status = conn.answer("GET").status();
         (conn, status)
     };
