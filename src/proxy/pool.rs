@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use super::backend::{Backend, Member};
 use super::balance::{Balancer, Candidate};
-use super::config::PoolConfig;
+use super::config::{Check, PoolConfig};
 use super::health::{Change, Health, State};
 use super::resolve::Found;
 use super::retry::Budget;
@@ -84,9 +84,10 @@ struct Shared {
 
 /// What the lock guards.
 struct Desk {
-    /// The number of the pool at work, and of the last one made. What the look-ups and checks of any
-    /// other one find is too late, or too early.
+    /// Of the pool at work its number and its active check, and the number of the last one made. What
+    /// the look-ups of any other one find is too late, or too early.
     at_work: u64,
+    check: Option<Check>,
     last: u64,
     seats: Vec<Seat>,
     balancer: Balancer,
@@ -128,6 +129,7 @@ impl Pool {
         let desk = Desk {
             at_work: 0,
             last: 0,
+            check: config.check(),
             seats: Vec::new(),
             balancer: Balancer::new(config.balance),
             budget: Budget::new(config.retry),
@@ -172,7 +174,7 @@ impl Pool {
     /// Returns the backends that there were.
     pub fn take_over(&self, members: Vec<Member>) -> Vec<Member> {
         let mut desk = self.lock();
-        desk.at_work = self.number;
+        (desk.at_work, desk.check) = (self.number, self.config.check());
         desk.balancer = Balancer::new(self.config.balance);
         desk.budget.set(self.config.retry);
         let seats = desk.seats.iter();
@@ -359,11 +361,11 @@ impl Pool {
     }
 
     /// An active check of a backend has passed, or failed for this reason. That of a pool whose place
-    /// another one has taken says nothing: the other one may have no checks to say the contrary.
+    /// another one has taken counts if both ask the same: one may last longer than from reload to reload.
     pub fn checked(&self, backend: &Backend, outcome: Result<(), &dyn fmt::Display>) {
         self.change_because(backend, outcome.err(), |desk, now| {
-            let is_at_work = desk.at_work == self.number;
-            let seat = desk.seat(backend).filter(|_| is_at_work);
+            let counts = desk.check == self.config.check();
+            let seat = desk.seat(backend).filter(|_| counts);
             seat?.health.checked(outcome.is_ok(), now)
         });
     }
@@ -391,11 +393,9 @@ impl Pool {
 
     /// Closes connections that have been idle for too long.
     pub fn prune(&self) {
-        let backends: Vec<_> = {
-            let desk = self.lock();
-            desk.seats.iter().map(|seat| seat.backend.clone()).collect()
-        };
-        backends.iter().for_each(|backend| backend.conns.prune());
+        self.standings()
+            .iter()
+            .for_each(|s| s.backend.conns.prune());
     }
 
     fn change(

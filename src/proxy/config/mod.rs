@@ -58,6 +58,7 @@ mod words;
 pub use address::{Backend, BackendAddress, Listen, ListenAddress, MAX_WEIGHT};
 pub use flags::OPTIONS;
 pub use load::{LoadError, load};
+pub(super) use pool::Check;
 pub use pool::PoolConfig;
 pub use problem::{MAX_PROBLEMS, Place, Problem};
 pub use read::{Include, MAX_DEPTH, MAX_FILES};

@@ -55,7 +55,24 @@ pub struct PoolConfig {
     pub proxy_protocol: Option<Version>,
 }
 
+/// What an active check says, and how long it waits.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::proxy) struct Check {
+    path: String,
+    proxy_protocol: Option<Version>,
+    timeout: Duration,
+}
+
 impl PoolConfig {
+    /// How the backends are checked, if they are.
+    pub(in crate::proxy) fn check(&self) -> Option<Check> {
+        Some(Check {
+            path: self.health_path.clone()?,
+            proxy_protocol: self.proxy_protocol,
+            timeout: self.health_timeout,
+        })
+    }
+
     /// A pool without backends, all else by default.
     pub fn named(name: &str) -> PoolConfig {
         PoolConfig {

@@ -216,6 +216,24 @@ fn what_looks_after_the_older_pool_says_nothing_any_more() {
 }
 
 #[test]
+fn a_check_that_a_reload_has_overtaken_counts_where_the_same_is_asked() {
+    let one = [member(1, 1)];
+    let older = old(&one, |config| {
+        config.health_path = Some("/".into());
+        config.health.fall = 1;
+    });
+    let after = |set: fn(&mut PoolConfig)| {
+        let backend = older.standings()[0].backend.clone();
+        let pool = reloaded(&older, &one, set);
+        older.checked(&backend, Err(&"no"));
+        pool.standings()[0].state
+    };
+    assert_eq!(after(|c| c.health_timeout *= 2), State::Up);
+    assert_eq!(after(|c| c.health_path = Some("/well".into())), State::Up);
+    assert_eq!(after(|c| c.queue = 7), State::Down);
+}
+
+#[test]
 fn who_is_ejected_is_back_when_there_are_no_ejections_any_more() {
     let one = [member(1, 1)];
     let older = old(&one, |config| config.health.max_failures = 1);
