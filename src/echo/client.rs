@@ -131,7 +131,14 @@ impl fmt::Display for NoReply {
     }
 }
 
-impl std::error::Error for NoReply {}
+impl std::error::Error for NoReply {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            NoReply::Silence { .. } => None,
+            NoReply::Failed(error) => Some(error),
+        }
+    }
+}
 
 impl DatagramClient {
     /// A client that sends up to `attempts` times (at least once) and waits `timeout` for each.

@@ -49,7 +49,15 @@ impl fmt::Display for ExchangeError {
     }
 }
 
-impl std::error::Error for ExchangeError {}
+impl std::error::Error for ExchangeError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            ExchangeError::Io(error) => Some(error),
+            // The rule is told with its section, behind which it would stand once more.
+            ExchangeError::Rule(_) | ExchangeError::TooLong(_) | ExchangeError::Cut => None,
+        }
+    }
+}
 
 impl From<Rule> for ExchangeError {
     fn from(rule: Rule) -> Self {

@@ -257,11 +257,21 @@ impl fmt::Display for AcceptError {
     }
 }
 
-impl std::error::Error for AcceptError {}
+impl std::error::Error for AcceptError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            AcceptError::Closed => None,
+            AcceptError::Lost(error)
+            | AcceptError::Exhausted(error)
+            | AcceptError::Fatal(error) => Some(error),
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::error::Error as _;
 
     #[test]
     fn plain_words_drop_the_capital_and_the_number_but_keep_acronyms() {
@@ -282,6 +292,10 @@ mod tests {
         assert!(matches!(class(1), AcceptError::Fatal(_)));
         let closed = AcceptError::classify(io::Error::from_raw_os_error(22), true);
         assert!(matches!(closed, AcceptError::Closed));
+        let sources = [24, 103, 9].map(|number| class(number).source().map(ToString::to_string));
+        let says = |number| Some(io::Error::from_raw_os_error(number).to_string());
+        assert_eq!(sources, [24, 103, 9].map(says));
+        assert!(closed.source().is_none());
     }
 
     #[test]

@@ -54,7 +54,16 @@ impl fmt::Display for StartError {
     }
 }
 
-impl std::error::Error for StartError {}
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            StartError::Listen(error) => Some(error),
+            StartError::AccessLog(_, error)
+            | StartError::Token(_, error)
+            | StartError::Thread(error) => Some(error),
+        }
+    }
+}
 
 /// A load balancer that is bound and serves nobody yet.
 pub struct LoadBalancer {
