@@ -16,7 +16,8 @@ use crate::wire;
 /// What every node of the store runs: the machine, and the sessions around it.
 pub type Replicated = Sessions<Machine>;
 
-/// No call waits longer, whatever its caller says; a watch asks again.
+/// No call waits longer, whatever its caller says; a watch asks again. (But a change of the members
+/// may: one is under way at a time, and a node that is added may have much to catch up with.)
 const LONGEST: Duration = Duration::from_secs(30);
 /// How long a watch that found nothing waits before it looks once more, though something else has
 /// changed: a hundred watches then cost the node's thread 10,000 looks a second, no more.
@@ -69,7 +70,11 @@ impl Server {
 
     /// Changes the members; `bad` says what is wrong with a change that makes no sense for them.
     fn change(&self, call: &Call<'_>, change: Change, bad: String) -> Answer<()> {
-        let changed = self.replica.change(change, deadline(call));
+        let deadline = match call.deadline() {
+            Deadline::NEVER => deadline(call),
+            until => until,
+        };
+        let changed = self.replica.change(change, deadline);
         Ok(changed.map_err(|failed| self.problem_of(failed, bad)))
     }
 
