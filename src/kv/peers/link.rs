@@ -1,6 +1,7 @@
 //! The thread that sends to one peer.
 
 use std::fmt::{self, Display};
+use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -38,13 +39,12 @@ struct State {
 }
 
 impl Link {
-    /// Starts the thread that sends from one node to another. Without a thread to have, what is
-    /// sent is lost, like all that cannot be sent.
+    /// Starts the thread that sends from one node to another.
     pub(super) fn start(
         (from, to): (NodeId, NodeId),
         (book, belonging): (&Book, &Belonging),
         config: &PeersConfig,
-    ) -> Self {
+    ) -> io::Result<Self> {
         let queue = Arc::new(Queue {
             state: Mutex::new(State {
                 messages: Vec::new(),
@@ -66,16 +66,12 @@ impl Link {
             retry: Deadline::after(Duration::ZERO),
         };
         let (name, taken) = (format!("to node {to}"), queue.clone());
-        let spawned = thread::Builder::new()
-            .name(name)
-            .spawn(move || sending.run(&taken));
-        if spawned.is_err() {
-            queue.lock().closed = true;
-        }
-        Self {
+        let thread = thread::Builder::new().name(name);
+        thread.spawn(move || sending.run(&taken))?;
+        Ok(Self {
             queue,
             most: config.queue_bytes,
-        }
+        })
     }
 
     /// Adds a message; all that waits goes when it is too much. What the peer did not take in for
@@ -86,9 +82,6 @@ impl Link {
         if state.bytes + new > self.most {
             state.messages.clear();
             state.bytes = 0;
-        }
-        if state.closed {
-            return;
         }
         if state
             .messages

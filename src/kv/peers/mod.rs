@@ -16,6 +16,7 @@
 mod link;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -198,9 +199,14 @@ impl Transport for Peers {
                 continue;
             }
             let (ends, of) = ((self.id, to), (&self.book, &self.belonging));
-            let link = self.links.entry(to);
-            link.or_insert_with(|| Link::start(ends, of, &self.config))
-                .push(message);
+            match self.links.entry(to) {
+                Entry::Occupied(link) => link.get().push(message),
+                // Without a thread to have, what is sent is lost, like all that cannot be sent.
+                Entry::Vacant(place) => match Link::start(ends, of, &self.config) {
+                    Ok(link) => place.insert(link).push(message),
+                    Err(_) => continue,
+                },
+            }
         }
         for link in self.links.values() {
             link.wake();
