@@ -163,6 +163,7 @@ fn open(
 ) -> Result<(NodeId, Opened, Listener), Failure> {
     let id = config.id;
     warn_if_open(&config, &listener);
+    warn_if_nameless(&config);
     let config = NodeConfig {
         stats: stats.clone(),
         ..config
@@ -229,6 +230,16 @@ fn warn_if_open(config: &NodeConfig, listener: &Listener) {
         let why = "anyone who reaches this address may change all: see --secret-file";
         let log = &config.replica.log;
         log.warn(SPEC.name, why, &[("address", &address)]);
+    }
+}
+
+/// One that is alone and listens on all addresses is known by none at which others could call it.
+fn warn_if_nameless(config: &NodeConfig) {
+    let own = config.addresses.get(&config.id);
+    let own = own.filter(|_| config.addresses.len() == 1);
+    if let Some(Err(why)) = own.map(|own| check_address(own)) {
+        let what = "no other node could call this one: to add some, name it with --peers";
+        config.replica.log.warn(SPEC.name, what, &[("why", &why)]);
     }
 }
 

@@ -315,6 +315,12 @@ fn a_node_that_nobody_could_call_does_not_get_into_the_log() {
             "here:0",
             "address here:0: the others need to know the port",
         ),
+        (9, ":1", "address :1: the others need to know the host"),
+        (
+            9,
+            "[::]:1",
+            "address [::]:1: the others need to know the host",
+        ),
         (
             9,
             "here:65536",

@@ -24,7 +24,7 @@ use std::time::Duration;
 use super::cluster::{Belonging, ClusterId};
 use crate::cli::explain;
 use crate::net::Transport::Tcp;
-use crate::net::{Dialer, HostPort, Rule, system_services};
+use crate::net::{Dialer, Host, HostPort, Rule, system_services};
 use crate::raft::{Membership, Message, NodeId, Replica, StateMachine, Transport};
 use crate::rpc::{Call, ClientConfig, Failure, Secret, Service, Traits};
 use crate::telemetry::Log;
@@ -46,20 +46,24 @@ const MAX_ADDRESS: usize = 260;
 /// and nodes that were removed.
 const MOST_INTRODUCED: usize = 256;
 
-/// Whether the others can call this address, as far as its text tells: a host, and a port from 1 on.
-/// It stands in the log, in every snapshot, and in each part of one that is sent, so it is at most
+/// Whether the others can call this address, as far as its text tells: a host, not all of a machine's
+/// addresses, at which each would call itself, and a port from 1 on. It stands in the log, in every snapshot, and in each part of one that is sent, so it is at most
 /// 260 bytes.
 pub fn check_address(address: &str) -> Result<(), String> {
     if address.len() > MAX_ADDRESS {
         return Err(format!("an address is at most {MAX_ADDRESS} bytes"));
     }
-    match HostPort::parse(address, Tcp, system_services()) {
-        Ok(HostPort { port: 1.., .. }) => Ok(()),
-        Err(error) if *error.rule() != Rule::PortEmpty => Err(error.to_string()),
-        _ => Err(format!(
-            "address {address}: the others need to know the port"
-        )),
-    }
+    let unknown = match HostPort::parse(address, Tcp, system_services()) {
+        Ok(HostPort { host, port: 1.. }) => match host {
+            Host::Name(_) => return Ok(()),
+            Host::Ip(ip) if !ip.ip().is_unspecified() => return Ok(()),
+            Host::Ip(_) | Host::Any => "host",
+        },
+        Err(error) if *error.rule() != Rule::PortEmpty => return Err(error.to_string()),
+        _ => "port",
+    };
+    let why = format!("address {address}: the others need to know the {unknown}");
+    Err(why)
 }
 
 /// How peers are reached.
@@ -134,8 +138,13 @@ impl Book {
     /// Where a node listens.
     pub fn address(&self, node: NodeId) -> Option<String> {
         let addresses = self.lock();
-        let known = addresses.given.get(&node).or(addresses.members.get(&node));
-        known.or(addresses.introduced.get(&node)).cloned()
+        let member = addresses.members.get(&node);
+        // One that was founded alone stands there with all addresses of its machine, and may say more
+        // since.
+        let callable = member.filter(|address| check_address(address).is_ok());
+        let known = addresses.given.get(&node).or(callable);
+        let known = known.or(addresses.introduced.get(&node)).or(member);
+        known.cloned()
     }
 
     /// Notes what a node says of itself, within limits: whoever may call may say anything.
@@ -307,6 +316,20 @@ mod tests {
         members.addresses.insert(3, "127.0.0.1:3".into());
         peers.members(&members);
         assert_eq!(peers.links.keys().copied().collect::<Vec<_>>(), [2]);
+    }
+
+    #[test]
+    fn who_is_known_by_all_addresses_of_a_machine_may_say_a_better_one() {
+        let book = Book::default();
+        let address = |at: &str| (7, at.to_string());
+        book.lock().members = [address("0.0.0.0:1")].into();
+        assert_eq!(book.address(7).as_deref(), Some("0.0.0.0:1"));
+        book.introduce(7, "10.0.0.7:1".into());
+        assert_eq!(book.address(7).as_deref(), Some("10.0.0.7:1"));
+        book.lock().members = [address("10.0.0.8:1")].into();
+        assert_eq!(book.address(7).as_deref(), Some("10.0.0.8:1"));
+        book.lock().given = [address("here:1")].into();
+        assert_eq!(book.address(7).as_deref(), Some("here:1"));
     }
 
     #[test]

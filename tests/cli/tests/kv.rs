@@ -413,6 +413,21 @@ fn a_node_that_is_away_is_named_and_costs_the_others_no_snapshot() {
     assert_eq!(why, expected.concat());
 }
 
+/// Its address in the membership is where each of the others would call itself.
+#[test]
+fn a_founder_that_listens_everywhere_is_told_that_it_needs_a_name() {
+    let warning = "no other node could call this one: to add some, name it with --peers";
+    for (more, is_warned) in [(&[][..], true), (&["--peers", "1=127.0.0.1:1"], false)] {
+        let data = tempfile::tempdir().unwrap();
+        let folder = data.path().to_str().unwrap();
+        let args = ["--id", "1", "--data", folder, "--listen", "0.0.0.0:0"];
+        let server = Running::start("kv-server", &[&args, more].concat());
+        server.line().unwrap();
+        let stderr = server.end_by("TERM").stderr;
+        assert_eq!(stderr.contains(warning), is_warned, "{stderr}");
+    }
+}
+
 /// The variable is std's, for threads that do not say what they need.
 #[test]
 fn a_node_runs_where_threads_are_given_the_smallest_stacks() {
