@@ -365,11 +365,13 @@ fn administer(client: &Client, admin: &Admin, args: &Args) -> Result<(), End> {
 fn snapshots(client: &Client, servers: &[&str], time: Duration, out: &Out) -> Result<(), End> {
     let deadline = Deadline::after(time);
     let rows = table::look_around(client, servers);
-    let mut all = true;
-    for (row, left) in rows.iter().zip((1..=rows.len()).rev()) {
-        let share = share(deadline.remaining().unwrap_or_default(), left);
-        let taken = row.seen.clone();
-        let taken = taken.and_then(|status| Ok((status.id, client.snapshot(&row.address, share)?)));
+    let (mut all, mut left) = (true, rows.iter().filter(|row| row.seen.is_ok()).count());
+    for row in rows {
+        let taken = row.seen.and_then(|status| {
+            let time = share(deadline.remaining().unwrap_or_default(), left);
+            left -= 1;
+            Ok((status.id, client.snapshot(&row.address, time)?))
+        });
         match taken {
             Ok((id, index)) => out.line(format_args!("node {id}: snapshot up to {index}"))?,
             Err(error) => {
