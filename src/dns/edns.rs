@@ -25,7 +25,8 @@ pub const SAFE_UDP: u16 = 1232;
 /// The OPT record of a message. The upper bits of its rcode are part of the header's here.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Edns {
-    /// The largest UDP payload that the sender takes, in octets, as it says; see [`Edns::payload`].
+    /// The largest UDP payload that the sender takes, in octets, as it says: less than 512 counts as
+    /// 512 (RFC 6891 §6.2.5).
     pub udp_size: u16,
     /// The version; only 0 is defined.
     pub version: u8,
