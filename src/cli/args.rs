@@ -13,6 +13,7 @@
 
 use super::error::UsageError;
 use super::spec::{Opt, Repeat, Spec};
+use super::value::Size;
 use super::words;
 use std::any::TypeId;
 use std::ffi::OsString;
@@ -127,6 +128,16 @@ impl Args {
     {
         let what = format!("--{name}");
         self.values(name).map(|text| convert(&what, text)).collect()
+    }
+
+    /// The option as a number of bytes that are held in memory: 1 to 1 GiB.
+    pub fn size(&self, name: &str) -> Result<usize, UsageError> {
+        let size = self.parse::<Size>(name)?.as_usize();
+        if size == 0 || size > 1 << 30 {
+            let what = format!("--{name}");
+            return Err(UsageError::bad_value(&what, size, "must be 1 to 1GiB"));
+        }
+        Ok(size)
     }
 
     fn valued(&self, name: &str) -> &Opt {

@@ -1,7 +1,7 @@
 //! The flags of the echo servers over streams.
 
 use super::{EchoConfig, printable};
-use crate::cli::{Args, Failure, Opt, Out, Size, UsageError};
+use crate::cli::{Args, Failure, Opt, Out, UsageError};
 use crate::server::Config;
 use crate::server::flags::limit;
 
@@ -75,10 +75,7 @@ pub(super) fn stop_word<'a>(
 
 /// The configuration that the flags ask for; with `-v` each line is shown as `-> LINE`.
 pub fn config(args: &Args) -> Result<EchoConfig, Failure> {
-    let max_line = args.parse::<Size>("max-line")?.as_usize();
-    if max_line == 0 || max_line > 1 << 30 {
-        return Err(UsageError::bad_value("--max-line", max_line, "must be 1 to 1GiB").into());
-    }
+    let max_line = args.size("max-line")?;
     let out = Out::lines();
     // A reader of standard output that has gone away does not stop the service.
     let show = move |line: &[u8]| drop(out.line(format_args!("-> {}", printable(line))));

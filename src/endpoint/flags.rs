@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{EndpointConfig, Record};
-use crate::cli::{Args, Opt, Size, UsageError};
+use crate::cli::{Args, Opt, UsageError};
 use crate::server::flags::limit;
 use crate::wire;
 
@@ -48,24 +48,15 @@ pub const PAYLOAD: Opt = Opt::value("payload", "HEX", "its bytes p, as 00ff").sh
 /// The configuration that the flags ask for.
 pub fn config(args: &Args) -> Result<EndpointConfig, UsageError> {
     Ok(EndpointConfig {
-        max_line: size(args, "max-line")?,
+        max_line: args.size("max-line")?,
         frame: wire::Limits {
-            message: size(args, "max-frame")?,
+            message: args.size("max-frame")?,
             ..wire::Limits::default()
         },
         idle_timeout: limit(args, "idle-timeout")?,
         item_timeout: limit(args, "item-timeout")?,
         write_timeout: limit(args, "write-timeout")?,
     })
-}
-
-fn size(args: &Args, name: &str) -> Result<usize, UsageError> {
-    let size = args.parse::<Size>(name)?.as_usize();
-    if size == 0 || size > 1 << 30 {
-        let what = format!("--{name}");
-        return Err(UsageError::bad_value(&what, size, "must be 1 to 1GiB"));
-    }
-    Ok(size)
 }
 
 /// Whether one of the flags that make a record was given.

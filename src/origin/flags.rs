@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::luck::Luck;
 use super::{OriginConfig, Root};
-use crate::cli::{Args, Failure, Opt, Out, Size, UsageError, plain_words};
+use crate::cli::{Args, Failure, Opt, Out, UsageError, plain_words};
 use crate::http::Limits;
 use crate::server::flags::limit;
 
@@ -72,7 +72,7 @@ pub fn config(args: &Args, address: &str) -> Result<OriginConfig, Failure> {
         let why = "must be visible ASCII characters";
         return Err(UsageError::bad_value("--name", name, why).into());
     }
-    let section = size(args, "max-header")?;
+    let section = args.size("max-header")?;
     let limits = Limits::default();
     let out = (args.count("verbose") > 0).then(Out::lines);
     Ok(OriginConfig {
@@ -85,7 +85,7 @@ pub fn config(args: &Args, address: &str) -> Result<OriginConfig, Failure> {
             field_line: limits.field_line.min(section),
             ..limits
         },
-        max_message: size(args, "max-message")?,
+        max_message: args.size("max-message")?,
         idle_timeout: limit(args, "idle-timeout")?,
         header_timeout: limit(args, "header-timeout")?,
         body_timeout: limit(args, "body-timeout")?,
@@ -108,13 +108,4 @@ fn luck(args: &Args) -> Result<Luck, UsageError> {
         return Err(UsageError::bad_value("--fail-rate", rate, "must be 0 to 1"));
     }
     Ok(Luck::new(rate, args.parse("seed")?))
-}
-
-fn size(args: &Args, name: &str) -> Result<usize, UsageError> {
-    let size = args.parse::<Size>(name)?.as_usize();
-    if size == 0 || size > 1 << 30 {
-        let what = format!("--{name}");
-        return Err(UsageError::bad_value(&what, size, "must be 1 to 1GiB"));
-    }
-    Ok(size)
 }

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 
 use super::{Secret, ServerConfig};
-use crate::cli::{Args, Count, DurationArg, Failure, NonZeroCount, Opt, Size, UsageError, What};
+use crate::cli::{Args, Count, DurationArg, Failure, NonZeroCount, Opt, UsageError, What};
 use crate::server::Config;
 use crate::server::flags::{MAX_WORKERS, limit};
 use crate::wire::Limits;
@@ -62,15 +62,11 @@ pub fn config(server: &Config, args: &Args) -> Result<ServerConfig, Failure> {
         let why = format!("must be at most {MAX_WORKERS}");
         return Err(UsageError::bad_value("--workers", workers, why).into());
     }
-    let message = args.parse::<Size>("max-message")?.as_usize();
-    if message == 0 || message > 1 << 30 {
-        return Err(UsageError::bad_value("--max-message", message, "must be 1 to 1GiB").into());
-    }
     Ok(ServerConfig {
         name: server.name.clone(),
         log: server.log.clone(),
         limits: Limits {
-            message,
+            message: args.size("max-message")?,
             ..Limits::default()
         },
         in_flight: args.parse::<NonZeroCount>("in-flight")?.as_usize(),
