@@ -8,9 +8,8 @@ use std::os::unix::ffi::OsStrExt;
 use super::client::{Asked, DatagramClient, LineClient, NoReply};
 use super::flags::stop_word;
 use super::printable;
-use super::server::without_line_end;
-use crate::cli::{Args, Failure, Opt, Out, Size, UsageError};
-use crate::net::{LineBuffer, plain_words};
+use crate::cli::{Args, Failure, Opt, Out, UsageError};
+use crate::net::{LineBuffer, plain_words, without_line_end};
 
 /// `--stop-word WORD`
 pub const STOP_WORD: Opt =
@@ -32,14 +31,7 @@ pub const RAW: Opt = Opt::flag(
 /// The `--max-line` of a client, in bytes, to which its `--stop-word` must keep. For before it
 /// connects.
 pub fn max_line(args: &Args) -> Result<usize, UsageError> {
-    let size = args.parse::<Size>("max-line")?.as_usize();
-    if size == 0 || size > 1 << 30 {
-        return Err(UsageError::bad_value(
-            "--max-line",
-            size,
-            "must be 1 to 1GiB",
-        ));
-    }
+    let size = args.size("max-line")?;
     stop_word(args, "stop-word", size)?;
     Ok(size)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::MAX_LINE;
 use crate::cli::Out;
-use crate::net::{Addr, Conn, Deadline, LineBuffer, LineTooLong, Network};
+use crate::net::{Addr, Conn, Deadline, LineBuffer, LineTooLong, Network, without_line_end};
 use crate::server::{DatagramHandler, End, Handler, Session, at_stage};
 use crate::telemetry::push_visible;
 
@@ -256,12 +256,6 @@ pub fn datagram_handler(show: bool) -> impl DatagramHandler + 'static {
         }
         Some(len)
     }
-}
-
-/// The line without its line feed, or carriage return and line feed.
-pub(crate) fn without_line_end(line: &[u8]) -> &[u8] {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 /// A peer's bytes as text that is safe to show: without the line end, invalid UTF-8 replaced,

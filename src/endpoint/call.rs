@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use super::EndpointConfig;
 use super::fault::{Cause, Fault, of_message};
-use super::inbox::{HEADER, Inbox, without_line_end};
+use super::inbox::{HEADER, Inbox};
 use super::name::{BadName, MAX_NAME, Name};
-use crate::net::{Addr, Conn, Deadline, say_which};
+use crate::net::{Addr, Conn, Deadline, say_which, without_line_end};
 use crate::wire::{self, DecodeOwned, Encode};
 
 /// Replies that are gathered before they leave, in bytes; a longer one leaves by itself.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::name::Name;
 use super::record::Record;
-use crate::net::{Conn, Deadline, LineBuffer, plain_words};
+use crate::net::{Conn, Deadline, LineBuffer, plain_words, without_line_end};
 use crate::telemetry::is_invisible;
 use crate::wire::{self, Frames};
 
@@ -150,7 +150,7 @@ fn record_payload(record: &Record) -> Result<Vec<u8>, ClientError> {
 
 /// What a reply means.
 fn outcome(line: &[u8]) -> Result<String, ClientError> {
-    let line = super::inbox::without_line_end(line);
+    let line = without_line_end(line);
     let line = String::from_utf8_lossy(line).into_owned();
     if line.starts_with("error:") {
         return Err(ClientError::Refused(line));

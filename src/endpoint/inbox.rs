@@ -91,12 +91,6 @@ impl Inbox {
     }
 }
 
-/// A line without its line feed, or carriage return and line feed.
-pub(super) fn without_line_end(line: &[u8]) -> &[u8] {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    line.strip_suffix(b"\r").unwrap_or(line)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,18 +166,5 @@ mod tests {
         assert!(inbox.incoming.size() <= 2 * (content.len() + HEADER));
         assert_eq!(inbox.frame(1 << 20).unwrap(), Some(&content[..]));
         assert_eq!(inbox.spare().len(), 4096);
-    }
-
-    #[test]
-    fn a_line_end_is_a_line_feed_with_or_without_a_carriage_return() {
-        let cases: [(&[u8], &[u8]); 4] = [
-            (b"a\n", b"a"),
-            (b"a\r\n", b"a"),
-            (b"\n", b""),
-            (b"a\rb\n", b"a\rb"),
-        ];
-        for (line, text) in cases {
-            assert_eq!(without_line_end(line), text);
-        }
     }
 }

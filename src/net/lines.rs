@@ -178,6 +178,12 @@ impl LineBuffer {
     }
 }
 
+/// A line without its line feed, or carriage return and line feed.
+pub fn without_line_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::generate::Seeded;
@@ -326,5 +332,18 @@ mod tests {
         assert_eq!(buffer.bytes.len(), SMALL);
         let _ = push(&mut buffer, &vec![b'x'; 2 << 20]);
         assert_eq!(buffer.bytes.len(), 1 << 20);
+    }
+
+    #[test]
+    fn a_line_end_is_a_line_feed_with_or_without_a_carriage_return() {
+        let cases: [(&[u8], &[u8]); 4] = [
+            (b"a\n", b"a"),
+            (b"a\r\n", b"a"),
+            (b"\n", b""),
+            (b"a\rb\n", b"a\rb"),
+        ];
+        for (line, text) in cases {
+            assert_eq!(without_line_end(line), text);
+        }
     }
 }

@@ -74,7 +74,7 @@ pub use incoming::Incoming;
 pub use interface::Interface;
 pub use interfaces::interfaces;
 pub use ip::parse_ip;
-pub use lines::{LineBuffer, LineTooLong};
+pub use lines::{LineBuffer, LineTooLong, without_line_end};
 pub use listener::{ListenConfig, Listener, listen};
 pub use network::{Network, Transport};
 pub use pool::{ConnPool, Destination, Liveness, PoolConfig, PoolStats, Pooled};

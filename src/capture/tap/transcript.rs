@@ -18,6 +18,7 @@ use super::conversation::other;
 use super::fault::BadFault;
 use crate::capture::flow::Direction;
 use crate::cli::hexdump;
+use crate::net::without_line_end;
 use crate::telemetry::push_visible;
 
 /// A line longer than this, in bytes, is shown in parts.
@@ -171,7 +172,7 @@ impl Transcript {
         if line.is_empty() {
             return;
         }
-        let text = String::from_utf8_lossy(without_end(&line));
+        let text = String::from_utf8_lossy(without_line_end(&line));
         self.note(time, format_args!("{} {text}", arrow(way)), out);
         line.clear();
         self.way(way).line = line; // for its memory
@@ -192,16 +193,11 @@ fn arrow(way: Direction) -> &'static str {
     }
 }
 
-fn without_end(line: &[u8]) -> &[u8] {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    line.strip_suffix(b"\r").unwrap_or(line)
-}
-
 /// Adds the lines of a text, indented.
 fn push_text(out: &mut String, bytes: &[u8]) {
     for line in bytes.split_inclusive(|&byte| byte == b'\n') {
         out.push_str("  ");
-        push_visible(out, &String::from_utf8_lossy(without_end(line)));
+        push_visible(out, &String::from_utf8_lossy(without_line_end(line)));
         out.push('\n');
     }
 }
