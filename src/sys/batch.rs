@@ -24,6 +24,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use super::abi::{self, IoVec, MMsgHdr, MsgHdr};
 use super::address::{self, CAPACITY};
 use super::check;
+use super::icmp::number;
 
 /// Slots in a batch: enough that the call is a small part of the work, few enough that the
 /// headers (64 bytes a slot) fit the stack of a small thread.
@@ -285,11 +286,6 @@ fn source_of_reply(control: &mut Control, len: usize) -> usize {
         index.fill(0);
     }
     len
-}
-
-fn number(bytes: &[u8], at: usize) -> Option<c_int> {
-    let field = bytes.get(at..at + 4)?.try_into().ok()?;
-    Some(c_int::from_ne_bytes(field))
 }
 
 fn empty_iov() -> IoVec {

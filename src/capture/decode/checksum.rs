@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use super::Check;
+use crate::net::icmp::checksum::fold;
 
 /// What the checksum of a TCP segment or UDP datagram between these ends says of it. `message` is all
 /// of it, the checksum's field included.
@@ -69,11 +70,4 @@ impl Sum {
         // Taking a number out of a one's complement sum is adding its complement.
         Check::Bad(!fold(self.0 + u64::from(!stored)))
     }
-}
-
-fn fold(mut sum: u64) -> u16 {
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    sum as u16
 }

@@ -19,7 +19,7 @@ pub fn checksum(bytes: &[u8]) -> u16 {
 }
 
 /// Adds the carries until none is left.
-fn fold(mut sum: u64) -> u16 {
+pub(crate) fn fold(mut sum: u64) -> u16 {
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);
     }
