@@ -3,6 +3,7 @@
 //! Random numbers come in as a seeded [`Sequence`], so that a test can replay an order.
 
 use super::data::{Mx, Srv};
+use crate::server::mix;
 
 /// Numbers that look random and follow from a seed (SplitMix64). For spreading load, not for
 /// secrets: who has seen one knows the next.
@@ -16,11 +17,9 @@ impl Sequence {
     }
 
     fn next(&mut self) -> u64 {
+        let number = mix(self.0);
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
+        number
     }
 
     /// A number from 0 to `most`. The bias is below 2^-31 for the sums of weights it is made for.

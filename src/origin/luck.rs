@@ -4,6 +4,8 @@
 //! in the order of arrival. So one client that asks again with the same seed sees the same replies,
 //! and a failure that a test has found comes back.
 
+use crate::server::mix;
+
 /// What happens to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -34,7 +36,7 @@ impl Luck {
 
     /// The fate of request `number`.
     pub fn of(&self, number: u64) -> Fate {
-        let drawn = mixed(self.seed ^ mixed(number));
+        let drawn = mix(self.seed ^ mix(number));
         if drawn >> 32 >= self.share {
             Fate::Answered
         } else if drawn & 1 == 0 {
@@ -43,14 +45,6 @@ impl Luck {
             Fate::Dies
         }
     }
-}
-
-/// SplitMix64's step: neighbours in, strangers out.
-fn mixed(number: u64) -> u64 {
-    let number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    number ^ (number >> 31)
 }
 
 #[cfg(test)]

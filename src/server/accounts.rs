@@ -89,7 +89,7 @@ impl Accounts {
     }
 }
 
-/// Spreads each bit over all of them (the finaliser of SplitMix64).
+/// Spreads each bit over all of them, the step of SplitMix64: neighbours in, strangers out.
 pub(crate) fn mix(mut bits: u64) -> u64 {
     bits = bits.wrapping_add(0x9e37_79b9_7f4a_7c15);
     bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);

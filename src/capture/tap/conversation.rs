@@ -15,6 +15,7 @@ use super::headers::{self, Segment};
 use crate::capture::decode::TcpFlags;
 use crate::capture::flow::{Direction, Ends};
 use crate::capture::packet::{LinkType, Packet};
+use crate::server::mix;
 
 /// Payload in a segment, over IPv4 and IPv6: what 1,500 bytes of Ethernet leave after both headers.
 const MSS: (u16, u16) = (1460, 1440);
@@ -72,7 +73,7 @@ impl Conversation {
     /// with the same ends should have different ones.
     pub fn new(ends: Ends, seed: u64) -> Self {
         let first = |salt: u64| Side {
-            next: (super::fault::mixed(seed ^ salt) >> 32) as u32,
+            next: (mix(seed ^ salt) >> 32) as u32,
             ..Side::default()
         };
         Self {

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use crate::capture::flow::Direction;
 use crate::cli::{DurationArg, Size};
+use crate::server::mix;
 
 /// A throttled link takes at most what it carries in this part of a second at a time, so that slow
 /// is a trickle and not a burst a minute.
@@ -232,7 +233,7 @@ impl Plan {
     /// The plan for one direction of connection `number`, counted from 0.
     pub fn new(faults: &Faults, seed: u64, number: u64, way: Direction) -> Self {
         let salt = number * 2 + u64::from(way == Direction::Back);
-        let mut seeds = Dice(mixed(seed) ^ mixed(salt));
+        let mut seeds = Dice(mix(seed) ^ mix(salt));
         let mut plan = Self {
             faults: faults.on(way),
             jitter: Dice(seeds.number()),
@@ -388,7 +389,7 @@ struct Dice(u64);
 
 impl Dice {
     fn number(&mut self) -> u64 {
-        let number = mixed(self.0);
+        let number = mix(self.0);
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         number
     }
@@ -402,14 +403,6 @@ impl Dice {
     fn chance(&mut self, share: Share) -> bool {
         self.part() < share.0
     }
-}
-
-/// SplitMix64's step: neighbours in, strangers out.
-pub(super) fn mixed(number: u64) -> u64 {
-    let number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    number ^ (number >> 31)
 }
 
 #[cfg(test)]

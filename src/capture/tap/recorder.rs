@@ -21,6 +21,7 @@ use crate::capture::flow::{Direction, Ends, Rule};
 use crate::capture::packet::{LinkType, Packet};
 use crate::capture::show::{Options, Summary};
 use crate::cli::{Out, explain};
+use crate::server::mix;
 use crate::telemetry::{Counter, Log};
 
 /// Shows and writes down what passes.
@@ -135,7 +136,7 @@ impl Recorder {
 
     /// Connection `number` begins, between these two as its packets will have them.
     pub fn stream(&self, number: u64, ends: Ends) -> Track {
-        let seed = super::fault::mixed(self.seed) ^ number;
+        let seed = mix(self.seed) ^ number;
         self.track(number, MadeUp::Stream(Conversation::new(ends, seed)))
     }
 
