@@ -577,6 +577,9 @@ fn every_program_has_a_row_in_the_readme_and_a_place_in_a_chapter() {
         );
         let built = Path::new(env!("CARGO_BIN_EXE_tour")).with_file_name(program);
         let help = Command::new(built).arg("--help").output().unwrap();
+        // Built for tests, it asserts first that its options are declared well.
+        let complaint = String::from_utf8_lossy(&help.stderr);
+        assert!(help.status.success(), "{program}: {complaint}");
         let help = String::from_utf8(help.stdout).unwrap();
         for flag in example.filter(|word| word.starts_with('-')) {
             assert!(help.contains(flag), "README.md: {program} has no {flag}");

@@ -212,8 +212,3 @@ fn rate(args: &Args) -> Result<Option<RateConfig>, Failure> {
         ..RateConfig::per_second(per_second.get())
     }))
 }
-
-#[test]
-fn the_options_are_declared_well() {
-    assert_eq!(SPEC.check(), Ok(()));
-}

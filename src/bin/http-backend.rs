@@ -55,8 +55,3 @@ fn serve(args: Args) -> Result<(), Failure> {
     let origin = origin::flags::config(&args, &listener.local_addr().to_string())?;
     program::serve_connections(&args, config, listener, Origin::new(origin))
 }
-
-#[test]
-fn the_options_are_declared_well() {
-    assert_eq!(SPEC.check(), Ok(()));
-}

@@ -122,8 +122,3 @@ fn counters_object(counters: &Counters) -> String {
         .number("dropped", counters.dropped)
         .end()
 }
-
-#[test]
-fn the_options_are_declared_well() {
-    assert_eq!(SPEC.check(), Ok(()));
-}

@@ -153,8 +153,3 @@ fn read(file: &str) -> Result<Vec<Operation>, Failure> {
     }
     Ok(history)
 }
-
-#[test]
-fn the_options_are_declared_well() {
-    assert_eq!(SPEC.check(), Ok(()));
-}

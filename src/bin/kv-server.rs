@@ -470,8 +470,3 @@ impl FromStr for Peer {
         Ok(Peer(id, address.into()))
     }
 }
-
-#[test]
-fn the_options_are_declared_well() {
-    assert_eq!(SPEC.check(), Ok(()));
-}

@@ -105,8 +105,3 @@ fn sent(args: &Args) -> Result<Sent, UsageError> {
         )),
     }
 }
-
-#[test]
-fn the_options_are_declared_well() {
-    assert_eq!(SPEC.check(), Ok(()));
-}

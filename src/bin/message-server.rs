@@ -86,8 +86,3 @@ fn counters(commands: &Commands, registry: &Registry) -> BTreeMap<Name, Arc<Coun
     };
     commands.names().into_iter().map(counter).collect()
 }
-
-#[test]
-fn the_options_are_declared_well() {
-    assert_eq!(SPEC.check(), Ok(()));
-}

@@ -82,8 +82,3 @@ fn place(args: &Args) -> Result<(Network, &str), UsageError> {
         None => Ok((Network::Unix, path)),
     }
 }
-
-#[test]
-fn the_options_are_declared_well() {
-    assert_eq!(SPEC.check(), Ok(()));
-}

@@ -57,8 +57,3 @@ fn talk(args: Args) -> Result<(), Failure> {
     let client = echo::LineClient::new(conn, max_line, timeout);
     conversation::on_connection(&args, &what, client)
 }
-
-#[test]
-fn the_options_are_declared_well() {
-    assert_eq!(SPEC.check(), Ok(()));
-}

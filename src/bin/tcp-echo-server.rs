@@ -63,8 +63,3 @@ fn serve(args: Args) -> Result<(), Failure> {
     let config = echo::flags::limited(config, &args);
     program::serve_connections(&args, config, listener, handler)
 }
-
-#[test]
-fn the_options_are_declared_well() {
-    assert_eq!(SPEC.check(), Ok(()));
-}

@@ -50,8 +50,3 @@ fn talk(args: Args) -> Result<(), Failure> {
     let client = DatagramClient::new(socket, timeout, u32::try_from(attempts).unwrap_or(u32::MAX));
     conversation::by_datagrams(&args, &format!("udp {address}"), client)
 }
-
-#[test]
-fn the_options_are_declared_well() {
-    assert_eq!(SPEC.check(), Ok(()));
-}

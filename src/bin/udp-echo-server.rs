@@ -60,8 +60,3 @@ fn serve(args: Args) -> Result<(), Failure> {
     let show = args.count("verbose") > 0;
     program::serve_datagrams(&args, &config, sockets, || echo::datagram_handler(show))
 }
-
-#[test]
-fn the_options_are_declared_well() {
-    assert_eq!(SPEC.check(), Ok(()));
-}

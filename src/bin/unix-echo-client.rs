@@ -80,8 +80,3 @@ fn connect(
     let client = LineClient::new(conn, max_line, timeout);
     conversation::on_connection(args, &format!("{network} {}", path.display()), client)
 }
-
-#[test]
-fn the_options_are_declared_well() {
-    assert_eq!(SPEC.check(), Ok(()));
-}

@@ -138,8 +138,3 @@ fn permissions(args: &Args, path: &Path) -> Result<Option<u32>, UsageError> {
         )),
     }
 }
-
-#[test]
-fn the_options_are_declared_well() {
-    assert_eq!(SPEC.check(), Ok(()));
-}

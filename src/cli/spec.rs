@@ -135,7 +135,7 @@ impl Spec {
         }
     }
 
-    /// Checks the table for mistakes of its author, for a unit test of each program.
+    /// Checks the table for mistakes of its author, for a unit test of the program.
     ///
     /// The error has a line for each mistake: names that are taken or badly
     /// formed, defaults that could never be used, options of one heading that

@@ -105,8 +105,3 @@ fn each_line(mut each: impl FnMut(&str) -> Result<(), Failure>) -> Result<(), Fa
         }
     }
 }
-
-#[test]
-fn the_options_are_declared_well() {
-    assert_eq!(SPEC.check(), Ok(()));
-}

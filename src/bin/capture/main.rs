@@ -186,8 +186,3 @@ fn list() -> Result<(), Failure> {
     }
     out.flush()
 }
-
-#[test]
-fn the_options_are_declared_well() {
-    assert_eq!(SPEC.check(), Ok(()));
-}

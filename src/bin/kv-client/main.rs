@@ -391,8 +391,3 @@ fn snapshots(client: &Client, servers: &[&str], time: Duration, out: &Out) -> Re
 fn share(time: Duration, among: usize) -> Duration {
     time / u32::try_from(among).unwrap_or(u32::MAX)
 }
-
-#[test]
-fn the_options_are_declared_well() {
-    assert_eq!(SPEC.check(), Ok(()));
-}

@@ -101,8 +101,3 @@ fn load(args: Args) -> Result<(), Failure> {
     }
     outcome.failure(&plan).map_or(Ok(()), |why| Err(why.into()))
 }
-
-#[test]
-fn the_options_are_declared_well() {
-    assert_eq!(SPEC.check(), Ok(()));
-}

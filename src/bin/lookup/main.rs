@@ -324,11 +324,6 @@ fn plain(name: &Name) -> String {
     }
 }
 
-#[test]
-fn the_options_are_declared_well() {
-    assert_eq!(SPEC.check(), Ok(()));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

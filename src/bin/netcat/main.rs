@@ -163,8 +163,3 @@ fn failed(error: Error) -> Failure {
         other => Failure::Failed(other.to_string()),
     }
 }
-
-#[test]
-fn the_options_are_declared_well() {
-    assert_eq!(SPEC.check(), Ok(()));
-}

@@ -89,8 +89,3 @@ fn trouble(failure: Failure) -> Failure {
 fn failed(error: net::Error) -> Failure {
     groundwire::server::flags::failure(error)
 }
-
-#[test]
-fn the_options_are_declared_well() {
-    assert_eq!(SPEC.check(), Ok(()));
-}

@@ -106,8 +106,3 @@ fn as_threads(plan: &Plan, show: &mut Show<'_>) -> Result<Duration, Failure> {
     shown?;
     Ok(ended.what("starting a thread")?.at)
 }
-
-#[test]
-fn the_options_are_declared_well() {
-    assert_eq!(SPEC.check(), Ok(()));
-}

@@ -191,8 +191,3 @@ fn told(request: &Request, timeout: Duration, known: bool, error: &CallError) ->
         other => format!("calling {method}: {other}"),
     }
 }
-
-#[test]
-fn the_options_are_declared_well() {
-    assert_eq!(SPEC.check(), Ok(()));
-}

@@ -125,8 +125,3 @@ fn chosen(args: &Args) -> Result<Vec<&'static Stop>, UsageError> {
     }
     Ok(chosen)
 }
-
-#[test]
-fn the_options_are_declared_well() {
-    assert_eq!(SPEC.check(), Ok(()));
-}

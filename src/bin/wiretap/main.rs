@@ -160,8 +160,3 @@ impl fmt::Display for Ending {
         )
     }
 }
-
-#[test]
-fn the_options_are_declared_well() {
-    assert_eq!(SPEC.check(), Ok(()));
-}
