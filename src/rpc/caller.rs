@@ -20,43 +20,32 @@ pub struct MethodName {
 
 /// Carries calls: one [`Client`], a [`Reconnecting`] one, or what shares one of them.
 pub trait Caller {
-    /// Runs `call` with a client and the time that it may take: `time`, or the configured one.
-    /// Perhaps again with another client, where that is safe.
+    /// Runs `call` with a client and the time that it may take, as configured. Perhaps again
+    /// with another client, where that is safe.
     fn carry<R>(
         &self,
         repeatable: bool,
-        time: Option<Duration>,
         call: impl Fn(&Client, Option<Duration>) -> Result<R, CallError>,
     ) -> Result<R, CallError>;
 
     /// Calls a method and waits for its result.
-    fn call_method<A, R>(
-        &self,
-        method: MethodName,
-        argument: &A,
-        time: Option<Duration>,
-    ) -> Result<R, CallError>
+    fn call_method<A, R>(&self, method: MethodName, argument: &A) -> Result<R, CallError>
     where
         A: Encode + ?Sized,
         R: DecodeOwned,
     {
-        self.carry(method.repeatable, time, |client, time| {
+        self.carry(method.repeatable, |client, time| {
             client.call_within(method.name, argument, time)
         })
     }
 
     /// Calls a method that answers with a stream.
-    fn stream_method<A, T>(
-        &self,
-        method: MethodName,
-        argument: &A,
-        time: Option<Duration>,
-    ) -> Result<Stream<T>, CallError>
+    fn stream_method<A, T>(&self, method: MethodName, argument: &A) -> Result<Stream<T>, CallError>
     where
         A: Encode + ?Sized,
         T: DecodeOwned,
     {
-        self.carry(method.repeatable, time, |client, time| {
+        self.carry(method.repeatable, |client, time| {
             client.stream(method.name, argument, time)
         })
     }
@@ -66,10 +55,9 @@ impl Caller for Client {
     fn carry<R>(
         &self,
         _: bool,
-        time: Option<Duration>,
         call: impl Fn(&Client, Option<Duration>) -> Result<R, CallError>,
     ) -> Result<R, CallError> {
-        call(self, time.or(self.default_time()))
+        call(self, self.default_time())
     }
 }
 
@@ -77,10 +65,9 @@ impl Caller for Reconnecting {
     fn carry<R>(
         &self,
         repeatable: bool,
-        time: Option<Duration>,
         call: impl Fn(&Client, Option<Duration>) -> Result<R, CallError>,
     ) -> Result<R, CallError> {
-        self.with_client(repeatable, time.or(self.default_time()), call)
+        self.with_client(repeatable, call)
     }
 }
 
@@ -91,10 +78,9 @@ macro_rules! shared_caller {
             fn carry<R>(
                 &self,
                 repeatable: bool,
-                time: Option<Duration>,
                 call: impl Fn(&Client, Option<Duration>) -> Result<R, CallError>,
             ) -> Result<R, CallError> {
-                (**self).carry(repeatable, time, call)
+                (**self).carry(repeatable, call)
             }
         }
     )* };

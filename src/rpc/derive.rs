@@ -157,7 +157,7 @@ macro_rules! rpc_service {
                     name: $name,
                     repeatable: $crate::rpc_service!(@traits $($flag)*).repeatable,
                 };
-                self.0.stream_method(method, &($($arg,)*), None)
+                self.0.stream_method(method, &($($arg,)*))
             }
         } else {
             $(#[$attr])*
@@ -169,7 +169,7 @@ macro_rules! rpc_service {
                     name: $name,
                     repeatable: $crate::rpc_service!(@traits $($flag)*).repeatable,
                 };
-                self.0.call_method(method, &($($arg,)*), None)
+                self.0.call_method(method, &($($arg,)*))
             }
         });
     };

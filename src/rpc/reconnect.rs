@@ -84,10 +84,6 @@ impl Reconnecting {
         }
     }
 
-    pub(super) fn default_time(&self) -> Option<Duration> {
-        self.config.client.time
-    }
-
     /// A connection that is thought to work; dials if there is none. Blocks as long as the dialer
     /// and the greeting may take.
     pub fn client(&self) -> Result<Client, CallError> {
@@ -134,14 +130,14 @@ impl Reconnecting {
         Client::over_by(conn, self.config.client.clone(), deadline)
     }
 
-    /// Runs `call` with a client, and again with another where that is safe, within `time`.
+    /// Runs `call` with a client, and again with another where that is safe, within the configured
+    /// time.
     pub(super) fn with_client<R>(
         &self,
         repeatable: bool,
-        time: Option<Duration>,
         call: impl Fn(&Client, Option<Duration>) -> Result<R, CallError>,
     ) -> Result<R, CallError> {
-        let deadline = Deadline::after_option(time);
+        let deadline = Deadline::after_option(self.config.client.time);
         let mut tried = 0;
         loop {
             let result = self

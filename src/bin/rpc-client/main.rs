@@ -128,14 +128,13 @@ fn make(server: &Reconnecting, request: &Request) -> Result<(), End> {
     let calculator = CalculatorClient(server);
     match request {
         Request::List => {
-            let methods: Vec<MethodInfo> =
-                server.call_method(about("Server.Methods"), &(), None)?;
+            let methods: Vec<MethodInfo> = server.call_method(about("Server.Methods"), &())?;
             for method in methods {
                 out.line(request::listed(&method))?;
             }
         }
         Request::Stats => {
-            let counts: Vec<MethodCount> = server.call_method(about("Server.Stats"), &(), None)?;
+            let counts: Vec<MethodCount> = server.call_method(about("Server.Stats"), &())?;
             for count in counts {
                 out.line(request::counted(&count))?;
             }

@@ -89,7 +89,6 @@ impl Caller for Timed<'_> {
     fn carry<R>(
         &self,
         _: bool,
-        _: Option<Duration>,
         call: impl Fn(&rpc::Client, Option<Duration>) -> Result<R, CallError>,
     ) -> Result<R, CallError> {
         call(self.client, self.time)
