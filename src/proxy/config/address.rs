@@ -73,7 +73,7 @@ pub enum BackendAddress {
 impl Listen {
     /// Reads the values of a `listen` line.
     pub(super) fn read(values: &[String]) -> Result<Listen, String> {
-        let (address, options) = first_of(values, "ADDRESS")?;
+        let (address, options) = first_of(values)?;
         let mut listen = Listen {
             address: address.parse()?,
             proxy_protocol: false,
@@ -91,7 +91,7 @@ impl Listen {
 impl Backend {
     /// Reads the values of a `backend` line.
     pub(super) fn read(values: &[String]) -> Result<Backend, String> {
-        let (address, options) = first_of(values, "ADDRESS")?;
+        let (address, options) = first_of(values)?;
         let mut backend = Backend {
             address: backend_address(address)?,
             weight: 1,
@@ -122,10 +122,11 @@ impl Backend {
     }
 }
 
-fn first_of<'a>(values: &'a [String], what: &str) -> Result<(&'a str, &'a [String]), String> {
+/// The address that a line begins with, and the options behind it.
+fn first_of(values: &[String]) -> Result<(&str, &[String]), String> {
     match values.split_first() {
         Some((first, rest)) => Ok((first, rest)),
-        None => Err(format!("needs a value, {what}")),
+        None => Err("needs a value, ADDRESS".into()),
     }
 }
 
