@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::cluster::Cluster;
 use super::words::{append, appended, entries, founding, stopped};
 use crate::raft::{
-    Body, Change, Command, Config, Entry, Event, Flaw, Input, Membership, NodeId, Payload, Refusal,
+    Body, Change, Config, Entry, Event, Flaw, Input, Membership, NodeId, Payload, Refusal,
     RoleName, Term,
 };
 
@@ -471,73 +471,6 @@ fn who_leaves_hears_of_it_and_is_fed_no_more() {
     assert_eq!(cluster.commit(3), cluster.commit(1));
     cluster.propose(1, "x");
     assert!(cluster.messages.iter().all(|message| message.to == 2));
-}
-
-#[test]
-fn a_transfer_takes_no_commands_until_the_target_leads() {
-    let mut cluster = Cluster::of(3);
-    cluster.elect(1);
-    cluster.step(1, Input::Transfer { id: 1, to: 2 });
-    let sent: Vec<_> = cluster.messages.drain(..).collect();
-    for refused in [
-        Input::Propose {
-            id: 7,
-            command: Command::from("x"),
-        },
-        Input::Transfer { id: 7, to: 3 },
-        Input::Change {
-            id: 7,
-            change: add(4),
-        },
-    ] {
-        cluster.step(1, refused.clone());
-        assert_eq!(
-            cluster.refused.pop(),
-            Some((7, Refusal::Transferring(2))),
-            "{refused:?}"
-        );
-    }
-    sent.into_iter()
-        .for_each(|message| cluster.deliver(message));
-    cluster.settle();
-    assert_eq!(cluster.leaders(), [2]);
-}
-
-#[test]
-fn a_transfer_catches_its_target_up_first() {
-    let mut cluster = Cluster::of(3);
-    cluster.elect(1);
-    cluster.isolated.insert(3);
-    cluster.propose(1, "x");
-    cluster.settle();
-    cluster.step(1, Input::Transfer { id: 1, to: 3 });
-    cluster.isolated.clear();
-    assert!(
-        cluster
-            .messages
-            .iter()
-            .all(|message| message.body != Body::TimeoutNow)
-    );
-    cluster.pass(Duration::from_millis(200));
-    assert_eq!(
-        (cluster.leaders(), cluster.commands(3)),
-        (vec![3], vec!["x".to_string()])
-    );
-}
-
-#[test]
-fn a_transfer_is_given_up_after_an_election_timeout_and_commands_are_taken_again() {
-    let mut cluster = Cluster::of(3);
-    cluster.elect(1);
-    cluster.isolated.insert(3);
-    cluster.step(1, Input::Transfer { id: 1, to: 3 });
-    cluster.pass(Duration::from_millis(299));
-    assert_eq!(cluster.node(1).refusal(), Some(Refusal::Transferring(3)));
-    cluster.pass(Duration::from_millis(1));
-    assert_eq!(cluster.node(1).refusal(), None);
-    cluster.propose(1, "again");
-    cluster.pass(LONG);
-    assert_eq!(cluster.commands(2), ["again"]);
 }
 
 #[test]
