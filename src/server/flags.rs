@@ -208,11 +208,19 @@ pub fn scheduling(args: &Args) -> Result<Scheduling, UsageError> {
     }
 }
 
-/// Starts the page at the address of `--metrics`, if there is one.
+/// Starts the page at the address of `--metrics`, if there is one. Where nobody can read the log, the
+/// page says how much of it is lost.
 pub fn metrics_page(
     address: Option<&str>,
     registry: &Registry,
+    log: &Log,
 ) -> Result<Option<MetricsPage>, Failure> {
+    let (name, help) = (
+        "groundwire_log_lines_lost_total",
+        "Log lines that could not be written.",
+    );
+    let log = log.clone();
+    registry.counter_fn(name, help, &[], move || log.lost());
     match address {
         None => Ok(None),
         Some(address) => MetricsPage::start(address, registry.clone())

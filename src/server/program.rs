@@ -85,7 +85,7 @@ pub fn serve_connections_with<H: Handler + 'static>(
     let what = format!("serving {} {}", listener.network(), listener.local_addr());
     let life = Life::new(args, &config.name, &config.log);
     make_room(&config);
-    let (stopper, registry) = (Stopper::new(), Registry::new());
+    let (stopper, registry, log) = (Stopper::new(), Registry::new(), config.log.clone());
     let handler = handler(&stopper, &registry);
     let drain = config.drain;
     let server = Server::new(config, handler).stopped_by(stopper.clone());
@@ -96,7 +96,7 @@ pub fn serve_connections_with<H: Handler + 'static>(
     server.register(&registry);
 
     let out = Out::lines();
-    let page = flags::metrics_page(args.value("metrics"), &registry)?;
+    let page = flags::metrics_page(args.value("metrics"), &registry, &log)?;
     let address = listener.local_addr();
     flags::announce(
         &out,
@@ -234,11 +234,11 @@ pub fn serve_datagrams<H: DatagramHandler + 'static>(
     stopper
         .exit_when_overdue(OVERDUE)
         .what("starting a thread")?;
-    let registry = Registry::new();
+    let (registry, log) = (Registry::new(), config.log.clone());
     stats.register(&registry);
 
     let out = Out::lines();
-    let page = flags::metrics_page(args.value("metrics"), &registry)?;
+    let page = flags::metrics_page(args.value("metrics"), &registry, &log)?;
     if let Some(socket) = sockets.first() {
         let local = socket.local_addr().what("reading the local address")?;
         flags::announce(
@@ -320,7 +320,7 @@ pub fn serve<T: Display + Send + 'static>(
         .exit_when_overdue(drain.saturating_add(LONG_OVERDUE))
         .what("starting a thread")?;
     let out = Out::lines();
-    let page = flags::metrics_page(metrics, registry)?;
+    let page = flags::metrics_page(metrics, registry, log)?;
     for (network, address) in bound {
         flags::announce(
             &out,

@@ -13,7 +13,7 @@
 //! enabled line is put together in a buffer of the thread's own and handed to the kernel in one
 //! write. For standard error that is a duplicate of the descriptor, used without std's lock: the
 //! kernel keeps single writes apart on files opened for appending, and on pipes up to 4 KiB
-//! (`pipe(7)`). A sink that fails never fails the caller; the line is lost.
+//! (`pipe(7)`). A sink that fails never fails the caller; the lost lines are counted.
 
 use std::cell::RefCell;
 use std::fmt::{self, Display, Write as _};
@@ -21,6 +21,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -125,6 +126,7 @@ struct Inner {
     level: Level,
     format: Format,
     sink: Sink,
+    lost: AtomicU64,
 }
 
 enum Sink {
@@ -159,8 +161,16 @@ impl Log {
                 level,
                 format,
                 sink,
+                lost: AtomicU64::new(0),
             })),
         }
+    }
+
+    /// How many lines the sink did not take.
+    pub fn lost(&self) -> u64 {
+        self.inner
+            .as_ref()
+            .map_or(0, |inner| inner.lost.load(Ordering::Relaxed))
     }
 
     /// Writes a line, if the level is enabled. Never fails and never panics.
@@ -241,7 +251,9 @@ impl Inner {
         // Only a value's own Display can fail; the line then ends where it did.
         let _ = shown;
         line.push('\n');
-        let _ = self.send(line.as_bytes()); // a log that fails must not fail the caller
+        if self.send(line.as_bytes()).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
         if line.capacity() > KEPT_BUFFER {
             *line = String::new();
         }
@@ -520,11 +532,13 @@ mod tests {
     }
 
     #[test]
-    fn a_failing_sink_does_not_fail_the_caller() {
+    fn a_failing_sink_loses_lines_and_counts_them() {
         let (tell, told) = mpsc::channel();
         drop(told);
         let log = Log::to_writer(Level::Info, Format::Text, Box::new(Sent(tell)));
         log.info("test", "nobody hears", &[]);
+        log.debug("test", "not written, so not lost", &[]);
+        assert_eq!(log.lost(), 1);
     }
 
     #[test]

@@ -460,6 +460,27 @@ fn the_metrics_page_counts_what_was_done() {
 }
 
 #[test]
+fn log_lines_that_a_full_disk_does_not_take_are_counted() {
+    let args = ["--metrics", "127.0.0.1:0", "--max-connections", "1"];
+    let running = Running::start_after(
+        "exec 2>/dev/full",
+        "tcp-echo-server",
+        &[&args[..], &["127.0.0.1:0"]].concat(),
+    );
+    let server = Server::announced_by(running);
+    let second = server.line().unwrap();
+    let url = second
+        .strip_prefix("metrics on ")
+        .unwrap_or_else(|| panic!("{second}"));
+    let lost = || sample(&scrape(url), "groundwire_log_lines_lost_total").to_string();
+    assert_eq!(lost(), "0");
+    let mut held = connect(&server.address);
+    assert_eq!(ask(&mut held, "first"), "first");
+    assert!(is_turned_away(connect(&server.address)));
+    eventually("the warning is lost", || lost() == "1");
+}
+
+#[test]
 fn a_metrics_address_that_is_taken_ends_the_start() {
     let other = Server::tcp(&[]);
     let run = program("tcp-echo-server")
