@@ -17,7 +17,7 @@
 //! | 12 TXT past RDATA, empty | tests/dns/hostile.rs | each_broken_rule_is_found_where_it_is_broken |
 //! | 13 OPT twice, misplaced, named | src/dns/message/tests.rs | opt_stands_once_in_the_additional_section_and_at_the_root |
 //! | 14 OPT option past RDATA | src/dns/message/tests.rs | opt_stands_once_in_the_additional_section_and_at_the_root |
-//! | 15 OPT payload below 512 | src/dns/message/tests.rs | a_payload_size_below_512_counts_as_512 |
+//! | 15 OPT payload below 512 | src/dns/answer/packets.rs | a_payload_size_below_512_counts_as_512 |
 //! | 16 EDNS version 1, BADVERS | tests/dns/codec.rs | another_version_of_edns_is_read_and_badvers_stands_in_both_parts |
 //! | 17 unknown option | tests/dns/codec.rs | unknown_options_are_kept_in_order |
 //! | 18 TTL with its top bit | src/dns/message/tests.rs | a_ttl_with_its_top_bit_set_means_zero |

@@ -428,6 +428,21 @@ fn a_signed_query_is_told_that_its_key_is_not_known() {
 }
 
 #[test]
+fn a_payload_size_below_512_counts_as_512() {
+    let some: String = (0..20).map(|n| format!("some A 192.0.2.{n}\n")).collect();
+    let zones = zones(&[("z.test.", &some)]);
+    for said in [0, 100, 511, 512] {
+        let mut query = plain("some.z.test.", RecordType::A);
+        query.edns = Some(Edns {
+            udp_size: said,
+            ..Edns::default()
+        });
+        let whole = ask(&zones, &query.encode().unwrap());
+        assert_eq!(whole.answers.len(), 20, "{said}");
+    }
+}
+
+#[test]
 fn what_is_too_long_for_udp_is_cut_by_whole_sets_with_tc_and_whole_over_tcp() {
     let many: String = (0..60).map(|n| format!("big A 192.0.2.{n}\n")).collect();
     let zones = zones(&[("z.test.", &many)]);
