@@ -1,8 +1,9 @@
 //! Fields of the packet as a whole: `frame.*`. Pure.
 
-use super::super::decode::{Decoded, Layer, quotation};
+use super::super::decode::{Decoded, Layer, Why, quotation};
 use super::{Field, Get, Kind, Out, Value, number};
 use crate::capture::LinkType;
+use crate::dns::Message;
 
 const fn row(name: &'static str, kind: Kind, get: fn(&Decoded<'_>, Out<'_>)) -> Field {
     Field::new(name, kind, Get::Packet(get))
@@ -34,11 +35,25 @@ pub(super) const FIELDS: &[Field] = &[
     }),
     row("frame.protocols", Kind::Text, protocols),
     row("_ws.malformed", Kind::Protocol, |decoded, out| {
-        if let Some(Layer::Malformed(_)) = decoded.layers.last() {
+        if is_malformed(decoded) {
             out(Value::Protocol("_ws.malformed", &[]));
         }
     }),
 ];
+
+/// Whether the packet was made wrong; one that the snap length has cut was not. A message of DNS is
+/// decoded for that.
+fn is_malformed(decoded: &Decoded<'_>) -> bool {
+    let is_whole = decoded.packet.bytes.len() >= decoded.packet.length as usize;
+    let mut layers = decoded.layers.as_slice().iter();
+    layers.any(|layer| match layer {
+        Layer::Malformed(malformed) => malformed.why != Why::Cut,
+        Layer::Dns(octets) | Layer::Mdns(octets) | Layer::Llmnr(octets) => {
+            is_whole && Message::decode(octets).is_err()
+        }
+        _ => false,
+    })
+}
 
 fn epoch(decoded: &Decoded<'_>, out: Out<'_>) {
     out(Value::Interval(
@@ -101,8 +116,7 @@ fn protocol(layer: &Layer<'_>) -> Option<&'static str> {
         Layer::Http(_) => "http",
         Layer::Rpc(_) => "rpc",
         Layer::Frame(_) => "frames",
-        Layer::Data([]) => return None,
+        Layer::Data([]) | Layer::Malformed(_) => return None,
         Layer::Data(_) => "data",
-        Layer::Malformed(_) => "_ws.malformed",
     })
 }

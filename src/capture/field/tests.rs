@@ -101,6 +101,30 @@ fn a_header_of_udp_that_is_cut_has_ports_and_nothing_made_up() {
     }
 }
 
+/// As in tshark, which says `_ws.short` of the others.
+#[test]
+fn malformed_is_what_was_made_so_and_not_what_the_snap_length_has_cut() {
+    // IP with one byte of UDP, of which there is no more, or there is; DNS that ends within its
+    // question, or goes on.
+    let short = "4500001500004000401100000a0000010a00000235";
+    let snapped = "4500001c00004000401100000a0000010a00000235";
+    let dns = "4500002900004000401100000a0000010a000002\
+               123400350015000000070100000100000000000001";
+    for (datagram, length, protocols, is_malformed) in [
+        (short, 21, "raw:ip", true),
+        (snapped, 28, "raw:ip", false),
+        (dns, 41, "raw:ip:udp:dns", true),
+        (dns, 42, "raw:ip:udp:dns", false),
+    ] {
+        let datagram = bytes(datagram);
+        let whole = Packet::whole(Duration::ZERO, LinkType::RAW, &datagram);
+        let mut decoder = Decoder::new(Default::default());
+        let decoded = decoder.decode(&Packet { length, ..whole });
+        assert_eq!(of("frame.protocols", &decoded).as_deref(), Some(protocols));
+        assert_eq!(of("_ws.malformed", &decoded).is_some(), is_malformed);
+    }
+}
+
 #[test]
 fn each_query_of_icmp_has_an_identifier_and_a_sequence_number() {
     for kind in 0..=u8::MAX {
