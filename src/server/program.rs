@@ -9,8 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use super::{
-    Config, DatagramConfig, DatagramHandler, DatagramServer, DatagramStats, Handler, Server,
-    Signals, Stopper, Totals, caught, flags,
+    Config, DatagramConfig, DatagramHandler, DatagramServer, DatagramStats, Handler, MetricsPage,
+    Server, Signals, Stopper, Totals, caught, flags,
 };
 use crate::cli::{Args, Failure, Out, What};
 use crate::net::{self, Addr, DatagramSocket, Deadline, Listener, Network};
@@ -97,21 +97,8 @@ pub fn serve_connections_with<H: Handler + 'static>(
 
     let out = Out::lines();
     let page = flags::metrics_page(args.value("metrics"), &registry, &log)?;
-    let address = listener.local_addr();
-    flags::announce(
-        &out,
-        format_args!("listening on {} {}", listener.network(), shown(address)),
-    )?;
-    life.tell(
-        "listening",
-        &[("network", &listener.network()), ("address", address)],
-    );
-    if let Some(page) = &page {
-        flags::announce(
-            &out,
-            format_args!("metrics on http://{}/metrics", page.local_addr()),
-        )?;
-    }
+    life.listens(&out, listener.network(), listener.local_addr())?;
+    announce_page(&out, page.as_ref())?;
     let totals = server.run(listener).what(what)?;
     let Totals {
         served,
@@ -174,6 +161,16 @@ impl Life {
 
     fn tell(&self, message: &str, fields: Fields<'_>) {
         self.log.info(&self.name, message, fields);
+    }
+
+    /// Tells where the server listens, on standard output, too.
+    fn listens(&self, out: &Out, network: Network, address: &Addr) -> Result<(), Failure> {
+        flags::announce(
+            out,
+            format_args!("listening on {network} {}", shown(address)),
+        )?;
+        self.tell("listening", &[("network", &network), ("address", address)]);
+        Ok(())
     }
 
     /// Lets the signals stop the server, and remembers the first one.
@@ -241,21 +238,9 @@ pub fn serve_datagrams<H: DatagramHandler + 'static>(
     let page = flags::metrics_page(args.value("metrics"), &registry, &log)?;
     if let Some(socket) = sockets.first() {
         let local = socket.local_addr().what("reading the local address")?;
-        flags::announce(
-            &out,
-            format_args!("listening on {} {}", socket.network(), shown(&local)),
-        )?;
-        life.tell(
-            "listening",
-            &[("network", &socket.network()), ("address", &local)],
-        );
+        life.listens(&out, socket.network(), &local)?;
     }
-    if let Some(page) = &page {
-        flags::announce(
-            &out,
-            format_args!("metrics on http://{}/metrics", page.local_addr()),
-        )?;
-    }
+    announce_page(&out, page.as_ref())?;
     let (count, (tell, told)) = (sockets.len(), mpsc::channel());
     for socket in sockets {
         let server = DatagramServer::new(config.clone(), socket, handler());
@@ -322,18 +307,9 @@ pub fn serve<T: Display + Send + 'static>(
     let out = Out::lines();
     let page = flags::metrics_page(metrics, registry, log)?;
     for (network, address) in bound {
-        flags::announce(
-            &out,
-            format_args!("listening on {network} {}", shown(address)),
-        )?;
-        life.tell("listening", &[("network", network), ("address", address)]);
+        life.listens(&out, *network, address)?;
     }
-    if let Some(page) = &page {
-        flags::announce(
-            &out,
-            format_args!("metrics on http://{}/metrics", page.local_addr()),
-        )?;
-    }
+    announce_page(&out, page.as_ref())?;
     let totals = run(&stopper)?;
     life.tell("ended", &[("signal", &life.signal()), ("totals", &totals)]);
     announce_at_last(out, totals)
@@ -342,25 +318,23 @@ pub fn serve<T: Display + Send + 'static>(
 /// The same for a program with one socket, no metrics and nothing to read again: SIGHUP ends it, too.
 pub fn serve_until_signal<T: Display + Send + 'static>(
     args: &Args,
-    (name, log, drain): (&str, &Log, Duration),
+    frame: (&str, &Log, Duration),
     (network, address): (Network, &Addr),
     run: impl FnOnce(&Stopper) -> Result<T, Failure>,
 ) -> Result<(), Failure> {
-    let signals = Signals::block().what("blocking signals")?;
-    let (stopper, life) = (Stopper::new(), Life::new(args, name, log));
-    life.watch(signals, stopper.clone())?;
-    stopper
-        .exit_when_overdue(drain.saturating_add(LONG_OVERDUE))
-        .what("starting a thread")?;
-    let out = Out::lines();
+    let (bound, registry) = ([(network, address.clone())], Registry::new());
+    serve(args, frame, &bound, (&registry, None), None::<fn()>, run)
+}
+
+/// Tells where the page of the metrics is, if there is one.
+fn announce_page(out: &Out, page: Option<&MetricsPage>) -> Result<(), Failure> {
+    let Some(page) = page else {
+        return Ok(());
+    };
     flags::announce(
-        &out,
-        format_args!("listening on {network} {}", shown(address)),
-    )?;
-    life.tell("listening", &[("network", &network), ("address", address)]);
-    let totals = run(&stopper)?;
-    life.tell("ended", &[("signal", &life.signal()), ("totals", &totals)]);
-    announce_at_last(out, totals)
+        out,
+        format_args!("metrics on http://{}/metrics", page.local_addr()),
+    )
 }
 
 /// Prints the totals, but waits for their reader only so long. A server at its limit of threads has
