@@ -43,53 +43,11 @@ pub struct Turn<'a> {
 
 impl Turn<'_> {
     pub fn run(&mut self, desk: &mut Desk) -> Done {
-        let own = |status, failure| Done {
-            answer: Some((status, None)),
-            failure: Some(failure),
-            keep_alive: true,
-            ..Done::default()
-        };
         let ip = self.source.map(|address| address.ip());
-        if let Err(wait) = self.setup.admit(ip) {
-            return Done {
-                answer: Some((429, Some(wait))),
-                ..own(429, "too many requests of this client")
-            };
+        if let Some(done) = self.answered_here(ip) {
+            return done;
         }
         let head = &self.head;
-        if let (Some(most), Framing::Length(length)) = (self.setup.config.limits.body, head.framing)
-        {
-            if length > most {
-                return Done {
-                    keep_alive: false,
-                    ..own(413, "the request's body is too long")
-                };
-            }
-        }
-        // Whether what follows is HTTP depends on the answer; whoever does not wait for it is refused.
-        if head.upgrade && self.more_behind {
-            return Done {
-                keep_alive: false,
-                ..own(400, IMPATIENT)
-            };
-        }
-        match (head.method, heads::forwards_left(head)) {
-            ("CONNECT", _) => return self.connect(),
-            (_, Err(heads::NoNumber)) => {
-                return Done {
-                    keep_alive: false,
-                    ..own(400, "Max-Forwards is not one decimal number")
-                };
-            }
-            ("TRACE", _) => return own(405, "TRACE is not passed on"),
-            (_, Ok(Some(0))) => {
-                return Done {
-                    failure: None,
-                    ..own(200, "")
-                };
-            }
-            _ => {}
-        }
         let host = head.host.map_or("", |host| host.host);
         let pool = match self.setup.route(host, head.target_text()) {
             Ok(pool) => pool,
@@ -121,29 +79,57 @@ impl Turn<'_> {
         done
     }
 
+    /// The end of a request that goes to no backend, whatever its host and target.
+    fn answered_here(&self, ip: Option<IpAddr>) -> Option<Done> {
+        if let Err(wait) = self.setup.admit(ip) {
+            return Some(Done {
+                answer: Some((429, Some(wait))),
+                ..own(429, "too many requests of this client")
+            });
+        }
+        let head = &self.head;
+        if let (Some(most), Framing::Length(length)) = (self.setup.config.limits.body, head.framing)
+        {
+            if length > most {
+                return Some(refused(413, "the request's body is too long"));
+            }
+        }
+        // Whether what follows is HTTP depends on the answer; whoever does not wait for it is refused.
+        if head.upgrade && self.more_behind {
+            return Some(refused(400, IMPATIENT));
+        }
+        match (head.method, heads::forwards_left(head)) {
+            ("CONNECT", _) => Some(self.connect()),
+            (_, Err(heads::NoNumber)) => {
+                Some(refused(400, "Max-Forwards is not one decimal number"))
+            }
+            ("TRACE", _) => Some(own(405, "TRACE is not passed on")),
+            (_, Ok(Some(0))) => Some(Done {
+                failure: None,
+                ..own(200, "")
+            }),
+            _ => None,
+        }
+    }
+
     /// CONNECT to one of the targets that are allowed (RFC 9110 §9.3.6).
     fn connect(&self) -> Done {
-        let refuse = |status, failure| Done {
-            answer: Some((status, None)),
-            failure: Some(failure),
-            ..Done::default()
-        };
         let Target::Authority(target) = self.head.target else {
-            return refuse(400, "CONNECT without an authority");
+            return refused(400, "CONNECT without an authority");
         };
         let allowed = &self.setup.config.connect_allow;
         if allowed.is_empty() {
-            return refuse(501, "CONNECT is not allowed");
+            return refused(501, "CONNECT is not allowed");
         }
         let same = |host: &str| host.eq_ignore_ascii_case(target.text);
         if !allowed.iter().any(|host_port| same(&host_port.to_string())) {
-            return refuse(403, "CONNECT to this target is not allowed");
+            return refused(403, "CONNECT to this target is not allowed");
         }
         if self.more_behind {
-            return refuse(400, IMPATIENT);
+            return refused(400, IMPATIENT);
         }
         let Ok(backend) = Dialer::default().dial(Network::Tcp, target.text) else {
-            return refuse(502, "connect failed");
+            return refused(502, "connect failed");
         };
         let timeouts = &self.setup.config.timeouts;
         self.conn
@@ -166,6 +152,23 @@ impl Turn<'_> {
             received: through.up,
             ..Done::default()
         }
+    }
+}
+
+/// The answer to a request that is refused, and the end of its connection.
+fn refused(status: u16, why: &'static str) -> Done {
+    Done {
+        answer: Some((status, None)),
+        failure: Some(why),
+        ..Done::default()
+    }
+}
+
+/// The same, but the connection goes on.
+fn own(status: u16, why: &'static str) -> Done {
+    Done {
+        keep_alive: true,
+        ..refused(status, why)
     }
 }
 
