@@ -50,7 +50,6 @@ fn wide((address, port): (IpAddr, u16)) -> (u128, u16) {
     }
 }
 
-#[allow(clippy::cast_possible_truncation)] // that is what it is for
 fn halves(number: u128) -> [u64; 2] {
     [(number >> 64) as u64, number as u64]
 }
@@ -146,7 +145,6 @@ impl<T> Table<T> {
 
     fn bucket(&self, hash: u64) -> usize {
         // The number of buckets is a power of two.
-        #[allow(clippy::cast_possible_truncation)]
         let low = hash as usize;
         low & (self.buckets.len() - 1)
     }
@@ -167,7 +165,6 @@ impl<T> Table<T> {
         }
     }
 
-    #[allow(clippy::cast_possible_truncation)] // a place is below 2^31: `limit`
     fn index(&mut self, key: &Key, place: usize) {
         let hash = key.hash();
         let bucket = self.bucket(hash);
@@ -224,7 +221,6 @@ impl<T> Table<T> {
     }
 }
 
-#[allow(clippy::cast_possible_truncation)]
 fn place_in(slot: u64) -> Option<usize> {
     (slot as u32).checked_sub(1).map(|place| place as usize)
 }

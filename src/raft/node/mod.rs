@@ -389,7 +389,6 @@ impl Node {
     }
 
     #[cfg(not(test))]
-    #[allow(clippy::unused_self)]
     const fn planted(&self, _: Flaw) -> bool {
         false
     }
