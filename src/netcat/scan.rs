@@ -36,6 +36,7 @@ impl Target {
             on_link: host.contains('%').then(|| host.to_string()),
         })
     }
+
     /// The error with the host as the user has written it.
     fn as_given(&self, port: u16, error: net::Error) -> net::Error {
         match (&self.on_link, error) {
