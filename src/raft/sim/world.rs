@@ -46,6 +46,8 @@ pub struct Run {
     pub timeline: Timeline,
     /// A number that differs if anything did.
     pub digest: u64,
+    /// How many events there were.
+    pub steps: u64,
     /// How long it was in virtual time, recovery included.
     pub lasted: Duration,
     /// What clients did.
@@ -73,6 +75,7 @@ pub fn run(scenario: &Scenario, seed: u64, options: &Options) -> Run {
     }
     Run {
         digest: world.digest,
+        steps: world.steps,
         lasted: world.now,
         history: world.recording.operations().to_vec(),
         broken: broken.map(|broken| (world.now, broken)),
