@@ -34,6 +34,8 @@ check: ## Formatting, clippy and rustdoc, warnings as errors
 	$(CARGO) fmt --check --manifest-path tests/cli/Cargo.toml
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --all-targets --manifest-path tests/cli/Cargo.toml -- -D warnings
+	$(CARGO) clippy --locked --all-targets --manifest-path tests/peers/kv/Cargo.toml -- -D warnings
+	$(CARGO) clippy --locked --all-targets --manifest-path tests/peers/raft/Cargo.toml -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
 
 # Newer compilers take what the oldest one refuses, so only that one can tell. rustup fetches it once.
