@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   ServerExchange                          ClientExchange
-//!     next()      a request's head            send(request)
+//!     next_request()  a request's head        send(request)
 //!     read(), read_all(limit)   its body      receive(method, limit)   the whole response
 //!     respond(response), or begin() and write() and finish() in chunks
 //! ```
@@ -135,7 +135,7 @@ impl<S: Read + Write> ServerExchange<S> {
         self.reading.incoming.take(usize::MAX).to_vec()
     }
 
-    /// Sends a whole response, and with it all that [`write`](Self::write) holds.
+    /// Sends a whole response.
     pub fn respond(&mut self, response: &Response) -> io::Result<()> {
         let length = response.body.len() as u64;
         self.head(response, Some(length));

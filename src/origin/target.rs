@@ -3,7 +3,7 @@
 //! A path is decoded once, and only after it was cut at its slashes: an encoded slash (`%2F`) is a
 //! byte of a segment, never a cut (RFC 3986 §2.2). Then `.` and `..` are taken out (§5.2.4), and a
 //! path that climbs above its root is refused, not silently kept at it. What names a file must also
-//! be UTF-8 without a slash, a backslash or a NUL inside a segment.
+//! be UTF-8 without a slash, a backslash or a control character inside a segment.
 
 use std::fmt;
 

@@ -41,8 +41,8 @@
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// In front of a method stands what is special about it, in brackets: `slow` (a thread of its
-/// own; see [`Traits`](crate::rpc::Traits)), `repeatable` (a client may try it again), `stream`
+/// In front of a method stands what is special about it, in brackets: `slow` (it runs on a
+/// worker thread; see [`Traits`](crate::rpc::Traits)), `repeatable` (a client may try it again), `stream`
 /// (the result is a stream of items: the server's method gets a [`Sink`](crate::rpc::Sink), the
 /// client's gives a [`Stream`](crate::rpc::Stream)). The server's methods take
 /// [`&Call`](crate::rpc::Call) first, and return `Result<_, Failure>`. Any other word is refused:

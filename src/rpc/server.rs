@@ -120,8 +120,8 @@ impl RpcHandler {
         }
     }
 
-    /// Puts what is counted of each method into a registry: a histogram of its time and a
-    /// counter of its failures, labelled with its name.
+    /// Puts what is counted of each method into a registry: a histogram of its time and
+    /// counters of its failures and refusals, labelled with its name.
     pub fn register(&self, registry: &Registry) {
         for method in self.router.methods() {
             let labels = [("method", method.name.as_str())];
