@@ -1,4 +1,4 @@
-//! A backend: one address that answers requests, its idle connections, and what is counted of it.
+//! A backend: one address that answers requests, its idle connections, and its counts.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,18 +13,18 @@ use crate::net::{
 };
 use crate::telemetry::{Counter, Histogram};
 
-/// How long a kept connection may rest before it is looked at, for a request that may be repeated.
+/// How long a kept connection may be idle before it is checked, for a request that may be repeated.
 ///
-/// Bytes that a backend sends unasked would be taken for the next answer (RFC 9112 §9.2), so whoever
-/// takes a connection looks first; but no look is late enough: bytes may come right behind it.
-/// After a few milliseconds' rest the look gains little, and under load, when it would be a fifth of
-/// all system calls, connections rest no longer than that.
+/// Bytes that a backend sends unasked would be taken for the next answer (RFC 9112 §9.2), so a
+/// connection is checked when it is taken. No check is late enough: such bytes may arrive right
+/// after it. For a connection that was idle for only milliseconds, the check gains little. Under
+/// load it would be a fifth of all system calls, and connections are idle for no longer than that.
 const RESTED: Duration = Duration::from_millis(10);
 
-/// Where a backend is and how much it bears: a line of the configuration, with its name looked up.
+/// A backend's address and its limits: a line of the configuration, with its name looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
-    /// What logs and pages call it: `10.0.0.7:9000`, `unix:/run/app.sock`.
+    /// Its name in logs and on pages: `10.0.0.7:9000`, `unix:/run/app.sock`.
     pub name: String,
     /// `tcp` or `unix`.
     pub network: Network,
@@ -32,21 +32,22 @@ pub struct Member {
     pub destination: Destination,
     /// Its share of the requests.
     pub weight: u32,
-    /// Its most requests under way.
+    /// Its limit of requests in flight.
     pub max: Option<usize>,
-    /// Whether it is used only when no other one is.
+    /// Whether it is used only when no other backend is in service.
     pub backup: bool,
 }
 
 impl Member {
-    /// Whether requests to it go where those to the other one do, whatever it bears.
+    /// Whether both have the same network and address, whatever their weight and limits.
     pub(super) fn is_at_the_place_of(&self, other: &Member) -> bool {
         let place = |member: &Member| (member.network, member.destination.clone());
         self.name == other.name && place(self) == place(other)
     }
 
-    /// What Host says to it where nobody else has said it: the name that led to it if there is one,
-    /// else its address. A zone means something on this machine only, and a Unix socket has no host.
+    /// The Host field for requests that have none: the name that led to the backend if there is
+    /// one, else its address. A zone means something on this machine only, and a Unix socket has no
+    /// host.
     pub fn host(&self) -> String {
         match (&self.destination, self.name.split_once('/')) {
             (Destination::Ip(address), Some((name, _))) => format!("{name}:{}", address.port()),
@@ -58,42 +59,42 @@ impl Member {
     }
 }
 
-/// What is counted of a backend. Numbers only grow.
+/// What is counted of a backend. The numbers only grow.
 #[derive(Debug, Default)]
 pub struct Counts {
-    /// Requests sent to it, retries among them.
+    /// Requests sent to it, including retries.
     pub requests: Counter,
     /// Responses by the first digit of their status, 1xx to 5xx.
     pub classes: [Counter; 5],
-    /// Requests that it failed: no connection, no response, a broken or a late one.
+    /// Requests that failed because of it: no connection, no response, a broken or a late one.
     pub failures: Counter,
-    /// Requests that went on to another backend or were sent again after it failed them.
+    /// Requests that were sent again, here or to another backend, after they failed at this one.
     pub retries: Counter,
-    /// From the choice to the end of the response, in nanoseconds.
+    /// From the choice of this backend to the end of the response, in nanoseconds.
     pub latency: Arc<Histogram>,
 }
 
-/// A backend. Its health, which changes under way, is in its [`Pool`](super::Pool).
+/// A backend. Its health, which changes over time, is in its [`Pool`](super::Pool).
 pub struct Backend {
-    /// The configuration it was made of.
+    /// The configuration line that it was made from.
     pub member: Member,
     /// What was counted.
     pub counts: Arc<Counts>,
-    /// Requests under way. Grows under the pool's lock only, so that no maximum is exceeded.
+    /// Requests in flight. Grows under the pool's lock only, so that no maximum is exceeded.
     active: Arc<AtomicU32>,
     connect_timeout: Duration,
     kept: Kept,
-    /// Whether connections begin with a header of the PROXY protocol. Stands here because a request
-    /// of before a reload may get a backend of after it.
+    /// Whether connections begin with a header of the PROXY protocol. It is stored here because a
+    /// request that began before a reload may get a backend from after it.
     pub(super) proxy_protocol: Option<Version>,
-    /// [`Member::host`], for requests that name none.
+    /// [`Member::host`], for requests that have none.
     pub(super) host: String,
     pub(super) key: u64,
     pub(super) conns: ConnPool,
 }
 
 impl Backend {
-    /// A backend that nothing was sent to yet.
+    /// A backend that has not been used yet.
     pub fn new(member: Member, config: &PoolConfig) -> Self {
         let dialer = Dialer {
             timeout: Some(config.connect_timeout),
@@ -121,8 +122,8 @@ impl Backend {
         }
     }
 
-    /// The same backend by another configuration: with all that was counted of it, the requests that
-    /// are under way, and its connections, if they would be made and kept as they are.
+    /// The same backend with another configuration. It keeps its counts and its requests in flight;
+    /// and its connections, if they would be made and kept in the same way.
     pub(super) fn by(&self, member: Member, config: &PoolConfig) -> Self {
         let new = Self::new(member, config);
         let alike = new.connect_timeout == self.connect_timeout && new.kept == self.kept;
@@ -134,12 +135,12 @@ impl Backend {
         }
     }
 
-    /// Whether both are one backend, perhaps by two configurations.
+    /// Whether both are the same backend, perhaps in two configurations.
     pub(super) fn is(&self, other: &Backend) -> bool {
         Arc::ptr_eq(&self.counts, &other.counts)
     }
 
-    /// Requests under way.
+    /// Requests in flight.
     pub(super) fn active(&self) -> u32 {
         self.active.load(Ordering::Relaxed)
     }
@@ -157,8 +158,8 @@ impl Backend {
         &self.member.name
     }
 
-    /// A connection: a kept one, unless it has to be `fresh`, if there is one that seems alive, else
-    /// a new one.
+    /// A connection: a kept one that seems alive, if there is one and `fresh` does not forbid it;
+    /// else a new one.
     pub(super) fn connect(&self, fresh: bool, may_repeat: bool) -> Result<Pooled, Error> {
         if fresh {
             return self.conns.get_fresh();

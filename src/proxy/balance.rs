@@ -3,29 +3,31 @@
 //! | algorithm | chooses | for |
 //! |---|---|---|
 //! | `round-robin` | each in turn, as often as its weight says | requests that cost much the same |
-//! | `least-connections` | the one with the fewest requests under way, by weight | requests of very different length |
-//! | `random-of-two` | two at random, by weight, and of these the less busy one | many balancers that do not know of each other |
+//! | `least-connections` | the one with the fewest requests in flight, by weight | requests of very different length |
+//! | `random-of-two` | of two at random, by weight, the less busy one | many balancers that do not know of each other |
 //! | `client-hash` | the same one for the same client | backends that remember their clients |
 //!
-//! *Round robin* is smooth, as nginx's: weights 5, 1, 1 give `a a b a c a a`, not `a a a a a b c`.
-//! At each turn every backend gains its weight; the one that has most serves, and pays the sum of all
-//! weights. What is gained is paid, so the shares are exact over a round; and who has just paid has
-//! little, so the turns of one backend lie apart.
+//! *Round robin* is smooth, as in nginx: weights 5, 1, 1 give `a a b a c a a`, not `a a a a a b c`.
+//! At each turn every backend gains its weight. The one with the largest balance serves, and pays
+//! the sum of all weights. All that is gained is paid, so the shares are exact over a round. A
+//! backend that has just paid has little, so its turns lie apart.
 //!
-//! *Random of two* does what least connections does, nearly as well, without the herd: of ten balancers
-//! that each see the same idle backend, ten would send to it at once (Mitzenmacher, "The power of two
+//! *Random of two* does nearly as well as least connections, without the herd: if ten balancers see
+//! the same idle backend, all ten would send to it at once (Mitzenmacher, "The power of two
 //! choices", 2001).
 //!
-//! *Client hash* is rendezvous hashing with weights: for each client, every backend draws a waiting time
-//! from the hash of both, exponentially distributed, shorter for more weight; the shortest wins. A
-//! backend that leaves was first for its own clients only, so only these move; one that joins takes
-//! its share from all alike; a change of weight moves no more than it must. A ring of points has
-//! the same promise, but is state to be rebuilt with each change, and its shares are only as even
-//! as it has many points. The price here is a logarithm for each backend at each choice: some 20 ns.
+//! *Client hash* is rendezvous hashing with weights. For each client, every backend draws a waiting
+//! time from the hash of both; it is exponentially distributed, and shorter for more weight. The
+//! shortest wins. A backend that leaves was first for its own clients only, so only these move. One
+//! that joins takes its share from all alike. A change of weight moves no more clients than it
+//! must. A ring of points promises the same, but it is state that each change must rebuild, and its
+//! shares are only as even as its points are many. The price here is a logarithm for each backend
+//! at each choice: some 20 ns.
 //!
-//! A candidate of weight 0 is left out: it is ejected, drained, full, or has failed this request
-//! already. What a candidate is may change between two looks at it (other threads serve requests
-//! meanwhile); the choice is then a little worse, never out of range. Pure: random numbers are arguments.
+//! A candidate of weight 0 is left out: it is ejected, drained, full, or has already failed this
+//! request. A candidate may change between two reads of it, because other threads serve requests
+//! meanwhile. The choice is then a little worse, never out of range. Pure: random numbers are
+//! arguments.
 
 use std::fmt;
 use std::str::FromStr;
@@ -38,11 +40,11 @@ pub enum Algorithm {
     /// Each in turn, as often as its weight says, evenly spread.
     #[default]
     RoundRobin,
-    /// The one with the fewest requests under way for its weight; round robin among equals.
+    /// The one with the fewest requests in flight for its weight; round robin among equals.
     LeastConnections,
-    /// Two at random, by weight, and the less busy of these.
+    /// Of two at random, by weight, the less busy one.
     RandomOfTwo,
-    /// The same one for the same client, as long as it is there.
+    /// The same one for the same client, as long as it is available.
     ClientHash,
 }
 
@@ -103,12 +105,12 @@ impl FromStr for Algorithm {
     }
 }
 
-/// A backend, as far as the choice is concerned.
+/// A backend, as far as the choice needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// Its share of the requests; 0: not now.
+    /// Its share of the requests; 0: not available now.
     pub weight: u32,
-    /// Requests under way.
+    /// Requests in flight.
     pub active: u32,
     /// [`stable_hash`] of its name, for client hash.
     pub key: u64,
@@ -130,7 +132,7 @@ impl Candidate {
     }
 }
 
-/// The choice, and what it has to remember for the turns.
+/// The algorithm, and the state that round robin keeps.
 #[derive(Clone, Debug)]
 pub struct Balancer {
     algorithm: Algorithm,
@@ -139,7 +141,7 @@ pub struct Balancer {
 }
 
 impl Balancer {
-    /// One that has chosen nothing yet.
+    /// A balancer that has chosen nothing yet.
     pub fn new(algorithm: Algorithm) -> Self {
         Self {
             algorithm,
@@ -147,17 +149,17 @@ impl Balancer {
         }
     }
 
-    /// Begins anew with so many backends: to be called when the set has changed, because what is
-    /// remembered is remembered by index.
+    /// Starts anew with `count` backends. Call it when the set has changed, because the state is
+    /// kept by index.
     pub fn reset(&mut self, count: usize) {
         self.gained.clear();
         self.gained.resize(count, 0);
     }
 
-    /// The index of the backend to use, of `count`; `None` when each has weight 0. `candidate` is
-    /// called at most twice for each index below `count`. `client` is a [`stable_hash`] of the
-    /// client's address, `random` any random number; only client hash and random of two look at them.
-    /// Allocates only when `count` is another one than before.
+    /// The index of the backend to use, below `count`; `None` when every weight is 0. `candidate`
+    /// is called at most twice for each index. `client` is a [`stable_hash`] of the client's
+    /// address, `random` any random number; only client hash and random of two use them. Allocates
+    /// only when `count` differs from the last call's.
     pub fn choose(
         &mut self,
         count: usize,
@@ -176,7 +178,7 @@ impl Balancer {
         }
     }
 
-    /// Smooth weighted round robin among those that take part.
+    /// Smooth weighted round robin among the candidates that `takes_part` accepts.
     fn next_turn(
         &mut self,
         candidate: impl Fn(usize) -> Candidate,
@@ -215,14 +217,14 @@ impl Balancer {
             }
         }
         let (index, best) = best?;
-        // By turns, or the first would get every request while all are idle. Nobody takes part when
-        // all have become busier since.
+        // Round robin among the least busy; else the first would get every request while all are
+        // idle. There is no turn when all of them have become busier meanwhile.
         let turn = self.next_turn(candidate, |this| !best.is_less_busy(this));
         turn.or(Some(index))
     }
 }
 
-/// Those with a weight.
+/// The candidates with a weight.
 fn living(
     count: usize,
     candidate: impl Fn(usize) -> Candidate,
@@ -244,8 +246,9 @@ fn random_of_two(
     }
 }
 
-/// One of them at random, each as often as its weight says. A single pass, so that no weight is looked
-/// at twice: each newcomer takes the place with the probability of its share of those seen so far.
+/// One of the candidates at random, each as often as its weight says. In a single pass, so that no
+/// weight is read twice: each candidate replaces the one drawn so far with the probability of its
+/// share of the weights seen so far.
 fn draw(
     candidates: impl Iterator<Item = (usize, Candidate)>,
     mut random: u64,
@@ -281,8 +284,8 @@ fn shortest_wait(
 }
 
 /// A hash that is the same in every process and on every machine, so that balancers side by side
-/// send a client to the same backend (FNV-1a, and its bits spread). Who can choose the bytes can find
-/// two with one hash.
+/// send a client to the same backend (FNV-1a with its bits mixed). Anyone who can choose the bytes
+/// can find two inputs with the same hash.
 pub fn stable_hash(bytes: &[u8]) -> u64 {
     let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, octet| {
         (hash ^ u64::from(*octet)).wrapping_mul(0x0000_0100_0000_01b3)

@@ -1,4 +1,4 @@
-//! Active health checks: each backend of a pool is asked for a path of its own, again and again.
+//! Active health checks: each backend of a pool is asked for a path, again and again.
 //!
 //! ```text
 //!   round:  GET /health HTTP/1.1            2xx or 3xx, whole, in time ──> passed ─┐
@@ -8,17 +8,18 @@
 //!   then a pause, so that rounds begin every `health_interval`
 //! ```
 //!
-//! A pool has one thread for this. In a round it is helped by as many short-lived ones as there are
-//! other backends, up to [`AT_ONCE`] together: one that hangs then delays nobody else's check, and a
-//! name that stands for a thousand addresses does not make a thousand threads. A round that lasts
-//! longer than the interval is followed by the next one at once.
+//! One thread of the pool does this. In each round, one more thread helps for each other backend,
+//! up to [`AT_ONCE`] threads together. So a backend that hangs does not delay the checks of the
+//! others, and a name with a thousand addresses does not make a thousand threads. A round that
+//! lasts longer than the interval is followed by the next one at once.
 //!
-//! Every check makes a connection of its own. A kept one would say that the process still holds it,
-//! not that it still accepts. What passes a check is a whole response: a backend that breaks off in
-//! the middle of one is not well, whatever its status line said.
+//! Every check makes its own connection. A kept one would show only that the process still holds
+//! it, not that it still accepts connections. A check passes with a whole response: a backend that
+//! breaks off in the middle of one is not well, whatever its status line said.
 //!
-//! The same thread closes connections to backends that have been idle for too long, since a pool of
-//! connections at rest closes nothing by itself. So it runs for pools without active checks, too.
+//! The same thread closes connections to backends that have been idle for too long, because a pool
+//! of connections closes nothing while it is not used. So it runs for pools without active checks,
+//! too.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -36,18 +37,18 @@ use crate::net::{Conn, Deadline, Destination, Dialer, Error};
 use crate::server::Stopper;
 use crate::telemetry::Log;
 
-/// Checks of one pool under way at one time.
+/// Checks in progress at one time for one pool.
 pub const AT_ONCE: usize = 16;
-/// The most of a response's body that is read, in bytes: a page of health is shorter.
+/// How much of a response's body is read at most, in bytes: a health page is shorter.
 const LONGEST_BODY: usize = 64 * 1024;
-/// The shortest pause, where a configuration made in code says 0.
+/// The shortest pause, for a configuration made in code that says 0.
 const SHORTEST: Duration = Duration::from_millis(10);
-/// The stack of a helping thread, in bytes: its buffers are on the heap, but for one of 4 KiB.
+/// The stack of a helper thread, in bytes: its buffers are on the heap, except one of 4 KiB.
 const STACK: usize = 128 * 1024;
 
-/// Starts a pool's thread, which ends at the stop: after the checks that are under way by then,
-/// each of which takes `health_timeout` at most. Failed checks are logged at the debug level; what
-/// becomes of a backend is logged by the pool.
+/// Starts a pool's thread. It ends at the stop, after the checks in progress, each of which takes
+/// at most `health_timeout`. Failed checks are logged at the debug level; the pool logs what
+/// follows from them.
 pub fn start(pool: Arc<Pool>, log: Log, stopper: Stopper) -> io::Result<thread::JoinHandle<()>> {
     let thread = thread::Builder::new().name("health checks".into());
     thread.spawn(move || run(&pool, &log, &stopper))
@@ -75,7 +76,7 @@ fn run(pool: &Pool, log: &Log, stopper: &Stopper) {
     }
 }
 
-/// Something that is due at once, and then again and again.
+/// An action that is due at once, and then at intervals.
 struct Due {
     every: Duration,
     last: Option<Instant>,
@@ -91,7 +92,7 @@ impl Due {
         self.last.map_or(Duration::ZERO, left)
     }
 
-    /// Whether it is due; if so, the next time is counted from now.
+    /// Whether it is due; if so, the next interval starts now.
     fn is_now(&mut self) -> bool {
         let is_now = self.left().is_zero();
         if is_now {
@@ -101,7 +102,7 @@ impl Due {
     }
 }
 
-/// Checks all backends that the pool has now.
+/// Checks all present backends of the pool.
 fn round(pool: &Pool, path: &str, log: &Log, stopper: &Stopper) {
     let standings = pool.standings();
     let next = AtomicUsize::new(0);
@@ -117,7 +118,7 @@ fn round(pool: &Pool, path: &str, log: &Log, stopper: &Stopper) {
     thread::scope(|scope| {
         for _ in 1..standings.len().min(AT_ONCE) {
             let thread = thread::Builder::new().name("health check".into());
-            // Without a thread to be had this one does the work alone.
+            // If no thread can be started, this one does the work alone.
             let _ = thread.stack_size(STACK).spawn_scoped(scope, work);
         }
         work();
@@ -134,7 +135,7 @@ fn check(pool: &Pool, backend: &Backend, path: &str, log: &Log) {
         ];
         log.debug("load-balancer", "check failed", &fields);
     }
-    // What we lack ourselves says nothing about the backend.
+    // A shortage on this machine says nothing about the backend.
     if !matches!(&outcome, Err(Failed::Connect(error)) if error.is_shortage()) {
         let outcome = outcome.as_ref().map(drop);
         pool.checked(backend, outcome.map_err(|why| why as &dyn fmt::Display));
@@ -148,7 +149,7 @@ enum Failed {
     Connect(Error),
     /// No response, or a broken one.
     Exchange(ExchangeError),
-    /// One with this status.
+    /// A response with this status.
     Status(u16),
 }
 

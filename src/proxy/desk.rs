@@ -1,9 +1,9 @@
-//! The buffers that a request needs while it is under way, used again by the next one.
+//! The buffers of a request in flight. When the request has ended, the next one uses them.
 //!
-//! A client that is idle holds one small buffer for what it may send. The large ones (what a backend
-//! answers, what is to be written) belong to requests, of which far fewer are under way than there
-//! are clients, so they are kept in a heap of desks: the one put back last, still in the CPU's
-//! cache, is taken first.
+//! An idle client holds one small buffer for what it may send. The large ones (what a backend
+//! answers, what is to be written) belong to requests: far fewer requests are in flight than
+//! clients are connected. The free sets, called desks, form a stack: the one put back last is taken
+//! first, because it is still in the CPU's cache.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,24 +11,25 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::http::{ChunkReader, HeadParser, Limits, date};
 use crate::net::Incoming;
 
-/// How much of a body is read at once, in bytes: more saves few calls, less costs many.
+/// How much of a body is read at once, in bytes. A larger part saves few calls; a smaller one costs
+/// many.
 pub const PART: usize = 64 * 1024;
-/// How many desks are kept.
+/// How many free desks are kept.
 const KEPT: usize = 1024;
-/// A larger buffer for writing is not kept.
+/// A write buffer that has grown beyond this is not kept, in bytes.
 const LARGEST: usize = 2 * PART;
 
 /// The buffers of one request.
 pub struct Desk {
-    /// What the backend has sent. Small until a body is seen that is not, and large from then on.
+    /// What the backend has sent. Small until a body does not fit, then large for good.
     pub reply: Incoming,
-    /// Reads the heads of its responses.
+    /// Reads the heads of the backend's responses.
     pub parser: HeadParser,
-    /// Reads the chunks of its responses.
+    /// Reads the chunks of the backend's responses.
     pub chunks: ChunkReader,
-    /// What is to be written to either side.
+    /// What is to be written to the backend or to the client.
     pub out: Vec<u8>,
-    /// The time now as a Date field has it.
+    /// The present time in the form of a Date field.
     pub date: Date,
 }
 
@@ -44,7 +45,7 @@ impl Desk {
     }
 }
 
-/// A date that is written once a second.
+/// A date that is formatted once a second.
 #[derive(Default)]
 pub struct Date {
     second: u64,
@@ -52,7 +53,7 @@ pub struct Date {
 }
 
 impl Date {
-    /// Now.
+    /// The present time.
     pub fn now(&mut self) -> &str {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let second = now.map_or(0, |since| since.as_secs());
@@ -63,14 +64,14 @@ impl Date {
     }
 }
 
-/// The desks that nobody uses now.
+/// The desks that are free.
 pub struct Desks {
     limits: Limits,
     free: Mutex<Vec<Desk>>,
 }
 
 impl Desks {
-    /// None yet.
+    /// With no desk yet.
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
@@ -78,13 +79,13 @@ impl Desks {
         }
     }
 
-    /// One to work on.
+    /// Takes a desk: a free one, or a new one.
     pub fn take(&self) -> Desk {
         let free = self.lock().pop();
         free.unwrap_or_else(|| Desk::new(self.limits))
     }
 
-    /// Puts it back.
+    /// Puts a desk back.
     pub fn put(&self, mut desk: Desk) {
         desk.reply.take(usize::MAX);
         desk.out.clear();

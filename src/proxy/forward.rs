@@ -1,5 +1,5 @@
-//! One request: a backend for it, the request to it, its response back; and when that fails, another
-//! backend, where that may be.
+//! One request: a backend for it, the request to it, its response back. If that fails, another
+//! backend, if that is allowed.
 //!
 //! ```text
 //!   Pool::take ──> connect ──> send head and body ──> head of the response ──> pass it on
@@ -32,40 +32,40 @@ pub enum Body<'a> {
     Empty,
     /// All of it, in memory.
     Buffered(&'a [u8]),
-    /// It is still to come; the buffer begins with what has. Empty while an upload has it.
+    /// It is still to come; the buffer begins with what is here. `None` while an upload has it.
     Streamed(Option<Incoming>),
 }
 
-/// What a request needs to be passed on.
+/// What is needed to pass a request on.
 pub struct Job<'a> {
     /// The configuration.
     pub setup: &'a Setup,
-    /// Who answers.
+    /// The pool that answers.
     pub pool: &'a Arc<Pool>,
     /// The client.
     pub client: &'a Conn,
-    /// Where it connected to, for the PROXY protocol.
+    /// The address that the client connected to, for the PROXY protocol.
     pub local: Option<std::net::SocketAddr>,
-    /// Its address, as believed.
+    /// The client's address, as far as it is believed.
     pub source: Option<std::net::SocketAddr>,
     /// What backends are told about it.
     pub sender: Sender<'a>,
-    /// What keeps it with one backend.
+    /// The hash that keeps the client with one backend.
     pub hash: u64,
     /// The request.
     pub head: RequestHead<'a>,
     /// Its body.
     pub body: Body<'a>,
-    /// Where the client's connection is at a stop.
+    /// The state of the client's connection, which a stop changes.
     pub phase: &'a Phase,
-    /// Whether the client's end means that it has left.
+    /// Whether an end of the client's stream means that it has left.
     pub watched: bool,
 }
 
-/// What became of it, for the log and for what follows.
+/// The outcome, for the log and for what follows.
 #[derive(Default)]
 pub struct Done {
-    /// The status that the client was told; 0 if none.
+    /// The status that the client got; 0 if none.
     pub status: u16,
     /// Bytes of the response's body.
     pub sent: u64,
@@ -75,9 +75,9 @@ pub struct Done {
     pub keep_alive: bool,
     /// Whether the client's connection is to end by a reset.
     pub resets: bool,
-    /// An answer of our own that is still to be sent, with this Retry-After.
+    /// An answer of this program that is still to be sent, with this Retry-After.
     pub answer: Option<(u16, Option<Duration>)>,
-    /// Who answered, or was tried last.
+    /// The backend that answered, or that was tried last.
     pub backend: Option<Arc<Backend>>,
     /// How long a new connection took.
     pub connect: Option<Duration>,
@@ -91,7 +91,7 @@ pub struct Done {
     pub rule: Option<Rule>,
 }
 
-/// An attempt that failed before anything of a response was passed on.
+/// An attempt that failed before any part of a response was passed on.
 struct Failed {
     outcome: Outcome,
     status: u16,
@@ -125,7 +125,7 @@ pub fn forward(job: &mut Job<'_>, desk: &mut Desk) -> Done {
             Ok(lease) => lease,
             Err(none) => return no_backend(done, none, attempt),
         };
-        // Counted now, for there may have been nobody to send it to.
+        // Counted only here, because there may be no other backend.
         if let Some(failed) = &done.backend {
             failed.counts.retries.inc();
             done.retries += 1;
@@ -156,7 +156,7 @@ pub fn forward(job: &mut Job<'_>, desk: &mut Desk) -> Done {
             }
             tried.push(lease.backend.clone());
         } else {
-            fresh = true; // it was a kept connection's fault: no more of these
+            fresh = true; // a kept connection was at fault: use no other
         }
     }
     if done.answer == Some((499, None)) {
@@ -168,7 +168,7 @@ pub fn forward(job: &mut Job<'_>, desk: &mut Desk) -> Done {
 
 fn no_backend(mut done: Done, none: NoBackend, attempt: u32) -> Done {
     if attempt > 1 {
-        return done; // what the last attempt said tells more
+        return done; // the last attempt's failure tells more
     }
     let (wait, why) = match none {
         NoBackend::Out(until) => (
@@ -202,7 +202,7 @@ fn try_once(
     let begun = Instant::now();
     let effect = Effect::of(job.head.method);
     let repeatable = effect == Effect::Idempotent && !matches!(job.body, Body::Streamed(_));
-    done.connect = None; // that of the attempt before was another backend's
+    done.connect = None; // the last attempt's was for another backend
     let backend = lease.backend.connect(fresh, repeatable);
     let backend = backend.map_err(|error| match error.is_shortage() {
         true => Failed::new(Outcome::Shortage, 503, "no descriptor or memory to connect"),
@@ -222,7 +222,7 @@ fn try_once(
     lease.begun();
     // An answer before the body's end: what follows on the client's connection is that body.
     let is_early = upload.as_ref().is_some_and(|upload| !upload.gets_through());
-    // It counts from the body's end, if there is one.
+    // The time counts from the end of the body, if there is one.
     let ended = upload.as_ref().and_then(Upload::ended).unwrap_or(sent);
     done.first_byte = Some(came.saturating_duration_since(ended.max(sent)));
     let answered = Answered {
@@ -287,7 +287,7 @@ fn send(job: &Job<'_>, desk: &mut Desk, lease: &Lease, backend: &Pooled) -> Resu
     }
     while !parts.is_empty() {
         let mut conn: &Conn = backend;
-        // One part is the common case, and `send` is cheaper than `sendmsg`.
+        // A single part is the common case, and `send` is cheaper than `sendmsg`.
         let written = match &*parts {
             [one] => conn.write(one),
             several => conn.write_vectored(several),
@@ -332,7 +332,7 @@ fn start_upload(job: &mut Job<'_>, backend: &Conn) -> Result<Option<Upload>, Fai
     }
 }
 
-/// What it means that no response came.
+/// What follows from the lack of a response.
 fn no_reply(
     job: &mut Job<'_>,
     none: NoReply,
@@ -342,7 +342,7 @@ fn no_reply(
     done: &mut Done,
 ) -> Failed {
     if let Some(error) = end_upload(job, upload, done) {
-        // The upload ended the connection, so whose fault it was is known.
+        // The upload ended the connection, so it is known who is at fault.
         let (status, why) = told_of(error);
         let is_stale = error == UploadError::BackendGone && !backend.is_fresh() && !told;
         let outcome = match none {
@@ -354,7 +354,7 @@ fn no_reply(
     let outcome = match none {
         _ if told => Outcome::PartOfReply,
         NoReply::Closed if !backend.is_fresh() => Outcome::StaleConnection,
-        NoReply::TimedOut => Outcome::PartOfReply, // another one would take as long
+        NoReply::TimedOut => Outcome::PartOfReply, // another backend would take as long
         _ => Outcome::SentNoReply,
     };
     let rule = match none {
@@ -385,7 +385,7 @@ fn told_of(error: UploadError) -> (u16, &'static str) {
     }
 }
 
-/// Ends the upload and puts the client's buffer back; says why the body did not get through.
+/// Ends the upload and takes the client's buffer back; returns why the body did not get through.
 fn end_upload(job: &mut Job<'_>, upload: Option<Upload>, done: &mut Done) -> Option<UploadError> {
     let ended = upload?.finish();
     job.body = Body::Streamed(Some(ended.incoming));
@@ -403,7 +403,7 @@ struct Answered<'a> {
     begun: Instant,
 }
 
-/// Passes the response on, whose head is on the desk.
+/// Passes on the response whose head is on the desk.
 fn pass_on(job: &mut Job<'_>, desk: &mut Desk, answered: Answered<'_>, done: &mut Done) {
     let Answered {
         head,
@@ -427,7 +427,7 @@ fn pass_on(job: &mut Job<'_>, desk: &mut Desk, answered: Answered<'_>, done: &mu
     };
     let (sent, passed) = way(job, &backend, upload.as_ref()).body(desk, outgoing);
     if passed.is_ok() {
-        lease.succeeded(); // not before: a head alone would make up for the body that was cut last
+        lease.succeeded(); // not earlier: a head alone would make up for the last body that was cut
     }
     (done.status, done.sent, done.answer) = (head.status, sent, None);
     (done.failure, done.rule) = (None, None);
@@ -443,14 +443,14 @@ fn pass_on(job: &mut Job<'_>, desk: &mut Desk, answered: Answered<'_>, done: &mu
     done.keep_alive = outgoing.keep_alive && is_whole;
     if let Err(cut) = passed {
         was_cut(cut, body_error, lease, done);
-        // Where the connection's end is the body's, only a reset says that it is none.
+        // If the end of the stream ends the body, only a reset can show that this is not the end.
         done.resets = framing == Framing::UntilClose;
     } else if let Some(error) = body_error.filter(|error| error.blames_client()) {
-        // It was answered before its end, and all the same was not right.
+        // The response came before the end of the request's body, which failed all the same.
         (done.failure, done.rule) = (Some(told_of(error).1), error.rule());
     } else if head.keep_alive && is_whole && !is_early && desk.reply.is_empty() {
-        // Many a server sends a body where there can be none all the same, a moment later. It would
-        // be read as the response to whoever comes next.
+        // Many servers send a body where none is allowed, a moment after the head. It would be read
+        // as the response to the next request.
         let may_say_more = job.head.method == "HEAD" || matches!(head.status, 204 | 304);
         match may_say_more {
             true => backend.keep_doubtful(),
@@ -459,8 +459,8 @@ fn pass_on(job: &mut Job<'_>, desk: &mut Desk, answered: Answered<'_>, done: &mu
     }
 }
 
-/// Says why a response was cut, and blames the backend where it was to blame. An upload that the
-/// client fails ends the backend's connection, which only looks like the backend's fault.
+/// Records why a response was cut, and blames the backend if it is at fault. When the client fails
+/// the upload, the backend's connection is ended, which only looks like the backend's fault.
 fn was_cut(cut: Cut, body_error: Option<UploadError>, lease: &Lease, done: &mut Done) {
     let failed_upload = body_error.filter(|error| error.blames_client());
     done.rule = match cut {
@@ -479,12 +479,12 @@ fn was_cut(cut: Cut, body_error: Option<UploadError>, lease: &Lease, done: &mut 
     }
 }
 
-/// The address of a connection's own end, if it has one.
+/// The local address of a connection, if it has one.
 pub fn local_address(conn: &Conn) -> Option<std::net::SocketAddr> {
     conn.local_addr().ok().as_ref().and_then(Addr::ip)
 }
 
-/// Sends an answer of our own. Whether the client gets it is its own affair.
+/// Sends an answer of this program. It does not matter whether the client receives it.
 pub fn answer(
     client: &Conn,
     out: &mut Vec<u8>,
@@ -529,7 +529,7 @@ pub fn answer(
     }
 }
 
-/// An answer of our own.
+/// An answer of this program.
 pub struct Answer<'a> {
     /// The status.
     pub status: u16,
@@ -537,7 +537,7 @@ pub struct Answer<'a> {
     pub keep_alive: bool,
     /// Whether the request was HEAD.
     pub head_only: bool,
-    /// When to come again.
+    /// When the client may try again.
     pub retry_after: Option<Duration>,
     /// The methods that are allowed, with 405.
     pub allow: Option<&'a str>,

@@ -1,8 +1,8 @@
-//! A client's connection: one request after the other, each passed on or answered here.
+//! A client's connection: one request after another, each passed on or answered here.
 //!
 //! ```text
-//!   idle ──first byte──> head ──whole──> refused: an answer, and the end
-//!    ^     (idle time)    (header time)  passed on (forward.rs), or an answer of our own
+//!   idle ──first byte──> head ──complete─> refused: an answer, and the end
+//!    ^     (idle time)    (header time)  passed on (forward.rs), or answered here
 //!    +──────────────────────────────────────+  keep-alive
 //! ```
 
@@ -23,24 +23,25 @@ use crate::http::{Framing, HeadParser, Name, RequestHead, Rule, Version};
 use crate::net::{Conn, Deadline, Incoming, ip::canonical};
 use crate::server::{End, Handler, PerPeer, Refusal, Session};
 
-/// What an idle client's buffer keeps, in bytes.
+/// How much of an idle client's buffer is kept, in bytes.
 pub(super) const KEPT: usize = 4096;
-/// The methods that are told with 405. Others pass, too; TRACE does not (it shows fields that were
-/// added on the way to whoever asks).
+/// The methods that a 405 names. Others pass, too, except TRACE: it would show the sender the
+/// fields that were added on the way.
 const ALLOWED: &str = "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH";
 
 /// The handler of one listener.
 pub struct Clients {
     current: Arc<Current>,
-    /// Connections begin with a PROXY protocol header.
+    /// Whether connections begin with a PROXY protocol header.
     behind_proxy: bool,
-    /// Counts clients where the header says who they are; elsewhere the server does, at the door.
+    /// Counts connections by the client that the header names. Without that header the server
+    /// counts peers, when it accepts.
     per_client: Option<Arc<PerPeer>>,
     newcomers: Newcomers,
 }
 
 impl Clients {
-    /// The handler of a listener; `behind_proxy`: its trusted peers speak the PROXY protocol.
+    /// The handler of a listener. `behind_proxy`: its trusted peers speak the PROXY protocol.
     pub fn new(current: Arc<Current>, behind_proxy: bool) -> Self {
         let per_peer = current.first.limits.per_peer.filter(|_| behind_proxy);
         Self {
@@ -85,7 +86,7 @@ impl Handler for Clients {
                 After::GoesOn | After::Ends => return Ok(End::Ours),
                 After::Resets => {
                     conn.reset_on_close()?;
-                    return Ok(End::Peer); // nothing to take care of
+                    return Ok(End::Peer); // whatever is left needs no care
                 }
             }
             session.between_requests();
@@ -99,33 +100,34 @@ impl Handler for Clients {
             _ => b"503 Service Unavailable\r\nRetry-After: 1\r\n",
         };
         let rest = b"Content-Length: 0\r\nConnection: close\r\n\r\n";
-        // A new connection's buffer has room, so this does not block; if the peer has gone, it has.
+        // A new connection's buffer has room, so this does not block. It fails if the peer has
+        // gone, which is no loss.
         let _ = (&*conn).write_all(&[b"HTTP/1.1 ", status, rest].concat());
     }
 }
 
-/// The client's address as backends and logs know it: the IPv4 client of a listener on `[::]` is not
-/// called `::ffff:192.0.2.1`.
+/// The client's address for backends and logs: an IPv4 client of a listener on `[::]` is not shown
+/// as `::ffff:192.0.2.1`.
 fn plain(client: SocketAddr) -> SocketAddr {
     SocketAddr::new(canonical(client.ip()), client.port())
 }
 
-/// What becomes of the connection behind a request.
+/// What happens to the connection after a request.
 enum After {
     GoesOn,
     Ends,
-    /// What was sent of the response is to be seen as cut.
+    /// It is reset, so that the client sees that the response was cut.
     Resets,
 }
 
 enum Next {
-    /// A head is whole in the buffer.
+    /// A head is complete in the buffer.
     Whole,
-    /// The client has closed between two requests, or left in the middle of a head.
+    /// The client has closed: between two requests, or in the middle of a head.
     Ended,
-    /// It has sent nothing for too long.
+    /// The client has sent nothing for too long.
     Idle,
-    /// What it sent is refused.
+    /// What the client sent is refused.
     Refused(u16, &'static str),
 }
 
@@ -138,17 +140,17 @@ struct Client<'a> {
     parser: HeadParser,
     /// The head of a request whose body is read while it is passed on.
     head: Vec<u8>,
-    /// Who it is.
+    /// The client's address.
     source: Option<SocketAddr>,
-    /// Where it connected to, when that has been asked or told.
+    /// The address that the client connected to, once it has been looked up or told.
     local: Option<SocketAddr>,
     trusted: bool,
 }
 
 impl<'a> Client<'a> {
     fn new(current: &'a Current, conn: &'a Conn) -> Self {
-        // The number first: a setup that is newer than its number is fetched once more, an older one
-        // would be kept.
+        // The number first. If a reload comes between the two, the setup is fetched once more; in
+        // the other order, an old setup would be kept.
         let number = current.number();
         let setup = current.get();
         let mut client = Self {
@@ -167,7 +169,7 @@ impl<'a> Client<'a> {
         client
     }
 
-    /// Fetches the setup of now, if it is another one: before a head is read.
+    /// Fetches the present setup if it is another one. Called before a head is read.
     fn renew(&mut self) {
         if self.number == self.current.number() {
             return;
@@ -183,7 +185,7 @@ impl<'a> Client<'a> {
         self.source.is_some_and(trusts)
     }
 
-    /// Reads the PROXY protocol header that a trusted peer begins with. `false`: it did not.
+    /// Reads the PROXY protocol header that a trusted peer sends first. `false` if there is none.
     fn introduction(&mut self) -> io::Result<bool> {
         if !self.trusted {
             return Ok(false);
@@ -224,8 +226,8 @@ impl<'a> Client<'a> {
         Ok(count)
     }
 
-    /// Reads until a head is whole. The idle time runs to its first byte, the header time from there
-    /// to its last.
+    /// Reads until a head is complete. The idle time-out covers the wait for its first byte, the
+    /// header time-out the rest.
     fn next_head(&mut self, phase: &Phase) -> Next {
         if self.incoming.is_empty() {
             if let Some(end) = self.silence() {
@@ -233,7 +235,7 @@ impl<'a> Client<'a> {
             }
         }
         phase.work();
-        // Only now: while the client was silent the configuration may have been read again.
+        // Not earlier: while the client was silent, the configuration may have been reloaded.
         self.renew();
         self.parser.reset();
         let header = self.setup.config.timeouts.header;
@@ -250,12 +252,12 @@ impl<'a> Client<'a> {
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                     return Next::Refused(408, "the header section took too long");
                 }
-                Err(_) => return Next::Ended, // reset: nobody to tell
+                Err(_) => return Next::Ended, // reset: nobody to answer
             }
         }
     }
 
-    /// Waits for the first byte of a head; says how the connection ends where none comes.
+    /// Waits for the first byte of a head. If none comes, returns how the connection ends.
     fn silence(&mut self) -> Option<Next> {
         let idle = self.setup.config.timeouts.idle;
         self.conn.set_read_deadline(Deadline::after(idle));
@@ -286,7 +288,7 @@ impl<'a> Client<'a> {
         log(&setup, self.source, None, &done, begun, SystemTime::now());
     }
 
-    /// How the request whose head is whole lies in the buffer.
+    /// Where the parts of the request lie in the buffer, once its head is complete.
     fn shape(&self) -> Result<Shape, Rule> {
         let waiting = self.incoming.waiting();
         let head = self.parser.request(waiting)?;
@@ -303,8 +305,8 @@ impl<'a> Client<'a> {
         })
     }
 
-    /// Takes the head out of the buffer, in front of a body that is read into it while the head is
-    /// still needed; returns the buffer.
+    /// Takes the head out of the buffer, because it is still needed while a body is read into the
+    /// buffer. Returns the buffer.
     fn set_head_apart(&mut self, length: usize) -> Incoming {
         self.head.clear();
         self.head.extend_from_slice(self.incoming.take(length));
@@ -313,7 +315,8 @@ impl<'a> Client<'a> {
 
     /// Passes the request in the buffer on, or answers it.
     fn request(&mut self, phase: &Phase) -> After {
-        // At a stop the reading of some has been ended, which is no end of theirs.
+        // A stop shuts down reading on some connections. The end of the stream then does not mean
+        // that the client has left.
         let unheard = !phase.work();
         let (begun, time) = (Instant::now(), SystemTime::now());
         let shape = match self.shape() {
@@ -333,7 +336,7 @@ impl<'a> Client<'a> {
             None => self.incoming.waiting(),
         };
         let Ok(head) = self.parser.request(bytes) else {
-            return After::Ends; // it was read above, so it is right
+            return After::Ends; // it was parsed above, so it is valid
         };
         let more_behind = shape.body.map_or(0, |body| shape.behind - body);
         let mut turn = Turn {
@@ -358,8 +361,8 @@ impl<'a> Client<'a> {
         let mut done = turn.run(&mut desk);
         done.received += shape.body.unwrap_or_default() as u64;
         let left = turn.body;
-        // Behind an answer of our own, a body that was not read to its end: nobody knows where the
-        // next request begins.
+        // If this program answers before it has read the body, it cannot know where the next
+        // request begins.
         let read = done.answer.is_none() || shape.body.is_some();
         let keeps = done.keep_alive && head.keep_alive && !phase.is_stopping() && read;
         let to = To {
@@ -383,24 +386,24 @@ impl<'a> Client<'a> {
     }
 }
 
-/// How a request lies in the buffer, in bytes.
+/// Where the parts of a request lie in the buffer, in bytes.
 struct Shape {
-    /// Its head.
+    /// The length of its head.
     head: usize,
-    /// Its body, if all of it is here.
+    /// The length of its body, if all of it is here.
     body: Option<usize>,
-    /// What is here behind the head.
+    /// How many bytes are here after the head.
     behind: usize,
 }
 
-/// Whom an answer of our own goes to.
+/// The request, as far as an answer by this program needs it.
 struct To {
     version: Version,
     keeps: bool,
     head_only: bool,
 }
 
-/// Sends the answer of our own, if there is one.
+/// Sends this program's own answer, if there is one.
 fn settle(setup: &Setup, conn: &Conn, desk: &mut Desk, mut done: Done, to: To) -> Done {
     let To {
         version,

@@ -4,11 +4,11 @@
 //! |---|---|---|
 //! | Connection and what it names, Keep-Alive, Proxy-*, TE, Transfer-Encoding, Upgrade | gone, and written anew where needed | the same |
 //! | Content-Length | as the body was understood | the same |
-//! | Host | as it was understood: the target's, if it named one | |
+//! | Host | as it was understood: the target's, if it names one | |
 //! | Expect | passed on | |
 //! | Max-Forwards with OPTIONS | one less | |
-//! | X-Forwarded-For, -Proto, -Host, Forwarded | set, added to or kept, by who the peer is | |
-//! | Via | a line more | a line more |
+//! | X-Forwarded-For, -Proto, -Host, Forwarded | set, extended or kept, depending on the peer | |
+//! | Via | one more line | one more line |
 //! | Date | | added if missing (RFC 9110 §6.6.1) |
 //! | all others | as they came, in their order | the same |
 //!
@@ -22,18 +22,18 @@ use crate::http::{
     Field, Fields, Framing, Name, RequestHead, ResponseHead, Version, octets, write,
 };
 
-/// Who sent a request, as far as it is told to backends.
+/// The sender of a request, as backends are told.
 #[derive(Clone, Copy, Debug)]
 pub struct Sender<'a> {
     /// The client's address, if it has one.
     pub ip: Option<IpAddr>,
-    /// Whether what it says about others before it is believed.
+    /// Whether the fields in which the peer tells of earlier hops are believed.
     pub trusted: bool,
-    /// What is told.
+    /// What backends are told.
     pub forwarding: &'a Forwarding,
 }
 
-/// Appends the head of a request as it goes to a backend. `host` is for a request that names none.
+/// Appends the head of a request as it goes to a backend. `host` is used if the request has none.
 pub fn request(out: &mut Vec<u8>, head: &RequestHead<'_>, sender: &Sender<'_>, host: &str) {
     write::request_line(out, head.method, head.target_text());
     let host = head.host.map_or(host, |host| host.text);
@@ -52,7 +52,8 @@ pub fn request(out: &mut Vec<u8>, head: &RequestHead<'_>, sender: &Sender<'_>, h
     if head.upgrade {
         upgrade(out, head.fields);
     } else if takes_trailers(head.fields) {
-        // TE is for one connection only; we pass trailers on, so the client's wish is ours, too.
+        // TE holds for one connection. Trailers are passed on, so the client's wish holds here,
+        // too.
         write::field(out, "Connection", b"TE");
         write::field(out, "TE", b"trailers");
     }
@@ -60,8 +61,8 @@ pub fn request(out: &mut Vec<u8>, head: &RequestHead<'_>, sender: &Sender<'_>, h
     write::end(out);
 }
 
-/// How often a request may still be forwarded, where that counts: with OPTIONS and TRACE (RFC 9110
-/// §7.6.2). An error if Max-Forwards is there, and is not one decimal number.
+/// How often a request may still be forwarded, if that counts: with OPTIONS and TRACE (RFC 9110
+/// §7.6.2). An error if Max-Forwards is present but is not one decimal number.
 pub fn forwards_left(head: &RequestHead<'_>) -> Result<Option<u64>, NoNumber> {
     if !counts_forwards(head) {
         return Ok(None);
@@ -70,7 +71,7 @@ pub fn forwards_left(head: &RequestHead<'_>) -> Result<Option<u64>, NoNumber> {
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
         (Some(digits), None) if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => {
-            // A number that we cannot hold may become the largest that we can.
+            // A number too large for this type may become the largest possible.
             let number = digits.iter().fold(0_u64, |number, digit| {
                 let next = number.saturating_mul(10);
                 next.saturating_add(u64::from(digit - b'0'))
@@ -81,7 +82,7 @@ pub fn forwards_left(head: &RequestHead<'_>) -> Result<Option<u64>, NoNumber> {
     }
 }
 
-/// Max-Forwards is there, and is not one decimal number.
+/// Max-Forwards is present but is not one decimal number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoNumber;
 
@@ -94,15 +95,16 @@ fn counts_forwards(head: &RequestHead<'_>) -> bool {
 pub struct Outgoing {
     /// How its body ends on this side.
     pub framing: Framing,
-    /// Whether the connection to the client goes on.
+    /// Whether the client's connection stays open.
     pub keep_alive: bool,
-    /// What the client speaks.
+    /// The client's version.
     pub version: Version,
-    /// Whether the client's connection becomes another protocol's now.
+    /// Whether the client's connection switches to another protocol.
     pub upgrade: bool,
 }
 
-/// Appends the head of a response as it goes to the client. `date` is for one that has none.
+/// Appends the head of a response as it goes to the client. `date` is used if the response has
+/// none.
 pub fn response(
     out: &mut Vec<u8>,
     head: &ResponseHead<'_>,
@@ -112,7 +114,8 @@ pub fn response(
 ) {
     write::status_line(out, Version::Http11, head.status, head.reason);
     let named = Named::of(head.fields);
-    // RFC 9110 §8.6: none in 1xx and 204. With 304 and to HEAD it tells of a body that is not there.
+    // RFC 9110 §8.6: none in 1xx and 204. In a 304 and to HEAD it describes a body that is not
+    // sent.
     let has_length = !matches!(head.status, 100..=199 | 204);
     let is_told = has_length && head.framing == Framing::None;
     for field in head.fields.iter() {
@@ -142,7 +145,7 @@ pub fn response(
     write::end(out);
 }
 
-/// Appends what a trailer section may pass on (RFC 9110 §6.5.1), without the empty line.
+/// Appends the trailer fields that may be passed on (RFC 9110 §6.5.1), without the empty line.
 pub fn trailers(out: &mut Vec<u8>, fields: Fields<'_>) {
     for field in fields.iter() {
         if !field.known.is_forbidden_in_trailers() {
@@ -151,7 +154,7 @@ pub fn trailers(out: &mut Vec<u8>, fields: Fields<'_>) {
     }
 }
 
-/// Appends a Connection field where the version's default is another one.
+/// Appends a Connection field where the version's default differs.
 pub fn connection(out: &mut Vec<u8>, outgoing: Outgoing) {
     match (outgoing.keep_alive, outgoing.version) {
         (false, _) => write::field(out, "Connection", b"close"),
@@ -179,7 +182,7 @@ fn passes_to_backend(field: &Field<'_>, sender: &Sender<'_>, head: &RequestHead<
     let keeps = sender.trusted && sender.forwarding.forwarded_for != ForwardedFor::Set;
     match field.known {
         Name::Host => false,
-        // Of no body, the length is passed on as it came: 0 is said by methods that send something.
+        // Without a body, the length goes on as it came: methods that may have a body send 0.
         Name::ContentLength => head.framing == Framing::None,
         Name::XForwardedFor | Name::XForwardedProto | Name::XForwardedHost | Name::Forwarded => {
             keeps
@@ -190,7 +193,7 @@ fn passes_to_backend(field: &Field<'_>, sender: &Sender<'_>, head: &RequestHead<
     }
 }
 
-/// The fields that tell of the client (X-Forwarded-*: customary; Forwarded: RFC 7239).
+/// The fields that describe the client (X-Forwarded-*: customary; Forwarded: RFC 7239).
 fn forwarded(out: &mut Vec<u8>, head: &RequestHead<'_>, sender: &Sender<'_>, host: &str) {
     let mode = sender.forwarding.forwarded_for;
     let believed =
@@ -200,7 +203,7 @@ fn forwarded(out: &mut Vec<u8>, head: &RequestHead<'_>, sender: &Sender<'_>, hos
         .ip
         .filter(|_| !(kept && believed(Name::XForwardedFor)))
     {
-        // A line more is an element more (RFC 9110 §5.3).
+        // Another line is another element (RFC 9110 §5.3).
         out.extend_from_slice(b"X-Forwarded-For: ");
         let _ = write!(out, "{ip}"); // a Vec takes it
         write::end(out);
@@ -240,10 +243,10 @@ fn takes_trailers(fields: Fields<'_>) -> bool {
         .any(|element| element.eq_ignore_ascii_case(b"trailers"))
 }
 
-/// The fields that Connection names, which go no further than the connection.
+/// The fields that Connection names, which concern only this connection.
 struct Named<'a> {
     fields: Fields<'a>,
-    /// It names others than the three options that every message has.
+    /// Whether it names more than the three options that every message may have.
     any: bool,
 }
 
@@ -258,8 +261,8 @@ impl<'a> Named<'a> {
         Self { fields, any }
     }
 
-    /// Names that the message can't do without are not taken away, whoever names them; nor those
-    /// that tell who the client is, or a client could have a trusted peer's word taken out.
+    /// Whether Connection names this field. Fields that the message needs do not count, nor those
+    /// that tell who the client is: otherwise a client could have a trusted peer's word removed.
     fn names(&self, field: &Field<'_>) -> bool {
         self.any
             && !matches!(

@@ -1,8 +1,9 @@
 //! Whether a backend is fit to serve, from what was seen of it.
 //!
-//! Two witnesses and a judge. The *requests* themselves (passive checks): failures in a row eject a
-//! backend for a while. The *active checks*, if there are any, ask it on a path of their own: failed
-//! ones in a row take it down, passed ones bring it up. And a *person* may drain it.
+//! There are two witnesses and a judge. The *requests* themselves (passive checks): failures in a
+//! row eject a backend for a while. The *active checks*, if there are any, ask for a path of their
+//! own: failures in a row take the backend down, passes in a row bring it up. And an operator may
+//! drain it.
 //!
 //! ```text
 //!             failures in a row                 its time is over
@@ -16,24 +17,25 @@
 //!  any of these ──drain──> Draining ──enable──> SlowStart, or Down if the checks say so
 //! ```
 //!
-//! The ejection doubles each time, up to a longest one: a backend that is gone for an hour should not
-//! cost a request every ten seconds. One that has then served for as long as the longest ejection
-//! is taken for cured, and the next ejection is short again. While it is *trying*, one request at a
-//! time goes to it, and the first that ends decides: a backend that has just come back and is met by
-//! the whole crowd may fall over again. A request that was sent before tells how the backend was
-//! then, so its end decides nothing, however late it comes. *Slow start* is against the same, and for
-//! caches that are cold: the weight grows from next to nothing to its full value in a straight line.
+//! Each ejection lasts twice as long as the one before, up to a longest one: a backend that is gone
+//! for an hour should not cost a request every ten seconds. A backend that has then served for as
+//! long as the longest ejection counts as cured, and its next ejection is short again. While it is
+//! *tried*, one request at a time goes to it, and the first that ends decides: a backend that has
+//! just come back may fail again under the whole load. A request sent before that tells how the
+//! backend was then, so its end decides nothing, however late it comes. *Slow start* also protects
+//! a backend that has just come back, and one with cold caches: its weight grows in a straight line
+//! from next to nothing to its full value.
 //!
-//! What to do when every backend is out is not decided here, for it takes all of them to see it.
-//! All times are since a moment that the caller chose. Pure, and without allocation.
+//! What to do when every backend is out is not decided here, because that takes a view of all of
+//! them. All times are since a moment that the caller chose. Pure, and without allocation.
 
 use std::fmt;
 use std::time::Duration;
 
-/// The parts of a weight of 1, which is the usual one: a slow start needs steps below it.
+/// How many parts a weight of 1 has. The usual weight is 1, and a slow start needs steps below it.
 pub const PARTS: u32 = 100;
 
-/// The numbers of health.
+/// The settings of health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HealthConfig {
     /// Requests that fail in a row before the backend is ejected; 0: it never is. Default 5.
@@ -47,8 +49,7 @@ pub struct HealthConfig {
     pub rise: u32,
     /// Active checks that fail in a row before a backend is down. Default 3.
     pub fall: u32,
-    /// How long the weight takes to grow to its full value after an absence; 0: it has it at
-    /// once. Default 0.
+    /// How long the weight takes to grow to its full value after an absence; 0: no time. Default 0.
     pub slow_start: Duration,
 }
 
@@ -65,23 +66,23 @@ impl Default for HealthConfig {
     }
 }
 
-/// How a backend is now.
+/// The state of a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// It serves.
     Up,
-    /// It serves so many percent (0 to 99) of its share, and more by and by.
+    /// It gets this percentage (0 to 99) of its share, and gradually more.
     SlowStart(u8),
-    /// It failed too often and gets nothing.
+    /// It failed too often and gets no requests.
     Ejected {
         /// When it will be tried again.
         until: Duration,
     },
     /// Its ejection is over: it gets one request at a time until one has ended.
     Trying,
-    /// Its active checks fail. It gets nothing.
+    /// Its active checks fail. It gets no requests.
     Down,
-    /// A person wants it to finish what it has. It gets nothing new.
+    /// An operator wants it to finish its requests. It gets no new ones.
     Draining,
 }
 
@@ -98,11 +99,11 @@ impl fmt::Display for State {
     }
 }
 
-/// What has become of a backend, for the log. That an ejection or a slow start is over comes with
-/// time and is no change here.
+/// A change of state, for the log. The end of an ejection or of a slow start comes with time and is
+/// not reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// So many requests in a row failed.
+    /// Requests in a row failed.
     Ejected {
         /// How many.
         failures: u32,
@@ -116,19 +117,19 @@ pub enum Change {
     },
     /// The request that was to show whether it is back succeeded.
     Back,
-    /// So many active checks in a row failed.
+    /// Active checks in a row failed.
     Down {
         /// How many.
         checks: u32,
     },
-    /// So many active checks in a row passed.
+    /// Active checks in a row passed.
     Up {
         /// How many.
         checks: u32,
     },
-    /// A person drains it.
+    /// An operator drains it.
     Draining,
-    /// A person has put it back.
+    /// An operator has put it back.
     Enabled,
 }
 
@@ -150,12 +151,13 @@ impl fmt::Display for Change {
     }
 }
 
-/// What the requests say.
+/// What the requests tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trust {
-    /// So many have failed since the last that did not.
+    /// How many have failed since the last that did not.
     Failures(u32),
-    /// Ejected, and after `until` tried: since `trial`, if a request is on its way.
+    /// Ejected until `until`, and tried after that; `trial` is when the request that tries it was
+    /// sent.
     Withdrawn {
         until: Duration,
         trial: Option<Duration>,
@@ -167,11 +169,11 @@ enum Trust {
 pub struct Health {
     config: HealthConfig,
     trust: Trust,
-    /// Ejections in a row, and when the last one was over.
+    /// Ejections in a row, and when the last one ended.
     ejections: u32,
     last_ejection: Duration,
     is_down: bool,
-    /// Active checks in a row that speak against what `is_down` says.
+    /// Active checks in a row that contradict `is_down`.
     dissenting: u32,
     is_draining: bool,
     /// When it came back from its last absence.
@@ -179,7 +181,7 @@ pub struct Health {
 }
 
 impl Health {
-    /// A backend that was there from the start. It is up until the contrary is seen.
+    /// A backend that was there from the start. It is up until it proves otherwise.
     pub fn new(config: HealthConfig) -> Self {
         Self {
             config,
@@ -202,8 +204,9 @@ impl Health {
         }
     }
 
-    /// The same health by other numbers. Where there are no active checks any more, what they said
-    /// is void: nobody would ever say the contrary. So is an ejection where there are none any more.
+    /// The same health with other settings. If there are no active checks any more, their verdict
+    /// is void, because nothing would ever correct it. So is an ejection, if ejections are turned
+    /// off.
     pub fn by(self, config: HealthConfig, has_checks: bool) -> Self {
         Self {
             config,
@@ -217,7 +220,7 @@ impl Health {
         }
     }
 
-    /// How it is.
+    /// The state.
     pub fn state(&self, now: Duration) -> State {
         if self.is_draining {
             return State::Draining;
@@ -235,8 +238,8 @@ impl Health {
         }
     }
 
-    /// Its weight, of `full`, in [`PARTS`]; 0: it gets nothing now. At least 1 part where it gets
-    /// something, and as much as a weight of 1 when it is to be tried.
+    /// The weight, in [`PARTS`], of a backend whose full weight is `full`; 0: no requests now.
+    /// Otherwise at least 1 part; and the parts of a weight of 1 when it is to be tried.
     pub fn weight(&self, full: u32, now: Duration) -> u32 {
         let full = full.saturating_mul(PARTS);
         match self.state(now) {
@@ -250,7 +253,7 @@ impl Health {
         }
     }
 
-    /// To be called when a request is about to be sent to it; `false`: it must go to another one,
+    /// Call this just before a request is sent to the backend. `false`: send it to another one,
     /// because several threads saw the same weight and only one may try the backend.
     pub fn admit(&mut self, now: Duration) -> bool {
         match self.state(now) {
@@ -264,8 +267,8 @@ impl Health {
         true
     }
 
-    /// How long until time alone lets it have a request again: until its ejection ends, or its trial is
-    /// given up.
+    /// How long until time alone lets the backend have a request again: until its ejection ends, or
+    /// its trial is given up.
     pub fn opens_in(&self, now: Duration) -> Option<Duration> {
         let opens = match (self.state(now), self.trust) {
             (State::Ejected { until }, _) => until,
@@ -277,21 +280,21 @@ impl Health {
         opens.checked_sub(now).filter(|left| !left.is_zero())
     }
 
-    /// The request that was [admitted](Self::admit) at `asked` to try it is over. If it has told
-    /// nothing, since its client has left, say, another one may try.
+    /// The request that was [admitted](Self::admit) at `asked` to try the backend has ended. If it
+    /// showed nothing (its client left, say), another one may try.
     pub fn trial_ended(&mut self, asked: Duration) {
         if let Trust::Withdrawn { trial, .. } = &mut self.trust {
-            // One that was given up may end while another one tries.
+            // A trial that was given up may end while another one is in progress.
             if *trial == Some(asked) {
                 *trial = None;
             }
         }
     }
 
-    /// A request was answered: to be called for every reply that came to its end and is not the backend's
-    /// failure; and where it is to be tried, as soon as the reply's header section is there, for a
-    /// body may last. It was sent at `asked`: where that was before the end of an ejection, it changes
-    /// nothing.
+    /// A request was answered. Call this for every reply that came to its end and is not the
+    /// backend's failure. If the backend is being tried, call it as soon as the reply's header
+    /// section is there, because a body may take long. A request sent at `asked`, before the end of
+    /// an ejection, changes nothing.
     pub fn succeeded(&mut self, asked: Duration, now: Duration) -> Option<Change> {
         match self.trust {
             Trust::Failures(_) => {
@@ -308,8 +311,8 @@ impl Health {
         }
     }
 
-    /// A request failed, and it was the backend's fault: no connection, no reply, not in time, or
-    /// none that is HTTP. One that was sent at `asked`, before the end of an ejection, changes nothing.
+    /// A request failed, and the backend is at fault: no connection, no reply, a late one, or one
+    /// that is not HTTP. A request sent at `asked`, before the end of an ejection, changes nothing.
     pub fn failed(&mut self, asked: Duration, now: Duration) -> Option<Change> {
         match self.trust {
             Trust::Failures(before) => {
@@ -350,20 +353,20 @@ impl Health {
         if !ok {
             return Some(Change::Down { checks });
         }
-        // It is another process by now, or the same one cured: what the requests said before is void.
+        // It is a new process, or the same one cured: what the requests told before is void.
         self.trust = Trust::Failures(0);
         self.back = Some(now);
         Some(Change::Up { checks })
     }
 
-    /// A person asks it to finish what it has and to get nothing new.
+    /// An operator wants the backend to finish its requests and to get no new ones.
     pub fn drain(&mut self) -> Option<Change> {
         let was = std::mem::replace(&mut self.is_draining, true);
         (!was).then_some(Change::Draining)
     }
 
-    /// A person puts it back, and vouches for it: a drain and an ejection end, and all ejections are
-    /// forgotten. What the active checks say holds on.
+    /// An operator puts the backend back, and vouches for it: a drain or an ejection ends, and
+    /// earlier ejections are forgotten. The verdict of the active checks stands.
     pub fn enable(&mut self, now: Duration) -> Option<Change> {
         let is_ejected = matches!(self.trust, Trust::Withdrawn { .. });
         if !self.is_draining && !is_ejected {
@@ -376,7 +379,7 @@ impl Health {
         Some(Change::Enabled)
     }
 
-    /// Withdraws the trust in it; returns for how long.
+    /// Ejects the backend; returns for how long.
     fn eject(&mut self, now: Duration) -> Duration {
         let longest = self.config.longest_ejection.max(self.config.ejection);
         if now.saturating_sub(self.last_ejection) >= longest {
@@ -391,8 +394,8 @@ impl Health {
         time
     }
 
-    /// Whether a request is on its way that will show whether it is back. One that has told nothing
-    /// for as long as an ejection is given up: its backend may hang.
+    /// Whether a request that tries the backend is in flight. A trial that shows nothing for as
+    /// long as a first ejection lasts is given up: the backend may hang.
     fn is_on_trial(&self, now: Duration) -> bool {
         match self.trust {
             Trust::Withdrawn {
@@ -402,7 +405,7 @@ impl Health {
         }
     }
 
-    /// During its slow start: the share that it has reached, from 0 to below 1.
+    /// During a slow start: the share reached so far, from 0 to below 1.
     fn ramp(&self, now: Duration) -> Option<f64> {
         let passed = now.saturating_sub(self.back?);
         let whole = self.config.slow_start;

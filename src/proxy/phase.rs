@@ -2,11 +2,11 @@
 //!
 //! ```text
 //!   new ──first byte──> working <──> resting
-//!    |  stop               | stop       | stop: the reading is ended at once
+//!    |  stop               | stop       | stop: reading is shut down at once
 //!    v                     v            v
-//!   last ──first byte──> stopping: what is under way goes on, its answer says that it was the last
-//!    |  moment over        ^
-//!    +──> the reading is ended
+//!   last ──first byte──> stopping: the request in flight goes on; its answer says it is the last
+//!    |  grace over         ^
+//!    +──> reading is shut down
 //! ```
 
 use std::net::Shutdown;
@@ -24,15 +24,15 @@ const STOPPING: u8 = 4;
 
 const ORDER: Ordering = Ordering::SeqCst;
 
-/// The connections that had sent nothing yet when the server was told to stop. Their first request
-/// may be on its way, and its sender could not know; so they are given a moment.
+/// The connections that had sent nothing when the server was told to stop. Their first request may
+/// be on its way, sent before the client could know of the stop. So they get a moment of grace.
 #[derive(Clone, Default)]
 pub struct Newcomers(Arc<Mutex<Vec<Newcomer>>>);
 
 type Newcomer = (Arc<AtomicU8>, Conn);
 
 impl Newcomers {
-    /// The moment is over.
+    /// Ends the grace: shuts down reading on connections that are still silent.
     pub fn end(&self) {
         let all = std::mem::take(&mut *self.lock());
         for (phase, conn) in all {
@@ -47,12 +47,13 @@ impl Newcomers {
     }
 }
 
-/// Whether the connection rests between two requests, so that a stop may end it at once.
+/// Where the connection is in the drawing above. At rest between two requests, a stop may end it at
+/// once.
 pub struct Phase(Arc<AtomicU8>);
 
 impl Phase {
-    /// Asks to be told of a stop instead of having the reading ended: a request's body may still be
-    /// on its way, and a response takes its time.
+    /// Registers for the stop. Without that, the server would shut down reading, though a request's
+    /// body may still be on its way, and a response takes its time.
     pub fn of(conn: &Conn, session: &Session<'_>, newcomers: &Newcomers) -> Self {
         let phase = Arc::new(AtomicU8::new(NEW));
         let (shared, conn, newcomers) = (phase.clone(), conn.clone(), newcomers.clone());
@@ -66,7 +67,7 @@ impl Phase {
         Self(phase)
     }
 
-    /// A request begins, or goes on. `false` if it is the last one: the server stops.
+    /// A request begins, or goes on. `false` if it is the last one, because the server is stopping.
     pub fn work(&self) -> bool {
         let mut before = self.0.load(ORDER);
         loop {
@@ -79,13 +80,13 @@ impl Phase {
         }
     }
 
-    /// A request has ended. `false`: there is to be no other.
+    /// A request has ended. `false` if no other may follow.
     pub fn rest(&self) -> bool {
         let change = self.0.compare_exchange(WORKING, RESTING, ORDER, ORDER);
         change.is_ok()
     }
 
-    /// Whether the server stops, so that the request under way is the last one.
+    /// Whether the server is stopping, so that the request in flight is the last one.
     pub fn is_stopping(&self) -> bool {
         self.0.load(ORDER) == STOPPING
     }

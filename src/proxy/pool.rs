@@ -1,18 +1,18 @@
-//! A pool: the backends that answer the same requests, and who gets the next one.
+//! A pool: the backends that answer the same requests, and which of them gets the next one.
 //!
 //! ```text
 //!            lock                        unlocked                          lock
 //!   take() ──────> choose, count ──> connect, send, receive ──> drop the Lease ──────> uncount
 //!                    |                                                                   |
-//!                    +── all full: wait in line, until one is dropped <──────────────────+
+//!                    +── all full: wait in the queue, until one is dropped <─────────────+
 //! ```
 //!
 //! One lock guards health, counts and turns of all backends of the pool: a choice looks at all of
 //! them anyway, and takes well under a microsecond.
 //!
-//! A reload makes another pool, which takes over the desk of the older one, with the line in front of
-//! it. So requests that began before and after it share backends, places and turns: none of them waits
-//! for a place of which only the others would hear.
+//! A reload makes another pool, which takes over the older one's desk, and with it the queue. So
+//! requests from before and after the reload share backends, places and turns. Otherwise a request
+//! could wait for a place whose release only the others would notice.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -31,9 +31,9 @@ use crate::telemetry::Log;
 /// Why no backend can be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoBackend {
-    /// None is in service; one may be tried after this time, if that is known.
+    /// No backend is in service; one may be tried after this time, if it is known.
     Out(Option<Duration>),
-    /// All are busy and as many requests wait as may.
+    /// All are busy, and the queue has no place.
     QueueFull,
     /// All were busy for as long as a request may wait.
     QueueTimeout,
@@ -49,16 +49,16 @@ impl fmt::Display for NoBackend {
     }
 }
 
-/// A backend as a page shows it.
+/// A backend as the status page shows it.
 #[derive(Clone)]
 pub struct Standing {
     /// The backend.
     pub backend: Arc<Backend>,
-    /// How it is.
+    /// Its state.
     pub state: State,
     /// How long an ejection still lasts.
     pub until: Option<Duration>,
-    /// Requests under way.
+    /// Requests in flight.
     pub active: u32,
 }
 
@@ -68,24 +68,24 @@ pub struct Pool {
     pub config: PoolConfig,
     log: Log,
     born: Instant,
-    /// Ends the threads that look after the pool.
+    /// Ends the threads of the pool: its health checks, its look-ups.
     life: Stopper,
-    /// Which one it is of those that share the desk.
+    /// Its number among the pools that share the desk.
     number: u64,
     shared: Arc<Shared>,
 }
 
-/// What a pool has in common with those of the same name before and after it.
+/// What a pool shares with those of the same name before and after it.
 struct Shared {
     desk: Mutex<Desk>,
-    /// Somebody in line may go on.
+    /// A request in the queue may be able to go on.
     moved: Condvar,
 }
 
 /// What the lock guards.
 struct Desk {
-    /// Of the pool at work its number and its active check, and the number of the last one made. What
-    /// the look-ups of any other one find is too late, or too early.
+    /// The number of the pool in use, its active check, and the number of the last pool made. What
+    /// the look-ups of any other pool find is out of date, or comes too early.
     at_work: u64,
     check: Option<Check>,
     last: u64,
@@ -93,31 +93,31 @@ struct Desk {
     balancer: Balancer,
     budget: Budget,
     random: u64,
-    /// Who waits, the first one first.
+    /// The queue, first come first.
     line: Vec<Waiting>,
     next_ticket: u64,
-    /// What the names of its lines stood for when that was last known.
+    /// The last known members of the lines that have names.
     found: Found,
 }
 
-/// A request in line.
+/// A request in the queue.
 struct Waiting {
     ticket: u64,
-    /// It may not have every backend, so that nobody is to wait behind it: what it may not have may
-    /// be free.
+    /// Whether it has tried some backends. Then nobody waits behind it, because the backends that
+    /// it cannot use may be free.
     tried_some: bool,
 }
 
 struct Seat {
     backend: Arc<Backend>,
     health: Health,
-    /// Its most requests under way.
+    /// Its limit of requests in flight.
     max: Option<usize>,
 }
 
-/// What looking for a backend gave.
+/// The result of looking for a backend.
 enum Pick {
-    /// Counted already; and how it was.
+    /// This backend, already counted, and its state at that moment.
     Found(Arc<Backend>, State),
     Full,
     Out(Option<Duration>),
@@ -153,8 +153,8 @@ impl Pool {
         pool
     }
 
-    /// A pool that is to take the place of an older one, once it [takes over](Self::take_over). Times
-    /// are counted from the older one's beginning, since those of health are.
+    /// A pool that will replace an older one, once it [takes over](Self::take_over). Its times
+    /// count from the older one's start, because those of health do.
     pub fn after(older: &Pool, config: PoolConfig, log: Log) -> Self {
         let mut desk = older.lock();
         desk.last += 1;
@@ -168,10 +168,9 @@ impl Pool {
         }
     }
 
-    /// Goes to work with these backends, in the place of the pool that is at work. Those that stay keep
-    /// their health, their counts and what is under way, and their connections unless these would be
-    /// made in another way now. Requests of the older pool get these backends from now on, too.
-    /// Returns the backends that there were.
+    /// Replaces the pool in use, with these backends. Those that stay keep their health, counts and
+    /// requests in flight, and their connections, unless these would now be made in another way.
+    /// Requests of the older pool get these backends now, too. Returns the earlier backends.
     pub fn take_over(&self, members: Vec<Member>) -> Vec<Member> {
         let mut desk = self.lock();
         (desk.at_work, desk.check) = (self.number, self.config.check());
@@ -180,7 +179,7 @@ impl Pool {
         let seats = desk.seats.iter();
         let before = seats.map(|seat| seat.backend.member.clone()).collect();
         let seats = desk.seats.iter().map(|s| s.by(&self.config)).collect();
-        // Connections that nobody wants any more close when the lock is free again.
+        // The connections of replaced backends close when the lock is free again.
         let _old = std::mem::replace(&mut desk.seats, seats);
         self.seat_members(desk, members);
         before
@@ -191,9 +190,9 @@ impl Pool {
         &self.config.name
     }
 
-    /// Replaces the backends. Those that stay keep their connections, counts and health, though
-    /// their weight or maximum may be another one; those that have gone finish what they have.
-    /// Does nothing once another pool has taken over.
+    /// Replaces the backends. Those that stay keep their connections, counts and health, even if
+    /// their weight or maximum changes. Those that have gone finish their requests. Does nothing
+    /// once another pool has taken over.
     pub fn set_members(&self, members: Vec<Member>) {
         let desk = self.lock();
         if desk.at_work == self.number {
@@ -234,16 +233,16 @@ impl Pool {
         drop(desk);
         self.shared.moved.notify_all();
         for seat in &old {
-            seat.backend.conns.clear(); // and those on loan close when they come back
+            seat.backend.conns.clear(); // those in use close when they are given back
         }
     }
 
-    /// What ends the threads that look after the pool: its health checks, its names.
+    /// Ends the threads of the pool: its health checks, its look-ups.
     pub fn life(&self) -> &Stopper {
         &self.life
     }
 
-    /// What the names of its lines stood for when that was last known.
+    /// The last known members of the lines that have names.
     pub(super) fn found(&self) -> Found {
         self.lock().found.clone()
     }
@@ -255,8 +254,8 @@ impl Pool {
         }
     }
 
-    /// Chooses a backend that was not `tried` yet for a client, whose hash keeps it with one backend
-    /// where the algorithm says so. Blocks while all are full, at most
+    /// Chooses a backend that was not `tried` yet. `client` is a hash of the client, which keeps it
+    /// with one backend if the algorithm does that. Blocks while all are full, at most
     /// [`queue_timeout`](PoolConfig::queue_timeout).
     pub fn take(self: &Arc<Self>, client: u64, tried: &[Arc<Backend>]) -> Result<Lease, NoBackend> {
         let now = self.born.elapsed();
@@ -264,7 +263,7 @@ impl Pool {
         if tried.is_empty() {
             desk.budget.deposit(now);
         }
-        // Whoever waits was here first.
+        // Requests in the queue go first.
         if desk.is_turn_of(None) {
             match desk.pick(now, client, tried) {
                 Pick::Found(backend, state) => return Ok(self.lease(backend, state, now)),
@@ -297,7 +296,7 @@ impl Pool {
                 match desk.pick(now, client, tried) {
                     Pick::Found(backend, state) => break Ok(self.lease(backend, state, now)),
                     Pick::Out(until) => break Err(NoBackend::Out(until)),
-                    // Nobody tells that a time is over, so whoever is next looks again then.
+                    // No event ends an ejection or a trial, so the first in the queue looks again.
                     Pick::Full => opens = desk.opens_in(now),
                 }
             }
@@ -313,7 +312,7 @@ impl Pool {
         let others_wait = !desk.line.is_empty();
         drop(desk);
         if others_wait {
-            self.shared.moved.notify_all(); // the next in line is another one now
+            self.shared.moved.notify_all(); // another request is first in the queue now
         }
         found
     }
@@ -328,14 +327,14 @@ impl Pool {
         }
     }
 
-    /// Whether a request that a backend failed may be sent to another one, as far as the budget of
-    /// retries goes; if so, it is counted.
+    /// Whether the budget allows another attempt for a request that a backend failed; if so, the
+    /// attempt is counted.
     pub fn may_spend_retry(&self) -> bool {
         let now = self.born.elapsed();
         self.lock().budget.withdraw(now)
     }
 
-    /// How all backends are.
+    /// The state of all backends.
     pub fn standings(&self) -> Vec<Standing> {
         let now = self.born.elapsed();
         let desk = self.lock();
@@ -355,13 +354,13 @@ impl Pool {
         desk.seats.iter().map(standing).collect()
     }
 
-    /// How many requests wait in line.
+    /// How many requests wait in the queue.
     pub fn waiting(&self) -> usize {
         self.lock().line.len()
     }
 
-    /// An active check of a backend has passed, or failed for this reason. That of a pool whose place
-    /// another one has taken counts if both ask the same: one may last longer than from reload to reload.
+    /// An active check of a backend has passed, or failed for this reason. The check of a replaced
+    /// pool counts if both ask the same, because a check may take longer than a reload.
     pub fn checked(&self, backend: &Backend, outcome: Result<(), &dyn fmt::Display>) {
         self.change_because(backend, outcome.err(), |desk, now| {
             let counts = desk.check == self.config.check();
@@ -370,15 +369,14 @@ impl Pool {
         });
     }
 
-    /// Lets a backend finish what it has and gives it nothing new; `false` if there is none of
-    /// this name.
+    /// Lets a backend finish its requests and gives it no new ones; `false` if none has this name.
     pub fn drain(&self, name: &str) -> bool {
         self.by_name(name)
             .map(|backend| self.change(&backend, |health, _| health.drain()))
             .is_some()
     }
 
-    /// Puts a backend back; `false` if there is none of this name.
+    /// Puts a backend back; `false` if no backend has this name.
     pub fn enable(&self, name: &str) -> bool {
         self.by_name(name)
             .map(|backend| self.change(&backend, Health::enable))
@@ -429,14 +427,14 @@ impl Pool {
     }
 
     fn lock(&self) -> MutexGuard<'_, Desk> {
-        // No code of others runs under the lock, so a poisoned desk is still whole.
+        // No foreign code runs under the lock, so a poisoned desk is still consistent.
         let desk = self.shared.desk.lock();
         desk.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Seat {
-    /// The same seat by another configuration.
+    /// The same seat with another configuration.
     fn by(&self, config: &PoolConfig) -> Seat {
         let health = self.health.clone();
         let member = self.backend.member.clone();
@@ -454,7 +452,7 @@ impl Seat {
 }
 
 impl Desk {
-    /// Looks for a backend: first among those that are no backups.
+    /// Looks for a backend, among the backups last.
     fn pick(&mut self, now: Duration, client: u64, tried: &[Arc<Backend>]) -> Pick {
         // xorshift64 (Marsaglia 2003): enough to take two at random.
         self.random ^= self.random << 13;
@@ -488,7 +486,8 @@ impl Desk {
             if chosen.is_none() {
                 let full = || seats.iter().filter(|s| s.is_full() && weigh(s) > 0);
                 any_full |= full().next().is_some();
-                // Who is full is in service, so that backups are not; who is to be tried is not.
+                // A backend that is full is in service, so no backup is used; one that is to be
+                // tried is not.
                 match full().any(|seat| seat.health.state(now) != State::Trying) {
                     true => break,
                     false => continue,
@@ -508,7 +507,7 @@ impl Desk {
         }
     }
 
-    /// Whether nobody is before this one, or before somebody who has just come.
+    /// Whether this request is next; `None` stands for one that has just arrived.
     fn is_turn_of(&self, ticket: Option<u64>) -> bool {
         let is_me = |other: &Waiting| Some(other.ticket) == ticket;
         let first = self.line.iter().find(|w| !w.tried_some || is_me(w));
@@ -527,7 +526,7 @@ impl Desk {
         ends.min()
     }
 
-    /// How long until time alone lets a backend have a request again.
+    /// How long until a backend may accept requests again without any other event.
     fn opens_in(&self, now: Duration) -> Option<Duration> {
         let seats = self.seats.iter();
         seats.filter_map(|seat| seat.health.opens_in(now)).min()
@@ -548,32 +547,32 @@ fn member_max(member: &Member, config: &PoolConfig) -> Option<usize> {
     member.max.or(config.backend_connections)
 }
 
-/// A request's hold on a backend, which ends when this is dropped.
+/// One request's hold on a backend. Dropping it ends the hold.
 pub struct Lease {
     pool: Arc<Pool>,
     /// The backend.
     pub backend: Arc<Backend>,
-    /// Whether it is to show that the backend is back.
+    /// Whether this request tries a backend whose ejection is over.
     is_trial: bool,
-    /// When it was chosen.
+    /// When the backend was chosen.
     asked: Duration,
 }
 
 impl Lease {
-    /// The backend has begun to answer, which is enough where it is tried.
+    /// The backend has begun to answer. If this request tries the backend, that is enough.
     pub fn begun(&self) {
         if self.is_trial {
             self.succeeded();
         }
     }
 
-    /// The backend has answered, to the end, whatever the answer is.
+    /// The backend has answered to the end, with whatever status.
     pub fn succeeded(&self) {
         let tell = |health: &mut Health, now| health.succeeded(self.asked, now);
         self.pool.change(&self.backend, tell);
     }
 
-    /// It has not, and that was its fault.
+    /// The backend has not answered to the end, and that was its fault.
     pub fn failed(&self) {
         self.backend.counts.failures.inc();
         self.pool

@@ -1,8 +1,8 @@
-//! The PROXY protocol: who the client is, said before the first byte of its connection.
+//! The PROXY protocol: the client's address, sent before the first byte of its connection.
 //!
-//! A proxy in front of us connects from its own address. It may begin each connection with a header
-//! that names the client's; we may do the same for our backends. Version 1 is a line of text,
-//! version 2 is binary:
+//! A proxy in front of this program connects from its own address. It may begin each connection
+//! with a header that gives the client's; this program may do the same for its backends. Version 1
+//! is a line of text, version 2 is binary:
 //!
 //! ```text
 //! PROXY TCP4 192.0.2.1 198.51.100.9 56324 443\r\n
@@ -14,12 +14,12 @@
 //!                            cmd: 0 LOCAL, 1 PROXY    fam: 0x11 TCP4, 0x21 TCP6, 0 unknown
 //! ```
 //!
-//! Whoever can send a header can claim any address, so it is read only where configured, and only
-//! from trusted peers; and there it is required, since the two cannot be told apart safely (§2).
-//! A header that is not right to the byte is refused, which ends the connection: guessing here means
-//! giving a request to the wrong client.
+//! Anyone who can send a header can claim any address. So it is read only where configured, and
+//! only from trusted peers. There it is required, since a connection with a header cannot be told
+//! safely from one without (§2). A header that is not exactly right is refused, which ends the
+//! connection: to guess would mean to attribute a request to the wrong client.
 //!
-//! TLVs (§2.2) are stepped over, none is understood. UDP is refused: our listeners are streams.
+//! TLVs (§2.2) are skipped; none is interpreted. UDP is refused: the listeners are streams.
 //!
 //! Source: "The PROXY protocol, versions 1 & 2", haproxy.org, `doc/proxy-protocol.txt`.
 
@@ -33,10 +33,11 @@ use crate::net::ip::{canonical, parse_ipv4, parse_ipv6, to_mapped};
 /// The longest version 1 header with its CRLF, in bytes (§2.1).
 pub const MAX_V1: usize = 107;
 /// The longest version 2 header, in bytes. The format allows 64 KiB; addresses with every TLV in
-/// use take some hundred.
+/// use take a few hundred.
 pub const MAX_V2: usize = 4096;
 
-/// How a version 2 header begins (§2.2): no protocol begins so, and HTTP/1 refuses it at once.
+/// How a version 2 header begins (§2.2). No other protocol begins like this, and HTTP/1 refuses it
+/// at once.
 const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 /// Signature, version and command, family, length.
 const FIXED: usize = 16;
@@ -45,7 +46,7 @@ const TCP6: u8 = 0x21;
 const UNIX_STREAM: u8 = 0x31;
 const UNSPECIFIED: u8 = 0x00;
 
-/// Which form of the header.
+/// The version of a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
     /// A line of text.
@@ -78,44 +79,44 @@ impl fmt::Display for Version {
 /// What a header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Header {
-    /// The proxy speaks for itself, as in a health check: the connection's own addresses count.
-    /// Version 1 cannot say it and says unknown.
+    /// The proxy speaks for itself, as in a health check: use the connection's own addresses.
+    /// Version 1 cannot say this; it is written as unknown.
     Local,
-    /// It speaks for a client without an IP address: the connection's own addresses count.
+    /// It speaks for a client without an IP address: use the connection's own addresses.
     Unknown,
     /// It speaks for this client.
     Tcp {
         /// The client.
         source: SocketAddr,
-        /// Where the client connected.
+        /// The address that the client connected to.
         destination: SocketAddr,
     },
 }
 
-/// Why bytes are no header.
+/// Why bytes are not a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeaderError {
-    /// They begin as neither version does.
+    /// Neither version begins like this.
     NoHeader,
     /// Version 1: no CRLF within [`MAX_V1`] bytes, or a CR or LF alone.
     LineEnd,
     /// Version 1: not TCP4, TCP6 or UNKNOWN.
     Protocol,
-    /// Version 1: not the four words that must follow, one space apart.
+    /// Version 1: not four words after the protocol, each after one space.
     Words,
-    /// Version 1: an address that is none of its family.
+    /// Version 1: an address not of the family named.
     Address,
-    /// Version 1: no number from 0 to 65535 without leading zero.
+    /// Version 1: not a number from 0 to 65535 without leading zeros.
     Port,
     /// Version 2: another version, or a command that is neither LOCAL nor PROXY.
     Command,
-    /// Version 2: a family or transport that a stream has not.
+    /// Version 2: a family or transport that is not for streams.
     Family,
     /// Version 2: more than [`MAX_V2`] bytes.
     TooLong,
     /// Version 2: too short for the addresses of its family.
     TooShort,
-    /// Version 2: what follows the addresses is no row of TLVs.
+    /// Version 2: the bytes after the addresses are not a sequence of TLVs.
     Tlv,
 }
 
@@ -139,8 +140,8 @@ impl fmt::Display for HeaderError {
 
 impl std::error::Error for HeaderError {}
 
-/// Reads the header at the beginning of `bytes`: what it says and its length. `None` wants more
-/// bytes, never more than [`MAX_V2`] in all; wrong ones are refused as soon as they are there.
+/// Reads the header at the beginning of `bytes`: what it says, and its length. `None` if more bytes
+/// are needed, never more than [`MAX_V2`] in all. A wrong byte is refused as soon as it is there.
 pub fn parse(bytes: &[u8]) -> Result<Option<(Header, usize)>, HeaderError> {
     const V1: &[u8] = b"PROXY ";
     let begins = |with: &[u8]| bytes.iter().zip(with).all(|(a, b)| a == b);
@@ -158,7 +159,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Header, usize)>, HeaderError> {
     }
 }
 
-/// What follows `PROXY `.
+/// Parses what follows `PROXY `.
 fn parse_v1(rest: &[u8]) -> Result<Option<(Header, usize)>, HeaderError> {
     const MOST: usize = MAX_V1 - "PROXY ".len();
     let Some(end) = rest
@@ -186,7 +187,7 @@ fn v1_header(text: &str) -> Result<Header, HeaderError> {
     let address: fn(&str) -> Option<IpAddr> = match protocol {
         "TCP4" => |text| parse_ipv4(text).ok().map(IpAddr::V4),
         "TCP6" => |text| parse_ipv6(text).ok().map(IpAddr::V6),
-        // Whatever follows says nothing (§2.1).
+        // What follows UNKNOWN is ignored (§2.1).
         "UNKNOWN" => return Ok(Header::Unknown),
         _ => return Err(HeaderError::Protocol),
     };
@@ -215,7 +216,7 @@ fn port(text: &str) -> Result<u16, HeaderError> {
     text.parse().map_err(|_| HeaderError::Port)
 }
 
-/// `bytes` are the signature as far as they go.
+/// Parses version 2; `bytes` are the signature, as far as they go.
 fn parse_v2(bytes: &[u8]) -> Result<Option<(Header, usize)>, HeaderError> {
     let command = bytes.get(12).copied();
     if command.is_some_and(|command| !matches!(command, 0x20 | 0x21)) {
@@ -235,7 +236,7 @@ fn parse_v2(bytes: &[u8]) -> Result<Option<(Header, usize)>, HeaderError> {
     let Some(block) = bytes.get(FIXED..len) else {
         return Ok(None);
     };
-    // Of a local connection the family and what follows are of no account (§2.2).
+    // For LOCAL, the family and what follows are ignored (§2.2).
     let header = match command {
         0x20 => Header::Local,
         _ => v2_header(family, block)?,
@@ -272,7 +273,7 @@ fn v2_header(family: u8, block: &[u8]) -> Result<Header, HeaderError> {
     step_over(tlvs).map(|()| header)
 }
 
-/// Type, length and value, until nothing is left (§2.2.7).
+/// Skips types, lengths and values, until nothing is left (§2.2.7).
 fn step_over(mut tlvs: &[u8]) -> Result<(), HeaderError> {
     while let Some((&[_, high, low], rest)) = tlvs.split_first_chunk() {
         let len = usize::from(u16::from_be_bytes([high, low]));
@@ -299,7 +300,7 @@ pub fn write(version: Version, header: Header, out: &mut Vec<u8>) {
     }
 }
 
-/// Both addresses as IPv4, or else both as IPv6: a header has one family for both.
+/// Both addresses as IPv4 or, if one is not, both as IPv6: a header has one family for both.
 fn one_family(source: SocketAddr, destination: SocketAddr) -> Header {
     let (mut from, mut to) = (canonical(source.ip()), canonical(destination.ip()));
     if from.is_ipv4() != to.is_ipv4() {

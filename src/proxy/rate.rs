@@ -1,25 +1,26 @@
-//! How many requests a second one client may send: beyond that it is answered 429 (RFC 6585 §4).
+//! How many requests a second one client may send. Beyond that the answer is 429 (RFC 6585 §4).
 //!
 //! A client is an IPv4 address or an IPv6 /64, as for the limit of connections. It has a bucket of
-//! tokens that fills at the rate and holds a burst: a browser asks for a page and its twenty images at
-//! once and then rests. A request takes a token; where there is none it is refused with the time
-//! until the next one, for Retry-After. A refused request costs nothing, so a client that waits as it
-//! was told is served.
+//! tokens, which fills at the rate and holds a burst: a browser asks for a page and its twenty
+//! images at once and then rests. A request takes a token. If there is none, it is refused with the
+//! time until the next one, for Retry-After. A refused request costs nothing, so a client that
+//! waits as told is served.
 //!
-//! The table is of a fixed size and forgets the client that was away for longest; `server/accounts.rs`
-//! says how. Time is an argument, counted from any fixed moment. Pure; allocates in `new` only.
+//! The table has a fixed size and forgets the client that was away for longest;
+//! `server/accounts.rs` says how. Time is an argument, counted from any fixed moment. Pure;
+//! allocates in `new` only.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::server::{Accounts, ONE, neighbour};
 
-/// The numbers of the request rate.
+/// The settings of the request rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateConfig {
     /// Requests a second from one client in the long run, at least 1.
     pub per_second: u32,
-    /// Requests at once from a client that has rested, at least 1.
+    /// Requests at once from a client that was idle before, at least 1.
     pub burst: u32,
     /// How many clients are remembered at most, 40 bytes each. Default 65,536.
     pub clients: usize,
@@ -28,14 +29,14 @@ pub struct RateConfig {
 /// The buckets of all clients.
 #[derive(Debug)]
 pub struct RateLimit {
-    /// Thousandths of a token a millisecond.
+    /// In thousandths of a token a millisecond.
     per_second: i64,
     accounts: Accounts,
 }
 
 impl RateLimit {
-    /// A table in which every bucket is full. The seed, a random number, keeps strangers from choosing
-    /// addresses that push out a certain client.
+    /// A table in which every bucket is full. The seed, a random number, keeps strangers from
+    /// choosing addresses that push out a certain client.
     pub fn new(config: RateConfig, seed: u64) -> Self {
         let RateConfig {
             per_second,
@@ -49,7 +50,7 @@ impl RateLimit {
         }
     }
 
-    /// Takes a token for a request of `client`, or tells how long it takes until there is one.
+    /// Takes a token for a request of `client`, or returns how long it takes until there is one.
     pub fn allow(&mut self, client: IpAddr, now: Duration) -> Result<(), Duration> {
         let Some(account) = self.accounts.get(now, key(client)) else {
             return Ok(());
@@ -64,8 +65,7 @@ impl RateLimit {
     }
 }
 
-/// The client as a number; IPv4 in the form that IPv6 has for it (RFC 4291 §2.5.5.2), which is no /64
-/// of a client.
+/// The client as a number; IPv4 in its IPv6 form (RFC 4291 §2.5.5.2), which is in no client's /64.
 fn key(client: IpAddr) -> [u64; 2] {
     let bits = match neighbour(client) {
         IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
@@ -164,7 +164,7 @@ mod tests {
             served += allowed(&mut limit, "192.0.2.1", now, random.below(3)) as u64;
             assert!(served <= 80 + now * 50 / 1_000, "{served} in {now} ms");
         }
-        // It asked for twice as many as it may, so it has got nearly all that it may.
+        // The client asked for twice its rate, so it should get nearly all that the rate allows.
         assert!(served + 5 >= now * 50 / 1_000, "{served} in {now} ms");
     }
 

@@ -5,9 +5,9 @@
 //!   read: a part of the body ──> written as it is (length), in chunks of ours (chunks, until close)
 //! ```
 //!
-//! A wait for the backend is also a wait for the client to leave. The steady path does not pay for
-//! that: a read waits for [`SOON`], in which nearly all backends answer, and only then does a
-//! `poll` wait for both.
+//! While it waits for the backend, it must also notice when the client leaves. The usual path does
+//! not pay for that: a read waits for [`SOON`], within which nearly all backends answer. Only then
+//! does a `poll` wait for both.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::time::{Duration, Instant};
@@ -21,58 +21,58 @@ use crate::net::{Conn, Deadline, Incoming, Ready};
 
 /// How long a plain read waits before the client is watched, too.
 const SOON: Duration = Duration::from_millis(500);
-/// A body's first part up to this size is copied behind its head; above, both are written from
-/// where they are.
+/// The first part of a body, up to this size, is copied after its head. A longer part is written
+/// from where it is.
 const COPIED: usize = 4096;
 
-/// Interim responses (1xx) to one request, at most. Each gives the backend its time anew.
+/// Interim responses (1xx) to one request, at most. Each renews the backend's time.
 const INTERIM: usize = 100;
 
-/// What became of a response before its head was passed on.
+/// Why there is no response head to pass on.
 #[derive(Debug)]
 pub enum NoReply {
-    /// The backend closed, and had sent nothing.
+    /// The backend closed without sending anything.
     Closed,
-    /// It closed, or failed, in the middle of the head.
+    /// The backend closed, or failed, in the middle of the head.
     Cut,
-    /// It took too long.
+    /// The backend took too long.
     TimedOut,
-    /// What it sent breaks this rule.
+    /// What the backend sent breaks this rule.
     Broken(Rule),
-    /// Interim responses, one after the other.
+    /// The backend sent interim responses only.
     OnlyInterim,
-    /// It switched protocols, though nobody asked.
+    /// The backend switched protocols, though the request did not ask for it.
     NotAsked,
     /// The client has left.
     ClientGone,
 }
 
-/// Why a response ended before its end.
+/// Why a response was cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
     /// The backend closed or failed in the middle of the body.
     Backend,
-    /// It was silent for too long.
+    /// The backend was silent for too long.
     Silence,
-    /// Its chunks break this rule.
+    /// The backend's chunks break this rule.
     Broken(Rule),
-    /// The client has left, or takes nothing any more.
+    /// The client has left, or takes nothing more.
     Client,
 }
 
 /// The client's side of a wait.
 #[derive(Clone, Copy)]
 pub struct Watch<'a> {
-    /// The client, unless nobody may draw conclusions from its end: it has sent more already, or the
-    /// server is stopping and has ended the reading itself.
+    /// The client; `None` if its end of the stream says nothing: it has sent more already, or the
+    /// server is stopping and has shut down reading itself.
     pub client: Option<&'a Conn>,
-    /// The upload, while which a backend need not answer.
+    /// The upload in progress. Until it ends, the backend need not answer.
     pub upload: Option<&'a Upload>,
 }
 
 impl Watch<'_> {
-    /// From when a backend's time counts that would count from `begun`. While the body is on its
-    /// way it does not: the upload has its own limits.
+    /// When the backend's time starts, which would otherwise be `begun`. It does not run while the
+    /// body is on its way: the upload has its own limits.
     fn counted_from(&self, begun: Instant) -> Option<Instant> {
         match self.upload {
             None => Some(begun),
@@ -102,21 +102,21 @@ impl From<Failed> for Cut {
 pub struct Asked<'a> {
     /// The method.
     pub method: &'a str,
-    /// What the client speaks.
+    /// The client's version.
     pub version: Version,
-    /// Whether it asked for another protocol.
+    /// Whether the request asked for another protocol.
     pub upgrade: bool,
-    /// What is told in heads.
+    /// What heads are to tell.
     pub forwarding: &'a Forwarding,
-    /// How long the backend may take until its head is there, in all.
+    /// How long the backend may take to send its whole head.
     pub first_byte: Duration,
-    /// How long it may be silent later.
+    /// How long the backend may be silent after that.
     pub silence: Duration,
     /// How long a write to the client may take.
     pub write: Duration,
 }
 
-/// How a response that the backend frames like this goes to a client that speaks `version`.
+/// How a response with the backend's `framing` goes to a client that speaks `version`.
 pub fn framing_for(framing: Framing, version: Version) -> Framing {
     match (framing, version) {
         (Framing::Chunked | Framing::UntilClose, Version::Http11) => Framing::Chunked,
@@ -125,33 +125,33 @@ pub fn framing_for(framing: Framing, version: Version) -> Framing {
     }
 }
 
-/// The way of a response: from whom, to whom, and what it has to fit.
+/// A response on its way: from where, to where, and what it has to fit.
 #[derive(Clone, Copy)]
 pub struct Reply<'a> {
     /// Who sends it.
     pub backend: &'a Conn,
     /// Who gets it.
     pub client: &'a Conn,
-    /// Whose end ends the wait for it.
+    /// Whose end of the stream ends the wait for it.
     pub watch: Watch<'a>,
     /// What it has to fit.
     pub asked: Asked<'a>,
 }
 
-/// What the head of a final response says about its own way.
+/// What the head of a final response says about the rest.
 #[derive(Clone, Copy)]
 pub struct Head {
     /// The status code.
     pub status: u16,
     /// How the backend ends the body.
     pub framing: Framing,
-    /// Whether the backend's connection goes on.
+    /// Whether the backend keeps the connection open.
     pub keep_alive: bool,
 }
 
 impl Reply<'_> {
-    /// Reads until the head of the final response is there, and leaves it on the desk; passes interim
-    /// ones on. `told` says whether any was.
+    /// Reads until the head of the final response is complete, and leaves it on the desk; passes
+    /// interim responses on. `told` says whether there was one.
     pub fn head(&self, desk: &mut Desk, told: &mut bool) -> Result<Head, NoReply> {
         for _ in 0..=INTERIM {
             self.whole_head(desk)?;
@@ -175,7 +175,7 @@ impl Reply<'_> {
                 });
             }
             let length = head.length;
-            // RFC 9110 §15.2: a client that speaks 1.0 knows none.
+            // RFC 9110 §15.2: HTTP/1.0 has no interim responses.
             if self.asked.version == Version::Http11 {
                 *told = true;
                 self.interim(&head, out, date)?;
@@ -185,7 +185,7 @@ impl Reply<'_> {
         Err(NoReply::OnlyInterim)
     }
 
-    /// Reads until a head is whole. One that drips does not renew its time.
+    /// Reads until a head is complete. Sending it slowly does not extend its time.
     fn whole_head(&self, desk: &mut Desk) -> Result<(), NoReply> {
         let Desk { parser, reply, .. } = desk;
         parser.reset();
@@ -225,7 +225,7 @@ impl Reply<'_> {
         client.write_all(out).map_err(|_| NoReply::ClientGone)
     }
 
-    /// Reads more of what the backend sends, whose time counts from `begun`; 0 at its end.
+    /// Reads more from the backend, whose time counts from `begun`; 0 at the end of the stream.
     fn more(&self, reply: &mut Incoming, begun: Instant, limit: Duration) -> Result<usize, Failed> {
         let mut backend = self.backend;
         backend.set_read_deadline(Deadline::after(SOON.min(limit)));
@@ -243,7 +243,7 @@ impl Reply<'_> {
         }
     }
 
-    /// Waits until there is something to read, and says until when to try.
+    /// Waits until there is something to read; returns the deadline for reading it.
     fn wait(&self, begun: Instant, limit: Duration) -> Result<Deadline, Failed> {
         let watch = self.watch;
         loop {
@@ -259,11 +259,11 @@ impl Reply<'_> {
                 return Ok(end);
             };
             match self.backend.wait_readable_or_end(client, end) {
-                // A moment to read what is there, however late it is.
+                // Some time to read what is here, even if it is late.
                 Ok(Ready::Readable) => return Ok(Deadline::after(SOON)),
                 Ok(Ready::OtherEnded) => match watch.upload {
-                    // The end may be behind a whole body, or in the middle of it: the upload finds
-                    // out.
+                    // The client's stream may end after the whole body or in the middle of it. The
+                    // upload will notice.
                     Some(upload) if !upload.ends() => return Ok(Deadline::after(SOON)),
                     _ => return Err(Failed::ClientGone),
                 },
@@ -274,14 +274,14 @@ impl Reply<'_> {
         }
     }
 
-    /// Gives the next write to the client its time.
+    /// Starts the time-out of the next write to the client.
     fn begin_write(&self) {
         let deadline = Deadline::after(self.asked.write);
         self.client.set_write_deadline(deadline);
     }
 
-    /// Passes the response on whose head [`head`](Self::head) found, to its end. Returns the bytes of
-    /// its body that were sent, and why it was cut, if it was.
+    /// Passes on the response whose head [`head`](Self::head) has found, to its end. Returns how
+    /// many bytes of its body were sent, and why it was cut, if it was.
     pub fn body(self, desk: &mut Desk, outgoing: Outgoing) -> (u64, Result<(), Cut>) {
         let Desk {
             parser,
@@ -291,7 +291,7 @@ impl Reply<'_> {
             chunks,
         } = desk;
         out.clear();
-        // It was read before, so it is whole and right.
+        // It was parsed before, so it is complete and valid.
         let Ok(head) = parser.response(reply.waiting(), self.asked.method) else {
             return (0, Err(Cut::Backend));
         };
@@ -324,7 +324,7 @@ fn write_head(
     forwarding: &Forwarding,
     date: &mut Date,
 ) {
-    // Written once a second, and only for a response that has none.
+    // Needed only for a response that has none.
     let date = match head.fields.get(Name::Date) {
         Some(_) => "",
         None => date.now(),
@@ -332,7 +332,7 @@ fn write_head(
     heads::response(out, head, outgoing, forwarding, date);
 }
 
-/// A body on its way to the client. What is in `out` is written before all else.
+/// A body on its way to the client. The bytes in `out` are written first.
 struct Passing<'a> {
     way: Reply<'a>,
     out: &'a mut Vec<u8>,
@@ -364,7 +364,7 @@ impl Passing<'_> {
             match self.way.more(reply, Instant::now(), self.way.asked.silence) {
                 Ok(0) => break,
                 Ok(_) => {}
-                Err(failed) => return Err(failed.into()), // a reset is no end (RFC 9112 §8)
+                Err(failed) => return Err(failed.into()), // a reset ends no body (RFC 9112 §8)
             }
         }
         if in_chunks {
@@ -385,8 +385,8 @@ impl Passing<'_> {
             let piece = match reader.advance(bytes) {
                 Ok(piece) => piece,
                 Err(rule) => {
-                    // What is good goes out: an end without a head looks like a connection that had
-                    // been closed before the request, which clients send again.
+                    // Send what is valid. If a connection ends without any head, a client assumes
+                    // that it was closed before the request, and sends the request again.
                     self.flush()?;
                     return Err(Cut::Broken(rule));
                 }
@@ -418,7 +418,7 @@ impl Passing<'_> {
         }
     }
 
-    /// Sends bytes as they are: small ones with what is waiting, or with what follows.
+    /// Sends bytes as they are; a small part is joined with what waits, or with what follows.
     fn plain(&mut self, bytes: &[u8]) -> Result<(), Cut> {
         self.sent += bytes.len() as u64;
         if bytes.len() <= COPIED {
@@ -434,7 +434,7 @@ impl Passing<'_> {
 
     fn chunk(&mut self, bytes: &[u8]) -> Result<(), Cut> {
         if bytes.is_empty() {
-            return Ok(()); // a chunk of nothing is the last one
+            return Ok(()); // an empty chunk would end the body
         }
         self.sent += bytes.len() as u64;
         write::chunk_line(self.out, bytes.len());

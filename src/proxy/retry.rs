@@ -1,8 +1,8 @@
 //! Whether a request that failed at one backend may be sent to another.
 //!
-//! A retry hides a dead backend from a client. It must not do anything twice that the client asked
-//! for once (RFC 9110 §9.2.2: a proxy MUST NOT automatically retry non-idempotent requests), and
-//! it must not make two replies out of one:
+//! A retry hides a dead backend from a client. It must not do twice what the client asked for once
+//! (RFC 9110 §9.2.2: a proxy MUST NOT automatically retry non-idempotent requests), and the
+//! client must not get two replies to one request:
 //!
 //! | how the attempt ended | GET, HEAD, PUT, DELETE, OPTIONS, TRACE | POST, PATCH, any other |
 //! |---|---|---|
@@ -10,30 +10,30 @@
 //! | connected, nothing sent | yes | yes |
 //! | sent, no reply | if the body can be sent again | no |
 //! | part of a reply forwarded | no | no |
-//! | our own machine had no descriptor, memory or thread for it | no | no |
+//! | this machine had no descriptor, memory or thread for it | no | no |
 //!
-//! "Nothing sent" is no retry in the sense of the RFC: nobody has seen the request yet. A kept
-//! connection that the backend closed just when the request went out (RFC 9112 §9.3.1, §9.5) is
-//! the usual case of "sent, no reply". It says nothing against the backend, so it is an
-//! [`Outcome`] of its own: no failure is to be counted, and there is one attempt on a fresh
-//! connection even where retries are off. Where it had closed a moment earlier the first write fails
-//! already: that is "nothing sent", so the one attempt is any request's.
+//! After "nothing sent", another attempt is no retry in the sense of the RFC: no server has seen
+//! the request yet. The usual case of "sent, no reply" is a kept connection that the backend closed
+//! just when the request was sent (RFC 9112 §9.3.1, §9.5). It says nothing against the backend, so
+//! it is an [`Outcome`] of its own: no failure is counted, and there is one attempt on a fresh
+//! connection even if retries are off. If the backend had closed a moment earlier, the first write
+//! fails already. That is "nothing sent", so any request gets this one attempt.
 //!
-//! When all backends are in trouble, retries multiply the load on them, so there is a [`Budget`]: a
-//! retry is paid for by the requests of the last ten seconds, of which it may be a share, and by a
-//! small reserve, so that a quiet proxy can retry, too (as in Finagle and Envoy). Time is an argument, counted from any
+//! When all backends are in trouble, retries multiply the load on them. So there is a [`Budget`],
+//! as in Finagle and Envoy. Retries may be a share of the requests of the last ten seconds, plus a
+//! small reserve with which a quiet proxy can retry, too. Time is an argument, counted from any
 //! fixed moment. Pure, and without allocation.
 
 use std::time::Duration;
 
-/// The numbers of retries.
+/// The settings of retries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryConfig {
     /// Attempts at most after the first one; 0: none. Default 2.
     pub retries: u32,
     /// Retries at most, in percent of the requests of the last ten seconds. Default 20.
     pub budget_percent: u32,
-    /// Retries a second that are allowed beside that share. Default 5.
+    /// Retries a second that are allowed in addition to that share. Default 5.
     pub budget_per_second: u32,
 }
 
@@ -47,17 +47,17 @@ impl Default for RetryConfig {
     }
 }
 
-/// What doing a request twice does.
+/// The effect of running a request twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// The same as doing it once (RFC 9110 §9.2.2).
     Idempotent,
-    /// Something else, or nobody knows.
+    /// Something else, or it is not known.
     Cumulative,
 }
 
 impl Effect {
-    /// By the method, whose case matters (RFC 9110 §9.1). One that is not known is
+    /// By the method, which is case-sensitive (RFC 9110 §9.1). An unknown one is
     /// [`Effect::Cumulative`].
     pub fn of(method: impl AsRef<[u8]>) -> Self {
         match method.as_ref() {
@@ -67,30 +67,31 @@ impl Effect {
     }
 }
 
-/// How an attempt ended that failed.
+/// How a failed attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// There is no connection.
     ConnectFailed,
     /// There was a new one, but the kernel took no byte of the request: the first write failed.
     NothingSent,
-    /// The same on a kept connection, which had ended before.
+    /// The same on a kept connection, which had ended earlier.
     NothingSentOnKept,
-    /// A kept connection ended after the request had been sent on it, in part or as a whole, and before
+    /// A kept connection ended after at least a part of the request had been sent on it, and before
     /// any byte of a reply.
     StaleConnection,
-    /// The request was sent, in part or as a whole, and nothing of a reply has been forwarded: the
-    /// connection ended, time ran out, or what came is no HTTP.
+    /// At least a part of the request was sent, and nothing of a reply has been forwarded: the
+    /// connection ended, time ran out, or what came is not HTTP.
     SentNoReply,
-    /// A part of the reply has been forwarded, if only an interim one (1xx).
+    /// Part of the reply has been forwarded, be it only an interim one (1xx).
     PartOfReply,
-    /// This machine lacked a descriptor, memory or a thread, and would for another backend, too.
+    /// This machine lacked a descriptor, memory or a thread. It would lack it for another backend,
+    /// too.
     Shortage,
 }
 
 impl Outcome {
-    /// How an attempt ended whose request could not be written: on a new connection or a kept one, and
-    /// whether the kernel had taken a part of it.
+    /// The outcome when the request could not be written: `is_fresh` on a new connection, else on a
+    /// kept one; `is_part_sent` if the kernel had taken a part of it.
     pub fn of_failed_write(is_fresh: bool, is_part_sent: bool) -> Self {
         match (is_fresh, is_part_sent) {
             (true, false) => Outcome::NothingSent,
@@ -100,12 +101,12 @@ impl Outcome {
         }
     }
 
-    /// Whether it is a failure of the backend, for its health and for the budget.
+    /// Whether it counts as a failure of the backend, for its health and for the budget.
     pub fn blames_backend(self) -> bool {
         !self.is_of_kept() && self != Outcome::Shortage
     }
 
-    /// Whether it is the end of a kept connection.
+    /// Whether a kept connection had ended.
     fn is_of_kept(self) -> bool {
         matches!(self, Outcome::StaleConnection | Outcome::NothingSentOnKept)
     }
@@ -118,7 +119,7 @@ pub enum Body {
     Empty,
     /// All of it is still in memory.
     Buffered,
-    /// It is passed on as it arrives and is gone then.
+    /// It is passed on as it arrives, and not kept.
     Streamed,
 }
 
@@ -127,14 +128,14 @@ pub enum Body {
 pub enum Retry {
     /// Tell the client.
     No,
-    /// Try another backend, or, after a stale connection, a fresh one to the same. The budget is to
-    /// be asked as well, if the outcome blames the backend.
+    /// Try another backend or, after a stale connection, a fresh connection to the same. If the
+    /// outcome blames the backend, ask the budget as well.
     Yes,
 }
 
 impl RetryConfig {
-    /// Whether there may be another attempt after so many (the first included), the last of which
-    /// ended so.
+    /// Whether another attempt is allowed after this number of `attempts` (including the first),
+    /// the last of which ended with `outcome`.
     pub fn may_retry(&self, effect: Effect, outcome: Outcome, body: Body, attempts: u32) -> Retry {
         let retries = match outcome.is_of_kept() {
             true => self.retries.max(1),
@@ -159,17 +160,17 @@ impl RetryConfig {
 /// How many seconds the budget looks back.
 const WINDOW: usize = 10;
 
-/// What may be spent on retries. To be kept behind the same lock as the balancer, which each request
+/// What may be spent on retries. Keep it behind the same lock as the balancer, which each request
 /// takes anyway.
 #[derive(Clone, Debug)]
 pub struct Budget {
     percent: u64,
     reserve: u64,
-    /// By the last digit of the second.
+    /// Indexed by the last digit of the second.
     seconds: [Count; WINDOW],
-    /// The second that is running.
+    /// The present second.
     current: u64,
-    /// All of them together.
+    /// The sum of the seconds.
     sum: Count,
 }
 
@@ -180,7 +181,7 @@ struct Count {
 }
 
 impl Budget {
-    /// One in which nothing has happened yet.
+    /// A budget in which nothing has happened yet.
     pub fn new(config: RetryConfig) -> Self {
         Self {
             percent: config.budget_percent.into(),
@@ -191,7 +192,7 @@ impl Budget {
         }
     }
 
-    /// Goes by other numbers from now on, with what has happened so far.
+    /// Changes the settings; keeps what was counted.
     pub fn set(&mut self, config: RetryConfig) {
         let Self {
             percent, reserve, ..
@@ -222,7 +223,7 @@ impl Budget {
         true
     }
 
-    /// Forgets the seconds that have left the window. A clock that goes back stands still here.
+    /// Drops the seconds that have left the window. A clock that goes back stands still here.
     fn advance(&mut self, now: Duration) {
         let passed = now.as_secs().saturating_sub(self.current);
         for _ in 0..passed.min(WINDOW as u64) {

@@ -1,4 +1,5 @@
-//! The load balancer as a whole: listeners bound, clients served, the configuration read again.
+//! The load balancer as a whole: binding its listeners, serving clients, reloading the
+//! configuration.
 
 use std::fmt;
 use std::io;
@@ -26,7 +27,7 @@ const FIRST_REQUEST: Duration = Duration::from_millis(500);
 /// The stack of a client's thread, in bytes.
 const STACK: usize = 96 * 1024;
 
-/// Why the load balancer cannot start, or go on with another configuration.
+/// Why the load balancer cannot start, or cannot change to another configuration.
 #[derive(Debug)]
 pub enum StartError {
     /// It cannot listen.
@@ -65,19 +66,19 @@ impl std::error::Error for StartError {
     }
 }
 
-/// A load balancer that is bound and serves nobody yet.
+/// A load balancer that is bound and does not serve yet.
 pub struct LoadBalancer {
     current: Arc<Current>,
     listeners: Vec<(Listener, bool)>,
-    /// The status page's, with what lets others than this machine change anything.
+    /// The listener of the status page, with the token that lets other machines make changes.
     admin: Option<(Listener, Option<Token>)>,
     server: server::Config,
     stats: Arc<Stats>,
 }
 
 impl LoadBalancer {
-    /// Binds the listeners and puts the configuration to work. `server` says how threads run and
-    /// where log lines go; its limits are those of `config`.
+    /// Binds the listeners and puts the configuration into use. `server` says how threads run and
+    /// where log lines go; its limits are replaced by those of `config`.
     pub fn bind(config: Config, mut server: server::Config) -> Result<Self, StartError> {
         server.max_connections = config.limits.connections;
         server.max_per_peer = config.limits.per_peer;
@@ -114,34 +115,34 @@ impl LoadBalancer {
         })
     }
 
-    /// Where it listens.
+    /// The addresses that it listens on.
     pub fn bound(&self) -> Vec<(Network, Addr)> {
         let all = self.listeners.iter();
         all.map(|(listener, _)| (listener.network(), listener.local_addr().clone()))
             .collect()
     }
 
-    /// Where the status page is.
+    /// The address of the status page.
     pub fn admin(&self) -> Option<&Addr> {
         self.admin
             .as_ref()
             .map(|(listener, _)| listener.local_addr())
     }
 
-    /// The setup at work, which [`reload`] replaces.
+    /// The setup in use, which [`reload`] replaces.
     pub fn current(&self) -> Arc<Current> {
         self.current.clone()
     }
 
-    /// Puts its counters and those of its backends into a registry.
+    /// Registers its counters and those of its backends.
     pub fn register(&self, registry: &Registry) {
         self.stats.register(registry);
         admin::register(registry, pools_of(&self.current));
     }
 
-    /// Serves until the stopper is used and all is drained; returns the totals. Fails when a thread
-    /// cannot be started or a listener breaks, which stops the rest.
-    /// The status page shows the metrics of `registry`.
+    /// Serves until the stopper is used and the drain is over; returns the totals. Fails when a
+    /// thread cannot be started or a listener breaks; that stops the rest, too. The status page
+    /// shows the metrics of `registry`.
     pub fn run(self, stopper: &Stopper, registry: &Registry) -> io::Result<Totals> {
         let page = match self.admin {
             None => None,
@@ -167,7 +168,7 @@ impl LoadBalancer {
             let (tell, stopper) = (tell.clone(), stopper.clone());
             let serve = move || {
                 let ended = server.run(listener);
-                stopper.stop(); // half a load balancer is none
+                stopper.stop(); // never run with only some of the listeners
                 let _ = tell.send(ended);
             };
             thread::Builder::new()
@@ -182,7 +183,7 @@ impl LoadBalancer {
             while ended < count {
                 match told.recv_timeout(limit.remaining().unwrap_or_default()) {
                     Ok(end) => drop(end?),
-                    Err(_) => break, // the second time: stuck, so leave without it
+                    Err(_) => break, // time is up; the second time, leave without it
                 }
                 ended += 1;
             }
@@ -215,9 +216,9 @@ fn token(config: &Config) -> Result<Option<Token>, StartError> {
         .map_err(|error| StartError::Token(file.clone(), error))
 }
 
-/// Puts another configuration to work, for all requests that begin from now on. What belongs to
-/// listeners (addresses, limits of connections, access lists, the drain) stays as it was; what the
-/// token's file says now holds from now on.
+/// Puts another configuration into use, for all requests that begin from now on. What belongs to
+/// the listeners (addresses, limits of connections, access lists, the drain) stays as it was. The
+/// token is the one in its file now.
 pub fn reload(current: &Current, config: Config, log: &Log) -> Result<(), StartError> {
     let older = current.get();
     let fixed = |config: &Config| {
@@ -248,7 +249,7 @@ pub fn reload(current: &Current, config: Config, log: &Log) -> Result<(), StartE
     Ok(())
 }
 
-/// Makes the pools that are new and starts what looks after them; keeps those that have not changed.
+/// Makes the pools that are new and starts their threads; keeps those that have not changed.
 fn put_to_work(config: Config, older: Option<&Setup>, log: &Log) -> Result<Setup, StartError> {
     let resolver = Arc::new(resolve::resolver(&config));
     let times = config.resolve_min..=config.resolve_max;
@@ -261,7 +262,7 @@ fn put_to_work(config: Config, older: Option<&Setup>, log: &Log) -> Result<Setup
     let mut young = Vec::new();
     for wanted in &config.pools {
         let known = older.and_then(|older| older.pool(&wanted.name));
-        // What looks after a pool asks whom it was told to ask when it began.
+        // A pool's threads use the name servers and intervals that they were started with.
         if let Some(known) = known.filter(|known| asks_alike && known.config == *wanted) {
             pools.push(known.clone());
             continue;
@@ -302,7 +303,7 @@ fn put_to_work(config: Config, older: Option<&Setup>, log: &Log) -> Result<Setup
             return Err(StartError::Thread(error));
         }
     }
-    // Only now, when nothing can fail any more.
+    // The threads of replaced pools end only now: nothing can fail any more.
     for gone in older.iter().flat_map(|older| &older.pools) {
         if !setup.pools.iter().any(|pool| Arc::ptr_eq(pool, gone)) {
             gone.life().stop();
@@ -311,7 +312,8 @@ fn put_to_work(config: Config, older: Option<&Setup>, log: &Log) -> Result<Setup
     Ok(setup)
 }
 
-/// Lets the older pools go on with what they had: nobody will use those that had taken over.
+/// Gives the older pools their members back, because the pools that had taken over will not be
+/// used.
 fn give_back(begun: Vec<(Arc<Pool>, Vec<Member>)>, older: Option<&Setup>) {
     for (pool, before) in begun {
         pool.life().stop();
@@ -321,7 +323,7 @@ fn give_back(begun: Vec<(Arc<Pool>, Vec<Member>)>, older: Option<&Setup>) {
     }
 }
 
-/// Starts the threads of a pool, which end with its life.
+/// Starts the threads of a pool, which end with the pool.
 fn look_after(pool: Arc<Pool>, names: Names, log: &Log) -> io::Result<()> {
     let life = pool.life().clone();
     names.follow(pool.clone(), log.clone(), life.clone())?;

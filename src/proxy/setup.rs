@@ -1,4 +1,4 @@
-//! A configuration at work: its routes, pools and limits, replaced as a whole when it is read again.
+//! A configuration in use: its routes, pools and limits. A reload replaces it as a whole.
 //!
 //! ```text
 //!   reload ──> Setup (new) ──> Current ──> a connection looks at a number before each request,
@@ -7,8 +7,8 @@
 //!                      the same rates their buckets
 //! ```
 //!
-//! A request keeps the setup it began with, so nothing that is under way is disturbed. Only the backends
-//! of its pool are those of now, as they are when a name's addresses change.
+//! A request keeps the setup that it began with, so a reload disturbs nothing in flight. Only the
+//! backends of its pool are always the present ones, as when the addresses of a name change.
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -25,13 +25,13 @@ use super::pool::Pool;
 use super::rate::{RateConfig, RateLimit};
 use crate::http::Limits;
 
-/// A configuration at work.
+/// A configuration in use.
 pub struct Setup {
-    /// What it was made of.
+    /// The configuration that it was made from.
     pub config: Config,
     /// The pools, in the order of the configuration.
     pub pools: Vec<Arc<Pool>>,
-    /// Where access lines go.
+    /// Where the access lines go.
     pub access_log: Option<Arc<AccessLog>>,
     pub(super) limits: Limits,
     pub(super) desks: Desks,
@@ -39,7 +39,7 @@ pub struct Setup {
     rate: Option<Arc<Rates>>,
 }
 
-/// The clients' rates, which outlive a setup: a reload fills nobody's bucket.
+/// The clients' rates. They outlive a setup, so that a reload refills no bucket.
 struct Rates {
     numbers: RateConfig,
     limit: Mutex<RateLimit>,
@@ -58,8 +58,8 @@ impl Rates {
 }
 
 impl Setup {
-    /// Puts a configuration to work with these pools, one for each of its own, in their order.
-    /// `older` is the setup that it takes the place of. Fails when the access log cannot be opened.
+    /// Puts a configuration into use with these pools, one for each of its own, in their order.
+    /// `older` is the setup that it replaces. Fails when the access log cannot be opened.
     pub fn new(config: Config, pools: Vec<Arc<Pool>>, older: Option<&Setup>) -> io::Result<Self> {
         let limits = config.limits.message;
         let rate = config.limits.rate().map(|numbers| {
@@ -83,7 +83,7 @@ impl Setup {
         self.pools.iter().find(|pool| pool.name() == name)
     }
 
-    /// The pool that answers for a host and a path, or the status that says that none does.
+    /// The pool for a host and a path, or the status that says that there is none.
     pub(super) fn route(&self, host: &str, path: &str) -> Result<&Arc<Pool>, u16> {
         use super::config::Unrouted::{NoRoute, UnknownHost};
         match self.router.choose(host.as_bytes(), path.as_bytes()) {
@@ -105,7 +105,7 @@ impl Setup {
     }
 }
 
-/// The open log of the older setup, if it is the same one.
+/// The open log of the older setup, if the new one asks for the same.
 fn access_log(config: &Config, older: Option<&Setup>) -> io::Result<Option<Arc<AccessLog>>> {
     let Some(target) = &config.access_log else {
         return Ok(None);
@@ -128,16 +128,16 @@ fn access_log(config: &Config, older: Option<&Setup>) -> io::Result<Option<Arc<A
 
 /// The setup that new requests use.
 pub struct Current {
-    /// The configuration that the listeners were made of.
+    /// The configuration with which the listeners were made.
     pub(super) first: Config,
-    /// The status page's.
+    /// The token of the status page.
     pub(super) token: Option<Token>,
     number: AtomicU64,
     setup: RwLock<Arc<Setup>>,
 }
 
 impl Current {
-    /// Begins with this one.
+    /// Starts with this setup.
     pub fn new(setup: Setup) -> Self {
         Self {
             first: setup.config.clone(),
@@ -147,7 +147,7 @@ impl Current {
         }
     }
 
-    /// The setup now.
+    /// The present setup.
     pub fn get(&self) -> Arc<Setup> {
         self.setup
             .read()
@@ -155,13 +155,13 @@ impl Current {
             .clone()
     }
 
-    /// Puts another one in its place.
+    /// Replaces the setup.
     pub fn replace(&self, setup: Setup) {
         *self.setup.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(setup);
         self.number.fetch_add(1, Ordering::Release);
     }
 
-    /// Which one it is: another number, another setup.
+    /// The number of the setup; another number means another setup.
     pub fn number(&self) -> u64 {
         self.number.load(Ordering::Acquire)
     }

@@ -1,8 +1,8 @@
 //! Bytes in both directions, after an upgrade or a CONNECT: no HTTP any more.
 //!
-//! Each direction has a thread. One that ends says so to the other side (a half-close), and the
-//! other goes on until it ends, too: protocols may close in either order. Silence in both directions
-//! ends both.
+//! Each direction has a thread. When one direction ends, it half-closes the other side, and the
+//! other direction goes on until it ends, too: protocols may close in either order. Silence in both
+//! directions ends both.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
@@ -17,7 +17,7 @@ use crate::net::{Conn, Deadline, Incoming};
 /// The stack of the second thread, in bytes.
 const STACK: usize = 64 * 1024;
 
-/// How many bytes went through.
+/// How many bytes passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Through {
     /// From the client.
@@ -26,8 +26,8 @@ pub struct Through {
     pub down: u64,
 }
 
-/// Passes bytes on until both sides have ended, one has failed, or nothing has come from either
-/// for as long as `silence`. `first` are bytes that the backend has sent already.
+/// Passes bytes on until both sides have ended, one has failed, or neither has sent anything for
+/// `silence`. `first` holds bytes that the backend has already sent.
 pub fn run(client: &Conn, backend: &Conn, first: &mut Incoming, silence: Duration) -> Through {
     let clock = Arc::new(Clock::new());
     let (client_end, backend_end, shared) = (client.clone(), backend.clone(), clock.clone());
@@ -36,7 +36,7 @@ pub fn run(client: &Conn, backend: &Conn, first: &mut Incoming, silence: Duratio
         .stack_size(STACK)
         .spawn(move || pass(&client_end, &backend_end, silence, &shared));
     let Ok(up) = up else {
-        return Through { up: 0, down: 0 }; // no thread to be had: both close
+        return Through { up: 0, down: 0 }; // no thread can be started: close both
     };
     let begun = first.len() as u64;
     let waiting = first.take(usize::MAX);
@@ -54,7 +54,7 @@ pub fn run(client: &Conn, backend: &Conn, first: &mut Incoming, silence: Duratio
     }
 }
 
-/// When something last came, from either side.
+/// When either side last sent something.
 struct Clock {
     start: Instant,
     last: AtomicU64,
@@ -73,14 +73,14 @@ impl Clock {
         self.last.store(now, Ordering::Relaxed);
     }
 
-    /// When `silence` will have lasted from what last came.
+    /// When the silence will have lasted too long.
     fn end(&self, silence: Duration) -> Option<Instant> {
         let last = Duration::from_millis(self.last.load(Ordering::Relaxed));
         self.start.checked_add(last)?.checked_add(silence)
     }
 }
 
-/// One direction. Returns how many bytes went through.
+/// One direction. Returns how many bytes passed.
 fn pass(from: &Conn, to: &Conn, silence: Duration, clock: &Clock) -> u64 {
     let (mut part, mut through) = (vec![0; PART], 0);
     loop {
@@ -88,7 +88,7 @@ fn pass(from: &Conn, to: &Conn, silence: Duration, clock: &Clock) -> u64 {
         from.set_read_deadline(until.map_or(Deadline::NEVER, Deadline::at));
         match (&*from).read(&mut part) {
             Ok(0) => {
-                let _ = to.shutdown(Shutdown::Write); // fails when it has gone: it knows
+                let _ = to.shutdown(Shutdown::Write); // fails if the peer has gone
                 return through;
             }
             Ok(count) => {
@@ -100,7 +100,7 @@ fn pass(from: &Conn, to: &Conn, silence: Duration, clock: &Clock) -> u64 {
                 }
                 through += count as u64;
             }
-            // The other direction was not silent meanwhile.
+            // The other direction was active meanwhile.
             Err(error) if error.kind() == ErrorKind::TimedOut && clock.end(silence) > until => {}
             Err(_) => break,
         }
@@ -109,7 +109,7 @@ fn pass(from: &Conn, to: &Conn, silence: Duration, clock: &Clock) -> u64 {
     through
 }
 
-/// Ends both sides, which wakes the other direction. Fails where one has ended already.
+/// Shuts down both sides, which wakes the other direction. Fails if one has ended already.
 fn end(one: &Conn, other: &Conn) {
     let _ = one.shutdown(Shutdown::Both);
     let _ = other.shutdown(Shutdown::Both);

@@ -1,4 +1,4 @@
-//! A request that was read: who answers it, or why nobody does.
+//! A request that was read: which pool answers it, or why none does.
 
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
@@ -14,30 +14,30 @@ use super::tunnel;
 use crate::http::{Framing, RequestHead, Target};
 use crate::net::{Conn, Deadline, Dialer, Incoming, Network};
 
-/// Why whoever does not wait for the other protocol is refused.
+/// Why a request for another protocol is refused when bytes follow it.
 const IMPATIENT: &str = "bytes behind a request for another protocol";
 
-/// A request with all that is known of it.
+/// A request and everything that is known of it.
 pub struct Turn<'a> {
     /// The configuration.
     pub setup: &'a Setup,
     /// The client.
     pub conn: &'a Conn,
-    /// Its address, as believed.
+    /// The client's address, as far as it is believed.
     pub source: Option<SocketAddr>,
-    /// Where it connected to, when that has been asked.
+    /// The address that the client connected to, once it has been looked up.
     pub local: &'a mut Option<SocketAddr>,
-    /// Whether what it says about others is believed.
+    /// Whether the fields in which the client tells of earlier hops are believed.
     pub trusted: bool,
     /// The request.
     pub head: RequestHead<'a>,
     /// Its body.
     pub body: Body<'a>,
-    /// Where the connection is at a stop.
+    /// The state of the connection, which a stop changes.
     pub phase: &'a Phase,
-    /// Whether the client's end means that it has left.
+    /// Whether an end of the client's stream means that it has left.
     pub watched: bool,
-    /// Bytes follow that are not of this request.
+    /// Whether bytes follow that do not belong to this request.
     pub more_behind: bool,
 }
 
@@ -79,7 +79,7 @@ impl Turn<'_> {
         done
     }
 
-    /// The end of a request that goes to no backend, whatever its host and target.
+    /// The outcome of a request that needs no backend; `None` if it has to be passed on.
     fn answered_here(&self, ip: Option<IpAddr>) -> Option<Done> {
         if let Err(wait) = self.setup.admit(ip) {
             return Some(Done {
@@ -94,7 +94,8 @@ impl Turn<'_> {
                 return Some(refused(413, "the request's body is too long"));
             }
         }
-        // Whether what follows is HTTP depends on the answer; whoever does not wait for it is refused.
+        // Only the answer tells whether the bytes that follow are HTTP, so a client must wait for
+        // it.
         if head.upgrade && self.more_behind {
             return Some(refused(400, IMPATIENT));
         }
@@ -112,7 +113,7 @@ impl Turn<'_> {
         }
     }
 
-    /// CONNECT to one of the targets that are allowed (RFC 9110 §9.3.6).
+    /// CONNECT to one of the configured targets (RFC 9110 §9.3.6).
     fn connect(&self) -> Done {
         let Target::Authority(target) = self.head.target else {
             return refused(400, "CONNECT without an authority");
@@ -155,7 +156,7 @@ impl Turn<'_> {
     }
 }
 
-/// The answer to a request that is refused, and the end of its connection.
+/// Refuses a request, and ends its connection.
 fn refused(status: u16, why: &'static str) -> Done {
     Done {
         answer: Some((status, None)),

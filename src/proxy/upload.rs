@@ -5,11 +5,11 @@
 //!   client <──write── connection's thread <──read── backend  the response, which may come early
 //! ```
 //!
-//! A backend may answer before it has read everything (an error, say, or 100 Continue), so the body
-//! and the response have a thread each. The upload ends by itself when the body does; it is ended by
-//! shutting the backend's connection down ([`Upload::finish`]), and ends the response's thread in
-//! the same way when the client fails it. It holds the client's buffer meanwhile, and gives it back
-//! with the bytes of the next request in it.
+//! A backend may respond before it has read everything (with an error, say, or 100 Continue). So
+//! the body and the response have a thread each. The upload ends when the body does. To end it
+//! earlier, [`Upload::finish`] shuts down the backend's connection; and when the client fails the
+//! upload, it ends the wait for the response in the same way. Meanwhile the upload holds the
+//! client's buffer; it gives the buffer back with the bytes of the next request in it.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -22,8 +22,8 @@ use super::heads;
 use crate::http::{ChunkReader, Framing, Limits, Piece, Rule, write};
 use crate::net::{Conn, Deadline, Incoming, Ready};
 
-/// How long a response waits to see whether the body is through. A backend that has read everything
-/// answers at the moment in which the upload notices; the others answer early.
+/// How long a response waits to see whether the body has got through. A backend that has read
+/// everything may answer just before the upload notices; any other backend answers early.
 const SETTLES: Duration = Duration::from_millis(20);
 /// The stack of the thread, in bytes.
 const STACK: usize = 64 * 1024;
@@ -37,21 +37,21 @@ pub enum UploadError {
     TooLong,
     /// The client has sent nothing for too long.
     TimedOut,
-    /// The client has gone.
+    /// The client has left.
     ClientGone,
-    /// The backend has. What it sent before may be a response.
+    /// The backend has closed. What it sent before may be a response.
     BackendGone,
-    /// It has taken nothing for too long.
+    /// The backend has taken nothing for too long.
     BackendStuck,
 }
 
 impl UploadError {
-    /// Whether it says nothing against the backend.
+    /// Whether the client is at fault, not the backend.
     pub fn blames_client(self) -> bool {
         !matches!(self, UploadError::BackendGone | UploadError::BackendStuck)
     }
 
-    /// The rule that the client breaks, if it does.
+    /// The rule that the client broke, if it did.
     pub fn rule(self) -> Option<Rule> {
         match self {
             UploadError::Broken(rule) => Some(rule),
@@ -60,15 +60,15 @@ impl UploadError {
     }
 }
 
-/// What is to be sent, and how.
+/// What to send, and how.
 pub struct Plan {
     /// How the body ends: a length, or chunks.
     pub framing: Framing,
     /// The limits of chunks.
     pub limits: Limits,
-    /// The most bytes of it.
+    /// The longest body, in bytes.
     pub most: Option<u64>,
-    /// Silence of the client.
+    /// How long the client may be silent.
     pub silence: Duration,
     /// How long a write may take.
     pub write: Duration,
@@ -81,25 +81,26 @@ pub struct Upload {
     settled: Arc<Settled>,
 }
 
-/// What is left when it ends.
+/// What remains when an upload ends.
 pub struct Ended {
     /// The client's buffer.
     pub incoming: Incoming,
     /// Bytes of the body that were read.
     pub received: u64,
-    /// Whether it got through as a whole.
+    /// Whether the whole body got through.
     pub result: Result<(), UploadError>,
 }
 
 #[derive(Default)]
 struct Settled {
-    /// And whether the body got through.
+    /// When the upload ended, and whether the body got through.
     when: Mutex<Option<(Instant, bool)>>,
     now: Condvar,
 }
 
 impl Upload {
-    /// Starts it. `incoming` begins with the body. When no thread can be had it is given back.
+    /// Starts an upload. `incoming` begins with the body. If no thread can be started, it is given
+    /// back.
     pub fn start(
         client: &Conn,
         backend: &Conn,
@@ -107,7 +108,7 @@ impl Upload {
         plan: Plan,
     ) -> Result<Self, Incoming> {
         let settled = Arc::new(Settled::default());
-        // Handed over by a slot, for a spawn that fails drops what its closure holds.
+        // Handed over in a slot, because a failed spawn drops what its closure holds.
         let slot = Arc::new(Mutex::new(Some(incoming)));
         let work = {
             let (client, backend) = (client.clone(), backend.clone());
@@ -122,7 +123,8 @@ impl Upload {
                 );
                 let result = pump.run();
                 if !matches!(result, Ok(()) | Err(UploadError::BackendGone)) {
-                    // Wakes the thread that waits for a response. Fails when it has ended.
+                    // Wakes the thread that waits for a response. Fails if the connection has
+                    // ended.
                     let _ = pump.backend.shutdown(Shutdown::Both);
                 }
                 *settled.when.lock().unwrap_or_else(PoisonError::into_inner) =
@@ -151,19 +153,19 @@ impl Upload {
         }
     }
 
-    /// When it ended, if it has.
+    /// When the upload ended, if it has.
     pub fn ended(&self) -> Option<Instant> {
         let when = self.settled.when.lock();
         when.unwrap_or_else(PoisonError::into_inner)
             .map(|(when, _)| when)
     }
 
-    /// Whether the body has got through as a whole, or does within a moment.
+    /// Whether the whole body has got through, or does so within a moment.
     pub fn gets_through(&self) -> bool {
         self.settles().is_some_and(|(_, whole)| whole)
     }
 
-    /// Whether it has ended, or does within a moment.
+    /// Whether the upload has ended, or does so within a moment.
     pub fn ends(&self) -> bool {
         self.settles().is_some()
     }
@@ -176,8 +178,8 @@ impl Upload {
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Waits for its end; brings it about, if the body is not through by itself, by ending the
-    /// backend's connection.
+    /// Waits for the end. If the upload does not end by itself, shuts down the backend's connection
+    /// to end it.
     pub fn finish(self) -> Ended {
         if !self.ends() {
             let _ = self.backend.shutdown(Shutdown::Both); // fails when it has ended already
@@ -220,8 +222,8 @@ impl Pump {
     }
 
     fn length(&mut self, length: u64) -> Result<(), UploadError> {
-        // What is read while the body lasts goes into a buffer of the body's own; the client's small
-        // one holds what came with the head, and what follows the body.
+        // The body is read into a buffer of its own. The client's small one holds what came with
+        // the head, and what follows the body.
         let mut part = vec![0; PART];
         let mut left = length;
         let first = left.min(self.incoming.len() as u64) as usize;
@@ -260,7 +262,7 @@ impl Pump {
                 }
                 Piece::Data { from, to } => {
                     self.received += (to - from) as u64;
-                    // A chunk says before it comes how long it is.
+                    // The chunk's size is known before its data, so refuse it at once.
                     let least = self.received.saturating_add(reader.left_of_chunk());
                     if self.plan.most.is_some_and(|most| least > most) {
                         return Err(UploadError::TooLong);
@@ -294,7 +296,7 @@ impl Pump {
     }
 }
 
-/// Reads from the client, but ends when the backend does.
+/// Reads from the client, but ends when the backend closes.
 fn read(
     client: &Conn,
     backend: &Conn,

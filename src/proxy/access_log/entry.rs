@@ -1,4 +1,4 @@
-//! One request as an access log tells it, and the formats of the line.
+//! One request as the access log records it, and the formats of the line.
 //!
 //! ```text
 //! common    192.0.2.7 - - [21/Nov/2026:04:38:29 +0000] "GET /a HTTP/1.1" 200 1024
@@ -7,11 +7,11 @@
 //! json      {"time":"2026-11-21T04:38:29.123Z","client":"192.0.2.7", ...}
 //! ```
 //!
-//! The first two are what every log reader knows, to the byte; *extended* is combined and what only
-//! a proxy can tell; *json* has all of it. What clients and backends send may be any bytes. In the
-//! first three a control character, a quote, a backslash and all beyond ASCII is written `\xHH`, as
-//! nginx does; in JSON they are escaped as RFC 8259 §7 has it, and an octet that is no UTF-8 becomes
-//! U+FFFD. So one request is one line, and no client forges another.
+//! The first two are what every log reader knows, exactly. *Extended* is combined plus what only a
+//! proxy can tell; *json* has all of it. What clients and backends send may be any bytes. The first
+//! three formats write control characters, quotes, backslashes and all bytes beyond ASCII as
+//! `\xHH`, like nginx. JSON escapes them as RFC 8259 §7 says, and an octet that is not UTF-8
+//! becomes U+FFFD. So one request is one line, and no client can forge another.
 
 use std::fmt;
 use std::io::Write;
@@ -22,14 +22,14 @@ use std::time::{Duration, SystemTime};
 use super::escape::{json, visible};
 use crate::telemetry::{CommonLogTime, Rfc3339};
 
-/// The longest text of a line that a client chose, in bytes, before it is escaped; what is longer is
-/// cut. A line can so not grow beyond some 50 KiB.
+/// The longest text of a line that a client chose, in bytes, before it is escaped; the rest is cut
+/// off. So a line is at most about 50 KiB long.
 pub const MAX_TEXT: usize = 2048;
 
-/// One request and its answer. Texts are what was sent, however wrong.
+/// One request and its answer. Texts are as they were sent, however wrong.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {
-    /// Who asked; `None` for a peer without an IP address.
+    /// The client's address; `None` for a peer without an IP address.
     pub client: Option<IpAddr>,
     /// When its head was complete.
     pub time: SystemTime,
@@ -39,7 +39,7 @@ pub struct Entry<'a> {
     pub target: &'a [u8],
     /// `HTTP/1.1` or `HTTP/1.0`.
     pub version: &'a [u8],
-    /// The Host, or the target's.
+    /// The Host field, or the target's host.
     pub host: Option<&'a [u8]>,
     /// The status that the client got; 0 if it got none.
     pub status: u16,
@@ -51,28 +51,28 @@ pub struct Entry<'a> {
     pub referer: Option<&'a [u8]>,
     /// The User-Agent field.
     pub user_agent: Option<&'a [u8]>,
-    /// Who answered, or was tried last.
+    /// The backend that answered, or that was tried last.
     pub upstream: Option<&'a str>,
-    /// How long the connection to it took; `None` for one that was kept.
+    /// How long the connection to it took; `None` for a kept one.
     pub connect: Option<Duration>,
     /// From the request's end to the first byte of its reply.
     pub first_byte: Option<Duration>,
-    /// From the head's end to the last byte of the answer.
+    /// From the end of the request's head to the last byte of the answer.
     pub total: Duration,
     /// How many more backends were tried.
     pub retries: u32,
-    /// Why it was not answered as it should be, in words of ours.
+    /// Why it was not answered as it should be.
     pub failure: Option<&'a str>,
 }
 
-/// How a line looks.
+/// The format of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// The Common Log Format of NCSA httpd.
     Common,
-    /// The same with Referer and User-Agent, as Apache and nginx have it.
+    /// The same plus Referer and User-Agent, as in Apache and nginx.
     Combined,
-    /// The same with backend, times, retries and reason of failure.
+    /// The same plus backend, times, retries and the reason of a failure.
     Extended,
     /// One JSON object (RFC 8259) a line, times in milliseconds.
     Json,
@@ -120,12 +120,12 @@ impl fmt::Display for Format {
     }
 }
 
-/// Appends what `Display` shows; writing to a `Vec` cannot fail.
+/// Appends the value's `Display`; writing to a `Vec` cannot fail.
 fn show(out: &mut Vec<u8>, value: fmt::Arguments<'_>) {
     let _ = out.write_fmt(value);
 }
 
-/// `host ident user [time] "request line" status bytes`: nobody is known by the second and third.
+/// `host ident user [time] "request line" status bytes`: ident and user are never known.
 fn write_common(entry: &Entry<'_>, out: &mut Vec<u8>) {
     match entry.client {
         Some(client) => show(out, format_args!("{client}")),

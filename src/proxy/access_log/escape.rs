@@ -1,4 +1,4 @@
-//! Bytes from outside as part of a log line: visible, on one line, and within [`MAX_TEXT`].
+//! Bytes from outside as part of a log line: visible, on one line, and at most [`MAX_TEXT`].
 
 use super::entry::MAX_TEXT;
 use crate::telemetry::is_invisible;
@@ -9,7 +9,7 @@ fn cut(text: &[u8]) -> &[u8] {
     text.get(..MAX_TEXT).unwrap_or(text)
 }
 
-/// Appends `text` with every octet but plain ASCII as `\xHH`, quotes and backslashes too.
+/// Appends `text` as plain ASCII; quotes, backslashes and all other octets become `\xHH`.
 pub(super) fn visible(text: &[u8], out: &mut Vec<u8>) {
     let mut rest = cut(text);
     let is_special = |byte: &u8| !matches!(byte, b' '..=b'~') || matches!(byte, b'"' | b'\\');
@@ -47,7 +47,7 @@ fn json_letter(letter: char, out: &mut Vec<u8>) {
         let mut octets = [0; 4];
         return out.extend_from_slice(letter.encode_utf8(&mut octets).as_bytes());
     }
-    // Beyond 16 bits a character is two of them, as in UTF-16.
+    // A character beyond 16 bits becomes two escapes, as in UTF-16.
     for unit in letter.encode_utf16(&mut [0; 2]) {
         out.extend_from_slice(b"\\u");
         hex(*unit, 4, out);

@@ -1,4 +1,4 @@
-//! The access log: a line for each request, at next to no cost for the request.
+//! The access log: one line for each request, at next to no cost for the request.
 //!
 //! ```text
 //!  a connection's thread                          the log's thread
@@ -7,12 +7,12 @@
 //! ```
 //!
 //! The thread that answered formats the line into a buffer of its own and appends it under a short
-//! lock; nobody but the log's own thread waits for the disk. When the disk is so slow that the
-//! buffer is full, lines are lost and counted: a log is no reason to keep a client waiting. A line
-//! waits a second at most until it is written.
+//! lock. Only the log's own thread waits for the disk. If the disk is so slow that the buffer is
+//! full, lines are lost and counted: a log is no reason to keep a client waiting. A line is written
+//! after at most a second.
 //!
-//! In reading order: `entry` (what is told, and the formats), `escape`; both pure. `writer` is the
-//! shell: [`AccessLog`].
+//! In reading order: `entry` (what is recorded, and the formats), `escape`; both pure. `writer` is
+//! the shell: [`AccessLog`].
 
 mod entry;
 mod escape;

@@ -16,17 +16,17 @@ use crate::net::plain_words;
 use crate::server::is_due;
 use crate::telemetry::Log;
 
-/// How many bytes of lines may wait for the disk; beyond that they are lost. 1 MiB.
+/// How many bytes of lines may wait for the disk. Lines beyond that are lost. 1 MiB.
 pub const CAPACITY: usize = 1 << 20;
-/// With so many bytes waiting, the writer does not wait for more.
+/// When this many bytes wait, the writer does not wait for more.
 const ENOUGH: usize = 64 << 10;
 /// How long a line waits for more, at most.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How long a flush or a drop waits for the writer. A disk may hang, and nobody may read a pipe: that
-/// must not keep a program from ending.
+/// How long a flush or a drop waits for the writer. A disk may hang, and a pipe may have no reader;
+/// neither must keep a program from ending.
 const STUCK: Duration = Duration::from_secs(2);
 
-/// How many lines there were so far.
+/// How many lines there were.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lines {
     /// Handed to the system.
@@ -35,7 +35,7 @@ pub struct Lines {
     pub lost: u64,
 }
 
-/// An access log that is open. Dropping it writes what waits and ends its thread.
+/// An open access log. Dropping it writes the waiting lines and ends its thread.
 #[derive(Debug)]
 pub struct AccessLog {
     shared: Arc<Shared>,
@@ -48,9 +48,9 @@ pub struct AccessLog {
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
-    /// The writer waits here for lines, and to be told to flush or end.
+    /// The writer waits here for lines, or for the request to flush or to end.
     work: Condvar,
-    /// Whoever flushes waits here until the writer has written.
+    /// A flush waits here until the writer has written.
     done: Condvar,
 }
 
@@ -60,11 +60,11 @@ struct State {
     /// Lines in `waiting`.
     count: u64,
     lines: Lines,
-    /// A file that takes the place of the present one, before the next line.
+    /// A file that replaces the present one before the next line.
     next_file: Option<File>,
-    /// Where it is told that lines are lost.
+    /// Where to report that lines are lost.
     complaints: Option<Log>,
-    /// How many flushes were asked for, and how many of them are done.
+    /// How many flushes were requested, and how many are done.
     flushes: (u64, u64),
     is_closed: bool,
     /// The writer has ended.
@@ -72,15 +72,15 @@ struct State {
 }
 
 impl AccessLog {
-    /// Lines at the end of a file, which is made if it does not exist. Fails if it cannot be opened
-    /// or no thread can be started.
+    /// Appends lines to a file, and creates it if it does not exist. Fails if it cannot be opened
+    /// or the thread cannot be started.
     pub fn to_file(path: impl Into<PathBuf>, format: Format) -> io::Result<AccessLog> {
         let path = path.into();
         let file = open(&path)?;
         AccessLog::start(file, format, Some(path))
     }
 
-    /// Lines on standard output. Fails if it is closed or no thread can be started.
+    /// Writes lines to standard output. Fails if it is closed or the thread cannot be started.
     pub fn to_stdout(format: Format) -> io::Result<AccessLog> {
         let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
         AccessLog::start(file, format, None)
@@ -110,7 +110,7 @@ impl AccessLog {
             static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
         }
         let written = LINE.try_with(|line| {
-            // Nothing that runs in between logs again, so nobody else holds it.
+            // Nothing in between logs, so the buffer is free.
             if let Ok(mut line) = line.try_borrow_mut() {
                 line.clear();
                 self.format.write(entry, &mut line);
@@ -125,18 +125,18 @@ impl AccessLog {
         }
     }
 
-    /// From now on, tells there that lines are lost, every ten seconds at most.
+    /// From now on, reports lost lines to `log`, at most every ten seconds.
     pub fn complain_to(&self, log: Log) {
         self.shared.lock().complaints = Some(log);
     }
 
-    /// How many lines there were so far.
+    /// How many lines there were.
     pub fn lines(&self) -> Lines {
         self.shared.lock().lines
     }
 
-    /// Opens the file again, after somebody has moved it away: lines from now on go to the new one.
-    /// If that fails they go where they went. Does nothing on standard output.
+    /// Opens the file again, after it was moved away: lines from now on go to the new one. If that
+    /// fails, they go where they went. Does nothing on standard output.
     pub fn reopen(&self) -> io::Result<()> {
         if let Some(path) = &self.path {
             let file = open(path)?;
@@ -146,8 +146,8 @@ impl AccessLog {
         Ok(())
     }
 
-    /// Blocks until every line that was added before is handed to the system or lost, but two seconds
-    /// at most, where the system takes none.
+    /// Blocks until every line added before is handed to the system or lost; at most two seconds if
+    /// the system takes none.
     pub fn flush(&self) {
         let mut state = self.shared.lock();
         state.flushes.0 += 1;
@@ -165,14 +165,14 @@ impl Drop for AccessLog {
         self.shared.work.notify_one();
         let is_over = self.shared.wait_until_done(state, |state| state.is_over);
         if let Some(thread) = self.thread.take().filter(|_| is_over) {
-            // It does not panic; if it has, its lines are gone.
+            // The writer does not panic; if it has, its lines are gone.
             let _ = thread.join();
         }
     }
 }
 
 fn open(path: &PathBuf) -> io::Result<File> {
-    // Opened for writing only, a FIFO waits for its reader (fifo(7)).
+    // If it is opened for writing only, a FIFO waits for its reader (fifo(7)).
     let is_fifo = metadata(path).is_ok_and(|known| known.file_type().is_fifo());
     let mut options = OpenOptions::new();
     options.create(true).append(true).read(is_fifo).open(path)
@@ -187,7 +187,7 @@ impl Shared {
         on.wait(state).unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for the writer to get so far, at most [`STUCK`]; says whether it has.
+    /// Waits for the writer until `is_done`, at most [`STUCK`]; returns whether it is.
     fn wait_until_done(
         &self,
         state: MutexGuard<'_, State>,
@@ -208,8 +208,8 @@ impl Shared {
         }
         state.waiting.extend_from_slice(line);
         state.count += 1;
-        // The first line starts the writer's patience, the one that makes it enough ends it. In
-        // between it is left alone: a wake-up costs more than the line.
+        // The first line starts the writer's time; the line that makes it enough ends it. In
+        // between the writer is not woken: that costs more than the line.
         let is_first = before == 0;
         let is_enough = before < ENOUGH && state.waiting.len() >= ENOUGH;
         drop(state);
@@ -218,7 +218,7 @@ impl Shared {
         }
     }
 
-    /// The writer's life: wait, take everything, write it without the lock.
+    /// The writer's loop: wait, take everything, write it without the lock.
     fn run(&self, mut file: File) {
         let mut lines = Vec::new();
         let mut is_torn = false;
@@ -236,7 +236,7 @@ impl Shared {
 
             let (lost, cause) = write_lines(&mut file, &lines, &mut is_torn);
             lines.clear();
-            why = cause.or(why); // it may be told only later
+            why = cause.or(why); // it may be reported only later
 
             let mut state = self.lock();
             state.lines.written += count.saturating_sub(lost);
@@ -245,7 +245,7 @@ impl Shared {
             let is_end = is_closed && state.waiting.is_empty();
             let (all_lost, complaints) = (state.lines.lost, state.complaints.clone());
             drop(state);
-            // At the end in any case: nobody would tell of the last ones later.
+            // At the end in any case: there is no later moment to report the last ones.
             if all_lost > told && (is_due(&complained) || is_end) {
                 if let Some(log) = complaints {
                     complain(&log, all_lost - told, why.take());
@@ -260,7 +260,8 @@ impl Shared {
         }
     }
 
-    /// Blocks until there are lines enough, or some for long enough, or somebody is in a hurry.
+    /// Blocks until there are enough lines, or the oldest has waited long enough, or a flush is
+    /// requested.
     fn wait_for_lines(&self) -> MutexGuard<'_, State> {
         let mut state = self.lock();
         let mut until = None;
@@ -282,8 +283,8 @@ impl Shared {
     }
 }
 
-/// Writes whole lines; returns how many the system did not take. After a line that was taken in part
-/// only, `is_torn`, the next ones begin on a line of their own.
+/// Writes whole lines; returns how many the system did not take. If it took only a part of a line,
+/// `is_torn`, the next ones begin on a line of their own.
 fn write_lines(
     file: &mut impl Write,
     lines: &[u8],
@@ -485,7 +486,7 @@ mod tests {
         assert_eq!(sum.sum::<u64>(), 3, "{text}");
     }
 
-    /// A log that sends what it is told.
+    /// A log that sends its lines to the test.
     fn telling(to: std::sync::mpsc::Sender<String>) -> Log {
         struct Telling(std::sync::mpsc::Sender<String>);
         impl Write for Telling {
@@ -507,7 +508,7 @@ mod tests {
 
     #[test]
     fn a_full_buffer_loses_lines_and_keeps_nobody_waiting() {
-        // No writer: a disk that never takes anything.
+        // There is no writer, as if the disk never took anything.
         let shared = Shared {
             state: Mutex::default(),
             work: Condvar::new(),
@@ -520,7 +521,7 @@ mod tests {
         assert_eq!(state.count + state.lines.lost, 2000);
     }
 
-    /// Takes so many bytes, then nothing.
+    /// Takes this many bytes, then nothing.
     struct Disk {
         taken: Vec<u8>,
         room: usize,

@@ -1,32 +1,32 @@
-//! `POST /backends/POOL/NAME/drain` and `/enable`: what is asked for, and who may ask.
+//! `POST /backends/POOL/NAME/drain` and `/enable`: what is requested, and who may request it.
 //!
-//! Whoever is on this machine may, and whoever has the token. On this machine there are also
-//! browsers, and these send requests for any page from anywhere; so what has no token must show that
-//! no page made it ("cross-site request forgery"):
+//! A request may come from this machine, or have the token. But a browser on this machine sends
+//! requests for any page from anywhere. So a request without the token must show that no page of
+//! another site made it ("cross-site request forgery"):
 //!
-//! - Its Host is an address or `localhost`. A page can only be led here by a name of its own that
-//!   resolves to this address ("DNS rebinding"), and then the browser sends that name.
-//! - Its Origin, which browsers send with every POST (Fetch §3.1), is the one that it asks; or it has
-//!   no Origin and an `X-Requested-By`, which no page can add without asking first (CORS).
-//! - It has no field of a proxy: behind one, everybody would be on this machine.
+//! - Its Host is an address or `localhost`. A page of another site can get here only by a name of
+//!   its own that resolves to this address ("DNS rebinding"), and then the browser sends that name.
+//! - Its Origin, which browsers send with every POST (Fetch §3.1), is the address that it asks. Or
+//!   it has no Origin but an `X-Requested-By`, which no page can add without asking first (CORS).
+//! - It has no field of a proxy: behind one, every client would appear to be on this machine.
 //!
-//! A token needs none of this: no page knows it.
+//! A request with the token needs none of this: no page knows it.
 
 use crate::http::Request;
 use crate::net::{Addr, parse_ip};
 use crate::rpc::sha256::{equal, sha256};
 
-/// What becomes of a backend.
+/// The change to a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
-    /// It finishes what it has and gets nothing new.
+    /// It finishes its requests and gets no new ones.
     Drain,
     /// It gets requests again.
     Enable,
 }
 
 impl Verb {
-    /// What the path and the log call it.
+    /// The word in the path and in the log.
     pub fn word(self) -> &'static str {
         match self {
             Verb::Drain => "drain",
@@ -44,7 +44,7 @@ pub struct Command {
 }
 
 impl Command {
-    /// Reads a path. Names are percent-encoded; a slash in a backend's name may stand as it is.
+    /// Parses a path. Names are percent-encoded; a slash in a backend's name may be literal.
     pub fn of(path: &str) -> Option<Self> {
         let (pool, rest) = path.strip_prefix("/backends/")?.split_once('/')?;
         let (backend, verb) = rest.rsplit_once('/')?;
@@ -59,12 +59,12 @@ impl Command {
     }
 }
 
-/// A secret that stands for a right. Only its digest is kept.
+/// A secret that grants a right. Only its digest is kept.
 #[derive(Clone, Copy)]
 pub struct Secret([u8; 32]);
 
 impl Secret {
-    /// The shortest, in bytes.
+    /// The shortest secret, in bytes.
     pub const SHORTEST: usize = 16;
 
     /// A secret of these bytes; `None` if they are too few.
@@ -72,13 +72,13 @@ impl Secret {
         (bytes.len() >= Self::SHORTEST).then(|| Self(sha256(bytes)))
     }
 
-    /// Compares digests, so the time it takes says nothing about where two secrets differ.
+    /// Compares digests, so the time taken does not show where two secrets differ.
     fn is(&self, given: &[u8]) -> bool {
         equal(&self.0, &sha256(given))
     }
 }
 
-/// Whether the one who sent this request may change something; if not, why.
+/// Whether the sender of this request may make changes; if not, why.
 pub fn may_change(
     request: &Request,
     peer: &Addr,
@@ -106,7 +106,7 @@ pub fn may_change(
     is_no_page_of_others(request)
 }
 
-/// The token of `Bearer TOKEN` (RFC 6750 §2.1); the scheme is in any case (RFC 9110 §11.1).
+/// The token of `Bearer TOKEN` (RFC 6750 §2.1); the scheme is case-insensitive (RFC 9110 §11.1).
 fn bearer(value: &[u8]) -> Option<&[u8]> {
     const SCHEME: &[u8] = b"Bearer ";
     let (scheme, token) = value.split_at_checked(SCHEME.len())?;
@@ -118,7 +118,7 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
 fn is_here(peer: &Addr) -> bool {
     match peer {
         Addr::Ip(address) => address.ip().to_canonical().is_loopback(),
-        Addr::Unix(_) => true, // who may connect is a matter of the socket file's mode
+        Addr::Unix(_) => true, // the mode of the socket file says who may connect
     }
 }
 
@@ -148,7 +148,7 @@ fn is_address_or_localhost(host: &str) -> bool {
     name.eq_ignore_ascii_case("localhost") || parse_ip(name).is_ok()
 }
 
-/// A name as a path has it: all but RFC 3986's unreserved characters encoded (§2.1, §2.3).
+/// Percent-encodes a name for a path: all but RFC 3986's unreserved characters (§2.1, §2.3).
 pub fn percent_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -162,7 +162,7 @@ pub fn percent_encoded(text: &str) -> String {
     encoded
 }
 
-/// `None` for what is no encoding, or not of UTF-8.
+/// `None` if the text is not a valid encoding of UTF-8.
 fn percent_decoded(text: &str) -> Option<String> {
     let mut parts = text.split('%');
     let mut bytes = parts.next()?.as_bytes().to_vec();

@@ -1,10 +1,10 @@
-//! `/backends`: how all backends are, as JSON.
+//! `/backends`: the state of all backends, as JSON.
 //!
 //! ```text
 //! {"uptime_s": 12,                       since the status page began
 //!  "pools": [
 //!   {"name": "www", "balance": "round-robin",
-//!    "waiting": 0,                       requests in line for a backend
+//!    "waiting": 0,                       requests in the queue for a backend
 //!    "usable": 1,                        backends that get requests
 //!    "backends": [
 //!     {"name": "10.0.0.7:9000",
@@ -12,14 +12,14 @@
 //!      "state_text": "up",               the same for people, with percent or time left
 //!      "usable": true, "weight": 1, "backup": false,
 //!      "share": 50.0,                    percent of the pool's requests, by weight, now
-//!      "active": 3, "max": 100,          requests under way, and their limit if there is one
+//!      "active": 3, "max": 100,          requests in flight, and their limit if there is one
 //!      "requests": 9, "failures": 0, "retries": 0,          since the start
 //!      "responses": {"1xx": 0, "2xx": 9, "3xx": 0, "4xx": 0, "5xx": 0},
 //!      "latency_ms": {"p50": 0.25, "p99": 1.5}}]}]}         since the start
 //! ```
 //!
 //! An ejected backend has `ejected_for_s`, the seconds until it is tried again. Numbers since the
-//! start only grow, so a reader that looks twice has rates.
+//! start only grow, so two readings give rates.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ use super::page::state_text;
 use super::view::{BackendView, PoolView, word};
 use crate::cli::json::{Object, array};
 
-/// The listing.
+/// Writes the listing.
 pub fn listing(pools: &[PoolView], uptime: Duration) -> String {
     let mut text = Object::new()
         .number("uptime_s", uptime.as_secs())

@@ -1,19 +1,19 @@
-//! The status page: how the pools are, for people and for programs, and two things to do about it.
+//! The status page: the state of the pools, for people and for programs, and two commands.
 //!
 //! | path | for | holds |
 //! |---|---|---|
 //! | `/` | people | one page, live, readable on a phone |
 //! | `/backends` | scripts | every backend as JSON (`listing` says what) |
-//! | `/healthz` | orchestrators | 200 while each pool has a backend in service, else 503 and which has not |
+//! | `/healthz` | orchestrators | 200 while each pool has a backend in service, else 503 and the pools without |
 //! | `/metrics` | Prometheus | the program's numbers and each backend's |
 //! | `POST /backends/POOL/NAME/drain`, `/enable` | operators | from this machine, or with the token |
 //!
-//! It listens at an address of its own: clients of the balancer must not reach it. Everybody who can
-//! connect may look, so that address is best loopback or a management network. Who may change
-//! something is decided by `command`.
+//! It listens on an address of its own: clients of the balancer must not reach it. Anyone who can
+//! connect may look, so that address is best loopback or on a management network. `command` decides
+//! who may make changes.
 //!
-//! It has to answer when all else is in trouble, so it shares no thread and no queue with the
-//! proxy. It has limits of its own: [`CONNECTIONS`] at a time, a request within [`IDLE`], a body of
+//! It must answer when all else is in trouble, so it shares no thread and no queue with the proxy.
+//! It has limits of its own: [`CONNECTIONS`] at a time, a request within [`IDLE`], a body of
 //! [`BODY`] bytes.
 //!
 //! Reading order: `view` (what is shown of a pool), `listing`, `page`, `series` (three forms of it),
@@ -45,11 +45,11 @@ pub use token::{Token, read_token};
 pub const CONNECTIONS: usize = 16;
 /// How long a connection may take to send its next request.
 pub const IDLE: Duration = Duration::from_secs(15);
-/// How long it may take to take an answer, or to send a body.
+/// How long a client may take to receive an answer, or to send a body.
 const EXCHANGE: Duration = Duration::from_secs(10);
-/// The longest body of a request, in bytes. None is needed.
+/// The longest body of a request, in bytes. No request here needs one.
 pub const BODY: u64 = 1024;
-/// How long open pages may take at a stop.
+/// How long open connections to the page may take at a stop.
 const DRAIN: Duration = Duration::from_secs(1);
 const MESSAGE: Limits = Limits {
     start_line: 4096,
@@ -60,7 +60,7 @@ const MESSAGE: Limits = Limits {
     trailers: 1024,
 };
 
-/// Gives the pools that there are now: a reload changes them.
+/// Returns the present pools, which a reload changes.
 pub type Pools = Arc<dyn Fn() -> Vec<Arc<Pool>> + Send + Sync>;
 
 /// The status page.
@@ -73,14 +73,14 @@ pub struct Admin {
     began: Instant,
 }
 
-/// Has a registry show each backend's numbers, on this page and on any other.
+/// Adds each backend's numbers to a registry, for this page and any other.
 pub fn register(registry: &Registry, pools: Pools) {
     registry.collect(move |page| pools().iter().for_each(|pool| series::add(page, pool)));
 }
 
 impl Admin {
-    /// A page of these pools and this registry, on which [`register`] is the caller's to call.
-    /// Without a token nobody from elsewhere may change anything.
+    /// A page of these pools and this registry; call [`register`], too. Without a token, only this
+    /// machine may make changes.
     pub fn new(pools: Pools, registry: Registry, token: Option<Token>, log: Log) -> Self {
         Self {
             pools,
@@ -92,7 +92,7 @@ impl Admin {
         }
     }
 
-    /// Serves the page on threads of its own, until the result is stopped.
+    /// Serves the page on threads of its own until the returned value is stopped.
     pub fn start(self, listener: Listener) -> io::Result<Running> {
         let config = Config {
             name: "admin".into(),
@@ -178,7 +178,7 @@ impl Admin {
             return Response::text(404, what);
         }
         self.log.warn("admin", "command obeyed", &fields);
-        // A form of the page goes back to the page.
+        // A form sent from the page leads back to the page.
         let accept = request.fields.text("Accept").unwrap_or_default();
         match accept.contains("text/html") {
             true => Response::status(303).with("Location", "/"),
@@ -186,8 +186,8 @@ impl Admin {
         }
     }
 
-    /// What every answer says to browsers: run nothing but what is ours, show it nowhere else, keep
-    /// it not, and guess no types.
+    /// Adds what every answer says to browsers: run only the page's own script, show the page in no
+    /// other, do not store it, and do not guess types.
     fn guarded(&self, response: Response) -> Response {
         response
             .with("Content-Security-Policy", &self.policy)
@@ -231,8 +231,8 @@ impl Handler for Admin {
             Err(error) => error,
         };
         match error.status() {
-            // Silence between two requests is the end of a conversation, and what nobody asked for
-            // (408) would be taken for the answer to the next request.
+            // Silence between two requests just ends the connection: an unrequested 408 would be
+            // taken for the answer to the next request.
             Some(408) => Ok(End::Ours),
             Some(status) => {
                 exchange.close_after();
@@ -246,7 +246,7 @@ impl Handler for Admin {
     }
 
     fn refused(&self, mut conn: &Conn, _why: Refusal) {
-        // A fresh connection's buffer has room, so this does not block.
+        // A new connection's buffer has room, so this does not block.
         conn.set_write_deadline(Deadline::after(Duration::from_millis(1)));
         let _ = conn.write_all(
             b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",

@@ -1,16 +1,16 @@
-//! `/`: the status page. One page of HTML with its style and script in it, nothing from elsewhere.
+//! `/`: the status page. One page of HTML, with its style and script in it.
 //!
-//! The server writes the whole table, so the page tells all without JavaScript. With it, `page.js`
-//! asks for `/backends` every second and changes the cells where they stand; when backends have come
-//! or gone it loads the page again. It also says how old the numbers are when nobody answers any
-//! more: a page that shows yesterday's health is worse than none.
+//! The server writes the whole table, so the page is complete without JavaScript. With it,
+//! `page.js` asks for `/backends` every second and updates the cells in place; when backends have
+//! come or gone, it reloads the page. When there is no answer any more, it says how old the numbers
+//! are: a page that shows yesterday's health is worse than none.
 //!
-//! Draining and enabling takes two clicks: one opens what the other confirms. They are forms, so they
-//! work without JavaScript, too.
+//! Draining and enabling take two clicks: one opens a confirmation, the other confirms. Both are
+//! forms, so they work without JavaScript, too.
 //!
-//! The policy ([`policy`]) allows the one style and the one script that stand here, by their
-//! digests (Content Security Policy 3 §2.3.1): were a name ever to get into the page as markup, the
-//! browser would still run nothing.
+//! The policy ([`policy`]) allows only the one style and the one script of this page, by their
+//! digests (Content Security Policy 3 §2.3.1): even if a name got into the page as markup, the
+//! browser would not run it.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -77,7 +77,7 @@ fn write_pool(html: &mut String, pool: &PoolView) {
     html.push_str("</tbody></table></section>\n");
 }
 
-/// How a pool is in one word, which is a class of the style.
+/// The pool's health in one word, which is a class in the style sheet.
 fn pool_health(pool: &PoolView) -> &'static str {
     match pool.usable() {
         0 => "out",
@@ -137,7 +137,7 @@ fn write_backend(html: &mut String, pool: &str, backend: &BackendView) {
     html.push_str("</td></tr>\n");
 }
 
-/// A state for people.
+/// A state, in words for people.
 pub fn state_text(backend: &BackendView) -> String {
     match (backend.state, backend.left) {
         (State::Ejected { .. }, Some(left)) => format!("ejected, {} s left", seconds(left)),
@@ -175,7 +175,7 @@ fn clock(time: Duration) -> String {
     format!("{days}{hours:02}:{minutes:02}:{seconds:02}")
 }
 
-/// Text as HTML has it, in attributes too.
+/// Escapes text for HTML, in attributes too.
 pub fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {

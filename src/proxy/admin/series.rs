@@ -1,4 +1,4 @@
-//! What `/metrics` shows of backends, which come and go: read when the page is asked for.
+//! What `/metrics` shows of backends. They come and go, so it is read when the page is requested.
 
 use crate::proxy::Pool;
 use crate::telemetry::Scrape;

@@ -1,4 +1,4 @@
-//! The secret that lets others than this machine change something, and the file that it is in.
+//! The secret with which other machines may make changes, and the file that holds it.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -7,15 +7,15 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use super::command::Secret;
 
-/// The most that is read of a token file, in bytes.
+/// How much of a token file is read at most, in bytes.
 const LONGEST_TOKEN: u64 = 4096;
 
-/// A secret that stands for a right. A handle: clones share it.
+/// A secret that grants a right. A handle: clones share it.
 #[derive(Clone)]
 pub struct Token(Arc<RwLock<Secret>>);
 
 impl Token {
-    /// The shortest, in bytes.
+    /// The shortest token, in bytes.
     pub const SHORTEST: usize = Secret::SHORTEST;
 
     /// A token of these bytes; `None` if they are too few.
@@ -23,7 +23,7 @@ impl Token {
         Secret::new(bytes).map(|secret| Self(Arc::new(RwLock::new(secret))))
     }
 
-    /// Puts the secret of another one in the place of its own, which is worth nothing from now on.
+    /// Takes over the other token's secret; its own is void from now on.
     pub fn replace_by(&self, other: &Token) {
         let secret = other.secret();
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = secret;
@@ -34,8 +34,8 @@ impl Token {
     }
 }
 
-/// The token in a file: all of it but white space around it. A file that others than its owner can
-/// open is refused, and so is a token of less than [`Token::SHORTEST`] bytes.
+/// Reads the token in a file: the whole file without white space around it. Refuses a file that
+/// others than its owner can open, and a token of less than [`Token::SHORTEST`] bytes.
 pub fn read_token(path: &str) -> io::Result<Token> {
     let refused = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
     let file = File::open(path)?;

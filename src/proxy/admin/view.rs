@@ -1,4 +1,4 @@
-//! What the pages show of a pool: one reading of it, taken once for all of a page.
+//! What the pages show of a pool: one snapshot, taken once for a whole page.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::proxy::{Pool, Standing};
 pub struct PoolView {
     pub name: String,
     pub balance: Algorithm,
-    /// Requests in line for a backend.
+    /// Requests in the queue for a backend.
     pub waiting: usize,
     pub backends: Vec<BackendView>,
 }
@@ -25,23 +25,23 @@ pub struct BackendView {
     pub left: Option<Duration>,
     pub weight: u32,
     pub backup: bool,
-    /// Its part of the pool's requests by weight, in percent, now.
+    /// Its share of the pool's requests by weight, in percent, at present.
     pub share: f64,
     pub active: u32,
     pub max: Option<usize>,
     pub requests: u64,
-    /// 1xx to 5xx.
+    /// Responses from 1xx to 5xx.
     pub classes: [u64; 5],
     pub failures: u64,
     pub retries: u64,
-    /// What half of the requests did not exceed, since the start.
+    /// The median latency since the start.
     pub p50: Duration,
-    /// What 99 of 100 did not.
+    /// The latency that 99 of 100 requests did not exceed.
     pub p99: Duration,
 }
 
 impl PoolView {
-    /// How the pool is now.
+    /// The pool's present state.
     pub fn of(pool: &Pool) -> Self {
         let standings = pool.standings();
         let mut backends: Vec<BackendView> = standings
@@ -88,12 +88,12 @@ impl BackendView {
         }
     }
 
-    /// Whether it gets requests, if only one to try it.
+    /// Whether it gets requests, be it only one to try it.
     pub fn is_usable(&self) -> bool {
         is_usable(self.state)
     }
 
-    /// Its weight at the moment: less during a slow start, none while it is out or tried.
+    /// Its present weight: less during a slow start, none while it is out or tried.
     fn weight_now(&self) -> f64 {
         match self.state {
             State::Up => f64::from(self.weight),
@@ -114,7 +114,7 @@ pub fn is_usable(state: State) -> bool {
     }
 }
 
-/// Every state in one word, as `/backends` and `/metrics` have it.
+/// Every state in one word, as `/backends` and `/metrics` show it.
 pub const STATES: [&str; 6] = ["up", "slow-start", "trying", "ejected", "down", "draining"];
 
 /// The word for a state.
@@ -130,7 +130,7 @@ pub fn word(state: State) -> &'static str {
     }
 }
 
-/// Backups get something only when nobody else can.
+/// Sets the shares. Backups get one only when no other backend can have requests.
 fn share_out(backends: &mut [BackendView]) {
     let sum = |backends: &[BackendView], backup: bool| -> f64 {
         let group = backends.iter().filter(|b| b.backup == backup);
@@ -149,7 +149,7 @@ fn share_out(backends: &mut [BackendView]) {
 pub(super) mod tests {
     use super::*;
 
-    /// A backend of which nothing but this is known.
+    /// A backend of which only this is known.
     pub fn backend(name: &str, state: State) -> BackendView {
         BackendView {
             name: name.into(),

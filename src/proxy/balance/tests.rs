@@ -153,11 +153,11 @@ fn two_drawn_at_random_are_drawn_by_weight_and_the_less_busy_one_serves() {
         let chosen = balancer.choose(all, |index| candidates[index], 0, random.next());
         chosen.unwrap()
     };
-    // All idle: the first draw serves.
+    // All are idle, so the first draw serves.
     let seen = shares((0..20_000).map(|_| turn(&candidates)), 4);
     assert_near(&seen[..3], &[10_000, 6_000, 4_000]);
     assert_eq!(seen[3], 0);
-    // One of three equals is busy: it serves when it is drawn twice, which cannot be.
+    // One of three equals is busy. It would serve only if it were drawn twice, which cannot happen.
     let mut candidates = idle(&[1, 1, 1]);
     candidates[0].active = 9;
     assert_eq!(shares((0..5_000).map(|_| turn(&candidates)), 3)[0], 0);

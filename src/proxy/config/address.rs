@@ -1,4 +1,4 @@
-//! Where the balancer listens and where its backends are, as a line writes them.
+//! Where the balancer listens and where its backends are, as written on a line.
 //!
 //! ```text
 //! listen  127.0.0.1:8080              backend http://10.0.0.7:9000 weight=3 max=100
@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A backend's host name stands for all its addresses, a service for all hosts and ports of its SRV
-//! records (RFC 2782); looking them up is the shell's.
+//! records (RFC 2782). This file does not look them up.
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,8 +19,8 @@ use crate::net::network::{Network, Transport};
 use crate::net::services::Services;
 use crate::net::{Host, HostPort};
 
-/// The largest weight of a backend: enough for every ratio that matters, and small enough that
-/// sums of weights never overflow.
+/// The largest weight of a backend: enough for every useful ratio, and so small that sums of
+/// weights never overflow.
 pub const MAX_WEIGHT: u32 = 1000;
 
 /// The longest path of a Unix socket, in bytes: `sun_path` of `unix(7)` without its NUL.
@@ -29,17 +29,17 @@ const MAX_UNIX_PATH: usize = 107;
 /// An address to listen on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
-    /// Where.
+    /// The address.
     pub address: ListenAddress,
     /// Whether a connection from a trusted peer ([`trust`](super::Forwarding::trust)) must begin
-    /// with a PROXY protocol header, and one from anybody else is refused.
+    /// with a PROXY protocol header, and one from any other peer is refused.
     pub proxy_protocol: bool,
 }
 
-/// Where to listen.
+/// An address to listen on, of either kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListenAddress {
-    /// TCP; port 0 is any free one.
+    /// TCP; port 0 chooses any free one.
     Tcp(HostPort),
     /// The path of a Unix socket.
     Unix(String),
@@ -48,14 +48,14 @@ pub enum ListenAddress {
 /// One `backend` line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backend {
-    /// Where.
+    /// The address.
     pub address: BackendAddress,
     /// Its share of the requests against that of others, 1 to [`MAX_WEIGHT`]. Default 1.
     pub weight: u32,
-    /// Its most connections at a time; without it, the pool's
+    /// Its limit of connections at a time; without it, the pool's
     /// ([`connections`](super::PoolConfig::backend_connections)).
     pub max: Option<usize>,
-    /// Whether it is used only when no other one is.
+    /// Whether it is used only when no other backend is in service.
     pub backup: bool,
 }
 
@@ -122,7 +122,7 @@ impl Backend {
     }
 }
 
-/// The address that a line begins with, and the options behind it.
+/// The address that begins a line, and the options after it.
 fn first_of(values: &[String]) -> Result<(&str, &[String]), String> {
     match values.split_first() {
         Some((first, rest)) => Ok((first, rest)),
@@ -142,7 +142,7 @@ impl FromStr for ListenAddress {
 }
 
 impl ListenAddress {
-    /// As [`listen`](crate::net::listen) takes it.
+    /// In the form that [`listen`](crate::net::listen) takes.
     pub fn parts(&self) -> (Network, String) {
         match self {
             ListenAddress::Tcp(address) => (Network::Tcp, address.to_string()),
@@ -173,7 +173,7 @@ fn backend_address(text: &str) -> Result<BackendAddress, String> {
 }
 
 fn tcp_backend(authority: &str) -> Result<HostPort, String> {
-    // Without a port it is 80 (RFC 9110 §4.2.1); the last colon of an IPv6 address is no port's.
+    // Without a port it is 80 (RFC 9110 §4.2.1). The last colon of an IPv6 address begins no port.
     let has_port = match authority.rsplit_once(']') {
         Some((_, behind)) => behind.starts_with(':'),
         None => authority.contains(':'),
@@ -222,7 +222,7 @@ impl fmt::Display for BackendAddress {
 }
 
 impl fmt::Display for Listen {
-    /// As a line has it.
+    /// In the form of a line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&quote(&self.address.to_string()))?;
         f.write_str(if self.proxy_protocol {
@@ -234,7 +234,7 @@ impl fmt::Display for Listen {
 }
 
 impl fmt::Display for Backend {
-    /// As a line has it.
+    /// In the form of a line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&quote(&self.address.to_string()))?;
         if self.weight != 1 {

@@ -1,4 +1,4 @@
-//! The configuration as a whole: every part has what it needs, and nothing is without use.
+//! The check of a whole configuration: every part has what it needs, and nothing is unused.
 
 use super::problem::{Place, Problem};
 use super::read::Reader;
@@ -7,7 +7,8 @@ use super::service::Config;
 use crate::cli::nearest;
 
 impl Reader<'_> {
-    /// The configuration, if all of it is right. `whole` is where the problems of no line stand.
+    /// The configuration, if all of it is valid. `whole` is the place of problems that belong to no
+    /// line.
     pub(super) fn finish(mut self, whole: &Place) -> Result<Config, Vec<Problem>> {
         self.check_service(whole);
         for place in 0..self.config.pools.len() {
@@ -78,7 +79,7 @@ impl Reader<'_> {
         wrong.iter().for_each(|what| self.problem(&place, what));
     }
 
-    /// Every route leads to a pool and every pool is led to. A single pool needs no route.
+    /// Every route leads to a pool, and every pool has a route. A single pool needs none.
     fn check_routes(&mut self) {
         if let ([only], []) = (&self.config.pools[..], &self.config.routes[..]) {
             let route = Route {

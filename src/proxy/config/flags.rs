@@ -1,8 +1,8 @@
 //! What the words mean to a user: the program's options, with defaults and help.
 //!
 //! A flag is a line: `--backend "http://127.0.0.1:9001 weight=2"` is `backend http://... weight=2`.
-//! `pool`, `route` and `include` have no flag: who needs several pools needs a file. With `--config`
-//! all of it stands there, so that one place says what runs, and SIGHUP reads what a restart would.
+//! `pool`, `route` and `include` have no flag: several pools need a file. With `--config`,
+//! everything is in the file. So one place says what runs, and SIGHUP reads the same as a restart.
 
 use super::lines::{quote, split};
 use super::problem::{Place, Problem};
@@ -18,10 +18,10 @@ const BACKENDS: &str = "Backends";
 const HEALTH: &str = "Health of backends";
 const TELLING: &str = "What it tells";
 
-/// The words with options behind their address.
+/// The words that take options after their address.
 const WITH_OPTIONS: [&str; 2] = ["listen", "backend"];
 
-/// The options that stand for lines, for the table of the program; beside them it has `config`,
+/// The options that stand for lines, for the program's table of options. The program adds `config`,
 /// `check-config` and those of its process.
 #[rustfmt::skip]
 pub const OPTIONS: &[Opt] = &[
@@ -103,8 +103,8 @@ pub(super) fn repeats(word: &str) -> bool {
 }
 
 impl Config {
-    /// The configuration that the flags say. The arguments' table of options has [`OPTIONS`]. All
-    /// problems are told, as by [`Config::parse`].
+    /// The configuration that the flags give. The arguments must have been parsed with [`OPTIONS`].
+    /// Reports all problems, like [`Config::parse`].
     pub fn from_args(args: &Args) -> Result<Config, Vec<Problem>> {
         let mut no_file = |_: &str| Err("there is no file".into());
         let mut reader = Reader::new(&mut no_file);
@@ -123,7 +123,7 @@ impl Config {
         reader.finish(&Place::Flags)
     }
 
-    /// Refuses flags that say what the file of `--config` says.
+    /// Refuses flags that belong into the file of `--config`.
     pub fn only_a_file(args: &Args) -> Result<(), UsageError> {
         match OPTIONS.iter().find(|opt| args.given(opt.long)) {
             None => Ok(()),
@@ -137,7 +137,7 @@ impl Config {
 
 /// The words of the line that a flag stands for.
 fn line(word: &'static str, value: &str) -> Result<Vec<String>, String> {
-    // Of a flag with one value, the shell's quotes are quotes enough.
+    // For a flag with one value, the quotes of the shell suffice.
     let values = match WITH_OPTIONS.contains(&word) {
         true => split(value)?,
         false => split(&quote(value))?,
@@ -145,7 +145,7 @@ fn line(word: &'static str, value: &str) -> Result<Vec<String>, String> {
     Ok([word.to_string()].into_iter().chain(values).collect())
 }
 
-/// The word that was most likely meant.
+/// The known word closest to an unknown one.
 pub(super) fn nearest(word: &str) -> Option<&'static str> {
     crate::cli::nearest(word, words::all())
 }

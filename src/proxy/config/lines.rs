@@ -5,12 +5,12 @@
 //! access-log "/var/log/with a space.log"  # quoted: \" and \\ stand for themselves
 //! ```
 //!
-//! A line is a word and its values, apart by spaces or tabs; an empty line is nothing. A value with
-//! a space, a `#` at its beginning or a `"` is quoted, whole. There is no continuation of lines and
-//! no variable: what a line says is what stands on it.
+//! A line is a word and its values, separated by spaces or tabs; an empty line means nothing. A
+//! value with a space, a leading `#` or a `"` must be quoted as a whole. There are no continuation
+//! lines and no variables: a line means what it says.
 
-/// The words of a line, without comment and quotes; empty for an empty line. The error says what is
-/// wrong with its form.
+/// The words of a line, without comment and quotes; none for an empty line. The error says what is
+/// wrong with the form.
 pub(super) fn split(line: &str) -> Result<Vec<String>, String> {
     let mut words = Vec::new();
     let mut rest = line.trim_start_matches(is_space);
@@ -28,7 +28,7 @@ pub(super) fn split(line: &str) -> Result<Vec<String>, String> {
     Ok(words)
 }
 
-/// A value as [`split`] reads it.
+/// Writes a value so that [`split`] reads it back.
 pub(super) fn quote(value: &str) -> String {
     if !value.is_empty() && !value.starts_with('#') && !value.contains([' ', '\t', '"']) {
         return value.to_string();
@@ -48,7 +48,7 @@ fn bare(text: &str) -> Result<(String, &str), String> {
     Ok((word.to_string(), rest))
 }
 
-/// What stands between the quotes, and what follows them.
+/// The text between the quotes, and what follows them.
 fn quoted(text: &str) -> Result<(String, &str), String> {
     let mut word = String::new();
     let mut letters = text.chars();

@@ -22,7 +22,7 @@ pub enum LoadError {
         /// What the system says.
         source: io::Error,
     },
-    /// What it says is wrong: at least one problem.
+    /// The configuration is wrong: at least one problem.
     Wrong(Vec<Problem>),
 }
 
@@ -48,8 +48,8 @@ impl std::error::Error for LoadError {
     }
 }
 
-/// Reads a file and those that it includes. Blocks on the file system only; a file above 1 MiB, or
-/// one that is not regular, is an error.
+/// Reads a file and those that it includes. Blocks on the file system only. A file above 1 MiB, or
+/// one that is not a regular file, is an error.
 pub fn load(path: &str) -> Result<Config, LoadError> {
     let text = read(path).map_err(|source| LoadError::File {
         path: path.to_string(),
@@ -60,7 +60,7 @@ pub fn load(path: &str) -> Result<Config, LoadError> {
 }
 
 fn read(path: &str) -> io::Result<String> {
-    // Looked at before it is opened: opening a FIFO would wait for its writer.
+    // Checked before it is opened: opening a FIFO would wait for its writer.
     if !Path::new(path).metadata()?.is_file() {
         return Err(io::Error::other("not a regular file"));
     }

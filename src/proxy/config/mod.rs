@@ -1,4 +1,4 @@
-//! What the load balancer is to do: from lines or flags to one typed [`Config`].
+//! The configuration of the load balancer: from lines or flags to one typed [`Config`].
 //!
 //! ```text
 //! listen 127.0.0.1:8080                 # the service: words that hold for all of it
@@ -18,9 +18,9 @@
 //!
 //! A line is a flag of the program without its hyphens: `--queue 50` is the line `queue 50`, with
 //! one meaning, one default and one table ([`OPTIONS`]). Lines of the service and lines of a pool
-//! have different words, so a line of the service may stand anywhere. Lines of a pool before any
-//! `pool` line make the pool `default`: that is how flags, which know no other, make it. Without a
-//! `route` the only pool answers everything.
+//! have different words, so a line of the service may be anywhere. Lines of a pool before any
+//! `pool` line make the pool `default`; flags always do, because they name no pool. Without a
+//! `route`, the only pool answers everything.
 //!
 //! ```text
 //! file ──> words of each line ──┐
@@ -28,17 +28,17 @@
 //! flags ──> one line each ──────┘
 //! ```
 //!
-//! Nothing is applied unless all of it is right: [`Config::parse`] tells every mistake at once, with
-//! file and line, and a program that runs goes on with the configuration that it has. `Display`
-//! shows the effective configuration, defaults and all, in the same format.
+//! Nothing is applied unless all of it is valid. [`Config::parse`] reports every mistake at once,
+//! with file and line, and a running program keeps the configuration that it has. `Display` shows
+//! the effective configuration, with all defaults, in the same format.
 //!
 //! In reading order: `service` and `pool` (the fields and their defaults), `lines` (words and
 //! quotes), `address`, `routes`, `values` and `settings` (values of each kind), `words` (which word
 //! sets which field), `flags` (what the words mean to a user), `read` (line by line), `check` (the
 //! whole), `show`, `problem`. All pure. The shell is `load`.
 //!
-//! To add a knob: 1. a field with its default in `service` or `pool`; 2. its row in `words`; 3. its
-//! option in `flags`. Tests say what was forgotten.
+//! To add a setting: 1. a field with its default in `service` or `pool`; 2. its row in `words`; 3.
+//! its option in `flags`. Tests say what was forgotten.
 
 mod address;
 mod check;

@@ -1,21 +1,22 @@
-//! What is wrong with a configuration, and where: `file:line: word value: why`, as editors take it.
+//! What is wrong with a configuration, and where, in the form `file:line: word value: why` that
+//! editors understand.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::telemetry::is_invisible;
 
-/// After how many problems reading stops: one mistake often makes many.
+/// Reading stops after this many problems: one mistake often makes many.
 pub const MAX_PROBLEMS: usize = 20;
 
-/// Where a line stands.
+/// Where a problem is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// On a line of a file.
     Line {
         /// The file as it was named.
         name: Arc<str>,
-        /// The line, from 1; 0 for what concerns the file as a whole.
+        /// The line, from 1; 0 for the file as a whole.
         line: u32,
     },
     /// On the command line.
@@ -27,12 +28,12 @@ pub enum Place {
 pub struct Problem {
     /// Where.
     pub place: Place,
-    /// The word, its value and why it cannot be; what could steer a terminal is escaped.
+    /// The word, its value and the reason; characters that could control a terminal are escaped.
     pub what: String,
 }
 
 impl Problem {
-    /// A problem with the line that begins with `word`.
+    /// A problem; `what` begins with the word of the line.
     pub(super) fn new(place: &Place, what: impl fmt::Display) -> Problem {
         Problem {
             place: place.clone(),
@@ -42,7 +43,7 @@ impl Problem {
 }
 
 impl fmt::Display for Problem {
-    /// A flag is spelt with its hyphens, since `what` begins with its word.
+    /// A flag gets its hyphens here, since `what` begins with its word.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
             Place::Line { name, line: 0 } => write!(f, "{}: {}", visible(name), self.what),

@@ -1,4 +1,4 @@
-//! Line by line: each is applied to the configuration so far, or told as a problem.
+//! Line by line: each is applied to the configuration so far, or reported as a problem.
 
 use std::sync::Arc;
 
@@ -9,23 +9,23 @@ use super::problem::{MAX_PROBLEMS, Place, Problem};
 use super::service::Config;
 use super::words::{POOL, Row, SERVICE, find};
 
-/// How deep files may include files.
+/// How deep includes may be nested.
 pub const MAX_DEPTH: usize = 8;
-/// How many files a configuration may be made of: two that include one another twice each would
-/// be read without end otherwise, and eight deep they are many.
+/// How many files a configuration may consist of. Two files that include each other twice would be
+/// read without end otherwise, and a limit of eight levels still allows many.
 pub const MAX_FILES: usize = 100;
 /// The longest name of a pool, in bytes.
 const MAX_NAME: usize = 64;
-/// The pool of lines that stand before any `pool`.
+/// The name of the pool of lines before any `pool`.
 const DEFAULT_POOL: &str = "default";
 
-/// Finds the text of a file that is included, by its name, which is made relative to the including
-/// file's folder already; says why not.
+/// Returns the text of an included file, or why it cannot. Its name is already relative to the
+/// folder of the including file.
 pub type Include<'a> = &'a mut dyn FnMut(&str) -> Result<String, String>;
 
 impl Config {
-    /// Reads the text of a file. `name` is how problems name it, and where the names of included
-    /// files begin. All problems are told, up to [`MAX_PROBLEMS`].
+    /// Reads the text of a file. `name` is its name in problems; the names of included files are
+    /// relative to it. Reports all problems, up to [`MAX_PROBLEMS`].
     ///
     /// ```
     /// use groundwire::proxy::config::Config;
@@ -45,17 +45,17 @@ impl Config {
     }
 }
 
-/// The configuration so far, and where its parts stand.
+/// The configuration so far, and the places of its parts.
 pub(super) struct Reader<'a> {
     include: Include<'a>,
     pub(super) config: Config,
     pub(super) problems: Vec<Problem>,
-    /// Where the pools and routes stand, in the order of the configuration.
+    /// The places of the pools and routes, in the order of the configuration.
     pub(super) pool_places: Vec<Place>,
     pub(super) route_places: Vec<Place>,
-    /// The words that were given where they may be given once, with the pool of theirs.
+    /// The words that were given and may be given once only, each with its pool.
     given: Vec<(Option<usize>, &'static str)>,
-    /// The files that are being read, each included by the one before.
+    /// The files being read, each included by the one before.
     open: Vec<String>,
     files: usize,
 }
@@ -145,7 +145,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Refuses the second line of a word that has one value: "the last one wins" hides mistakes.
+    /// Refuses a second line with a word that takes one value: "the last one wins" hides mistakes.
     fn once<T>(&mut self, pool: Option<usize>, row: &Row<T>) -> Result<(), String> {
         let key = (pool, row.word);
         if repeats(row.word) || !self.given.contains(&key) {
@@ -171,7 +171,7 @@ impl<'a> Reader<'a> {
             ));
         }
         let is_taken = self.config.pools.iter().any(|pool| pool.name == *name);
-        // Begun all the same, so that its lines are not taken for those of the pool before.
+        // The pool begins all the same, so that its lines do not go to the pool before.
         self.push_pool(place, name);
         match is_taken {
             true => Err("there is such a pool".into()),

@@ -1,4 +1,4 @@
-//! Which pool answers a request: by host, and by the beginning of the path.
+//! Which pool answers a request: by host, and by a prefix of the path.
 //!
 //! ```text
 //! route /                    www         every host, every path
@@ -7,13 +7,13 @@
 //! route *.example.com/img/   images      every name below example.com, not itself
 //! ```
 //!
-//! The host decides first: its own name before a suffix, a longer suffix before a shorter one, and
-//! these before routes for every host. Among the routes of one rank the longest prefix wins. A host
-//! whose own routes all begin differently falls through to the next rank.
+//! The host decides first: the exact name before a suffix, a longer suffix before a shorter one,
+//! and these before routes for every host. Among the routes of one rank the longest prefix wins. If
+//! no route of a host has a matching prefix, the next rank is tried.
 //!
 //! A prefix is compared byte by byte with the target's path as it was sent: `/%61pi` is not `/api`,
-//! and `/public/../api` begins with `/public`. A route says who answers, not who may ask; what must
-//! be kept from somebody is kept by the backend.
+//! and `/public/../api` begins with `/public`. A route says which pool answers, not which client
+//! may ask; access must be controlled by the backend.
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -29,24 +29,24 @@ const MAX_PREFIX: usize = 1024;
 /// One `route` line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
-    /// Whose.
+    /// The hosts that it is for.
     pub host: HostPattern,
-    /// How the path begins; it begins with a slash itself.
+    /// The beginning of the path; it starts with a slash.
     pub prefix: String,
     /// The name of the pool that answers.
     pub pool: String,
 }
 
-/// The hosts of a route; names are in lower case, without port.
+/// The hosts of a route; names are in lower case, without a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostPattern {
     /// Every host.
     Any,
-    /// This one.
+    /// This host.
     Exact(String),
-    /// This address, however it is written.
+    /// This address, in whatever form it is written.
     Address(Ipv6Addr),
-    /// Every host that ends so, after a dot: `*.example.com` is kept as `example.com`.
+    /// Every host that ends in a dot and this: `*.example.com` is kept as `example.com`.
     Below(String),
 }
 
@@ -102,7 +102,7 @@ impl HostPattern {
         if name.contains(':') {
             return Err("a host without port: routes hold for every listener".into());
         }
-        // Taken off what is asked for, too.
+        // A final dot is removed from requested hosts, too.
         let name = name.strip_suffix('.').unwrap_or(&name).to_string();
         let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
         if name.len() > NAME_MAX_BYTES || name.is_empty() || !name.bytes().all(is_good) {
@@ -134,7 +134,7 @@ impl HostPattern {
         }
     }
 
-    /// The larger, the closer it describes a host.
+    /// The larger, the more exactly it describes a host.
     fn rank(&self) -> (u8, usize) {
         match self {
             HostPattern::Any => (0, 0),
@@ -156,7 +156,7 @@ impl fmt::Display for HostPattern {
 }
 
 impl fmt::Display for Route {
-    /// As a line has it.
+    /// In the form of a line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pattern = format!("{}{}", self.host, self.prefix);
         write!(f, "{} {}", quote(&pattern), self.pool)
@@ -168,11 +168,12 @@ impl fmt::Display for Route {
 pub enum Unrouted {
     /// No route names the host, and such hosts are refused: 421 (RFC 9110 §15.5.20).
     UnknownHost,
-    /// No route of the host begins as the path does: 404.
+    /// No route of the host has a prefix of the path: 404.
     NoRoute,
 }
 
-/// The routes in the order in which they are tried, with the pools' places in the configuration.
+/// The routes in the order in which they are tried, each with its pool's index in the
+/// configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Router {
     routes: Vec<(Route, usize)>,
@@ -180,7 +181,7 @@ pub struct Router {
 }
 
 impl Router {
-    /// A router of routes, each with the place of its pool.
+    /// A router for these routes, each with the index of its pool.
     pub(super) fn new(routes: impl Iterator<Item = (Route, usize)>, reject: bool) -> Router {
         let mut routes: Vec<(Route, usize)> = routes.collect();
         routes.sort_by_key(|(route, _)| Reverse((route.host.rank(), route.prefix.len())));
@@ -190,11 +191,11 @@ impl Router {
         }
     }
 
-    /// The place of the pool that answers for a host (without port, an IPv6 address without brackets)
-    /// and a path (with or without query; `*` goes where `/` does). Compares with each route at most;
-    /// allocates nothing.
+    /// The index of the pool that answers for a host (without a port, an IPv6 address without
+    /// brackets) and a path (with or without a query; `*` counts as `/`). Compares with each route
+    /// at most once; allocates nothing.
     pub fn choose(&self, host: &[u8], path: &[u8]) -> Result<usize, Unrouted> {
-        let host = host.strip_suffix(b".").unwrap_or(host); // a name may be written as absolute
+        let host = host.strip_suffix(b".").unwrap_or(host); // a name may end in a dot
         let path = if path == b"*" { b"/" } else { path };
         let mut is_known = !self.reject_unknown_host;
         for (route, pool) in &self.routes {

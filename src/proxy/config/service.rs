@@ -1,4 +1,4 @@
-//! The service: everything that holds for all pools, and [`Config`], the whole.
+//! The service: the settings that hold for all pools, and [`Config`], the whole.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -13,8 +13,8 @@ use crate::proxy::access_log::Format;
 use crate::proxy::rate::RateConfig;
 use crate::server::AccessList;
 
-/// A configuration that is whole: at least one listener, every pool has backends and a route, every
-/// route a pool. [`Default`] is what the lines begin from: without any of these.
+/// A complete configuration: at least one listener, every pool has backends and a route, every
+/// route a pool. [`Default`] is what the lines start from: it has none of these.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// `listen`: where clients connect.
@@ -24,99 +24,98 @@ pub struct Config {
     pub reuse_port: bool,
     /// `pool`: the named sets of backends.
     pub pools: Vec<PoolConfig>,
-    /// `route`: which pool answers what.
+    /// `route`: which pool answers which requests.
     pub routes: Vec<Route>,
     /// `reject-unknown-host`: 421 for a host that no route names. Default no.
     pub reject_unknown_host: bool,
     /// How long a client may take.
     pub timeouts: Timeouts,
-    /// How much a client may send and ask.
+    /// How much clients may send and request.
     pub limits: Limits,
-    /// `allow`: only these may connect, if there are any.
+    /// `allow`: if there are any, only these may connect.
     pub allow: Vec<Prefix>,
-    /// `deny`: these may not; wins over `allow`.
+    /// `deny`: these may not connect; it overrides `allow`.
     pub deny: Vec<Prefix>,
-    /// What is told to backends about the client.
+    /// What backends are told about the client.
     pub forwarding: Forwarding,
-    /// `connect-allow`: the targets of CONNECT; without any the method is refused.
+    /// `connect-allow`: the targets of CONNECT; if there are none, the method is refused.
     pub connect_allow: Vec<HostPort>,
-    /// `name-server`: whom to ask for the names of backends; without any, those of
+    /// `name-server`: the servers to ask for the names of backends; if there are none, those of
     /// `/etc/resolv.conf`.
     pub name_servers: Vec<SocketAddr>,
-    /// `resolve-min`: a name is not asked for more often, however short its TTL. Default 1 s.
+    /// `resolve-min`: the shortest time between two look-ups, however short the TTL. Default 1 s.
     pub resolve_min: Duration,
-    /// `resolve-max`: and not less often, however long. Default 1 minute.
+    /// `resolve-max`: the longest time, however long the TTL. Default 1 minute.
     pub resolve_max: Duration,
-    /// `access-log`: where a line for each request goes. Default nowhere.
+    /// `access-log`: where the line for each request goes. Default nowhere.
     pub access_log: Option<LogTarget>,
-    /// `access-format`: what stands on it. Default combined.
+    /// `access-format`: the format of that line. Default combined.
     pub access_format: Format,
-    /// `admin`: where the status page is. Default nowhere.
+    /// `admin`: the address of the status page. Default none.
     pub admin: Option<ListenAddress>,
-    /// `admin-token-file`: the file with the token that lets somebody drain and enable backends from
-    /// elsewhere than this machine. Default none, so nobody may.
+    /// `admin-token-file`: the file with the token that lets other machines drain and enable
+    /// backends. Default none: only this machine may.
     pub admin_token_file: Option<String>,
-    /// `metrics`: where `/metrics` is without the status page. Default nowhere.
+    /// `metrics`: the address of `/metrics` without the status page. Default none.
     pub metrics: Option<ListenAddress>,
 }
 
-/// How long things on the client's side may take. None may be zero but `drain`.
+/// How long a client may take. None may be zero, except `drain`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// `header-timeout`: from the first byte of a header section to its last; a slow sender cannot
-    /// renew it. Then 408. Default 10 s.
+    /// `header-timeout`: from the first byte of a header section to its last; sending slowly does
+    /// not extend it. Then 408. Default 10 s.
     pub header: Duration,
     /// `idle-timeout`: from an answer to the next request's first byte, and from the connection's
-    /// start to its first. Then a close. Default 60 s.
+    /// start to the first request. Then the connection is closed. Default 60 s.
     pub idle: Duration,
     /// `body-timeout`: silence in the middle of a request's body. Then 408. Default 30 s.
     pub body: Duration,
-    /// `write-timeout`: how long a client or a backend may take for each part of up to 64 KiB that is
-    /// written to it. Default 30 s.
+    /// `write-timeout`: how long a client or a backend may take to accept each part of up to 64
+    /// KiB. Default 30 s.
     pub write: Duration,
     /// `tunnel-timeout`: silence in both directions of an upgraded connection or a CONNECT. Default
     /// 1 hour.
     pub tunnel: Duration,
-    /// `drain`: after a signal, how long running requests may take. Default 25 s: an orchestrator
-    /// commonly kills after 30. 0 cuts at once.
+    /// `drain`: how long running requests may take after a signal. Default 25 s: orchestrators
+    /// commonly kill after 30. 0 cuts at once.
     pub drain: Duration,
 }
 
-/// How much clients may ask for. Where 0 on a line means no limit, the field is `None`.
+/// How much clients may ask for. A 0 on a line means no limit and is stored as `None`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// `max-connections`: of all clients together; a connection more is closed with 503. Default
-    /// 10,000.
+    /// `max-connections`: from all clients together; beyond that, closed with 503. Default 10,000.
     pub connections: usize,
-    /// `max-per-peer`: of one address (IPv6: of one /64); one more is closed with 429. Behind the PROXY
-    /// protocol that of the client. Default no limit.
+    /// `max-per-peer`: from one address (IPv6: from one /64); beyond that, closed with 429. Behind
+    /// the PROXY protocol, from one client's address. Default no limit.
     pub per_peer: Option<usize>,
-    /// `rate-limit`: requests a second of one address (IPv6: of one /64), then 429. Default no limit.
+    /// `rate-limit`: requests a second from one address (IPv6: /64), then 429. Default no limit.
     pub rate: Option<u32>,
-    /// `rate-burst`: requests at once after a pause. Default as many as `rate-limit`.
+    /// `rate-burst`: requests at once after a pause. Default the same as `rate-limit`.
     pub rate_burst: Option<u32>,
-    /// `rate-clients`: how many addresses are remembered for that, 40 bytes each. Default 65,536.
+    /// `rate-clients`: how many addresses are remembered, 40 bytes each. Default 65,536.
     pub rate_clients: usize,
     /// `max-body`: bytes of a request's body, then 413. Default no limit: a body is streamed, so it
-    /// takes no memory here.
+    /// takes no memory.
     pub body: Option<u64>,
     /// `max-request-line`, `max-field-line`, `max-fields`, `max-header`, `max-chunk-line` and
-    /// `max-trailers`: of one message, a request as well as a reply.
+    /// `max-trailers`: of one message, request or reply.
     pub message: MessageLimits,
 }
 
-/// What is told to backends about the client.
+/// What backends are told about the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forwarding {
-    /// `forwarded-for`: what becomes of the `X-Forwarded-For`, `-Proto` and `-Host` fields that a
-    /// trusted peer sends. Anybody else's are replaced. Default append.
+    /// `forwarded-for`: what happens to the `X-Forwarded-For`, `-Proto` and `-Host` fields of a
+    /// trusted peer. Those of any other peer are replaced. Default append.
     pub forwarded_for: ForwardedFor,
     /// `forwarded`: also write `Forwarded` (RFC 7239). Default no.
     pub forwarded: bool,
-    /// `via`: our name in the `Via` field (RFC 9110 §7.6.3), or off. Default `groundwire`.
+    /// `via`: this proxy's name in the `Via` field (RFC 9110 §7.6.3), or off. Default `groundwire`.
     pub via: Option<Pseudonym>,
     /// `trust`: the peers whose `X-Forwarded-*` and `Forwarded` fields and PROXY protocol headers
-    /// are believed. Default nobody's.
+    /// are believed. Default none.
     pub trust: Vec<Prefix>,
 }
 
@@ -174,7 +173,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The limit of requests a second, if there is one.
+    /// The limit of requests a second, if it is set.
     pub fn rate(&self) -> Option<RateConfig> {
         let per_second = self.rate?;
         Some(RateConfig {
@@ -202,7 +201,7 @@ impl Config {
         AccessList::new(self.allow.clone(), self.deny.clone())
     }
 
-    /// Whether what this peer says about a client is believed.
+    /// Whether to believe what this peer says about a client.
     pub fn trusts(&self, peer: IpAddr) -> bool {
         self.forwarding
             .trust
@@ -210,7 +209,8 @@ impl Config {
             .any(|prefix| prefix.contains(peer))
     }
 
-    /// The routes as they are tried; the numbers are places in [`pools`](Config::pools).
+    /// The routes in the order in which they are tried; the numbers are indexes of
+    /// [`pools`](Config::pools).
     pub fn router(&self) -> Router {
         let placed = self.routes.iter().filter_map(|route| {
             let pool = self.pools.iter().position(|pool| pool.name == route.pool)?;

@@ -1,7 +1,7 @@
-//! Values of each kind: read from a line, and shown as a line would have them.
+//! Values of each kind: read from a line, and shown in the form of a line.
 //!
-//! A [`Setting`] is a field of the configuration that one word sets. Reading and showing stand side
-//! by side here, so that what `--check-config` prints is read as the same configuration.
+//! A [`Setting`] is a field of the configuration that one word sets. Reading and showing are side
+//! by side here, so that what `--check-config` prints reads as the same configuration.
 
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -23,26 +23,26 @@ pub(super) enum Unit {
     Bytes,
 }
 
-/// A field that a word sets.
+/// A field that one word sets.
 pub(super) trait Setting {
-    /// Takes the values of a line; says why it cannot.
+    /// Takes the values of a line; the error says why they are wrong.
     fn set(&mut self, values: &[String], unit: Unit) -> Result<(), String>;
 
-    /// What follows the word, for each line that it takes to say what is set.
+    /// The values to show after the word: one text for each line needed.
     fn show(&self, unit: Unit) -> Vec<String>;
 
-    /// Whether it is a number and zero.
+    /// Whether it is a number that is zero.
     fn is_zero(&self) -> bool {
         false
     }
 }
 
-/// A value that is one word of a closed form, and shown as it is read.
+/// A value that is one word of a fixed form, and is shown as it is read.
 pub(super) trait Choice: FromStr<Err: Display> + Display {}
 
 impl Choice for String {}
 
-/// A value that may be set many times.
+/// A value that may be given many times.
 pub(super) trait Item: Sized + Display {
     /// Reads the values of one line.
     fn read(values: &[String]) -> Result<Self, String>;
@@ -146,7 +146,7 @@ impl Setting for u32 {
     }
 }
 
-/// A limit for which 0 is none.
+/// A limit; 0 means none.
 impl Setting for Option<usize> {
     fn set(&mut self, values: &[String], unit: Unit) -> Result<(), String> {
         *self = Some(number(values, unit)?).filter(|number| *number > 0);
@@ -158,7 +158,7 @@ impl Setting for Option<usize> {
     }
 }
 
-/// A limit for which 0 is none.
+/// A limit; 0 means none.
 impl Setting for Option<u32> {
     fn set(&mut self, values: &[String], unit: Unit) -> Result<(), String> {
         *self = Some(number(values, unit)?).filter(|number| *number > 0);
@@ -170,7 +170,7 @@ impl Setting for Option<u32> {
     }
 }
 
-/// A limit for which 0 is none.
+/// A limit; 0 means none.
 impl Setting for Option<u64> {
     fn set(&mut self, values: &[String], unit: Unit) -> Result<(), String> {
         *self = Some(number(values, unit)?).filter(|number| *number > 0);
@@ -238,12 +238,12 @@ fn number<T: TryFrom<u64>>(values: &[String], unit: Unit) -> Result<T, String> {
         Unit::Things => parsed::<Count>(values)?.get(),
         Unit::Bytes => parsed::<Size>(values)?.bytes(),
     };
-    // Only a u32 is smaller than what is read.
+    // Only a u32 can be too small for the number that was read.
     let most = ValueError::TooLarge { most: "2^32 - 1" };
     T::try_from(number).map_err(|_| most.to_string())
 }
 
-/// The number in the largest unit that leaves no rest.
+/// The number in the largest unit that divides it.
 fn scaled(number: u64, unit: Unit) -> String {
     let units = match unit {
         Unit::Things => return number.to_string(),
@@ -256,7 +256,7 @@ fn scaled(number: u64, unit: Unit) -> String {
     }
 }
 
-/// The duration in the largest unit that leaves no rest; below a microsecond, with decimals.
+/// The duration in the largest unit that divides it; below a microsecond, with decimals.
 fn duration(time: Duration) -> String {
     let nanos = time.as_nanos();
     let units = [

@@ -1,4 +1,5 @@
-//! The effective configuration as lines: what `--check-config` prints, and what reads as the same.
+//! The effective configuration as lines: `--check-config` prints them, and they read as the same
+//! configuration.
 
 use std::fmt;
 
@@ -7,7 +8,7 @@ use super::service::Config;
 use super::words::{POOL, Row, SERVICE};
 
 impl fmt::Display for Config {
-    /// Every word with its value, defaults too; each pool behind the service.
+    /// Every word with its value, including defaults; the pools follow the service.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         show(f, &SERVICE, self)?;
         self.pools.iter().try_for_each(|pool| write!(f, "{pool}"))
@@ -22,7 +23,7 @@ impl fmt::Display for PoolConfig {
 }
 
 fn show<T: Clone>(f: &mut fmt::Formatter<'_>, rows: &[Row<T>], value: &T) -> fmt::Result {
-    // A field is reached for change only: one way to it in the table is enough.
+    // The table gives mutable access to a field only, so show a copy.
     let mut value = value.clone();
     for row in rows {
         for shown in (row.field)(&mut value).show(row.unit) {
@@ -38,7 +39,7 @@ mod tests {
     use super::*;
     use crate::net::Seeded;
 
-    /// Lines of the sample in another order, cut, and with letters that mean something put in.
+    /// Lines of the sample in another order, cut, and with special characters inserted.
     #[test]
     fn whatever_is_read_is_refused_with_reasons_or_shown_as_the_same() {
         let mut random = Seeded::new(5_08);
@@ -74,7 +75,7 @@ mod tests {
         Config::parse("lb", text, &mut |_| Err(String::new())).unwrap()
     }
 
-    /// Every word, none at its default.
+    /// Every word, each with a value that is not its default.
     const ALL: &str = "\
         listen 127.0.0.1:8080\nlisten \"unix:/run/my lb\" proxy-protocol\nreuse-port\n\
         route shop.example.com/ shop\nroute / www\nreject-unknown-host\n\

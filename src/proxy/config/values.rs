@@ -1,4 +1,4 @@
-//! Values that one word of a line gives: a choice among names, or a text of a certain form.
+//! Values that one word of a line gives: a choice of names, or a text of a certain form.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,12 +9,12 @@ use crate::proxy::access_log::Format;
 use crate::proxy::balance::Algorithm;
 use crate::proxy::proxy_protocol::Version;
 
-/// What becomes of the `X-Forwarded-*` fields of a trusted peer.
+/// What happens to the `X-Forwarded-*` fields of a trusted peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ForwardedFor {
-    /// They are replaced, as those of anybody else.
+    /// They are replaced, like those of any other peer.
     Set,
-    /// The peer's address is added to what `X-Forwarded-For` says; the others are kept.
+    /// The peer's address is appended to `X-Forwarded-For`; the others are kept.
     Append,
     /// They are kept as they are.
     Keep,
@@ -45,12 +45,12 @@ impl fmt::Display for ForwardedFor {
     }
 }
 
-/// Where access lines go.
+/// Where the lines of the access log go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogTarget {
     /// Standard output.
     Stdout,
-    /// To the end of the file of this path.
+    /// The end of the file at this path.
     Path(String),
 }
 
@@ -75,7 +75,7 @@ impl fmt::Display for LogTarget {
     }
 }
 
-/// A name in a `Via` field: a token (RFC 9110 §5.6.2), as a pseudonym is (§7.6.3).
+/// A name in a `Via` field: a pseudonym (RFC 9110 §7.6.3), which is a token (§5.6.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pseudonym(String);
 

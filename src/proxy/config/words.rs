@@ -1,4 +1,4 @@
-//! Which word sets which field: a row each, for the service and for a pool, in the order in which
+//! Which word sets which field: one row each, for the service and for a pool, in the order in which
 //! `--check-config` prints them.
 
 use super::pool::PoolConfig;
@@ -33,7 +33,7 @@ const fn or_zero<T>(word: &'static str, field: fn(&mut T) -> &mut dyn Setting) -
     }
 }
 
-/// A word with a number of bytes, not zero where the field always has a value.
+/// A word with a number of bytes; zero is allowed only where the field is optional.
 const fn bytes<T>(word: &'static str, field: fn(&mut T) -> &mut dyn Setting) -> Row<T> {
     Row {
         unit: Unit::Bytes,
@@ -117,7 +117,7 @@ pub(super) fn find<T>(rows: &'static [Row<T>], word: &str) -> Option<&'static Ro
     rows.iter().find(|row| row.word == word)
 }
 
-/// Every first word of a line.
+/// The first words of all lines.
 pub(super) fn all() -> impl Iterator<Item = &'static str> {
     let service = SERVICE.iter().map(|row| row.word);
     let pool = POOL.iter().map(|row| row.word);

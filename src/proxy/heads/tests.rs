@@ -1,4 +1,4 @@
-//! Heads as they come and as they go on: what a proxy takes out, keeps, and adds, in tables.
+//! Heads as they arrive and as they are passed on: what a proxy removes, keeps and adds, in tables.
 
 use super::*;
 use crate::http::{HeadParser, Limits};
@@ -13,7 +13,7 @@ fn in_lines(wire: Vec<u8>) -> String {
     text.replace("\r\n", "\n")
 }
 
-/// A request's head after it was passed on, for a client with this address.
+/// A request's head after it was passed on, from a client with this address.
 fn request_of(text: &str, ip: &str, trusted: bool, forwarding: &Forwarding) -> String {
     let bytes = on_the_wire(text);
     let mut parser = HeadParser::requests(Limits::default());
@@ -30,7 +30,7 @@ fn request_of(text: &str, ip: &str, trusted: bool, forwarding: &Forwarding) -> S
     in_lines(out)
 }
 
-/// Only the lines that the fields of a request become, without those about client and proxy.
+/// Only the field lines of a request that was passed on, without those about client and proxy.
 fn fields_of(start: &str, fields: &str) -> String {
     let text = format!("{start}\nHost: a\n{fields}\n");
     let passed = request_of(&text, "192.0.2.7", false, &Forwarding::default());
@@ -110,7 +110,7 @@ fn what_concerns_one_connection_goes_no_further() {
             "x-hop: 1\nConnection: a, ,X-HOP\nConnection: b\nB: 2\nC: 3\n",
             "C: 3\n",
         ),
-        // What says where the message goes and where it ends is not the client's to take out.
+        // A client must not remove what says where the message goes and where it ends.
         ("Connection: Host\n", ""),
         (
             "Connection: Content-Length\nContent-Length: 3\n",
@@ -124,7 +124,7 @@ fn what_concerns_one_connection_goes_no_further() {
             "Connection: Expect\nContent-Length: 3\nExpect: 100-continue\n",
             "Expect: 100-continue\nContent-Length: 3\n",
         ),
-        // Underscores make another name.
+        // With underscores it is another name.
         (
             "X_Forwarded_For: 1\nContent_Length: 2\n",
             "X_Forwarded_For: 1\nContent_Length: 2\n",
@@ -228,7 +228,7 @@ fn what_is_said_of_the_client_is_believed_of_trusted_peers_only() {
         let passed = request_of(came, "192.0.2.7", trusted, &forwarding);
         let head = "GET / HTTP/1.1\nHost: a\n";
         assert_eq!(passed, format!("{head}{expected}\n"), "{mode:?} {trusted}");
-        // There is nothing to be kept: so it is said.
+        // With nothing to keep, the fields are written.
         let plain = request_of(
             "GET / HTTP/1.1\nHost: a\n\n",
             "192.0.2.7",

@@ -1,10 +1,10 @@
-//! A backend's life told in seconds, and a simulation by seed of what must hold in any life.
+//! A backend's life told in seconds, and a seeded simulation of what must hold in any life.
 
 use super::*;
 use crate::net::Seeded;
 
 const FULL: u32 = 10;
-/// What it amounts to.
+/// The full weight in parts.
 const ALL: u32 = FULL * PARTS;
 const TICK: Duration = Duration::from_nanos(1);
 
@@ -242,7 +242,7 @@ fn in_any_life_weight_state_and_admission_agree_and_every_way_back_is_open() {
                 assert_eq!(health.weight(FULL, now + left), PARTS, "{health:?}");
             }
         }
-        // Enabled, checked and given time, it serves with its whole weight again.
+        // Enabled, checked and given time, it serves with its full weight again.
         health.enable(now);
         checking(&mut health, true, now, 2);
         assert_eq!(health.weight(FULL, now + s(14)), ALL, "{health:?}");

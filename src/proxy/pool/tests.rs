@@ -1,4 +1,4 @@
-//! What a pool in the place of another one knows.
+//! What a pool takes over from the one that it replaces.
 
 use std::io::{ErrorKind, Read};
 use std::net::TcpListener;
@@ -19,7 +19,7 @@ fn member(port: u16, weight: u32) -> Member {
     }
 }
 
-/// A pool that has been at work for an hour, whose health numbers `set` has set.
+/// A pool that has been in use for an hour, with health settings changed by `set`.
 fn old(members: &[Member], set: impl FnOnce(&mut PoolConfig)) -> Arc<Pool> {
     let mut config = PoolConfig::named("p");
     set(&mut config);
@@ -63,7 +63,7 @@ fn a_slow_start_goes_on_after_a_reload_from_where_it_was() {
     let one = [member(1, 100)];
     let set = |config: &mut PoolConfig| config.health.slow_start = HOUR * 2;
     let older = old(&one, set);
-    // It came back at the beginning of the hour.
+    // The backend came back at the beginning of the hour.
     older.lock().seats[0].health = Health::joining(older.config.health, Duration::ZERO);
     let pool = reloaded(&older, &one, |config| config.queue = 7);
     match pool.standings()[0].state {
@@ -129,14 +129,14 @@ fn another_weight_does_not_end_a_drain() {
     );
 }
 
-/// Stands in line in front of a pool, and hears that a lease has ended.
+/// Waits in the queue of a pool, and must be woken when the lease ends.
 fn is_woken_by_the_end_of(lease: Lease, pool: &Arc<Pool>) {
     let mut desk = pool.lock();
     desk.line.push(Waiting {
         ticket: 0,
         tried_some: false,
     });
-    // The end needs the lock, too, which is free only when this thread waits.
+    // Ending the lease needs the lock, too, which is free only while this thread waits.
     let ends = std::thread::spawn(move || drop(lease));
     let (mut desk, waited) = pool.shared.moved.wait_timeout(desk, HOUR / 60).unwrap();
     assert!(!waited.timed_out(), "nobody was woken");
@@ -151,7 +151,7 @@ fn a_request_from_before_a_reload_wakes_who_waits_for_its_place() {
     let one = [member(1, 1)];
     let older = old(&one, |config| config.backend_connections = Some(1));
     let lease = older.take(0, &[]).ok().unwrap();
-    // Twice: of the one between nothing is left.
+    // Two reloads: nothing of the pool in between remains.
     let between = reloaded(&older, &one, |config| config.queue = 7);
     let pool = reloaded(&between, &one, |config| config.queue = 8);
     drop(between);
@@ -246,7 +246,7 @@ fn who_is_ejected_is_back_when_there_are_no_ejections_any_more() {
 fn a_slow_start_takes_from_a_weight_of_one_too() {
     let two = [member(1, 1), member(2, 1)];
     let pool = old(&two, |config| config.health.slow_start = HOUR * 4);
-    // It came back at the beginning of the hour: a quarter of the way.
+    // It came back at the beginning of the hour: a quarter of its slow start is over.
     pool.lock().seats[1].health = Health::joining(pool.config.health, Duration::ZERO);
     let leases = (0..100).map(|_| pool.take(0, &[]).ok().unwrap());
     let names = leases.map(|lease| lease.backend.name().to_string());
@@ -263,14 +263,14 @@ fn the_end_of_an_ejection_is_seen_by_who_waits_for_another_backend() {
         config.backend_connections = Some(1);
         config.queue_timeout = Duration::from_secs(20);
     });
-    // Ejected for 200 ms more.
+    // Ejected for another 200 ms.
     let soon = pool.born.elapsed() + Duration::from_millis(200);
     pool.lock().seats[1]
         .health
         .failed(soon - ejection, soon - ejection);
     let begun = Instant::now();
     let _busy = pool.take(0, &[]).ok().unwrap();
-    // The other one, unless this thread was kept from the CPU for so long before.
+    // The other backend, unless this thread was denied the CPU for this long before.
     let _other = pool.take(0, &[]).ok().unwrap();
     assert!(begun.elapsed() < pool.config.queue_timeout / 2);
 }
@@ -286,7 +286,7 @@ fn a_trial_of_which_nobody_tells_is_over_for_who_waits_in_line() {
     });
     pool.lock().seats[1].health.failed(HOUR / 2, HOUR / 2);
     let begun = Instant::now();
-    // Two at the one, and the trial of the other.
+    // Two for the first backend, and the trial of the other.
     let _busy = [(); 3].map(|()| pool.take(0, &[]).ok().unwrap());
     let _next = pool.take(0, &[]).ok().unwrap();
     assert!(begun.elapsed() < pool.config.queue_timeout / 2);
@@ -352,7 +352,7 @@ fn a_backup_gets_nothing_because_the_others_are_full_unless_they_are_to_be_tried
 #[test]
 fn a_place_that_is_free_is_for_who_waits_and_not_for_who_has_just_come() {
     let pool = old(&[member(1, 1)], |config| config.queue = 0);
-    // Somebody waits who was told that there is a place, and has not taken it yet.
+    // A request waits that was told of a free place, and has not taken it yet.
     pool.lock().line.push(Waiting {
         ticket: 7,
         tried_some: false,
@@ -380,7 +380,7 @@ fn idle_connections_of_a_backend_that_has_gone_are_closed() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let pool = old(&[member(port, 1)], |_| ());
-    // A request that is under way keeps the backend, but not the others' connections.
+    // A request in flight keeps the backend, but not the idle connections of others.
     let lease = pool.take(0, &[]).ok().unwrap();
     lease.backend.connect(true, true).unwrap().keep();
     let (mut peer, _) = listener.accept().unwrap();

@@ -1,4 +1,4 @@
-//! Vectors of the specification, refusals with their reasons, and headers changed by seed.
+//! Vectors of the specification, refusals with their reasons, and headers mutated by seed.
 
 use super::*;
 use crate::net::Seeded;
@@ -16,7 +16,7 @@ fn written(version: Version, header: Header) -> Vec<u8> {
     out
 }
 
-/// A version 2 header: command, family, and the block behind the length.
+/// A version 2 header: command, family, and the block after the length.
 fn v2(command: u8, family: u8, block: &[u8]) -> Vec<u8> {
     let len = u16::try_from(block.len()).unwrap().to_be_bytes();
     [&SIGNATURE, &[command, family][..], &len, block].concat()
@@ -153,8 +153,8 @@ fn both_addresses_are_written_in_one_family() {
     }
 }
 
-/// However the bytes come: a beginning wants more or is refused as the whole is, and never for
-/// longer than the limit.
+/// However the bytes arrive: a prefix asks for more or is refused like the whole, and never asks
+/// for more than the limit.
 #[test]
 fn changed_headers_cut_anywhere_are_read_as_the_whole_is() {
     let mut random = Seeded::new(5_07);

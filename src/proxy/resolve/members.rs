@@ -1,4 +1,4 @@
-//! From what name servers say to the members of a pool.
+//! From the answers of name servers to the members of a pool.
 //!
 //! ```text
 //!   http://app.internal:9000             A 10.0.0.7   A 10.0.0.8      app.internal/10.0.0.7:9000
@@ -8,12 +8,12 @@
 //!                                        9 1 9000 c.internal.         c.internal/10.0.0.9:9000  backup
 //! ```
 //!
-//! The same answer always makes the same members, in whatever order its records stand (servers
-//! turn them around): a member at another address is another one to the pool, without its
-//! connections and its health.
+//! The same answer always makes the same members, in whatever order its records are (servers rotate
+//! them). That matters because, to the pool, a member at another address is another member, without
+//! the first one's connections and health.
 //!
-//! Source: RFC 2782. Its priorities have more steps than in use and backup: the lowest one that has
-//! an address is in use, all others are backups.
+//! Source: RFC 2782. Its priorities have many steps; a pool has members in use and backups. So the
+//! lowest priority that has an address is in use, and all others are backups.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -24,8 +24,8 @@ use crate::net::{Destination, Network};
 use crate::proxy::backend::Member;
 use crate::proxy::config::{Backend, MAX_WEIGHT};
 
-/// The addresses of a host, sorted, each once. Where nobody answered for one of the families, those of
-/// it stay that are `known`.
+/// The addresses of a host, sorted, each once. If no server answered for one of the families, its
+/// `known` addresses stay.
 pub fn addresses(host: &str, answers: &[Answer], known: &[Member]) -> Vec<IpAddr> {
     let records = answers.iter().flat_map(Answer::records);
     let mut addresses: Vec<IpAddr> = records.filter_map(|record| record.data.address()).collect();
@@ -43,7 +43,7 @@ pub fn addresses(host: &str, answers: &[Answer], known: &[Member]) -> Vec<IpAddr
     addresses
 }
 
-/// The address of a member, if it is one of this host's.
+/// The address of a member, if it belongs to this host.
 fn member_of(host: &str, member: &Member) -> Option<IpAddr> {
     let (name, _) = member.name.split_once('/')?;
     match member.destination {
@@ -52,8 +52,8 @@ fn member_of(host: &str, member: &Member) -> Option<IpAddr> {
     }
 }
 
-/// The hosts of a service. A target `.` says that there are none (RFC 2782), and one that is no host
-/// name is left out, for it would get into logs and pages.
+/// The hosts of a service. A target `.` says that there are none (RFC 2782). A target that is not a
+/// host name is left out: it would get into logs and pages.
 pub fn offers(answer: &Answer) -> Vec<Srv> {
     let records = answer.records().iter();
     let srv = records.filter_map(|record| match &record.data {
@@ -64,9 +64,9 @@ pub fn offers(answer: &Answer) -> Vec<Srv> {
         .collect()
 }
 
-/// For how long answers may be used: the shortest time of those with records, since a host with
-/// addresses of one family has a negative answer for the other, which says nothing new. Without any
-/// record, the shortest time of all.
+/// How long answers may be used: the shortest time of those with records. A host with addresses of
+/// one family has a negative answer for the other, which does not matter. If no answer has records,
+/// the shortest time of all.
 pub fn time_to_live(answers: &[Answer]) -> Option<Duration> {
     let positive = answers.iter().filter(|answer| !answer.records().is_empty());
     let shortest = positive.filter_map(Answer::ttl).min();
@@ -74,7 +74,7 @@ pub fn time_to_live(answers: &[Answer]) -> Option<Duration> {
     seconds.map(|seconds| Duration::from_secs(seconds.into()))
 }
 
-/// A `backend` line that needs no look-up.
+/// The member of a `backend` line that needs no look-up.
 pub fn of_address(backend: &Backend, name: String, to: Destination) -> Member {
     let network = match to {
         Destination::Ip(_) => Network::Tcp,
@@ -90,7 +90,7 @@ pub fn of_address(backend: &Backend, name: String, to: Destination) -> Member {
     }
 }
 
-/// A line with a host's name: a member for each address.
+/// The members of a line with a host's name: one for each address.
 pub fn of_host(backend: &Backend, host: &str, port: u16, addresses: &[IpAddr]) -> Vec<Member> {
     let member = |&address: &IpAddr| {
         let address = SocketAddr::new(address, port);
@@ -100,7 +100,7 @@ pub fn of_host(backend: &Backend, host: &str, port: u16, addresses: &[IpAddr]) -
     addresses.iter().map(member).collect()
 }
 
-/// A line with a service's name: a member for each record and address of its host.
+/// The members of a line with a service's name: one for each record and each address of its host.
 pub fn of_service(backend: &Backend, found: &[(Srv, Vec<IpAddr>)]) -> Vec<Member> {
     let mut found: Vec<&(Srv, Vec<IpAddr>)> = found.iter().filter(|(_, a)| !a.is_empty()).collect();
     found.sort_by_key(|(srv, _)| (srv.priority, srv.target.to_string(), srv.port));
@@ -117,8 +117,8 @@ pub fn of_service(backend: &Backend, found: &[(Srv, Vec<IpAddr>)]) -> Vec<Member
     members.collect()
 }
 
-/// A member that a line found, by another line with the same address. Where the old line was a backup,
-/// nobody knows any more what the records said of that.
+/// A member that the old line found, for a new line with the same address. If the old line was a
+/// backup, the priority of its record is no longer known.
 pub fn by_line(member: Member, old: &Backend, new: &Backend) -> Member {
     let weight = u64::from(member.weight) * u64::from(new.weight) / u64::from(old.weight.max(1));
     let weight = u32::try_from(weight).unwrap_or(MAX_WEIGHT);
@@ -131,9 +131,9 @@ pub fn by_line(member: Member, old: &Backend, new: &Backend) -> Member {
 }
 
 /// The weights of records in lowest terms, times the line's, 1 to [`MAX_WEIGHT`]. Orchestrators
-/// share 100 out among the hosts there are: two have 50 each and, when a third joins, 33. In lowest
-/// terms that is 1 each, before and after, so that the members stay what they are. A weight of 0
-/// ("hardly ever", RFC 2782) counts as 1.
+/// divide 100 among the hosts: two have 50 each and, when a third joins, three have 33. In lowest
+/// terms that is 1 each, before and after, so the members do not change. A weight of 0 ("hardly
+/// ever", RFC 2782) counts as 1.
 fn weights(all: impl Iterator<Item = u16> + Clone, of_line: u32) -> impl Fn(u16) -> u32 {
     let common = all.clone().map(|weight| weight.max(1)).fold(0, divisor);
     let weigh = move |weight: u16| u64::from(weight.max(1) / common.max(1)) * u64::from(of_line);
@@ -155,7 +155,7 @@ fn divisor(a: u16, b: u16) -> u16 {
     }
 }
 
-/// Each name once: two lines may lead to one address by one name, but pages and commands speak of a
+/// Each name once: two lines may lead to one address by one name, but pages and commands identify a
 /// backend by its name.
 pub fn each_once(members: impl Iterator<Item = Member>) -> Vec<Member> {
     let mut kept: Vec<Member> = Vec::new();
@@ -196,7 +196,7 @@ mod tests {
         texts.iter().map(|text| text.parse().unwrap()).collect()
     }
 
-    /// `NAME weight`, with a star for a backup.
+    /// `NAME weight`, with a star after it for a backup.
     fn shown(members: &[Member]) -> Vec<String> {
         let show =
             |m: &Member| format!("{} {}{}", m.name, m.weight, if m.backup { "*" } else { "" });

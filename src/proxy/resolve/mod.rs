@@ -1,32 +1,34 @@
-//! Backends by name: who they are now, and who they have become.
+//! Backends by name: looking them up, and following their changes.
 //!
 //! ```text
 //!   backend lines ──> Names::resolve ──> members ──> Pool::set_members
 //!                        ^  |                           those that stay keep their connections,
 //!                        |  v                           those that have gone finish their work
-//!        name servers ───┘  └── the shortest TTL: how long until the next time
+//!        name servers ───┘  └── the shortest TTL: how long until the next look-up
 //! ```
 //!
 //! This is how a pool follows an orchestrator that starts and ends backends as it likes. A name
-//! stands for all its addresses, and is asked for again when its answer has run out, not more often
-//! than `resolve-min` and not less often than `resolve-max`. So the resolver keeps no answers itself.
+//! stands for all its addresses. It is looked up again when its answer has expired, but not more
+//! often than `resolve-min` and not less often than `resolve-max`. So the resolver itself keeps no
+//! answers.
 //!
 //! What can go wrong, and what it means:
 //!
-//! - *Nobody answers*, or with an error: nothing is known, so the line's members stay, and it is tried
-//!   again, after a pause that grows to `resolve-max`. Nobody may answer for one family of addresses
-//!   only: then its members stay.
-//! - *There is no such name, or it has no address.* That is how an orchestrator says that a service
-//!   has no backend at the moment (some with NXDOMAIN, some with an empty answer: they mean the same
-//!   here), and it is also what a name server says that has just started and read half its zones. The
-//!   members go when it has been said [`EMPTY_ANSWERS`] times, `resolve-min` apart: that costs a
-//!   service without backends a few seconds of refused connections instead of a quick 503, and saves
-//!   one that has them.
-//! - *Some addresses are gone*: they go at once. As long as there is one, nobody is without.
+//! - *There is no answer*, or it is an error. Then nothing is known, so the line's members stay.
+//!   The look-up is tried again after a pause that grows to `resolve-max`. If only one family of
+//!   addresses got no answer, the members of that family stay.
+//! - *There is no such name, or it has no address.* This is how an orchestrator says that a service
+//!   has no backend at the moment (some with NXDOMAIN, some with an empty answer; both mean the
+//!   same here). It is also what a name server says that has just started and has read only half of
+//!   its zones. So the members go when it has been said [`EMPTY_ANSWERS`] times, `resolve-min`
+//!   apart. That costs a service without backends a few seconds of refused connections instead of a
+//!   quick 503, and saves one that has them.
+//! - *Some addresses are gone.* They go at once, because the service still has others.
 //!
-//! All that holds across a reload, too: a name that stays in the file stands for what it stood for.
+//! All this holds across a reload, too: a name that stays in the file keeps its members.
 //!
-//! Lines are judged each by itself: a name that cannot be looked up holds nobody else's members.
+//! Each line is judged by itself: a name that cannot be looked up does not hold up the members of
+//! others.
 //!
 //! `members` is the pure half.
 
@@ -49,16 +51,16 @@ use crate::net::{Destination, Host, HostPort};
 use crate::server::Stopper;
 use crate::telemetry::Log;
 
-/// How many times in a row a name has to have no address until that is believed.
+/// How many times in a row a name must have no address until that is believed.
 pub const EMPTY_ANSWERS: u32 = 3;
-/// How long one look-up may take: a program that starts waits for it.
+/// How long one look-up may take: a starting program waits for it.
 const DEADLINE: Duration = Duration::from_secs(10);
-/// The shortest pause, where a configuration made in code says 0.
+/// The shortest pause, for a configuration made in code that says 0.
 const SHORTEST: Duration = Duration::from_millis(10);
 const ADDRESSES: [RecordType; 2] = [RecordType::A, RecordType::AAAA];
 
-/// The resolver that a configuration asks for: as this machine is set up, but with the
-/// configuration's name servers if it has any, and without a cache.
+/// The resolver for a configuration: set up as on this machine, but with the configuration's name
+/// servers if there are any, and without a cache.
 pub fn resolver(config: &Config) -> Resolver {
     let mut manners = ResolverConfig {
         cache_entries: 0,
@@ -72,40 +74,40 @@ pub fn resolver(config: &Config) -> Resolver {
     Resolver::new(manners)
 }
 
-/// The `backend` lines of a pool, and what is known of their names.
+/// The `backend` lines of a pool, and the members that their names led to.
 pub struct Names {
     lines: Vec<Line>,
     resolver: Arc<Resolver>,
     /// `resolve-min` to `resolve-max`.
     pauses: RangeInclusive<Duration>,
-    /// After a failure, the next pause at most.
+    /// The longest pause after the next failure.
     back_off: Duration,
-    /// How long what was resolved last holds.
+    /// How long the last answers may be used.
     holds: Duration,
 }
 
 struct Line {
     backend: Backend,
     members: Vec<Member>,
-    /// Answers in a row that had no address while there are members.
+    /// Answers in a row without an address, while there are members.
     empty: u32,
 }
 
-/// What each line stands for, for a pool that takes the place of the one that knows it.
+/// The lines and their members, for the pool that replaces this one.
 pub(super) type Found = Vec<(Backend, Vec<Member>)>;
 
-/// What a look-up of all names gave.
+/// The result of a look-up of all names.
 pub struct Resolved {
-    /// The backends: of a line that failed, those that it had before.
+    /// The backends. A line that failed has those from before.
     pub members: Vec<Member>,
-    /// What failed.
+    /// The look-ups that failed.
     pub failures: Vec<LookupError>,
-    /// The lines that DNS has no backend for: their name is mistaken, or has none at present.
+    /// The lines for which DNS has no backend: the name is mistaken, or has none at present.
     pub empty: Vec<Backend>,
 }
 
 impl Names {
-    /// Nothing is looked up yet. `pauses` are the shortest and the longest time between two look-ups.
+    /// Looks nothing up yet. `pauses` are the shortest and the longest time between two look-ups.
     pub fn new(
         backends: &[Backend],
         resolver: Arc<Resolver>,
@@ -125,8 +127,8 @@ impl Names {
         }
     }
 
-    /// Takes over what was found for the same addresses before: it stays where a look-up fails, by what
-    /// the lines say now.
+    /// Takes over what lines with the same addresses have found, adapted to what they say now. It
+    /// stays if a look-up fails.
     pub(super) fn remember(&mut self, found: &Found) {
         for line in &mut self.lines {
             let (new, mut all) = (&line.backend, found.iter());
@@ -152,7 +154,7 @@ impl Names {
         self.lines.iter().any(is_name)
     }
 
-    /// Looks all names up. Blocks for ten seconds a name at most.
+    /// Looks all names up. Blocks for at most ten seconds a name.
     pub fn resolve(&mut self) -> Resolved {
         let (mut failures, mut empty) = (Vec::new(), Vec::new());
         let (mut ttl, mut is_unsure) = (None::<Duration>, false);
@@ -187,8 +189,8 @@ impl Names {
         }
     }
 
-    /// Starts the thread that keeps `pool` up to date, which ends at the stop: after a look-up that is
-    /// under way by then. `None` when there is nothing to look up.
+    /// Starts the thread that keeps `pool` up to date. It ends at the stop, after a look-up in
+    /// progress. `None` when there is nothing to look up.
     pub fn follow(
         self,
         pool: Arc<Pool>,
@@ -217,7 +219,7 @@ impl Names {
             let before: Vec<Member> = standings.map(|s| s.backend.member.clone()).collect();
             if members != before && !stopper.is_stopped() {
                 pool.set_members(members.clone());
-                // After that: whoever reads the line may count on the new backends.
+                // Logged only now: whoever reads the log may rely on the new backends.
                 tell_change(pool, log, &before, &members);
             }
         }
@@ -225,7 +227,7 @@ impl Names {
 }
 
 impl Line {
-    /// Takes over what was found; `false` if it is not believed yet.
+    /// Takes the answer over; `false` if it is not believed yet.
     fn believe(&mut self, members: Vec<Member>) -> bool {
         if members.is_empty() && !self.members.is_empty() {
             self.empty += 1;
@@ -239,7 +241,8 @@ impl Line {
     }
 }
 
-/// The members of a line, of which these are known, and for how long they hold; `None`: for ever.
+/// The members of a line, whose members so far are `known`, and how long they may be used; `None`:
+/// for ever.
 fn look_up(
     backend: &Backend,
     known: &[Member],
@@ -264,8 +267,7 @@ fn look_up(
     }
 }
 
-/// An address as it stands there. One without a host, which a configuration never has, is this
-/// machine's.
+/// A literal address. Without a host, which a configuration never has, it means this machine.
 fn literal(backend: &Backend, address: &HostPort) -> Result<Member, LookupError> {
     let name = address.to_string();
     let to = match &address.host {
@@ -282,7 +284,7 @@ fn look_up_service(
     known: &[Member],
     resolver: &Resolver,
 ) -> Result<(Vec<Member>, Option<Duration>), LookupError> {
-    // Written out with its last dot, a name is not completed by the search list.
+    // With its final dot, the name is not completed by the search list.
     let services = resolver.search(&name.to_string(), &[RecordType::SRV])?;
     let mut holds = hold(&services);
     let mut found = Vec::new();
@@ -296,12 +298,12 @@ fn look_up_service(
     Ok((members::of_service(backend, &found), holds))
 }
 
-/// An answer that does not say how long it holds does not hold.
+/// An answer without a lifetime expires at once.
 fn hold(answers: &[Answer]) -> Option<Duration> {
     Some(members::time_to_live(answers).unwrap_or_default())
 }
 
-/// A line when looking up begins to fail, and one when it no longer does.
+/// Logs a line when look-ups begin to fail, and one when they no longer do.
 fn tell_failures(pool: &Pool, log: &Log, was_failing: bool, failures: &[LookupError]) {
     let fields: [(&str, &dyn fmt::Display); 1] = [("pool", &pool.name())];
     match (was_failing, failures.first()) {
