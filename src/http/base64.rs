@@ -1,12 +1,12 @@
 //! Base64 (RFC 4648 §4), with its padding. Pure.
 //!
-//! Strict: what [`decode`] takes is exactly what [`encode`] writes, so a value has one text. Line
-//! breaks, the URL alphabet (`-` and `_`), missing padding, and bits behind the end that are not
-//! zero (§3.5) are refused.
+//! It is strict: [`decode`] takes only what [`encode`] writes, so each value has one text. Line
+//! breaks, the URL alphabet (`-` and `_`), missing padding, and non-zero bits after the end (§3.5)
+//! are refused.
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// The text of some bytes: four characters for each three, begun ones filled with `=`.
+/// The text of some bytes: four characters for every three, the last group filled with `=`.
 pub fn encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
@@ -27,7 +27,7 @@ pub fn encode(bytes: &[u8]) -> String {
     text
 }
 
-/// The bytes of a text; `None` for one that [`encode`] does not write.
+/// The bytes of a text; `None` for a text that [`encode`] would not write.
 pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
     if text.len() % 4 != 0 {
         return None;

@@ -5,8 +5,8 @@
 //!  size extension     data                last   trailer section
 //! ```
 //!
-//! The reader holds no bytes. It is shown what has come, says what the first part of it is, and is
-//! shown what follows:
+//! The reader holds no bytes. It is given what has arrived and says what the first part of it is;
+//! then it is given what follows:
 //!
 //! ```
 //! use groundwire::http::{ChunkReader, Limits, Piece};
@@ -32,29 +32,30 @@ use super::field::{self, Fields, Line, Span};
 use super::limits::Limits;
 use super::octets::{self, VALUE};
 
-/// How many bytes of chunk lines are let go without data. What a chunk line may cost beyond its
-/// data is 16 bytes; a body of one-byte chunks with long extensions would make us read hundreds of
-/// bytes for one.
+/// How many bytes of chunk lines are accepted without data. Of each chunk line, [`FREE`] bytes do
+/// not count, and one more for each byte of its data. Otherwise a body of one-byte chunks with long
+/// extensions would make the reader read hundreds of bytes for each byte of data.
 const OVERHEAD: u64 = 16 * 1024;
-/// The bytes of a chunk line that are free.
+/// How many bytes of each chunk line do not count.
 const FREE: u64 = 16;
-/// The most digits of a size: 2^60, so that sums do not overflow.
+/// The most digits of a size, so that it is below 2^60 and sums do not overflow.
 const DIGITS: usize = 15;
 
-/// What the first part of the bytes is.
+/// What the bytes begin with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Piece {
-    /// So many bytes are done with; the rest of the part has to come before it can be told what it
-    /// is. (0: all that is there is still needed.)
+    /// This many bytes are done with. What the rest is, only more bytes will tell. (0: all bytes
+    /// are still needed.)
     More(usize),
     /// Data, at these offsets. All bytes up to `to` are done with.
     Data {
-        /// Where it begins: what stands before it was a chunk line.
+        /// Where the data begins; before that was a chunk line.
         from: usize,
-        /// Where it ends.
+        /// Where the data ends.
         to: usize,
     },
-    /// The end of the body, with so many bytes. [`ChunkReader::trailers`] has the trailer section.
+    /// The end of the body; this many bytes are done with. [`ChunkReader::trailers`] has the
+    /// trailer section.
     End(usize),
 }
 
@@ -62,16 +63,16 @@ pub enum Piece {
 enum State {
     /// Before a chunk line.
     Line,
-    /// In data, of which so much is to come.
+    /// In data, with this many bytes to come.
     Data(u64),
-    /// Behind data, before its CRLF.
+    /// After data, before its CRLF.
     DataEnd,
     /// In the trailer section.
     Trailers,
     Ended,
 }
 
-/// Reads one chunked body after the other.
+/// Reads one chunked body after another.
 #[derive(Debug)]
 pub struct ChunkReader {
     state: State,
@@ -83,7 +84,7 @@ pub struct ChunkReader {
 }
 
 impl ChunkReader {
-    /// A reader at the begin of a body.
+    /// A reader at the beginning of a body.
     pub fn new(limits: &Limits) -> Self {
         Self {
             state: State::Line,
@@ -95,13 +96,13 @@ impl ChunkReader {
         }
     }
 
-    /// Begins with the next body.
+    /// Starts with the next body.
     pub fn reset(&mut self) {
         (self.state, self.overhead) = (State::Line, 0);
         self.spans.clear();
     }
 
-    /// Says what `bytes` begin with. They follow on what was done with.
+    /// Says what `bytes` begin with. They follow the bytes that are done with.
     pub fn advance(&mut self, bytes: &[u8]) -> Result<Piece, Rule> {
         let mut at = 0;
         loop {
@@ -139,7 +140,7 @@ impl ChunkReader {
         }
     }
 
-    /// How many bytes of the chunk that is being read have not been told of yet.
+    /// How many bytes of the present chunk have not been reported yet.
     pub fn left_of_chunk(&self) -> u64 {
         match self.state {
             State::Data(left) => left,
@@ -147,8 +148,8 @@ impl ChunkReader {
         }
     }
 
-    /// Says that the last so many bytes of the data that was told of are not done with, and will be
-    /// shown again.
+    /// Takes back the last `count` bytes of data that were reported: they are not done with, and
+    /// will be given again.
     pub fn give_back(&mut self, count: u64) {
         self.state = match self.state {
             State::DataEnd if count > 0 => State::Data(count),
@@ -157,8 +158,7 @@ impl ChunkReader {
         };
     }
 
-    /// The trailer section. `bytes` are those that were given to the call that returned
-    /// [`Piece::End`].
+    /// The trailer section. `bytes` are those of the call that returned [`Piece::End`].
     pub fn trailers<'a>(&'a self, bytes: &'a [u8]) -> Fields<'a> {
         Fields::new(bytes, &self.spans)
     }
@@ -171,8 +171,7 @@ impl ChunkReader {
         }
     }
 
-    /// The trailer section is looked at as a whole: it is short, and a field that is cut off means
-    /// nothing.
+    /// The trailer section is parsed as a whole: it is short, and a part of a field means nothing.
     fn trailer_section(&mut self, bytes: &[u8], begin: usize) -> Result<Piece, Rule> {
         self.spans.clear();
         let mut at = begin;
@@ -204,8 +203,8 @@ impl ChunkReader {
     }
 }
 
-/// `1*HEXDIG [ ";" extension ] CRLF`: the size and the length of the line with its CRLF. White
-/// space after the size, which the RFC lets old senders have, is refused: recipients differ there.
+/// `1*HEXDIG [ ";" extension ] CRLF`: the size, and the length of the line with its CRLF. White
+/// space after the size, which the RFC tolerates, is refused: recipients differ there.
 fn chunk_line(bytes: &[u8], limit: usize) -> Result<Option<(u64, usize)>, Rule> {
     let digits = bytes
         .iter()
@@ -234,8 +233,8 @@ fn chunk_line(bytes: &[u8], limit: usize) -> Result<Option<(u64, usize)>, Rule> 
     }
 }
 
-/// The number; leading zeros do not count against its digits. Of the two things that can be wrong
-/// with it, the one that shows first counts, however the bytes come.
+/// The number; leading zeros do not count as digits. If it is both too large and too long for the
+/// line, the error is the one that shows first, so it does not depend on how the bytes arrive.
 fn hexadecimal(digits: &[u8], limit: usize) -> Result<u64, Rule> {
     let zeros = digits.iter().take_while(|&&byte| byte == b'0').count();
     if digits.len() - zeros > DIGITS {
@@ -254,10 +253,10 @@ fn hexadecimal(digits: &[u8], limit: usize) -> Result<u64, Rule> {
 mod tests {
     use super::*;
 
-    /// Data, trailers, and how many bytes they were.
+    /// The data, the trailers, and their length in bytes.
     type Body = (Vec<u8>, Vec<String>, usize);
 
-    /// What is read when the input comes in parts of this size.
+    /// Reads the input in parts of this size.
     fn read(input: &[u8], part: usize) -> Result<Option<Body>, Rule> {
         let mut reader = ChunkReader::new(&Limits::default());
         let (mut done, mut shown, mut data) = (0, 0, Vec::new());

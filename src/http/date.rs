@@ -6,7 +6,7 @@
 //!  Sun Nov  6 08:49:37 1994          asctime-date, obsolete
 //! ```
 //!
-//! Who leaves an obsolete one unread takes a condition for absent that a client has set.
+//! A recipient that cannot read the obsolete ones would ignore a condition that a client has set.
 
 const LONG_DAYS: [&str; 7] = [
     "Monday",
@@ -25,8 +25,8 @@ const MONTHS: [&str; 12] = [
 /// The last second whose year has the four digits of the formats: the end of 9999.
 const LAST: u64 = 253_402_300_799;
 
-/// The date of so many seconds after the begin of 1970, UTC; of all that are beyond the last that
-/// the format can say, that one.
+/// The date at `seconds` after the beginning of 1970, UTC; at most the last one that the format can
+/// express.
 pub fn imf_fixdate(seconds: u64) -> String {
     let seconds = seconds.min(LAST);
     let (days, in_day) = (seconds / 86_400, seconds % 86_400);
@@ -42,15 +42,16 @@ pub fn imf_fixdate(seconds: u64) -> String {
     )
 }
 
-/// The seconds after the begin of 1970 of a date in any of the three formats; `None` for what is no
-/// such date, or before 1970. `now`, in the same seconds, tells the century of a year of two digits.
+/// The seconds from the beginning of 1970 to a date in any of the three formats; `None` if it is
+/// not such a date, or before 1970. `now`, in the same unit, determines the century of a two-digit
+/// year.
 pub fn parse(text: &str, now: u64) -> Option<u64> {
     parse_imf_fixdate(text)
         .or_else(|| parse_imf_fixdate(&rfc850_as_imf(text, now)?))
         .or_else(|| parse_imf_fixdate(&asctime_as_imf(text)?))
 }
 
-/// An rfc850-date as an IMF-fixdate, which is still to be checked.
+/// An rfc850-date as an IMF-fixdate, which is not validated yet.
 fn rfc850_as_imf(text: &str, now: u64) -> Option<String> {
     let (weekday, rest) = text.split_once(", ")?;
     let (date, time) = rest.strip_suffix(" GMT")?.split_once(' ')?;
@@ -62,7 +63,7 @@ fn rfc850_as_imf(text: &str, now: u64) -> Option<String> {
     let (this_year, this_month, today) = civil(now / 86_400);
     let year = this_year - this_year % 100 + digits(year, 2)?;
     let at = days_of(year, month_of(month)?, digits(day, 2)?) * 86_400 + second_of_day(time)?;
-    // One that is more than 50 years ahead is of the century before.
+    // A date more than 50 years ahead belongs to the century before.
     let latest = days_of(this_year + 50, this_month, today) * 86_400 + now % 86_400;
     let year = match at > latest {
         true => year - 100,
@@ -74,7 +75,7 @@ fn rfc850_as_imf(text: &str, now: u64) -> Option<String> {
     ))
 }
 
-/// An asctime-date as an IMF-fixdate, which is still to be checked. Its day has two places, the first
+/// An asctime-date as an IMF-fixdate, which is not validated yet. Its day has two places, the first
 /// of which may be a space.
 fn asctime_as_imf(text: &str) -> Option<String> {
     let (weekday, rest) = text.split_once(' ')?;
@@ -85,7 +86,7 @@ fn asctime_as_imf(text: &str) -> Option<String> {
     Some(format!("{weekday}, {day} {month} {year} {time} GMT"))
 }
 
-/// The seconds after the begin of 1970; `None` for what is no such date.
+/// The seconds from the beginning of 1970; `None` if it is not such a date.
 fn parse_imf_fixdate(text: &str) -> Option<u64> {
     let (_, rest) = text.split_once(", ")?;
     let mut parts = rest.split(' ');
@@ -99,8 +100,8 @@ fn parse_imf_fixdate(text: &str) -> Option<u64> {
         return None;
     }
     let seconds = days_of(year, month_of(month)?, day) * 86_400 + second_of_day(time)?;
-    // The weekday and the day of the month are checked by writing the date again; of a leap second,
-    // which is never written, the second before it.
+    // Writing the date again validates its weekday and day of the month. A leap second is never
+    // written, so for it the second before is compared.
     let is_date = match time.ends_with(":60") {
         true => imf_fixdate(seconds - 1).strip_suffix("59 GMT") == text.strip_suffix("60 GMT"),
         false => imf_fixdate(seconds) == text,
@@ -113,7 +114,7 @@ fn month_of(name: &str) -> Option<u64> {
     Some(index as u64 + 1)
 }
 
-/// Of `08:49:37`; of a leap second that of the next one.
+/// The second of the day at `08:49:37`. A leap second counts as the one after it.
 fn second_of_day(time: &str) -> Option<u64> {
     let mut parts = time.split(':').map(|part| digits(part, 2));
     let [hour, minute, second] = [parts.next()??, parts.next()??, parts.next()??];
@@ -125,8 +126,8 @@ fn digits(text: &str, count: usize) -> Option<u64> {
     all.then(|| text.parse().ok()).flatten()
 }
 
-/// Year, month and day of a number of days after the begin of 1970. The year is thought to begin in
-/// March, so that the leap day is its last and every month begins at a fixed day of it.
+/// Year, month and day, from the number of days after the beginning of 1970. The year is taken to
+/// begin in March, so that the leap day is its last and every month begins at a fixed day of it.
 fn civil(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468; // from the 1st of March of the year 0
     let era = days / 146_097;
@@ -139,7 +140,7 @@ fn civil(days: u64) -> (u64, u64, u64) {
     (year + era * 400 + u64::from(calendar <= 2), calendar, day)
 }
 
-/// The days between the begin of 1970 and a date; the opposite of [`civil`].
+/// The days from the beginning of 1970 to a date; the inverse of [`civil`].
 fn days_of(year: u64, month: u64, day: u64) -> u64 {
     let year = year - u64::from(month <= 2);
     let (era, of_era) = (year / 400, year % 400);
@@ -192,7 +193,7 @@ mod tests {
                 "Thursday, 31-Dec-26 23:59:59 GMT",
                 "Thu, 31 Dec 2026 23:59:59 GMT",
             ),
-            // 50 years ahead, and a second more.
+            // 50 years ahead, and one second more.
             (
                 "Friday, 15-Jan-77 08:00:00 GMT",
                 "Fri, 15 Jan 2077 08:00:00 GMT",

@@ -1,39 +1,39 @@
 //! The rules that a message can break, each with its status code and its place in the RFCs.
 //!
-//! Nothing here is guessed at: where two recipients could read a message in two ways, an attacker
-//! lets one of them read a second request where the other sees a body ("request smuggling", RFC
-//! 9112 §11.2). So what is ambiguous is refused, and the connection closed, since nobody knows where
-//! the next message begins.
+//! Nothing is guessed: where two recipients could read a message in two ways, an attacker makes one
+//! of them read a second request where the other sees a body ("request smuggling", RFC 9112 §11.2).
+//! So an ambiguous message is refused and the connection closed, because it is not known where the
+//! next message begins.
 
 use std::fmt;
 
 macro_rules! rules {
     ($($(#[doc = $doc:literal])+ $name:ident $status:literal $section:literal $text:literal,)+) => {
-        /// A rule of the protocol, broken.
+        /// A rule of the protocol that a message breaks.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Rule {
             $($(#[doc = $doc])+ $name,)+
         }
 
         impl Rule {
-            /// All of them.
+            /// All rules.
             pub const ALL: &'static [Rule] = &[$(Rule::$name),+];
 
-            /// The status code for a request that breaks it. (A response that does is 502.)
+            /// The status code for a request that breaks the rule. (For a response it is 502.)
             pub fn status(self) -> u16 {
                 match self {
                     $(Rule::$name => $status,)+
                 }
             }
 
-            /// Where it is written.
+            /// The section of the RFC that states the rule.
             pub fn section(self) -> &'static str {
                 match self {
                     $(Rule::$name => $section,)+
                 }
             }
 
-            /// What is wrong, in a few words.
+            /// The violation, in a few words.
             pub fn text(self) -> &'static str {
                 match self {
                     $(Rule::$name => $text,)+
@@ -43,7 +43,7 @@ macro_rules! rules {
     };
 }
 
-// A list of names with four columns: a match for each column would be four places to edit.
+// A list of names with four columns. Without the macro, each row would be spread over four places.
 rules! {
     /// The method is not a token.
     BadMethod 400 "RFC 9112 §3.1" "the method is not a token",
@@ -67,7 +67,7 @@ rules! {
     BadStatusLine 502 "RFC 9112 §4" "the status line is not VERSION CODE REASON",
     /// The status line is too long.
     StatusLineTooLong 502 "RFC 9112 §4" "the status line is too long",
-    /// A line that ends in LF without CR.
+    /// A line ends in LF without CR.
     BareLineFeed 400 "RFC 9112 §2.2" "a line ends in LF without CR",
     /// CR without LF.
     BareCarriageReturn 400 "RFC 9112 §2.2" "a CR without LF",
@@ -89,7 +89,7 @@ rules! {
     NoHost 400 "RFC 9112 §3.2" "the request has no Host",
     /// Two Host field lines.
     TwoHosts 400 "RFC 9112 §3.2" "the request has more than one Host",
-    /// A Host that is no host and port.
+    /// A Host that is not a host with an optional port.
     BadHost 400 "RFC 9112 §3.2" "the host is not a name or address with an optional port",
     /// A Content-Length that is not digits only, or is too large.
     BadLength 400 "RFC 9112 §6.3" "Content-Length is not one decimal number",
@@ -97,7 +97,7 @@ rules! {
     TwoLengths 400 "RFC 9112 §6.3" "more than one Content-Length",
     /// Both Content-Length and Transfer-Encoding.
     LengthAndCoding 400 "RFC 9112 §6.1" "both Content-Length and Transfer-Encoding",
-    /// A transfer coding below chunked.
+    /// A transfer coding other than chunked.
     UnknownCoding 501 "RFC 9112 §6.1" "a transfer coding other than chunked",
     /// Chunked twice, not last, with parameters, or a list without an element.
     BadCoding 400 "RFC 9112 §6.1" "Transfer-Encoding is not exactly chunked",
@@ -107,7 +107,7 @@ rules! {
     BadConnection 400 "RFC 9110 §7.6.1" "Connection is not a list of tokens",
     /// An expectation other than 100-continue.
     BadExpectation 417 "RFC 9110 §10.1.1" "an expectation other than 100-continue",
-    /// A body where none can be: with CONNECT.
+    /// A body where none is allowed: with CONNECT.
     BodyOfConnect 400 "RFC 9110 §9.3.6" "a CONNECT request with a body",
     /// A chunk's size is not hexadecimal digits, or is too large.
     BadChunkSize 400 "RFC 9112 §7.1" "a chunk size is not a hexadecimal number",

@@ -7,9 +7,9 @@
 //!     respond(response), or begin() and write() and finish() in chunks
 //! ```
 //!
-//! The stream is anything that reads and writes. Its deadlines are the caller's to set, on a
-//! [`Conn`](crate::net::Conn) before each step; sizes are limited here. A body that nobody reads is
-//! passed over before the next request, up to [`PASSED_OVER`]; more ends the connection.
+//! The stream is anything that can be read and written. The caller sets its deadlines, on a
+//! [`Conn`](crate::net::Conn) before each step; sizes are limited here. A body that was not read is
+//! skipped before the next request, up to [`PASSED_OVER`]; a longer one ends the connection.
 
 use std::io::{self, Read, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -22,14 +22,14 @@ use super::parser::HeadParser;
 use super::reading::{ExchangeError, Left, Reading};
 use super::write;
 
-/// How many bytes of a body that nobody wanted are read to get to the next request.
+/// How many bytes of an unread body are skipped to get to the next request.
 pub const PASSED_OVER: u64 = 64 * 1024;
 /// The server's side of a connection.
 pub struct ServerExchange<S> {
     stream: S,
     reading: Reading,
     out: Vec<u8>,
-    /// Of the request that is being answered.
+    /// The request that is being answered.
     asked: Asked,
 }
 
@@ -39,14 +39,14 @@ struct Asked {
     old_version: bool,
     keep_alive: bool,
     waits: bool,
-    /// The response under way goes out in chunks.
+    /// The present response goes out in chunks.
     in_chunks: bool,
-    /// The response under way has a body that ends with the connection.
+    /// The present response has a body that ends with the connection.
     until_close: bool,
 }
 
 impl<S: Read + Write> ServerExchange<S> {
-    /// A connection on which nothing has been read.
+    /// A connection on which nothing has been read yet.
     pub fn new(stream: S, limits: Limits) -> Self {
         Self {
             stream,
@@ -61,7 +61,7 @@ impl<S: Read + Write> ServerExchange<S> {
         &self.stream
     }
 
-    /// The next request; `None` when the client has closed, or the last exchange ended the
+    /// The next request; `None` when the client has closed, or when the last exchange ended the
     /// connection ([`keeps_alive`](Self::keeps_alive)).
     pub fn next_request(&mut self) -> Result<Option<Request>, ExchangeError> {
         if self.reading.left != Left::Nothing {
@@ -87,7 +87,7 @@ impl<S: Read + Write> ServerExchange<S> {
         Ok(Some(request))
     }
 
-    /// Whether the next request has begun to come, behind the last one. An empty line begins none.
+    /// Whether the next request has begun to arrive. An empty line does not count.
     pub fn has_begun_next(&self) -> bool {
         !self.reading.is_between_messages()
     }
@@ -97,18 +97,19 @@ impl<S: Read + Write> ServerExchange<S> {
         self.asked.keep_alive
     }
 
-    /// Ends the connection after the response under way.
+    /// Ends the connection after the present response.
     pub fn close_after(&mut self) {
         self.asked.keep_alive = false;
     }
 
-    /// Reads some of the request's body: 0 at its end. Tells a client that waits for it to go on.
+    /// Reads some of the request's body; 0 at its end. Sends 100 (Continue) to a client that waits
+    /// for it.
     pub fn read(&mut self, out: &mut [u8]) -> Result<usize, ExchangeError> {
         self.go_on()?;
         self.reading.body(&mut self.stream, out)
     }
 
-    /// Tells a client that waits for it to send its body, unless it has begun already.
+    /// Sends 100 (Continue) to a client that waits for it, unless its body has begun to arrive.
     fn go_on(&mut self) -> io::Result<()> {
         if std::mem::take(&mut self.asked.waits) && self.reading.incoming.is_empty() {
             self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
@@ -125,12 +126,12 @@ impl<S: Read + Write> ServerExchange<S> {
         self.reading.all(&mut self.stream, limit)
     }
 
-    /// The trailer section of the request's body, once that was read to its end.
+    /// The trailer section of the request's body, once the body was read to its end.
     pub fn trailers(&self) -> &FieldList {
         &self.reading.trailers
     }
 
-    /// What has come behind the request: the first bytes of another protocol.
+    /// The bytes that have arrived after the request: the first of another protocol.
     pub fn take_rest(&mut self) -> Vec<u8> {
         self.reading.incoming.take(usize::MAX).to_vec()
     }
@@ -145,8 +146,9 @@ impl<S: Read + Write> ServerExchange<S> {
         self.flush()
     }
 
-    /// Begins a response whose body follows by [`write`](Self::write): of `length` bytes if that is
-    /// known, else in chunks, or up to the end of the connection for a client that knows no chunks.
+    /// Begins a response; [`write`](Self::write) sends its body. With `length`, the body has that
+    /// many bytes; without, it goes in chunks or, to a client that knows no chunks, up to the end
+    /// of the connection.
     pub fn begin(&mut self, response: &Response, length: Option<u64>) -> io::Result<()> {
         self.head(response, length);
         self.flush()
@@ -166,7 +168,7 @@ impl<S: Read + Write> ServerExchange<S> {
         self.stream.write_all(part)
     }
 
-    /// Ends a body that was begun, with trailer fields where it goes in chunks.
+    /// Ends a body that was begun, with trailer fields if it goes in chunks.
     pub fn finish(&mut self, trailers: &[(&str, &str)]) -> io::Result<()> {
         if self.asked.in_chunks && !self.asked.head_only {
             write::chunk_line(&mut self.out, 0);
@@ -180,7 +182,7 @@ impl<S: Read + Write> ServerExchange<S> {
 
     fn head(&mut self, response: &Response, length: Option<u64>) {
         let no_body = matches!(response.status, 100..=199 | 204 | 304);
-        // A body that the client was not told to send may come or not: nobody can tell.
+        // A client that was not told to send its body may send it all the same, or not.
         let unsure = self.asked.waits && self.reading.left != Left::Nothing;
         let asked = &mut self.asked;
         asked.in_chunks = length.is_none() && !no_body && !asked.old_version;
@@ -190,7 +192,7 @@ impl<S: Read + Write> ServerExchange<S> {
         let out = &mut self.out;
         let reason = write::reason(response.status).as_bytes();
         write::status_line(out, Version::Http11, response.status, reason);
-        // RFC 9110 §6.6.1: whoever has a clock says when.
+        // RFC 9110 §6.6.1: a server with a clock sends Date.
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let date = date::imf_fixdate(now.map_or(0, |since| since.as_secs()));
         write::field(out, "Date", date.as_bytes());
@@ -204,7 +206,7 @@ impl<S: Read + Write> ServerExchange<S> {
             None => {}
         }
         if response.status == 101 {
-            // Its own Connection field says what happens to the connection.
+            // The Connection field of the response itself says what happens.
         } else if !asked.keep_alive {
             write::field(out, "Connection", b"close");
         } else if asked.old_version {
@@ -229,7 +231,7 @@ pub struct ClientExchange<S> {
 }
 
 impl<S: Read + Write> ClientExchange<S> {
-    /// A connection on which nothing has been sent.
+    /// A connection on which nothing has been sent yet.
     pub fn new(stream: S, limits: Limits) -> Self {
         Self {
             stream,
@@ -262,7 +264,7 @@ impl<S: Read + Write> ClientExchange<S> {
         for (name, value) in request.fields.iter() {
             write::field(out, name, value);
         }
-        // A method that is about sending something says so when it is nothing (RFC 9110 §8.6).
+        // Methods that usually have a body say when it is empty (RFC 9110 §8.6).
         if !request.body.is_empty() || matches!(request.method.as_str(), "POST" | "PUT" | "PATCH") {
             write::number_field(out, "Content-Length", request.body.len() as u64);
         }
@@ -275,14 +277,14 @@ impl<S: Read + Write> ClientExchange<S> {
     }
 
     /// Receives the response to a request with this method, with a body of at most `limit` bytes.
-    /// Interim responses (1xx) are passed over.
+    /// Skips interim responses (1xx).
     pub fn receive(&mut self, method: &str, limit: u64) -> Result<Response, ExchangeError> {
         let mut response = self.receive_head(method)?;
         response.body = self.reading.all(&mut self.stream, limit)?;
         Ok(response)
     }
 
-    /// Receives a response without its body, which [`read`](Self::read) reads.
+    /// Receives a response without its body; [`read`](Self::read) reads that.
     pub fn receive_head(&mut self, method: &str) -> Result<Response, ExchangeError> {
         loop {
             if !self.reading.head(&mut self.stream)? {
@@ -300,7 +302,7 @@ impl<S: Read + Write> ClientExchange<S> {
         }
     }
 
-    /// Reads some of the response's body: 0 at its end.
+    /// Reads some of the response's body; 0 at its end.
     pub fn read(&mut self, out: &mut [u8]) -> Result<usize, ExchangeError> {
         self.reading.body(&mut self.stream, out)
     }
@@ -310,7 +312,7 @@ impl<S: Read + Write> ClientExchange<S> {
 mod tests {
     use super::*;
 
-    /// A stream of prepared input, given in parts of `part` bytes, that keeps what is written.
+    /// A stream with prepared input, given in parts of `part` bytes, that keeps what is written.
     struct Script<'a> {
         input: &'a [u8],
         part: usize,
@@ -346,7 +348,8 @@ mod tests {
         }
     }
 
-    /// Answers every request with its method, target and body; the replies without Date lines.
+    /// Answers every request with its method, target and body; returns the replies without Date
+    /// lines.
     fn serve(input: &str, part: usize) -> (String, Option<u16>) {
         let mut server = ServerExchange::new(script(input, part), Limits::default());
         let mut run = || -> Result<(), ExchangeError> {

@@ -1,12 +1,13 @@
-//! Field lines: names that matter to an intermediary, values, and lists of elements.
+//! Field lines: the names that matter to an intermediary, values, and lists of elements.
 //!
 //! ```text
 //!  Connection: keep-alive, X-Hop\r\n
-//!  name      | |  value         |        a Span notes where they are; nothing is copied
+//!  name      | |  value         |        a Span records where they are; nothing is copied
 //! ```
 //!
-//! A header section is kept as the bytes that came and one [`Span`] a line. [`Fields`] reads both.
-//! Names are compared without regard to case (RFC 9110 §5.1), once: the span keeps which [`Name`] it is.
+//! A header section is kept as the bytes that arrived and one [`Span`] for each line. [`Fields`]
+//! reads both. Names are compared once, without regard to case (RFC 9110 §5.1): the span records
+//! the [`Name`].
 
 use super::error::Rule;
 use super::octets::{self, TOKEN, VALUE};
@@ -22,7 +23,7 @@ macro_rules! names {
         }
 
         impl Name {
-            /// Which one it is.
+            /// The known name of these bytes, or other.
             pub fn of(bytes: &[u8]) -> Name {
                 match bytes.len() {
                     $(length if length == $text.len()
@@ -34,7 +35,7 @@ macro_rules! names {
     };
 }
 
-// One list for the enum and the comparison. The most frequent first.
+// One list for the enum and the comparison, the most frequent names first.
 names! {
     Host "Host",
     UserAgent "User-Agent",
@@ -71,8 +72,8 @@ names! {
 }
 
 impl Name {
-    /// Whether it concerns one connection only, so that it is never passed on (RFC 9110 §7.6.1; the
-    /// two for authentication at a proxy, §11.7, are the proxy's own).
+    /// Whether it concerns one connection only, so that it is never passed on (RFC 9110 §7.6.1).
+    /// The two for authentication at a proxy (§11.7) are for the proxy itself.
     pub fn is_hop_by_hop(self) -> bool {
         matches!(
             self,
@@ -87,14 +88,14 @@ impl Name {
         )
     }
 
-    /// Whether it may not stand in a trailer section: it says where the message goes, how long it
+    /// Whether it is not allowed in a trailer section: it says where the message goes, how long it
     /// is, who sent it, or how to read it (RFC 9110 §6.5.1).
     pub fn is_forbidden_in_trailers(self) -> bool {
         !matches!(self, Name::Other | Name::Server | Name::Via | Name::Date)
     }
 }
 
-/// Where a field line's name and value are, as offsets from the begin of the message.
+/// Where a field line's name and value are, as offsets from the beginning of the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
     pub(super) name: Name,
@@ -104,10 +105,10 @@ pub struct Span {
     end: u32,
 }
 
-/// A field line as it came.
+/// A field line as it arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field<'a> {
-    /// Which name it is, if it is known.
+    /// The known name, or other.
     pub known: Name,
     /// The name as it was written.
     pub name: &'a [u8],
@@ -117,11 +118,11 @@ pub struct Field<'a> {
 
 /// What [`line`] found.
 pub(super) enum Line {
-    /// The line is not whole yet.
+    /// The line is not complete yet.
     More,
-    /// The empty line that ends the section, and the offset behind it.
+    /// The empty line that ends the section, and the offset after it.
     End(usize),
-    /// A field line, and the offset behind it.
+    /// A field line, and the offset after it.
     Field(Span, usize),
 }
 
@@ -165,7 +166,7 @@ pub(super) fn line(bytes: &[u8], at: usize, limit: usize) -> Result<Line, Rule> 
     }
 }
 
-/// How far into `raw` its part `value` begins.
+/// The offset in `raw` at which its part `value` begins.
 fn octets_before(raw: &[u8], value: &[u8]) -> usize {
     if value.is_empty() {
         return 0;
@@ -199,7 +200,7 @@ impl Span {
     }
 }
 
-/// The field lines of a section, in their order.
+/// The field lines of a section, in order.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Fields<'a> {
     bytes: &'a [u8],
@@ -211,12 +212,12 @@ impl<'a> Fields<'a> {
         Self { bytes, spans }
     }
 
-    /// How many lines.
+    /// The number of lines.
     pub fn len(self) -> usize {
         self.spans.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no lines.
     pub fn is_empty(self) -> bool {
         self.spans.is_empty()
     }
@@ -239,8 +240,8 @@ impl<'a> Fields<'a> {
         self.all(name).next()
     }
 
-    /// The elements of a field that is a list (RFC 9110 §5.6.1): of all its lines, without white
-    /// space, empty ones left out.
+    /// The elements of a list-based field (RFC 9110 §5.6.1), from all its lines, without white
+    /// space and empty elements.
     pub fn elements(self, name: Name) -> impl Iterator<Item = &'a [u8]> {
         self.all(name).flat_map(elements)
     }

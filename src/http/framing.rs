@@ -8,24 +8,24 @@
 //! | other response | up to the end of the connection |
 //! | other request | none |
 //!
-//! The RFC tells recipients how to live with both fields, with several lengths and with other codings;
-//! this one refuses them all (see [`Rule`]).
+//! The RFC tells recipients how to handle a message with both fields, with several lengths or with
+//! other codings. This one refuses them all (see [`Rule`]).
 
 use super::error::Rule;
 use super::field::{Fields, Name, elements};
 use super::octets;
 
-/// The versions that are spoken.
+/// The versions that are supported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
     /// HTTP/1.0: one request a connection unless both sides say otherwise, no chunks.
     Http10,
-    /// HTTP/1.1, and what is later under the same major number.
+    /// HTTP/1.1, and later ones with the same major number.
     Http11,
 }
 
 impl Version {
-    /// As it stands on the wire.
+    /// The version as on the wire.
     pub fn text(self) -> &'static str {
         match self {
             Version::Http10 => "HTTP/1.0",
@@ -39,7 +39,7 @@ impl Version {
 pub enum Framing {
     /// There is no body.
     None,
-    /// So many bytes.
+    /// This many bytes.
     Length(u64),
     /// Chunks (RFC 9112 §7.1), for a [`ChunkReader`](super::ChunkReader).
     Chunked,
@@ -47,7 +47,7 @@ pub enum Framing {
     UntilClose,
 }
 
-/// What the framing fields of a header section say.
+/// The framing that the fields of a header section state.
 pub(super) fn of_fields(version: Version, fields: Fields<'_>) -> Result<Option<Framing>, Rule> {
     let is_chunked = transfer_encoding(fields)?;
     let length = content_length(fields)?;
@@ -60,7 +60,7 @@ pub(super) fn of_fields(version: Version, fields: Fields<'_>) -> Result<Option<F
     }
 }
 
-/// Whether there is a Transfer-Encoding, which then is `chunked` and nothing else.
+/// Whether there is a Transfer-Encoding; if there is, it must be `chunked` and nothing else.
 fn transfer_encoding(fields: Fields<'_>) -> Result<bool, Rule> {
     let mut lines = fields.all(Name::TransferEncoding);
     let Some(value) = lines.next() else {
@@ -69,7 +69,7 @@ fn transfer_encoding(fields: Fields<'_>) -> Result<bool, Rule> {
     if value.eq_ignore_ascii_case(b"chunked") && lines.next().is_none() {
         return Ok(true);
     }
-    // Which of the two errors it is: something else than chunked, or chunked in a wrong way.
+    // Tell the two errors apart: another coding than chunked, or chunked in a wrong way.
     let all = || fields.all(Name::TransferEncoding).flat_map(elements);
     let of_coding = |element: &[u8]| {
         let name = element.split(|&byte| byte == b';').next();
@@ -89,7 +89,7 @@ fn transfer_encoding(fields: Fields<'_>) -> Result<bool, Rule> {
     });
     match tokens && chunked == 1 && last && all().count() > 1 {
         true => Err(Rule::UnknownCoding),
-        // What does not end in chunked is 400 even if its name is not known (RFC 9112 §6.3).
+        // A list that does not end in chunked is 400, even with an unknown coding (RFC 9112 §6.3).
         false => Err(Rule::BadCoding),
     }
 }
@@ -105,7 +105,7 @@ fn content_length(fields: Fields<'_>) -> Result<Option<u64>, Rule> {
     decimal(value).map(Some).ok_or(Rule::BadLength)
 }
 
-/// A decimal number of digits only; `None` for anything else and for what is beyond 2^63, where
+/// A number of decimal digits only. `None` for anything else and for numbers beyond 2^63, where
 /// sums of lengths could overflow.
 pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
@@ -120,7 +120,7 @@ pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// What Connection says.
+/// The options of Connection that matter here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Options {
     pub close: bool,
@@ -146,7 +146,7 @@ pub(super) fn connection(fields: Fields<'_>) -> Result<Options, Rule> {
 }
 
 impl Options {
-    /// Whether the connection stays after this message (RFC 9112 §9.3).
+    /// Whether the connection stays open after this message (RFC 9112 §9.3).
     pub(super) fn persists(self, version: Version) -> bool {
         !self.close && (version == Version::Http11 || self.keep_alive)
     }

@@ -1,13 +1,14 @@
-//! Who is asked: `Host`, and the authority of a request target (RFC 9110 §4.2, §7.2).
+//! The host that a request is for: `Host`, and the authority of a request target (RFC 9110 §4.2,
+//! §7.2).
 //!
-//! A route is chosen by the host, so two servers on the way must not read different ones. What a
-//! name server can't know (user information, percent signs, an empty name, a list) is refused.
+//! The host selects the route, so two servers on the path must not read different ones. What cannot
+//! be a name in DNS (user information, percent signs, an empty name, a list) is refused.
 
 use super::error::Rule;
 use super::octets::{self, NAME};
 use crate::net::parse_ip;
 
-/// A host and an optional port, as they were written.
+/// A host and an optional port, as they were sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Authority<'a> {
     /// Both, as on the wire: `example.com:8080`, `[::1]`.
@@ -19,8 +20,8 @@ pub struct Authority<'a> {
 }
 
 impl<'a> Authority<'a> {
-    /// Reads `host`, `host:port`, `[v6]`, `[v6]:port`. A colon without a port is a port left out
-    /// (RFC 3986 §3.2.3).
+    /// Parses `host`, `host:port`, `[v6]`, `[v6]:port`. A colon without a port means no port (RFC
+    /// 3986 §3.2.3).
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Rule> {
         let text = std::str::from_utf8(bytes).map_err(|_| Rule::BadHost)?;
         let (host, port) = match text.strip_prefix('[') {

@@ -1,4 +1,4 @@
-//! Messages as values of their own, for programs that are not in a hurry: pages, health checks,
+//! Messages as owned values, for programs where speed does not matter: pages, health checks,
 //! lessons. (The proxy works on the borrowed heads and copies nothing.)
 
 use super::framing::{Framing, Version};
@@ -6,17 +6,17 @@ use super::request::RequestHead;
 use super::response::ResponseHead;
 use super::write;
 
-/// Field lines as names and values, in their order.
+/// Field lines as names and values, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FieldList(Vec<(String, Vec<u8>)>);
 
 impl FieldList {
-    /// The value of the first line with this name, in whatever case.
+    /// The value of the first line with this name, in any case.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.all(name).next()
     }
 
-    /// The values of all lines with this name: of a field that is a list, any may have elements
+    /// The values of all lines with this name. Any line of a list-based field may have elements
     /// (RFC 9110 §5.3).
     pub fn all<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
         self.iter()
@@ -24,14 +24,14 @@ impl FieldList {
             .map(|(_, value)| value)
     }
 
-    /// The same as text; `None` when it is not UTF-8, too.
+    /// The same as text; `None` also when it is not UTF-8.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.get(name)
             .and_then(|value| std::str::from_utf8(value).ok())
     }
 
-    /// Adds a line. White space around the value goes, and so do control characters, which would
-    /// begin another line.
+    /// Adds a line. White space around the value is removed, and so are control characters, which
+    /// would begin another line.
     pub fn add(&mut self, name: &str, value: impl AsRef<[u8]>) {
         let value = value.as_ref().iter().copied();
         let clean = value.filter(|&byte| write::is_value(&[byte])).collect();
@@ -61,27 +61,27 @@ pub struct Request {
     pub method: String,
     /// The path and query, `*`, or `host:port`.
     pub target: String,
-    /// The version. One that is sent is always 1.1.
+    /// The version. A request that is sent always has 1.1.
     pub version: Version,
-    /// The host and port that are asked, if known.
+    /// The host and port that it is for, if known.
     pub host: Option<String>,
-    /// The field lines, as they came. One that is sent gets Host and its framing by itself.
+    /// The field lines, as they arrived. When a request is sent, Host and the framing are added.
     pub fields: FieldList,
-    /// Where the body ends, of one that was received.
+    /// Where the body of a received request ends.
     pub framing: Framing,
-    /// Whether the peer wants to go on afterwards.
+    /// Whether the peer wants to keep the connection.
     pub keep_alive: bool,
-    /// Whether it waits for 100 (Continue).
+    /// Whether the client waits for 100 (Continue).
     pub expects_continue: bool,
-    /// Whether it asks for another protocol.
+    /// Whether the client asks for another protocol.
     pub upgrade: bool,
-    /// The body of one that is sent; what is received is read by
+    /// The body of a request to be sent. That of a received one is read by
     /// [`ServerExchange`](super::ServerExchange).
     pub body: Vec<u8>,
 }
 
 impl Request {
-    /// A request to be sent.
+    /// A request to be sent, without a body.
     pub fn new(method: &str, target: &str, host: &str) -> Self {
         Self {
             method: method.into(),
@@ -130,7 +130,7 @@ impl Request {
 pub struct Response {
     /// The status code.
     pub status: u16,
-    /// The field lines. One that is sent gets Date and its framing by itself.
+    /// The field lines. When a response is sent, Date and the framing are added.
     pub fields: FieldList,
     /// The body.
     pub body: Vec<u8>,
@@ -146,17 +146,17 @@ impl Response {
         }
     }
 
-    /// One with plain text.
+    /// A response with plain text.
     pub fn text(status: u16, text: impl Into<String>) -> Self {
         Self::new(status).with_body("text/plain; charset=utf-8", text.into())
     }
 
-    /// One that says its own status code in words: the least that an error deserves.
+    /// A response whose body is its own status code and reason.
     pub fn status(status: u16) -> Self {
         Self::text(status, format!("{status} {}\n", write::reason(status)))
     }
 
-    /// The same with a field line more.
+    /// The same with another field line.
     pub fn with(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.fields.add(name, value);
         self

@@ -10,23 +10,24 @@
 //!  hello                                 the body: as long as the fields say
 //! ```
 //!
-//! The hard part is where a message ends. A proxy and the server behind it that answer this
-//! differently see different requests in the same bytes, and the difference belongs to whoever sent
-//! them. Therefore everything that can be read in two ways is refused, with the [`Rule`] that it
-//! broke; there are three leniencies, each with its reason at its place: one empty line before a
-//! request, a status line without the space before an empty reason, and what browsers leave
-//! unencoded in targets.
+//! The hard part is where a message ends. If a proxy and the server behind it disagree about this,
+//! they see different requests in the same bytes, and the sender of the bytes can exploit the
+//! difference. So everything that can be read in two ways is refused, with the [`Rule`] that it
+//! breaks. There are three leniencies; the code gives the reason for each: one empty line before a
+//! request, a status line without the space before an empty reason, and characters that browsers
+//! leave unencoded in targets.
 //!
 //! ```text
 //!   bytes ──> HeadParser ──> RequestHead  ──> framing ──> bytes, or ChunkReader ──> data, trailers
 //!             (parser.rs)    ResponseHead     (framing.rs)         (chunked.rs)
 //! ```
 //!
-//! Reading order: [`limits`](Limits), [`octets`] (which byte may stand where), [`field`] (the lines of a
-//! section), `parser` ([`HeadParser`]: is it all here), `framing` (where it ends), `host`
-//! ([`Authority`]), `request`, `response`, `chunked`, then [`write`](mod@write), [`date`] and
-//! [`base64`]. All of it is pure: no socket, no clock. The shell over any stream, for programs that are
-//! not in a hurry: [`message`](Request), `exchange` ([`ServerExchange`], [`ClientExchange`]).
+//! Reading order: [`limits`](Limits), [`octets`] (which byte may appear where), [`field`] (the
+//! lines of a section), `parser` ([`HeadParser`]: is the section complete), `framing` (where a
+//! message ends), `host` ([`Authority`]), `request`, `response`, `chunked`, then
+//! [`write`](mod@write), [`date`] and [`base64`]. All of it is pure: no socket, no clock. The shell
+//! works on any stream, for programs where speed does not matter: [`message`](Request), `exchange`
+//! ([`ServerExchange`], [`ClientExchange`]).
 
 pub mod base64;
 mod chunked;

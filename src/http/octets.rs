@@ -1,21 +1,21 @@
-//! Which bytes may stand where: one table, one bit for each class.
+//! Which bytes may appear where: one table, one bit for each class.
 //!
 //! | class | bytes | source |
 //! |---|---|---|
 //! | [`TOKEN`] | letters, digits, ``!#$%&'*+-.^_`\|~`` | RFC 9110 §5.6.2 |
 //! | [`VALUE`] | visible ASCII, space, tab, 0x80 to 0xff | RFC 9110 §5.5 |
 //! | [`TARGET`] | visible ASCII but `"` `#` `<` `>` `\` | RFC 3986 §2, and what browsers send unencoded |
-//! | [`NAME`] | letters, digits, `-` `.` `_` | RFC 9110 §4.2.1, without what no host is called |
+//! | [`NAME`] | letters, digits, `-` `.` `_` | RFC 9110 §4.2.1, without what no host name has |
 
 /// A byte of a method, a field name, a list element.
 pub const TOKEN: u8 = 1;
 /// A byte of a field value or a reason phrase.
 pub const VALUE: u8 = 2;
-/// A byte of a request target. Browsers leave `[]{}|^` and the back quote in queries as they are,
-/// and no recipient takes them for the end of anything. A backslash is refused: some servers read
-/// it as a slash, so that a route for `/a/` would not cover `/a\b`.
+/// A byte of a request target. Browsers leave `[]{}|^` and the back quote in queries unencoded, and
+/// no recipient takes them for the end of anything. A backslash is refused: some servers read it as
+/// a slash, so a route for `/a/` would not cover `/a\b`.
 pub const TARGET: u8 = 4;
-/// A byte of a host's name. RFC 3986 also has `%` and punctuation here, whose meaning differs from
+/// A byte of a host name. RFC 3986 also allows `%` and punctuation, whose meaning differs from
 /// server to server.
 pub const NAME: u8 = 8;
 
@@ -53,7 +53,7 @@ pub fn is(byte: u8, class: u8) -> bool {
     CLASSES[byte as usize] & class != 0
 }
 
-/// How many bytes at the begin of `bytes` belong to a class.
+/// How many bytes at the beginning of `bytes` belong to a class.
 #[inline]
 pub fn span(bytes: &[u8], class: u8) -> usize {
     bytes

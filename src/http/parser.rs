@@ -1,16 +1,16 @@
-//! Finding a header section in bytes that come bit by bit, and what its lines are.
+//! Finds the header section in bytes that arrive in parts, and what its lines are.
 //!
 //! ```text
-//!   advance(bytes) ──> false: more bytes, please     each line is looked at when it has come,
-//!        |             true: the section is whole    so what is wrong is refused at once
+//!   advance(bytes) ──> false: it needs more bytes    each line is checked when it is complete,
+//!        |             true: it is complete          so what is wrong is refused at once
 //!        v
 //!   request(bytes) or response(bytes, method)        what it means: framing, host, connection
 //! ```
 //!
-//! A parser belongs to a connection and is used for one message after the other
-//! ([`reset`](HeadParser::reset)); its list of spans is the only memory, and stays. Whoever drips
-//! a line byte by byte has that line read again and again, but no line before it: the work is
-//! bounded by the square of a line's limit, not of the section's.
+//! A parser belongs to a connection and is used for one message after another
+//! ([`reset`](HeadParser::reset)); its list of spans is its only memory, and is kept. If a peer
+//! sends a line byte by byte, that line is read again and again, but no line before it. So the work
+//! is bounded by the square of a line's limit, not of the section's.
 
 use super::error::Rule;
 use super::field::{self, Fields, Line, Span};
@@ -18,34 +18,34 @@ use super::framing::Version;
 use super::limits::Limits;
 use super::octets::{self, TARGET, TOKEN, VALUE};
 
-/// The longest section that a parser takes, whatever its limits are: offsets are 32 bits.
+/// The longest section that a parser accepts, whatever its limits are: offsets are 32 bits.
 const LONGEST: usize = 1 << 30;
 
-/// Which kind of message.
+/// Requests or responses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Request,
     Response,
 }
 
-/// What the first line said: offsets from the begin of the message.
+/// The parts of the first line, as offsets from the beginning of the message.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StartLine {
     pub version: Version,
-    /// Of a request, the end of the method; the target begins one byte later.
+    /// In a request, the end of the method; the target begins one byte later.
     pub method_end: usize,
-    /// Of a request, the end of the target; of a response, of the reason phrase.
+    /// In a request, the end of the target; in a response, of the reason phrase.
     pub end: usize,
-    /// Of a response.
+    /// In a response.
     pub status: u16,
 }
 
-/// Reads header sections, one after the other.
+/// Reads header sections, one after another.
 #[derive(Debug)]
 pub struct HeadParser {
     kind: Kind,
     limits: Limits,
-    /// Where the message begins: behind the empty line that may stand before a request.
+    /// Where the message begins: after the empty line that may precede a request.
     pub(super) begin: usize,
     /// Where the first line begins that was not read yet.
     at: usize,
@@ -55,12 +55,12 @@ pub struct HeadParser {
 }
 
 impl HeadParser {
-    /// For requests.
+    /// A parser for requests.
     pub fn requests(limits: Limits) -> Self {
         Self::new(Kind::Request, limits)
     }
 
-    /// For responses.
+    /// A parser for responses.
     pub fn responses(limits: Limits) -> Self {
         Self::new(Kind::Response, limits)
     }
@@ -78,20 +78,20 @@ impl HeadParser {
         }
     }
 
-    /// Begins with the next message. The bytes of the last one are to be taken away.
+    /// Starts with the next message. The caller has removed the bytes of the last one.
     pub fn reset(&mut self) {
         (self.begin, self.at, self.start) = (0, 0, None);
         self.spans.clear();
         self.is_whole = false;
     }
 
-    /// The limits.
+    /// The limits that it was made with.
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// Looks at what has come: all bytes from the begin of the message, those of earlier calls
-    /// unchanged. Tells whether the section is whole.
+    /// Reads what has arrived. `bytes` is everything from the beginning of the message; the bytes
+    /// of earlier calls have not changed. Returns whether the section is complete.
     pub fn advance(&mut self, bytes: &[u8]) -> Result<bool, Rule> {
         if self.is_whole {
             return Ok(true);
@@ -134,7 +134,7 @@ impl HeadParser {
         }
     }
 
-    /// How many bytes the section has, with the empty line before it.
+    /// The length of the section in bytes, with an empty line before it.
     pub(super) fn length(&self) -> usize {
         self.at
     }
@@ -143,8 +143,7 @@ impl HeadParser {
         Fields::new(bytes, &self.spans)
     }
 
-    /// One empty line before a request is passed over: old clients sent one after a body
-    /// (RFC 9112 §2.2).
+    /// Skips one empty line before a request: old clients sent one after a body (RFC 9112 §2.2).
     fn skip_empty_line(&mut self, bytes: &[u8]) {
         if self.kind == Kind::Request && bytes.starts_with(b"\r\n") && self.at == 0 {
             (self.begin, self.at) = (2, 2);
@@ -209,7 +208,7 @@ fn request_line(line: &[u8], limit: usize) -> Result<Option<(StartLine, usize)>,
 }
 
 /// `VERSION SP CODE SP REASON CRLF` (RFC 9112 §4), and its length. The second space may be missing
-/// when there is no reason: many servers leave it out, and nothing can be read in two ways.
+/// if there is no reason: many servers leave it out, and nothing becomes ambiguous.
 fn status_line(line: &[u8], limit: usize) -> Result<Option<(StartLine, usize)>, Rule> {
     let Some((version, length)) = version(line).map_err(|rule| match rule {
         Rule::UnknownVersion => Rule::UnknownVersion,
@@ -240,7 +239,7 @@ fn status_line(line: &[u8], limit: usize) -> Result<Option<(StartLine, usize)>, 
     Ok(line_end(rest, 4 + reason, Rule::BadStatusLine)?.then_some((start, end + 2)))
 }
 
-/// A space and three digits, of which the first is 1 to 5 (RFC 9110 §15).
+/// A space and three digits, the first of which is 1 to 5 (RFC 9110 §15).
 fn status_code(rest: &[u8]) -> Result<Option<u16>, Rule> {
     let mut code = 0;
     for (index, byte) in rest.iter().take(4).enumerate() {
@@ -253,7 +252,7 @@ fn status_code(rest: &[u8]) -> Result<Option<u16>, Rule> {
     Ok((rest.len() >= 4).then_some(code))
 }
 
-/// `HTTP/1.x`, and its length of eight. A minor version above 1 is spoken to as 1.1 (RFC 9110 §2.5).
+/// `HTTP/1.x`, and its length of eight. A minor version above 1 is treated as 1.1 (RFC 9110 §2.5).
 fn version(bytes: &[u8]) -> Result<Option<(Version, usize)>, Rule> {
     const NAME: &[u8] = b"HTTP/";
     let known = bytes.len().min(NAME.len());
@@ -269,7 +268,7 @@ fn version(bytes: &[u8]) -> Result<Option<(Version, usize)>, Rule> {
     }
 }
 
-/// Whether CRLF stands at `at`; `false` when it is not there yet.
+/// Whether there is a CRLF at `at`; `false` when it has not arrived yet.
 fn line_end(bytes: &[u8], at: usize, otherwise: Rule) -> Result<bool, Rule> {
     match bytes.get(at..).unwrap_or_default() {
         [] | [b'\r'] => Ok(false),

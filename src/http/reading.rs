@@ -1,4 +1,4 @@
-//! Reading a message from a stream: the half that both sides of an exchange have in common.
+//! Reading a message from a stream: what both sides of an exchange have in common.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -10,10 +10,10 @@ use super::message::FieldList;
 use super::parser::HeadParser;
 use crate::net::Incoming;
 
-/// The buffer that an idle connection keeps.
+/// How much of an idle connection's buffer is kept, in bytes.
 const KEPT: usize = 4096;
 
-/// Why an exchange ended.
+/// Why an exchange failed.
 #[derive(Debug)]
 pub enum ExchangeError {
     /// The message breaks a rule of the protocol.
@@ -27,7 +27,7 @@ pub enum ExchangeError {
 }
 
 impl ExchangeError {
-    /// What to tell a client: a status code, if there is a client to tell.
+    /// The status code for the client, if there is a client to answer.
     pub fn status(&self) -> Option<u16> {
         match self {
             ExchangeError::Rule(rule) => Some(rule.status()),
@@ -53,7 +53,8 @@ impl std::error::Error for ExchangeError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             ExchangeError::Io(error) => Some(error),
-            // The rule is told with its section, behind which it would stand once more.
+            // `Display` shows the rule already, with its section; as a source it would appear
+            // twice.
             ExchangeError::Rule(_) | ExchangeError::TooLong(_) | ExchangeError::Cut => None,
         }
     }
@@ -81,7 +82,7 @@ impl From<ExchangeError> for io::Error {
     }
 }
 
-/// What is left of the body that is being read.
+/// What is left of the body being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Left {
     Nothing,
@@ -90,7 +91,7 @@ pub(super) enum Left {
     UntilClose,
 }
 
-/// The reading half of both sides.
+/// The reading half of either side.
 pub(super) struct Reading {
     pub incoming: Incoming,
     pub parser: HeadParser,
@@ -110,7 +111,7 @@ impl Reading {
         }
     }
 
-    /// Reads until a header section is whole. `false`: the stream ended before its first byte.
+    /// Reads until a header section is complete. `false`: the stream ended before its first byte.
     pub fn head(&mut self, stream: &mut impl Read) -> Result<bool, ExchangeError> {
         self.parser.reset();
         while !self.parser.advance(self.incoming.waiting())? {
@@ -122,7 +123,7 @@ impl Reading {
         Ok(true)
     }
 
-    /// Whether nothing has come of a message. An empty line before a request is none, either.
+    /// Whether no byte of a message has arrived. An empty line before a request does not count.
     pub fn is_between_messages(&self) -> bool {
         self.left == Left::Nothing && matches!(self.incoming.waiting(), [] | b"\r\n")
     }
@@ -139,7 +140,7 @@ impl Reading {
         };
     }
 
-    /// Reads some of the body: 0 at its end.
+    /// Reads some of the body; 0 at its end.
     pub fn body(&mut self, stream: &mut impl Read, out: &mut [u8]) -> Result<usize, ExchangeError> {
         loop {
             let (skip, ready) = match self.left {
@@ -164,9 +165,9 @@ impl Reading {
         }
     }
 
-    /// Data of a chunk at these bytes: how many to skip, how many there are. `None`: the body has
-    /// ended. What is not handed out of a chunk is found again by the next call, so the reader of
-    /// chunks is shown no more than is taken.
+    /// The data of a chunk: how many bytes to skip, and how many bytes of data follow. `None`: the
+    /// body has ended. Bytes that are not handed out are given back to the reader of chunks, which
+    /// finds them again in the next call.
     fn chunk(&mut self) -> Result<Option<(usize, usize)>, ExchangeError> {
         match self.chunks.advance(self.incoming.waiting())? {
             Piece::More(taken) => Ok(Some((taken, 0))),

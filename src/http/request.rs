@@ -10,7 +10,7 @@ use super::parser::HeadParser;
 /// A request target (RFC 9112 §3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target<'a> {
-    /// `/path?query`: what clients send to servers. Also what an absolute form asks of its host.
+    /// `/path?query`: what clients send to servers; or the path of an absolute form.
     Path(&'a str),
     /// `host:port`, with CONNECT only.
     Authority(Authority<'a>),
@@ -18,34 +18,34 @@ pub enum Target<'a> {
     Asterisk,
 }
 
-/// A request's header section. It borrows the bytes it was read from.
+/// A request's header section. It borrows the bytes that it was read from.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestHead<'a> {
-    /// The method, in the case that it came in: `GET` and `get` are two (RFC 9110 §9.1).
+    /// The method, case-sensitive: `GET` and `get` are different (RFC 9110 §9.1).
     pub method: &'a str,
-    /// What is asked for.
+    /// The target.
     pub target: Target<'a>,
     /// The version.
     pub version: Version,
-    /// Who is asked: from the target if it names one (which wins over Host, RFC 9112 §3.2.2), else
-    /// from Host; `None` in HTTP/1.0 without either.
+    /// The host that the request is for: from the target if it names one (it overrides Host, RFC
+    /// 9112 §3.2.2), else from Host; `None` in HTTP/1.0 without either.
     pub host: Option<Authority<'a>>,
     /// The field lines.
     pub fields: Fields<'a>,
     /// Where the body ends.
     pub framing: Framing,
-    /// Whether the client wants to go on after the response (RFC 9112 §9.3).
+    /// Whether the client wants to keep the connection after the response (RFC 9112 §9.3).
     pub keep_alive: bool,
-    /// Whether it waits for 100 (Continue) before it sends the body (RFC 9110 §10.1.1).
+    /// Whether the client waits for 100 (Continue) before it sends the body (RFC 9110 §10.1.1).
     pub expects_continue: bool,
-    /// Whether it asks for another protocol on this connection (RFC 9110 §7.8).
+    /// Whether the client asks for another protocol on this connection (RFC 9110 §7.8).
     pub upgrade: bool,
-    /// How many bytes the section has.
+    /// The length of the section in bytes.
     pub length: usize,
 }
 
 impl HeadParser {
-    /// The request whose section [`advance`](Self::advance) found whole in `bytes`.
+    /// The request whose section [`advance`](Self::advance) found complete in `bytes`.
     pub fn request<'a>(&'a self, bytes: &'a [u8]) -> Result<RequestHead<'a>, Rule> {
         let start = self.start.as_ref().ok_or(Rule::BadRequestLine)?;
         let part = |from: usize, to: usize| {
@@ -63,8 +63,8 @@ impl HeadParser {
             return Err(Rule::BodyOfConnect);
         }
         // Upgrade belongs to HTTP/1.1; in 1.0 it is ignored (RFC 9110 §7.8), and so is Expect. With
-        // content it is ignored, too, as it may be: the other protocol would begin behind a body
-        // that is read by somebody else.
+        // content it is ignored, too, which is allowed: the other protocol would begin after a body
+        // that another part of the program reads.
         let is_new = version == Version::Http11;
         let asks = upgrade(fields)?;
         Ok(RequestHead {
@@ -93,7 +93,7 @@ impl<'a> RequestHead<'a> {
     }
 }
 
-/// Which form the target has, and the authority that an absolute form names.
+/// The form of the target, and the authority that an absolute form names.
 fn target<'a>(method: &str, raw: &'a str) -> Result<(Target<'a>, Option<Authority<'a>>), Rule> {
     if method == "CONNECT" {
         let authority = Authority::parse(raw.as_bytes()).map_err(|_| Rule::BadTarget)?;
@@ -118,10 +118,10 @@ fn target<'a>(method: &str, raw: &'a str) -> Result<(Target<'a>, Option<Authorit
     let (authority, path) = rest.split_at_checked(end).ok_or(Rule::BadTarget)?;
     let authority = Authority::parse(authority.as_bytes()).map_err(|_| Rule::BadTarget)?;
     let target = match path {
-        // An empty path is `/`, but for OPTIONS it means the server (RFC 9112 §3.2.4).
+        // An empty path is `/`, except with OPTIONS, where it means the server (RFC 9112 §3.2.4).
         "" if method == "OPTIONS" => Target::Asterisk,
         "" => Target::Path("/"),
-        // A query right after the authority has no path before it to be sent as.
+        // A query right after the authority has no path with which it could be sent.
         path if path.starts_with('?') => return Err(Rule::BadTarget),
         path => Target::Path(path),
     };
@@ -138,7 +138,7 @@ fn host<'a>(version: Version, fields: Fields<'a>) -> Result<Option<Authority<'a>
     }
 }
 
-/// Whether there is the one expectation that is defined.
+/// Whether the one defined expectation is present.
 fn expectation(fields: Fields<'_>) -> Result<bool, Rule> {
     let mut expected = false;
     for value in fields.all(Name::Expect) {
@@ -152,9 +152,9 @@ fn expectation(fields: Fields<'_>) -> Result<bool, Rule> {
     Ok(expected)
 }
 
-/// Whether Upgrade names protocols: `token` or `token/token` (RFC 9110 §7.8). One that names h2c is
-/// ignored: it is obsolete (RFC 9113 §3.1), and a tunnel of HTTP/2 would take requests past whoever
-/// is to look at each of them.
+/// Whether Upgrade names protocols: `token` or `token/token` (RFC 9110 §7.8). A list with h2c is
+/// ignored: it is obsolete (RFC 9113 §3.1), and a tunnel of HTTP/2 would take requests past a proxy
+/// that must check each of them.
 fn upgrade(fields: Fields<'_>) -> Result<bool, Rule> {
     let (mut any, mut any_h2c) = (false, false);
     for protocol in fields.elements(Name::Upgrade) {
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
     use crate::http::Limits;
 
-    /// What the head says, in one line, when it comes byte by byte.
+    /// What the head says, in one line, when it arrives byte by byte.
     fn read(text: &str) -> Result<String, Rule> {
         let mut parser = HeadParser::requests(Limits::default());
         let bytes = text.as_bytes();

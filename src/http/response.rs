@@ -5,12 +5,12 @@ use super::field::Fields;
 use super::framing::{self, Framing, Version};
 use super::parser::HeadParser;
 
-/// A response's header section. It borrows the bytes it was read from.
+/// A response's header section. It borrows the bytes that it was read from.
 #[derive(Clone, Copy, Debug)]
 pub struct ResponseHead<'a> {
     /// The status code, 100 to 599.
     pub status: u16,
-    /// The reason phrase, which means nothing and may be empty.
+    /// The reason phrase. It has no meaning and may be empty.
     pub reason: &'a [u8],
     /// The version.
     pub version: Version,
@@ -18,19 +18,21 @@ pub struct ResponseHead<'a> {
     pub fields: Fields<'a>,
     /// Where the body ends.
     pub framing: Framing,
-    /// Whether the server goes on after it (RFC 9112 §9.3). Never after [`Framing::UntilClose`].
+    /// Whether the server keeps the connection (RFC 9112 §9.3). Never after
+    /// [`Framing::UntilClose`].
     pub keep_alive: bool,
-    /// How many bytes the section has.
+    /// The length of the section in bytes.
     pub length: usize,
 }
 
 impl HeadParser {
-    /// The response whose section [`advance`](Self::advance) found whole in `bytes`, to a request
-    /// with this method.
+    /// The response whose section [`advance`](Self::advance) found complete in `bytes`, to a
+    /// request with this method.
     pub fn response<'a>(&'a self, bytes: &'a [u8], method: &str) -> Result<ResponseHead<'a>, Rule> {
         let start = self.start.as_ref().ok_or(Rule::BadStatusLine)?;
         let (fields, version, status) = (self.fields(bytes), start.version, start.status);
-        // Judged even where it is not used: two lengths are a broken server's, whatever the status.
+        // Checked even if it is not used: a server that sends two lengths is broken, whatever the
+        // status.
         let said = framing::of_fields(version, fields)?;
         let options = framing::connection(fields)?;
         let framing = match status {
@@ -52,14 +54,14 @@ impl HeadParser {
 }
 
 impl ResponseHead<'_> {
-    /// Whether another response to the same request follows (RFC 9110 §15.2). 101 is the last one:
-    /// what follows it is another protocol.
+    /// Whether another response to the same request follows (RFC 9110 §15.2). A 101 is the last
+    /// one: another protocol follows it.
     pub fn is_interim(&self) -> bool {
         (100..=199).contains(&self.status) && self.status != 101
     }
 }
 
-/// What stands behind `HTTP/1.1 200 `.
+/// The text after `HTTP/1.1 200 `.
 fn reason(bytes: &[u8], begin: usize, end: usize) -> &[u8] {
     const BEFORE: usize = "HTTP/1.1 200 ".len();
     bytes.get(begin + BEFORE..end).unwrap_or_default()

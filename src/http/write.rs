@@ -1,7 +1,7 @@
-//! Writing messages: start lines, field lines, chunks, into a buffer that is used again.
+//! Writing messages: start lines, field lines and chunks, into a buffer that is reused.
 //!
-//! What is written here is taken on trust: it comes from a parsed message or from our own code.
-//! Text of users goes through [`is_value`] first.
+//! The values are not checked: they come from a parsed message or from this program. Text of users
+//! must pass [`is_value`] first.
 
 use super::framing::Version;
 use super::octets::{self, VALUE};
@@ -39,7 +39,7 @@ pub fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     put(out, &[name.as_bytes(), b": ", value, b"\r\n"]);
 }
 
-/// Appends a field line as it came.
+/// Appends a field line as it arrived.
 pub fn field_as_it_came(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     put(out, &[name, b": ", value, b"\r\n"]);
 }
@@ -71,7 +71,7 @@ pub fn end(out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends the line before a chunk of so many bytes. (0 is the last chunk.)
+/// Appends the line before a chunk of `size` bytes. (0 is the last chunk.)
 pub fn chunk_line(out: &mut Vec<u8>, size: usize) {
     let mut digits = [0; 16];
     let (mut at, mut left) = (digits.len(), size);
@@ -86,12 +86,12 @@ pub fn chunk_line(out: &mut Vec<u8>, size: usize) {
     put(out, &[digits.get(at..).unwrap_or_default(), b"\r\n"]);
 }
 
-/// Whether this text may be a field value.
+/// Whether this text is allowed as a field value.
 pub fn is_value(text: &[u8]) -> bool {
     octets::span(text, VALUE) == text.len()
 }
 
-/// The reason phrase of a status code (RFC 9110 §15), for the codes that programs here send.
+/// The reason phrase of a status code (RFC 9110 §15), for the codes that this crate sends.
 pub fn reason(status: u16) -> &'static str {
     match status {
         100 => "Continue",
