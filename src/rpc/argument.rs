@@ -1,8 +1,8 @@
-//! What may stand for an argument in a stub: whatever is written as the argument's type is.
+//! The types that a stub accepts as an argument: all that encode like the argument's own type.
 
 use crate::wire::Encode;
 
-/// Written with the same bytes as a `T`, so that a caller need not own one.
+/// Encodes to the same bytes as a `T`, so that a caller need not own one.
 pub trait Argument<T: ?Sized>: Encode {}
 
 impl<T: Encode> Argument<T> for T {}

@@ -1,19 +1,19 @@
-//! Proving that both sides know one secret, without sending it. Pure.
+//! Proves that both sides know the same secret, without sending it. Pure.
 //!
-//! Each side sends 32 random bytes, and then the HMAC-SHA-256 of both sides' bytes under the
-//! secret (challenge and response, as in RFC 2195, in both directions). The side's own name is
-//! in it, so that a proof cannot be sent back to the one who made it.
+//! Each side sends 32 random bytes, and then the HMAC-SHA-256 of both sides' bytes with the secret
+//! as the key (challenge and response, as in RFC 2195, in both directions). It also covers the
+//! side's role, so that a proof cannot be sent back to the side that made it.
 //!
-//! This tells who is there when the connection begins. It gives no confidentiality and does not
-//! protect what follows: whoever can change the bytes on the way can add calls. On a network
-//! that others can write to, use a tunnel.
+//! This authenticates the peer at the beginning of the connection. It gives no confidentiality and
+//! does not protect what follows: anyone who can change bytes on the path can add calls. On a
+//! network that others can write to, use a tunnel.
 
 use std::fmt;
 use std::sync::Arc;
 
 use super::sha256::{equal, hmac_sha256};
 
-/// A secret that both sides know; 16 random bytes or more. Its bytes are never printed.
+/// A secret that both sides know; at least 16 random bytes. Its bytes are never printed.
 #[derive(Clone)]
 pub struct Secret(Arc<[u8]>);
 
@@ -30,12 +30,12 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Whose proof it is.
+/// The role of the side that makes a proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// The one that dialled.
+    /// The side that connected.
     Client,
-    /// The one that accepted.
+    /// The side that accepted.
     Server,
 }
 
@@ -48,7 +48,7 @@ pub fn proof(secret: &Secret, side: Side, client: &[u8; 32], server: &[u8; 32]) 
     hmac_sha256(&secret.0, &[label, client, server])
 }
 
-/// Whether a side's proof is right.
+/// Whether a side's proof is valid.
 pub fn proves(
     given: &[u8; 32],
     secret: &Secret,

@@ -1,5 +1,5 @@
-//! What every server tells about itself: `Server.Methods` and `Server.Stats`; and, where it is
-//! offered, `Server.Quit`.
+//! What every server tells about itself: `Server.Methods` and `Server.Stats`. Also `Server.Quit`,
+//! if the program offers it.
 
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -13,11 +13,11 @@ crate::wire! {
     pub struct MethodInfo {
         /// `Service.Method`.
         pub name: String,
-        /// It has a worker thread.
+        /// It runs on a worker thread.
         pub slow: bool,
-        /// It may be tried again.
+        /// It may be run again.
         pub repeatable: bool,
-        /// It answers with a stream.
+        /// It replies with a stream.
         pub stream: bool,
         ..
     }
@@ -27,21 +27,21 @@ crate::wire! {
     pub struct MethodCount {
         /// `Service.Method`.
         pub name: String,
-        /// Calls that were carried out.
+        /// Calls that were run.
         pub calls: u64,
-        /// Those of them that ended in a failure.
+        /// How many of them ended in a failure.
         pub failed: u64,
-        /// The time of the middle call, in nanoseconds.
+        /// The median time of a call, in nanoseconds.
         pub p50_ns: u64,
         /// The time that one call in a hundred exceeds, in nanoseconds.
         pub p99_ns: u64,
         ..
-        /// Calls that were not run: too many were under way or waited.
+        /// Calls that were not run, because too many were in flight or waiting.
         pub refused: Option<u64>,
     }
 }
 
-/// The services, which hold the methods that tell of them: they learn it last.
+/// The server's methods, for the two methods that list them. They are set last, when all are known.
 #[derive(Default)]
 pub(super) struct About {
     router: Arc<OnceLock<Weak<Router>>>,
@@ -92,8 +92,8 @@ fn known(router: &OnceLock<Weak<Router>>) -> Result<Arc<Router>, Failure> {
         .ok_or(Failure::ShuttingDown)
 }
 
-/// A service with one method, `Server.Quit`, which stops the server gracefully. Whoever can
-/// connect can call it, so it is not offered unless the program adds it.
+/// A service with one method, `Server.Quit`, which stops the server gracefully. Anyone who can
+/// connect can call it, so only the program can offer it.
 pub fn quit(stopper: Stopper) -> Service {
     Service::new("Server").method("Quit", Traits::default(), move |_, ()| {
         stopper.stop();

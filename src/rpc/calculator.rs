@@ -1,7 +1,7 @@
-//! The service that `rpc-server` offers: a method of each kind, on numbers with a sign.
+//! The service that `rpc-server` offers: a method of each kind, on signed numbers.
 //!
-//! To add a method: 1. a line in the declaration; 2. its function in the implementation; the
-//! compiler asks for it; 3. how `rpc-client` reads its arguments, in `src/bin/rpc-client/`.
+//! To add a method: 1. a line in the declaration; 2. its function in the implementation, which the
+//! compiler demands; 3. how `rpc-client` reads its arguments, in `src/bin/rpc-client/`.
 
 use std::time::Duration;
 
@@ -17,9 +17,9 @@ crate::rpc_service! {
         [repeatable] fn add(a: Signed, b: Signed) -> Signed, as "Add";
         /// The difference of two numbers.
         [repeatable] fn subtract(a: Signed, b: Signed) -> Signed, as "Subtract";
-        /// Returns after so many milliseconds, or when nobody waits for it any more.
+        /// Returns after this many milliseconds, or when the call is cancelled.
         [slow] fn pause(millis: u64) -> (), as "Sleep";
-        /// The numbers from the first to the second, both included.
+        /// The numbers from the first to the second, including both.
         [stream] fn count(from: u64, to: u64) -> u64, as "Count";
     }
 }

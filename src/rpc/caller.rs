@@ -1,4 +1,4 @@
-//! Whoever can carry a call to a server: what a stub is made over.
+//! Everything that can carry a call to a server: stubs are built on it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,14 +14,14 @@ use crate::wire::{DecodeOwned, Encode};
 pub struct MethodName {
     /// `Service.Method`.
     pub name: &'static str,
-    /// Running it twice is as good as once.
+    /// Running it twice does no harm.
     pub repeatable: bool,
 }
 
-/// Carries calls: one [`Client`], a [`Reconnecting`] one, or what shares one of them.
+/// Carries calls: a [`Client`], a [`Reconnecting`] client, or a shared one of these.
 pub trait Caller {
-    /// Runs `call` with a client and the time that it may take, as configured. Perhaps again
-    /// with another client, where that is safe.
+    /// Runs `call` with a client and the configured time for a call. May run it again with another
+    /// client if that is safe.
     fn carry<R>(
         &self,
         repeatable: bool,
@@ -39,7 +39,7 @@ pub trait Caller {
         })
     }
 
-    /// Calls a method that answers with a stream.
+    /// Calls a method that replies with a stream.
     fn stream_method<A, T>(&self, method: MethodName, argument: &A) -> Result<Stream<T>, CallError>
     where
         A: Encode + ?Sized,

@@ -1,9 +1,9 @@
 //! The client's side: many callers on one connection.
 //!
-//! No thread is spent on reading. Whoever waits for a reply reads the connection for all, if
-//! nobody does so already: it hands others their replies, and when its own has come it passes
-//! the role on to one that still waits. A call by one thread is a write and a read and nothing
-//! else. Callers that want to write while another one writes leave their frame with it.
+//! There is no thread for reading. Of the callers that wait for replies, one reads the connection
+//! for all. It hands the others their replies. When its own has come, it passes the role on to one
+//! that still waits. So a call by a single thread is one write and one read. A caller that wants to
+//! write while another one writes leaves its frame with that one.
 //!
 //! ```text
 //!  caller A   write ── read ─ its own reply ─> pass the role on to B, return
@@ -35,26 +35,26 @@ use crate::wire::{DecodeOwned, Encode, FrameReader, Limits, decode_within};
 /// The configuration of a [`Client`].
 #[derive(Clone, Debug)]
 pub struct ClientConfig {
-    /// What a message may cost. Default [`Limits::default`]: 4 MiB.
+    /// The limits of a message. Default [`Limits::default`]: 4 MiB.
     pub limits: Limits,
-    /// How long a call may take, where the caller does not say. The server is told. Default 30 s;
-    /// `None`: for ever. While the server takes no bytes, a call can outlast this by the time for
-    /// a write.
+    /// How long a call may take if the caller does not say. The server is told. Default 30 s;
+    /// `None`: for ever. While the server accepts no bytes, a call can take longer than this, by
+    /// the time-out of a write.
     pub time: Option<Duration>,
-    /// While a caller waits and the connection is silent for so long, the server is asked whether
-    /// it is there. Default 10 s.
+    /// If a caller waits and the connection is silent for this long, the server is sent a ping.
+    /// Default 10 s.
     pub ping_after: Duration,
-    /// How long it may take to answer that; then the connection is given up. Default 5 s.
+    /// How long the server may take to answer a ping; then the connection is given up. Default 5 s.
     pub pong_within: Duration,
-    /// How long the greeting may take, and how long the server may take to read what was
-    /// written to it. Default 10 s.
+    /// How long the greeting may take, and how long the server may take to accept what is written
+    /// to it. Default 10 s.
     pub write_timeout: Duration,
-    /// If set, both sides must prove that they know it. Default: none.
+    /// If set, both sides must prove that they know this secret. Default: none.
     pub secret: Option<Secret>,
-    /// For many callers on one connection: their threads are scheduled as SCHED_BATCH
-    /// (`sched(7)`) from their first call on, so that a caller whose reply has come does not
-    /// interrupt the one that hands out the others'. A third more calls a second with 64 callers,
-    /// a little less with one. Default off: the threads are the program's.
+    /// For many callers on one connection: their threads are scheduled as SCHED_BATCH (`sched(7)`)
+    /// from their first call on. Then a caller whose reply has come does not interrupt the one that
+    /// hands out replies. With 64 callers that gives a third more calls a second, with one a little
+    /// fewer. Default off, because the threads belong to the program.
     pub batch: bool,
 }
 
@@ -75,9 +75,8 @@ impl Default for ClientConfig {
 /// A connection to an RPC server, shared by any number of threads. Clones are handles of the
 /// same connection; it closes with the last of them.
 ///
-/// An argument is written while the way out of the connection is held. So an
-/// [`Encode`](crate::wire::Encode) of your own must not call the client that is writing it: that call would wait
-/// for itself, for ever.
+/// An argument is encoded under the lock for writing. So an [`Encode`](crate::wire::Encode) of your
+/// own must not call the client that encodes it: that call would wait for itself, for ever.
 #[derive(Clone, Debug)]
 pub struct Client {
     shared: Arc<Shared>,
@@ -91,28 +90,28 @@ pub(super) struct Shared {
     next_id: AtomicU64,
     pub(super) outgoing: Outgoing,
     pub(super) table: Mutex<Table>,
-    /// Held by whoever reads.
+    /// Held by the caller that reads.
     pub(super) incoming: Mutex<Incoming>,
-    /// Calls under way.
+    /// Calls in flight.
     pub(super) busy: AtomicUsize,
-    /// The server has said goodbye, or the connection is dead: for a pool to look at.
+    /// The server has said goodbye, or the connection is dead. [`Client::is_usable`] checks it.
     pub(super) ending: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    /// Calls whose reply has not come.
+    /// Calls whose reply has not come yet.
     pub(super) slots: HashMap<u64, Arc<Slot>>,
-    /// Somebody reads.
+    /// A caller is reading.
     pub(super) reading: bool,
-    /// Why nothing will ever come.
+    /// Why nothing more will come.
     pub(super) dead: Option<String>,
-    /// The server has said goodbye: it reads no more calls.
+    /// The server has said goodbye: it runs no more calls.
     pub(super) parted: bool,
 }
 
 impl Table {
-    /// Whether a call can still be sent; why not.
+    /// Whether a call can still be sent; if not, why.
     fn open(&self) -> Result<(), CallError> {
         match &self.dead {
             Some(why) => Err(CallError::Disconnected {
@@ -131,7 +130,7 @@ impl Client {
         Self::over_by(conn, config, Deadline::NEVER)
     }
 
-    /// The same, until a deadline.
+    /// The same, with a deadline.
     pub(crate) fn over_by(
         conn: Conn,
         config: ClientConfig,
@@ -142,7 +141,7 @@ impl Client {
         let agreed = greet(&conn, &mut reader, &config, deadline)?;
         conn.set_deadline(Deadline::NEVER);
         let mut sending = config.limits;
-        // The server's limit, less what stands around a message.
+        // The server's limit, less the room around a message.
         sending.message = sending.message.min(agreed.max_frame.saturating_sub(AROUND));
         let shared = Shared {
             conn,
@@ -187,7 +186,7 @@ impl Client {
         self.start(method, argument, time)?.wait()
     }
 
-    /// Sends a call and does not wait: [`Pending::wait`] does, dropping it takes the call back.
+    /// Sends a call without waiting. [`Pending::wait`] waits; dropping the value cancels the call.
     pub fn start<A>(
         &self,
         method: &str,
@@ -212,7 +211,7 @@ impl Client {
         };
         let deadline = pending.deadline;
         pending.shared.send(deadline, |frames| {
-            // What is left of the time now that it is this call's turn to be sent.
+            // What is left of the time at the moment of sending.
             let micros = deadline.remaining().map_or(0, |left| {
                 u64::try_from(left.as_micros()).unwrap_or(u64::MAX).max(1)
             });
@@ -223,7 +222,7 @@ impl Client {
         Ok(pending)
     }
 
-    /// Calls a method that answers with a stream of items.
+    /// Calls a method that replies with a stream of items.
     pub fn stream<A, T>(
         &self,
         method: &str,
@@ -238,7 +237,7 @@ impl Client {
         Ok(Stream::new(self.start(method, argument, time)?, window))
     }
 
-    /// Calls a method whose result nobody wants. It is not known whether it was run.
+    /// Calls a method without asking for its result. It is not known whether the method was run.
     pub fn notify<A: Encode + ?Sized>(&self, method: &str, argument: &A) -> Result<(), CallError> {
         named(method)?;
         lock(&self.shared.table).open()?;
@@ -255,7 +254,7 @@ impl Client {
         if self.shared.ending.load(Ordering::Relaxed) {
             return false;
         }
-        // What came while nobody read: a late answer, a goodbye, or the end.
+        // Read what has arrived since: a late answer, a goodbye, or the end.
         if !self.shared.conn.is_quiet() {
             self.shared.take_in();
         }
@@ -293,7 +292,7 @@ impl Shared {
         Ok((id, slot))
     }
 
-    /// Declares the connection dead, and tells everybody who waits. Returns the first reason.
+    /// Declares the connection dead, and tells all waiting callers. Returns the first reason.
     pub(super) fn die(&self, why: String) -> String {
         self.ending.store(true, Ordering::Relaxed);
         let mut table = lock(&self.table);
@@ -306,14 +305,14 @@ impl Shared {
                 sent: true,
             }));
         }
-        // Wakes whoever reads.
+        // Wakes the caller that reads.
         let _ = self.conn.shutdown(Shutdown::Both);
         why
     }
 }
 
-/// Whether a call has room for the name. What would fit of a longer one may be the name of another
-/// method, or end within a character, which would end the connection.
+/// Whether the method's name fits in a call. A longer one would be cut: to the name of another
+/// method, or within a character, which would end the connection.
 fn named(method: &str) -> Result<(), CallError> {
     if method.len() <= MAX_NAME {
         return Ok(());
@@ -322,18 +321,18 @@ fn named(method: &str) -> Result<(), CallError> {
     Err(CallError::Failed(Failure::UnknownMethod(why)))
 }
 
-/// Sees to it, once for each thread.
+/// Sets the scheduling, once for each thread.
 fn schedule_as_batch() {
     thread_local! {
         static DONE: Cell<bool> = const { Cell::new(false) };
     }
     if !DONE.replace(true) {
-        // Refused, it costs some speed and nothing else.
+        // If it is refused, that costs some speed and nothing else.
         let _ = process::set_scheduling(process::Scheduling::Batch);
     }
 }
 
-/// A call that was sent. Dropping it takes the call back.
+/// A call that was sent. Dropping it cancels the call.
 #[derive(Debug)]
 #[must_use = "dropping it takes the call back"]
 pub struct Pending {
@@ -357,7 +356,7 @@ impl Pending {
         }
     }
 
-    /// The next thing that comes for this call.
+    /// The next event of this call.
     pub(super) fn next(&mut self) -> Result<Event, CallError> {
         let event = self.shared.wait(&self.slot, self.deadline);
         let event = event.ok_or(CallError::DeadlineExceeded)?;
@@ -369,8 +368,8 @@ impl Pending {
         decode_within(bytes, self.shared.config.limits).map_err(CallError::BadReply)
     }
 
-    /// Lets the server send more items. If it cannot be told, what it has sent is here all the
-    /// same, and behind that stands the stream's end or the connection's.
+    /// Lets the server send more items. If this cannot be sent, the items sent so far still arrive,
+    /// and then the end of the stream or of the connection.
     pub(super) fn more(&self, count: u32) {
         let id = self.id;
         let _ = self.shared.send_bare(Message::More { id, count });
@@ -388,7 +387,7 @@ impl Drop for Pending {
         let alive = table.dead.is_none();
         drop(table);
         if known && alive {
-            // If it cannot be told, the connection is dead, and so is the call.
+            // If this cannot be sent, the connection is dead, and so is the call.
             let _ = self.shared.send_bare(Message::Cancel { id });
         }
     }

@@ -1,7 +1,7 @@
-//! The macro that turns one declaration of a service into both of its ends.
+//! The macro that turns one declaration of a service into both ends of it.
 
-/// A service declared once: a trait for the server to implement, and a stub for the client to
-/// call, both from the same names and types.
+/// Declares a service once: makes a trait for the server to implement, and a stub for the client to
+/// call, both with the same names and types.
 ///
 /// ```
 /// use groundwire::rpc::{Call, Client, ClientConfig, Failure, RpcHandler, ServerConfig};
@@ -41,10 +41,10 @@
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// In front of a method stands what is special about it, in brackets: `slow` (it runs on a
-/// worker thread; see [`Traits`](crate::rpc::Traits)), `repeatable` (a client may try it again), `stream`
-/// (the result is a stream of items: the server's method gets a [`Sink`](crate::rpc::Sink), the
-/// client's gives a [`Stream`](crate::rpc::Stream)). The server's methods take
+/// The words in brackets before a method state its special properties: `slow` (it runs on a worker
+/// thread; see [`Traits`](crate::rpc::Traits)), `repeatable` (a client may run it again), `stream`
+/// (the result is a stream of items: the server's method takes a [`Sink`](crate::rpc::Sink), the
+/// client's returns a [`Stream`](crate::rpc::Stream)). The server's methods take
 /// [`&Call`](crate::rpc::Call) first, and return `Result<_, Failure>`. Any other word is refused:
 ///
 /// ```compile_fail
@@ -54,8 +54,8 @@
 ///     }
 /// }
 /// ```
-/// Arguments are given to the
-/// stub as anything that is written as their type is: `&str` for a `String`.
+/// The stub accepts as an argument anything that encodes like the argument's type: `&str` for a
+/// `String`.
 #[macro_export]
 macro_rules! rpc_service {
     (
@@ -74,7 +74,7 @@ macro_rules! rpc_service {
                 $crate::rpc_service!(@declare [$($($flag)+)?] $(#[$mattr])* $method ($($arg: $type),*) -> $result);
             )*
 
-            /// The service, to be offered by an [`RpcHandler`]($crate::rpc::RpcHandler).
+            /// The service, for an [`RpcHandler`]($crate::rpc::RpcHandler) to offer.
             fn into_service(self) -> $crate::rpc::Service
             where
                 Self: Sized,
@@ -95,7 +95,7 @@ macro_rules! rpc_service {
 
         $(#[$attr])*
         ///
-        /// The client's end, over a [`Caller`]($crate::rpc::Caller).
+        /// The client's end, built on a [`Caller`]($crate::rpc::Caller).
         #[derive(Clone, Debug)]
         $vis struct $client<C>(
             /// What carries the calls.
@@ -187,7 +187,7 @@ macro_rules! rpc_service {
     (@set $traits:ident slow) => { $traits.slow = true; };
     (@set $traits:ident repeatable) => { $traits.repeatable = true; };
     (@set $traits:ident stream) => { $traits.stream = true; };
-    (@set $traits:ident $other:ident) => {}; // told by `@known`, once
+    (@set $traits:ident $other:ident) => {}; // reported by `@known`, once
 
     (@known slow) => {};
     (@known repeatable) => {};
@@ -200,7 +200,7 @@ macro_rules! rpc_service {
 
     (@if_stream [stream $($flag:ident)*] { $($then:tt)* } else { $($else:tt)* }) => { $($then)* };
     (@if_stream [$other:ident $($flag:ident)*] { $($then:tt)* } else { $($else:tt)* }) => {
-        // In braces, for it stands where an item may be, and where an expression may be.
+        // In braces, because it is used in the place of an item and of an expression.
         $crate::rpc_service! { @if_stream [$($flag)*] { $($then)* } else { $($else)* } }
     };
     (@if_stream [] { $($then:tt)* } else { $($else:tt)* }) => { $($else)* };

@@ -1,48 +1,48 @@
-//! Why a call has no result: as the server says it, and as the caller gets it. Pure.
+//! Why a call has no result: as the server sends it, and as the caller receives it. Pure.
 
 use std::fmt;
 
 use crate::wire::Error as WireError;
 
 crate::wire! {
-    /// Why the server did not carry a call out, or not to its end.
+    /// Why the server did not run a call, or not to its end.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub enum Failure {
         /// No service has this name.
         UnknownService(String),
-        /// The service has no method of this name.
+        /// The service has no method with this name.
         UnknownMethod(String),
-        /// The argument is no value of the method's type; the text says where.
+        /// The argument does not decode to the method's type; the text says where.
         BadArgument(String),
-        /// The result, or the request, is longer than the connection's limit.
+        /// The result or the argument is longer than the connection's limit.
         TooLarge(String),
-        /// Too many calls are under way. It was not run: try again later, or elsewhere.
+        /// Too many calls are in flight. This one was not run: try again later, or elsewhere.
         Overloaded(String),
-        /// The server stops. It was not run: try again elsewhere.
+        /// The server is stopping. The call was not run: try again elsewhere.
         ShuttingDown,
-        /// The call's time was over before it was done.
+        /// The call's time was over before it ended.
         DeadlineExceeded,
-        /// The caller took it back.
+        /// The caller cancelled the call.
         Cancelled,
-        /// The method panicked: a defect of the server's.
+        /// The method panicked: a defect in the method.
         Panicked,
         /// The client did not prove that it knows the secret.
         Unauthenticated,
-        /// The service's own refusal.
+        /// The method refused, in its own words.
         Refused(String),
         ..
-        /// A failure of a later version.
+        /// A failure that only a later version knows.
         Other
     }
 }
 
 impl Failure {
-    /// Whether the call has certainly not been run, and trying it again may help.
+    /// Whether the call was certainly not run, and trying it again may help.
     pub fn not_run(&self) -> bool {
         matches!(self, Self::Overloaded(_) | Self::ShuttingDown)
     }
 
-    /// The same without its text.
+    /// The same failure without its text.
     pub(super) fn without_text(&self) -> Failure {
         let none = String::new;
         match self {
@@ -84,29 +84,29 @@ impl std::error::Error for Failure {}
 pub enum CallError {
     /// The server answered with a failure.
     Failed(Failure),
-    /// No connection, or it ended before the reply came; the text says why. Whether the call
-    /// was run is not known, except that [`CallError::not_run`] tells.
+    /// There was no connection, or it ended before the reply came; the text says why. Whether the
+    /// call was run is not known, unless [`CallError::not_run`] says so.
     Disconnected {
-        /// What happened, on what address.
+        /// What happened, at which address.
         why: String,
-        /// Whether the call was sent at all.
+        /// Whether any of the call was sent.
         sent: bool,
     },
     /// The time was over before the reply came. The server was told.
     DeadlineExceeded,
-    /// The argument cannot be a message.
+    /// The argument cannot be encoded.
     BadArgument(WireError),
-    /// The reply is no value of the expected type: the two sides differ in what the method is.
+    /// The result does not decode to the expected type: the two sides disagree about the method.
     BadReply(WireError),
-    /// As many calls are under way on this connection as the server takes.
+    /// This connection has as many calls in flight as the server allows.
     TooManyCalls {
-        /// How many.
+        /// The limit.
         limit: usize,
     },
 }
 
 impl CallError {
-    /// Whether the call has certainly not been run, and trying it again may help.
+    /// Whether the call was certainly not run, and trying it again may help.
     pub fn not_run(&self) -> bool {
         match self {
             Self::Failed(failure) => failure.not_run(),

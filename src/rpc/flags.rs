@@ -48,14 +48,14 @@ pub const SECRET_FILE: Opt = Opt::value(
     "both sides must know what stands in it, 16 bytes or more; nobody else may read it",
 );
 
-/// What the group and others may do with a file: with a secret's, nothing.
+/// The permissions of the group and of others. A file with a secret must have none of them.
 const OTHERS: u32 = 0o077;
 /// The shortest secret, in bytes.
 const LEAST_SECRET: usize = 16;
-/// The longest, so that a wrong file is noticed and not read to its end.
+/// The longest secret, in bytes, so that a wrong file is noticed and not read to its end.
 const MOST_SECRET: usize = 4096;
 
-/// The configuration that the flags ask for, beside that of the server around it.
+/// The configuration that the flags give, in addition to that of the server around it.
 pub fn config(server: &Config, args: &Args) -> Result<ServerConfig, Failure> {
     let workers = args.parse::<NonZeroCount>("workers")?.as_usize();
     if workers > MAX_WORKERS {
@@ -73,16 +73,16 @@ pub fn config(server: &Config, args: &Args) -> Result<ServerConfig, Failure> {
         workers,
         queue: args.parse::<Count>("queue")?.as_usize(),
         idle_timeout: limit(args, "idle-timeout")?,
-        // The last tenth is for the answers of those that are cancelled.
+        // The last tenth is for the answers of the calls that are cancelled.
         drain: args.parse::<DurationArg>("drain")?.get() / 10 * 9,
         secret: secret(args)?,
         ..ServerConfig::default()
     })
 }
 
-/// The secret in the file that `--secret-file` names: all of it but a last line feed. It is never
-/// an argument itself, for everybody on a machine can see those; nor is it read from a file that
-/// others can open.
+/// The secret in the file that `--secret-file` names: the whole file without a final line feed. The
+/// secret is never an argument itself, because everybody on a machine can see those. It is not read
+/// from a file that others can open.
 pub fn secret(args: &Args) -> Result<Option<Secret>, Failure> {
     let Some(path) = args.value("secret-file") else {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! The client's half of the greeting: what both sides agree to before the first call.
+//! The client's half of the greeting: what both sides agree on before the first call.
 
 use std::io::{self, Write};
 
@@ -14,7 +14,7 @@ use super::welcome::{clip, invalid};
 use crate::net::{Conn, Deadline, plain_words};
 use crate::wire::{FrameReader, Frames, Limits, decode};
 
-/// What the server has said.
+/// What the server allows.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Agreed {
     pub(super) max_frame: usize,
@@ -22,7 +22,7 @@ pub(super) struct Agreed {
     pub(super) window: u32,
 }
 
-/// Greets the server; on success, calls can follow.
+/// Greets the server. After this, calls can follow.
 pub(super) fn greet(
     conn: &Conn,
     reader: &mut FrameReader<Conn>,
@@ -75,7 +75,7 @@ pub(super) fn greet(
     })
 }
 
-/// What a server may say before the first reply.
+/// What a server may send before the first reply.
 enum Answer {
     Welcome(Welcome),
     Proof([u8; 32]),

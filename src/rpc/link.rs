@@ -1,5 +1,5 @@
-//! A connection as the server's threads share it: one may write at a time, and the calls under
-//! way can be taken back.
+//! A connection, shared by the server's threads: one may write at a time, and the calls in flight
+//! can be cancelled.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -12,7 +12,7 @@ use super::server::ServerConfig;
 use crate::net::{Conn, Deadline, say_which, wait_until};
 use crate::wire::Limits;
 
-/// A panic while a lock is held leaves counters and tables whole here: go on.
+/// Ignores poisoning: a panic while a lock is held leaves counters and tables consistent here.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -21,7 +21,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[derive(Debug)]
 pub(super) struct CallState {
     cancelled: AtomicBool,
-    /// The server stops, so that `ends` below is set.
+    /// The server is stopping, so `ends` below is set.
     stopping: AtomicBool,
     credit: Mutex<Credit>,
     changed: Condvar,
@@ -29,9 +29,9 @@ pub(super) struct CallState {
 
 #[derive(Debug)]
 struct Credit {
-    /// How many items of a stream the caller still takes.
+    /// How many more items of a stream the caller accepts.
     items: u32,
-    /// When the server, which stops, waits for it no longer.
+    /// When a stopping server no longer waits for the call.
     ends: Deadline,
 }
 
@@ -55,12 +55,12 @@ impl CallState {
 
     pub(super) fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
-        // Under the lock, so that nobody misses it between looking and waiting.
+        // Notify under the lock: otherwise a thread could miss it between its check and its wait.
         let _guard = lock(&self.credit);
         self.changed.notify_all();
     }
 
-    /// Says that the server stops, and how long it waits for this call.
+    /// Records that the server is stopping, and until when it waits for this call.
     fn end_by(&self, deadline: Deadline) {
         let mut credit = lock(&self.credit);
         credit.ends = deadline;
@@ -74,7 +74,7 @@ impl CallState {
         self.changed.notify_all();
     }
 
-    /// Takes one item's credit. Waits for it, at most for `patience` and until the deadline.
+    /// Takes the credit for one item. Waits for it, at most for `patience` and until the deadline.
     pub(super) fn take_credit(
         &self,
         deadline: Deadline,
@@ -105,7 +105,7 @@ impl CallState {
         }
     }
 
-    /// Waits until it is cancelled, or one of its deadlines has passed.
+    /// Waits until the call is cancelled, or one of its deadlines has passed.
     pub(super) fn wait_cancelled(&self, deadline: Deadline) {
         let mut credit = lock(&self.credit);
         while !self.cancelled.load(Ordering::Relaxed) {
@@ -121,63 +121,63 @@ impl CallState {
 /// Why an item of a stream cannot be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoCredit {
-    /// The caller took the call back, or is gone.
+    /// The caller cancelled the call, or has left.
     Cancelled,
     /// The call's deadline has passed.
     Late,
     /// The caller has not asked for more for a long time.
     Silence,
-    /// The server stops, and has waited as long as it does.
+    /// The server is stopping, and its drain time is over.
     Stopped,
 }
 
-/// Which call it is: the client's number, or our own for one that wants no reply.
+/// Identifies a call: by the client's id or, if it wants no reply, by a number given here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Called {
     Id(u64),
     Notified(u64),
 }
 
-/// The calls of a connection that are under way, apart from those its own thread runs.
+/// The calls in flight on a connection, except those that its own thread runs.
 #[derive(Debug, Default)]
 struct Calls {
     states: HashMap<Called, Arc<CallState>>,
-    /// Calls whose reply is not yet written; `states` forgets them a little earlier.
+    /// Calls whose reply is not written yet. `states` drops a call a little earlier.
     unfinished: usize,
     /// Notifications so far.
     notified: u64,
-    /// The server stops: none begins any more, and the last one that ends wakes the reader.
+    /// The server is stopping: no call begins, and the end of the last one wakes the reader.
     stopping: bool,
 }
 
 /// Why a call cannot begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoBegin {
-    /// As many as allowed are under way.
+    /// As many calls as allowed are in flight.
     Full,
-    /// The server stops.
+    /// The server is stopping.
     Stopping,
 }
 
-/// What a time-out of a write means.
+/// What it means when a write times out.
 const UNTAKEN: &str = "answers not taken";
 
 /// The server's side of a connection.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) conn: Conn,
-    /// Of what the peer may be sent.
+    /// The limits for messages to the peer.
     pub(super) answers: Limits,
     writing: Mutex<()>,
     write_timeout: Duration,
     /// A write has timed out.
     untaken: AtomicBool,
-    /// How long a stream waits for the caller to ask for more.
+    /// How long a stream waits until the caller asks for more.
     pub(super) patience: Option<Duration>,
-    /// How long calls may take after a stop.
+    /// How long calls may go on after a stop.
     drain: Duration,
     calls: Mutex<Calls>,
-    /// Those in the table. Only the reader adds to it.
+    /// The number of calls in the table. Only the reader adds calls.
     under_way: AtomicUsize,
 }
 
@@ -197,8 +197,8 @@ impl Link {
         }
     }
 
-    /// Writes frames, whole and not mixed with another thread's. A peer that does not read them
-    /// in time loses its connection.
+    /// Writes complete frames, never mixed with those of another thread. If the peer does not read
+    /// them in time, its connection ends.
     pub(super) fn write(&self, bytes: &[u8]) -> io::Result<()> {
         if bytes.is_empty() {
             return Ok(());
@@ -210,13 +210,14 @@ impl Link {
         if let Err(error) = &written {
             let late = error.kind() == io::ErrorKind::TimedOut;
             self.untaken.fetch_or(late, Ordering::Relaxed);
-            // Half a frame may be out: nothing can follow it. This wakes the reader as well.
+            // Half a frame may have been sent, so nothing can follow it. This also wakes the
+            // reader.
             let _ = self.conn.shutdown(Shutdown::Both);
         }
         written.map_err(|error| say_which(error, UNTAKEN, Some(self.write_timeout)))
     }
 
-    /// Whether the connection ended since its peer did not read, on whichever thread that showed.
+    /// Whether the connection ended because its peer did not read, whichever thread noticed it.
     pub(super) fn check(&self) -> io::Result<()> {
         if self.untaken.load(Ordering::Relaxed) {
             let error = io::Error::from(io::ErrorKind::TimedOut);
@@ -225,7 +226,7 @@ impl Link {
         Ok(())
     }
 
-    /// Enters a call into the table.
+    /// Adds a call to the table.
     pub(super) fn begin(
         &self,
         id: Option<u64>,
@@ -253,8 +254,8 @@ impl Link {
         Ok((call, state))
     }
 
-    /// Ends a call: writes its answer. Its place is free before the answer is out, since the
-    /// peer may use it at once.
+    /// Ends a call and writes its answer. The call leaves the table before that, because the peer
+    /// may use the place as soon as it has the answer.
     pub(super) fn finish(&self, call: Called, answer: &[u8]) -> io::Result<()> {
         lock(&self.calls).states.remove(&call);
         self.under_way.fetch_sub(1, Ordering::Relaxed);
@@ -269,8 +270,9 @@ impl Link {
         written
     }
 
-    /// Says that the server stops. What runs may run on for the drain time, and is heard; what
-    /// comes is refused; and when nothing is left the reader is woken, perhaps now.
+    /// Begins the stop of this connection. Running calls may go on for the drain time, and the
+    /// peer's messages about them are read; new calls are refused. The reader is woken when no call
+    /// is left, which may be at once.
     pub(super) fn stop(&self) {
         let ends = Deadline::after(self.drain);
         let mut calls = lock(&self.calls);
@@ -285,12 +287,12 @@ impl Link {
         }
     }
 
-    /// The reader gets what had arrived, and then the end of the stream.
+    /// The reader gets the bytes that have arrived, and then the end of the stream.
     fn wake_reader(&self) {
-        let _ = self.conn.shutdown(Shutdown::Read); // fails when the peer is gone already
+        let _ = self.conn.shutdown(Shutdown::Read); // fails if the peer has gone
     }
 
-    /// Whether a call of this id is under way on a worker. Nearly free while none is.
+    /// Whether a call with this id is in flight on a worker. Almost free while none is.
     pub(super) fn is_under_way(&self, id: u64) -> bool {
         self.under_way.load(Ordering::Relaxed) > 0
             && lock(&self.calls).states.contains_key(&Called::Id(id))
@@ -301,12 +303,12 @@ impl Link {
         calls.states.get(&Called::Id(id)).cloned()
     }
 
-    /// Whether calls have not been answered yet.
+    /// Whether some calls are not answered yet.
     pub(super) fn is_busy(&self) -> bool {
         lock(&self.calls).unfinished > 0
     }
 
-    /// Takes all calls back: the peer is gone.
+    /// Cancels all calls: the peer has left.
     pub(super) fn cancel_all(&self) {
         for state in lock(&self.calls).states.values() {
             state.cancel();

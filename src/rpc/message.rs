@@ -10,9 +10,9 @@
 //!                                     <──        frame(Reply) ... in any order
 //! ```
 //!
-//! A frame is a `u32` length and so many bytes ([`wire::FrameBuffer`](crate::wire::FrameBuffer)):
-//! a kind, the kind's fields, and for some a [wire message](mod@crate::wire) to the frame's end. All
-//! numbers are little-endian.
+//! A frame is a `u32` length and that many bytes ([`wire::FrameBuffer`](crate::wire::FrameBuffer)):
+//! a kind, its fields, and for some kinds a [wire message](mod@crate::wire) up to the frame's end.
+//! All numbers are little-endian.
 //!
 //! | kind | name | fields | then a message |
 //! |---|---|---|---|
@@ -30,18 +30,18 @@
 //! | 33 | Hello | | a [`Hello`] |
 //! | 34 | Welcome | | a [`Welcome`] |
 //!
-//! The time a call may take is a duration and not a moment: clocks differ between machines.
+//! The time that a call may take is a duration, not a moment: clocks differ between machines.
 
 use super::failure::Failure;
 use crate::wire::{Encode, Error as WireError, Frames, decode, encode};
 
-/// The first eight bytes of either side: the protocol and its version, readable in a capture.
+/// The first eight bytes of both sides: the protocol and its version, readable in a capture.
 pub const MAGIC: [u8; 8] = *b"gwrpc 1\n";
 
-/// The most items of a stream that a server sends before the client has asked for more.
+/// The largest window: items of a stream that a server may send before the client asks for more.
 pub const MAX_WINDOW: u32 = 1024;
 
-/// The longest frame of the greeting, in bytes: a stranger gets no more memory than that.
+/// The longest frame of the greeting, in bytes. An unknown peer can make no more memory be used.
 pub const MAX_GREETING: usize = 4096;
 
 /// The longest name of a method, `Service.Method`, in bytes.
@@ -51,9 +51,9 @@ crate::wire! {
     /// The client's greeting.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct Hello {
-        /// The longest frame that the client takes, in bytes.
+        /// The longest frame that the client accepts, in bytes.
         pub max_frame: u32,
-        /// What the server's proof must cover, if it is to prove that it knows the secret.
+        /// What the server's proof must cover, if the server has to prove that it knows the secret.
         pub nonce: [u8; 32],
         ..
     }
@@ -61,25 +61,25 @@ crate::wire! {
     /// The server's greeting: what it agrees to.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct Welcome {
-        /// The longest frame that the server takes, in bytes.
+        /// The longest frame that the server accepts, in bytes.
         pub max_frame: u32,
-        /// How many calls may be under way on the connection.
+        /// How many calls may be in flight on the connection.
         pub in_flight: u32,
-        /// How many items of a stream are sent before the client has asked for more, 1 to
+        /// How many items of a stream the server may send before the client asks for more, 1 to
         /// [`MAX_WINDOW`].
         pub window: u32,
-        /// Present when the client must prove that it knows the secret: what its proof covers.
+        /// Present if the client must prove that it knows the secret: what its proof must cover.
         pub nonce: Option<[u8; 32]>,
         ..
     }
 }
 
-/// A frame's content, borrowed from it.
+/// The content of a frame, borrowed from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Message<'a> {
     /// A call that wants a reply.
     Call {
-        /// Chosen by the client; no other call under way has it.
+        /// Chosen by the client; no other call in flight has it.
         id: u64,
         /// How long the server may take, in microseconds; 0 is no limit.
         micros: u64,
@@ -95,45 +95,45 @@ pub enum Message<'a> {
         /// A wire message.
         argument: &'a [u8],
     },
-    /// The caller does not wait any more.
+    /// The caller no longer waits.
     Cancel {
-        /// The call's.
+        /// The id of the call.
         id: u64,
     },
-    /// The caller takes more items of a stream.
+    /// The caller accepts more items of a stream.
     More {
-        /// The call's.
+        /// The id of the call.
         id: u64,
-        /// How many.
+        /// How many more.
         count: u32,
     },
-    /// Answer with a pong: is anybody there?
+    /// The peer wants a sign of life: a pong.
     Ping(u64),
     /// A call's result.
     Reply {
-        /// The call's.
+        /// The id of the call.
         id: u64,
         /// A wire message.
         result: &'a [u8],
     },
     /// Why a call has no result.
     Failed {
-        /// The call's.
+        /// The id of the call.
         id: u64,
         /// A wire message.
         failure: &'a [u8],
     },
     /// One item of a stream; a reply ends it.
     Item {
-        /// The call's.
+        /// The id of the call.
         id: u64,
         /// A wire message.
         item: &'a [u8],
     },
     /// The answer to a ping.
     Pong(u64),
-    /// The server stops. Running calls are finished; those with a higher id are certainly not run,
-    /// whether each is refused or not.
+    /// The server is stopping. It finishes running calls. Those with a higher id are certainly not
+    /// run, whether each of them is refused or not.
     Goodbye {
         /// The highest id of a call that was answered or will be; 0 for none.
         last: u64,
@@ -160,16 +160,16 @@ const PROVE: u8 = 32;
 const HELLO: u8 = 33;
 const WELCOME: u8 = 34;
 
-/// Bytes that are no message of this protocol.
+/// Why bytes are not a message of this protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoMessage {
     /// The frame ends within its fields.
     Cut,
-    /// Bytes behind the last field.
+    /// Bytes follow the last field.
     Trailing,
     /// No message has this kind.
     Kind(u8),
-    /// A name that is not UTF-8.
+    /// A name is not UTF-8.
     Name,
 }
 
@@ -211,14 +211,14 @@ impl<'a> Fields<'a> {
         std::str::from_utf8(name).map_err(|_| NoMessage::Name)
     }
 
-    /// What is left: the message.
+    /// Takes the rest: the message.
     fn message(&mut self) -> &'a [u8] {
         std::mem::take(&mut self.0)
     }
 }
 
 impl<'a> Message<'a> {
-    /// Its name in the table at the head of this file.
+    /// The name in the table at the head of this file.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Call { .. } => "Call",
@@ -237,7 +237,7 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// Reads a frame's content.
+    /// Parses the content of a frame.
     pub fn parse(frame: &'a [u8]) -> Result<Self, NoMessage> {
         let mut fields = Fields(frame);
         let f = &mut fields;
@@ -285,9 +285,9 @@ impl<'a> Message<'a> {
     }
 }
 
-/// The frames of this protocol, added to a buffer of frames.
+/// Adds the frames of this protocol to a buffer.
 pub trait Push {
-    /// Adds a call. The name has at most [`MAX_NAME`] bytes; what is longer is cut.
+    /// Adds a call. The name has at most [`MAX_NAME`] bytes; the rest of a longer one is cut off.
     fn call<A: Encode + ?Sized>(
         &mut self,
         id: u64,
@@ -314,11 +314,11 @@ pub trait Push {
     /// Adds the server's greeting.
     fn welcome(&mut self, welcome: &Welcome) -> Result<(), WireError>;
 
-    /// Adds a message that has a number only: a cancel, a ping, a pong, a goodbye, more.
+    /// Adds a message that has a number only: a cancel, a ping, a pong, a goodbye, a more.
     fn bare(&mut self, message: Message<'_>);
 }
 
-/// A kind and a number in front of a message.
+/// The kind and the number before a message.
 fn head(kind: u8, id: u64) -> [u8; 9] {
     let mut head = [kind; 9];
     for (place, byte) in head.iter_mut().skip(1).zip(id.to_le_bytes()) {
@@ -327,7 +327,7 @@ fn head(kind: u8, id: u64) -> [u8; 9] {
     head
 }
 
-/// As much of a name as a frame has room for.
+/// As much of a name as fits in a frame.
 fn name(method: &str) -> (u8, &[u8]) {
     let len = method.len().min(MAX_NAME);
     let name = method.as_bytes().get(..len).unwrap_or_default();
@@ -363,8 +363,8 @@ impl Push for Frames {
     fn failed(&mut self, id: u64, failure: &Failure) {
         let head = head(FAILED, id);
         if self.push_behind(&[&head], failure).is_err() {
-            // A text too long for the connection: say the kind of failure without it. That is
-            // short enough for a frame, whatever the limit of a message is.
+            // The text is too long for the connection, so send the failure without it. That fits in
+            // a frame, whatever the limit of a message is.
             let short = encode(&failure.without_text()).unwrap_or_default();
             self.push_bytes(&[&head, &short]);
         }
@@ -388,13 +388,13 @@ impl Push for Frames {
             Message::Pong(number) => self.push_bytes(&[&head(PONG, number)]),
             Message::Goodbye { last } => self.push_bytes(&[&head(GOODBYE, last)]),
             Message::Prove(proof) => self.push_bytes(&[&[PROVE], proof]),
-            // The others carry values and have a verb of their own.
+            // The others carry values, and have functions of their own.
             _ => {}
         }
     }
 }
 
-/// What a message is, for an error.
+/// What a message is called in an error.
 pub fn kind(message: &Message<'_>) -> &'static str {
     match message {
         Message::Call { .. } => "a call",
@@ -413,7 +413,7 @@ pub fn kind(message: &Message<'_>) -> &'static str {
     }
 }
 
-/// Reads the failure of a [`Message::Failed`].
+/// Decodes the failure of a [`Message::Failed`].
 pub fn read_failure(message: &[u8]) -> Failure {
     decode(message)
         .unwrap_or_else(|error| Failure::Refused(format!("a failure that cannot be read: {error}")))

@@ -1,29 +1,29 @@
-//! Calls by name: services on a server, called by clients as if they stood beside them.
+//! Calls by name: services on a server, which clients call almost like local functions.
 //!
 //! # The problem
 //!
-//! A program calls a function that another program has, perhaps on another machine. What a local
-//! call cannot do has to be said: there may be no answer, or none in time; the other side may
-//! refuse, break, stop, or be of another version; and after a broken connection nobody knows
-//! whether the function was run.
+//! A program calls a function of another program, perhaps on another machine. A local call has no
+//! words for what can happen here: there may be no answer, or none in time; the other side may
+//! refuse, break, stop, or have another version; and after a broken connection the caller does not
+//! know whether the function was run.
 //!
 //! # What it promises
 //!
 //! - *One declaration*: [`rpc_service!`](crate::rpc_service!) gives the server a trait and the
 //!   client a stub.
 //! - *Many calls on one connection*, from any number of threads, answered in any order.
-//! - *Every call ends*: with a result, with a [`CallError`] that says which of the two sides gave
-//!   up and why, or at its deadline, of which the server is told.
+//! - *Every call ends*: with a result, with a [`CallError`] that says which side gave up and why,
+//!   or at its deadline, of which the server is told.
 //! - *No call is run twice* unless its method is marked repeatable.
-//! - *A bad peer ends its own connection*: frames, messages, calls under way, queues and streams
-//!   have limits, and a method that panics fails its own call only.
+//! - *A bad peer ends its own connection*: frames, messages, calls in flight, queues and streams
+//!   have limits, and a method that panics fails only its own call.
 //! - [`Secret`] makes both sides prove that they know it. It gives no confidentiality.
 //!
 //! # The words
 //!
-//! A *service* is a group of *methods*, `Calculator.Add`. A *quick* method runs on the thread that
-//! reads its connection, a *slow* one on a *worker*. A *stream* is a reply of many *items*, sent as
-//! the caller asks for more.
+//! A *service* is a group of *methods*, such as `Calculator.Add`. A *quick* method runs on the
+//! thread that reads its connection, a *slow* one on a *worker*. A *stream* is a reply of many
+//! *items*, sent as the caller asks for more.
 //!
 //! # The files, in reading order
 //!
@@ -34,8 +34,8 @@
 //! | `service`, `sink`, `builtin` | what a server offers |
 //! | `welcome`, `server`, `link`, `workers` | the server's threads |
 //! | `greeting`, `client`, `sending`, `reading`, `slot`, `stream` | the client's |
-//! | `reconnect`, `caller`, `argument`, `derive` | what stubs stand on |
-//! | `sha256`, `auth`, `nonce` | the proof of a shared secret (pure, but for the random bytes) |
+//! | `reconnect`, `caller`, `argument`, `derive` | what stubs are built on |
+//! | `sha256`, `auth`, `nonce` | the proof of a shared secret (pure, except for the random bytes) |
 //! | `signed`, `calculator`, `flags` | the service and the flags of the programs |
 //!
 //! The chapter is `docs/rpc.md`.

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 
 use crate::net::plain_words;
 
-/// 32 bytes that nobody can foretell, from `/dev/urandom`.
+/// 32 unpredictable bytes, from `/dev/urandom`.
 pub(super) fn nonce() -> io::Result<[u8; 32]> {
     let mut bytes = [0; 32];
     File::open("/dev/urandom")

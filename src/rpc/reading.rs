@@ -1,8 +1,8 @@
-//! The client's way in: one of those who wait reads for all, and the role is handed on.
+//! The client's reading: one of the waiting callers reads for all, and hands the role on.
 //!
-//! The promise: while anybody waits, somebody reads. Whoever has the role gives it to one that
-//! waits, or to nobody, before it returns to its caller; whoever stops waiting makes sure under
-//! the table's lock that it was not given the role in the same moment.
+//! The promise: while any caller waits, one of them reads. The reader hands the role to a waiting
+//! caller, or gives it up, before it returns. A caller that stops waiting checks under the table's
+//! lock that it was not given the role at the same moment.
 
 use std::io;
 use std::sync::atomic::Ordering;
@@ -17,19 +17,19 @@ use super::slot::{Event, Slot};
 use crate::net::{Conn, Deadline, plain_words};
 use crate::wire::{FrameBuffer, FrameReader};
 
-/// Who reads without waiting for something takes in so many bytes at the most.
+/// A caller that reads without waiting for anything takes at most about this many bytes.
 const AT_ONCE: usize = 1 << 20;
-/// ... and gives up when nothing comes for so long.
+/// Such a caller gives up when nothing comes for this long.
 const NOTHING: Duration = Duration::from_millis(1);
 
 #[derive(Debug)]
 pub(super) struct Incoming {
     reader: FrameReader<Conn>,
-    /// When something was last heard of the server.
+    /// When the server was last heard.
     heard: Instant,
-    /// The ping that is out.
+    /// When the unanswered ping was sent.
     asked: Option<Instant>,
-    /// Empty; kept for its memory.
+    /// Empty; kept to reuse its memory.
     ready: Vec<Ready>,
 }
 
@@ -59,7 +59,7 @@ impl Incoming {
 }
 
 impl Shared {
-    /// Waits for the next event of a call: reads, or waits until who reads has it.
+    /// Waits for the next event of a call: reads, or waits until the reader hands it over.
     pub(super) fn wait(&self, slot: &Slot, deadline: Deadline) -> Option<Event> {
         loop {
             {
@@ -73,7 +73,7 @@ impl Shared {
             }
             let (event, mut leads) = slot.wait(deadline);
             if !leads && !matches!(event, Some(Event::Reply(_) | Event::Ended(_))) {
-                // Still in the table, so the role may be handed over at this very moment.
+                // The slot is still in the table, so it may be given the role at this very moment.
                 let _table = lock(&self.table);
                 slot.set_waiting(false);
                 leads = slot.take_lead();
@@ -81,7 +81,7 @@ impl Shared {
             if !leads {
                 return event;
             }
-            // Else the role would be handed on to itself, and be lost with it.
+            // Otherwise the role could be handed to this caller itself, and be lost.
             slot.set_waiting(false);
             let event = event.or_else(|| self.read_for(slot, deadline));
             self.pass_on();
@@ -91,7 +91,7 @@ impl Shared {
         }
     }
 
-    /// Gives the role of the reader to one that waits, if there is one.
+    /// Hands the role of the reader to a waiting caller, if there is one.
     fn pass_on(&self) {
         let mut table = lock(&self.table);
         let next = table.slots.values().find(|slot| slot.is_waiting());
@@ -101,7 +101,7 @@ impl Shared {
         }
     }
 
-    /// Reads what is there for whom it may concern, if nobody does; waits hardly at all.
+    /// Reads what has arrived, for all calls, unless another caller reads; hardly waits.
     pub(super) fn take_in(&self) {
         {
             let mut table = lock(&self.table);
@@ -131,7 +131,7 @@ impl Shared {
         self.pass_on();
     }
 
-    /// Reads, and hands out what comes, until `slot` has something or its deadline passes.
+    /// Reads and hands out what comes, until `slot` has an event or its deadline passes.
     fn read_for(&self, slot: &Slot, deadline: Deadline) -> Option<Event> {
         let mut incoming = lock(&self.incoming);
         loop {
@@ -150,20 +150,20 @@ impl Shared {
         }
     }
 
-    /// Why the connection is over.
+    /// Why the connection ended.
     fn broken(&self, error: &io::Error) -> String {
         let why = plain_words(error);
         format!("reading from {}: {why}", self.conn.peer_addr())
     }
 
-    /// Reads once, at most until the deadline; asks for a sign of life when there has been none.
+    /// Reads once, at most until the deadline. After a long silence, sends a ping.
     fn fill(&self, incoming: &mut Incoming, deadline: Deadline) -> io::Result<()> {
         let silent_until = match incoming.asked {
             Some(asked) => asked.checked_add(self.config.pong_within),
             None => incoming.heard.checked_add(self.config.ping_after),
         };
         let silent_until = silent_until.map_or(Deadline::NEVER, Deadline::at);
-        // What came while nobody read counts as heard, however long ago that was.
+        // What has arrived while nobody read counts as heard now, however old it is.
         let until = match silent_until.passed() && !self.conn.is_quiet() {
             true => Deadline::NEVER,
             false => deadline.earlier(silent_until),
@@ -185,14 +185,14 @@ impl Shared {
         }
     }
 
-    /// Gives all whole frames that are here to whom they are for.
+    /// Hands all complete frames to their calls.
     fn hand_out(&self, incoming: &mut Incoming) -> io::Result<()> {
         if !incoming.reader.buffer().has_frame() {
             return Ok(());
         }
         let mut ready = std::mem::take(&mut incoming.ready);
         let sorted = self.sort_out(incoming.reader.buffer(), &mut ready);
-        // Without the table's lock, which those who wake will want at once.
+        // Not under the table's lock, because the woken callers need it at once.
         for (slot, event) in ready.drain(..) {
             slot.put(event);
         }
@@ -200,13 +200,13 @@ impl Shared {
         sorted
     }
 
-    /// Finds out for whom the frames are.
+    /// Finds the call for each frame.
     fn sort_out(&self, buffer: &mut FrameBuffer, ready: &mut Vec<Ready>) -> io::Result<()> {
         let mut table = lock(&self.table);
         while let Some(frame) = buffer.next_frame().map_err(io::Error::other)? {
             match Message::parse(frame).map_err(io::Error::other)? {
                 Message::Reply { id, result } => {
-                    // A reply to nobody is to a call that was taken back.
+                    // A reply without a slot is for a cancelled call.
                     if let Some(slot) = table.slots.remove(&id) {
                         ready.push((slot, Event::Reply(result.to_vec())));
                     }
@@ -223,7 +223,8 @@ impl Shared {
                 }
                 Message::Item { id, item } => {
                     if let Some(slot) = table.slots.get(&id) {
-                        // It sends no more than was asked for, and asking runs ahead by half.
+                        // The server sends at most a window ahead of what was taken; no more than
+                        // twice that is tolerated.
                         if !slot.expects(self.agreed.window.saturating_mul(2)) {
                             return Err(io::Error::other("more items than were asked for"));
                         }
@@ -234,7 +235,8 @@ impl Shared {
                 Message::Goodbye { last } => {
                     self.ending.store(true, Ordering::Relaxed);
                     table.parted = true;
-                    // What it has not read it will not answer: their callers need not wait.
+                    // The server will not answer what it has not read, so these callers need not
+                    // wait.
                     table.slots.retain(|id, slot| {
                         if *id > last {
                             let error = CallError::Failed(Failure::ShuttingDown);
@@ -253,7 +255,7 @@ impl Shared {
     }
 }
 
-/// What has come, and for whom.
+/// An event, and the slot that it is for.
 type Ready = (Arc<Slot>, Event);
 
 fn is_timeout(error: &io::Error) -> bool {

@@ -1,9 +1,9 @@
-//! A client that connects again: a few connections to one server, made when they are needed.
+//! A client that connects again: a few connections to one server, made when needed.
 //!
-//! A call that failed is tried again where that is safe: when it was certainly not run
-//! ([`CallError::not_run`]), or when the connection broke and the method is marked repeatable.
-//! Between tries it waits, longer each time and by chance up to a half less, so that a
-//! thousand clients do not come back to a server that has just started in the same moment.
+//! A failed call is tried again if that is safe: when it was certainly not run
+//! ([`CallError::not_run`]), or when the connection broke and the method is marked repeatable. Each
+//! pause between tries is twice as long as the last, less a random part of up to a half. Otherwise
+//! a thousand clients would return to a restarted server at the same moment.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -19,9 +19,9 @@ use crate::net::{Deadline, Dialer, Network, wait_until};
 /// The configuration of a [`Reconnecting`] client.
 #[derive(Clone, Debug)]
 pub struct ReconnectConfig {
-    /// Connections; calls take turns. Default 1: many callers share one well.
+    /// The number of connections; calls take turns. Default 1: many callers share one well.
     pub connections: usize,
-    /// How often a call is tried in all. Default 5.
+    /// How many times a call is tried in all. Default 5.
     pub tries: u32,
     /// The pause before the second try; each further one is twice as long. Default 50 ms.
     pub first_pause: Duration,
@@ -29,7 +29,7 @@ pub struct ReconnectConfig {
     pub longest_pause: Duration,
     /// How connections are made.
     pub dialer: Dialer,
-    /// What they do.
+    /// How calls are made on them.
     pub client: ClientConfig,
 }
 
@@ -46,7 +46,7 @@ impl Default for ReconnectConfig {
     }
 }
 
-/// Connections to one server, made when they are needed and made again when they break.
+/// Connections to one server, made when needed and made again when they break.
 #[derive(Debug)]
 pub struct Reconnecting {
     network: Network,
@@ -60,19 +60,19 @@ pub struct Reconnecting {
 #[derive(Debug, Default)]
 struct Place {
     state: Mutex<State>,
-    /// It was dialled, or could not be.
+    /// Notified when the attempt to connect has ended.
     dialled: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
     client: Option<Client>,
-    /// Somebody dials it; others who want it wait, and share it.
+    /// A thread is connecting; others wait for it and share the result.
     dialling: bool,
 }
 
 impl Reconnecting {
-    /// A client for a server; nothing is dialled yet.
+    /// A client for a server; does not connect yet.
     pub fn new(network: Network, address: &str, config: ReconnectConfig) -> Self {
         let places = (0..config.connections.max(1)).map(|_| Place::default());
         Self {
@@ -84,8 +84,8 @@ impl Reconnecting {
         }
     }
 
-    /// A connection that is thought to work; dials if there is none. Blocks as long as the dialer
-    /// and the greeting may take.
+    /// A connection that seems to work; connects if there is none. Blocks as long as connecting and
+    /// the greeting may take.
     pub fn client(&self) -> Result<Client, CallError> {
         self.client_by(Deadline::NEVER)
     }
@@ -130,7 +130,7 @@ impl Reconnecting {
         Client::over_by(conn, self.config.client.clone(), deadline)
     }
 
-    /// Runs `call` with a client, and again with another where that is safe, within the configured
+    /// Runs `call` with a client, and again with another if that is safe, within the configured
     /// time.
     pub(super) fn with_client<R>(
         &self,
@@ -155,7 +155,7 @@ impl Reconnecting {
             }
             let pause = pause(&self.config, tried, random());
             if deadline.remaining().is_some_and(|left| left <= pause) {
-                return Err(error); // tells more than that the time was over
+                return Err(error); // tells more than that the time is over
             }
             wait(pause);
         }
@@ -166,7 +166,7 @@ fn disconnected(why: String) -> CallError {
     CallError::Disconnected { why, sent: false }
 }
 
-/// The pause after `tried` tries: doubled each time, and then between one half and all of it.
+/// The pause after `tried` tries: doubled each time, then between a half and all of that.
 fn pause(config: &ReconnectConfig, tried: u32, random: u64) -> Duration {
     let doubled = 1_u32
         .checked_shl(tried.saturating_sub(1))
@@ -179,12 +179,12 @@ fn pause(config: &ReconnectConfig, tried: u32, random: u64) -> Duration {
     whole.mul_f64(0.5 + part / 2.0)
 }
 
-/// A number that differs from call to call: the keys of a new hash map are random.
+/// A number that differs in each call: the keys of a new hash map are random.
 fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-/// Blocks this thread for a time.
+/// Blocks this thread for `time`.
 fn wait(time: Duration) {
     let (nothing, never) = (Mutex::new(()), Condvar::new());
     let until = Deadline::after(time);

@@ -1,12 +1,13 @@
-//! The client's way out: frames of many callers, written by one of them.
+//! The client's writing: the frames of many callers, written by one of them.
 //!
-//! Who wants to write while another one does leaves its frame with it and goes on to wait for its
-//! reply. Two things keep that fair: the one that writes does so for others a bounded number of
-//! times, and what they leave has a bounded length; beyond either they wait until it is done, and
-//! one of them writes. Cancels and their like never wait: there is one a call at the most.
+//! A caller that wants to write while another one writes leaves its frame with that one, and goes
+//! on to wait for its reply. Two limits keep this fair: the writer writes for others a bounded
+//! number of times, and what they leave has a bounded length. Beyond either limit they wait until
+//! the writer is done, and one of them writes. Cancels and the like never wait: there is at most
+//! one for each call.
 //!
-//! A server that is busy writing answers may take nothing in before somebody reads them. So the
-//! one that writes reads as well, whenever its bytes do not go out.
+//! A server that is busy writing answers may read nothing until somebody reads them. So when the
+//! writer's bytes do not go out, it reads as well.
 
 use std::io::{self, Write};
 use std::net::Shutdown;
@@ -22,18 +23,18 @@ use super::message::{Message, Push};
 use crate::net::{Deadline, plain_words, wait_until};
 use crate::wire::{Frames, Limits};
 
-/// How often one thread writes what others have left in the meantime.
+/// How many times one thread writes what others have left meanwhile.
 const ROUNDS: u32 = 16;
-/// How many bytes others may leave with the one that writes, but for the last frame.
+/// How many bytes others may leave with the writer, not counting the last frame.
 const ROOM: usize = 64 << 10;
-/// Bytes that do not go out for so long may be waiting for us to read.
+/// If bytes do not go out for this long, the server may be waiting for this side to read.
 const STALLED: Duration = Duration::from_millis(10);
 
-/// What is to be written.
+/// The frames to be written.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     state: Mutex<State>,
-    /// The one that wrote is done.
+    /// The writer is done.
     written: Condvar,
 }
 
@@ -41,9 +42,9 @@ pub(super) struct Outgoing {
 struct State {
     gathered: Frames,
     spare: Frames,
-    /// Somebody writes, in this round, and will write what is gathered meanwhile.
+    /// A thread is writing, in this round, and will then write what is gathered meanwhile.
     round: Option<u32>,
-    /// Threads that wait until it is done.
+    /// Threads that wait until the writer is done.
     waiting: usize,
 }
 
@@ -69,16 +70,16 @@ impl Outgoing {
     }
 }
 
-/// Why frames did not leave, or not all of them.
+/// Why frames were not sent, or not all of them.
 struct NotWritten {
     error: io::Error,
-    /// Some of their bytes have left.
+    /// Some of their bytes were sent.
     begun: bool,
 }
 
 impl Shared {
-    /// Adds a frame and writes it, unless another thread is writing and takes it along. Waits for
-    /// its turn until the deadline.
+    /// Adds a frame and writes it, or leaves it to the thread that is writing. Waits for its turn
+    /// until the deadline.
     pub(super) fn send(
         &self,
         deadline: Deadline,
@@ -97,22 +98,22 @@ impl Shared {
         self.write_out(state)
     }
 
-    /// The same for a message without a value, at once.
+    /// The same for a message without a value, without waiting.
     pub(super) fn send_bare(&self, message: Message<'_>) -> Result<(), CallError> {
         let mut state = lock(&self.outgoing.state);
         state.gathered.bare(message);
         self.write_out(state)
     }
 
-    /// Writes what is gathered, unless somebody is writing.
+    /// Writes the gathered frames, unless another thread is writing.
     fn write_out<'a>(&'a self, mut state: MutexGuard<'a, State>) -> Result<(), CallError> {
         if state.round.is_some() {
             return Ok(());
         }
         state.round = Some(0);
         if self.busy.load(Ordering::Relaxed) > 1 {
-            // Other callers are about: those that are ready to run get to add their frames, and
-            // all leave in one write. It costs nothing when none is.
+            // There are other callers. Those that are ready to run can now add their frames, and
+            // all leave in one write. If none is ready, this costs nothing.
             drop(state);
             thread::yield_now();
             state = lock(&self.outgoing.state);
@@ -148,7 +149,7 @@ impl Shared {
                 let mut table = lock(&self.table);
                 table.parted = true;
                 let why = table.dead.clone().unwrap_or(told);
-                // In the first round its own frame was among those that did not leave.
+                // In the first round, this caller's own frame was among those that were not sent.
                 let sent = begun || rounds > 1;
                 return CallError::Disconnected { why, sent };
             }
@@ -180,13 +181,13 @@ impl Shared {
                     begun |= count > 0;
                     bytes = bytes.get(count..).unwrap_or_default();
                 }
-                // The server reads no more, since it stops; its answers still come.
+                // The server is stopping and reads no more; its answers still come.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                     return Err(NotWritten { error, begun });
                 }
                 Err(error) => {
-                    // Half a frame may be out: nothing can follow it, so this comes before
-                    // anybody else gets to write.
+                    // Half a frame may have been sent, so nothing can follow it. Shut down before
+                    // another thread gets to write.
                     let _ = self.conn.shutdown(Shutdown::Both);
                     return Err(NotWritten { error, begun });
                 }

@@ -1,15 +1,15 @@
 //! The server's side of the protocol: greet, read calls, run them, answer.
 //!
 //! ```text
-//!  read(2) ──> frames ──> quick methods run here, one after the other ──┐
+//!  read(2) ──> frames ──> quick methods run here, one after another ────┐
 //!                    └──> slow ones and streams: a worker each ──> write│
 //!                                                                       v
 //!                         one write(2) for the answers of one read <────┘
 //! ```
 //!
-//! A quick call costs no hand-over between threads, and the answers to all calls that one read
-//! brought leave together. [`RpcHandler`] is a [`Handler`](crate::server::Handler): threads,
-//! limits, the access list and the drain are those of every server here.
+//! A quick call needs no switch of threads, and the answers to all calls that one read brought
+//! leave in one write. [`RpcHandler`] is a [`Handler`](crate::server::Handler), so threads, limits,
+//! the access list and the drain are the same as in every server here.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -28,9 +28,9 @@ use crate::server::{End, Handler, Refusal, Session};
 use crate::telemetry::{Log, Registry};
 use crate::wire::{FrameReader, Frames, Limits};
 
-/// Room in a frame beside the message: kind, id, time, the longest name.
+/// The bytes of a frame beside the message: kind, id, time, the longest name.
 pub(super) const AROUND: usize = 1 + 8 + 8 + 1 + super::MAX_NAME;
-/// Answers are written when they have so many bytes, though more calls are there.
+/// When the answers have this many bytes, they are written, even if more calls are here.
 const WRITE_AT: usize = 64 << 10;
 
 /// The configuration of an [`RpcHandler`].
@@ -38,36 +38,36 @@ const WRITE_AT: usize = 64 << 10;
 pub struct ServerConfig {
     /// The name in log lines.
     pub name: String,
-    /// Where the panics of methods are told. Default: nowhere.
+    /// Where the panics of methods are logged. Default: nowhere.
     pub log: Log,
-    /// What a message may cost. Default [`Limits::default`]: 4 MiB.
+    /// The limits of a message. Default [`Limits::default`]: 4 MiB.
     pub limits: Limits,
-    /// Calls under way on one connection, beside the quick ones; more are refused as overloaded.
+    /// Calls in flight on one connection, not counting quick ones; more are refused as overloaded.
     /// Default 256.
     pub in_flight: usize,
     /// Threads for slow methods and streams, for all connections together. Default 64.
     pub workers: usize,
     /// Calls that may wait for a worker; more are refused as overloaded. Default 1,024.
     pub queue: usize,
-    /// Bytes of arguments that may wait for a worker or be worked on, for all connections
-    /// together; calls beyond that are refused as overloaded. Default 64 MiB.
+    /// Bytes of arguments that workers have or that wait for one, for all connections together;
+    /// calls beyond that are refused as overloaded. Default 64 MiB.
     pub queue_bytes: usize,
-    /// Items of a stream that are sent before the caller has asked for more, at most
+    /// Items of a stream that are sent before the caller asks for more, at most
     /// [`MAX_WINDOW`](super::message::MAX_WINDOW). Default 16.
     pub window: u32,
-    /// How long a connection may be silent while no call is under way. Default 10 minutes; `None`:
+    /// How long a connection may be silent while no call is in flight. Default 10 minutes; `None`:
     /// for ever.
     pub idle_timeout: Option<Duration>,
-    /// How long a frame may take from its first byte to its last, and the greeting as a whole.
-    /// Default 30 s.
+    /// How long a frame may take from its first byte to its last, and how long the whole greeting
+    /// may take. Default 30 s.
     pub frame_timeout: Duration,
-    /// How long a peer may take to read what was written to it. Default 30 s.
+    /// How long a peer may take to accept what is written to it. Default 30 s.
     pub write_timeout: Duration,
-    /// How long running calls may take after a stop; then they are cancelled. Default 4.5 s. The
-    /// server's own [`Config::drain`](crate::server::Config::drain), at which connections are cut,
-    /// should be a little longer, so that their callers are told.
+    /// How long running calls may go on after a stop; then they are cancelled. Default 4.5 s. The
+    /// drain of the whole server, [`Config::drain`](crate::server::Config::drain), at which
+    /// connections are cut, should be a little longer, so that the callers are told.
     pub drain: Duration,
-    /// If set, both sides must prove that they know it. Default: none.
+    /// If set, both sides must prove that they know this secret. Default: none.
     pub secret: Option<Secret>,
 }
 
@@ -91,22 +91,22 @@ impl Default for ServerConfig {
     }
 }
 
-/// The stack of a thread that runs methods, in bytes: 64 levels of decoding in a debug build, and
-/// as much again for the method.
+/// The stack of a thread that runs methods, in bytes: enough for 64 levels of decoding in a debug
+/// build, and the same again for the method.
 pub const STACK_SIZE: usize = 256 * 1024;
 
-/// Services on connections: the handler for a [`Server`](crate::server::Server).
+/// Offers services on connections: the handler for a [`Server`](crate::server::Server).
 pub struct RpcHandler {
     config: Arc<ServerConfig>,
     router: Arc<Router>,
     workers: Workers,
-    /// Bytes of arguments that workers have or will get.
+    /// Bytes of arguments that workers have, or that wait for one.
     held: Arc<AtomicUsize>,
 }
 
 impl RpcHandler {
-    /// Offers `services`, and `Server.Methods` and `Server.Stats` beside them. Panics when two
-    /// methods have one name.
+    /// Offers `services`, and also `Server.Methods` and `Server.Stats`. Panics when two methods
+    /// have the same name.
     pub fn new(config: ServerConfig, mut services: Vec<Service>) -> Self {
         let about = super::builtin::About::default();
         services.push(about.service());
@@ -120,8 +120,8 @@ impl RpcHandler {
         }
     }
 
-    /// Puts what is counted of each method into a registry: a histogram of its time and
-    /// counters of its failures and refusals, labelled with its name.
+    /// Adds the counts of each method to a registry: a histogram of its time, and counters of its
+    /// failures and refusals, labelled with its name.
     pub fn register(&self, registry: &Registry) {
         for method in self.router.methods() {
             let labels = [("method", method.name.as_str())];
@@ -162,7 +162,8 @@ impl Handler for RpcHandler {
         };
         conn.set_deadline(Deadline::NEVER);
         let link = Arc::new(Link::new(conn.clone(), &self.config, answers));
-        // Streams want to hear that their callers take more, so the drain leaves the reading to us.
+        // Calls in flight still need the peer's messages, so a stop must not shut down reading at
+        // once.
         let stopping = link.clone();
         session.at_stop(move || stopping.stop());
         let mut reading = Reading {
@@ -177,11 +178,11 @@ impl Handler for RpcHandler {
         let ended = reading.serve(&mut reader);
         if ended.is_ok() && session.is_stopping() && !link.is_busy() {
             reading.part()?;
-            // What was sent before the goodbye was read: told that it was not run.
+            // Calls that were sent before the peer read the goodbye are answered: they are not run.
             let _ = reading.serve(&mut reader);
             return Ok(End::Ours);
         }
-        // Nobody is there for the answers.
+        // The peer no longer reads answers.
         link.cancel_all();
         if link.is_busy() {
             self.workers.leave(&link);
@@ -191,7 +192,7 @@ impl Handler for RpcHandler {
 
     fn refused(&self, conn: &Conn, why: Refusal) {
         if matches!(why, Refusal::Access(_)) {
-            return; // strangers are told nothing
+            return; // unknown peers are told nothing
         }
         let mut out = Frames::new(Limits::default());
         out.push_raw(&MAGIC);
@@ -200,23 +201,23 @@ impl Handler for RpcHandler {
     }
 }
 
-/// The thread that reads a connection.
+/// Serves one connection, on the thread that reads it.
 struct Reading<'a> {
     handler: &'a RpcHandler,
     link: &'a Arc<Link>,
-    /// Answers of quick calls, for one write.
+    /// The answers of quick calls, for one write.
     out: Frames,
     session: &'a Session<'a>,
-    /// When the last quick call ended: the next one's beginning.
+    /// When the last quick call ended, which is when the next one begins.
     now: Instant,
     /// The highest id of a call so far.
     last: u64,
-    /// The goodbye is said.
+    /// The goodbye was sent.
     parted: bool,
 }
 
 impl Reading<'_> {
-    /// Serves until the end of the stream. In a drain that comes when the last call is finished.
+    /// Serves until the end of the stream. In a drain, that comes when the last call has ended.
     fn serve(&mut self, reader: &mut FrameReader<&Conn>) -> io::Result<()> {
         let config = &self.handler.config;
         let mut whole_frame_by = None;
@@ -234,11 +235,11 @@ impl Reading<'_> {
             }
             if !self.out.is_empty() {
                 self.write()?;
-                // It may have taken long, and that was not the next frame's fault.
+                // The write may have taken long, and the next frame must not lose that time.
                 self.now = Instant::now();
             }
             self.session.between_requests();
-            // Between frames a peer may be silent for long; a frame that has begun must end.
+            // Between frames a peer may be silent for long; a frame that has begun has a deadline.
             let deadline = if reader.buffer().is_empty() {
                 config
                     .idle_timeout
@@ -248,11 +249,11 @@ impl Reading<'_> {
             };
             self.link.conn.set_read_deadline(deadline);
             match reader.fill() {
-                // A stop may cut a frame: its call is one that the goodbye says was not read.
+                // A stop may cut a frame. The goodbye says that its call was not read.
                 Ok(0) if self.session.is_stopping() => return Ok(()),
                 Ok(0) => return reader.buffer().end().map_err(invalid),
                 Ok(_) => {}
-                // Somebody waits for an answer, silently.
+                // The peer waits silently for an answer.
                 Err(error)
                     if error.kind() == io::ErrorKind::TimedOut
                         && reader.buffer().is_empty()
@@ -268,8 +269,8 @@ impl Reading<'_> {
         }
     }
 
-    /// Says goodbye, once, behind what is there to say: what was read is answered, and what comes
-    /// from now on is not run.
+    /// Adds a goodbye, once, after the answers so far. The calls that were read are answered; later
+    /// ones are not run.
     fn part(&mut self) -> io::Result<()> {
         if !self.parted {
             self.parted = true;
@@ -279,14 +280,14 @@ impl Reading<'_> {
         self.write()
     }
 
-    /// `time` from now, without asking the clock again.
+    /// `time` from now, without reading the clock again.
     fn after(&self, time: Duration) -> Deadline {
         self.now
             .checked_add(time)
             .map_or(Deadline::NEVER, Deadline::at)
     }
 
-    /// Tells the peer that it broke the protocol, behind the answers to what came before.
+    /// Tells the peer that it broke the protocol, after the answers to earlier calls.
     fn explain(&mut self, error: io::Error) -> io::Error {
         self.out.failed(0, &Failure::Refused(error.to_string()));
         let _ = self.write();
@@ -392,7 +393,7 @@ impl Reading<'_> {
         }
     }
 
-    /// Gives a call to a worker.
+    /// Hands a call to a worker.
     fn hand_over(
         &mut self,
         id: Option<u64>,
@@ -454,9 +455,9 @@ impl Reading<'_> {
                 method.carry_out(&call, &argument.bytes, &mut answer, &config);
                 method.stats.time.record(nanos(begun.elapsed()));
             }
-            // Its room is given back before the caller can know that it is done.
+            // Released before the answer is sent, so that the caller can use the room at once.
             drop(argument);
-            // An error has ended the connection already.
+            // After an error the connection has ended.
             let _ = link.finish(called, out.bytes());
         });
         let link = self.link.clone();
@@ -478,14 +479,14 @@ impl Reading<'_> {
     }
 }
 
-/// An argument that waits for a worker, counted among all that do.
+/// An argument that a worker has or that waits for one. Its bytes count towards the limit.
 struct Held {
     bytes: Vec<u8>,
     among: Arc<AtomicUsize>,
 }
 
 impl Held {
-    /// Copies an argument; `None` when there would be more than `most` bytes of them.
+    /// Copies an argument; `None` if the total would exceed `most` bytes.
     fn new(argument: &[u8], among: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
         let all = among.fetch_add(argument.len(), Ordering::Relaxed) + argument.len();
         if all > most {

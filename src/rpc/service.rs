@@ -18,14 +18,14 @@ use crate::wire::{DecodeOwned, Encode, ErrorKind, Frames, Limits, decode_within}
 /// How a method is run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traits {
-    /// It may take long, or wait: it gets a worker thread. Without this it runs on the thread
-    /// that reads its connection, which saves the hand-over (most of a quick call's time), and
-    /// calls behind it wait.
+    /// It may take long, or wait, so it runs on a worker thread. Otherwise it runs on the thread
+    /// that reads its connection. That saves the switch of threads (most of a quick call's time),
+    /// but the calls after it wait.
     pub slow: bool,
-    /// Running it twice is as good as once, so a client may try it again when a connection broke
-    /// and nobody knows whether it was run.
+    /// Running it twice does no harm. So a client may repeat it when a connection broke and it is
+    /// not known whether the method was run.
     pub repeatable: bool,
-    /// It answers with a stream of items; it has a worker thread, too.
+    /// It replies with a stream of items; it also runs on a worker thread.
     pub stream: bool,
 }
 
@@ -47,37 +47,37 @@ impl fmt::Debug for Method {
     }
 }
 
-/// What is counted of each method.
+/// The counts of a method.
 #[derive(Debug, Default)]
 pub struct MethodStats {
-    /// How long its calls took, in nanoseconds; their number, too.
+    /// How long its calls took, in nanoseconds; this also counts them.
     pub time: Arc<Histogram>,
     /// Calls that ended in a failure.
     pub failed: Counter,
-    /// Calls that were not run: too many were under way or waited.
+    /// Calls that were not run, because too many were in flight or waiting.
     pub refused: Counter,
 }
 
-/// What a method sees of the call that it carries out.
+/// What a method sees of its call.
 pub struct Call<'a> {
     pub(super) peer: &'a Addr,
     pub(super) deadline: Deadline,
     pub(super) limits: Limits,
-    /// For calls that run on a worker: how to tell that they are not wanted any more.
+    /// For calls on a worker: how they learn that they are cancelled.
     pub(super) running: Option<Running<'a>>,
 }
 
 /// A call on a worker.
 #[derive(Clone, Copy)]
 pub(super) struct Running<'a> {
-    /// `None` for one that wants no reply.
+    /// `None` if the call wants no reply.
     pub(super) id: Option<u64>,
     pub(super) link: &'a Link,
     pub(super) state: &'a CallState,
 }
 
 impl Call<'_> {
-    /// Who calls.
+    /// The caller's address.
     pub fn peer(&self) -> &Addr {
         self.peer
     }
@@ -87,15 +87,15 @@ impl Call<'_> {
         self.deadline
     }
 
-    /// Whether nobody waits for the result any more: the caller took it back, its time is over,
-    /// or its connection ended. A method that takes long asks between two steps.
+    /// Whether the call is cancelled: the caller cancelled it, its time is over, or its connection
+    /// ended. A method that takes long checks this between two steps.
     pub fn is_cancelled(&self) -> bool {
         self.running
             .is_some_and(|running| running.state.is_cancelled())
             || self.deadline.passed()
     }
 
-    /// Waits, at most for `time`; ends early, with a failure, when the call is cancelled.
+    /// Waits for `time`. If the call is cancelled, ends early with a failure.
     pub fn wait(&self, time: Duration) -> Result<(), Failure> {
         let until = Deadline::after(time);
         match self.running {
@@ -118,7 +118,7 @@ impl Call<'_> {
 /// Where a method's result goes.
 pub(super) struct Answer<'a> {
     pub(super) frames: &'a mut Frames,
-    /// `None` for a call that wants no reply.
+    /// `None` if the call wants no reply.
     pub(super) id: Option<u64>,
 }
 
@@ -144,8 +144,7 @@ impl Answer<'_> {
 }
 
 impl Method {
-    /// Carries a call out, and adds its reply or its failure to the frames. A panic is caught,
-    /// and told to the log.
+    /// Runs a call, and adds its reply or its failure to the frames. A panic is caught and logged.
     pub(super) fn carry_out(
         &self,
         call: &Call<'_>,
@@ -158,7 +157,7 @@ impl Method {
             Ok(Ok(())) => return,
             Ok(Err(failure)) => failure,
             Err(_) => {
-                // What it said is on standard error already, without the peer.
+                // The message of the panic is on standard error already, without the peer.
                 let fields: [(&str, &dyn fmt::Display); 2] =
                     [("method", &self.name), ("peer", call.peer)];
                 config.log.error(&config.name, "method panicked", &fields);
@@ -166,7 +165,7 @@ impl Method {
             }
         };
         self.stats.failed.inc();
-        // A panic behind the reply (a result that panics as it is dropped) has left it here.
+        // After a panic, frames may hold a reply: its result may panic when it is dropped.
         answer.frames.truncate(begun);
         answer.refuse(&failure);
     }
@@ -175,7 +174,7 @@ impl Method {
 /// A named group of methods.
 ///
 /// The [`rpc_service!`](crate::rpc_service!) macro makes one from a declaration that the client
-/// shares; by hand:
+/// shares. Without the macro:
 ///
 /// ```
 /// use groundwire::rpc::{Service, Traits};
@@ -190,7 +189,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// A service without methods yet. The name is all before the dot of `Service.Method`.
+    /// A service without methods. The name is the part before the dot of `Service.Method`.
     pub fn new(name: &str) -> Self {
         Self {
             name: name.into(),
@@ -213,8 +212,8 @@ impl Service {
         self
     }
 
-    /// Adds a method that answers with a stream of items: it sends them to the sink, which waits
-    /// while the caller has as many as it wants.
+    /// Adds a method that replies with a stream. It sends its items to the sink, which waits while
+    /// the caller has as many as it accepts.
     pub fn stream<A, T, F>(mut self, name: &str, traits: Traits, run: F) -> Self
     where
         A: DecodeOwned,

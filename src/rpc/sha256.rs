@@ -1,7 +1,7 @@
-//! SHA-256 (FIPS 180-4) and HMAC-SHA-256 (RFC 2104), by hand. Pure.
+//! SHA-256 (FIPS 180-4) and HMAC-SHA-256 (RFC 2104), written out. Pure.
 //!
-//! For short inputs: the proofs of `auth`. Their time depends on the length of the
-//! input and not on its bytes: there is neither a branch nor a table look-up by secret data.
+//! For short inputs: the proofs of `auth`. The time taken depends on the length of the input, not
+//! on its bytes: there is no branch and no table look-up that depends on secret data.
 
 /// The first 32 bits of the fractional parts of the square roots of the first eight primes
 /// (FIPS 180-4 §5.3.3).
@@ -60,9 +60,9 @@ pub fn sha256(input: &[u8]) -> [u8; 32] {
     digest
 }
 
-/// Works one block into the state (§6.2.2).
+/// Mixes one block into the state (§6.2.2).
 fn compress(state: &mut [u32; 8], block: &[u8]) {
-    // The message schedule, 16 words of it at a time: w[t] needs no more than the 16 before it.
+    // The message schedule, 16 words at a time: w[t] needs only the 16 words before it.
     let mut schedule = [0_u32; 16];
     for (word, bytes) in schedule.iter_mut().zip(block.chunks_exact(4)) {
         *word = bytes
@@ -99,7 +99,7 @@ fn compress(state: &mut [u32; 8], block: &[u8]) {
     }
 }
 
-/// The HMAC-SHA-256 of some parts, one after the other, under `key`.
+/// The HMAC-SHA-256 of the concatenated parts, with `key`.
 pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     let mut padded = [0; BLOCK];
     let hashed;
@@ -122,7 +122,7 @@ pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     sha256(&outer)
 }
 
-/// Whether two proofs are equal, in a time that does not tell where they differ.
+/// Whether two proofs are equal. The time taken does not depend on where they differ.
 pub fn equal(a: &[u8; 32], b: &[u8; 32]) -> bool {
     let difference = a.iter().zip(b).fold(0, |all, (a, b)| all | (a ^ b));
     // Keeps the compiler from ending the loop at the first difference.
@@ -137,7 +137,7 @@ mod tests {
         digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// FIPS 180-4's examples (NIST's "SHA256.pdf"), and the borders of a block.
+    /// The examples of FIPS 180-4 (NIST's "SHA256.pdf"), and lengths around the size of a block.
     #[test]
     fn digests_are_those_of_the_standard() {
         let table: [(&[u8], &str); 4] = [

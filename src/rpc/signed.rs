@@ -1,4 +1,4 @@
-//! Whole numbers as a sign and a magnitude, the calculator's. Pure.
+//! Whole numbers with a sign and a magnitude, for the calculator. Pure.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,9 +7,10 @@ crate::wire! {
     /// A whole number whose magnitude has 64 bits: its range is twice that of an `i64`.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub struct Signed {
-        /// Below zero. A zero from here never is; one that a peer sends may be, and is a zero.
+        /// Below zero. A zero made here never is. A peer may send a negative one; its value is
+        /// zero.
         negative: bool,
-        /// How far from zero.
+        /// The distance from zero.
         magnitude: u64,
     }
 }
@@ -33,7 +34,7 @@ impl Signed {
         })
     }
 
-    /// 65 bits of it are used, so that a sum of two does not overflow.
+    /// Uses 65 of the bits, so a sum of two does not overflow.
     fn value(self) -> i128 {
         let magnitude = i128::from(self.magnitude);
         if self.negative { -magnitude } else { magnitude }
@@ -49,12 +50,12 @@ impl From<i64> for Signed {
     }
 }
 
-/// A text that is no [`Signed`].
+/// Why a text is not a [`Signed`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotSigned {
-    /// It is not a sign, or none, and decimal digits.
+    /// The text is not decimal digits with an optional sign.
     NoNumber,
-    /// It is above 18446744073709551615, the sign aside.
+    /// The number is above 18446744073709551615, not counting the sign.
     TooLarge,
 }
 

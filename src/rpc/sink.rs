@@ -11,8 +11,8 @@ use crate::wire::{Encode, Frames};
 
 /// The items of a streamed reply.
 ///
-/// The caller says how many it takes; [`send`](Sink::send) waits for that, so that a caller which
-/// reads slowly slows the method down and fills nobody's memory.
+/// The caller says how many items it accepts, and [`send`](Sink::send) waits for that. So a caller
+/// that reads slowly slows the method down and does not fill memory.
 pub struct Sink<'a, T> {
     id: u64,
     running: Running<'a>,
@@ -33,8 +33,8 @@ impl<'a, T: Encode> Sink<'a, T> {
     }
 
     /// Sends one item. Blocks while the caller has enough, at most until the call's deadline, and
-    /// for the server's idle time. Fails when nobody waits any more, or when the server stops and
-    /// its drain time is over: return the failure, it ends the method.
+    /// for the server's idle time-out. Fails when the caller no longer waits, or when the server is
+    /// stopping and its drain time is over. Return the failure: it ends the method.
     pub fn send(&mut self, item: &T) -> Result<(), Failure> {
         let Running { link, state, .. } = self.running;
         let credit = state.take_credit(self.deadline, link.patience);

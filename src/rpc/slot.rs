@@ -1,4 +1,4 @@
-//! Where a caller waits for what comes for its call.
+//! Where a caller waits for the events of its call.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,7 @@ use super::failure::CallError;
 use super::link::lock;
 use crate::net::{Deadline, wait_until};
 
-/// What comes for a call.
+/// An event of a call.
 #[derive(Debug)]
 pub(super) enum Event {
     /// The result: a wire message. Nothing follows.
@@ -19,24 +19,24 @@ pub(super) enum Event {
     Ended(CallError),
 }
 
-/// One call's place.
+/// The slot of one call.
 #[derive(Debug, Default)]
 pub(super) struct Slot {
     inner: Mutex<Inner>,
     changed: Condvar,
-    /// Its caller waits, so that it could be made the reader. Changed under the table's lock, or
-    /// by the caller itself.
+    /// Whether its caller waits, and so could be made the reader. Changed under the table's lock,
+    /// or by the caller itself.
     waiting: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     events: VecDeque<Event>,
-    /// Its caller is to read the connection.
+    /// The caller must read the connection.
     leads: bool,
-    /// Its caller is asleep.
+    /// The caller is asleep.
     asleep: bool,
-    /// Items that came and were not taken.
+    /// Items that have arrived and were not taken yet.
     items: u32,
 }
 
@@ -51,7 +51,8 @@ impl Inner {
 }
 
 impl Slot {
-    /// Gives it an event. The lock is let go before its caller is woken, who wants it at once.
+    /// Adds an event. The lock is released before the caller is woken, because the caller needs it
+    /// at once.
     pub(super) fn put(&self, event: Event) {
         let mut inner = lock(&self.inner);
         inner.events.push_back(event);
@@ -60,7 +61,7 @@ impl Slot {
         self.wake(asleep);
     }
 
-    /// Counts an item that is to be put here; `false` when `most` have not been taken yet.
+    /// Counts an item that is about to be added; `false` if more than `most` are not taken yet.
     pub(super) fn expects(&self, most: u32) -> bool {
         let mut inner = lock(&self.inner);
         inner.items += 1;
@@ -68,7 +69,8 @@ impl Slot {
     }
 
     fn wake(&self, asleep: bool) {
-        // Without looking, waking nobody would cost a system call each time.
+        // Without this check, notifying a condition that has no waiter costs a system call each
+        // time.
         if asleep {
             self.changed.notify_one();
         }
@@ -78,7 +80,7 @@ impl Slot {
         lock(&self.inner).take()
     }
 
-    /// Makes its caller the reader.
+    /// Makes the caller the reader.
     pub(super) fn lead(&self) {
         let mut inner = lock(&self.inner);
         inner.leads = true;
@@ -87,7 +89,7 @@ impl Slot {
         self.wake(asleep);
     }
 
-    /// Whether its caller was made the reader; it then is no more.
+    /// Whether the caller was made the reader; takes the role back from the slot.
     pub(super) fn take_lead(&self) -> bool {
         std::mem::take(&mut lock(&self.inner).leads)
     }
@@ -100,8 +102,8 @@ impl Slot {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Waits until something is here, or its caller is to read, or the deadline has passed. The
-    /// bool says whether it is to read, whatever else has come.
+    /// Waits until there is an event, or the caller must read, or the deadline has passed. The bool
+    /// says whether the caller must read, even if there is an event.
     pub(super) fn wait(&self, deadline: Deadline) -> (Option<Event>, bool) {
         let mut inner = lock(&self.inner);
         while inner.events.is_empty() && !inner.leads && !deadline.passed() {

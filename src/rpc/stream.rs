@@ -1,4 +1,4 @@
-//! The items of a streamed reply, as the caller takes them.
+//! The items of a streamed reply, for the caller.
 
 use std::marker::PhantomData;
 
@@ -7,18 +7,18 @@ use super::failure::CallError;
 use super::slot::Event;
 use crate::wire::DecodeOwned;
 
-/// The items that a method sends, one after the other; blocks for each, until the call's
-/// deadline. Ends with `None` when the method has ended, or after the first error; a method that
-/// replies with a value, and so is no stream, is one ([`CallError::BadReply`]). Dropping it earlier
-/// takes the call back.
+/// The items that a method sends, one after another; blocks for each, until the call's deadline.
+/// Returns `None` when the method has ended, or after the first error. A reply with a value is an
+/// error ([`CallError::BadReply`]), because then the method is not a stream. Dropping it early
+/// cancels the call.
 ///
-/// The server sends no more than a window ahead of what was taken, so a caller that takes its
-/// time fills neither side's memory.
+/// The server sends at most a window ahead of what was taken, so a slow caller does not fill the
+/// memory of either side.
 #[derive(Debug)]
 pub struct Stream<T> {
     pending: Option<Pending>,
     window: u32,
-    /// Items taken since the server was last told that it may send more.
+    /// Items taken since the server was last asked for more.
     taken: u32,
     items: PhantomData<fn() -> T>,
 }
@@ -46,7 +46,7 @@ impl<T: DecodeOwned> Stream<T> {
                 }
                 pending.read(&bytes).map(Some)
             }
-            // A value here is the reply of a method that is no stream.
+            // A value here is the reply of a method that is not a stream.
             Event::Reply(bytes) => pending.read::<()>(&bytes).map(|()| None),
             Event::Ended(error) => Err(error),
         }

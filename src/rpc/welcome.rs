@@ -1,4 +1,5 @@
-//! The server's half of the greeting: is this a client, does it know the secret, what is agreed to.
+//! The server's half of the greeting: is the peer a client, does it know the secret, which limits
+//! hold.
 
 use std::io::{self, Write};
 
@@ -10,7 +11,7 @@ use super::server::{AROUND, ServerConfig};
 use crate::net::{Conn, Deadline};
 use crate::wire::{FrameError, FrameReader, Frames, Limits, decode};
 
-/// Reads the client's greeting and answers it; returns the limits of what it may be sent.
+/// Reads the client's greeting and answers it; returns the limits for messages to the client.
 /// `None`: the peer has left.
 pub(super) fn welcome(
     config: &ServerConfig,
@@ -56,7 +57,7 @@ pub(super) fn welcome(
     let proven = match reader.read() {
         Ok(Some(frame)) => Message::parse(frame).ok(),
         Ok(None) => return Ok(None),
-        // A long one is a call, by one who skipped this.
+        // A longer frame is a call from a client that has left out the proof.
         Err(FrameError::TooLong { .. }) => None,
         Err(error) => return Err(unread(error)),
     };
@@ -79,7 +80,7 @@ pub(super) fn welcome(
     }
 }
 
-/// A number for a field of four bytes.
+/// A number, cut to a field of four bytes.
 pub(super) fn clip(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
@@ -88,7 +89,7 @@ pub(super) fn invalid(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) 
     io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
-/// A frame that could not be read.
+/// The error when a frame could not be read.
 fn unread(error: FrameError) -> io::Error {
     match error {
         FrameError::Io(error) => error,
@@ -96,7 +97,7 @@ fn unread(error: FrameError) -> io::Error {
     }
 }
 
-/// The first frame; `None` when the peer has left. What is `InvalidData`, it is told.
+/// The first frame; `None` when the peer has left. The caller reports an `InvalidData` to the peer.
 fn read_hello(reader: &mut FrameReader<&Conn>) -> io::Result<Option<Hello>> {
     let Some(frame) = reader.read().map_err(unread)? else {
         return Ok(None);
@@ -107,7 +108,8 @@ fn read_hello(reader: &mut FrameReader<&Conn>) -> io::Result<Option<Hello>> {
     }
 }
 
-/// The first bytes of a connection. A peer of another protocol is told so within its first read.
+/// Reads the first bytes of a connection. A peer that speaks another protocol learns it from its
+/// first read.
 fn read_magic(conn: &Conn, reader: &mut FrameReader<&Conn>) -> io::Result<Option<()>> {
     loop {
         let waiting = reader.buffer().waiting();

@@ -1,7 +1,8 @@
-//! The threads for slow methods: at most so many, with a queue that is bounded.
+//! The threads for slow methods: a bounded number of them, with a bounded queue.
 //!
-//! A thread is started when a job comes and none waits; it then stays. What does not fit in the
-//! queue is refused at once: a caller that learns so can go elsewhere, one that waits cannot.
+//! A thread is started when a job comes and no thread waits; it then stays. If a job does not fit
+//! in the queue, it is refused at once: a caller that is refused can go elsewhere, one that waits
+//! cannot.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -9,7 +10,7 @@ use std::thread;
 
 use super::link::{Link, lock};
 
-/// A piece of work, and on which connection it was asked for.
+/// Work to do, and the connection that it is for.
 pub(super) struct Job {
     pub(super) link: Arc<Link>,
     pub(super) work: Box<dyn FnOnce() + Send>,
@@ -27,7 +28,7 @@ struct Shared {
     wake: Condvar,
 }
 
-/// A bounded crew of threads.
+/// A bounded set of threads.
 pub(super) struct Workers {
     shared: Arc<Shared>,
     most: usize,
@@ -68,14 +69,14 @@ impl Workers {
         Ok(())
     }
 
-    /// Drops what waits for a connection that is gone: its place is for others, and the descriptor
-    /// that it keeps open, too.
+    /// Drops the jobs of a connection that has ended. That frees their places in the queue, and the
+    /// descriptor of the connection, which they keep open.
     pub(super) fn leave(&self, gone: &Arc<Link>) {
         let mut state = lock(&self.shared.state);
         state.queue.retain(|job| !Arc::ptr_eq(&job.link, gone));
     }
 
-    /// Starts a thread; `false` when the system has none left.
+    /// Starts a thread; `false` if the system cannot.
     fn start(&self) -> bool {
         let shared = self.shared.clone();
         let thread = thread::Builder::new()
