@@ -1,7 +1,7 @@
-//! What a file is, by the extension of its name: its Content-Type (RFC 9110 §8.3). Pure.
+//! The Content-Type of a file (RFC 9110 §8.3), by the extension of its name. Pure.
 //!
-//! To add a type: a line in the table. A name that is not in it is bytes of no known meaning, which
-//! a browser saves instead of guessing at.
+//! To add a type: a line in the table. Any other name means bytes of no known type, which a browser
+//! saves instead of guessing.
 
 /// Extensions in lower case, and their media types.
 const TYPES: [(&str, &str); 24] = [

@@ -1,10 +1,10 @@
 //! Files of a folder, and nothing outside of it.
 //!
-//! Two doors are closed one after the other. The path of the target has no `..` left when it comes
-//! here ([`Path`]), and what it names is looked up with all symbolic links followed: a link may lead
-//! anywhere inside the folder, and what lies outside is not found. A file that is put in the place
-//! of another between the look and the opening does not get through either: what was opened is
-//! asked for its own name, in `/proc/self/fd` (Linux).
+//! Two checks keep requests inside the folder. The target's path has no `..` left when it comes
+//! here ([`Path`]). And it is looked up with all symbolic links followed: a link may lead anywhere
+//! inside the folder; what is outside is not found. Replacing a file between the look-up and the
+//! opening does not help either, because the open file is asked for its own name, in
+//! `/proc/self/fd` (Linux).
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -20,7 +20,7 @@ use super::turn::{PIECE, Sent, Turn};
 use super::validators::{Validators, Verdict};
 use crate::http::{Response, date};
 
-/// The file that stands for its folder.
+/// The file that is sent for a folder.
 const INDEX: &str = "index.html";
 
 /// A folder that is served.
@@ -30,21 +30,20 @@ pub struct Root(PathBuf);
 /// What a path names.
 enum Found {
     File(File, PathBuf),
-    /// A folder, whose name was asked for without a slash at its end.
+    /// A folder, requested without a slash at the end.
     Folder,
     Nothing,
 }
 
 impl Root {
-    /// Takes a folder; fails when it is none, or cannot be entered.
+    /// Takes a folder; fails when it is not a folder, or cannot be entered.
     pub fn new(folder: &FilePath) -> io::Result<Self> {
         let root = folder.canonicalize()?;
         fs::read_dir(&root)?;
         Ok(Self(root))
     }
 
-    /// Opens what a path names. A file without the permission to be read, a socket or a device is
-    /// not there for a client.
+    /// Opens what a path names. To a client, an unreadable file, a socket or a device is not there.
     fn find(&self, path: &Path) -> io::Result<Found> {
         let mut named = self.0.clone();
         named.extend(&path.segments);
@@ -58,7 +57,7 @@ impl Root {
         if kind.is_dir() && !path.is_folder {
             return Ok(Found::Folder);
         }
-        // A named pipe would block in open.
+        // Opening a named pipe would block.
         if !kind.is_file() {
             return Ok(Found::Nothing);
         }
@@ -70,7 +69,7 @@ impl Root {
         }
     }
 
-    /// Where this path really leads, if that is inside the root.
+    /// Where this path leads with all links followed, if that is inside the root.
     fn inside(&self, path: &FilePath) -> Option<PathBuf> {
         let real = path.canonicalize().ok()?;
         real.starts_with(&self.0).then_some(real)
@@ -82,7 +81,7 @@ impl Root {
     }
 }
 
-/// Answers with what the path of the target names.
+/// Answers with the file that the target's path names.
 pub(super) fn page(turn: &mut Turn<'_, '_>, root: &Root) -> io::Result<Sent> {
     if !turn.is_get() {
         let only = Response::text(405, "only GET and HEAD here\n");
@@ -99,7 +98,7 @@ pub(super) fn page(turn: &mut Turn<'_, '_>, root: &Root) -> io::Result<Sent> {
                 is_folder: true,
                 ..path
             };
-            // The query belongs to the page, wherever that is.
+            // The redirect keeps the query.
             let target = &turn.request.target;
             let query = target.find('?').and_then(|at| target.get(at..));
             let location = folder.encoded() + query.unwrap_or_default();
@@ -117,7 +116,7 @@ fn send(turn: &mut Turn<'_, '_>, file: File, name: &FilePath) -> io::Result<Sent
     let validators = Validators::new(size, age.unwrap_or_default().as_nanos());
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let now = now.unwrap_or_default().as_secs();
-    // A file may be dated ahead; what is told must not be (RFC 9110 §8.8.2.1).
+    // A file's date may be in the future; Last-Modified must not be (RFC 9110 §8.8.2.1).
     let told = date::imf_fixdate(validators.modified.min(now));
     let about = |status| {
         Response::new(status)
@@ -150,8 +149,8 @@ fn send(turn: &mut Turn<'_, '_>, file: File, name: &FilePath) -> io::Result<Sent
     body(turn, file, part)
 }
 
-/// Sends a part of a file. One that has become shorter meanwhile cuts the reply: its length was
-/// promised.
+/// Sends a part of a file. If the file has become shorter meanwhile, the reply is cut, because its
+/// length was promised.
 fn body(turn: &mut Turn<'_, '_>, mut file: File, part: Range<u64>) -> io::Result<Sent> {
     let mut left = if turn.is_head() {
         0

@@ -64,7 +64,7 @@ pub const WRITE_TIMEOUT: Opt = Opt::value(
 )
 .default("30s");
 
-/// The configuration that the flags ask for, of an origin at this address; with `-v` each request is
+/// The configuration that the flags give, for an origin at this address. With `-v`, each request is
 /// shown as a line.
 pub fn config(args: &Args, address: &str) -> Result<OriginConfig, Failure> {
     let name = args.value("name").unwrap_or(address);
@@ -90,7 +90,7 @@ pub fn config(args: &Args, address: &str) -> Result<OriginConfig, Failure> {
         header_timeout: limit(args, "header-timeout")?,
         body_timeout: limit(args, "body-timeout")?,
         write_timeout: limit(args, "write-timeout")?,
-        // A reader of standard output that has gone away does not stop the service.
+        // If the reader of standard output has gone, the service goes on.
         on_request: out.map(|out| -> Box<dyn Fn(&super::Access<'_>) + Send + Sync> {
             Box::new(move |access| drop(out.line(access)))
         }),

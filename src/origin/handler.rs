@@ -14,7 +14,7 @@ use crate::http::{ExchangeError, Response, ServerExchange};
 use crate::net::Conn;
 use crate::server::{End, Handler, Refusal, Session};
 
-/// What `/` says below the names.
+/// What `/` says after the names.
 const PAGES: &str = "\
 /echo            this request, as it arrived
 /slow?ms=1000    an answer after that time
@@ -29,7 +29,7 @@ const PAGES: &str = "\
 /// Serves the pages of the table in [`page`](super::page) on every connection.
 pub struct Origin {
     config: OriginConfig,
-    /// How many requests have come, over all connections.
+    /// How many requests have come, on all connections.
     requests: AtomicU64,
 }
 
@@ -42,7 +42,7 @@ impl Origin {
         }
     }
 
-    /// Answers one request, and tells the access line.
+    /// Answers one request, and reports it to `on_request`.
     fn answer(&self, turn: &mut Turn<'_, '_>) -> Result<(), ExchangeError> {
         let begun = Instant::now();
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
@@ -73,7 +73,7 @@ impl Origin {
             turn.exchange.close_after(); // what follows may be meant for the tunnel
             return Ok(turn.text(501, "this is no proxy\n")?);
         }
-        // What is refused is refused before its body is heard.
+        // Refusals are sent before the body is read.
         let page = match Page::of(&turn.request.target) {
             Ok(page) => page,
             Err(why) => return Ok(turn.text(400, format!("{why}\n"))?),
@@ -90,7 +90,7 @@ impl Origin {
     fn without_body(&self, turn: &mut Turn<'_, '_>, page: Page) -> io::Result<Sent> {
         match (page, &self.config.root) {
             (Page::Slow(time), _) => slow(turn, time),
-            // No body goes with these (RFC 9112 §6.3, RFC 9110 §15.3.6), so none is counted.
+            // These have no body (RFC 9112 §6.3, RFC 9110 §15.3.6), so none is counted.
             (Page::Status(code @ (204 | 205 | 304)), _) => turn.respond(Response::new(code)),
             (Page::Status(code), _) => turn.text(code, format!("{code}\n")),
             (Page::Bytes(count), _) => streams::bytes(turn, count),
@@ -112,13 +112,13 @@ impl Origin {
         turn.text(200, format!("I am {name}, you are {peer}.\n\n{PAGES}"))
     }
 
-    /// Ends with a request that cannot be read, or whose body cannot: the client is told why, if
-    /// something can still be said. The error goes to the log.
+    /// Ends the connection after a request that cannot be read. The client is told why, if anything
+    /// can still be sent. The error goes to the log.
     fn fail(&self, exchange: &mut ServerExchange<&Wire<'_>>, error: ExchangeError) -> io::Error {
         if let Some(status) = error.status() {
             exchange.close_after();
             let told = Response::text(status, format!("{error}\n"));
-            // A failure of this write would hide the reason for it.
+            // A failure of this write would hide the first error.
             let _ = exchange.respond(&told.with("X-Backend", &self.config.name));
         }
         error.into()
@@ -170,9 +170,9 @@ impl Handler for Origin {
 
     fn refused(&self, conn: &Conn, why: Refusal) {
         if matches!(why, Refusal::Access(_)) {
-            return; // strangers are told nothing
+            return; // unknown peers are told nothing
         }
-        // This must not block, and does not: nothing was sent yet, so there is room for this.
+        // This does not block: nothing was sent yet, so there is room.
         let mut conn = conn;
         let busy =
             "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";

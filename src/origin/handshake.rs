@@ -8,32 +8,32 @@
 //!  Sec-WebSocket-Key: base64 of 16 bytes   ──>   Sec-WebSocket-Accept: base64 of SHA-1 of (key GUID)
 //! ```
 //!
-//! The answer proves that the server has understood: a cache, or a server that knows nothing of
-//! WebSocket, would not find it.
+//! The answer proves that the server has understood the request: a cache, or a server that does not
+//! know WebSocket, could not compute it.
 
 use std::fmt;
 
 use super::sha1::sha1;
 use crate::http::{Request, base64, field};
 
-/// What is hashed behind the key (RFC 6455 §1.3).
+/// What is hashed after the key (RFC 6455 §1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// Why a request opens no WebSocket.
+/// Why a request does not open a WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// It does not ask for one, or has content and so cannot: 426, with what to ask for.
+    /// It does not ask for one, or it has content and so cannot: 426, with what to ask for.
     NoUpgrade,
     /// Another version than 13: 426, with the version.
     Version,
-    /// It is no GET: 400.
+    /// It is not a GET: 400.
     Method,
-    /// The key is missing, twice there, or not 16 bytes in base64: 400.
+    /// The key is missing, given twice, or not 16 bytes in base64: 400.
     Key,
 }
 
 impl Refused {
-    /// The status code that says it.
+    /// The status code of the refusal.
     pub fn status(self) -> u16 {
         match self {
             Refused::NoUpgrade | Refused::Version => 426,
@@ -92,7 +92,7 @@ mod tests {
     const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     const VERSION: &str = "Sec-WebSocket-Version: 13\r\n";
 
-    /// What the handshake makes of a request, read as the server reads it.
+    /// The result of the handshake for a request, read as the server reads it.
     fn accepted(start: &str, fields: &[&str]) -> Result<String, Refused> {
         let text = format!("{start}\r\nHost: a\r\n{}\r\n", fields.concat());
         let stream = Cursor::new(text.into_bytes());
@@ -127,7 +127,7 @@ mod tests {
             ("POST / HTTP/1.1", &[ASKS, KEY, VERSION], Refused::Method),
             (
                 get,
-                // An Upgrade with content is none (RFC 9110 §7.8).
+                // An Upgrade in a request with content is ignored (RFC 9110 §7.8).
                 &[ASKS, KEY, VERSION, "Content-Length: 1\r\n"],
                 Refused::NoUpgrade,
             ),

@@ -1,8 +1,8 @@
-//! Which requests fail on purpose: a share of them, by a seed. Pure.
+//! Which requests fail on purpose: a share of them, chosen by a seed. Pure.
 //!
-//! The fate of a request depends on the seed and on its number only, counted over all connections
-//! in the order of arrival. So one client that asks again with the same seed sees the same replies,
-//! and a failure that a test has found comes back.
+//! The fate of a request depends only on the seed and on its number, counted over all connections
+//! in the order of arrival. So a client that asks again with the same seed sees the same replies,
+//! and a failure that a test has found can be repeated.
 
 use crate::server::mix;
 
@@ -29,7 +29,7 @@ impl Luck {
     /// `rate` is 0.0 (none fails) to 1.0 (all do).
     pub fn new(rate: f64, seed: u64) -> Self {
         let share = (rate.clamp(0.0, 1.0) * f64::from(u32::MAX)).round() as u64;
-        // So that a rate of 1 leaves nobody out.
+        // With a rate of 1, every request must fail.
         let share = if rate >= 1.0 { 1 << 32 } else { share };
         Self { share, seed }
     }

@@ -1,9 +1,9 @@
-//! What `http-backend` answers: an origin server for lessons and tests.
+//! The service of `http-backend`: an origin server for lessons and tests.
 //!
-//! A proxy is as good as what it does when the server behind it is slow, silent, wrong or dead. So
-//! here is a server that is all of these on request: [`page`] lists its pages. It says its name in
-//! every reply (`X-Backend`), so that a client behind a balancer sees who has answered, and it may
-//! fail a share of its requests ([`luck`]), the same share in every run of one seed.
+//! A proxy is as good as what it does when the server behind it is slow, silent, wrong or dead.
+//! This server is all of these on request; [`page`] lists its pages. It says its name in every
+//! reply (`X-Backend`), so that a client behind a balancer sees which backend has answered. It may
+//! fail a share of its requests ([`luck`]), the same ones in every run with the same seed.
 //!
 //! ```text
 //!   Conn ──> Wire ─────────> ServerExchange ──> Turn ──> a page: home, echo, slow, status, bytes,
@@ -16,7 +16,7 @@
 //! loop of a connection), `wire`, `turn`, then the pages: `streams`, `files`, `upgrade`; and the
 //! [`flags`].
 //!
-//! It is no server for strangers: `/bytes` and `/stream` send as much as a client asks for.
+//! It is not for unknown clients: `/bytes` and `/stream` send as much as a client asks for.
 
 pub mod content_type;
 mod files;
@@ -44,11 +44,11 @@ use crate::http::Limits;
 use crate::net::Addr;
 use luck::Luck;
 
-/// What an [`Origin`] is and allows.
+/// The configuration of an [`Origin`].
 pub struct OriginConfig {
     /// Its name. Default `origin`.
     pub name: String,
-    /// The folder whose files it serves, beside its pages. Default none.
+    /// The folder whose files it serves, in addition to its pages. Default none.
     pub root: Option<Root>,
     /// Which requests fail. Default none.
     pub luck: Luck,
@@ -61,9 +61,9 @@ pub struct OriginConfig {
     pub idle_timeout: Option<Duration>,
     /// How long a header section may take from its first byte. Default 10 s.
     pub header_timeout: Option<Duration>,
-    /// How long a body may bring nothing. Default 30 s.
+    /// How long a body may be silent. Default 30 s.
     pub body_timeout: Option<Duration>,
-    /// How long one write may take, of at most 64 KiB, when the client does not read. Default 30 s.
+    /// How long one write of at most 64 KiB may take if the client does not read. Default 30 s.
     pub write_timeout: Option<Duration>,
     /// Called after each request. Default nothing.
     #[allow(clippy::type_complexity)]
@@ -87,16 +87,16 @@ impl Default for OriginConfig {
     }
 }
 
-/// What happened to a request.
+/// A request and its outcome.
 #[derive(Debug)]
 pub struct Access<'a> {
-    /// Who asked.
+    /// The client's address.
     pub peer: &'a Addr,
-    /// How.
+    /// The method.
     pub method: &'a str,
-    /// For what.
+    /// The target.
     pub target: &'a str,
-    /// What was answered; `None` when the client left before.
+    /// The status of the reply; `None` when the client left before it.
     pub status: Option<u16>,
     /// How many bytes of a body were sent.
     pub bytes: u64,

@@ -1,8 +1,8 @@
-//! Which page a target asks for, with its numbers. Pure.
+//! Which page a target asks for, and with which numbers. Pure.
 //!
 //! | target | page |
 //! |---|---|
-//! | `/` | who answers; with files, `index.html` of their folder if it has one |
+//! | `/` | the server's name; with files, `index.html` of their folder if there is one |
 //! | `/echo` | the request, as it arrived |
 //! | `/slow?ms=` | an answer after that time |
 //! | `/status/N` | an answer with that status code |
@@ -29,7 +29,7 @@ pub const MAX_CHUNKS: u64 = 1_000_000;
 /// What a target asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Page {
-    /// Who answers.
+    /// The server's name.
     Home,
     /// The request as it arrived.
     Echo,
@@ -52,11 +52,11 @@ pub enum Page {
     Die,
     /// The WebSocket echo.
     WebSocket,
-    /// A file, if there is a folder of files; else nothing.
+    /// A file, if a folder is served; else there is no such page.
     Other,
 }
 
-/// A number in a target that the page cannot do.
+/// A number in a target that the page cannot use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadNumber {
     what: &'static str,
@@ -101,7 +101,7 @@ impl Page {
     }
 }
 
-/// A final status code: an interim one (1xx) would leave the client waiting for the answer.
+/// A final status code: after an interim one (1xx) the client would wait for the answer.
 fn status(code: &str) -> Result<u16, BadNumber> {
     let what = "N of /status/N, 200 at least,";
     let code = number(what, code, 599)?;

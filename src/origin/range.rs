@@ -1,24 +1,24 @@
 //! Which part of a file a request asks for: `Range: bytes=...` (RFC 9110 §14). Pure.
 //!
-//! One range is answered with 206, one that begins behind the end with 416. Anything else (other
-//! units, several ranges, a syntax error) is answered with the whole file, which §14.2 allows and
-//! which is right for every client.
+//! One range is answered with 206, one that begins after the end with 416. Anything else (other
+//! units, several ranges, a syntax error) is answered with the whole file. §14.2 allows that, and
+//! every client accepts it.
 
 use std::ops::Range;
 
-/// What is to be sent.
+/// What to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {
     /// All of it: 200.
     Whole,
     /// These bytes of it: 206.
     Bytes(Range<u64>),
-    /// Nothing, for the range begins behind the end: 416.
+    /// Nothing, because the range begins after the end: 416.
     Unsatisfiable,
 }
 
 impl Part {
-    /// Reads the value of a Range field, for a file of `size` bytes.
+    /// Parses the value of a Range field, for a file of `size` bytes.
     pub fn of(value: &[u8], size: u64) -> Part {
         let text = std::str::from_utf8(value).unwrap_or_default();
         let spec = match text.split_once('=') {
@@ -53,7 +53,7 @@ fn last(count: u64, size: u64) -> Part {
     Part::Bytes(size.saturating_sub(count)..size)
 }
 
-/// Digits only (std also takes a plus sign); one too large for 64 bits is as good as the largest.
+/// Digits only (std also accepts a plus sign). A number beyond 64 bits counts as the largest.
 fn number(digits: &str) -> Option<u64> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;

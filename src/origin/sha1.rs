@@ -1,10 +1,10 @@
-//! SHA-1 (RFC 3174), by hand. Pure.
+//! SHA-1 (RFC 3174), written out. Pure.
 //!
 //! For the WebSocket handshake only (RFC 6455 §4.2.2), where it proves that a server understood the
-//! question and protects nothing. Two texts with one SHA-1 digest have been made since 2017, so
-//! nothing that must be protected stands on it.
+//! request and protects nothing. Since 2017, pairs of texts with the same SHA-1 digest are known,
+//! so nothing that must be protected may depend on it.
 
-/// The words that the state begins with (RFC 3174 §6.1).
+/// The words of the initial state (RFC 3174 §6.1).
 const START: [u32; 5] = [
     0x6745_2301,
     0xefcd_ab89,
@@ -41,9 +41,9 @@ pub fn sha1(input: &[u8]) -> [u8; 20] {
     digest
 }
 
-/// Works one block into the state (§6.1).
+/// Mixes one block into the state (§6.1).
 fn compress(state: &mut [u32; 5], block: &[u8]) {
-    // 16 words of the schedule at a time: w[t] needs no more than the 16 before it (§6.2).
+    // 16 words of the schedule at a time: w[t] needs only the 16 words before it (§6.2).
     let mut schedule = [0_u32; 16];
     for (word, bytes) in schedule.iter_mut().zip(block.chunks_exact(4)) {
         *word = bytes
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn digests_are_those_of_the_rfc() {
-        // RFC 3174 §7.3; each input as many times as the number says.
+        // RFC 3174 §7.3; each input is repeated this many times.
         for (input, times, digest) in [
             ("abc", 1, "a9993e364706816aba3e25717850c26c9cd0d89d"),
             (
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn lengths_around_the_end_of_a_block_are_padded_right() {
-        // Python's hashlib, of that many letters x.
+        // Python's hashlib, for this many letters x.
         for (length, digest) in [
             (0, "da39a3ee5e6b4b0d3255bfef95601890afd80709"),
             (55, "cef734ba81a024479e09eb5a75b6ddae62e6abf1"),

@@ -1,4 +1,4 @@
-//! The pages whose bodies are written piece by piece, so that they may be of any length.
+//! The pages whose bodies are written piece by piece, and so may be of any length.
 
 use std::io;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::turn::{PIECE, Sent, Turn};
 use super::wire::Pause;
 use crate::http::{ExchangeError, Framing, Request, Response, write};
 
-/// What `/bytes` consists of: lines, so that a person sees where one is cut.
+/// What `/bytes` consists of: lines, so that a reader sees where one is cut.
 const LINE: &str = "The quick brown fox jumps over the lazy dog, and then once more\n";
 
 /// `/bytes/N`
@@ -28,13 +28,13 @@ pub(super) fn bytes(turn: &mut Turn<'_, '_>, count: u64) -> io::Result<Sent> {
     turn.finish(&[])
 }
 
-/// `/chunked`: `count` chunks with a line each, `pause` apart, and a trailer with their number.
+/// `/chunked`: `count` chunks of one line each, `pause` apart, and a trailer with their number.
 pub(super) fn chunked(turn: &mut Turn<'_, '_>, count: u64, pause: Duration) -> io::Result<Sent> {
     turn.begin(text().with("Trailer", "X-Chunks"), None)?;
     let chunks = if turn.is_head() { 0 } else { count };
     for number in 1..=chunks {
         turn.write(format!("chunk {number} of {count}\n").as_bytes())?;
-        // After a stop the rest comes without pauses.
+        // After a stop the rest is sent without pauses.
         if number < count && turn.wire.pause(pause)? == Pause::Left {
             return Ok(turn.cut());
         }
@@ -71,9 +71,10 @@ pub(super) fn die(turn: &mut Turn<'_, '_>) -> io::Result<Sent> {
     Ok(turn.cut())
 }
 
-/// `/echo`: the header section as it was read, the body as it comes, the trailer section.
+/// `/echo`: the header section as it was read, the body as it arrives, the trailer section.
 ///
-/// Nothing is kept, so a client that sends much has to read meanwhile, or the write time-out ends it.
+/// Nothing is kept, so a client that sends a lot must read meanwhile, or the write time-out ends
+/// the connection.
 pub(super) fn echo(turn: &mut Turn<'_, '_>) -> Result<Sent, ExchangeError> {
     let section = section(turn.request);
     let length = match turn.request.framing {
@@ -82,7 +83,7 @@ pub(super) fn echo(turn: &mut Turn<'_, '_>) -> Result<Sent, ExchangeError> {
         Framing::Chunked | Framing::UntilClose => None,
     };
     let mut piece = vec![0; PIECE];
-    // Before the reply begins: a client that waits for 100 (Continue) is told to go on by this read.
+    // Before the reply begins: this read sends 100 (Continue) to a client that waits for it.
     let mut count = turn.read(&mut piece)?;
     turn.begin(text(), length)?;
     turn.write(&section)?;
@@ -98,7 +99,7 @@ pub(super) fn echo(turn: &mut Turn<'_, '_>) -> Result<Sent, ExchangeError> {
     Ok(turn.finish(&[])?)
 }
 
-/// The request line and the field lines, and the empty line behind them.
+/// The request line and the field lines, and the empty line after them.
 fn section(request: &Request) -> Vec<u8> {
     let (method, version) = (&request.method, request.version.text());
     let mut section = format!("{method} {} {version}\r\n", request.target).into_bytes();

@@ -1,20 +1,20 @@
-//! What a request target asks for: its path in segments, its query in pairs. Pure.
+//! A request target: its path in segments, its query in pairs. Pure.
 //!
-//! A path is decoded once, and only after it was cut at its slashes: an encoded slash (`%2F`) is a
-//! byte of a segment, never a cut (RFC 3986 §2.2). Then `.` and `..` are taken out (§5.2.4), and a
-//! path that climbs above its root is refused, not silently kept at it. What names a file must also
-//! be UTF-8 without a slash, a backslash or a control character inside a segment.
+//! A path is decoded once, after it was split at its slashes: an encoded slash (`%2F`) is a byte of
+//! a segment and splits nothing (RFC 3986 §2.2). Then `.` and `..` are removed (§5.2.4). A path
+//! that climbs above its root is refused, not silently kept there. In the name of a file, each
+//! segment must also be UTF-8 without a slash, a backslash or a control character.
 
 use std::fmt;
 
-/// Why a target names nothing.
+/// Why a target is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadTarget {
     /// `%` is not followed by two hexadecimal digits.
     Percent,
     /// More `..` than segments before them.
     AboveRoot,
-    /// A segment with a slash, a backslash, a control character, or that is not UTF-8.
+    /// A segment has a slash, a backslash or a control character, or is not UTF-8.
     Segment,
 }
 
@@ -30,7 +30,7 @@ impl fmt::Display for BadTarget {
 
 impl std::error::Error for BadTarget {}
 
-/// The bytes that a text with percent signs stands for (RFC 3986 §2.1).
+/// The bytes of a percent-encoded text (RFC 3986 §2.1).
 pub fn percent_decoded(text: &str) -> Result<Vec<u8>, BadTarget> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -53,13 +53,13 @@ pub fn percent_decoded(text: &str) -> Result<Vec<u8>, BadTarget> {
 pub struct Path {
     /// Names of folders and a file; none of them empty, `.` or `..`.
     pub segments: Vec<String>,
-    /// The path asks for what is in a folder.
+    /// The path names a folder.
     pub is_folder: bool,
 }
 
 impl Path {
-    /// The path again, each byte of a segment that is not unreserved (RFC 3986 §2.3) encoded; with one
-    /// slash at its begin, so that it names no other host.
+    /// The path as text, with each byte encoded that is not unreserved (RFC 3986 §2.3). It begins
+    /// with a single slash, so that it cannot name another host.
     pub fn encoded(&self) -> String {
         let mut text = String::new();
         for segment in &self.segments {
@@ -78,7 +78,7 @@ impl Path {
         text
     }
 
-    /// Reads the path of a target.
+    /// Parses the path of a target.
     pub fn parse(path: &str) -> Result<Self, BadTarget> {
         let (mut segments, mut is_folder) = (Vec::new(), true);
         for raw in path.split('/') {
@@ -103,7 +103,7 @@ impl Path {
     }
 }
 
-/// The value of a name in a query (`a=1&b=2`), still with its percent signs; the first one counts.
+/// The value of a name in a query (`a=1&b=2`), not decoded yet; the first one counts.
 pub fn query_value<'a>(query: &'a str, name: &str) -> Option<&'a str> {
     query.split('&').find_map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));

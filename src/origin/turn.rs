@@ -6,13 +6,13 @@ use super::OriginConfig;
 use super::wire::Wire;
 use crate::http::{ExchangeError, Framing, Request, Response, ServerExchange};
 
-/// Bytes of a body that are moved at a time.
+/// How many bytes of a body are moved at a time.
 pub(super) const PIECE: usize = 64 * 1024;
 
-/// What was sent: for the access line.
+/// What was sent, for the access line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sent {
-    /// `None`: the client left before.
+    /// `None`: the client left before the reply.
     pub status: Option<u16>,
     /// Bytes of the body, without chunk lines.
     pub bytes: u64,
@@ -24,9 +24,9 @@ pub(super) struct Turn<'t, 'a> {
     pub wire: &'a Wire<'a>,
     pub config: &'a OriginConfig,
     pub request: &'t Request,
-    /// The body of the request is read to its end, or there is none.
+    /// Whether the body of the request was read to its end, or there is none.
     body_is_heard: bool,
-    /// The reply was begun: nothing else can be said any more.
+    /// Whether the reply was begun, so that no other can be sent.
     pub is_begun: bool,
     sent: Sent,
 }
@@ -52,7 +52,7 @@ impl<'t, 'a> Turn<'t, 'a> {
         }
     }
 
-    /// Whether the method only asks for something.
+    /// Whether the method is GET or HEAD.
     pub fn is_get(&self) -> bool {
         matches!(self.request.method.as_str(), "GET" | "HEAD")
     }
@@ -62,20 +62,20 @@ impl<'t, 'a> Turn<'t, 'a> {
         self.request.method == "HEAD"
     }
 
-    /// Reads some of the request's body: 0 at its end. Whoever begins with this goes on to the end.
+    /// Reads some of the request's body; 0 at its end. Whoever begins to read must read to the end.
     pub fn read(&mut self, out: &mut [u8]) -> Result<usize, ExchangeError> {
         self.body_is_heard = true;
         self.exchange.read(out)
     }
 
-    /// Reads the request's body, of any length, and drops it.
+    /// Reads the request's body, of any length, and discards it.
     pub fn skip_body(&mut self) -> Result<(), ExchangeError> {
         let mut piece = [0; 4096];
         while self.read(&mut piece)? > 0 {}
         Ok(())
     }
 
-    /// Sends a whole reply.
+    /// Sends a complete reply.
     pub fn respond(&mut self, response: Response) -> io::Result<Sent> {
         let response = self.prepared(response);
         self.exchange.respond(&response)?;
@@ -90,7 +90,7 @@ impl<'t, 'a> Turn<'t, 'a> {
         self.respond(Response::text(status, text))
     }
 
-    /// Sends the header section of a reply whose body follows, in `length` bytes if that is known.
+    /// Sends the header section of a reply; the body follows, with `length` bytes if that is known.
     pub fn begin(&mut self, response: Response, length: Option<u64>) -> io::Result<()> {
         let response = self.prepared(response);
         self.exchange.begin(&response, length)
@@ -104,20 +104,20 @@ impl<'t, 'a> Turn<'t, 'a> {
         self.exchange.write(part)
     }
 
-    /// Ends the body, with trailer fields where it goes in chunks.
+    /// Ends the body, with trailer fields if it goes in chunks.
     pub fn finish(&mut self, trailers: &[(&str, &str)]) -> io::Result<Sent> {
         self.exchange.finish(trailers)?;
         Ok(self.sent)
     }
 
-    /// Leaves the reply as it is, and ends the connection: what was promised does not come.
+    /// Ends the connection in the middle of the reply: what was promised does not come.
     pub fn cut(&mut self) -> Sent {
         self.exchange.close_after();
         self.sent
     }
 
-    /// Puts the name in. The connection ends after the reply when the server stops, and when the body
-    /// of the request was not read: it would be taken for the next request.
+    /// Adds the server's name. The connection ends after the reply when the server is stopping, or
+    /// when the body of the request was not read: it would be taken for the next request.
     fn prepared(&mut self, response: Response) -> Response {
         if !self.body_is_heard || self.wire.is_stopping() {
             self.exchange.close_after();

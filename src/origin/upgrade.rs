@@ -9,12 +9,12 @@ use super::wire::Wire;
 use crate::http::Response;
 use crate::net::Incoming;
 
-/// The close code of a server that goes away (RFC 6455 §7.4.1).
+/// The close code of a server that is stopping (RFC 6455 §7.4.1).
 const GOING_AWAY: u16 = 1001;
-/// A buffer that has grown beyond this many bytes for a long frame is given back.
+/// A buffer that a long frame has made larger than this many bytes is freed.
 const KEPT: usize = 4096;
 
-/// Answers the handshake; with 101 the conversation follows, to its end.
+/// Answers the handshake. After a 101, the frames follow until the end.
 pub(super) fn page(turn: &mut Turn<'_, '_>) -> io::Result<Sent> {
     let accept = match accept(turn.request) {
         Ok(accept) => accept,
@@ -73,7 +73,7 @@ fn converse(mut wire: &Wire<'_>, max_message: usize) -> io::Result<u64> {
     }
 }
 
-/// Answers the frames that have come: up to a close, behind which nothing counts.
+/// Answers the frames that have arrived, up to a close; nothing counts after it.
 fn answer(incoming: &mut Incoming, reader: &mut Reader, out: &mut Vec<u8>) -> Result<Next, Fault> {
     loop {
         let (taken, event) = reader.next(incoming.waiting())?;

@@ -1,30 +1,31 @@
-//! Whether a client's copy of a file is still good, and whether it means this version of the file
-//! (RFC 9110 §8.8 and §13). Pure.
+//! Whether a client's copy of a file is still current, and whether a request is for this version of
+//! the file (RFC 9110 §8.8 and §13). Pure.
 
 use crate::http::{FieldList, date, field};
 
-/// What tells one version of a file from another.
+/// What distinguishes one version of a file from another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Validators {
-    /// The entity tag, with its quotes: made of size and time, so that it changes with the file.
+    /// The entity tag, with its quotes. It is made of size and time, so it changes with the file.
     pub etag: String,
-    /// When the file was changed, in seconds after the begin of 1970.
+    /// When the file was changed, in seconds after the beginning of 1970.
     pub modified: u64,
 }
 
-/// What a request's conditions come to.
+/// The result of a request's conditions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The request is meant for another version: 412.
+    /// The request is for another version: 412.
     Another,
     /// The client has this version already: 304.
     Known,
-    /// It is to be sent.
+    /// Send the file.
     Wanted,
 }
 
 impl Validators {
-    /// Those of a file of `size` bytes that was changed at `nanoseconds` after the begin of 1970.
+    /// The validators of a file of `size` bytes, changed at `nanoseconds` after the beginning of
+    /// 1970.
     pub fn new(size: u64, nanoseconds: u128) -> Self {
         Self {
             etag: format!("\"{nanoseconds:x}-{size:x}\""),
@@ -32,8 +33,8 @@ impl Validators {
         }
     }
 
-    /// What the conditions of a request for this version come to, in the order of §13.2.2. `now` is
-    /// in seconds after the begin of 1970.
+    /// Evaluates the conditions of a request for this version, in the order of §13.2.2. `now` is in
+    /// seconds after the beginning of 1970.
     pub fn judge(&self, fields: &FieldList, now: u64) -> Verdict {
         if !self.are_meant(fields, now) {
             Verdict::Another
@@ -44,9 +45,9 @@ impl Validators {
         }
     }
 
-    /// If-Match decides, and only without it If-Unmodified-Since does (§13.1.4).
+    /// If-Match decides; only without it does If-Unmodified-Since (§13.1.4).
     fn are_meant(&self, fields: &FieldList, now: u64) -> bool {
-        // Compared strongly: a tag that says to be weak is never the same (§13.1.1).
+        // Strong comparison: a weak tag never matches (§13.1.1).
         let same = |tag: &[u8]| tag == self.etag.as_bytes();
         if let Some(meant) = any_tag(fields, "If-Match", same) {
             return meant;
@@ -56,11 +57,11 @@ impl Validators {
         since.is_none_or(|since| self.modified <= since)
     }
 
-    /// Whether the client has this version already. If-None-Match decides, and only without it
-    /// If-Modified-Since does (§13.1.3).
+    /// Whether the client has this version already. If-None-Match decides; only without it does
+    /// If-Modified-Since (§13.1.3).
     fn are_known(&self, fields: &FieldList, now: u64) -> bool {
         let same = |tag: &[u8]| {
-            let tag = tag.strip_prefix(b"W/").unwrap_or(tag); // compared weakly (§13.1.2)
+            let tag = tag.strip_prefix(b"W/").unwrap_or(tag); // weak comparison (§13.1.2)
             tag == self.etag.as_bytes()
         };
         if let Some(known) = any_tag(fields, "If-None-Match", same) {
@@ -71,22 +72,24 @@ impl Validators {
         since.is_some_and(|since| self.modified <= since)
     }
 
-    /// The range that is asked for, if it is meant for this version: with If-Range, a range of
-    /// another version is to be ignored (§13.1.5).
+    /// The requested range, if it is for this version: with If-Range, a range of another version
+    /// must be ignored (§13.1.5).
     pub fn range<'a>(&self, fields: &'a FieldList) -> Option<&'a [u8]> {
         let meant = match fields.get("If-Range") {
             None => true,
             Some(tag) if tag.starts_with(b"\"") => tag == self.etag.as_bytes(),
-            // A second may see two versions of a file, so no date is a strong validator here.
+            // Two versions of a file may have the same second, so no date is a strong validator
+            // here.
             Some(_) => false,
         };
         fields.get("Range").filter(|_| meant)
     }
 }
 
-/// Whether a list of entity tags has such a one; `None` where there is no list. A star alone is any
-/// tag. A tag may have commas and stars in it: the parts of `"a,*,b"` that are cut out at its commas
-/// are no tags, as both quotes are compared, but one would be a star.
+/// Whether a list of entity tags has a tag that fits; `None` if there is no list. A single star is
+/// any tag. Tags may contain commas and stars. The parts of `"a,*,b"`, split at its commas, match
+/// no tag, because the quotes are compared, too; but one part is a star, so a star must be the
+/// whole value.
 fn any_tag(fields: &FieldList, name: &str, is_it: impl Fn(&[u8]) -> bool) -> Option<bool> {
     fields.get(name)?;
     let is_any = fields.all(name).any(|value| value == b"*");
@@ -103,7 +106,7 @@ mod tests {
     use crate::http::{Limits, ServerExchange};
     use std::io::Cursor;
 
-    /// These lines as the server reads them.
+    /// Reads these field lines as the server does.
     fn read(fields: &str) -> FieldList {
         let text = format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n");
         let stream = Cursor::new(text.into_bytes());
@@ -145,7 +148,7 @@ mod tests {
                 format!("If-None-Match: \"a\"\r\nIf-Modified-Since: {changed}"),
                 Wanted,
             ),
-            // The obsolete formats of the date say the same.
+            // The obsolete formats of the same date.
             (
                 "If-Modified-Since: Sunday, 06-Nov-94 08:49:37 GMT".into(),
                 Known,

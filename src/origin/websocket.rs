@@ -14,13 +14,14 @@
 //! ```
 //!
 //! A message is one frame, or a frame without FIN and continuations up to one with FIN. Control
-//! frames (close, ping, pong) may stand between these. [`Reader::next`] takes one frame at a time
-//! from the bytes that have come, and gives an [`Event`] when something is whole.
+//! frames (close, ping, pong) may come between these. [`Reader::next`] takes one frame at a time
+//! from the bytes that have arrived, and returns an [`Event`] when something is complete.
 //!
-//! What is refused: a frame without a mask (§5.1), reserved bits and opcodes (no extension was agreed
-//! on), a length written longer than it has to be (§5.2), a control frame in pieces or of more than
-//! 125 bytes (§5.5), a continuation of nothing, a new message inside another (§5.4), text that is no
-//! UTF-8 (§8.1), a message above the limit. Each [`Fault`] names its close code.
+//! Refused are: a frame without a mask (§5.1), reserved bits and opcodes (no extension was
+//! negotiated), a length written longer than necessary (§5.2), a fragmented control frame or one of
+//! more than 125 bytes (§5.5), a continuation without a message, a new message inside another
+//! (§5.4), text that is not UTF-8 (§8.1), a message above the limit. Each [`Fault`] has its close
+//! code.
 
 use std::fmt;
 
@@ -36,11 +37,11 @@ pub enum Opcode {
     Text,
     /// A message of bytes.
     Binary,
-    /// The end of the conversation.
+    /// The end of the WebSocket.
     Close,
-    /// A question whether the peer is there.
+    /// Asks whether the peer is there.
     Ping,
-    /// Its answer.
+    /// The answer to a ping.
     Pong,
 }
 
@@ -73,24 +74,24 @@ impl Opcode {
     }
 }
 
-/// What a client did wrong, by the sections of RFC 6455.
+/// A client's violation of RFC 6455.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// A frame without a mask (§5.1).
     Unmasked,
     /// A reserved bit is set (§5.2).
     ReservedBit,
-    /// An opcode that nothing is assigned to (§5.2).
+    /// An opcode that is not assigned (§5.2).
     UnknownOpcode,
-    /// A length in more bytes than it needs, or above 2^63 (§5.2).
+    /// A length with more bytes than necessary, or above 2^63 (§5.2).
     BadLength,
-    /// A control frame in pieces, or of more than 125 bytes (§5.5).
+    /// A fragmented control frame, or one of more than 125 bytes (§5.5).
     BadControl,
-    /// A continuation where no message was begun (§5.4).
+    /// A continuation without a message (§5.4).
     NothingToContinue,
     /// A new message before the last one ended (§5.4).
     MessageInMessage,
-    /// A close frame with half a code, or one that nobody may send (§7.4).
+    /// A close frame with half a code, or with a code that must not be sent (§7.4).
     BadClose,
     /// Text, or the reason in a close frame, is not UTF-8 (§8.1).
     NotUtf8,
@@ -99,7 +100,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// The code of the close frame that answers it (RFC 6455 §7.4.1).
+    /// The code of the close frame that answers the fault (RFC 6455 §7.4.1).
     pub fn code(self) -> u16 {
         match self {
             Fault::NotUtf8 => 1007,
@@ -128,42 +129,42 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// Something whole that a client has sent.
+/// Something complete that a client has sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A message of text; the bytes are UTF-8.
     Text(Vec<u8>),
     /// A message of bytes.
     Binary(Vec<u8>),
-    /// To be answered with a pong of the same payload.
+    /// Answer it with a pong of the same payload.
     Ping(Vec<u8>),
-    /// An answer, or sent unasked; nothing is to be done.
+    /// The answer to a ping, or sent unasked; needs no answer.
     Pong(Vec<u8>),
-    /// To be answered with a close frame of this code, if there is one; then the connection ends.
+    /// Answer it with a close frame of this code, if there is one; then end the connection.
     Close(Option<u16>),
 }
 
-/// What the first bytes of a frame say.
+/// The header of a frame.
 struct Header {
     last: bool,
     opcode: Opcode,
     mask: [u8; 4],
-    /// Bytes of the header, and of the payload behind it.
+    /// The size of the header, and of the payload after it, in bytes.
     size: usize,
     length: usize,
 }
 
-/// Takes messages out of the bytes of a connection.
+/// Extracts messages from the bytes of a connection.
 #[derive(Debug)]
 pub struct Reader {
     max_message: usize,
-    /// The kind and the bytes so far of a message that was begun.
+    /// The kind of an unfinished message, and its bytes so far.
     begun: Option<(Opcode, Vec<u8>)>,
 }
 
 impl Reader {
     /// A reader for messages of at most `max_message` bytes, over all their frames. The limit is
-    /// compared with what a header claims, so before the bytes come.
+    /// compared with the length in a header, before the payload arrives.
     pub fn new(max_message: usize) -> Self {
         Self {
             max_message,
@@ -171,8 +172,8 @@ impl Reader {
         }
     }
 
-    /// Takes one frame: how many bytes it was, 0 when it is not whole yet, and what it has made
-    /// whole. After a fault nothing more can be read.
+    /// Takes one frame. Returns its size in bytes, 0 if it is not complete yet, and what it
+    /// completes. After a fault nothing more can be read.
     pub fn next(&mut self, bytes: &[u8]) -> Result<(usize, Option<Event>), Fault> {
         let Some(header) = header(bytes)? else {
             return Ok((0, None));
@@ -192,7 +193,7 @@ impl Reader {
         Ok((end, event))
     }
 
-    /// Whether a frame may come now, judged by its header.
+    /// Whether a frame with this header is allowed now.
     fn allow(&self, header: &Header) -> Result<(), Fault> {
         let begun = match (&self.begun, header.opcode) {
             (_, opcode) if opcode.is_control() => return Ok(()),
@@ -229,7 +230,7 @@ impl Reader {
     }
 }
 
-/// The header at the begin of `bytes`, when it is whole.
+/// The header at the beginning of `bytes`, if it is complete.
 fn header(bytes: &[u8]) -> Result<Option<Header>, Fault> {
     let [first, second, rest @ ..] = bytes else {
         return Ok(None);
@@ -266,7 +267,7 @@ fn header(bytes: &[u8]) -> Result<Option<Header>, Fault> {
         opcode,
         mask,
         size: 2 + width + mask.len(),
-        // Compared with the limit before it is added to anything.
+        // A length too large for `usize` is too large for any limit.
         length: usize::try_from(length).map_err(|_| Fault::TooBig)?,
     }))
 }
@@ -279,7 +280,7 @@ fn control(opcode: Opcode, payload: Vec<u8>) -> Result<Event, Fault> {
     }
 }
 
-/// The code in a close frame: none, or one that may be sent, and a reason in UTF-8 behind it.
+/// The code in a close frame: none, or one that may be sent, with a reason in UTF-8 after it.
 fn closing(payload: &[u8]) -> Result<Option<u16>, Fault> {
     let (code, reason) = match payload {
         [] => return Ok(None),
@@ -296,16 +297,16 @@ fn closing(payload: &[u8]) -> Result<Option<u16>, Fault> {
     }
 }
 
-/// Whether the conversation goes on.
+/// Whether the WebSocket goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// It does.
     GoOn,
-    /// Both sides have said that it ends.
+    /// Both sides have closed.
     End,
 }
 
-/// The echo service: what is said back.
+/// The echo service: appends the answer to an event.
 pub fn echo(event: &Event, out: &mut Vec<u8>) -> Next {
     match event {
         Event::Text(text) => write_frame(out, Opcode::Text, text),
@@ -330,7 +331,7 @@ pub fn write_close(out: &mut Vec<u8>, code: Option<u16>) {
     );
 }
 
-/// Appends one frame that is a whole message, without a mask, as a server sends it (§5.1).
+/// Appends a complete message as one frame, without a mask, as a server must (§5.1).
 pub fn write_frame(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
     out.push(0x80 | opcode.bits());
     match payload.len() {
@@ -353,7 +354,7 @@ mod tests {
 
     const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-    /// A client's frame: first byte, payload, its mask.
+    /// A client's frame, masked: the first byte and the payload.
     fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
         let mut frame = Vec::new();
         write_frame(&mut frame, Opcode::Text, payload);
@@ -366,7 +367,7 @@ mod tests {
         frame
     }
 
-    /// All events of these bytes, which come in pieces of `piece` bytes.
+    /// All events of these bytes, which arrive in pieces of `piece` bytes.
     fn read(bytes: &[u8], piece: usize) -> Result<Vec<Event>, Fault> {
         let (mut reader, mut events) = (Reader::new(70_000), Vec::new());
         let mut waiting = Vec::new();

@@ -1,10 +1,10 @@
-//! The stream below an exchange: deadlines for each part of it, and when a stop of the server may
-//! wake it.
+//! The stream under an exchange: the deadline for each part of it, and when a stop of the server
+//! may wake it.
 //!
-//! A server that stops shuts idle connections for reading, which wakes them. A request whose body
-//! is still on its way must be heard to its end, so this connection asks to be told instead
-//! ([`Session::at_stop`]), and is shut only while it *rests*: before a request, in a pause, between
-//! two messages of a WebSocket.
+//! To stop, a server shuts down reading on idle connections, which wakes them. But a request whose
+//! body is still on its way must be read to its end. So this connection registers for the stop
+//! ([`Session::at_stop`]), and reading is shut down only while it *rests*: before a request, in a
+//! pause, between two messages of a WebSocket.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, Read, Write};
@@ -17,17 +17,17 @@ use super::OriginConfig;
 use crate::net::{Addr, Conn, Deadline, Incoming};
 use crate::server::Session;
 
-/// The buffer for what is sent ahead, when it is empty.
+/// How much of the buffer for early bytes is kept when it is empty, in bytes.
 const KEPT: usize = 4096;
 
 /// What is being read.
 #[derive(Clone, Copy, Debug)]
 enum Phase {
-    /// The first byte of something: the connection rests, and silence is no error.
+    /// The first byte of something: the connection rests, and silence is not an error.
     First,
     /// The rest of a header section, until this moment.
     Head(Deadline),
-    /// A body: each read has the body time-out.
+    /// A body: each read has the time-out of a body.
     Body,
 }
 
@@ -36,9 +36,9 @@ enum Phase {
 pub(super) enum Pause {
     /// The time is over.
     Over,
-    /// The client sends nothing more: it has left.
+    /// The client's stream has ended: it has left.
     Left,
-    /// The server stops.
+    /// The server is stopping.
     Stopping,
 }
 
@@ -48,7 +48,7 @@ pub(super) struct Wire<'a> {
     session: &'a Session<'a>,
     config: &'a OriginConfig,
     phase: Cell<Phase>,
-    /// What was read in a pause, or put back: the next read begins with it.
+    /// Bytes that were read in a pause, or put back: the next read begins with them.
     ahead: RefCell<Incoming>,
     resting: Arc<AtomicBool>,
 }
@@ -59,7 +59,7 @@ impl<'a> Wire<'a> {
         let (seen, woken) = (resting.clone(), conn.clone());
         session.at_stop(move || {
             if seen.load(Ordering::SeqCst) {
-                let _ = woken.shutdown(Shutdown::Read); // fails when the client is gone already
+                let _ = woken.shutdown(Shutdown::Read); // fails if the client has gone
             }
         });
         Self {
@@ -77,19 +77,20 @@ impl<'a> Wire<'a> {
         self.conn.peer_addr()
     }
 
-    /// Whether the server stops.
+    /// Whether the server is stopping.
     pub fn is_stopping(&self) -> bool {
         self.session.is_stopping()
     }
 
-    /// From now on a request is awaited, or a message. The end of the stream, silence beyond the idle
-    /// time-out, and a stop of the server read as the end. The first byte fixes the deadline for the
-    /// header section: a client that sends a byte at a time does not renew it.
+    /// From now on a request or a message is awaited. The end of the stream, silence beyond the
+    /// idle time-out, and a stop of the server all read as the end. The first byte sets the
+    /// deadline for the header section: a client that sends a byte at a time does not extend it.
     pub fn expect_next(&self) {
         self.phase.set(Phase::First);
     }
 
-    /// As [`expect_next`](Self::expect_next) where the first byte has come: the time begins now.
+    /// Like [`expect_next`](Self::expect_next) when the first byte is here already: the time starts
+    /// now.
     pub fn expect_rest(&self) {
         let limit = self.config.header_timeout;
         self.phase.set(Phase::Head(Deadline::after_option(limit)));
@@ -100,7 +101,7 @@ impl<'a> Wire<'a> {
         self.phase.set(Phase::Body);
     }
 
-    /// Lets the next read begin with these bytes.
+    /// Makes the next read begin with these bytes.
     pub fn put_back(&self, mut bytes: &[u8]) {
         let mut ahead = self.ahead.borrow_mut();
         while !bytes.is_empty() {
@@ -109,9 +110,9 @@ impl<'a> Wire<'a> {
         }
     }
 
-    /// Waits for so long, unless the client leaves or the server stops. A half-close counts as
-    /// leaving: nothing tells the two apart before a write fails. Requests that are sent ahead
-    /// meanwhile are kept, up to the limit of a header section.
+    /// Waits for `time`, unless the client leaves or the server stops. A half-close counts as
+    /// leaving: until a write fails, the two look the same. Requests that arrive meanwhile are
+    /// kept, up to the limit of a header section.
     pub fn pause(&self, time: Duration) -> io::Result<Pause> {
         if time.is_zero() {
             return Ok(Pause::Over);
@@ -130,10 +131,11 @@ impl<'a> Wire<'a> {
         Err(io::Error::other("too many bytes sent ahead of a reply"))
     }
 
-    /// One read that a stop of the server ends, with 0.
+    /// One read, which a stop of the server ends with 0.
     fn read_resting(&self, deadline: Deadline, out: &mut [u8]) -> io::Result<usize> {
         self.resting.store(true, Ordering::SeqCst);
-        // After the store: a stop from now on finds it resting, and one before is seen here.
+        // Checked after the store: a later stop finds the connection resting, an earlier one is
+        // seen here.
         let count = match self.is_stopping() {
             true => Ok(0),
             false => self.read_until(deadline, out),
@@ -186,7 +188,7 @@ impl Write for &Wire<'_> {
         conn.write(bytes)
     }
 
-    /// One deadline for all of it: a client that takes a byte at a time does not renew it.
+    /// One deadline for all bytes: a client that takes a byte at a time does not extend it.
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut conn = self.conn;
         conn.set_write_deadline(Deadline::after_option(self.config.write_timeout));
