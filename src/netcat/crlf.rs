@@ -1,9 +1,9 @@
-//! Line ends of the Internet's text protocols: CR LF for each LF that has no CR before it. Pure.
+//! Line ends of the Internet's text protocols: CR LF for each LF without a CR before it. Pure.
 
-/// What `-C` does to the input, over reads cut anywhere.
+/// The effect of `-C` on the input, in whatever parts it is read.
 #[derive(Clone, Debug, Default)]
 pub struct CrLf {
-    /// The last byte of the read before was a CR.
+    /// Whether the last byte of the previous read was a CR.
     after_cr: bool,
 }
 

@@ -1,8 +1,8 @@
-//! Datagrams: no connection, so no end but the user's.
+//! Datagrams: there is no connection, so only the user can end the exchange.
 //!
-//! A datagram is what one read of the input gave: from a terminal a line, from a file as many bytes
-//! as a piece has. UDP cannot say that nothing more will come, so the end of the input ends nothing
-//! (`-q`, `-w` or a signal do), as with OpenBSD's nc.
+//! Each read of the input makes one datagram: a line from a terminal, a piece of the configured
+//! size from a file. UDP cannot tell the peer that nothing more will come. So the end of the input
+//! ends nothing (`-q`, `-w` or a signal do), as in OpenBSD's nc.
 
 use std::io;
 
@@ -17,8 +17,9 @@ use crate::net::{Addr, DatagramSocket};
 /// `net.core.wmem_max`.
 const BUFFER: usize = 256 * 1024;
 
-/// Talks to the peer that the socket is connected to, until nothing has moved for the time in the
-/// settings or the feed quits. A peer that is not there is an error when the kernel hears of it.
+/// Exchanges datagrams with the peer that the socket is connected to, until nothing has moved for
+/// the time in the settings or the feed quits. A missing peer is an error once the kernel learns of
+/// it.
 pub fn exchange(socket: &DatagramSocket, feed: &Feed, output: &mut Output) -> Result<(), Error> {
     feed.open(Sink::Datagrams(socket.clone()));
     let mut buffer = vec![0; BUFFER];
@@ -39,10 +40,10 @@ pub fn exchange(socket: &DatagramSocket, feed: &Feed, output: &mut Output) -> Re
     result
 }
 
-/// Hears everybody, and sends the input to whoever was heard last. Tells `changed` of each peer
-/// that was not the last one.
+/// Receives from every peer, and sends the input to the one heard last. Calls `changed` for each
+/// peer that differs from the one before.
 ///
-/// Waits without a limit for the first datagram; from then on as [`exchange`].
+/// Waits without a limit for the first datagram; after that like [`exchange`].
 pub fn serve(
     socket: &DatagramSocket,
     feed: &Feed,
@@ -75,12 +76,12 @@ pub fn serve(
     }
 }
 
-/// Whether the time is over that was right when the call began, but something was sent since.
+/// Whether this deadline, right when the call began, is outdated because something was sent since.
 fn is_early(error: &io::Error, feed: &Feed) -> bool {
     error.kind() == io::ErrorKind::TimedOut && !feed.idle_deadline().passed()
 }
 
-/// The end of the time, of the socket, or a failure.
+/// The result when the time, the socket or the exchange has ended.
 fn ending(error: io::Error, feed: &Feed) -> Result<(), Error> {
     match feed.take_trouble() {
         Some(trouble) => Err(trouble),

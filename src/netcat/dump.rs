@@ -7,16 +7,16 @@
 //! < 0000  68 69 0a                                          hi.
 //! ```
 //!
-//! `>` is sent, `<` is received; the time is in seconds from the beginning of the connection; the
-//! offset counts the bytes of its direction. A piece is one write or one read, which on a stream
-//! says little about how the peer wrote it.
+//! `>` is sent, `<` is received. The time is in seconds from the beginning of the connection. The
+//! offset counts the bytes of its direction. A piece is one write or one read; on a stream, that
+//! says little about the peer's writes.
 
 use std::fmt::Write;
 use std::time::Duration;
 
 use crate::cli::hexdump;
 
-/// Which way data goes.
+/// The direction of data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     /// From standard input to the peer.
@@ -33,7 +33,7 @@ pub struct Dump {
 }
 
 impl Dump {
-    /// The rows of one piece of data.
+    /// The rows for one piece of data.
     pub fn piece(&mut self, way: Way, time: Duration, bytes: &[u8]) -> String {
         let (prefix, offset) = match way {
             Way::Sent => ("> ", &mut self.sent),

@@ -1,4 +1,4 @@
-//! What can end a netcat before its time.
+//! What can end netcat early.
 
 use std::fmt;
 use std::io;
@@ -6,20 +6,20 @@ use std::io;
 use super::proxy::ProxyError;
 use crate::net::plain_words;
 
-/// Which of the ways failed, and why.
+/// What failed, and why.
 #[derive(Debug)]
 pub enum Error {
     /// Standard input cannot be read.
     Input(io::Error),
     /// The thread that reads it cannot be started.
     Thread(io::Error),
-    /// Standard output does not take what was received; `BrokenPipe` when its reader has gone.
+    /// Standard output does not accept what was received; `BrokenPipe` when its reader has gone.
     Output(io::Error),
-    /// The peer did not take all of the input.
+    /// The peer did not accept all of the input.
     Sending(io::Error),
     /// The connection broke while the peer might have sent more.
     Receiving(io::Error),
-    /// The peer has closed or reset the connection before the input was at its end.
+    /// The peer closed or reset the connection before the end of the input.
     Closed,
     /// The connection to the proxy broke during the handshake.
     Handshake(io::Error),

@@ -1,8 +1,8 @@
 //! Standard input on its way to the peer: one thread for the program's life.
 //!
-//! A read of a terminal or pipe cannot be taken back, so the thread that blocks in it outlives
-//! connections: with `-k` the next one gets what is read next. The other side of a [`Feed`]
-//! names the peer of the moment, and asks how the input stands.
+//! A read of a terminal or pipe cannot be cancelled, so the thread that blocks in it outlives
+//! connections: with `-k`, the next connection gets what is read next. The rest of the program
+//! tells the [`Feed`] who the present peer is, and asks for the state of the input.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
@@ -19,14 +19,14 @@ use super::sink::Sink;
 use crate::net::{Conn, DatagramSocket, Deadline};
 use crate::sys::poll::{self, Event};
 
-/// How the two directions are treated.
+/// How the two directions are handled.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// Do not read standard input: there is nothing to send, and no half-close.
     pub detached: bool,
     /// Send CR LF for each lone LF.
     pub crlf: bool,
-    /// Answer Telnet's negotiation, and take it out of the data.
+    /// Answer Telnet's negotiation, and remove it from the data.
     pub telnet: bool,
     /// Wait this long after each line, in both directions.
     pub interval: Option<Duration>,
@@ -36,27 +36,28 @@ pub struct Settings {
     pub quit_after: Option<Duration>,
     /// Show all data on standard error.
     pub hexdump: bool,
-    /// The longest piece that is read from the input and sent at once, in bytes.
+    /// The longest piece that is read from the input at once, in bytes.
     pub piece: usize,
 }
 
-/// The input, and where it goes at the moment.
+/// The input, and its present peer.
 pub struct Feed {
     settings: Settings,
     terminal: bool,
     state: Mutex<State>,
     changed: Condvar,
     begun: Instant,
-    /// When data was last moved: milliseconds after `begun`.
+    /// When data last moved, in milliseconds after `begun`.
     last: AtomicU64,
-    /// The peer of the moment was given up for lack of activity: nothing that comes changes that.
+    /// Whether the present peer was given up because nothing moved. Later data does not change
+    /// that.
     given_up: AtomicBool,
     dump: Mutex<(Instant, Dump)>,
 }
 
 struct State {
     sink: Option<Sink>,
-    /// Counts connections: a failure on an earlier one is of no interest.
+    /// Counts connections: a failure on an earlier one does not matter.
     number: u64,
     sending: bool,
     ended: bool,
@@ -66,14 +67,14 @@ struct State {
     listening: Option<DatagramSocket>,
 }
 
-/// How sending to the peer of the moment has gone.
+/// The state of sending to the present peer.
 #[derive(Debug)]
 pub enum Sent {
-    /// The input is at its end, and all of it was sent.
+    /// The input has ended, and all of it was sent.
     All,
-    /// There may be more to come.
+    /// There may be more to send.
     Open,
-    /// It went wrong.
+    /// Sending failed.
     Failed(Error),
 }
 
@@ -100,7 +101,7 @@ impl Feed {
             settings,
         });
         if !feed.settings.detached {
-            // Not by way of std's buffer, which would cost a copy.
+            // Bypasses std's buffer, which would cost a copy.
             let input = input.as_fd().try_clone_to_owned().map_err(Error::Input)?;
             let input = File::from(input);
             let reader = Arc::clone(&feed);
@@ -112,16 +113,17 @@ impl Feed {
         Ok(feed)
     }
 
-    /// The settings it was started with.
+    /// The settings that it was started with.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// From now on the input goes to this peer. When it has ended already, the peer is told so.
+    /// From now on the input goes to this peer. If the input has ended already, half-closes at
+    /// once.
     pub(super) fn open(&self, sink: Sink) {
         let mut state = self.lock();
         state.number += 1;
-        // What is wrong with the input stays so: it may have been found before the first peer.
+        // A failure of the input stays: it may have happened before the first peer.
         if !matches!(state.trouble, Some(Error::Input(_))) {
             state.trouble = None;
         }
@@ -139,7 +141,7 @@ impl Feed {
         self.changed.notify_all();
     }
 
-    /// A socket that waits for its first peer: [`Feed::quit`] wakes its reader.
+    /// Registers a socket that waits for its first peer, so that [`Feed::quit`] wakes its reader.
     pub(super) fn listen(&self, socket: &DatagramSocket) {
         let mut state = self.lock();
         if state.quit {
@@ -148,13 +150,13 @@ impl Feed {
         state.listening = Some(socket.clone());
     }
 
-    /// The input goes to another peer of the same socket from now on.
+    /// From now on the input goes to another peer of the same socket.
     pub(super) fn turn_to(&self, sink: Sink) {
         self.lock().sink = Some(sink);
         self.changed.notify_all();
     }
 
-    /// The connection is over.
+    /// The connection has ended.
     pub(super) fn close(&self) {
         let mut state = self.lock();
         state.sink = None;
@@ -174,18 +176,19 @@ impl Feed {
         self.changed.notify_all();
     }
 
-    /// Whether the end has come by [`Feed::quit`], or by the time after the end of the input.
+    /// Whether everything was ended, by [`Feed::quit`] or by the time after the end of the input.
     pub fn has_quit(&self) -> bool {
         self.lock().quit
     }
 
-    /// Whether the peer's end is the end: nothing is to be sent, or a person would have to.
+    /// Whether the end of the peer's stream ends the connection: there is no input, or it is a
+    /// person's.
     pub(super) fn ends_with_peer(&self) -> bool {
         self.settings.detached || self.terminal
     }
 
-    /// How sending stands. Waits for a write under way: to be called when the connection is dead
-    /// or the answer may be late.
+    /// The state of sending. Waits for a write in progress, so call it when the connection is dead,
+    /// or when the answer may come late.
     pub(super) fn sent(&self) -> Sent {
         let guard = self.lock();
         let waited = self
@@ -199,12 +202,12 @@ impl Feed {
         }
     }
 
-    /// What went wrong with the input or with sending so far.
+    /// The failure of the input or of sending so far, if there is one.
     pub(super) fn take_trouble(&self) -> Option<Error> {
         self.lock().trouble.take()
     }
 
-    /// When it is time to end for lack of activity.
+    /// When to end because nothing moves.
     pub(super) fn idle_deadline(&self) -> Deadline {
         let Some(idle) = self.settings.idle else {
             return Deadline::NEVER;
@@ -219,7 +222,7 @@ impl Feed {
         }
     }
 
-    /// Data has moved.
+    /// Records that data has moved.
     pub(super) fn note_activity(&self) {
         if self.settings.idle.is_some() {
             let now = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -227,7 +230,7 @@ impl Feed {
         }
     }
 
-    /// Shows a piece of data, if that was asked for.
+    /// Shows a piece of data, if the settings ask for it.
     pub(super) fn show(&self, way: Way, bytes: &[u8]) {
         if !self.settings.hexdump {
             return;
@@ -235,7 +238,8 @@ impl Feed {
         let mut dump = self.dump();
         let time = dump.0.elapsed();
         let rows = dump.1.piece(way, time, bytes);
-        // Still locked, so that the rows of two directions do not mix. A lost row ends nothing.
+        // Under the lock, so that the rows of two directions do not mix. A lost row does not
+        // matter.
         let _ = io::stderr().write_all(rows.as_bytes());
     }
 
@@ -252,8 +256,9 @@ impl Feed {
         self.input_ended();
     }
 
-    /// Piece by piece. To let the kernel move a pipe's pages into the socket (`splice(2)`) was measured
-    /// to take longer: so few pages at a time keep both ends waiting for each other.
+    /// Copies piece by piece. Letting the kernel move a pipe's pages into the socket (`splice(2)`)
+    /// was measured to be slower: with so few pages at a time, both ends keep waiting for each
+    /// other.
     fn copy(&self, input: &mut File) {
         let mut buffer = vec![0; self.settings.piece];
         let mut crlf = CrLf::default();
@@ -288,18 +293,18 @@ impl Feed {
         }
     }
 
-    /// Blocks until there is a peer, and something typed for it. Whoever reads from a terminal in the
-    /// background is stopped (SIGTTIN), and a `netcat -l &` would never take a connection. `nc` waits
-    /// like this, too.
+    /// Blocks until there is a peer and a line for it. A background process that reads from a
+    /// terminal is stopped (SIGTTIN), so a `netcat -l &` would never accept a connection. `nc`
+    /// waits like this, too.
     fn wait_for_a_line(&self, input: &File) {
         let guard = self.lock();
         drop(self.changed.wait_while(guard, |s| s.sink.is_none()));
         let wait = || poll::wait([(input.as_fd(), Event::Readable)], None);
-        // Interrupted when it was stopped and goes on. What else is wrong the read will tell.
+        // Interrupted when the process was stopped and continued. The read reports any other error.
         while wait().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {}
     }
 
-    /// Sends to the peer of the moment; waits for one if there is none.
+    /// Sends to the present peer; waits for one if there is none.
     fn send(&self, bytes: &[u8]) {
         let guard = self.lock();
         let waited = self.changed.wait_while(guard, |s| s.sink.is_none());
@@ -319,12 +324,13 @@ impl Feed {
         state.sending = false;
         if let (Err(error), true) = (result, state.number == number) {
             match Deadline::is_cause_of(&error) {
-                // Idle for too long: whoever reads finds that, and it is no failure.
+                // Nothing moved for too long. The reading side finds that out, and it is not a
+                // failure.
                 true => self.given_up.store(true, Ordering::Relaxed),
                 false => state.trouble = Some(Error::Sending(error)),
             }
             state.sink = None;
-            // Whoever reads from a datagram socket learns of it in no other way.
+            // The reader of a datagram socket would not learn of it in any other way.
             if !matches!(sink, Sink::Stream(_)) {
                 sink.wake();
             }
@@ -332,10 +338,10 @@ impl Feed {
         self.changed.notify_all();
     }
 
-    /// Writes all of the bytes; blocks while the peer does not read, until nothing has moved for
-    /// the time in the settings. Fails then as past a [`Deadline`].
+    /// Writes all bytes. Blocks while the peer does not read, until nothing has moved for the time
+    /// in the settings. Then it fails as when a [`Deadline`] has passed.
     pub(super) fn write(&self, mut conn: &Conn, mut bytes: &[u8]) -> io::Result<()> {
-        // From now: nothing may have moved because our own output was not read.
+        // From now: nothing may have moved because this program's own output was not read.
         let mut until = Deadline::after_option(self.settings.idle);
         while !bytes.is_empty() {
             conn.set_write_deadline(until);
@@ -344,7 +350,7 @@ impl Feed {
                     bytes = bytes.get(count..).unwrap_or_default();
                     self.note_activity();
                 }
-                // Something has moved since, be it the other way.
+                // Something has moved since, perhaps in the other direction.
                 Err(error) if Deadline::is_cause_of(&error) && !self.idle_deadline().passed() => {}
                 Err(error) => return Err(error),
             }
@@ -376,9 +382,9 @@ impl Feed {
     }
 }
 
-/// The lines of the bytes, each with its end, when there is an interval between them; else all.
+/// The lines in the bytes, each with its end, if there is an interval between them; else all bytes.
 pub(super) fn pieces(bytes: &[u8], interval: Option<Duration>) -> impl Iterator<Item = &[u8]> {
-    // What is not cut is not searched either: a build without optimisation looks at each byte.
+    // Without an interval, do not search for lines: an unoptimised build looks at each byte.
     let cut = interval.and(Some(bytes)).unwrap_or_default();
     let whole = interval.is_none().then_some(bytes);
     let whole = whole.into_iter().filter(|bytes| !bytes.is_empty());
@@ -390,7 +396,7 @@ mod tests {
     use super::*;
     use crate::net::{Network, dial, listen};
 
-    /// A feed that ends after so long, its peer, and the peer's end.
+    /// A feed that ends after `idle`, its peer, and the peer's end of the connection.
     fn opened(idle: Duration) -> (Arc<Feed>, Conn) {
         let settings = Settings {
             detached: true,

@@ -6,10 +6,10 @@ use std::ops::RangeInclusive;
 use crate::net::host_port::parse_port;
 use crate::net::{AddressError, Services, Transport};
 
-/// Why a text is no port or range of ports.
+/// Why a text is not a port or a range of ports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PortsError {
-    /// One of the two ends is no port.
+    /// One of the two ends is not a port.
     Port(AddressError),
     /// The range ends before it begins.
     Backwards(u16, u16),
@@ -28,8 +28,8 @@ impl fmt::Display for PortsError {
 
 impl std::error::Error for PortsError {}
 
-/// Reads a port, a service's name, or a range of two numbers with a hyphen. A name may have a
-/// hyphen, too (`http-alt`): only digits on its left make it a range.
+/// Parses a port, a service name, or a range of two numbers with a hyphen. A name may have a
+/// hyphen, too (`http-alt`): it is a range only if there are just digits before the hyphen.
 pub fn parse_ports(
     text: &str,
     transport: Transport,

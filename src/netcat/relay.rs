@@ -13,12 +13,12 @@ use super::telnet::Telnet;
 use crate::net::{Conn, Deadline, Network};
 use crate::sys::unsent;
 
-/// Bytes read from a connection at once: what a pipe holds. Twice as much and more was measured to be
-/// slower, as it leaves the processor's nearest caches. Unix records are longer, at most the
-/// default of `net.core.wmem_max`.
+/// How many bytes are read from a connection at once: as many as a pipe holds. Twice as many was
+/// measured to be slower, because they no longer fit the processor's nearest caches. Unix records
+/// are longer, at most the default of `net.core.wmem_max`.
 const BUFFER: usize = 64 * 1024;
 const RECORD: usize = 256 * 1024;
-/// The longest that one wait for the connection's end takes; it is begun again.
+/// The longest single wait for the end of the connection; it is repeated.
 const LONG: Duration = Duration::from_secs(3600);
 
 /// Standard output, without a buffer.
@@ -28,13 +28,13 @@ pub struct Output {
 }
 
 impl Output {
-    /// The process's own.
+    /// The standard output of the process.
     pub fn standard() -> io::Result<Output> {
         let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
         Ok(Output { file })
     }
 
-    /// Writes what was received, a line at a time where the settings ask for it.
+    /// Writes what was received, one line at a time if the settings say so.
     pub(super) fn write(&mut self, feed: &Feed, bytes: &[u8]) -> Result<(), Error> {
         let interval = feed.settings().interval;
         for piece in pieces(bytes, interval) {
@@ -49,14 +49,14 @@ impl Output {
 
 /// How reading from the peer ended.
 enum Heard {
-    /// It half-closed or closed.
+    /// The peer half-closed or closed.
     All,
     /// Nothing has moved for too long.
     Idle,
 }
 
-/// Moves data both ways until both have ended; see the head of [the room](super). Blocks as long as
-/// that takes, or until nothing has moved for the time in the settings.
+/// Moves data both ways until both have ended; see the head of [the room](super). Blocks until
+/// then, or until nothing has moved for the time in the settings.
 pub fn relay(conn: &Conn, feed: &Feed, output: &mut Output) -> Result<(), Error> {
     feed.open(Sink::Stream(conn.clone()));
     let result = both(conn, feed, output);
@@ -77,7 +77,7 @@ fn both(conn: &Conn, feed: &Feed, output: &mut Output) -> Result<(), Error> {
     feed.take_trouble().map_or(Ok(()), Err)
 }
 
-/// From the peer to standard output, until the peer ends it.
+/// Copies from the peer to standard output, until the end of the peer's stream.
 fn receive(mut conn: &Conn, feed: &Feed, output: &mut Output) -> Result<Heard, Error> {
     let mut telnet = feed.settings().telnet.then(Telnet::default);
     let (mut data, mut reply) = (Vec::new(), Vec::new());
@@ -94,7 +94,7 @@ fn receive(mut conn: &Conn, feed: &Feed, output: &mut Output) -> Result<Heard, E
                 if feed.idle_deadline().passed() {
                     return Ok(Heard::Idle);
                 }
-                continue; // something was sent in the meantime
+                continue; // something was sent meanwhile
             }
             Err(error) => return Err(Error::Receiving(error)),
         };
@@ -118,10 +118,11 @@ fn receive(mut conn: &Conn, feed: &Feed, output: &mut Output) -> Result<Heard, E
     }
 }
 
-/// After the peer's last byte: waits until the input is sent, or nobody is there to take it.
+/// After the end of the peer's stream: waits until the input is sent, or the peer has gone.
 ///
-/// Both show as the end of the connection: when the input ends, our half-close is the second of the
-/// two; when the peer has closed, the kernel learns of it by a reset (TCP) or at once (Unix).
+/// Both show as the end of the connection. When the input ends, this side's half-close is the
+/// second of the two. When the peer has closed, the kernel learns of it by a reset (TCP) or at once
+/// (Unix).
 fn wait_sent(conn: &Conn, feed: &Feed) -> Result<(), Error> {
     loop {
         let left = feed.idle_deadline().remaining().unwrap_or(LONG);
@@ -135,8 +136,8 @@ fn wait_sent(conn: &Conn, feed: &Feed) -> Result<(), Error> {
         return match feed.sent() {
             Sent::All => Ok(()),
             Sent::Failed(error) => Err(error),
-            // Idle input: on a Unix socket the peer has closed and nothing is lost; on TCP a reset
-            // has come, which is an answer to what was sent.
+            // The input is idle. On a Unix socket the peer has closed, and nothing is lost. On TCP
+            // a reset has come, in answer to something that was sent.
             Sent::Open if conn.network().is_unix() => Ok(()),
             Sent::Open => Err(Error::Closed),
         };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::net::{self, Deadline, Dialer, Network, Transport};
 
-/// How long a closed UDP port has to say so, where the user names no time.
+/// How long to wait for a closed UDP port to say so, if the user gives no time.
 const UDP_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The addresses of one host, looked up once for all its ports.
@@ -14,7 +14,7 @@ const UDP_PATIENCE: Duration = Duration::from_secs(1);
 pub struct Target {
     network: Network,
     addresses: Vec<SocketAddr>,
-    /// The host as given, where it names a link: its socket address has a number for that.
+    /// The host as given, if it names a link: its socket address has a number instead.
     on_link: Option<String>,
 }
 
@@ -37,7 +37,7 @@ impl Target {
         })
     }
 
-    /// The error with the host as the user has written it.
+    /// The error, with the host as the user wrote it.
     fn as_given(&self, port: u16, error: net::Error) -> net::Error {
         match (&self.on_link, error) {
             (
@@ -61,9 +61,9 @@ impl Target {
 
 /// Tries a port at each address of the host until one is open; fails with the last reason.
 ///
-/// TCP: a connection is made and closed at once. UDP: a byte is sent, and a port is open unless an
-/// ICMP message says otherwise in time; a firewall that drops everything looks open.
-/// Blocks for the dialer's time-out at most, at each address.
+/// TCP: makes a connection and closes it at once. UDP: sends a byte; the port counts as open unless
+/// an ICMP message says otherwise in time, so a firewall that drops everything looks open. Blocks
+/// for at most the dialer's time-out at each address.
 pub fn is_open(target: &Target, port: u16, dialer: &Dialer) -> Result<(), net::Error> {
     let mut last = Ok(());
     for address in &target.addresses {

@@ -1,4 +1,4 @@
-//! Where the input goes: a connection, or a datagram socket and who is to hear it.
+//! Where the input goes: a connection, or a datagram socket with one of its peers.
 
 use std::io;
 use std::net::Shutdown;
@@ -13,12 +13,12 @@ pub enum Sink {
     Stream(Conn),
     /// A socket that is connected to its one peer.
     Datagrams(DatagramSocket),
-    /// A socket with many peers, and the one that was heard last.
+    /// A socket with many peers, and the peer heard last.
     Answers(DatagramSocket, Addr),
 }
 
 impl Sink {
-    /// Sends all of the bytes; blocks while the peer is slow. As one datagram where there are such.
+    /// Sends all bytes, in one datagram if the socket has datagrams; blocks while the peer is slow.
     pub fn send(&self, feed: &Feed, bytes: &[u8]) -> io::Result<()> {
         match self {
             Sink::Stream(conn) => feed.write(conn, bytes),
@@ -27,15 +27,15 @@ impl Sink {
         }
     }
 
-    /// Tells the peer that nothing more comes, where there is a way to say it.
+    /// Tells the peer that nothing more comes, if the socket can (a half-close).
     pub fn end(&self) {
         if let Sink::Stream(conn) = self {
-            // Fails when the connection is gone, which the reading side finds out as well.
+            // Fails if the connection has ended; the reading side notices that, too.
             let _ = conn.shutdown(Shutdown::Write);
         }
     }
 
-    /// Wakes whoever reads from the socket: for good.
+    /// Wakes the reader of the socket, for good.
     pub fn wake(&self) {
         match self {
             Sink::Stream(conn) => {

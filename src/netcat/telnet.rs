@@ -1,12 +1,12 @@
-//! Telnet's negotiation, answered with no to everything. Pure.
+//! Telnet's negotiation, with every option refused. Pure.
 //!
-//! A Telnet server mixes commands into its data: IAC (255), a command, and for the four of the
-//! negotiation an option. `DO x` and `WILL x` ask for something; the least that a peer may do is
-//! refuse with `WONT x` and `DONT x` (RFC 854, RFC 855). A command may be cut anywhere between two
-//! reads, so the position in it is kept.
+//! A Telnet server mixes commands into its data: IAC (255), a command, and for the four negotiation
+//! commands an option. `DO x` and `WILL x` ask for something; the least that a peer may do is to
+//! refuse with `WONT x` and `DONT x` (RFC 854, RFC 855). A command may be split between two reads,
+//! so the position in it is kept.
 //!
-//! Unlike OpenBSD's nc, which answers but passes the commands on to its output, this takes them out
-//! of the data; a doubled IAC is the byte 255.
+//! OpenBSD's nc answers the commands but passes them on to its output. This code removes them from
+//! the data. A doubled IAC is the byte 255.
 
 /// "Interpret as command" and the commands that matter here (RFC 854, page 14).
 const IAC: u8 = 255;
@@ -17,7 +17,7 @@ const WILL: u8 = 251;
 const SUBNEGOTIATION: u8 = 250;
 const SUBNEGOTIATION_END: u8 = 240;
 
-/// Where in a command the last byte was.
+/// The position in a command after the last byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     Data,
@@ -29,7 +29,7 @@ enum Place {
     ParametersAfterIac,
 }
 
-/// One connection's state.
+/// The state of one connection.
 #[derive(Clone, Debug)]
 pub struct Telnet {
     place: Place,
@@ -42,7 +42,7 @@ impl Default for Telnet {
 }
 
 impl Telnet {
-    /// Takes bytes of the peer: adds its data to `data`, and to `reply` the refusals to send back.
+    /// Processes bytes from the peer: adds the data to `data`, and the refusals to send to `reply`.
     pub fn take(&mut self, bytes: &[u8], data: &mut Vec<u8>, reply: &mut Vec<u8>) {
         for &byte in bytes {
             self.place = match (self.place, byte) {
@@ -56,7 +56,8 @@ impl Telnet {
                 // A command without an option (go ahead, no operation ...) asks for nothing.
                 (Place::AfterIac, _) => Place::Data,
                 (Place::Option(command), option) => {
-                    // Refusals are not answered, or two ends would talk for ever (RFC 854 page 3).
+                    // Refusals are not answered: otherwise two ends would answer for ever (RFC 854
+                    // page 3).
                     match command {
                         DO => reply.extend([IAC, WONT, option]),
                         WILL => reply.extend([IAC, DONT, option]),
@@ -76,7 +77,7 @@ impl Telnet {
 mod tests {
     use super::*;
 
-    /// Data and replies, however the bytes are cut.
+    /// Data and replies, the same however the bytes are split.
     fn taken(bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
         let mut whole = (Vec::new(), Vec::new());
         Telnet::default().take(bytes, &mut whole.0, &mut whole.1);

@@ -6,7 +6,7 @@ use super::error::Error;
 use super::proxy::{Handshake, Step};
 use crate::net::{Conn, Deadline};
 
-/// Runs the handshake; afterwards the connection leads to the target. Blocks until the proxy has
+/// Runs the handshake; after it, the connection leads to the target. Blocks until the proxy has
 /// answered, at most until `deadline`.
 pub fn ask_proxy(
     mut conn: &Conn,
@@ -29,7 +29,7 @@ pub fn ask_proxy(
     Ok(())
 }
 
-/// A proxy that does not want us may just close.
+/// The error of a handshake. A proxy may refuse by closing the connection.
 fn told(error: io::Error) -> Error {
     Error::Handshake(match error.kind() {
         ErrorKind::UnexpectedEof => io::Error::new(error.kind(), "the proxy closed the connection"),

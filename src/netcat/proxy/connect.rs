@@ -1,20 +1,20 @@
-//! HTTP's CONNECT (RFC 9110 §9.3.6): a request, and after the header section of a 2xx reply the
-//! stream is the target's. Interim replies (1xx) may come before it.
+//! HTTP's CONNECT (RFC 9110 §9.3.6): a request. After the header section of a 2xx reply, the stream
+//! is the target's. Interim replies (1xx) may come before it.
 
 use super::{MAX_HEAD, NO_HOST, ProxyError, authority};
 use crate::net::Host;
 
-/// What a header section is to begin with.
+/// How a header section must begin.
 const START: &[u8] = b"HTTP/1.";
-/// Of a line that a proxy sent, this many bytes are told at most.
+/// At most this many bytes of a proxy's line are shown.
 const MOST_TOLD: usize = 200;
 
-/// What is known of the reply.
+/// The state of the reply.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// It is not whole.
+    /// It is not complete yet.
     More,
-    /// It is, and it says yes.
+    /// It is complete, and the connection was made.
     Connected,
 }
 
@@ -27,9 +27,9 @@ pub fn request(host: &Host, port: u16) -> Result<Vec<u8>, ProxyError> {
 /// The header sections of the replies so far: interim ones, and the final one.
 #[derive(Clone, Debug, Default)]
 pub struct Heads {
-    /// All of them together, so that an endless row of short ones is too long as well.
+    /// All header sections together, so that endless short ones also reach the limit.
     bytes: Vec<u8>,
-    /// Where the last one begins.
+    /// Where the last section begins.
     start: usize,
 }
 
@@ -42,7 +42,7 @@ impl Heads {
         if !pairs.all(|(given, wanted)| given == wanted) {
             return Err(ProxyError::NotTheProtocol("HTTP", head.to_vec()));
         }
-        // An empty line; a CR may lack before either LF (RFC 9112 §2.2).
+        // An empty line; the CR before either LF may be missing (RFC 9112 §2.2).
         let is_whole = head.ends_with(b"\n\r\n") || head.ends_with(b"\n\n");
         if is_whole && judge(head)? == Reply::Connected {
             return Ok(Reply::Connected);
@@ -57,7 +57,7 @@ impl Heads {
     }
 }
 
-/// What a whole header section says; after an interim one there is more to come.
+/// The meaning of a complete header section; after an interim one, more follows.
 fn judge(head: &[u8]) -> Result<Reply, ProxyError> {
     let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let line = line.trim_ascii_end();
@@ -66,20 +66,20 @@ fn judge(head: &[u8]) -> Result<Reply, ProxyError> {
         return Err(ProxyError::NotTheProtocol("HTTP", line.to_vec()));
     };
     match code {
-        // To be read over (RFC 9110 §15.2), but for "switching protocols", which nobody asked for.
+        // Skipped (RFC 9110 §15.2), except "switching protocols", which was not requested.
         [b'1', ..] if code != b"101" => Ok(Reply::More),
         [b'2', ..] => Ok(Reply::Connected),
         b"407" => Err(ProxyError::Authentication),
         _ => {
-            // In quotes only where it could do harm on a terminal.
+            // Escaped only where it could affect a terminal.
             let words = String::from_utf8_lossy(rest);
             Err(ProxyError::Refused(words.escape_debug().to_string()))
         }
     }
 }
 
-/// The three digits of a status line, and the line from them on: `HTTP/1.1 200 OK` (RFC 9112 §4).
-/// The space behind the digits may lack where no words follow.
+/// The three digits of a status line, and the line from there on: `HTTP/1.1 200 OK` (RFC 9112 §4).
+/// The space after the digits may be missing if no text follows.
 fn status(line: &[u8]) -> Option<(&[u8; 3], &[u8])> {
     let [b'0'..=b'9', b' ', rest @ ..] = line.strip_prefix(START)? else {
         return None;

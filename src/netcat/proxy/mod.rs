@@ -1,7 +1,7 @@
 //! Asking a proxy for a connection: HTTP CONNECT, SOCKS 4 and 4a, SOCKS 5. Pure.
 //!
-//! A handshake says what it wants next, exact to the byte: after its last byte the stream belongs to
-//! the target, whose first words may arrive in the same segment, so nothing may be read too far.
+//! A handshake says exactly how many bytes it needs next. After its last byte the stream belongs to
+//! the target, whose first bytes may arrive in the same segment, so it must not read too far.
 //!
 //! ```text
 //! loop { match handshake.step() {
@@ -11,9 +11,9 @@
 //! } }
 //! ```
 //!
-//! Sources: RFC 1928 (SOCKS 5), RFC 9110 §9.3.6 (CONNECT); SOCKS 4 and 4a have memos only, by
-//! Y.-D. Lee of NEC ("SOCKS: A protocol for TCP proxy across firewalls", and its extension).
-//! Authentication is left out: a proxy that asks for it is an error that says so.
+//! Sources: RFC 1928 (SOCKS 5), RFC 9110 §9.3.6 (CONNECT). For SOCKS 4 and 4a there are only memos,
+//! by Y.-D. Lee of NEC ("SOCKS: A protocol for TCP proxy across firewalls", and its extension).
+//! Authentication is left out: if a proxy asks for it, the error says so.
 
 mod connect;
 mod socks4;
@@ -31,7 +31,7 @@ const MAX_HEAD: usize = 16 * 1024;
 pub enum Protocol {
     /// HTTP's CONNECT method.
     Connect,
-    /// SOCKS 4; for a name 4a, in which the proxy looks it up.
+    /// SOCKS 4; with a name 4a, in which the proxy looks the name up.
     Socks4,
     /// SOCKS 5 without authentication.
     Socks5,
@@ -52,13 +52,13 @@ impl Protocol {
 pub enum ProxyError {
     /// The protocol cannot express this target.
     Target(&'static str),
-    /// What came is not of the protocol; the first bytes of it.
+    /// The reply is not of this protocol; its first bytes.
     NotTheProtocol(&'static str, Vec<u8>),
-    /// The header section of the reply, with those of interim ones, is longer than 16 KiB.
+    /// The header sections of the reply and of interim ones are longer than 16 KiB together.
     TooLong,
     /// The proxy wants authentication.
     Authentication,
-    /// It said no; its words or what its number means.
+    /// The proxy refused; its words, or the meaning of its code.
     Refused(String),
 }
 
@@ -84,21 +84,21 @@ impl fmt::Display for ProxyError {
 
 impl std::error::Error for ProxyError {}
 
-/// What a handshake wants next.
+/// What a handshake needs next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Send these bytes.
     Send(Vec<u8>),
     /// Read exactly this many bytes, and hand them to [`Handshake::received`].
     Read(usize),
-    /// The stream leads to the target now.
+    /// The stream now leads to the target.
     Done,
 }
 
-/// Where the handshake stands.
+/// The state of the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// SOCKS 5 only: which methods of authentication there are.
+    /// SOCKS 5 only: offers the methods of authentication.
     Greeting,
     GreetingReply,
     Request,
@@ -119,8 +119,8 @@ pub struct Handshake {
 }
 
 impl Handshake {
-    /// Prepares to ask for a connection to a host and port. Fails when the protocol has no way to
-    /// say that: an IPv6 address or 0.0.0.x in SOCKS 4, no host at all.
+    /// Prepares to ask for a connection to a host and port. Fails when the protocol cannot express
+    /// them: an IPv6 address or 0.0.0.x in SOCKS 4, no host at all.
     pub fn new(protocol: Protocol, host: &Host, port: u16) -> Result<Handshake, ProxyError> {
         let request = match protocol {
             Protocol::Connect => connect::request(host, port)?,
@@ -139,7 +139,7 @@ impl Handshake {
         })
     }
 
-    /// What to do next. A `Send` is taken as done.
+    /// What to do next. The caller must carry out a `Send`.
     pub fn step(&mut self) -> Step {
         match self.stage {
             Stage::Greeting => {
@@ -152,7 +152,7 @@ impl Handshake {
                 Step::Send(std::mem::take(&mut self.request))
             }
             Stage::Reply => Step::Read(match self.protocol {
-                // Byte by byte: nothing tells how long the header section is.
+                // Byte by byte: the length of the header section is not known.
                 Protocol::Connect => 1,
                 Protocol::Socks4 => socks4::REPLY,
                 Protocol::Socks5 => socks5::REPLY_START,
@@ -162,7 +162,7 @@ impl Handshake {
         }
     }
 
-    /// Takes what [`Step::Read`] asked for.
+    /// Takes the bytes that [`Step::Read`] asked for.
     pub fn received(&mut self, bytes: &[u8]) -> Result<(), ProxyError> {
         self.stage = match (self.stage, self.protocol) {
             (Stage::GreetingReply, _) => socks5::check_greeting(bytes).map(|()| Stage::Request)?,
@@ -188,7 +188,7 @@ fn host_text(host: &Host) -> Option<String> {
     }
 }
 
-/// `host:port`, with brackets where they are needed.
+/// `host:port`, with brackets if needed.
 fn authority(host: &Host, port: u16) -> Option<String> {
     host_text(host).map(|host| join_host_port(&host, port))
 }
@@ -204,7 +204,7 @@ mod tests {
         HostPort::parse(text, Transport::Tcp, &Services::builtin()).unwrap()
     }
 
-    /// Runs a handshake against a proxy's bytes: what was sent, and what of the bytes is left.
+    /// Runs a handshake with a proxy's bytes: returns what was sent, and the bytes that are left.
     fn run(
         protocol: Protocol,
         text: &str,
@@ -282,7 +282,7 @@ mod tests {
             run(Protocol::Socks4, "[::1]:80", b""),
             Err(ProxyError::Target(_))
         ));
-        // It would say that a name follows, for which the proxy then waits.
+        // That address would say that a name follows, and the proxy would wait for it.
         assert!(matches!(
             run(Protocol::Socks4, "0.0.0.7:80", proxy),
             Err(ProxyError::Target(_))

@@ -5,13 +5,13 @@
 //! reply      0  code  port (2)  address (4)
 //! ```
 //!
-//! The address 0.0.0.x with x not 0 says that a name follows (4a).
+//! The address 0.0.0.x, with x not 0, says that a name follows (4a).
 
 use super::{NO_HOST, ProxyError};
 use crate::net::Host;
 use std::net::IpAddr;
 
-/// Bytes of the reply.
+/// The length of the reply, in bytes.
 pub const REPLY: usize = 8;
 /// "Request granted".
 const GRANTED: u8 = 90;
@@ -43,7 +43,7 @@ pub fn request(host: &Host, port: u16) -> Result<Vec<u8>, ProxyError> {
     Ok(bytes)
 }
 
-/// Whether it was granted.
+/// Whether the request was granted.
 pub fn check(bytes: &[u8]) -> Result<(), ProxyError> {
     match *bytes {
         [0, GRANTED, ..] => Ok(()),

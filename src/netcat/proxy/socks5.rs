@@ -1,4 +1,4 @@
-//! SOCKS 5 (RFC 1928): which authentication, then the request.
+//! SOCKS 5 (RFC 1928): first the method of authentication, then the request.
 //!
 //! ```text
 //! greeting       5  methods (1)  none (0)                      reply    5  method
@@ -13,12 +13,12 @@ use std::net::IpAddr;
 
 /// Version 5, one method, none (RFC 1928 §3).
 pub const GREETING: [u8; 3] = [5, 1, 0];
-/// Bytes of the reply to it.
+/// The length of the reply to it, in bytes.
 pub const GREETING_REPLY: usize = 2;
-/// Bytes of a reply that tell how long it is: up to the first one of the address.
+/// The start of a reply that tells its length, in bytes: up to the first byte of the address.
 pub const REPLY_START: usize = 5;
 
-/// The request (§4). A name goes to the proxy, which may know what this machine does not.
+/// The request (§4). A name is left to the proxy, which may know names that this machine does not.
 pub fn request(host: &Host, port: u16) -> Result<Vec<u8>, ProxyError> {
     let mut bytes = vec![5, 1, 0];
     match host {
@@ -45,7 +45,7 @@ pub fn request(host: &Host, port: u16) -> Result<Vec<u8>, ProxyError> {
     Ok(bytes)
 }
 
-/// Whether the proxy goes on without authentication.
+/// Whether the proxy continues without authentication.
 pub fn check_greeting(bytes: &[u8]) -> Result<(), ProxyError> {
     match bytes {
         [5, 0] => Ok(()),
@@ -54,10 +54,10 @@ pub fn check_greeting(bytes: &[u8]) -> Result<(), ProxyError> {
     }
 }
 
-/// Looks at the start of the reply (§6): how many bytes follow.
+/// Checks the start of the reply (§6); returns how many bytes follow.
 pub fn check(bytes: &[u8]) -> Result<usize, ProxyError> {
     match *bytes {
-        // One byte of the address is read already.
+        // One byte of the address has been read already.
         [5, 0, _, 1, _] => Ok(3 + 2),
         [5, 0, _, 3, length] => Ok(usize::from(length) + 2),
         [5, 0, _, 4, _] => Ok(15 + 2),
