@@ -1,4 +1,4 @@
-//! The one error of the pure half of `net`: a text that is no address, and why.
+//! The one error of the pure half of `net`: a text that is not an address, and why.
 //!
 //! An [`AddressError`] says three things, in the order a person needs them: what the
 //! text was meant to be, the text, and the [`Rule`] it breaks:
@@ -9,9 +9,9 @@
 //! variant  Excerpt            Rule
 //! ```
 //!
-//! The text comes from outside (a flag, a file, a peer), so it is shown through an
-//! [`Excerpt`]: cut to a sane length, and with everything escaped that could move the
-//! cursor of a terminal or start a new line in a log.
+//! The text comes from outside (a flag, a file, a peer), so it is shown through an [`Excerpt`]: cut
+//! to a sane length, with every character escaped that could move a terminal's cursor or start a
+//! new line in a log.
 //!
 //! To add a rule: 1. add a variant to [`Rule`] with what a person needs to act,
 //! 2. give it its words in `Display`, 3. add a row to the table of the file that finds it.
@@ -155,7 +155,7 @@ pub enum Rule {
     Empty,
     /// The text is neither an IPv4 nor an IPv6 address, but perhaps a name.
     NotAnAddress,
-    /// An IPv4 address was wanted, and the text is nothing like one.
+    /// An IPv4 address was wanted, and the text does not resemble one.
     NotIpv4,
     /// An IPv4 address has four octets; this many were found.
     OctetCount(usize),
@@ -163,7 +163,7 @@ pub enum Rule {
     OctetEmpty,
     /// An octet with anything but the digits 0 to 9.
     OctetNotDigits(Excerpt),
-    /// `010` is 8 to some programs and 10 to others, so it is no octet here.
+    /// `010` is 8 to some programs and 10 to others, so it is not accepted here.
     OctetLeadingZero(Excerpt),
     /// An octet above 255.
     OctetTooLarge(Excerpt),
@@ -177,7 +177,7 @@ pub enum Rule {
     GroupTooLong(Excerpt),
     /// A group with anything but hexadecimal digits.
     GroupNotHex(Excerpt),
-    /// `::` a second time: nobody could tell how many zeros each stands for.
+    /// `::` a second time: how many zeros each stands for would be ambiguous.
     SecondDoubleColon,
     /// `::` with this many groups around it, which leaves no group for it.
     NothingLeftOut(usize),
@@ -209,7 +209,7 @@ pub enum Rule {
     BracketMissing,
     /// `[` or `]` anywhere but around the host.
     BracketUnexpected(char),
-    /// Brackets around something else than an IPv6 address.
+    /// Brackets around something other than an IPv6 address.
     BracketsWithoutIpv6,
     /// A host name of this many bytes.
     NameTooLong(usize),
@@ -229,7 +229,7 @@ pub enum Rule {
     LengthLeadingZero(Excerpt),
     /// A prefix length above this one, the number of bits of the address.
     LengthRange(u8),
-    /// A bit behind the prefix is set; the prefix that was probably meant.
+    /// A host bit is set; the prefix that was probably meant.
     HostBitsSet(String),
     /// No network has this name.
     UnknownNetwork,

@@ -1,22 +1,21 @@
 //! What an address is for: loopback, private, documentation, the Internet at large.
 //!
-//! Some blocks of addresses never are a host on the Internet. A server may trust its own
-//! loopback, a proxy must not be talked into fetching from a private network, and a peer
-//! that claims to be 203.0.113.9 is a copied example. The blocks are listed in IANA's
-//! Special-Purpose Address Registries (RFC 6890) and are here one table, [`TABLE`], by
-//! address, as of 2025-10-09, to be compared line by line with
-//! <https://www.iana.org/assignments/iana-ipv4-special-registry> and
-//! <https://www.iana.org/assignments/iana-ipv6-special-registry>. Four kinds of row are
-//! not in the registries, which cover unicast: multicast, site-local, the IPv6 space that
-//! is handed out at all (`2000::/3`), and the rest.
+//! Some blocks of addresses are never hosts on the Internet. A server may trust its own loopback, a
+//! proxy must not be tricked into fetching from a private network, and a peer that claims to be
+//! 203.0.113.9 was configured from a copied example. IANA's Special-Purpose Address Registries (RFC
+//! 6890) list the blocks. Here they are one table, [`TABLE`], sorted by address, as of 2025-10-09;
+//! compare it line by line with <https://www.iana.org/assignments/iana-ipv4-special-registry> and
+//! <https://www.iana.org/assignments/iana-ipv6-special-registry>. Four kinds of row are not in the
+//! registries, which cover unicast: multicast, site-local, the IPv6 space that IANA allocates from
+//! (`2000::/3`), and the rest.
 //!
-//! The longest prefix that contains an address decides. Two addresses carry another:
+//! The longest prefix that contains an address decides. Two kinds of address contain another one:
 //!
-//! - v4-mapped `::ffff:10.0.0.1` is judged as 10.0.0.1, for those are its packets (so
-//!   `::ffff:0:0/96` has no row);
-//! - NAT64's `64:ff9b::10.0.0.1` is [`Class::Global`] only if the address inside is: by
-//!   RFC 6052 §3.1 this prefix must not stand for any other, and a filter that trusted
-//!   it would let `64:ff9b::127.0.0.1` pass.
+//! - v4-mapped `::ffff:10.0.0.1` is classified as 10.0.0.1, because its packets carry that address
+//!   (so `::ffff:0:0/96` has no row);
+//! - NAT64's `64:ff9b::10.0.0.1` is [`Class::Global`] only if the address inside is global: RFC
+//!   6052 §3.1 forbids this prefix for non-global addresses, and a filter that trusted it would let
+//!   `64:ff9b::127.0.0.1` pass.
 //!
 //! To add a block: 1. add its row to [`TABLE`], at its place by address; 2. if no
 //! [`Class`] fits, add one with its words in `Display`; 3. add its first and last address
@@ -31,11 +30,11 @@ use super::prefix::Prefix;
 /// What a block of addresses is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
-    /// `0.0.0.0` and `::`: no address yet, or any (RFC 1122 §3.2.1.3, RFC 4291 §2.5.2). Linux
-    /// connects whoever dials it to the machine itself, so a filter must not let it pass.
+    /// `0.0.0.0` and `::`: no address yet, or any (RFC 1122 §3.2.1.3, RFC 4291 §2.5.2). On Linux,
+    /// dialling it connects to the machine itself, so a filter must not let it pass.
     Unspecified,
-    /// `0.0.0.0/8` but for its first address: hosts of this network, whichever it is (RFC 791
-    /// §3.2). A source only, and hardly that.
+    /// `0.0.0.0/8` except its first address: hosts of this network, whichever it is (RFC 791 §3.2).
+    /// Only ever a source address, and rarely that.
     ThisNetwork,
     /// `127.0.0.0/8` and `::1`: this host (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3).
     Loopback,
@@ -57,15 +56,15 @@ pub enum Class {
     Benchmarking,
     /// Set aside for a protocol of the IETF, and not routed on the Internet (RFC 6890 §2.1).
     ProtocolAssignment,
-    /// An IPv4 address inside an IPv6 one, or the relay for such (6to4, Teredo, NAT64):
-    /// where packets end is decided by the address inside.
+    /// An IPv4 address inside an IPv6 address, or the relay for these (6to4, Teredo, NAT64): the
+    /// address inside decides where packets go.
     Transition,
-    /// `100::/64`, where packets vanish (RFC 6666), and `100:0:0:1::/64`, where none may go
-    /// (RFC 9780).
+    /// `100::/64`, where packets are discarded (RFC 6666), and `100:0:0:1::/64`, where no packet
+    /// may be sent (RFC 9780).
     Discard,
-    /// Not handed out (RFC 1112 §4, RFC 4291 §4), or given up (RFC 3879).
+    /// Not allocated (RFC 1112 §4, RFC 4291 §4), or deprecated (RFC 3879).
     Reserved,
-    /// A host on the Internet, as far as the address tells.
+    /// A host on the Internet, as far as the address shows.
     Global,
 }
 
@@ -92,8 +91,8 @@ impl fmt::Display for Class {
     }
 }
 
-/// Every block: its prefix, what it is for, and who says so. The last row of each family
-/// is the rest, so every address is found.
+/// Every block: its prefix, what it is for, and its source. The last row of each family is the rest,
+/// so every address has a row.
 #[rustfmt::skip]
 pub const TABLE: &[(Prefix, Class, &str)] = &[
     (Prefix::v4([0, 0, 0, 0], 8),          Class::ThisNetwork,        "RFC 791 §3.2"),
@@ -174,8 +173,8 @@ pub fn classify(ip: IpAddr) -> Class {
     }
 }
 
-/// Whether the address may be a host on the Internet. False for multicast, and for all
-/// that is set aside for anything else.
+/// Whether the address may be a host on the Internet. False for multicast and for every block that
+/// is reserved for another use.
 pub fn is_global(ip: IpAddr) -> bool {
     classify(ip) == Class::Global
 }

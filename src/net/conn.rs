@@ -7,10 +7,10 @@
 //!
 //! What can go wrong, and what this type does about it:
 //!
-//! - A peer that sends or takes bytes slowly: both directions have a [`Deadline`].
-//! - Closing a TCP socket that holds unread bytes sends a reset, which may overtake and destroy
-//!   our last reply on its way (RFC 9293 §3.6.1, RFC 2525 §2.17): [`Conn::close`] first says
-//!   that nothing more will come, then reads until the peer has closed too.
+//! - A peer that sends or reads slowly: both directions have a [`Deadline`].
+//! - Closing a TCP socket that holds unread bytes sends a reset, which may overtake and destroy our
+//!   last reply on its way (RFC 9293 §3.6.1, RFC 2525 §2.17): [`Conn::close`] first half-closes,
+//!   then reads until the peer has closed too.
 //! - On a sequenced-packet socket one read returns one record, and what does not fit the buffer
 //!   is lost; a record of no bytes looks like the end of the stream.
 
@@ -31,13 +31,13 @@ use crate::sys::poll::{self, Event};
 use crate::sys::socket::{self, Credentials};
 use crate::sys::unsent;
 
-/// The first and the longest pause between two looks at what the peer has acknowledged.
+/// The first and the longest pause between two checks of what the peer has acknowledged.
 const ACKNOWLEDGED_LOOKS: (Duration, Duration) =
     (Duration::from_millis(1), Duration::from_millis(50));
 
-/// The most that one blocking write to a Unix stream is given, in bytes. Of more the kernel makes
-/// pieces of some 36 KiB and waits for room for each, every time for as long as the time-out: a peer
-/// that takes a piece just in time would renew the deadline.
+/// The most bytes in one blocking write to a Unix stream. The kernel splits a longer write into
+/// pieces of about 36 KiB and waits up to the whole time-out for each, so a peer that reads each
+/// piece just in time would renew the deadline.
 const UNIX_PIECE: usize = 32 * 1024;
 
 /// The address of a socket's end.
@@ -85,7 +85,7 @@ impl fmt::Display for Addr {
 /// What ended a wait by [`Conn::wait_readable_or_end`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ready {
-    /// This connection has bytes to read, or its end; whatever the other does.
+    /// This connection has bytes to read or has ended, whatever the state of the other.
     Readable,
     /// The other connection has ended, and this one has nothing to read yet.
     OtherEnded,
@@ -109,20 +109,20 @@ struct Inner {
 
 enum Stream {
     Tcp(TcpStream),
-    /// Also a sequenced-packet socket: std's calls on it are the same.
+    /// Also a sequenced-packet socket: std makes the same system calls on it.
     Unix(UnixStream),
 }
 
 impl Conn {
-    /// Takes over a connected TCP socket. One that does not block is made to, with all descriptors
-    /// of it: here the calls wait, up to their deadlines.
+    /// Takes over a connected TCP socket. A non-blocking one becomes blocking, for all its
+    /// descriptors: the calls here wait, up to their deadlines.
     pub fn from_tcp(stream: TcpStream) -> io::Result<Self> {
         stream.set_nonblocking(false)?;
         let peer = stream.peer_addr()?;
         Ok(Self::with_tcp(stream, Network::Tcp, peer))
     }
 
-    /// Takes over a connected Unix stream socket, and makes it block likewise.
+    /// Takes over a connected Unix stream socket, and makes it blocking in the same way.
     pub fn from_unix(stream: UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(false)?;
         let peer = Addr::from_unix(&stream.peer_addr()?);
@@ -210,7 +210,7 @@ impl Conn {
         self.inner.reading.set(deadline);
     }
 
-    /// Sets the moment after which writes fail with `TimedOut`, likewise.
+    /// Sets the moment after which writes fail with `TimedOut`; it holds as the read deadline does.
     pub fn set_write_deadline(&self, deadline: Deadline) {
         self.inner.writing.set(deadline);
     }
@@ -225,9 +225,9 @@ impl Conn {
         }
     }
 
-    /// Says that nothing more will come, then reads and drops what the peer still sends until it
-    /// closes as well, `deadline` passes, or `limit` bytes have come. So our last bytes are not
-    /// destroyed by a reset. Returns how many bytes were dropped.
+    /// Half-closes, then reads and drops what the peer still sends until it closes as well,
+    /// `deadline` passes, or `limit` bytes have arrived. So no reset destroys our last bytes.
+    /// Returns how many bytes were dropped.
     pub fn close(self, deadline: Deadline, limit: u64) -> u64 {
         let mut dropped = 0;
         if self.shutdown(Shutdown::Write).is_err() {
@@ -245,14 +245,14 @@ impl Conn {
     }
 
     /// Blocks until the peer's kernel has acknowledged all that was written, at most until
-    /// `deadline`; tells whether it has. Ends early, too, when the connection is reset or shut down
-    /// in both directions. What was written to a Unix socket is with the peer at once.
+    /// `deadline`; returns whether it has. Also returns when the connection is reset or shut down
+    /// in both directions. Bytes written to a Unix socket are in the peer's socket at once.
     pub fn wait_acknowledged(&self, deadline: Deadline) -> bool {
         let Stream::Tcp(stream) = &self.inner.stream else {
             return true;
         };
-        // The kernel has no event for this, so the wait is for the end of the connection, and in
-        // between we look. The first look nearly always suffices.
+        // The kernel has no event for this. So the wait is for the end of the connection, in short
+        // pauses with a check between them. The first check nearly always suffices.
         let mut pause = ACKNOWLEDGED_LOOKS.0;
         loop {
             match unsent::unacknowledged(stream.as_fd()) {
@@ -279,23 +279,24 @@ impl Conn {
         self.within_deadline(Direction::Read, |_| socket::peek_len(self.as_fd()))
     }
 
-    /// Throws away what is unsent and makes the close, when the last clone is dropped, a reset.
+    /// Makes the close a reset: when the last clone is dropped, unsent bytes are thrown away.
     pub fn reset_on_close(&self) -> io::Result<()> {
         socket::set_linger(self.as_fd(), Some(0))
     }
 
     /// Whether an idle connection can be used again: the peer has neither closed it nor sent
-    /// bytes that nobody asked for. One system call, never blocks.
+    /// unrequested bytes. One system call, never blocks.
     pub fn is_quiet(&self) -> bool {
         socket::peek_now(self.as_fd()).is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// Blocks until this connection has bytes to read or has ended, or else `other` has: its peer
-    /// has closed, half-closed or reset it, or another thread has shut it down for reading. One
-    /// system call, and nothing is read; what is unread on `other` does not matter.
+    /// Blocks until this connection has bytes to read or has ended, or until `other` has ended: its
+    /// peer has closed, half-closed or reset it, or another thread has shut it down for reading.
+    /// One system call, and nothing is read; unread bytes on `other` do not matter.
     ///
-    /// For whoever waits for an answer on behalf of somebody who may leave. Looks once even when
-    /// `deadline` has passed already; the deadlines of the two connections play no part.
+    /// For a proxy, say, that waits for an answer on behalf of a client (`other`) that may leave.
+    /// Checks once even when `deadline` has already passed; the deadlines of the two connections
+    /// are not used.
     pub fn wait_readable_or_end(&self, other: &Conn, deadline: Deadline) -> io::Result<Ready> {
         let both = [
             (self.as_fd(), Event::Readable),
@@ -307,7 +308,7 @@ impl Conn {
                 Ok([true, _]) => return Ok(Ready::Readable),
                 Ok([_, true]) => return Ok(Ready::OtherEnded),
                 Ok(_) if left == Some(Duration::ZERO) => return Ok(Ready::TimedOut),
-                // Over, or a deadline further off than one call can wait for.
+                // Time is over, or the deadline is further off than one call can wait.
                 Ok(_) => {}
                 // Not restarted after a signal or SIGSTOP (signal(7)).
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -316,11 +317,11 @@ impl Conn {
         }
     }
 
-    /// Writes all parts, in order, as one slice would be: a header and a body without putting them
-    /// together first. When everything has room in the socket's buffer that is one system call.
-    /// Blocks, and fails, as `write_all` does; the parts are used up either way.
+    /// Writes all parts, in order, as if they were one slice: a header and a body need not be
+    /// joined first. One system call when everything fits in the socket's buffer. Blocks, and
+    /// fails, as `write_all` does; the parts are used up either way.
     pub fn write_all_vectored(&self, mut parts: &mut [IoSlice<'_>]) -> io::Result<()> {
-        IoSlice::advance_slices(&mut parts, 0); // leaves empty parts at the front out
+        IoSlice::advance_slices(&mut parts, 0); // skips empty parts at the front
         while !parts.is_empty() {
             match (&*self).write_vectored(parts)? {
                 0 => return Err(io::Error::from(io::ErrorKind::WriteZero)),
@@ -339,8 +340,8 @@ impl Conn {
         }
     }
 
-    /// Writes without waiting if there is room, or else with. The socket's buffer nearly always has
-    /// room, and most connections are spared the system call that arms the write time-out.
+    /// First tries to write without waiting. The socket's buffer nearly always has room, so most
+    /// connections never need the system call that arms the write time-out.
     fn write_by(
         &self,
         now: impl FnOnce(BorrowedFd<'_>) -> io::Result<usize>,
@@ -355,7 +356,7 @@ impl Conn {
         self.within_deadline(Direction::Write, waiting)
     }
 
-    /// What one blocking write to a Unix socket is given of these bytes: a record goes whole.
+    /// The part of these bytes for one blocking write to a Unix socket; a record goes whole.
     fn piece<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
         match bytes.get(..UNIX_PIECE) {
             Some(piece) if !self.keeps_records() => piece,

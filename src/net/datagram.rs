@@ -1,10 +1,10 @@
 //! `DatagramSocket`: one type over UDP and Unix datagram sockets.
 //!
-//! A datagram arrives whole or not at all, in no promised order (RFC 768); what is longer than the
-//! reader's buffer loses its end, so readers pass a buffer one byte larger than what they accept.
-//! A socket from [`listen_datagrams`] hears everybody; one from [`dial_datagrams`] is connected to
-//! one peer: the kernel drops datagrams from other addresses, and an ICMP "port unreachable"
-//! comes back as `ConnectionRefused`.
+//! A datagram arrives whole or not at all, in no promised order (RFC 768). A datagram that is
+//! longer than the reader's buffer loses its end, so readers pass a buffer one byte larger than
+//! what they accept. A socket from [`listen_datagrams`] receives from every peer. One from
+//! [`dial_datagrams`] is connected to one peer: the kernel drops datagrams from other addresses,
+//! and an ICMP "port unreachable" comes back as `ConnectionRefused`.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -33,7 +33,7 @@ use crate::sys::socket::{self, Kind};
 /// and the 8 of the UDP header (RFC 791 §3.1, RFC 768).
 pub const MAX_UDP_PAYLOAD: usize = 65_507;
 
-/// How many names of its own a dialled Unix socket passes over because somebody has them.
+/// How many names a dialled Unix socket tries for itself when the earlier ones are taken.
 const NAMES: u32 = 1000;
 
 /// A datagram socket. A handle: clones share the socket and its deadlines.
@@ -43,8 +43,8 @@ pub struct DatagramSocket {
 }
 
 struct Inner {
-    /// Kept for its drop, before the socket's: a file whose socket is dead already may be replaced
-    /// by another server between our look at it and its removal.
+    /// Kept for its drop, before the socket's: if the socket were dead already, another server
+    /// might replace the file between our check and its removal.
     file: Option<SocketFile>,
     socket: Socket,
     network: Network,
@@ -68,9 +68,9 @@ pub fn listen_datagrams(
 
 /// Makes a datagram socket that is connected to one peer, from an address of the system's choice.
 ///
-/// On `unixgram` it is also bound, because a reply needs an address to go to: to a fresh name of its
-/// own in the peer's folder, where the file is removed when the socket is dropped. Where no file can
-/// be (others' folders, long paths), it gets an abstract name.
+/// On `unixgram` the socket is also bound, because a reply needs an address: to a fresh name in the
+/// peer's folder, where the file is removed when the socket is dropped. Where no file can be made
+/// (a folder of another user, a long path), it gets an abstract name.
 pub fn dial_datagrams(
     network: Network,
     address: &(impl AsRef<OsStr> + ?Sized),
@@ -79,7 +79,7 @@ pub fn dial_datagrams(
 }
 
 impl Dialer {
-    /// The same from [`Dialer::local`]; the dialer's other fields are of no account.
+    /// The same, from [`Dialer::local`]; the dialer's other fields are not used.
     pub fn dial_datagrams(
         &self,
         network: Network,
@@ -134,10 +134,11 @@ fn dial_unixgram(peer: &Path) -> io::Result<(UnixDatagram, Option<SocketFile>)> 
         let mut own = peer.as_os_str().to_os_string();
         own.push(format!(".{}-{number}", std::process::id()));
         match unix_file::bind(fd.as_fd(), Path::new(&own), Kind::Datagram, None, None) {
-            // Two containers may share the folder, and have a process of the same number each.
+            // Two containers that share the folder may each have a process with the same number.
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries < NAMES => tries += 1,
             Err(error) if has_no_place(&error) => {
-                // The second choice only: a peer in another network namespace cannot answer it.
+                // Only the second choice: a peer in another network namespace cannot answer an
+                // abstract name.
                 socket::bind(fd.as_fd(), &RawAddress::unix_any())?;
                 return Ok((fd.into(), None));
             }
@@ -146,8 +147,8 @@ fn dial_unixgram(peer: &Path) -> io::Result<(UnixDatagram, Option<SocketFile>)> 
     }
 }
 
-/// Whether the folder takes no file of ours, or its path leaves no room for a name: whoever may send
-/// to a socket need not own its folder.
+/// Whether we may not make a file in the folder, or its path leaves no room for a name. A user who
+/// may send to a socket need not own its folder.
 fn has_no_place(error: &io::Error) -> bool {
     use io::ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem};
     matches!(
@@ -187,7 +188,7 @@ impl ListenConfig {
 }
 
 impl DatagramSocket {
-    /// A UDP socket that is connected to this peer, whose address is known already.
+    /// A UDP socket that is connected to this peer.
     pub(crate) fn connected(peer: SocketAddr) -> io::Result<Self> {
         let socket = Socket::Udp(dial_udp(peer, None)?);
         Ok(Self::new(socket, Network::Udp, None))
@@ -208,9 +209,9 @@ impl DatagramSocket {
         }
     }
 
-    /// Blocks for one datagram; returns its length and sender. Fails with `NotConnected` once the
-    /// socket is closed and what had arrived by then is taken, with `TimedOut` when the deadline
-    /// passes.
+    /// Blocks for one datagram; returns its length and sender. Fails with `TimedOut` when the
+    /// deadline passes, and with `NotConnected` once the socket is closed and all datagrams that
+    /// had arrived are taken.
     pub fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, Addr)> {
         let nobody = |(count, peer): &(usize, Addr)| *count == 0 && *peer == Addr::Unix(None);
         self.receive(nobody, |socket| match socket {
@@ -224,11 +225,11 @@ impl DatagramSocket {
 
     /// Blocks for one datagram of the connected peer.
     pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        // Its sender is what tells an empty one from the end.
+        // Only the sender tells an empty datagram from the end.
         self.recv_from(buffer).map(|(count, _)| count)
     }
 
-    /// Blocks for one datagram and takes along what else has arrived; returns how many.
+    /// Blocks for one datagram and also takes the others that have arrived; returns how many.
     pub fn recv_batch(&self, batch: &mut Batch) -> io::Result<usize> {
         self.receive(|&count| count == 0, |_| batch.receive(self.as_fd()))
     }
@@ -247,8 +248,8 @@ impl DatagramSocket {
         })
     }
 
-    /// Sends one datagram to a peer, or fails with `WouldBlock` when there is no room for it at
-    /// once: a Unix peer that does not read has a full queue, and would be waited for for ever.
+    /// Sends one datagram to a peer, or fails with `WouldBlock` when there is no room for it now. A
+    /// Unix peer that does not read has a full queue, and a blocking send would wait for ever.
     pub fn send_to_now(&self, bytes: &[u8], peer: &Addr) -> io::Result<usize> {
         let address = match (&self.inner.socket, peer) {
             (Socket::Udp(_), Addr::Ip(peer)) => RawAddress::ip(peer),
@@ -272,8 +273,8 @@ impl DatagramSocket {
     }
 
     /// Repeats a receiving call until it succeeds, fails for good, or its deadline passes. On a
-    /// closed socket it does not block: when all that had arrived is taken, it returns `nobody`, a
-    /// datagram of no bytes without a sender, or fails.
+    /// closed socket it does not block: when all that had arrived is taken, it returns `nobody` (an
+    /// empty datagram without a sender) or fails.
     fn receive<T>(
         &self,
         nobody: impl Fn(&T) -> bool,
@@ -340,8 +341,8 @@ impl DatagramSocket {
         self.inner.network
     }
 
-    /// Wakes blocked receivers, makes later ones fail when they have taken what had arrived, and
-    /// removes the Unix file. Sending goes on, so that what was received can be answered.
+    /// Wakes blocked receivers and removes the Unix file. Later receives take what had arrived,
+    /// then fail. Sending still works, so that received datagrams can be answered.
     pub fn close(&self) {
         if self.inner.closed.swap(true, Ordering::SeqCst) {
             return;
@@ -349,7 +350,7 @@ impl DatagramSocket {
         if let Some(file) = &self.inner.file {
             file.remove();
         }
-        // Reports ENOTCONN on an unconnected socket, and wakes its readers all the same.
+        // Reports ENOTCONN on an unconnected socket, but wakes its readers all the same.
         let _ = socket::shutdown_reading(self.as_fd());
     }
 

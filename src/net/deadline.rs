@@ -1,9 +1,9 @@
 //! A deadline: the point in time at which an operation gives up.
 //!
-//! A time-out for each read is no protection: a peer that sends one byte just in time renews it
-//! for ever. A deadline is fixed once and holds over any number of reads, as Go's `SetDeadline`
-//! does. The kernel only offers time-outs for single calls (`socket(7)` SO_RCVTIMEO), so [`Timer`]
-//! turns one into the other with few system calls:
+//! A time-out for each read is no protection: a peer that sends one byte just in time renews it,
+//! again and again. A deadline is fixed once and holds over any number of reads, as Go's
+//! `SetDeadline` does. The kernel only offers time-outs for single calls (`socket(7)` SO_RCVTIMEO),
+//! so [`Timer`] turns one into the other with few system calls:
 //!
 //! ```text
 //! set deadline      read                   read             read
@@ -49,9 +49,9 @@ impl Deadline {
         self.0
     }
 
-    /// Whether a passed deadline of ours is what this error tells. The kernel gives a connection up
-    /// with the same kind (ETIMEDOUT: keep-alive probes or bytes that nobody acknowledged), which is
-    /// the end of it; the next read would say 0, as after a close.
+    /// Whether this error means that one of our deadlines has passed. The kernel uses the same kind
+    /// when it gives up a connection (ETIMEDOUT: unacknowledged keep-alive probes or bytes). That
+    /// is the end of the connection; the next read would return 0, as after a close.
     pub fn is_cause_of(error: &io::Error) -> bool {
         error.kind() == io::ErrorKind::TimedOut && error.raw_os_error().is_none()
     }
@@ -80,9 +80,9 @@ impl Deadline {
 const SHORTEST: Duration = Duration::from_millis(1);
 /// Below this, arming in two steps saves nothing.
 const ARM_WHOLE: Duration = Duration::from_millis(64);
-/// In the two atomics below: no deadline, no time-out.
+/// In the two atomics below: no deadline; no time-out.
 const NONE: u64 = u64::MAX;
-/// In `armed`: some time-out that has just run out, so whatever comes next arms anew.
+/// In `armed`: the time-out has just run out, so the next call arms the socket again.
 const FIRED: u64 = u64::MAX - 1;
 
 /// The deadline of one direction of a socket, and the time-out that its socket is armed with.
@@ -108,9 +108,9 @@ impl Timer {
         self.deadline.store(nanos, Ordering::Relaxed);
     }
 
-    /// Prepares the socket for one blocking call: `TimedOut` when the deadline has passed, else
-    /// sees to it that the call returns no later than the deadline. `apply` sets the socket's
-    /// time-out and is called only when that has to change.
+    /// Prepares the socket for one blocking call, so that it returns no later than the deadline;
+    /// `TimedOut` when the deadline has passed. `apply` sets the socket's time-out and is called
+    /// only when that has to change.
     pub(crate) fn arm(
         &self,
         apply: impl FnOnce(Option<Duration>) -> io::Result<()>,
@@ -179,7 +179,7 @@ fn nanos(duration: Duration) -> u64 {
 /// Nanoseconds since the first use, so that a moment fits an atomic; 584 years fit.
 fn nanos_since_start(moment: Instant) -> u64 {
     static START: OnceLock<Instant> = OnceLock::new();
-    // A second of head start keeps moments just before the first use apart from each other.
+    // The origin is a second earlier, so that moments just before the first use stay distinct.
     let start = START.get_or_init(|| {
         let now = Instant::now();
         now.checked_sub(Duration::from_secs(1)).unwrap_or(now)
@@ -192,8 +192,8 @@ pub(crate) fn timed_out() -> io::Error {
     io::Error::from(io::ErrorKind::TimedOut) // says "timed out", and allocates nothing
 }
 
-/// Waits on a condition until it is told or the deadline has passed. A panic of another thread
-/// while it held the lock is not this one's.
+/// Waits on a condition variable until it is notified or the deadline has passed. A lock that
+/// another thread's panic has poisoned is taken all the same.
 pub(crate) fn wait_until<'a, T>(
     condition: &Condvar,
     guard: MutexGuard<'a, T>,
@@ -210,7 +210,8 @@ pub(crate) fn wait_until<'a, T>(
     }
 }
 
-/// Adds to a time-out of ours what was waited for, and how long; other errors stay as they are.
+/// Adds to a time-out of our own what was waited for, and for how long; other errors stay as they
+/// are.
 pub(crate) fn say_which(error: io::Error, what: &str, limit: Option<Duration>) -> io::Error {
     match limit {
         Some(limit) if Deadline::is_cause_of(&error) => io::Error::new(
@@ -308,7 +309,7 @@ mod tests {
             say_which(other, "no line", limit).kind(),
             io::ErrorKind::ConnectionReset
         );
-        // ETIMEDOUT: the kernel has given the connection up, and nobody's limit was reached.
+        // ETIMEDOUT: the kernel has given up the connection; no limit of ours was reached.
         let given_up = say_which(io::Error::from_raw_os_error(110), "no line", limit);
         assert_eq!(given_up.raw_os_error(), Some(110));
     }

@@ -2,9 +2,9 @@
 //!
 //! A name often has several addresses, and the first may lead nowhere: a host with a broken IPv6
 //! route would cost a whole time-out each time. RFC 8305 ("happy eyeballs") staggers the attempts:
-//! the families take turns, the next attempt starts when the one before failed or after 250 ms,
-//! and the first connection wins. Each attempt is a thread with a blocking `connect`; the losers
-//! are woken by shutting their sockets down.
+//! the families take turns, the next attempt starts when the previous one has failed or after 250
+//! ms, and the first connection wins. Each attempt is a thread with a blocking `connect`; the
+//! losers are woken by shutting their sockets down.
 
 use std::collections::VecDeque;
 use std::ffi::OsStr;
@@ -35,7 +35,7 @@ const MAX_ATTEMPTS: usize = 16;
 /// The longest time before or between keep-alive probes that Linux takes, in seconds
 /// (`net/tcp.h`: MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL).
 const MAX_KEEP_ALIVE: u64 = 32_767;
-/// Why no attempt was made from [`Dialer::local`].
+/// The error when no attempt could be made from [`Dialer::local`].
 pub(super) const OTHER_FAMILY: &str = "the local address is of the other family";
 /// A stack for a thread that makes three system calls.
 const STACK: usize = 64 * 1024;
@@ -43,22 +43,22 @@ const STACK: usize = 64 * 1024;
 /// How connections are made. The default suits most programs.
 #[derive(Clone, Debug)]
 pub struct Dialer {
-    /// For everything together: look-up and all attempts. Default 10 s; `None` leaves it to the
-    /// kernel (about two minutes).
+    /// For look-up and all attempts together. Default 10 s; `None` leaves it to the kernel (about
+    /// two minutes).
     pub timeout: Option<Duration>,
     /// Idle time after which the kernel probes the peer, and the time between probes (9 of them).
     /// Rounded up to seconds, and cut to what the kernel takes: at most 32,767 s, about nine
     /// hours. Default 15 s, as Go's; `None` for no probes.
     pub keep_alive: Option<Duration>,
-    /// How long what was sent may stay unacknowledged before the connection is dead
-    /// (TCP_USER_TIMEOUT, RFC 5482): where a peer that is cut off must be dialled anew soon after
-    /// it is back. Default `None`: the kernel's own patience, about 15 minutes.
+    /// How long sent bytes may stay unacknowledged before the connection is dead (TCP_USER_TIMEOUT,
+    /// RFC 5482): for a caller that must redial a peer soon after a network cut ends. Default
+    /// `None`: the kernel's own limit, about 15 minutes.
     pub unacknowledged: Option<Duration>,
     /// Send small writes at once (TCP_NODELAY). Default on.
     pub no_delay: bool,
     /// The address to connect from, `None` (default) for the kernel's choice. Peers of the other
-    /// family are skipped. An unspecified one (`0.0.0.0`, `::`) is the kernel's choice in either
-    /// family: only its port counts.
+    /// family are skipped. With an unspecified address (`0.0.0.0`, `::`), the kernel chooses the
+    /// address in either family and only the port counts.
     pub local: Option<SocketAddr>,
 }
 
@@ -133,7 +133,7 @@ impl Dialer {
         Err(Error::failed("connect", network, &peer)(error))
     }
 
-    /// Whether [`Dialer::local`] is of the peer's family, or of either.
+    /// Whether [`Dialer::local`] has the peer's family, or leaves the family open.
     pub(super) fn can_reach(&self, peer: &SocketAddr) -> bool {
         self.local_for(peer)
             .is_none_or(|local| local.is_ipv4() == peer.is_ipv4())
@@ -151,7 +151,7 @@ impl Dialer {
         Some(local)
     }
 
-    /// One attempt, on this thread; errors name `address`.
+    /// Makes one attempt on the current thread; errors name `address`.
     fn dial_one(
         &self,
         network: Network,
@@ -237,11 +237,11 @@ impl Dialer {
         };
         for (peer, socket) in &running {
             if winner.as_ref().is_none_or(|(_, won)| won != peer) {
-                let _ = socket::shutdown(socket.as_fd()); // wakes the thread that still connects
+                let _ = socket::shutdown(socket.as_fd()); // wakes its connecting thread
             }
         }
         winner.ok_or_else(|| {
-            // They have come as they ended.
+            // They arrived in the order in which the attempts ended.
             failures.sort_by_key(|(peer, _)| peers.iter().position(|tried| tried == peer));
             let named = failures.into_iter();
             named.map(|(peer, why)| (peer.to_string(), why)).collect()
@@ -311,7 +311,8 @@ fn finish(fd: OwnedFd, peer: SocketAddr, deadline: Deadline) -> io::Result<TcpSt
     )
     .map_err(|error| resolve::without_zone(error, &peer))?;
     // A free port dialled from the very same port connects to itself (RFC 9293 §3.5 allows
-    // simultaneous open): nobody listens there. Whoever dials 0.0.0.0 or :: gets to another address.
+    // simultaneous open), although nobody listens there. The socket's own peer address is compared,
+    // because dialling 0.0.0.0 or :: reaches another address than the one given.
     let local = stream.local_addr()?;
     let itself = || stream.peer_addr().is_ok_and(|reached| reached == local);
     if local.port() == peer.port() && itself() {
@@ -339,7 +340,7 @@ fn dial_unix(network: Network, path: &Path, deadline: Deadline) -> io::Result<Co
 /// A blocking `connect` that the socket's write time-out ends (`socket(7)`: SO_SNDTIMEO). The
 /// time-out stays; the first write that blocks replaces it ([`Conn::dialled`]).
 ///
-/// Interrupted, it goes on with the time that is left then, not with all of it once more.
+/// After an interruption it goes on with the remaining time, not with all of it again.
 pub(crate) fn connect_by<S: AsFd>(
     stream: &S,
     peer: &RawAddress,
@@ -361,7 +362,7 @@ pub(crate) fn connect_by<S: AsFd>(
             socket::connect(stream.as_fd(), peer)
         };
         match connected {
-            // A Unix socket has to ask again; TCP's handshake goes on by itself.
+            // On a Unix socket `connect` has to be called again; TCP's handshake goes on by itself.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 under_way = peer.is_ip();
             }
@@ -376,7 +377,7 @@ pub(crate) fn connect_by<S: AsFd>(
     }
 }
 
-/// RFC 8305 §4: the families take turns, the resolver's first choice begins.
+/// RFC 8305 §4: the families take turns, beginning with the resolver's first choice.
 fn in_attempt_order(usable: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let first_is_v6 = usable.first().is_some_and(SocketAddr::is_ipv6);
     let (first, second): (Vec<_>, Vec<_>) = usable

@@ -13,7 +13,7 @@ use super::{AddressError, Network};
 pub enum Error {
     /// The text is not an address; nothing was attempted.
     Address(AddressError),
-    /// The call does not exist for this network: dialling a stream on `udp`, say.
+    /// This network does not support the call: dialling a stream on `udp`, for example.
     WrongNetwork {
         /// What was attempted: `connect`, `listen`.
         verb: &'static str,
@@ -22,7 +22,7 @@ pub enum Error {
         /// What to use instead.
         instead: &'static str,
     },
-    /// The host's name has no address, or the system could not find out.
+    /// The host name has no address, or the look-up failed.
     Resolve {
         /// The address as given.
         address: String,
@@ -40,7 +40,7 @@ pub enum Error {
         /// Why it failed.
         source: io::Error,
     },
-    /// The system does not let this user have the socket.
+    /// The system does not allow this user to open the socket.
     Forbidden {
         /// The network that was asked for.
         network: Network,
@@ -49,9 +49,9 @@ pub enum Error {
         /// The system's answer.
         source: io::Error,
     },
-    /// The kernel did not tell the interfaces of this machine.
+    /// The kernel did not list the interfaces of this machine.
     Interfaces(io::Error),
-    /// A name with several addresses, and each attempt failed (in the order of the attempts).
+    /// The name has several addresses, and every attempt failed (in the order of the attempts).
     AllFailed {
         /// The network.
         network: Network,
@@ -63,7 +63,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The kind of the underlying failure, as `io::Error::kind` tells it.
+    /// The kind of the underlying failure, as in `io::Error::kind`.
     pub fn kind(&self) -> io::ErrorKind {
         match self {
             Error::Address(_) | Error::WrongNetwork { .. } => io::ErrorKind::InvalidInput,
@@ -78,7 +78,7 @@ impl Error {
     }
 
     /// Whether this machine had no descriptor or memory left for the attempt (EMFILE, ENFILE,
-    /// ENOBUFS, ENOMEM): it says nothing about the peer.
+    /// ENOBUFS, ENOMEM). Such an error says nothing about the peer.
     pub fn is_shortage(&self) -> bool {
         match self {
             Error::Resolve { source, .. } | Error::Failed { source, .. } => is_shortage(source),
@@ -87,8 +87,8 @@ impl Error {
         }
     }
 
-    /// `instead` is what there is for the networks with connections, or for those without; ICMP has
-    /// a socket of its own.
+    /// `instead` is the right call for networks with connections, or for those without; ICMP has a
+    /// socket type of its own.
     pub(crate) fn wrong(verb: &'static str, network: Network, instead: &'static str) -> Error {
         let instead = if network.is_icmp() {
             "IcmpSocket"
@@ -199,7 +199,7 @@ pub fn plain_words(error: &io::Error) -> String {
     let text = text.split(" (os error ").next().unwrap_or(&text);
     let mut letters = text.chars();
     match (letters.next(), letters.next()) {
-        // Leave acronyms alone.
+        // Acronyms keep their capitals.
         (Some(first), Some(second)) if second.is_lowercase() => first
             .to_lowercase()
             .chain([second])
@@ -223,8 +223,8 @@ pub enum AcceptError {
     /// Out of descriptors or memory (EMFILE, ENFILE, ENOBUFS, ENOMEM): the connection waits in
     /// the backlog; wait before trying again, or the loop spins.
     Exhausted(io::Error),
-    /// The listener itself is broken, or the process may not accept (EPERM, EACCES: a sandbox or a
-    /// security module says so before it looks for a connection): give up.
+    /// The listener itself is broken, or the process may not accept (EPERM, EACCES from a sandbox
+    /// or a security module, before any connection is taken): give up.
     Fatal(io::Error),
 }
 
@@ -288,7 +288,7 @@ mod tests {
         assert!(matches!(class(24), AcceptError::Exhausted(_)));
         assert!(matches!(class(103), AcceptError::Lost(_)));
         assert!(matches!(class(9), AcceptError::Fatal(_)));
-        // No connection has been taken out of the backlog: to go on is to spin.
+        // No connection has been taken out of the backlog, so retrying would spin.
         assert!(matches!(class(1), AcceptError::Fatal(_)));
         let closed = AcceptError::classify(io::Error::from_raw_os_error(22), true);
         assert!(matches!(closed, AcceptError::Closed));

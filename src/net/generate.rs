@@ -31,7 +31,7 @@ impl Seeded {
         Ipv4Addr::from(self.next() as u32)
     }
 
-    /// Half of the groups are zero, so that `::` and its borders turn up often.
+    /// Half of the groups are zero, so that `::` and its edge cases turn up often.
     pub fn ipv6(&mut self) -> Ipv6Addr {
         let mut groups = [0; 8];
         for group in &mut groups {
@@ -52,8 +52,8 @@ impl Seeded {
         }
     }
 
-    /// A text put together from the pieces that addresses are made of, or a good
-    /// address; then perhaps spoilt at up to three places.
+    /// A text put together from the pieces that addresses are made of, or a valid address; then
+    /// perhaps altered at up to three places.
     pub fn address_like(&mut self) -> String {
         let mut text = match self.below(5) {
             0 => self.ipv4().to_string(),

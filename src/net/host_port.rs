@@ -1,4 +1,4 @@
-//! `host:port`: taking it apart and putting it together.
+//! `host:port`: split and joined.
 //!
 //! The rules are those of Go's `net.SplitHostPort`, which every user of a command line
 //! has met:
@@ -11,10 +11,10 @@
 //! :8080                 no host: any address of this machine
 //! ```
 //!
-//! [`split_host_port`] only finds the two parts. [`HostPort::parse`] also reads them: the
-//! host into a [`Host`], the port into a number. A text that looks like an address but is
-//! none (`127.1:80`, `288.8.8.8:53`) is an error there, never a name: a name lookup would
-//! read it by laxer rules (see [`looks_like_ip`]).
+//! [`split_host_port`] only finds the two parts. [`HostPort::parse`] also reads them: the host into
+//! a [`Host`], the port into a number. A text that looks like an address but is not one
+//! (`127.1:80`, `288.8.8.8:53`) is an error there, never a name: a name look-up would read it by
+//! laxer rules (see [`looks_like_ip`]).
 
 use std::fmt;
 use std::str::FromStr;
@@ -34,8 +34,8 @@ pub const LABEL_MAX_BYTES: usize = 63;
 
 /// Splits `host:port` at the last colon, and takes brackets off the host.
 ///
-/// Neither part is checked further, and either may be empty. Fails if the port is missing,
-/// if there are several colons and no brackets, or if a bracket is where none belongs.
+/// Neither part is checked further, and either may be empty. Fails if the port is missing, if there
+/// are several colons and no brackets, or if a bracket is out of place.
 ///
 /// ```
 /// use groundwire::net::host_port::split_host_port;
@@ -77,18 +77,18 @@ pub enum Host {
     Any,
     /// An IP address.
     Ip(ZonedIp),
-    /// A host name, still to be looked up; its syntax is known to be good.
+    /// A host name, still to be looked up; its syntax is valid.
     Name(String),
 }
 
 impl FromStr for Host {
     type Err = AddressError;
 
-    /// Reads a host that stands alone: empty, an address without brackets, or a name.
+    /// Reads a host without a port: empty, an address without brackets, or a name.
     ///
-    /// A name is made of labels of letters, digits and hyphens (RFC 1123 §2.1), with an
-    /// optional dot at the end for "absolute, no search list". Underscores are let pass:
-    /// no host should have one, but Windows and container networks name machines so.
+    /// A name is made of labels of letters, digits and hyphens (RFC 1123 §2.1), with an optional
+    /// dot at the end for "absolute, no search list". Underscores are accepted: no host name should
+    /// have one, but Windows and container networks use them.
     fn from_str(text: &str) -> Result<Host, AddressError> {
         host(text).map_err(|rule| match meant_as_ip(text) {
             true => AddressError::address(text, rule),
@@ -154,7 +154,7 @@ impl fmt::Display for HostPort {
     }
 }
 
-// As in `ip.rs`, the functions below return the rule alone; the caller adds the text.
+// As in `ip.rs`, the functions below return only the broken rule; the caller adds the text.
 
 fn split(text: &str) -> Result<(&str, &str), Rule> {
     if text.is_empty() {
@@ -214,7 +214,7 @@ fn host(text: &str) -> Result<Host, Rule> {
     Ok(Host::Name(text.to_string()))
 }
 
-/// No name has a `%`, so whoever writes one means a zone.
+/// No name has a `%`, so a text with one means a zone.
 fn meant_as_ip(text: &str) -> bool {
     looks_like_ip(text) || text.contains('%')
 }

@@ -1,10 +1,10 @@
 //! The addresses in a prefix: how many, the first and the last, and which of them are for hosts.
 //!
 //! In an IPv4 network the first address stands for the network and the last one is the broadcast
-//! address, so hosts have what is between (RFC 919 §7, RFC 950 §2.1). A link with two ends has no use
-//! for either: in a /31 both addresses are hosts (RFC 3021), and a /32 is one host. IPv6 has no
-//! broadcast, and its first address is a router's anycast (RFC 4291 §2.6.1) which this arithmetic
-//! leaves out of the count no more than Linux does.
+//! address, so hosts use the addresses in between (RFC 919 §7, RFC 950 §2.1). A point-to-point link
+//! needs neither: in a /31 both addresses are hosts (RFC 3021), and a /32 is one host. IPv6 has no
+//! broadcast. Its first address is a router's anycast address (RFC 4291 §2.6.1); it is counted
+//! here, because Linux also lets a host use it.
 //!
 //! ```text
 //! 192.0.2.0/29      .0         .1 ... .6       .7
@@ -16,12 +16,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::prefix::Prefix;
 
-/// A number of addresses. A /0 of IPv6 has one more than 128 bits can say.
+/// A number of addresses. An IPv6 /0 has one more than 128 bits can hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AddressCount {
     /// The bits that are free to choose.
     host_bits: u8,
-    /// How many of the addresses do not count.
+    /// How many of the addresses are not counted.
     without: u8,
 }
 
@@ -43,8 +43,8 @@ impl fmt::Display for AddressCount {
 }
 
 impl Prefix {
-    /// The prefix of this length that the address lies in: of `10.1.2.3` and 8, `10.0.0.0/8`. `None`
-    /// when the length is above 32 or 128.
+    /// The prefix of this length that contains the address: `10.0.0.0/8` for `10.1.2.3` and 8.
+    /// `None` when the length is above 32 (IPv4) or 128 (IPv6).
     pub fn around(ip: IpAddr, len: u8) -> Option<Prefix> {
         let masked = match ip {
             IpAddr::V4(v4) => {
@@ -59,7 +59,7 @@ impl Prefix {
         Prefix::new(masked, len).ok()
     }
 
-    /// The bits behind the prefix: 0 to 32, or to 128.
+    /// The number of host bits: 0 to 32, or to 128.
     fn host_bits(&self) -> u8 {
         match self.network() {
             IpAddr::V4(_) => 32 - self.len(),
@@ -101,7 +101,7 @@ impl Prefix {
     /// The first and the last address that a host may have.
     pub fn hosts(&self) -> (IpAddr, IpAddr) {
         match (self.network(), self.last()) {
-            // At least four addresses, so neither leaves the prefix.
+            // There are at least four addresses, so neither leaves the prefix.
             (IpAddr::V4(first), IpAddr::V4(last)) if self.has_broadcast() => (
                 IpAddr::V4(Ipv4Addr::from_bits(first.to_bits() + 1)),
                 IpAddr::V4(Ipv4Addr::from_bits(last.to_bits() - 1)),
@@ -110,7 +110,7 @@ impl Prefix {
         }
     }
 
-    /// How many addresses [`hosts`](Prefix::hosts) has from end to end.
+    /// How many addresses there are between the two of [`hosts`](Prefix::hosts), both included.
     pub fn host_count(&self) -> AddressCount {
         AddressCount {
             host_bits: self.host_bits(),

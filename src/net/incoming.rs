@@ -1,4 +1,4 @@
-//! Bytes that have come and were not taken yet: the buffer below everything that is framed.
+//! Received bytes that are not taken yet: the buffer below every framed protocol.
 //!
 //! ```text
 //!  spare() -> read(2) writes here -> filled(n)
@@ -7,12 +7,14 @@
 //!     start-^         ^-end
 //! ```
 //!
-//! A protocol looks at what waits and takes what is whole. Nothing is allocated for what a length
-//! claims: the buffer has nothing before the first read, 4 KiB then, and doubles when it is full of
-//! bytes that have come. One that grew for a long message is given back when it is empty.
+//! A protocol looks at the waiting bytes and takes whole messages. Nothing is allocated because a
+//! length field claims it: the buffer has no memory before the first read, then 4 KiB, and it
+//! doubles when it is full of received bytes. A buffer that grew for a long message is freed when
+//! it is empty.
 //!
-//! The pure part: whoever reads into it keeps the limit of a message and the deadline. (Lines have a
-//! buffer of their own, [`LineBuffer`](super::LineBuffer), which grows by other rules.)
+//! This part is pure: the code that reads into it enforces the message limit and the deadline.
+//! (Lines have a buffer of their own, [`LineBuffer`](super::LineBuffer), which grows by other
+//! rules.)
 
 /// The first size of the buffer, in bytes: what an idle connection costs.
 const FIRST: usize = 4096;
@@ -27,7 +29,7 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// A buffer that is given back when it is empty and larger than `kept` bytes.
+    /// A buffer whose memory is freed when it is empty and larger than `kept` bytes.
     pub fn new(kept: usize) -> Self {
         Self {
             bytes: Vec::new(),
@@ -37,7 +39,7 @@ impl Incoming {
         }
     }
 
-    /// Grows to `size` bytes at once, where it is known that much comes.
+    /// Grows to `size` bytes at once, when the caller knows that this much will arrive.
     pub fn widen(&mut self, size: usize) {
         if self.bytes.len() < size {
             self.bytes.resize(size, 0);
@@ -69,7 +71,7 @@ impl Incoming {
         self.end = self.end.saturating_add(count).min(self.bytes.len());
     }
 
-    /// What waits.
+    /// The waiting bytes.
     pub fn waiting(&self) -> &[u8] {
         self.bytes.get(self.start..self.end).unwrap_or_default()
     }
@@ -90,7 +92,7 @@ impl Incoming {
         self.bytes.len()
     }
 
-    /// Takes the first `count` bytes of what waits, or all of it.
+    /// Takes the first `count` waiting bytes, or all if there are fewer.
     pub fn take(&mut self, count: usize) -> &[u8] {
         let from = self.start;
         self.start = from.saturating_add(count).min(self.end);

@@ -1,4 +1,4 @@
-//! What an interface is: its name and number, its flags, its addresses, what it has counted.
+//! What an interface is: its name and number, its flags, its addresses, its counters.
 //!
 //! Plain values. [`netlink`](super::netlink) reads them out of the kernel's messages, and
 //! [`interfaces`](super::interfaces()) asks for those.
@@ -8,14 +8,14 @@ use std::net::IpAddr;
 
 use super::prefix::Prefix;
 
-/// A network interface of this machine, as it was when it was asked for.
+/// A network interface of this machine, as it was when the kernel was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interface {
     /// Its number: the scope id of link-local addresses on it.
     pub index: u32,
     /// Its name, at most 15 bytes.
     pub name: String,
-    /// What it can and does at the moment.
+    /// Its capabilities and current state.
     pub flags: Flags,
     /// The largest packet that it sends whole, in bytes, IP header included.
     pub mtu: u32,
@@ -23,13 +23,13 @@ pub struct Interface {
     pub hardware: Option<HardwareAddress>,
     /// Its IP addresses, in the kernel's order, IPv4 first.
     pub addresses: Vec<InterfaceAddress>,
-    /// What it received since it is there.
+    /// What it has received since it was created.
     pub received: Counters,
-    /// What it sent.
+    /// What it has sent since then.
     pub sent: Counters,
 }
 
-/// What went in one direction.
+/// The traffic in one direction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Packets.
@@ -38,7 +38,7 @@ pub struct Counters {
     pub bytes: u64,
     /// Packets that were broken or could not leave.
     pub errors: u64,
-    /// Packets that were given up for lack of room.
+    /// Packets that were dropped for lack of room.
     pub dropped: u64,
 }
 
@@ -47,11 +47,11 @@ pub struct Counters {
 pub struct InterfaceAddress {
     /// The address.
     pub ip: IpAddr,
-    /// How many of its bits are the same for all hosts on the link.
+    /// How many of its leading bits are the same for all hosts on the link.
     pub prefix_len: u8,
-    /// The other end, on a link with two.
+    /// The other end of a point-to-point link.
     pub peer: Option<IpAddr>,
-    /// The address of all hosts on the link.
+    /// The broadcast address of the link.
     pub broadcast: Option<IpAddr>,
 }
 
@@ -108,7 +108,7 @@ const NAMES: [&str; 19] = [
     "ECHO",
 ];
 
-/// What an interface can and does.
+/// The capabilities and the state of an interface.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Flags(pub u32);
 
@@ -118,17 +118,17 @@ impl Flags {
         self.0 & 1 != 0
     }
 
-    /// Whether packets could leave: it is on, and there is a cable, a radio link, a peer.
+    /// Whether packets could leave: it is on, and has a cable, a radio link or a peer.
     pub fn is_running(self) -> bool {
         self.0 & 0x40 != 0
     }
 
-    /// Whether what is sent comes back to this machine.
+    /// Whether what it sends comes back to this machine.
     pub fn is_loopback(self) -> bool {
         self.0 & 8 != 0
     }
 
-    /// The names of the flags that are set, by bit; bits without a name have none.
+    /// The names of the flags that are set, by bit; bits without a name are left out.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         let named = NAMES.into_iter().enumerate();
         named.filter_map(move |(bit, name)| (self.0 >> bit & 1 == 1).then_some(name))

@@ -10,13 +10,13 @@ use super::interface::Interface;
 use super::netlink::{self, Answers, Progress, Question};
 use crate::sys;
 
-/// The kernel answers in microseconds; this ends what cannot happen.
+/// The kernel answers in microseconds; this bounds what should not happen.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often to ask again when the interfaces change while they are listed.
 const ATTEMPTS: u32 = 8;
 
-/// The longest datagram of an answer that is taken: a link's lists have at most 64 KiB each.
+/// The longest datagram of an answer that is accepted: each list of a link has at most 64 KiB.
 const LONGEST: usize = 1 << 20;
 
 /// The interfaces of this machine (of this network namespace), by number, with their addresses and
@@ -57,7 +57,7 @@ fn list() -> io::Result<Vec<Interface>> {
     Err(io::Error::other("they change too fast to be listed"))
 }
 
-/// Asks one question and reads to the end of its answer.
+/// Sends one question and reads its answer to the end.
 fn ask(
     socket: &UdpSocket,
     answers: &mut Answers,
@@ -78,7 +78,7 @@ fn ask(
     }
 }
 
-/// The next datagram, for which room is made: what did not fit would be lost.
+/// The next datagram. The buffer is made large enough first, because the rest would be lost.
 fn receive<'a>(socket: &UdpSocket, buffer: &'a mut Vec<u8>) -> io::Result<&'a [u8]> {
     let len = sys::socket::peek_len(socket.as_fd())?;
     if len > LONGEST {

@@ -1,14 +1,14 @@
 //! IP addresses as text: strict parsing that says what is wrong.
 //!
-//! `std` parses addresses too, but its error is "invalid IP address syntax", which helps
-//! nobody find the one wrong octet. The parsers here accept exactly the texts that `std`
-//! accepts (a test holds them to it) and name the [`Rule`] that any other text breaks.
+//! `std` parses addresses too, but its error is "invalid IP address syntax", which does not help to
+//! find the one wrong octet. The parsers here accept exactly the texts that `std` accepts (a test
+//! compares them) and name the [`Rule`] that any other text breaks.
 //!
-//! Why strict? The C library reads `127.1` as 127.0.0.1, `010.0.0.1` as 8.0.0.1 and
-//! `0x7f000001` as 127.0.0.1. A filter that reads an address in one way, in front of a
-//! program that reads it in another, lets through what it was written to stop. So a text
-//! either is an address in the one standard form or is refused, and [`looks_like_ip`]
-//! keeps the refused ones from reaching a name lookup, which would be lenient again.
+//! Why strict? The C library reads `127.1` as 127.0.0.1, `010.0.0.1` as 8.0.0.1 and `0x7f000001` as
+//! 127.0.0.1. A filter that reads an address in one way, in front of a program that reads it in
+//! another way, lets through what it was written to stop. So a text that is not in a standard form
+//! is refused, and [`looks_like_ip`] keeps refused texts from reaching a name look-up, which would
+//! be lenient again.
 //!
 //! The forms (RFC 4291 §2.2):
 //!
@@ -61,7 +61,7 @@ pub fn parse_ip(text: &str) -> Result<IpAddr, AddressError> {
     ip(text).map_err(|rule| AddressError::address(text, rule))
 }
 
-/// Whether a text is an attempt at an address, which must never go to a name lookup.
+/// Whether a text is an attempt at an address. Such a text must never go to a name look-up.
 ///
 /// True of a text with a colon, and of one whose labels are all numbers as the C library
 /// reads them, decimal or `0x...`: `getaddrinfo` would turn `127.1` and `0x7f000001`
@@ -78,8 +78,8 @@ pub fn to_mapped(ip: Ipv4Addr) -> Ipv6Addr {
     ip.to_ipv6_mapped()
 }
 
-/// The address as its packets carry it: a v4-mapped IPv6 address becomes the IPv4 address
-/// inside, every other stays.
+/// The address as its packets carry it: a v4-mapped IPv6 address becomes the IPv4 address inside
+/// it; any other address stays as it is.
 ///
 /// A listener on `[::]` sees an IPv4 peer 10.0.0.1 as `::ffff:10.0.0.1`. An access list
 /// that compared this with the prefix `10.0.0.0/8` would find no match and let a denied
@@ -88,8 +88,8 @@ pub fn canonical(ip: IpAddr) -> IpAddr {
     ip.to_canonical()
 }
 
-// Below, a function returns only the rule broken: which text the message shows is the
-// business of the caller, who may have been given a longer one (`host:port`, a prefix).
+// The functions below return only the broken rule. The caller chooses the text that the message
+// shows, because it may have been given a longer one (`host:port`, a prefix).
 
 pub(super) fn ip(text: &str) -> Result<IpAddr, Rule> {
     match text {
@@ -101,7 +101,7 @@ pub(super) fn ip(text: &str) -> Result<IpAddr, Rule> {
     }
 }
 
-/// Whether the rules for IPv4 are the ones to complain with.
+/// Whether the error message should use the rules for IPv4.
 fn reads_as_ipv4(text: &str) -> bool {
     let first = text.split('.').next().unwrap_or_default();
     let starts_with_number = !first.is_empty() && first.bytes().all(|b| b.is_ascii_digit());
@@ -168,8 +168,8 @@ fn ipv6(text: &str) -> Result<Ipv6Addr, Rule> {
     Ok(Ipv6Addr::from(values))
 }
 
-/// The groups of one side of `::`. `count` goes on past eight, for the message; the
-/// values beyond are not kept.
+/// The groups of one side of `::`. `count` goes on past eight, for the message; values past the
+/// eighth are not kept.
 #[derive(Default)]
 struct Groups {
     values: [u16; 8],
@@ -436,7 +436,7 @@ mod tests {
                 Err(_) => refused += 1,
             }
         }
-        // Else the generator has gone stale, and the agreement says little.
+        // Otherwise the generator makes too few valid texts, and the agreement proves little.
         assert!(
             accepted > 40_000 && refused > 40_000,
             "{accepted} {refused}"

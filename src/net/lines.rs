@@ -1,14 +1,14 @@
-//! Lines of bounded length out of a stream of bytes, whatever pieces it comes in.
+//! Lines of bounded length from a stream of bytes, whatever pieces it arrives in.
 //!
-//! One buffer lives as long as the connection: two lines in one segment are two lines, and half
-//! a line waits for its other half. (A new buffered reader for each line would throw away what
-//! the old one had read ahead.) A line is bytes up to and including a line feed, or the rest before the
+//! One buffer lives as long as the connection: two lines in one segment are two lines, and half a
+//! line waits for its other half. (A new buffered reader for each line would lose what the previous
+//! one had read ahead.) A line is the bytes up to and including a line feed, or the rest before the
 //! end of the stream; no encoding is assumed.
 //!
-//! The pure part: bytes are pushed in, lines are taken out.
+//! This part is pure: bytes are pushed in, lines are taken out.
 //!
-//! A peer that sent one long line and then nothing would keep a large buffer for ever. The buffer
-//! has no clock, so whoever reads into it says when to [`shrink`](LineBuffer::shrink).
+//! A peer that sent one long line and then nothing would keep a large buffer occupied. The buffer
+//! has no clock, so the code that reads into it decides when to [`shrink`](LineBuffer::shrink) it.
 //!
 //! ```text
 //!  spare() -> read(2) writes here -> filled(n)
@@ -20,7 +20,7 @@
 
 /// The first size of the buffer, in bytes: what an idle connection costs.
 const SMALL: usize = 1024;
-/// A buffer of up to this size, in bytes, is not worth giving back.
+/// A buffer of up to this size, in bytes, is not worth freeing.
 const WORTH_KEEPING: usize = 4 * SMALL;
 
 /// A bounded line buffer.
@@ -29,11 +29,11 @@ pub struct LineBuffer {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
-    /// Before this there is no line feed that was not taken: a long line is not searched anew
-    /// for every byte that comes.
+    /// Between `start` and this position there is no line feed, so a long line is not searched
+    /// again for every byte that arrives.
     searched: usize,
     max_line: usize,
-    /// The last read filled all the room there was: more is waiting.
+    /// The last read filled all the room, so more is probably waiting.
     brimful: bool,
 }
 
@@ -60,7 +60,7 @@ impl From<LineTooLong> for std::io::Error {
 
 impl LineBuffer {
     /// A buffer for lines of at most `max_line` bytes (at least 1), the line feed included. It
-    /// starts small and never grows past that.
+    /// starts small and never grows past `max_line`.
     pub fn new(max_line: usize) -> Self {
         let max_line = max_line.max(1);
         Self {
@@ -73,13 +73,13 @@ impl LineBuffer {
         }
     }
 
-    /// Room to read into, never empty; fails when a begun line fills the whole limit. Lines that
-    /// were not taken are kept.
+    /// Room to read into, never empty; fails when an unfinished line fills the whole limit. Lines
+    /// that were not taken are kept.
     pub fn spare(&mut self) -> Result<&mut [u8], LineTooLong> {
         if self.end == self.bytes.len() {
             self.make_room()?;
         } else if self.brimful && self.is_empty() {
-            // A bulk of short lines: larger reads save system calls.
+            // Many short lines: larger reads save system calls.
             self.grow();
         }
         self.brimful = false;
@@ -92,17 +92,17 @@ impl LineBuffer {
         self.brimful = self.end == self.bytes.len();
     }
 
-    /// All whole lines at once, as they stand; empty when there is none. They are taken.
+    /// Takes all whole lines at once, as received; empty when there is none.
     pub fn whole(&mut self) -> &[u8] {
         let (from, new) = self.unsearched();
-        // From the back: a request-reply peer's bytes end in a line feed.
+        // Searched from the back: a request-reply peer's bytes end in a line feed.
         let last = new.iter().rposition(|&byte| byte == b'\n');
         let len = last.map_or(0, |at| from + at + 1 - self.start);
         self.searched = self.end;
         self.take(len)
     }
 
-    /// The next whole line with its line feed. It is taken.
+    /// Takes the next whole line with its line feed.
     pub fn next_line(&mut self) -> Option<&[u8]> {
         let (from, new) = self.unsearched();
         let Some(at) = new.iter().position(|&byte| byte == b'\n') else {
@@ -112,24 +112,24 @@ impl LineBuffer {
         Some(self.take(from + at + 1 - self.start))
     }
 
-    /// What is left, whole lines or not: for the end of the stream. It is taken.
+    /// Takes everything that is left, whole lines or not: for the end of the stream.
     pub fn rest(&mut self) -> &[u8] {
         self.take(self.end - self.start)
     }
 
-    /// Whether nothing waits, not even a begun line.
+    /// Whether nothing waits, not even an unfinished line.
     pub fn is_empty(&self) -> bool {
         self.start == self.end
     }
 
-    /// Whether [`shrink`](Self::shrink) would give memory back: the buffer has grown, and nothing
-    /// waits in it.
+    /// Whether [`shrink`](Self::shrink) would free memory: the buffer has grown, and nothing waits
+    /// in it.
     pub fn can_shrink(&self) -> bool {
         self.is_empty() && self.bytes.len() > WORTH_KEEPING
     }
 
-    /// Gives back what an empty buffer has grown by. For connections that fall silent, not for the
-    /// pause between two lines: the next long line grows it again.
+    /// Frees what an empty buffer has grown by. For connections that fall silent, not for the pause
+    /// between two lines: the next long line would grow it again.
     pub fn shrink(&mut self) {
         if self.can_shrink() {
             self.bytes = vec![0; self.max_line.min(SMALL)];
@@ -137,7 +137,7 @@ impl LineBuffer {
         }
     }
 
-    /// What waits and may have a line feed, and where it begins.
+    /// The waiting bytes that may contain a line feed, and where they begin.
     fn unsearched(&self) -> (usize, &[u8]) {
         let from = self.searched.max(self.start);
         (from, self.bytes.get(from..self.end).unwrap_or(&[]))
@@ -147,13 +147,13 @@ impl LineBuffer {
         let from = self.start;
         self.start += len;
         if self.start == self.end {
-            // Empty: begin at the front again. The slice below is still in place.
+            // Empty: begin at the front again. The slice below is still valid.
             (self.start, self.end, self.searched) = (0, 0, 0);
         }
         self.bytes.get(from..from + len).unwrap_or(&[])
     }
 
-    /// Moves what waits to the front, or grows up to the limit.
+    /// Moves the waiting bytes to the front, or grows up to the limit.
     fn make_room(&mut self) -> Result<(), LineTooLong> {
         if self.start > 0 {
             self.bytes.copy_within(self.start..self.end, 0);
@@ -171,7 +171,7 @@ impl LineBuffer {
         Ok(())
     }
 
-    /// Doubling keeps the memory below twice of what the peer has really sent at once.
+    /// Doubling keeps the memory below twice what the peer has really sent.
     fn grow(&mut self) {
         let size = (self.bytes.len() * 2).min(self.max_line);
         self.bytes.resize(size, 0);
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_long_line_that_comes_byte_by_byte_is_searched_once() {
-        // Searched from its beginning for every byte, that would be some 10^12 comparisons.
+        // A search from the line's beginning for every byte would take about 10^12 comparisons.
         let mut buffer = LineBuffer::new(1 << 20);
         for _ in 1..1 << 20 {
             push(&mut buffer, b"x").unwrap();

@@ -1,11 +1,11 @@
 //! `Listener`: one type over TCP, Unix stream and Unix sequenced-packet listeners.
 //!
-//! std's `TcpListener::bind` fixes the backlog at 128 and offers neither reuse-port nor
-//! IPv6-only, and its `accept` cannot be woken. Here the socket is made step by step (`socket`,
-//! options, `bind`, `listen`), and [`Listener::close`] may be called from any thread: it shuts the
-//! listening socket down, which wakes every blocked `accept` at once. No polling, no flag that is
-//! looked at "soon". Connections that wait in the backlog at that moment are reset by the kernel;
-//! [`Listener::close_after_backlog`] takes them out first.
+//! std's `TcpListener::bind` fixes the backlog at 128 and offers neither reuse-port nor IPv6-only,
+//! and its `accept` cannot be woken. Here the socket is made step by step (`socket`, options,
+//! `bind`, `listen`), and [`Listener::close`] may be called from any thread: it shuts the listening
+//! socket down, which wakes every blocked `accept` at once. No polling, no flag that is checked
+//! "soon". The kernel resets the connections that wait in the backlog at that moment;
+//! [`Listener::close_after_backlog`] accepts them first.
 
 use std::ffi::OsStr;
 use std::io;
@@ -27,13 +27,13 @@ use crate::sys::socket::{self, Kind, Opt};
 /// How a [`Listener`] (or a bound datagram socket) is made.
 #[derive(Clone, Debug)]
 pub struct ListenConfig {
-    /// Finished handshakes that may wait for `accept`; the kernel cuts it to
+    /// How many finished handshakes may wait for `accept`; the kernel limits it to
     /// `net.core.somaxconn` (4,096 on Linux). Default 1,024.
     pub backlog: u32,
     /// Let several sockets bind this port and share its load. Default off.
     pub reuse_port: bool,
-    /// Bytes for datagrams that have arrived and were not read, cut by the kernel to
-    /// `net.core.rmem_max`; `None` (default) for the system's choice, some 200 short ones.
+    /// Bytes for datagrams that have arrived and are not read yet; the kernel limits it to
+    /// `net.core.rmem_max`. `None` (default) for the system's choice, about 200 short datagrams.
     pub receive_buffer: Option<u32>,
     /// Whether an IPv6 wildcard socket refuses IPv4 peers; `None` (default) decides by the network:
     /// `tcp` and `udp` take both, `tcp6` and `udp6` only IPv6.
@@ -66,15 +66,16 @@ pub struct Listener {
 
 #[derive(Debug)]
 struct Inner {
-    /// Dropped before the socket: a file whose socket is dead already may be replaced by another
-    /// server between our look at it and its removal.
+    /// Dropped before the socket: if the socket were dead already, another server might replace the
+    /// file between our check and its removal.
     file: Option<SocketFile>,
     socket: Socket,
     network: Network,
     local: Addr,
     config: ListenConfig,
     closed: AtomicBool,
-    /// Whoever got a connection while the listener closes may have it.
+    /// Set by [`Listener::close_after_backlog`]: a blocked `accept` may return a connection
+    /// although the listener is closing.
     keeping: AtomicBool,
 }
 
@@ -154,8 +155,8 @@ impl ListenConfig {
     }
 
     /// Binds an IP socket to the first address that `address` stands for and that this machine can
-    /// use. A port that is taken on it is an error: the next address would be half a server, deaf to
-    /// the peers that prefer the first.
+    /// use. If the port is taken there, that is an error: a server on the next address alone would
+    /// not hear the peers that prefer the first.
     pub(crate) fn bind_ip(
         &self,
         network: Network,
@@ -181,8 +182,8 @@ impl ListenConfig {
         let raw = RawAddress::ip(&address);
         let fd = socket::new(&raw, kind)?;
         if kind == Kind::Stream {
-            // So that a restart need not wait for the old connections' TIME-WAIT to end. On UDP
-            // the same option would let two servers share a port unnoticed.
+            // Lets a restart bind while old connections are in TIME-WAIT. On UDP the same option
+            // would let two servers share a port unnoticed.
             socket::set(fd.as_fd(), Opt::ReuseAddress, 1)?;
             socket::set(fd.as_fd(), Opt::NoDelay, i32::from(self.no_delay))?;
         }
@@ -200,8 +201,8 @@ impl ListenConfig {
             socket::set(fd.as_fd(), Opt::Ipv6Only, i32::from(only))?;
         }
         if kind == Kind::Datagram && address.ip().is_unspecified() {
-            // Before the first datagram can come, or its reply leaves from another address than it
-            // was sent to.
+            // Set before the first datagram can arrive; otherwise its reply might leave from
+            // another address than the one it was sent to.
             let destination = match address.is_ipv6() {
                 true => Opt::ReceiveDestination6,
                 false => Opt::ReceiveDestination,
@@ -251,17 +252,17 @@ impl Listener {
     /// Blocks until a peer connects or the listener is closed.
     pub fn accept(&self) -> Result<Conn, AcceptError> {
         match self.inner.take() {
-            // A closed Unix listener still hands out what waits in its backlog.
+            // A closed Unix listener still returns the connections in its backlog.
             Ok(_) if self.is_closed() && !self.inner.keeping.load(Ordering::SeqCst) => {
                 Err(AcceptError::Closed)
             }
-            // It blocks until the moment in which it closes.
+            // The socket blocks until it is closing, so this can only mean the end.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(AcceptError::Closed),
             other => other.map_err(|error| AcceptError::classify(error, self.is_closed())),
         }
     }
 
-    /// The address it listens on: with port 0 asked for, the one that was given.
+    /// The address it listens on; if port 0 was asked for, with the port that the kernel chose.
     pub fn local_addr(&self) -> &Addr {
         &self.inner.local
     }
@@ -277,22 +278,23 @@ impl Listener {
         if self.inner.closed.swap(true, Ordering::SeqCst) {
             return;
         }
-        // The file first: a client that finds it could otherwise still try to connect.
+        // The file goes first, so that no client finds it and tries to connect.
         if let Some(file) = &self.inner.file {
             file.remove();
         }
-        // It fails only for a socket that does not listen, which this one does.
+        // This fails only for a socket that does not listen; this one does.
         let _ = socket::shutdown(self.as_fd());
-        // A Unix socket keeps its backlog beyond the shutdown, and hands it out without blocking:
-        // the peers in it would wait until the last handle is dropped.
+        // A Unix socket keeps its backlog after the shutdown, and `accept` returns it without
+        // blocking. The peers in it would otherwise wait until the last handle is dropped.
         if let Socket::Unix(listener) = &self.inner.socket {
             while listener.accept().is_ok() {}
         }
     }
 
-    /// The same, but the peers that had connected already are not reset: returns those that waited
-    /// in the backlog, at most as many as it was made for, or as there are descriptors. For a
-    /// server that another one on the same port relieves ([`ListenConfig::reuse_port`]).
+    /// Like [`Listener::close`], but does not reset peers that have already connected: returns the
+    /// connections that waited in the backlog, at most [`ListenConfig::backlog`], and no more than
+    /// there are descriptors. For a server whose port another server takes over
+    /// ([`ListenConfig::reuse_port`]).
     ///
     /// A TCP peer in the middle of its handshake is still reset, unless the kernel may hand it to
     /// the other listener (`net.ipv4.tcp_migrate_req`, ip-sysctl).
@@ -302,7 +304,8 @@ impl Listener {
             return waiting;
         }
         self.inner.keeping.store(true, Ordering::SeqCst);
-        // An empty backlog must not block this thread. Threads that block already stay so.
+        // An empty backlog must not block this thread. Threads that already block in `accept` go on
+        // blocking.
         let may_look = match &self.inner.socket {
             Socket::Tcp(listener) => listener.set_nonblocking(true).is_ok(),
             Socket::Unix(listener) => listener.set_nonblocking(true).is_ok(),

@@ -1,17 +1,17 @@
-//! Addresses, network names, connections: what every protocol of this crate stands on.
+//! Addresses, network names, connections: the base of every protocol in this crate.
 //!
 //! The room has a pure half and a shell.
 //!
-//! - *Pure*: text to values and back. [`ip`] (IPv4 and IPv6 literals), [`zone`] (`%eth0`), [`class`] (what kind of
-//!   address it is), [`prefix`] (`10.0.0.0/8`), [`host_port`] (`host:port`), [`services`]
-//!   (`/etc/services`), [`network`] (`tcp`, `udp4`, `unix` ...), `lines` (bounded lines), `incoming`
-//!   (bytes that have come and were not taken), [`hosts`]
-//!   (the addresses in a prefix), [`reverse`] (an address as a name), [`interface`] and [`netlink`]
-//!   (interfaces, and how the kernel tells of them), [`icmp`] (echo and errors).
+//! - *Pure*: text to values and back. [`ip`] (IPv4 and IPv6 literals), [`zone`] (`%eth0`),
+//!   [`class`] (what kind of address it is), [`prefix`] (`10.0.0.0/8`), [`host_port`]
+//!   (`host:port`), [`services`] (`/etc/services`), [`network`] (`tcp`, `udp4`, `unix` ...),
+//!   `lines` (bounded lines), `incoming` (received bytes that are not taken yet), [`hosts`] (the
+//!   addresses in a prefix), [`reverse`] (an address as a name), [`interface`] and [`netlink`]
+//!   (interfaces, and the kernel's messages about them), [`icmp`] (echo and errors).
 //! - *Shell*: [`dial`] and [`Dialer`] make connections, [`listen`] and [`Listener`] accept them,
 //!   both as a [`Conn`]; [`DatagramSocket`] is the same for datagrams; [`ConnPool`] keeps idle
-//!   connections to one address; an [`IcmpSocket`] pings; [`interfaces`] asks the kernel for its interfaces; a
-//!   [`Deadline`] bounds every blocking call.
+//!   connections to one address; an [`IcmpSocket`] pings; [`interfaces`] asks the kernel for its
+//!   interfaces; a [`Deadline`] limits every blocking call.
 //!
 //! ```text
 //!   "tcp", "localhost:http"

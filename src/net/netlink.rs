@@ -1,8 +1,8 @@
-//! How the kernel tells of its interfaces: the messages of `rtnetlink(7)`, as pure code over bytes.
+//! The kernel's messages about its interfaces (`rtnetlink(7)`), as pure code over bytes.
 //!
-//! A question is one message; the answer to "all of them" (a *dump*) is many, several in a datagram,
-//! the last of type `DONE`. All numbers are in the machine's byte order, and every message and
-//! attribute begins at a multiple of 4:
+//! A question is one message. The answer to "all of them" (a *dump*) is many messages, several in a
+//! datagram, the last of type `DONE`. All numbers are in the machine's byte order, and every
+//! message and attribute begins at a multiple of 4:
 //!
 //! ```text
 //! message     length (4) | type (2) | flags (2) | sequence (4) | port (4) | body, to `length`
@@ -10,8 +10,8 @@
 //! attribute   length (2) | type (2) | value, to `length` | filling to a multiple of 4
 //! ```
 //!
-//! Every length is compared with what is there before it is used. An attribute of unknown type is
-//! passed over, as is one whose value has another size than it should: newer kernels add both.
+//! Every length is compared with the bytes that are there before it is used. Attributes of unknown
+//! type or of unexpected size are skipped: newer kernels add both.
 //!
 //! To read one more attribute: 1. its number below; 2. its arm in `link` or `address`; 3. a field
 //! of [`Interface`]; 4. a row in the tests.
@@ -30,7 +30,7 @@ const GET_LINK: u16 = 18;
 const NEW_ADDRESS: u16 = 20;
 const GET_ADDRESS: u16 = 22;
 
-/// Flags of messages: a question, for all there is; and "it changed while I told it".
+/// Flags of messages: a question; a question for everything; "changed while I was listing it".
 const REQUEST: u16 = 1;
 const DUMP: u16 = 0x300;
 const INTERRUPTED: u16 = 0x10;
@@ -45,20 +45,20 @@ const ADDRESS_ADDRESS: u16 = 1;
 const ADDRESS_LOCAL: u16 = 2;
 const ADDRESS_BROADCAST: u16 = 4;
 
-/// The bits of an attribute's type that say something about its value, not what it is.
+/// The bits of an attribute's type without the upper two, which describe its value.
 const TYPE_MASK: u16 = 0x3fff;
 
 const MESSAGE_HEAD: usize = 16;
 const LINK_HEAD: usize = 16;
 const ADDRESS_HEAD: usize = 8;
 
-/// Address families of the kernel's (`bits/socket.h`).
+/// The kernel's address families (`bits/socket.h`).
 const INET: u8 = 2;
 const INET6: u8 = 10;
 
-/// What to tell beyond the usual (`RTEXT_FILTER_*`). With any bit the kernel makes its datagrams as long
-/// as the longest link message; without one, a link with more than 32 KiB to tell (hundreds of other
-/// names) is left out without a word. This bit is about bridges and adds nothing here.
+/// What to list beyond the usual (`RTEXT_FILTER_*`). With any bit set, datagrams are as long as the
+/// longest link message. Without one, the kernel silently omits a link with more than 32 KiB to
+/// list (hundreds of alternative names). This bit is about bridges and adds nothing here.
 const EXTENDED: u32 = 1 << 4;
 
 /// What to ask for.
@@ -94,7 +94,7 @@ pub fn question(question: Question, sequence: u32) -> Vec<u8> {
 /// Why an answer was not understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NetlinkError {
-    /// Something ends before its length, or is shorter than it must be.
+    /// Something ends before its stated length, or is shorter than it must be.
     Cut {
         /// What.
         what: &'static str,
@@ -105,7 +105,7 @@ pub enum NetlinkError {
     },
     /// The kernel refused, with this error number.
     Refused(i32),
-    /// A value that cannot be: a name that is empty, a prefix longer than its address.
+    /// An impossible value: an empty name, a prefix longer than its address.
     Odd(&'static str),
 }
 
@@ -130,13 +130,13 @@ impl Error for NetlinkError {}
 pub enum Progress {
     /// More datagrams follow.
     More,
-    /// That was all.
+    /// The answer is complete.
     Done,
-    /// That was all, but the interfaces changed in between: ask again.
+    /// The answer is complete, but the interfaces changed meanwhile: ask again.
     Changed,
 }
 
-/// What the answers have told so far.
+/// What the answers have listed so far.
 #[derive(Debug, Default)]
 pub struct Answers {
     links: Vec<Interface>,
@@ -146,7 +146,7 @@ pub struct Answers {
 
 impl Answers {
     /// Takes one datagram of the answer to the question with this sequence number. Messages with
-    /// another one are of an earlier question, given up since: they are passed over.
+    /// another number belong to an earlier question that was given up; they are skipped.
     pub fn push(&mut self, mut bytes: &[u8], sequence: u32) -> Result<Progress, NetlinkError> {
         while !bytes.is_empty() {
             let (message, rest) = message(bytes)?;
@@ -168,7 +168,7 @@ impl Answers {
         Ok(Progress::More)
     }
 
-    /// The end of an answer: its number is 0, or what went wrong with a minus in front.
+    /// The end of an answer: its number is 0, or a negated error number.
     fn end(&self, kind: u16, number: i32) -> Result<Progress, NetlinkError> {
         match kind {
             DONE if number >= 0 && self.changed => Ok(Progress::Changed),
@@ -182,7 +182,7 @@ impl Answers {
         let mut links = self.links;
         for (index, address) in self.addresses {
             let owner = links.iter_mut().find(|link| link.index == index);
-            // Without an owner the interface came after the question for links.
+            // An address without an owner: the interface appeared after the question for links.
             if let Some(link) = owner {
                 link.addresses.push(address);
             }
@@ -216,7 +216,7 @@ fn message(bytes: &[u8]) -> Result<(Message<'_>, &[u8]), NetlinkError> {
     Ok((message, rest))
 }
 
-/// The attributes of a body, behind its head.
+/// The attributes of a body, after its head.
 fn attributes(body: &[u8], head: usize) -> Result<Vec<(u16, &[u8])>, NetlinkError> {
     const WHAT: &str = "a netlink attribute";
     let mut bytes = body.get(head..).unwrap_or(&[]);
@@ -231,7 +231,7 @@ fn attributes(body: &[u8], head: usize) -> Result<Vec<(u16, &[u8])>, NetlinkErro
     Ok(found)
 }
 
-/// The bytes from `head` to `len`, and those behind the filling.
+/// The bytes from `head` to `len`, and those after the filling.
 fn part<'a>(
     bytes: &'a [u8],
     head: usize,
@@ -294,8 +294,8 @@ fn link(body: &[u8]) -> Result<Interface, NetlinkError> {
     }
 }
 
-/// A text that ends at its NUL. Bytes that are no UTF-8 are written as `\xff`, so that two names differ
-/// here, too.
+/// A text that ends at its NUL. Bytes that are not UTF-8 are written as `\xff`, so that different
+/// names stay different.
 fn text(value: &[u8]) -> String {
     let end = value.iter().position(|&byte| byte == 0);
     let bytes = value.get(..end.unwrap_or(value.len())).unwrap_or(value);
@@ -346,7 +346,7 @@ fn address(body: &[u8]) -> Result<Option<(u32, InterfaceAddress)>, NetlinkError>
             _ => {}
         }
     }
-    // On a link with two ends ADDRESS is the other one (`rtnetlink(7)`).
+    // On a point-to-point link ADDRESS is the other end (`rtnetlink(7)`).
     let Some(own) = local.or(address) else {
         return Err(NetlinkError::Odd("an address message without an address"));
     };

@@ -1,9 +1,8 @@
 //! The names of networks: `tcp`, `udp4`, `unix` and their kin.
 //!
-//! A program that dials or listens says on which network, with the names that Go's `net`
-//! package made familiar. The name settles three questions before any address is read:
-//! which transport carries the bytes, which IP families may be used, and whether there
-//! are connections at all.
+//! A program that dials or listens names the network, with the names that Go's `net` package made
+//! familiar. The name answers three questions before any address is read: which transport carries
+//! the bytes, which IP families may be used, and whether there are connections at all.
 //!
 //! ```text
 //! name         transport   IPv4   IPv6   connections
@@ -22,7 +21,7 @@
 //!
 //! The last two are IP itself with one protocol inside, written as `ip4:PROTOCOL`. The protocol may
 //! also be given by its number, as in Go: `ip4:1`, `ip6:58`, and `ip6:ipv6-icmp` by its other name.
-//! There are no ports, and what a packet means is for [`icmp`](super::icmp) to say.
+//! There are no ports; [`icmp`](super::icmp) interprets the packets.
 //!
 //! To add a network:
 //! 1. add a variant to [`Network`] and to [`Network::ALL`], and its name to [`Network::name`];
@@ -83,7 +82,7 @@ pub enum Network {
     Unix,
     /// A Unix-domain datagram socket (`SOCK_DGRAM`).
     Unixgram,
-    /// A Unix-domain socket with connections and message borders (`SOCK_SEQPACKET`).
+    /// A Unix-domain socket with connections and message boundaries (`SOCK_SEQPACKET`).
     Unixpacket,
     /// ICMP over IPv4 (RFC 792).
     Ip4Icmp,
@@ -157,8 +156,7 @@ impl Network {
 
     /// Whether it is connection-oriented: a server accepts, and a peer can hang up.
     ///
-    /// True of `unixpacket` too, though it keeps message borders and so is no *byte*
-    /// stream.
+    /// True of `unixpacket` too, although it keeps message boundaries and so is no *byte* stream.
     pub fn is_stream(self) -> bool {
         match self {
             Network::Tcp | Network::Tcp4 | Network::Tcp6 => true,

@@ -1,18 +1,18 @@
 //! `ConnPool`: the idle connections to one address, kept for the next request.
 //!
-//! A new connection costs a round trip and two threads' attention; a kept one costs a look. The
-//! risk is that the peer has closed it meanwhile, so [`ConnPool::get`] can look first
-//! ([`Liveness`]): the end of the stream, or bytes that nobody asked for, disqualify it (a reply
-//! that came late would be taken for the answer to the next question). A peer may still close
-//! between the look and the write: a caller whose request may be repeated tries once more on a
-//! fresh connection ([`Pooled::is_fresh`] tells which kind it had).
+//! A new connection costs a round trip and work at both ends; a kept one costs a check. The risk is
+//! that the peer has closed it meanwhile, so [`ConnPool::get`] can check first ([`Liveness`]). The
+//! end of the stream, or unrequested bytes, disqualify a connection (a late reply would be taken
+//! for the answer to the next request). A peer may still close between the check and the write: a
+//! caller whose request may be repeated tries once more on a fresh connection ([`Pooled::is_fresh`]
+//! tells which kind it had).
 //!
 //! A connection returns to the pool only by [`Pooled::keep`]: dropping it, as an error path does,
-//! closes it, because nobody knows what a half-read connection will say next.
+//! closes it, because what comes next on a half-read connection is unknown.
 //!
-//! The connection that was used last is given out first. So after a burst of requests those that
-//! it needed above the usual number rest at the other end of the queue until they are too old.
-//! Taking a kept connection and giving it back allocates nothing.
+//! The connection that was used last is given out first. So after a burst of requests, the surplus
+//! connections rest at the other end of the queue until they are too old. Taking a kept connection
+//! and giving it back allocates nothing.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -27,13 +27,14 @@ use super::{Conn, Deadline, Dialer, Error, Network};
 /// What a pool keeps, and for how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolConfig {
-    /// Idle connections kept; the one that has been idle longest makes room. Default 256.
+    /// How many idle connections are kept; one more displaces the one that has been idle longest.
+    /// Default 256.
     pub max_idle: usize,
-    /// How long an unused connection is kept. Default 60 s. Looked at when a connection is taken
-    /// or given back, and by [`ConnPool::prune`]: a pool at rest closes nothing by itself.
+    /// How long an unused connection is kept. Default 60 s. Checked when a connection is taken or
+    /// given back, and by [`ConnPool::prune`]: an unused pool closes nothing by itself.
     pub idle_time: Duration,
     /// How old a connection may become, so that a change behind the peer's address is noticed.
-    /// Looked at when it is taken or given back, and by [`ConnPool::prune`]. Default 10 minutes.
+    /// Checked when [`idle_time`](Self::idle_time) is. Default 10 minutes.
     pub max_age: Duration,
 }
 
@@ -47,7 +48,7 @@ impl Default for PoolConfig {
     }
 }
 
-/// Where the connections of a pool lead.
+/// Where a pool connects to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Destination {
     /// An IP address and port.
@@ -56,7 +57,7 @@ pub enum Destination {
     Text(OsString),
 }
 
-/// Whether to look at a kept connection before it is used again, which is a system call.
+/// Whether to check a kept connection before it is used again, which costs a system call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Liveness {
     /// Always: for a request that must not be sent twice.
@@ -73,8 +74,8 @@ pub struct PoolStats {
     pub dialled: u64,
     /// Connections used again.
     pub reused: u64,
-    /// Connections thrown away that were idle or given back: closed by the peer, talkative, too
-    /// old, too many, cleared.
+    /// Idle or returned connections that were thrown away: closed by the peer, with unrequested
+    /// bytes, too old, too many, or cleared.
     pub discarded: u64,
     /// Idle connections now.
     pub idle: usize,
@@ -99,9 +100,9 @@ struct Inner {
 
 #[derive(Default)]
 struct State {
-    /// The longest idle one first.
+    /// The connection that has been idle longest comes first.
     idle: VecDeque<Idle>,
-    /// How often the pool was cleared: a loan from before is not taken back.
+    /// How often the pool was cleared: a connection lent before that is not taken back.
     cleared: u64,
 }
 
@@ -109,7 +110,7 @@ struct Idle {
     conn: Conn,
     made: Instant,
     since: Instant,
-    /// It may say more than it should: look at it whatever the caller thinks.
+    /// The peer may send more than it should: check the connection whatever the caller asks for.
     doubtful: bool,
 }
 
@@ -124,8 +125,8 @@ pub struct Pooled {
 }
 
 impl ConnPool {
-    /// An empty pool that dials `destination` with `dialer`. Nothing is looked at yet: an address
-    /// that is none shows when it is dialled.
+    /// An empty pool that dials `destination` with `dialer`. Nothing is checked yet: a wrong
+    /// address fails when it is dialled.
     pub fn new(
         dialer: Dialer,
         network: Network,
@@ -151,7 +152,7 @@ impl ConnPool {
     pub fn get(&self, liveness: Liveness) -> Result<Pooled, Error> {
         let now = Instant::now();
         while let Some((idle, cleared)) = self.take() {
-            // Looked at, and closed, outside the lock: both are system calls.
+            // Checked, and closed, outside the lock: both are system calls.
             if self.is_usable(&idle, liveness, now) {
                 self.inner.reused.fetch_add(1, Ordering::Relaxed);
                 return Ok(Pooled {
@@ -168,13 +169,14 @@ impl ConnPool {
         self.get_fresh()
     }
 
-    /// A new connection whatever is idle: for the one repetition after a stale one failed. Blocks
-    /// at most [`Dialer::timeout`].
+    /// A new connection, even when some are idle: for the one retry after a stale connection
+    /// failed. Blocks at most [`Dialer::timeout`].
     pub fn get_fresh(&self) -> Result<Pooled, Error> {
         let Inner {
             dialer, network, ..
         } = &*self.inner;
-        // Before it is made: a pool that is cleared meanwhile does not want it.
+        // Read before dialling: if the pool is cleared meanwhile, it must not take this connection
+        // back.
         let cleared = self.lock().cleared;
         let conn = match &self.inner.destination {
             Destination::Ip(peer) => dialer.dial_ip(*network, *peer)?,
@@ -203,7 +205,7 @@ impl ConnPool {
     }
 
     /// Closes all idle connections, and those on loan when they are given back: for a peer that has
-    /// failed or is to be left alone.
+    /// failed or is no longer to be used.
     pub fn clear(&self) {
         let idle = {
             let mut state = self.lock();
@@ -214,8 +216,8 @@ impl ConnPool {
         drop(idle); // the sockets close outside the lock
     }
 
-    /// Closes the idle connections that are older than the configuration allows: for a caller that
-    /// may let the pool rest for long, from time to time.
+    /// Closes the idle connections that are older than the configuration allows. A caller that may
+    /// leave the pool unused for long calls it from time to time.
     pub fn prune(&self) {
         let (now, mut closing) = (Instant::now(), Vec::new());
         self.lock().idle.retain(|idle| {
@@ -235,9 +237,10 @@ impl ConnPool {
         Some((idle, state.cleared))
     }
 
-    /// Takes a loan back, and closes at the other end of the queue what is too old or too much.
+    /// Takes a connection back, and closes those at the other end of the queue that are too old or
+    /// too many.
     fn put(&self, idle: Idle, cleared: u64) {
-        idle.conn.set_deadline(Deadline::NEVER); // this loan's would end the next one
+        idle.conn.set_deadline(Deadline::NEVER); // or this loan's would end the next
         let since = idle.since;
         let mut closing = Vec::new();
         let mut state = self.lock();
@@ -282,7 +285,7 @@ impl ConnPool {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // No code of others runs under the lock, so a poisoned state is still whole.
+        // No foreign code runs under the lock, so a poisoned state is still whole.
         let state = self.inner.state.lock();
         state.unwrap_or_else(PoisonError::into_inner)
     }
@@ -290,7 +293,7 @@ impl ConnPool {
 
 impl Pooled {
     /// Gives the connection back, for a caller that has read its reply to the end. Its deadlines
-    /// are taken off.
+    /// are removed.
     pub fn keep(self) {
         let Pooled {
             conn,
@@ -309,14 +312,14 @@ impl Pooled {
         pool.put(idle, cleared);
     }
 
-    /// The same where the peer may be about to say more than it should: the connection is looked at
+    /// The same, when the peer may be about to send more than it should: the connection is checked
     /// before it is used again, whatever [`Liveness`] is asked for then.
     pub fn keep_doubtful(mut self) {
         self.doubtful = true;
         self.keep();
     }
 
-    /// Whether it was made for this loan, so that a failure is not a stale connection's.
+    /// Whether it was made for this loan, so that a failure cannot mean a stale connection.
     pub fn is_fresh(&self) -> bool {
         self.fresh
     }

@@ -8,9 +8,9 @@
 //!                  prefix  |  host bits: all zero
 //! ```
 //!
-//! Strict where a mistake would open a door: with a host bit set (`10.1.2.3/8`) the
-//! writer meant either one host or the whole network, and only the writer knows which;
-//! the error suggests the network, and a person decides.
+//! Strict where a mistake would open a door: with a host bit set (`10.1.2.3/8`), the writer meant
+//! either one host or the whole network, and only the writer knows which. The error suggests the
+//! network, and a person decides.
 //!
 //! Families do not mix. IPv4 peers of an IPv6 socket appear as `::ffff:10.0.0.1`
 //! (v4-mapped) and are matched as IPv4, so `10.0.0.0/8` contains them and `::/0` does
@@ -40,7 +40,7 @@ use super::ip::{canonical, ip};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Prefix {
-    // Never v4-mapped; every bit behind `len` is zero.
+    // Never v4-mapped; every bit after the first `len` is zero.
     network: IpAddr,
     len: u8,
 }
@@ -161,9 +161,8 @@ fn prefix(network: IpAddr, len: u8) -> Result<Prefix, Rule> {
     if first != network {
         return Err(Rule::HostBitsSet(format!("{first}/{len}")));
     }
-    // Peers are matched in canonical form, so a v4-mapped prefix would never match one.
-    // With fewer than 96 bits it is no v4-mapped prefix: the mark ::ffff is cut off, so
-    // the check above has refused it.
+    // Peers are matched in canonical form, so a v4-mapped prefix would never match a peer. A length
+    // below 96 bits cuts off the mark ::ffff, so the check above has refused it.
     Ok(match canonical(network) {
         IpAddr::V4(v4) if network.is_ipv6() => Prefix {
             network: IpAddr::V4(v4),
@@ -187,8 +186,8 @@ fn bits(ip: IpAddr) -> u8 {
     }
 }
 
-/// `len` ones, then zeros. A shift by the full width is an overflow in Rust, so /0 (which
-/// shifts by all 32 bits) takes the checked way.
+/// `len` ones, then zeros. A shift by the full width is an overflow in Rust, so the checked shift
+/// handles /0 (which shifts by all 32 bits).
 const fn mask_v4(len: u8) -> u32 {
     match u32::MAX.checked_shl(32 - len as u32) {
         Some(mask) => mask,

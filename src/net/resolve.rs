@@ -1,8 +1,8 @@
 //! From the text of an address to socket addresses, by the system's resolver.
 //!
 //! Literals never reach the resolver: it would take `127.1` for 127.0.0.1 and ask the DNS for
-//! `288.8.8.8`. A name does, and `getaddrinfo` blocks for as long as it likes, so a caller with a
-//! deadline waits for it on another thread and may leave it behind.
+//! `288.8.8.8`. A name does reach it, and `getaddrinfo` takes no deadline. So it runs on another
+//! thread when the caller has a deadline, and the caller may leave that thread behind.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -18,14 +18,14 @@ use super::error::Error;
 use super::{AddressError, Host, HostPort, Network, Rule, Services, Transport, ZonedIp};
 use crate::sys::process::interface_index;
 
-/// Takes `host:port` apart; a service name is looked up in `/etc/services`.
+/// Splits `host:port`; a service name is looked up in `/etc/services`.
 pub(crate) fn parse(network: Network, address: &str) -> Result<HostPort, Error> {
     let transport = network.transport().unwrap_or(Transport::Tcp);
     Ok(HostPort::parse(address, transport, services())?)
 }
 
-/// An address as a path, and as text for everything else. What is not UTF-8 is replaced by a letter
-/// that no IP address or host name has; a path keeps its bytes.
+/// An address as a path, and as text for everything else. In the text, bytes that are not UTF-8 are
+/// replaced by a letter that no IP address or host name has; a path keeps its bytes.
 pub(crate) fn both<T: AsRef<OsStr> + ?Sized>(address: &T) -> (&Path, Cow<'_, str>) {
     let address = address.as_ref();
     (Path::new(address), address.to_string_lossy())
@@ -34,8 +34,8 @@ pub(crate) fn both<T: AsRef<OsStr> + ?Sized>(address: &T) -> (&Path, Cow<'_, str
 /// The longest `/etc/services` that is read, in bytes; Debian's has 13 KB.
 const SERVICES_LIMIT: u64 = 1024 * 1024;
 
-/// The machine's services (`/etc/services`), read once; the small table that every machine has
-/// otherwise.
+/// The machine's services (`/etc/services`), read once; the built-in table if the file cannot be
+/// read.
 pub fn services() -> &'static Services {
     static SERVICES: OnceLock<Services> = OnceLock::new();
     SERVICES.get_or_init(|| {
@@ -45,15 +45,15 @@ pub fn services() -> &'static Services {
     })
 }
 
-/// A byte that is no UTF-8 spoils its own word, not the file: it is replaced.
+/// A byte that is not UTF-8 is replaced, so it spoils its own word and not the file.
 fn read_services(file: impl Read) -> io::Result<Services> {
     let mut bytes = Vec::new();
     file.take(SERVICES_LIMIT).read_to_end(&mut bytes)?;
     Ok(Services::parse(&String::from_utf8_lossy(&bytes)))
 }
 
-/// The socket addresses that a target stands for on this network, at least one. No host (`:80`)
-/// means this machine's loopback addresses, as in Go's `Dial`.
+/// The socket addresses of a target on this network, at least one. No host (`:80`) means this
+/// machine's loopback addresses, as in Go's `Dial`.
 pub(crate) fn addresses(
     network: Network,
     address: &str,
@@ -93,9 +93,9 @@ pub(crate) fn addresses(
     Ok(kept)
 }
 
-/// The addresses of a host: of a literal itself, of a name what the system's resolver knows, in its
-/// order and at least one. A link-local literal keeps its zone. Blocks for as long as the resolver
-/// does.
+/// The addresses of a host, at least one: a literal itself, or what the system's resolver returns
+/// for a name, in its order. A link-local literal keeps its zone. Blocks for as long as the
+/// resolver does.
 ///
 /// ```
 /// let found = groundwire::net::host_addresses("127.0.0.1").unwrap();
@@ -110,7 +110,7 @@ pub fn host_addresses(host: &str) -> Result<Vec<SocketAddr>, Error> {
         host: host.parse()?,
         port: 0,
     };
-    // Any network that uses both families.
+    // Any network that uses both families will do.
     addresses(Network::Udp, host, &target)
 }
 
@@ -153,7 +153,7 @@ fn with_zone(address: &ZonedIp, port: u16) -> io::Result<SocketAddr> {
     }
 }
 
-/// What the kernel's "invalid argument" leaves out when an address without a zone needs one.
+/// Explains the kernel's "invalid argument" when an address without a zone needs one.
 pub(super) fn without_zone(error: io::Error, address: &SocketAddr) -> io::Error {
     match (error.raw_os_error(), address) {
         (Some(EINVAL), SocketAddr::V6(v6)) if v6.scope_id() == 0 && needs_zone(*v6.ip()) => {
@@ -165,7 +165,7 @@ pub(super) fn without_zone(error: io::Error, address: &SocketAddr) -> io::Error 
     }
 }
 
-/// Link-local, of one host or of a group (RFC 4007 §5).
+/// Whether it is link-local, unicast or multicast (RFC 4007 §5).
 fn needs_zone(ip: Ipv6Addr) -> bool {
     let [first, second, ..] = ip.octets();
     ip.is_unicast_link_local() || (first == 0xff && second & 0x0f == 2)
@@ -174,7 +174,7 @@ fn needs_zone(ip: Ipv6Addr) -> bool {
 /// `errno(3)`.
 const EINVAL: i32 = 22;
 
-/// std puts "failed to lookup address information: " in front of what the resolver said.
+/// std puts "failed to lookup address information: " before the resolver's own message.
 fn without_prefix(error: io::Error) -> io::Error {
     let text = error.to_string();
     match text.strip_prefix("failed to lookup address information: ") {

@@ -1,15 +1,15 @@
 //! The name of an address in the DNS: `1.0.0.127.in-addr.arpa` (RFC 1035 §3.5), and one label for
 //! each of the 32 hexadecimal digits of an IPv6 address, under `ip6.arpa` (RFC 3596 §2.5).
 //!
-//! Names are read from the right, addresses from the left, so the order is turned round.
+//! In a name the most general part comes last, in an address first, so the order is reversed.
 
 use std::fmt::Write;
 use std::net::IpAddr;
 
 use super::ip::canonical;
 
-/// The name under which the DNS has the host names of an address (as PTR records), without the dot
-/// at its end. A v4-mapped address has the name of the IPv4 address.
+/// The DNS name that holds the host names of an address (as PTR records), without the final dot. A
+/// v4-mapped address has the name of the IPv4 address.
 ///
 /// ```
 /// use groundwire::net::reverse_name;

@@ -1,6 +1,6 @@
-//! Service names: from `https` to port 443, by the text of `/etc/services`.
+//! Service names: from `https` to port 443, with the text of `/etc/services`.
 //!
-//! The file has a line a service (services(5)):
+//! The file has one line per service (services(5)):
 //!
 //! ```text
 //! # a comment runs to the end of its line
@@ -9,9 +9,9 @@
 //! domain     53/udp
 //! ```
 //!
-//! Parsing is pure: the caller reads the file, and hands in `""` if there is none. Names
-//! that the text does not have are looked up in a small table of our own, so `http`
-//! works in a container that has no `/etc/services` at all.
+//! Parsing is pure: the caller reads the file, and passes `""` if there is none. Names that are not
+//! in the text are looked up in a small built-in table, so `http` works in a container that has no
+//! `/etc/services`.
 //!
 //! A line that cannot be read is skipped, not an error: the file belongs to the system,
 //! and one odd line in it must not take port 80 away from every program.
@@ -20,8 +20,8 @@ use std::collections::BTreeMap;
 
 use super::network::Transport;
 
-/// The services of a machine without `/etc/services`: those that the programs here and
-/// their readers type (IANA Service Name and Transport Protocol Port Number Registry).
+/// The services of a machine without `/etc/services`: those that users of these programs type (IANA
+/// Service Name and Transport Protocol Port Number Registry).
 const BUILTIN: &str = "
 echo        7/tcp
 echo        7/udp
@@ -78,14 +78,14 @@ pub struct Services {
 }
 
 impl Services {
-    /// Only the small table of our own.
+    /// Only the built-in table.
     pub fn builtin() -> Services {
         Services::parse("")
     }
 
-    /// Reads the text of `/etc/services`; what it does not name comes from the built-in
-    /// table. Never fails. Takes memory in proportion to the text, so the caller limits
-    /// how much of a file it reads.
+    /// Reads the text of `/etc/services`; services that it does not name come from the built-in
+    /// table. Never fails. Takes memory in proportion to the text, so the caller limits how much of
+    /// a file it reads.
     pub fn parse(text: &str) -> Services {
         let mut services = Services {
             tcp: BTreeMap::new(),
@@ -109,8 +109,8 @@ impl Services {
         ports.get(&name.to_ascii_lowercase()).copied()
     }
 
-    /// The name of the service at a port: that of the first line with this port, as
-    /// getservbyport(3) has it.
+    /// The name of the service at a port: that of the first line with this port, as in
+    /// getservbyport(3).
     pub fn name(&self, port: u16, transport: Transport) -> Option<&str> {
         let names = match transport {
             Transport::Tcp => &self.tcp_names,
@@ -119,8 +119,9 @@ impl Services {
         names.get(&port).map(String::as_str)
     }
 
-    /// Takes what a line gives. Without a name and a port there is nothing; nor for transports
-    /// other than `tcp` and `udp` (`sctp` and `dccp` are usual; we open no such sockets).
+    /// Adds the service of a line. A line without a name and a port adds nothing, and neither does
+    /// a transport other than `tcp` and `udp` (`sctp` and `dccp` are common; we open no such
+    /// sockets).
     fn add_line(&mut self, line: &str) {
         let before_comment = line.split('#').next().unwrap_or_default();
         let mut words = before_comment.split_whitespace();
@@ -141,8 +142,8 @@ impl Services {
         }
     }
 
-    /// The first line that gives a name wins, as in getservbyname(3). The built-in table
-    /// comes last, so the machine's own file always has its way.
+    /// The first line that gives a name wins, as in getservbyname(3). The built-in table comes
+    /// last, so the machine's own file takes precedence.
     fn add(&mut self, name: &str, port: u16, transport: Transport) {
         let ports = match transport {
             Transport::Tcp => &mut self.tcp,
@@ -159,7 +160,7 @@ fn port_and_transport(word: &str) -> Option<(u16, Transport)> {
         "udp" => Transport::Udp,
         _ => return None,
     };
-    // `parse` alone would take a `+`.
+    // `parse` alone would accept a `+`.
     let digits = port.bytes().all(|b| b.is_ascii_digit());
     let number = port.parse().ok().filter(|_| digits)?;
     Some((number, transport))

@@ -1,9 +1,9 @@
 //! The lock under which a server takes over a socket's path.
 //!
-//! Between `bind` and `listen` a stream socket refuses connections just as a dead one does, and
-//! between the question whether a socket is dead and the removal of its file another server may have
-//! put its own there. So all of it happens under a lock: a file beside the socket, `flock`ed, that
-//! exists for that moment only. Nobody waits for it: who finds it held knows that another server is
+//! Between `bind` and `listen` a stream socket refuses connections just as a dead one does. And
+//! between the check that a socket is dead and the removal of its file, another server may put its
+//! own file there. So all of it happens under a lock: a file beside the socket, `flock`ed, that
+//! exists for that moment only. Nobody waits for the lock: if it is held, another server is
 //! starting on the same path.
 //!
 //! A holder that is killed leaves the file behind, unlocked; the next start takes and removes it.
@@ -18,10 +18,10 @@ use super::error::plain_words;
 use super::unix_file::in_use;
 use crate::sys::lock;
 
-/// What is added to the socket's path. The lock is only opened, never bound: the limit of 107 bytes
-/// does not hold for it.
+/// Added to the socket's path. The lock is only opened, never bound, so the limit of 107 bytes does
+/// not apply to it.
 const SUFFIX: &str = ".groundwire-lock";
-/// Each further try means that another start on this path has ended meanwhile.
+/// Each further try means that another start on this path has just finished.
 const TRIES: usize = 100;
 
 /// The lock of a path, held until it is dropped.
@@ -38,8 +38,8 @@ impl StartLock {
         let path = PathBuf::from(path);
         for _ in 0..TRIES {
             match lock::take(&path) {
-                // Its last holder may have removed the file between our opening and locking it:
-                // such a lock holds nobody off.
+                // The previous holder may have removed the file between our opening and locking it:
+                // such a lock would hold nobody off.
                 Ok(file) if is_at(&path, &file.metadata()?) => return Ok(Self { path, file }),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
@@ -52,7 +52,7 @@ impl StartLock {
 
 impl Drop for StartLock {
     fn drop(&mut self) {
-        // Removed while it is locked, so that it is ours; only what is empty can be ours.
+        // Removed while it is still locked, so that it is our own; our own is empty.
         let ours = self.file.metadata().is_ok_and(|file| file.len() == 0);
         if ours {
             let _ = fs::remove_file(&self.path);
@@ -60,8 +60,8 @@ impl Drop for StartLock {
     }
 }
 
-/// Names the lock when it is to blame: another user's, or a folder. Else what is wrong, as a folder
-/// that is missing, is as wrong for the socket.
+/// Names the lock file if it exists and so is the cause: it belongs to another user, or is a
+/// folder. Any other error, such as a missing folder, holds for the socket's path as well.
 fn explained(error: io::Error, path: &Path) -> io::Error {
     match fs::symlink_metadata(path) {
         Ok(_) => {

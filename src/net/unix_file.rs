@@ -1,17 +1,16 @@
 //! The file that a bound Unix socket leaves in the file system, and what to do with an old one.
 //!
-//! `bind` makes the file, and nothing removes it: neither `close` nor the end of the process. So
-//! a server that was killed blocks its own next start with "address already in use". The cure is
-//! to ask the file whether anybody is there: connect to it. Refused means that no process has it
-//! bound any more, and the file may go; an answer means that the address really is in use.
+//! `bind` makes the file, and nothing removes it: neither `close` nor the end of the process. So a
+//! server that was killed blocks its own next start with "address already in use". The remedy is to
+//! connect to the file. "Refused" means that no process has it bound any more, and the file may be
+//! removed; success means that the address really is in use.
 //!
-//! Only what is a socket is ever removed, and only while it is the very file that was looked at, so
-//! that a replaced file loses nothing. Device and inode number alone do not tell: a file system
-//! gives a removed file's number to the next one at once. The time of birth does.
+//! Only a socket is ever removed, and only while it is the very file that was checked, so that no
+//! replacement is removed by mistake. Device and inode number do not suffice: a file system gives a
+//! removed file's number to the next one at once. The time of birth decides.
 //!
-//! Asking, removing, `bind` and `listen` are one step to other servers of this crate, which is what
-//! [`StartLock`] is for. A server of another make that starts on the same dead file at the same
-//! moment is not held off.
+//! [`StartLock`] makes checking, removing, `bind` and `listen` one step for other servers of this
+//! crate. It does not hold off other software that starts on the same dead file at the same moment.
 
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -28,7 +27,7 @@ use super::start_lock::StartLock;
 use crate::sys::address::RawAddress;
 use crate::sys::socket::{self, Kind};
 
-/// How long a server with a full backlog may take to answer the question whether it lives.
+/// How long a server with a full backlog may take to accept the probe.
 const PROBE: Duration = Duration::from_millis(500);
 
 /// The file of a bound socket; removed on [`SocketFile::remove`] and on drop.
@@ -39,12 +38,12 @@ pub(crate) struct SocketFile {
     removed: AtomicBool,
 }
 
-/// What tells a file from another one that takes its name later.
+/// Distinguishes a file from another one that takes its name later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Identity {
     device: u64,
     inode: u64,
-    /// `None` where the file system does not keep it.
+    /// `None` where the file system does not record it.
     born: Option<SystemTime>,
 }
 
@@ -54,7 +53,7 @@ pub(crate) fn is_abstract(path: &Path) -> bool {
 }
 
 /// Binds `fd` to `path` and, given a backlog, makes it listen. The file of a dead socket is removed
-/// first. The new one gets the permission bits `mode`, and never has more.
+/// first. The new file gets the permission bits `mode`, and never has more.
 pub(crate) fn bind(
     fd: BorrowedFd<'_>,
     path: &Path,
@@ -72,7 +71,7 @@ pub(crate) fn bind(
     let _lock = StartLock::take(path)?;
     if let Some(mode) = mode {
         // Linux gives the file the socket's own bits, less the umask. Set after `bind`, they would
-        // come too late for a datagram socket: who is connected by then may send for ever.
+        // come too late for a datagram socket: a peer that connected before may send for ever.
         let socket = File::from(fd.try_clone_to_owned()?);
         socket.set_permissions(Permissions::from_mode(mode))?;
     }
@@ -104,7 +103,7 @@ pub(crate) fn in_use(why: &str) -> io::Error {
 /// Removes the socket file at `path` when no process has it bound.
 fn remove_dead(path: &Path, kind: Kind) -> io::Result<()> {
     let metadata = match fs::symlink_metadata(path) {
-        // Gone in the meantime, as its server ended: the bind that follows will tell.
+        // Its server ended and removed it meanwhile: the bind that follows decides.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         other => other?,
     };
@@ -119,12 +118,12 @@ fn remove_dead(path: &Path, kind: Kind) -> io::Result<()> {
             }
             Ok(())
         }
-        // Gone in the meantime, likewise.
+        // Removed meanwhile, as above.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(in_use(
             "the socket there may not be asked whether it is alive: permission denied",
         )),
-        // An answer, a full backlog, or a socket of another type: somebody has it bound.
+        // Success, a full backlog, or a socket of another type: some process has it bound.
         _ => Err(in_use("another process is listening there")),
     }
 }
@@ -146,13 +145,13 @@ fn identity(path: &Path) -> Option<Identity> {
 }
 
 impl SocketFile {
-    /// Removes the file if it is still the one that was bound; once.
+    /// Removes the file, at most once, if it is still the one that was bound.
     pub(crate) fn remove(&self) {
         if self.removed.swap(true, Ordering::SeqCst) {
             return;
         }
         if self.identity.is_some() && identity(&self.path) == self.identity {
-            // A failure leaves a dead file behind, which the next start removes.
+            // On failure a dead file is left, which the next start removes.
             let _ = fs::remove_file(&self.path);
         }
     }

@@ -1,7 +1,8 @@
 //! Zones: which link a link-local address is on (RFC 4007 §11).
 //!
-//! `fe80::1` exists on every link, so it means a host only together with one: `fe80::1%eth0`. The
-//! text is parsed here; which interface it names is asked of the kernel when a socket needs it.
+//! `fe80::1` exists on every link, so it identifies a host only together with a link:
+//! `fe80::1%eth0`. This file parses the text; the kernel is asked which interface it names when a
+//! socket needs it.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -13,7 +14,7 @@ use super::ip::ip;
 /// The most bytes of an interface name: `IFNAMSIZ` of `<net/if.h>`, less the final NUL.
 pub const ZONE_MAX_BYTES: usize = 15;
 
-/// The interface that a link-local address belongs to: the part behind `%` (RFC 4007 §11).
+/// The interface that a link-local address belongs to: the part after `%` (RFC 4007 §11).
 ///
 /// A name (`eth0`) or an interface index (`2`); 1 to 15 bytes of printable ASCII without
 /// space, `%`, `/`, `:`, `[` and `]`, as Linux names interfaces and as brackets can hold.

@@ -8,7 +8,7 @@
 //! One's complement addition carries out of the top bit back into the lowest one. It does not
 //! matter when, so the carries are collected in the upper half of a wider sum and added at the end.
 
-/// The checksum of the bytes; an odd last byte is the upper half of a word.
+/// The checksum of the bytes; an odd last byte counts as the upper half of a word.
 pub fn checksum(bytes: &[u8]) -> u16 {
     let mut sum: u64 = 0;
     for word in bytes.chunks(2) {

@@ -1,4 +1,4 @@
-//! ICMP messages as bytes: echo requests and replies, and the outside of error messages.
+//! ICMP messages as bytes: echo requests and replies, and the head of error messages.
 //!
 //! What this file decodes borrows from the bytes it was given. An error message carries the beginning
 //! of the packet that caused it; [`packet`](super::packet) reads that.
@@ -16,10 +16,10 @@ use super::problem::Problem;
 pub const HEADER: usize = 8;
 
 /// The largest payload of an echo request over IPv4: 65,535 less the 20 of the IP header and the 8
-/// of ICMP's. (Over IPv6 it is 20 more, which nobody misses.)
+/// of ICMP's. (Over IPv6 it would be 20 more; nobody misses them.)
 pub const MAX_PAYLOAD: usize = 65_535 - 20 - HEADER;
 
-/// Which ICMP: the two differ in the numbers of their types, and in who does the checksum.
+/// Which ICMP: the two differ in the numbers of their types, and in who computes the checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
     /// ICMP (RFC 792).
@@ -32,7 +32,7 @@ pub enum Family {
 pub mod types {
     use super::Family;
 
-    /// Asks to be answered.
+    /// Asks for an echo.
     pub const fn echo_request(family: Family) -> u8 {
         match family {
             Family::V4 => 8,
@@ -48,8 +48,9 @@ pub mod types {
         }
     }
 
-    /// Whether this is an error message, which ends a packet. In ICMPv6 the first half of all types
-    /// is, and one that nobody knows must not be kept from whoever sent the packet (RFC 4443 §2.4).
+    /// Whether this is the type of an error message, which reports that a packet was lost. In
+    /// ICMPv6 the lower half of all types are errors, and an unknown one must still be passed to
+    /// the program that sent the packet (RFC 4443 §2.4).
     pub const fn is_problem(family: Family, kind: u8) -> bool {
         match family {
             Family::V4 => matches!(kind, 3 | 11 | 12),
@@ -61,7 +62,7 @@ pub mod types {
 /// What an echo request and its reply have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Echo<'a> {
-    /// Tells one sender's requests from another's.
+    /// Distinguishes one sender's requests from another's.
     pub id: u16,
     /// Counts a sender's requests.
     pub sequence: u16,
@@ -74,13 +75,13 @@ pub struct Echo<'a> {
 pub enum Message<'a> {
     /// Asks for an echo.
     EchoRequest(Echo<'a>),
-    /// Is one.
+    /// The answer to a request.
     EchoReply(Echo<'a>),
     /// Says that a packet could not be delivered, and quotes it.
     Problem {
         /// Why.
         problem: Problem,
-        /// The packet from its IP header on, most likely cut, perhaps filled with zeros.
+        /// The packet from its IP header on, usually cut, perhaps padded with zeros.
         quoted: &'a [u8],
     },
     /// Anything else: redirects, neighbours, routers.
@@ -92,7 +93,7 @@ pub enum Message<'a> {
     },
 }
 
-/// Why bytes are no ICMP message, or no IP packet.
+/// Why bytes are not an ICMP message, or not an IP packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IcmpError {
     /// It ends too early.
@@ -104,13 +105,13 @@ pub enum IcmpError {
         /// How many there are.
         found: usize,
     },
-    /// The checksum is not that of the bytes.
+    /// The checksum does not match the bytes.
     Checksum,
-    /// No IP version that is known here.
+    /// An IP version that is not known here.
     Version(u8),
-    /// A header length that cannot be.
+    /// An impossible header length.
     HeaderLength(usize),
-    /// A later fragment: what is inside has no beginning.
+    /// A later fragment: the beginning of its contents is missing.
     Fragment,
 }
 
@@ -207,8 +208,9 @@ fn detail(family: Family, kind: u8, info: [u8; 4]) -> u32 {
     }
 }
 
-/// What an error message quotes, without the extensions that may follow it. Then a byte of the head,
-/// otherwise 0, tells the length of the quote, in words of 4 bytes, for IPv6 of 8 (RFC 4884 §4).
+/// What an error message quotes, without the extensions that may follow. If there are any, a byte
+/// of the head, otherwise 0, gives the length of the quote: in words of 4 bytes, for IPv6 of 8 (RFC
+/// 4884 §4).
 fn quote(family: Family, kind: u8, info: [u8; 4], rest: &[u8]) -> &[u8] {
     let [first, second, ..] = info;
     let len = match (family, kind) {
@@ -229,8 +231,8 @@ fn echo(bytes: &[u8]) -> Result<Echo<'_>, IcmpError> {
     })
 }
 
-/// The echo request at the beginning of what an error message quotes: its checksum cannot be
-/// verified, because its end is missing.
+/// The echo request at the beginning of a quoted body. Its checksum cannot be verified, because its
+/// end is missing.
 pub fn quoted_request(family: Family, bytes: &[u8]) -> Result<Option<Echo<'_>>, IcmpError> {
     let [kind, code, _, _] = field(bytes, 0, "a quoted ICMP message")?;
     let found = echo(bytes)?;
@@ -250,7 +252,7 @@ mod tests {
         0x7e, 0x9d, 0x27, 0x13, 0x22, 0x44, 0x94, 0xdb, 0x08, 0x09, 0x0a, 0x0b,
     ];
 
-    /// What a router said about another one whose TTL was 1: head, then IP header and request.
+    /// A router's error message about a request whose TTL was 1: head, then IP header and request.
     const TIME_EXCEEDED: [u8; 48] = [
         0x0b, 0x00, 0xf4, 0xff, 0x00, 0x00, 0x00, 0x00, // head
         0x45, 0x00, 0x00, 0x28, 0xb8, 0xc9, 0x40, 0x00, 0x01, 0x01, 0xa9, 0xf6, // IP
@@ -333,7 +335,7 @@ mod tests {
                 _ => assert_eq!(error, IcmpError::Checksum, "{len}"),
             }
         }
-        // ICMPv6 is cut by the kernel, with a checksum that is wrong, or not at all.
+        // For ICMPv6 the kernel verifies the checksum, so `decode` ignores it.
         let v6 = encode_request(Family::V6, &echo);
         for len in 0..HEADER {
             assert!(decode(Family::V6, &v6[..len]).is_err(), "{len}");
@@ -398,10 +400,10 @@ mod tests {
             (V4, [12, 0, 0, 0, 20, 32, 0, 0], 128),
             (V6, [3, 0, 0, 0, 16, 0, 0, 0], 128),
             (V6, [1, 4, 0, 0, 16, 0, 0, 0], 128),
-            // An MTU and a pointer of ICMPv6 are no length.
+            // An ICMPv6 MTU or pointer is not a length.
             (V6, [2, 0, 0, 0, 16, 0, 0, 0], whole),
             (V6, [4, 0, 0, 0, 16, 0, 0, 0], whole),
-            // No length; and lengths that are longer than what is there.
+            // No length, and lengths greater than what is there.
             (V4, [11, 0, 0, 0, 0, 0, 0, 0], whole),
             (V4, [11, 0, 0, 0, 0, 36, 0, 0], whole),
             (V4, [11, 0, 0, 0, 0, 255, 0, 0], whole),

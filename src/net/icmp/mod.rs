@@ -1,9 +1,9 @@
 //! ICMP: the messages with which IP talks about itself (RFC 792, RFC 4443).
 //!
 //! A host that is asked "are you there?" with an *echo request* answers with an *echo reply* that
-//! repeats the request's id, sequence number and payload. A router or host that cannot do what a
-//! packet wants says so to its sender in an *error message*, and quotes the beginning of the packet,
-//! so that the sender can tell which of its packets is meant.
+//! repeats the request's id, sequence number and payload. A router or host that cannot forward or
+//! deliver a packet tells the packet's sender in an *error message*. The message quotes the
+//! beginning of the packet, so that the sender knows which one is meant.
 //!
 //! ```text
 //!  offset  0      1      2          4        6            8
@@ -19,8 +19,8 @@
 //!  parameter problem          12      4
 //! ```
 //!
-//! Nothing in ICMP proves who has sent it. A reply counts here when its id, its sequence number and
-//! its whole payload are those of a request; an error, when it quotes one.
+//! Nothing in ICMP proves who sent a message. Here a reply counts when its id, its sequence number
+//! and its whole payload are those of a request; an error message counts when it quotes a request.
 //!
 //! The files, in reading order: `checksum` (RFC 1071), `message` (encode and decode), `problem` (what
 //! an error message says, in words), `packet` (IP headers, whole or quoted), `tally` (which request a

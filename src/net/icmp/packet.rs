@@ -8,8 +8,9 @@
 //!         version ...    | length    | next      | hop limit | source | destination | body
 //! ```
 //!
-//! (RFC 791 §3.1, RFC 8200 §3.) An error message may quote as little as the header and 8 bytes of the
-//! body (RFC 792), so a body that ends before the header's length says so is no error here.
+//! (RFC 791 §3.1, RFC 8200 §3.) An error message may quote as little as the header and 8 bytes of
+//! the body (RFC 792), so a body that is shorter than the header's length field says is no error
+//! here.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -22,15 +23,15 @@ const ICMPV6: u8 = 58;
 /// An IP packet, perhaps cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Packet<'a> {
-    /// Who has sent it.
+    /// Its sender.
     pub source: IpAddr,
-    /// To whom.
+    /// Its receiver.
     pub destination: IpAddr,
-    /// How many routers it could still have passed.
+    /// How many more routers it could have passed (TTL, hop limit).
     pub ttl: u8,
-    /// What its body is.
+    /// The protocol number of its body.
     pub protocol: u8,
-    /// What it carries, as much as there is of it.
+    /// What it carries, as far as it is there.
     pub body: &'a [u8],
 }
 
@@ -104,7 +105,7 @@ impl<'a> Packet<'a> {
 }
 
 /// Steps over the extension headers of IPv6 (RFC 8200 §4): hop-by-hop options, routing, destination
-/// options, a first fragment. Each step takes 8 bytes or more, so there is an end.
+/// options, a first fragment. Each step takes 8 bytes or more, so the loop ends.
 fn after_extensions(mut next: u8, mut body: &[u8]) -> Result<(u8, &[u8]), IcmpError> {
     const WHAT: &str = "an IPv6 extension header";
     loop {
@@ -208,7 +209,7 @@ mod tests {
             assert!(matches!(error, IcmpError::HeaderLength(_)), "{error}");
         }
         let mut bytes = V4.to_vec();
-        bytes[0] = 0x4f; // 60 bytes of header, and 32 there
+        bytes[0] = 0x4f; // a header of 60 bytes, of which 32 are there
         assert!(matches!(
             Packet::parse(&bytes),
             Err(IcmpError::Cut { needed: 60, .. })

@@ -1,4 +1,4 @@
-//! What an ICMP error message says, in the words of iputils' `ping`, which everybody has read.
+//! What an ICMP error message means, in the familiar words of iputils' `ping`.
 
 use std::fmt;
 
@@ -14,8 +14,8 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// The problem of this type and code; `None` when the type is none of an error message. `info`
-    /// is the MTU or the pointer of those that have one.
+    /// The problem of this type and code; `None` when the type is not that of an error message.
+    /// `info` is the MTU or the pointer, for types that have one.
     pub fn new(family: Family, kind: u8, code: u8, info: u32) -> Option<Problem> {
         types::is_problem(family, kind).then_some(Problem {
             family,
@@ -30,7 +30,7 @@ impl Problem {
         (self.kind, self.code)
     }
 
-    /// Whether the packet has run out of hops: what a low TTL asks for.
+    /// Whether the packet has run out of hops: the expected answer to a low TTL.
     pub fn is_out_of_hops(&self) -> bool {
         matches!(
             (self.family, self.kind, self.code),

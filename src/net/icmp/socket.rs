@@ -1,9 +1,10 @@
-//! `IcmpSocket`: echo requests out, their replies and the errors about them in.
+//! `IcmpSocket`: sends echo requests, receives their replies and the errors about them.
 //!
-//! Linux has two kinds of ICMP socket, and this type is one face for both. A *datagram* socket needs no
-//! privilege where `net.ipv4.ping_group_range` includes the user's group: the kernel chooses the id,
-//! hands over only the replies that have it, and keeps errors in a queue of their own. A *raw* socket
-//! needs CAP_NET_RAW: it sees what all programs receive, so what is not ours is passed over here.
+//! Linux has two kinds of ICMP socket, and this type covers both. A *datagram* socket needs no
+//! privilege where `net.ipv4.ping_group_range` includes the user's group: the kernel chooses the
+//! id, delivers only the replies that have it, and keeps errors in a separate queue. A *raw* socket
+//! needs CAP_NET_RAW: it sees what all programs receive, so messages that are not ours are skipped
+//! here.
 //!
 //! ```text
 //! datagram  reply ──> recvmsg ───────────────────┐
@@ -14,7 +15,8 @@
 //! ```
 //!
 //! What can go wrong: neither kind is allowed ([`Error::Forbidden`] says what would allow it); a
-//! packet cannot be sent at all (no route, too long, a broadcast address); nobody answers, which is for a deadline to end.
+//! packet cannot be sent at all (no route, too long, a broadcast address); nobody answers (set a
+//! deadline).
 
 use std::fmt;
 use std::io;
@@ -54,7 +56,7 @@ use crate::sys::socket::{self, Opt};
 /// # Ok::<(), groundwire::net::Error>(())
 /// ```
 pub struct IcmpSocket {
-    /// Not UDP: std's type for a socket with datagrams, which gives it time-outs and an address.
+    /// Not UDP: std's type for any datagram socket, used for its time-outs and its address.
     socket: UdpSocket,
     network: Network,
     family: Family,
@@ -64,28 +66,29 @@ pub struct IcmpSocket {
     closed: AtomicBool,
 }
 
-/// What an [`IcmpSocket`] receives. The bytes are in the buffer that the caller lent.
+/// What an [`IcmpSocket`] receives. The bytes are in the caller's buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Incoming<'a> {
     /// An echo reply with the socket's id.
     Reply {
         /// Its sender; the port means nothing.
         from: SocketAddr,
-        /// Its time to live on arrival, if the kernel told.
+        /// Its time to live on arrival, if the kernel reported it.
         ttl: Option<u8>,
-        /// How long it had waited in the socket, by the time of day: what a program that is busy, or
-        /// was stopped, is not to take for a part of the round trip. Zero if the kernel did not tell.
+        /// How long it had waited in the socket, by the time of day. A program that was busy or
+        /// stopped must not count this as part of the round trip. Zero if the kernel did not report
+        /// it.
         waited: Duration,
-        /// What it repeats.
+        /// The echo that it carries.
         echo: Echo<'a>,
     },
-    /// Somebody on the way could not deliver an echo request with the socket's id.
+    /// A router or host could not deliver an echo request with the socket's id.
     Problem {
-        /// Who says so, if the kernel told.
+        /// The sender of the error message, if the kernel reported it.
         from: Option<SocketAddr>,
         /// Why.
         problem: Problem,
-        /// The request, as far as it is quoted. What its sender has appended may follow.
+        /// The request, as far as it is quoted. Bytes that the error's sender appended may follow.
         request: Echo<'a>,
     },
 }
@@ -131,7 +134,7 @@ impl IcmpSocket {
         self.network
     }
 
-    /// Sets how many routers a request may pass, 1 to 255.
+    /// Sets the time to live of requests, 1 to 255.
     pub fn set_ttl(&self, ttl: u8) -> Result<(), Error> {
         let options = match self.family {
             Family::V4 => [Opt::Ttl, Opt::MulticastTtl],
@@ -142,7 +145,8 @@ impl IcmpSocket {
         set.map_err(Error::failed("set the TTL of", self.network, &ttl))
     }
 
-    /// Sends an echo request to a host; the port means nothing, and the id becomes the socket's.
+    /// Sends an echo request to a host; the port is ignored, and the id is replaced by the
+    /// socket's.
     pub fn send_to(&self, echo: &Echo<'_>, to: &SocketAddr) -> Result<(), Error> {
         let own = Echo {
             id: self.id,
@@ -155,8 +159,8 @@ impl IcmpSocket {
         loop {
             match self.socket.send_to(&bytes, to) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // Perhaps about an earlier request: the call that fails with a report's number has
-                // not sent, and the next one does. If it is about this one, it stays.
+                // Perhaps a report about an earlier request: then this call has not sent, and the
+                // next one will. An error about this request comes again.
                 Err(error) if self.is_queued(&error) && tries < SEND_TRIES => tries += 1,
                 Err(error) => {
                     let shown = with_zone(&to);
@@ -169,12 +173,12 @@ impl IcmpSocket {
         }
     }
 
-    /// Blocks for the next reply or error message that has this socket's id; the payload is for the
-    /// caller to compare. Fails with `TimedOut` when the deadline passes, with `NotConnected` once
-    /// the socket is closed.
+    /// Blocks for the next reply or error message that has this socket's id; the caller compares
+    /// the payload. Fails with `TimedOut` when the deadline passes, with `NotConnected` once the
+    /// socket is closed.
     ///
-    /// What does not fit `buffer` is lost: it needs 60 bytes more than the payload. How much an error
-    /// message quotes and appends is up to its sender; 65,535 bytes are enough for anything.
+    /// Bytes that do not fit `buffer` are lost: it needs 60 bytes more than the payload. The sender
+    /// of an error message decides how much it quotes and appends; 65,535 bytes are always enough.
     pub fn recv_from<'a>(&self, buffer: &'a mut [u8]) -> Result<Incoming<'a>, Error> {
         let id = format!("id {}", self.id);
         let failed = Error::failed("receive", self.network, &id);
@@ -184,14 +188,15 @@ impl IcmpSocket {
                 break received;
             }
         };
-        // Read again out here: a borrow that is returned cannot begin inside of the loop.
+        // Read again outside the loop: the borrow checker rejects returning a borrow made inside
+        // it.
         let incoming = self.read(&received, buffer);
         incoming.ok_or_else(|| failed(io::Error::from(io::ErrorKind::InvalidData)))
     }
 
-    /// The next message of either queue, whoever it is for. Waits by `poll`, which is exact to a
-    /// millisecond: the time-out of a socket is rounded to clock ticks of up to 10, and requests may be
-    /// 2 apart.
+    /// The next message of either queue, for any program. Waits with `poll`, which is exact to a
+    /// millisecond: a socket's time-out is rounded to clock ticks of up to 10 ms, and requests may
+    /// be 2 ms apart.
     fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
         loop {
             if self.closed.load(Ordering::SeqCst) {
@@ -212,7 +217,7 @@ impl IcmpSocket {
                 }
             }
             match icmp::receive(self.socket.as_fd(), buffer) {
-                // The end of a closed socket looks like a message of no bytes.
+                // A closed socket returns an empty message.
                 Ok(received) if received.len == 0 => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -222,8 +227,8 @@ impl IcmpSocket {
         }
     }
 
-    /// Whether this is how a datagram socket says that a report was queued: the next call, receive or
-    /// send, fails with the report's own error number. The kernel says it once.
+    /// Whether this error only announces that a report was queued: the next call on a datagram
+    /// socket, receive or send, fails with the report's error number, once.
     fn is_queued(&self, error: &io::Error) -> bool {
         let reported = matches!(
             error.kind(),
@@ -233,7 +238,7 @@ impl IcmpSocket {
                 | io::ErrorKind::PermissionDenied
         );
         // ENONET, EPROTO, EMSGSIZE, ENOPROTOOPT, EOPNOTSUPP, EHOSTDOWN: the others of icmp(7)'s
-        // table. EREMOTEIO: what the kernel gives for a redirect and a source quench.
+        // table. EREMOTEIO: for a redirect and a source quench.
         let by_number = matches!(
             error.raw_os_error(),
             Some(64 | 71 | 90 | 92 | 95 | 112 | 121)
@@ -293,7 +298,7 @@ impl IcmpSocket {
     /// Wakes a blocked receive and makes it and all later ones fail.
     pub fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
-        // Reports ENOTCONN, and wakes the readers all the same, as on an unconnected UDP socket.
+        // Reports ENOTCONN, but wakes the readers all the same, as on an unconnected UDP socket.
         let _ = socket::shutdown_reading(self.socket.as_fd());
     }
 }
@@ -308,7 +313,7 @@ impl fmt::Debug for IcmpSocket {
     }
 }
 
-/// A datagram socket. It is bound at once, because the port that it gets is its id.
+/// A datagram socket. It is bound at once, because its port is its id.
 fn datagram(local: IpAddr) -> io::Result<(UdpSocket, Kind, u16)> {
     let fd = icmp::open(local, Kind::Datagram)?;
     let any = crate::sys::address::RawAddress::ip(&SocketAddr::new(local, 0));
@@ -318,7 +323,7 @@ fn datagram(local: IpAddr) -> io::Result<(UdpSocket, Kind, u16)> {
     Ok((socket, Kind::Datagram, id))
 }
 
-/// A raw socket that is not woken for what it would pass over.
+/// A raw socket with a filter, so that messages that it would skip do not wake it.
 fn raw(local: IpAddr, family: Family) -> io::Result<(UdpSocket, Kind, u16)> {
     let fd = icmp::open(local, Kind::Raw)?;
     let is_wanted =
@@ -328,20 +333,20 @@ fn raw(local: IpAddr, family: Family) -> io::Result<(UdpSocket, Kind, u16)> {
     Ok((UdpSocket::from(fd), Kind::Raw, random_id()))
 }
 
-/// How long ago that was; zero if the time of day was set back meanwhile.
+/// The time since then; zero if the time of day was set back meanwhile.
 fn since(time: Duration) -> Duration {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     now.unwrap_or_default().saturating_sub(time)
 }
 
-/// A number that two programs hardly share, even in two PID namespaces.
+/// A number that two programs are unlikely to share, even in two PID namespaces.
 fn random_id() -> u16 {
     use std::hash::{BuildHasher, Hasher};
     let seed = std::hash::RandomState::new();
     seed.build_hasher().finish() as u16
 }
 
-/// Whether another kind of socket may be allowed where this one was not.
+/// Whether the error leaves open that the other kind of socket is allowed.
 fn is_refusal(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -359,7 +364,7 @@ fn with_zone(address: &SocketAddr) -> String {
     format!("{}%{name}", address.ip())
 }
 
-/// Why a request to this address could not be sent, with what the kernel's one word leaves out.
+/// Why a request to this address could not be sent, with what the kernel's error leaves out.
 fn explained(error: io::Error, to: &SocketAddr) -> io::Error {
     let why = match (error.raw_os_error(), to) {
         (Some(EACCES), SocketAddr::V4(_)) => {
@@ -373,11 +378,11 @@ fn explained(error: io::Error, to: &SocketAddr) -> io::Error {
 /// Error numbers (`errno(3)`).
 const EACCES: i32 = 13;
 
-/// How often a send is tried again that a report about an earlier request may have ended. One more
-/// is enough unless further reports come in between.
+/// How often a send is tried again after an error that may be a report about an earlier request.
+/// One retry is enough unless further reports arrive in between.
 const SEND_TRIES: u32 = 8;
 
-/// What a kernel without datagram ICMP says (`errno(3)`).
+/// The error of a kernel without datagram ICMP (`errno(3)`).
 const EPROTONOSUPPORT: i32 = 93;
 
 fn refusal(network: Network, source: io::Error) -> Error {

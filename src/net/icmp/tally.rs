@@ -1,10 +1,10 @@
-//! Which request a reply belongs to, and what came of all of them.
+//! Which request a reply belongs to, and the statistics of all requests.
 //!
-//! A request is known by three things: the id, the same for all requests of one tally; the sequence
+//! Three things identify a request: the id, the same for all requests of one tally; the sequence
 //! number, which counts them and begins again at 0 after 65,535; and the payload, which begins with
-//! a number that nobody else knows, mixed with the count. A reply is taken for the echo of a request
-//! only when all three are as they were sent, so neither another program's reply nor one from 65,536
-//! requests ago is counted, and a byte that was changed on the way is noticed.
+//! a secret number mixed with the count. A reply counts only when all three are as they were sent.
+//! So neither another program's reply nor one to a request 65,536 earlier is counted, and a byte
+//! that changed on the way is noticed.
 //!
 //! Time is an argument: the duration since some moment of the caller's choice.
 
@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use super::message::Echo;
 
-/// The bytes of a payload that tell it from others, when it is that long.
+/// The bytes at the start of a payload that identify it, when it is that long.
 pub const MARK: usize = 8;
 
-/// Sequence numbers: as many requests can be told apart.
+/// How many sequence numbers there are.
 const SEQUENCES: u64 = 1 << 16;
 
 /// The requests sent, and the replies that came.
@@ -26,14 +26,14 @@ pub struct Tally {
     size: usize,
     /// By sequence number, the last request that had it. Grows with the requests.
     requests: Vec<Request>,
-    /// Requests of which word has come, each counted once.
+    /// Requests that are settled, each counted once.
     settled: u64,
     statistics: Statistics,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Request {
-    /// How many requests went before, or 0 for none of this sequence number yet.
+    /// The request's count from 1, or 0 if no request had this sequence number yet.
     number: u64,
     at: Duration,
     answered: bool,
@@ -50,7 +50,7 @@ pub struct Arrival {
     pub is_duplicate: bool,
 }
 
-/// What came of all requests.
+/// The statistics of all requests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Statistics {
     /// Requests sent.
@@ -61,7 +61,7 @@ pub struct Statistics {
     pub duplicates: u64,
     /// Error messages about our requests, and requests that could not be sent.
     pub errors: u64,
-    /// Of all replies, duplicates included, as iputils counts: in nanoseconds.
+    /// In nanoseconds, over all replies, duplicates included, as in iputils.
     shortest: u64,
     longest: u64,
     sum: u128,
@@ -82,7 +82,8 @@ impl Tally {
         }
     }
 
-    /// Counts one more request, which leaves now: its sequence number (the first is 1) and payload.
+    /// Counts one more request, sent at `now`; returns its sequence number (the first is 1) and
+    /// payload.
     pub fn request(&mut self, now: Duration) -> (u16, Vec<u8>) {
         self.statistics.transmitted += 1;
         let number = self.statistics.transmitted;
@@ -101,13 +102,13 @@ impl Tally {
         (sequence(number), self.payload(number))
     }
 
-    /// Counts the last request as one that was made but could not be sent.
+    /// Counts the last request as one that could not be sent.
     pub fn failed(&mut self) {
         self.statistics.errors += 1;
         self.settle(usize::from(sequence(self.statistics.transmitted)));
     }
 
-    /// Counts a reply that arrived now; `None` when it answers none of our requests.
+    /// Counts a reply that arrived at `now`; `None` when it answers none of our requests.
     pub fn reply(&mut self, echo: &Echo<'_>, now: Duration) -> Option<Arrival> {
         let request = self.find(echo, |sent, came| sent == came)?;
         let is_duplicate = std::mem::replace(&mut request.answered, true);
@@ -124,7 +125,7 @@ impl Tally {
         })
     }
 
-    /// Counts an error message that quotes this much of a request; `false` when it is none of ours.
+    /// Counts an error message that quotes this much of a request; `false` when it is not ours.
     pub fn problem(&mut self, quoted: &Echo<'_>) -> bool {
         let ours = self.find(quoted, quotes).is_some();
         if ours {
@@ -134,8 +135,8 @@ impl Tally {
         ours
     }
 
-    /// Word of this request has come. Only the first counts: one request may be told to be
-    /// undeliverable by two routers, and be answered as well.
+    /// Settles a request. Only the first message about it counts: two routers may report the same
+    /// request as undeliverable, and it may be answered as well.
     fn settle(&mut self, slot: usize) {
         if let Some(request) = self.requests.get_mut(slot) {
             self.settled += u64::from(!request.settled);
@@ -143,18 +144,17 @@ impl Tally {
         }
     }
 
-    /// What came of all requests so far.
+    /// The statistics so far.
     pub fn statistics(&self) -> &Statistics {
         &self.statistics
     }
 
-    /// Whether word of every request has come: a reply, an error message, or that it could not be
-    /// sent.
+    /// Whether every request is settled: by a reply, an error message, or a failed send.
     pub fn is_settled(&self) -> bool {
         self.settled == self.statistics.transmitted
     }
 
-    /// The request whose id, sequence number and payload these are.
+    /// The request with this id, sequence number and payload.
     fn find(
         &mut self,
         echo: &Echo<'_>,
@@ -219,9 +219,10 @@ impl Statistics {
     }
 }
 
-/// Whether these bytes, where the payload stands in a quote, are of the payload that was sent: as far
-/// as both go, its mark. Behind that they tell nothing new, and need not be ours: a router may quote
-/// less, fill with zeros and append (RFC 4884 §5, where not every one gives the length).
+/// Whether these bytes, at the payload's place in a quote, are the mark of the payload that was
+/// sent, as far as both go. The bytes after the mark say nothing new and need not be ours: a router
+/// may quote less, pad with zeros and append extensions, and not every router gives the length of
+/// its quote (RFC 4884 §5).
 fn quotes(sent: &[u8], came: &[u8]) -> bool {
     let mark = came.iter().take(MARK.min(sent.len()));
     let end = mark.clone().rposition(|&byte| byte != 0);
