@@ -1,17 +1,17 @@
 //! Who may connect: allow and deny lists of address prefixes.
 //!
-//! Deny wins over allow; with an allow list, whoever is not on it is refused; without one,
-//! everybody else is welcome. An IPv4 peer of a dual-stack socket appears as `::ffff:a.b.c.d`
-//! (RFC 4291 §2.5.5.2) and is matched as the IPv4 address that it is, or `--deny 10.0.0.0/8`
-//! would let it through. Unix peers have no address and are not concerned: their file's
-//! permissions decide.
+//! Deny wins over allow. With an allow list, any peer that is not on it is refused; without one,
+//! every peer that is not denied may connect. An IPv4 peer of a dual-stack socket appears as
+//! `::ffff:a.b.c.d` (RFC 4291 §2.5.5.2) and is matched as the IPv4 address inside, or `--deny
+//! 10.0.0.0/8` would let it through. Unix peers have no address; the permissions of the socket's
+//! file decide.
 
 use std::fmt;
 use std::net::IpAddr;
 
 use crate::net::{Addr, Prefix};
 
-/// An access list; the default lets everybody in.
+/// An access list; the default allows every peer.
 #[derive(Clone, Debug, Default)]
 pub struct AccessList {
     allow: Vec<Prefix>,

@@ -1,19 +1,20 @@
-//! Accounts that earn with time: how much each of very many clients may still do.
+//! Accounts that earn over time: how much each of very many clients may still do.
 //!
-//! An account earns the allowed number of things a second and never holds more than its limit (a
-//! token bucket); whoever counts takes from it, and decides whether it may go into debt. What is
-//! done to one who has nothing left is that user's affair, too: DNS truncates, HTTP answers 429.
+//! An account is a token bucket: it earns the allowed number per second and never holds more than
+//! its limit. The calling code takes from it, and decides whether it may go into debt and what
+//! happens to a client with nothing left: DNS truncates, HTTP answers 429.
 //!
-//! The table has a fixed size, for its keys come from strangers. A crowd of clients that is larger
-//! pushes out the accounts that were not used for longest; those of an attack under way are used
-//! all the time. To find them without a list, a key may stand in a few places only ([`WAYS`]), as
-//! in the cache of a processor; the seed keeps strangers from choosing keys that share them.
+//! The table has a fixed size, because its keys come from strangers. When there are more clients,
+//! the least recently used accounts are replaced; those of an attack in progress are used all the
+//! time. To find the least recently used without a list, a key has only a few possible places
+//! ([`WAYS`]), as in the cache of a processor. The seed keeps strangers from choosing keys that
+//! share them.
 //!
 //! Time is the time since any fixed moment. Pure.
 
 use std::time::Duration;
 
-/// Places that a key may stand in; the one not used for longest makes room for a new one.
+/// Possible places of a key; a new key takes over the least recently used one.
 const WAYS: usize = 8;
 
 /// Balances are in thousandths, so that a millisecond earns something.
@@ -34,15 +35,15 @@ pub(crate) struct Account {
     key: [u64; 2],
     /// When it was last used, in milliseconds counted from 1; 0: never.
     used: u64,
-    /// In thousandths. The user takes from it.
+    /// In thousandths. The calling code takes from it.
     pub(crate) balance: i64,
-    /// The user's to count with; 0 in a new account.
+    /// Free for the calling code to count with; 0 in a new account.
     pub(crate) over: u32,
 }
 
 impl Accounts {
-    /// An empty table of about `count` accounts, 40 bytes each. An account earns `per_second`, holds
-    /// at most `most`, and is full when it is new.
+    /// An empty table of about `count` accounts, 40 bytes each. An account earns `per_second`,
+    /// holds at most `most`, and starts full.
     pub(crate) fn new(per_second: u32, most: u32, count: usize, seed: u64) -> Self {
         let sets = count.div_ceil(WAYS).max(1);
         Self {
@@ -53,8 +54,8 @@ impl Accounts {
         }
     }
 
-    /// The account of this key, with what it has earned up to `now`. There always is one; `None`
-    /// stands for a table without a place.
+    /// The account of this key, with what it has earned up to `now`. `None` only for a table
+    /// without places.
     pub(crate) fn get(&mut self, now: Duration, key: [u64; 2]) -> Option<&mut Account> {
         let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
         let now = now.saturating_add(1);
@@ -69,7 +70,7 @@ impl Accounts {
             };
             return Some(account);
         }
-        // Two threads may read the clock in one order and come here in the other.
+        // Two threads may read the clock in one order and arrive here in the other.
         let passed = i64::try_from(now.saturating_sub(account.used)).unwrap_or(i64::MAX);
         let earned = passed.saturating_mul(i64::from(per_second));
         account.balance = account.balance.saturating_add(earned).min(most);
@@ -77,7 +78,7 @@ impl Accounts {
         Some(account)
     }
 
-    /// The place where the key stands, or the one that it takes over.
+    /// The place of the key, or the one that it takes over.
     fn find(&mut self, [a, b]: [u64; 2]) -> Option<&mut Account> {
         let sets = self.accounts.len() / WAYS;
         let set = mix(mix(self.seed ^ a) ^ b) % sets as u64;
@@ -89,7 +90,8 @@ impl Accounts {
     }
 }
 
-/// Spreads each bit over all of them, the step of SplitMix64: neighbours in, strangers out.
+/// The mixing step of SplitMix64: each bit affects all bits, so similar inputs give unrelated
+/// outputs.
 pub(crate) fn mix(mut bits: u64) -> u64 {
     bits = bits.wrapping_add(0x9e37_79b9_7f4a_7c15);
     bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);

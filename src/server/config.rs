@@ -33,9 +33,10 @@ pub struct Config {
     pub mode: Mode,
     /// Connections live at one time; more are refused. Default 10,000.
     pub max_connections: usize,
-    /// Connections live at one time from one IPv4 address or one /64 of IPv6 addresses. Default no limit of its own.
+    /// Connections live at one time from one IPv4 address or one /64 of IPv6 addresses. Default: no
+    /// such limit.
     pub max_per_peer: Option<usize>,
-    /// Who may connect. Default everybody.
+    /// Who may connect. Default: every peer.
     pub access: AccessList,
     /// The stack of a connection's thread, in bytes. Default [`STACK_SIZE`].
     pub stack_size: usize,
@@ -43,13 +44,13 @@ pub struct Config {
     pub spare_threads: usize,
     /// How the threads are scheduled. Default [`Scheduling::Auto`].
     pub scheduling: Scheduling,
-    /// How long live connections may take to finish after a stop. Default 5 s.
+    /// The drain time: how long live connections may take to finish after a stop. Default 5 s.
     pub drain: Duration,
 }
 
 impl Config {
-    /// The most connections that are open at one time, which the mode may bound before
-    /// [`max_connections`](Self::max_connections) does.
+    /// The most connections that are open at one time: the mode may set a lower limit than
+    /// [`max_connections`](Self::max_connections).
     pub(crate) fn most_at_once(&self) -> usize {
         let by_mode = match self.mode {
             Mode::Serial => 1,
@@ -60,9 +61,9 @@ impl Config {
     }
 }
 
-/// 128 KiB of address space for each thread, of which the kernel hands out only the pages that are
-/// touched: an idle echo connection touches two or three (8 to 12 KiB). What is left is head room
-/// for a panic with a backtrace, the deepest thing that a handler here ever does.
+/// 128 KiB of address space for each thread. The kernel provides only the pages that are touched:
+/// an idle echo connection touches two or three (8 to 12 KiB). The rest is headroom for a panic
+/// with a backtrace, the deepest call chain that a handler here ever has.
 pub const STACK_SIZE: usize = 128 * 1024;
 
 impl Default for Config {

@@ -1,21 +1,22 @@
 //! Serving datagrams: one thread, one socket, many peers.
 //!
-//! Without connections there is nothing to accept and nobody to wait for: a loop takes a datagram,
+//! Without connections there is nothing to accept and no peer to wait for: a loop takes a datagram,
 //! rewrites it in place and sends it back. IP sockets are read in batches (`recvmmsg`): under load
-//! one system call takes up to 32. One thread, because two that share a socket fight for its lock
-//! and get half as far; more threads want more sockets ([`ListenConfig::reuse_port`]), among which
-//! the kernel shares out the peers.
+//! one system call takes up to 32. One thread per socket, because two that share a socket contend
+//! for its lock and get half as far. More threads need more sockets ([`ListenConfig::reuse_port`]);
+//! the kernel distributes the peers among them.
 //!
 //! What can go wrong:
 //!
-//! - A Unix peer asks and never reads: its queue is full for ever. Replies are sent without waiting;
-//!   one that finds no room is dropped and counted, and is a warning if none was of late. But what
-//!   it has not read counts to our socket's own send buffer, too: when that is full of it, nobody is
-//!   answered until it reads or goes. Sequenced packets have a socket, and a buffer, for each peer.
-//! - A datagram that claims to come from a service that answers whatever it gets, ourselves
-//!   included, would go round for ever. It is dropped, and counted as refused.
-//! - A host has several addresses and we listen on all of them: each reply leaves from the address
-//!   that was asked, or the peer's connected socket would not take it.
+//! - A Unix peer asks and never reads, so its queue stays full. Replies are sent without waiting; a
+//!   reply without room is dropped and counted, and logged as a warning now and then. But unread
+//!   replies also count against our own socket's send buffer: when they fill it, no peer is
+//!   answered until that one reads or closes. Sequenced packets have a socket, and so a buffer, for
+//!   each peer.
+//! - A datagram that claims to come from a service that answers everything, such as ourselves,
+//!   would start an endless loop of answers. It is dropped, and counted as refused.
+//! - A host has several addresses and we listen on all of them. Each reply leaves from the address
+//!   that the request was sent to; otherwise the peer's connected socket would not accept it.
 //!
 //! [`ListenConfig::reuse_port`]: crate::net::ListenConfig::reuse_port
 
@@ -32,16 +33,16 @@ use crate::net::{Addr, DatagramSocket, Deadline, plain_words};
 use crate::sys::batch::Batch;
 use crate::telemetry::{Counter, Level, Log, Registry};
 
-/// After a stop: how long what has arrived by then may take to be answered.
+/// After a stop: how long the datagrams that have arrived by then may take to be answered.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
-/// No IP datagram carries more, whatever the limit says.
+/// No IP datagram carries more, whatever the configured limit.
 const MAX_IP: usize = 65_535;
-/// Nor a Unix one: the kernel's send buffers end below.
+/// No Unix datagram carries more: the kernel's send buffers are smaller.
 const MAX_UNIX: usize = 1 << 30;
 
-/// Source ports that are not answered: of the services that answer anything (echo, daytime, quote of
-/// the day, chargen, time; RFC 862, 867, 865, 864, 868), and 0, which cannot be answered.
+/// Source ports that are not answered: those of services that answer everything (echo, daytime,
+/// quote of the day, chargen, time; RFC 862, 867, 865, 864, 868), and 0, which cannot be answered.
 const NOT_ANSWERED: [u16; 6] = [0, 7, 13, 17, 19, 37];
 
 /// A protocol's answer to one datagram.
@@ -65,13 +66,13 @@ pub struct DatagramConfig {
     /// Where log lines go. Default: nowhere.
     pub log: Log,
     /// The longest datagram that is answered, in bytes; longer ones are dropped and counted.
-    /// Default 65,507, the most that UDP over IPv4 carries. More than a datagram can carry is no
-    /// limit.
+    /// Default 65,507, the most that UDP over IPv4 carries. A larger value than a datagram can
+    /// carry means no limit.
     pub max_datagram: usize,
-    /// Who is answered. Default everybody.
+    /// Which peers are answered. Default: all.
     pub access: AccessList,
-    /// The protocol tells questions from answers and does not answer answers, so that nothing can go
-    /// round for ever: only port 0 is refused then. Default off.
+    /// The protocol can tell a question from an answer and never answers an answer, so no endless
+    /// loop can arise: then only port 0 is refused. Default off.
     pub questions_only: bool,
 }
 
@@ -94,8 +95,8 @@ pub struct DatagramStats {
     pub received: Counter,
     /// Replies sent.
     pub replied: Counter,
-    /// Datagrams dropped: too long, from a peer that is not on the access list, or from a port whose
-    /// answer would come back for ever.
+    /// Datagrams dropped: too long, from a peer that the access list refuses, or from a port that
+    /// could start an endless loop of answers.
     pub refused: Counter,
     /// Replies that could not be sent.
     pub failed: Counter,
@@ -148,7 +149,7 @@ impl DatagramStats {
 /// let socket = net::listen_datagrams(Network::Udp, "127.0.0.1:0")?;
 /// let address = socket.local_addr()?.to_string();
 /// let mut seen = 0_u8;
-/// // The reply stands where the request did: the last digit of its number is its first byte.
+/// // The reply overwrites the request: its first byte becomes the last digit of a count.
 /// let handler = move |_: &Addr, datagram: &mut [u8], len: usize| {
 ///     seen = (seen + 1) % 10;
 ///     *datagram.first_mut()? = b'0' + seen;
@@ -178,9 +179,9 @@ pub struct DatagramServer<H> {
     handler: H,
     socket: DatagramSocket,
     stats: Arc<DatagramStats>,
-    /// Set when the socket was found closed: until when what had arrived is answered.
+    /// Set when the socket was found closed: until then, datagrams that had arrived are answered.
     closing: Option<Deadline>,
-    /// When a reply that was not sent was a warning.
+    /// When an unsent reply was last logged as a warning.
     complained: Mutex<Option<Instant>>,
 }
 
@@ -208,8 +209,8 @@ impl<H: DatagramHandler> DatagramServer<H> {
         self
     }
 
-    /// Serves on this thread until the stopper is used. What had arrived by then is answered, if that
-    /// takes no longer than half a second.
+    /// Serves on this thread until the stopper is used. Datagrams that had arrived by then are
+    /// answered, for at most half a second.
     pub fn run(mut self, stopper: &Stopper) -> io::Result<()> {
         let (closing, watched) = (self.socket.clone(), stopper.clone());
         let closer = thread::Builder::new()
@@ -224,19 +225,20 @@ impl<H: DatagramHandler> DatagramServer<H> {
             Addr::Ip(_) => self.run_batched(&local),
             Addr::Unix(_) => self.run_single(&local),
         };
-        // A broken socket ends the whole program rather than leave it deaf.
+        // A broken socket ends the whole program; otherwise it would run on and hear nothing.
         stopper.stop();
         result
     }
 
     fn run_batched(&mut self, local: &Addr) -> io::Result<()> {
-        // One byte more than allowed, so that a longer datagram shows itself.
+        // One byte more than allowed, so that a longer datagram is recognized.
         let mut batch = Batch::new(self.config.max_datagram.min(MAX_IP) + 1);
         if local.ip().is_some_and(|local| local.ip().is_unspecified()) {
             batch.reply_from_where_asked();
         }
         while let Some(count) = self.received(|socket| socket.recv_batch(&mut batch))? {
-            // Once a batch: servers that share their counters would fight for them at each datagram.
+            // Once per batch: servers that share counters would otherwise contend for them at each
+            // datagram.
             self.stats.received.add(count as u64);
             for index in 0..count {
                 let len = batch.datagram(index).map_or(0, <[u8]>::len);
@@ -285,13 +287,13 @@ impl<H: DatagramHandler> DatagramServer<H> {
         Ok(())
     }
 
-    /// `Ok(None)` when the socket was closed and what had arrived is taken, or time is up.
+    /// `Ok(None)` when the socket was closed and all that had arrived is taken, or time is up.
     fn received<T>(
         &mut self,
         mut receive: impl FnMut(&DatagramSocket) -> io::Result<T>,
     ) -> io::Result<Option<T>> {
         if self.socket.is_closed() {
-            // Peers may go on sending; this is not for ever.
+            // Peers may go on sending, so this needs a limit.
             let until = self.closing.get_or_insert(Deadline::after(LAST_ANSWERS));
             if until.passed() {
                 return Ok(None);
@@ -301,7 +303,7 @@ impl<H: DatagramHandler> DatagramServer<H> {
             match receive(&self.socket) {
                 Ok(value) => return Ok(Some(value)),
                 Err(_) if self.socket.is_closed() => return Ok(None),
-                // The report of an earlier reply's fate, told once; nothing is wrong with us.
+                // An ICMP error about an earlier reply, reported once; our socket is fine.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                     self.stats.failed.inc();
                 }
@@ -338,7 +340,7 @@ impl<H: DatagramHandler> DatagramServer<H> {
         None
     }
 
-    /// Peers decide how many these are, so few of them are warnings.
+    /// Peers decide how often this happens, so it is only a warning now and then.
     fn not_sent(&self, peer: &Addr, error: &io::Error) {
         self.stats.failed.inc();
         let level = match is_due(&self.complained) {
@@ -364,8 +366,8 @@ impl DatagramConfig {
     }
 }
 
-/// Whether whoever has this address may answer our answer, and so on: see [`NOT_ANSWERED`]; and
-/// ourselves. On a wildcard address all of this host's addresses are ours, so there the port decides.
+/// Whether the peer may answer our answer, and so on: a port in [`NOT_ANSWERED`], or ourselves. On
+/// a wildcard address all addresses of this host are ours, so there the port alone decides.
 fn would_loop(local: &Addr, peer: &Addr) -> bool {
     let (Some(local), Some(peer)) = (local.ip(), peer.ip()) else {
         return local == peer;

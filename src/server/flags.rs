@@ -1,4 +1,4 @@
-//! The flags that every server program takes, and what they make of a [`Config`].
+//! The flags that every server program takes, and the [`Config`] that they make.
 //!
 //! A program lists the constants in its table of options, and calls [`config`] with the result.
 
@@ -18,8 +18,8 @@ pub const MODE: Opt =
 /// `--workers N`
 pub const WORKERS: Opt =
     Opt::value("workers", "N", "threads of --mode pool, at most 4096").default("4");
-/// The most workers of a pool. Each is a stack and three mappings; some ten thousand of them and
-/// the kernel's limit on mappings (`vm.max_map_count`) ends the process.
+/// The most workers of a pool. Each needs a stack and three mappings; at some ten thousand workers,
+/// the kernel's limit on mappings (`vm.max_map_count`) would end the process.
 pub const MAX_WORKERS: usize = 4096;
 /// `--queue N`
 pub const QUEUE: Opt = Opt::value(
@@ -86,12 +86,12 @@ pub const VERBOSE: Opt = Opt::flag(
 .short('v')
 .many();
 
-/// The configuration that the flags ask for, on a network whose peers have addresses.
+/// The configuration from the flags, for a network whose peers have addresses.
 pub fn config_with_peers(name: &str, args: &Args) -> Result<Config, UsageError> {
     with_peers(config(name, args)?, args)
 }
 
-/// A configuration with what [`MAX_PER_PEER`], [`ALLOW`] and [`DENY`] ask for.
+/// Adds the values of [`MAX_PER_PEER`], [`ALLOW`] and [`DENY`] to a configuration.
 pub fn with_peers(config: Config, args: &Args) -> Result<Config, UsageError> {
     Ok(Config {
         max_per_peer: args
@@ -110,7 +110,7 @@ pub fn config(name: &str, args: &Args) -> Result<Config, UsageError> {
     })
 }
 
-/// The same without [`MODE`], [`WORKERS`] and [`QUEUE`]: for protocols whose connections live long
+/// The same without [`MODE`], [`WORKERS`] and [`QUEUE`]: for protocols whose connections last long
 /// and carry many requests, so that each has its own thread.
 pub fn config_of_threads(name: &str, args: &Args) -> Result<Config, UsageError> {
     Ok(Config {
@@ -131,8 +131,8 @@ pub fn access(args: &Args) -> Result<AccessList, UsageError> {
     ))
 }
 
-/// The log that `--log` and `-v` ask for: warnings, with `-v` connections, with `-vv` everything.
-/// As JSON also what is worth knowing without `-v`: its reader is a program.
+/// The log that `--log` and `-v` select: warnings, with `-v` connections, with `-vv` everything.
+/// Without `-v`, a JSON log also has the informational lines, because its reader is a program.
 pub fn log(args: &Args) -> Result<Log, UsageError> {
     let format = args.parse::<Format>("log")?;
     let level = match (args.count("verbose"), format) {
@@ -144,8 +144,8 @@ pub fn log(args: &Args) -> Result<Log, UsageError> {
     Ok(Log::stderr(level, format))
 }
 
-/// Where a program tells of its own start and end: in that log if it is JSON or `-vv`. Otherwise
-/// the first and the last line of standard output say the same.
+/// Where a program logs its own start and end: in that log if it is JSON or `-vv`. Otherwise
+/// nowhere, because the first and the last line of standard output say the same.
 pub fn life_log(args: &Args, log: &Log) -> Log {
     let machine = args.value("log") == Some("json");
     if machine || args.count("verbose") > 1 {
@@ -166,7 +166,7 @@ pub fn limit(args: &Args, name: &str) -> Result<Option<Duration>, UsageError> {
 }
 
 fn mode(args: &Args) -> Result<Mode, UsageError> {
-    // Read in every mode: a wrong value is wrong where it is not used, too.
+    // Read in every mode, so that a wrong value is reported even where it is not used.
     let workers = args.parse::<NonZeroCount>("workers")?.as_usize();
     let queue = args.parse::<Count>("queue")?.as_usize();
     if workers > MAX_WORKERS {
@@ -208,8 +208,8 @@ pub fn scheduling(args: &Args) -> Result<Scheduling, UsageError> {
     }
 }
 
-/// Starts the page at the address of `--metrics`, if there is one. Where nobody can read the log, the
-/// page says how much of it is lost.
+/// Starts the page at the address of `--metrics`, if one is given. The page also shows how many
+/// lines the log has lost.
 pub fn metrics_page(
     address: Option<&str>,
     registry: &Registry,
@@ -232,8 +232,8 @@ pub fn metrics_page(
     }
 }
 
-/// How a program ends when an address of its command line leads nowhere: a text that is no
-/// address is a wrong call (status 2), all else a failure (status 1).
+/// How a program ends on an error with an address of its command line: a text that is not an
+/// address is a usage error (status 2), anything else a failure (status 1).
 pub fn failure(error: net::Error) -> Failure {
     match error {
         net::Error::Address(error) => UsageError::rule(error).into(),
@@ -241,7 +241,8 @@ pub fn failure(error: net::Error) -> Failure {
     }
 }
 
-/// Prints a line of a server. A reader that has gone away does not stop the service.
+/// Prints a line of a server. A reader of standard output that has gone away does not stop the
+/// service.
 pub fn announce(out: &Out, line: impl std::fmt::Display) -> Result<(), Failure> {
     match out.line(line) {
         Err(Failure::ClosedPipe) => Ok(()),

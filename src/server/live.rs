@@ -1,7 +1,8 @@
-//! The table of live connections: limits at the door, and the list of whom to wake at the end.
+//! The table of live connections: it enforces the limits on admission, and knows which connections
+//! to wake at the end.
 //!
-//! A connection gets in through [`Table::admit`] and leaves when its [`Seat`] is dropped, which
-//! happens on every way out of a handler, a panic included. So the counts cannot drift.
+//! [`Table::admit`] gives a connection a [`Seat`]. Dropping the seat takes the connection out of
+//! the table, on every way out of a handler, a panic included. So the counts cannot drift.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,11 +18,11 @@ use crate::net::{Conn, Deadline, wait_until};
 /// Why a connection was not served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The access list, by this rule.
+    /// The access list refuses the peer, by this rule.
     Access(Unwelcome),
-    /// As many connections as the configuration allows.
+    /// The server has as many connections as the configuration allows.
     TooMany,
-    /// As many from this address (an IPv6 address: from its /64) as the configuration allows.
+    /// This address (an IPv6 address: its /64) has as many connections as the configuration allows.
     TooManyFromPeer,
     /// All workers are busy and the queue is full.
     QueueFull,
@@ -41,7 +42,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// The limits that the table keeps.
+/// The limits that the table enforces.
 pub(crate) struct Limits {
     pub max_connections: usize,
     pub max_per_peer: Option<usize>,
@@ -67,17 +68,17 @@ struct Live {
     conn: Conn,
     /// Its handler is done, and it is closing.
     leaving: bool,
-    /// Its handler reads on during the drain, and wants to be told of it.
+    /// Its handler reads on during the drain, and gets this notice instead.
     notice: Option<Arc<Notice>>,
 }
 
-/// What tells a handler that the drain begins.
+/// Called when the drain begins, to notify a handler.
 type Notice = dyn Fn() + Send + Sync;
 
-/// Whether a connection whose handler is done still hears its peer.
+/// Whether a connection whose handler is done can still be read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Hearing {
-    /// It does, and the drain will leave it alone.
+    /// It can, and the drain will leave it alone.
     Open,
     /// The drain has shut it for reading.
     Ended,
@@ -102,7 +103,7 @@ impl Table {
         })
     }
 
-    /// Gives the connection a seat, or the reason why not.
+    /// Gives the connection a seat, or the reason for a refusal.
     pub(crate) fn admit(self: &Arc<Self>, conn: &Conn) -> Result<Seat, Refusal> {
         let welcome = self.limits.access.judge(conn.peer_addr());
         welcome.map_err(Refusal::Access)?;
@@ -136,13 +137,13 @@ impl Table {
         })
     }
 
-    /// Lets nobody in any more and wakes the readers: each gets what its peer had sent and then
-    /// the end of the stream. Those that read on to finish their work are told instead.
+    /// Admits no more connections and wakes the readers: each gets what its peer had sent and then
+    /// the end of the stream. Handlers that read on to finish their work get their notice instead.
     pub(crate) fn drain(&self) {
         let live = {
             let mut state = self.lock();
             state.draining = true;
-            // One that is closing listens on for the sake of its last bytes; it ends by itself.
+            // A closing connection reads on to protect its last bytes; it ends by itself.
             let staying = state.live.values().filter(|live| !live.leaving);
             let each = staying.map(|live| (live.conn.clone(), live.notice.clone()));
             each.collect::<Vec<_>>()
@@ -155,8 +156,8 @@ impl Table {
         }
     }
 
-    /// Shuts all sockets down, so that every read and write of their handlers fails; returns how
-    /// many there were.
+    /// Shuts all sockets down both ways, so that every read and write of their handlers fails;
+    /// returns how many there were.
     pub(crate) fn cut(&self) -> usize {
         let live: Vec<Conn> = {
             let state = self.lock();
@@ -168,7 +169,7 @@ impl Table {
         live.len()
     }
 
-    /// Blocks until nobody is left, or the deadline passes; tells whether nobody is.
+    /// Blocks until the table is empty or the deadline passes; returns whether it is empty.
     pub(crate) fn wait_empty(&self, deadline: Deadline) -> bool {
         let mut state = self.lock();
         while !state.live.is_empty() {
@@ -181,12 +182,12 @@ impl Table {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Only the code of this file runs under the lock, and it does not panic half-way.
+        // Only the code of this file runs under the lock, and it does not panic midway.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Whether a notice was taken: a panic must not keep the drain from the others.
+/// Runs a notice; `false` if it panicked, which must not keep the drain from the other connections.
 fn tell(notice: &Notice) -> bool {
     caught(notice).is_ok()
 }
@@ -196,7 +197,7 @@ impl Seat {
         self.id
     }
 
-    /// Leaves a notice for the drain, or gives it at once.
+    /// Leaves a notice for the drain, or runs it at once if the drain has begun.
     pub(crate) fn at_stop(&self, notice: Arc<Notice>) {
         let mut state = self.table.lock();
         if !state.draining {
@@ -224,10 +225,10 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        drop(self.place.take()); // first: who is told of the end may come again at once
+        drop(self.place.take()); // first: a peer that sees the end may connect again at once
         let mut state = self.table.lock();
         let conn = state.live.remove(&self.id);
-        // Under the lock, so that whoever waits for an empty table reads an empty gauge, too.
+        // Under the lock, so that a thread that waited for an empty table also reads a gauge of 0.
         self.table.stats.active.add(-1);
         let last = state.draining && state.live.is_empty();
         drop(state);

@@ -1,12 +1,12 @@
-//! The metrics page: counters for a Prometheus server, over the least HTTP that will do.
+//! The metrics page: counters for a Prometheus server, over the minimum of HTTP.
 //!
-//! A scrape is one GET of `/metrics`; the answer closes the connection. So this reads one request
-//! head (at most 8 KiB, within 2 seconds), looks at its request line (RFC 9112 §3) and nothing
-//! else, and answers. What cannot become a request any more (the bytes of a TLS client, say) is told
-//! so at once.
+//! A scrape is one GET of `/metrics`; the connection is closed after the answer. So this reads one
+//! request head (at most 8 KiB, within 2 seconds), looks only at its request line (RFC 9112 §3),
+//! and answers. Bytes that cannot begin a request (those of a TLS client, for example) get an error
+//! at once.
 //!
-//! Each request has a thread of its own, so that a silent peer delays nobody. At most eight are
-//! under way; one more takes the place of the oldest, which is the likeliest to be silent for ever.
+//! Each request has a thread of its own, so that a silent peer delays no other. At most eight are
+//! in flight; one more takes the place of the oldest, which is the most likely to stay silent.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
@@ -23,7 +23,7 @@ const HEAD_LIMIT: usize = 8 * 1024;
 /// The wait after an `accept` that failed for want of descriptors.
 const BACK_OFF: Duration = Duration::from_millis(200);
 const TIME_LIMIT: Duration = Duration::from_secs(2);
-/// Requests under way at one time.
+/// Requests in flight at one time.
 const MOST: usize = 8;
 /// The stack of a request's thread, in bytes: its buffers are on the heap.
 const STACK: usize = 128 * 1024;
@@ -71,8 +71,8 @@ fn serve(listener: &Listener, registry: &Registry, stopper: &Stopper) {
                 let place = under_way.enter(number, &conn);
                 let registry = registry.clone();
                 let thread = thread::Builder::new().name("metrics page".into());
-                // Without a thread to be had the connection closes. One whose scraper goes away in
-                // the middle harms nobody.
+                // If no thread can be started, the connection closes. An error, such as a scraper
+                // that goes away midway, needs no report.
                 let _ = thread.stack_size(STACK).spawn(move || {
                     let _ = answer(conn, &registry);
                     drop(place);
@@ -89,14 +89,14 @@ fn serve(listener: &Listener, registry: &Registry, stopper: &Stopper) {
 #[derive(Clone, Default)]
 struct UnderWay(Arc<Mutex<VecDeque<(u64, Conn)>>>);
 
-/// A connection's place among them, which is given up on drop.
+/// A connection's place among them, given up on drop.
 struct Place {
     number: u64,
     under_way: UnderWay,
 }
 
 impl UnderWay {
-    /// Adds a connection; one too many ends the oldest, whose thread then ends by itself.
+    /// Adds a connection. If that is one too many, ends the oldest; its thread then ends by itself.
     fn enter(&self, number: u64, conn: &Conn) -> Place {
         let mut conns = self.lock();
         if conns.len() >= MOST {
@@ -110,7 +110,7 @@ impl UnderWay {
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<(u64, Conn)>> {
-        // Only the code of this type runs under the lock, and it does not panic half-way.
+        // Only the code of this type runs under the lock, and it does not panic midway.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -125,7 +125,7 @@ impl Drop for Place {
 fn answer(mut conn: Conn, registry: &Registry) -> io::Result<()> {
     conn.set_read_deadline(Deadline::after(TIME_LIMIT));
     let head = read_head(&mut conn)?;
-    // Afresh: one whose request came late, or never, still has to be told.
+    // A new deadline: a peer whose request came late, or never, still gets an answer.
     let deadline = Deadline::after(TIME_LIMIT);
     conn.set_write_deadline(deadline);
     let (status, page) = judge(&head);
@@ -147,8 +147,8 @@ fn answer(mut conn: Conn, registry: &Registry) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads up to the empty line that ends the head, or [`HEAD_LIMIT`], or the end of the stream, or the
-/// byte with which this can be no request any more, or the time limit, if anything has come by then.
+/// Reads up to the empty line that ends the head, [`HEAD_LIMIT`], the end of the stream, the first
+/// byte that cannot belong to a request, or the time limit, if anything has arrived by then.
 fn read_head(conn: &mut Conn) -> io::Result<Vec<u8>> {
     let mut head = Vec::with_capacity(1024);
     let mut part = [0; 1024];
@@ -167,8 +167,8 @@ fn is_whole(head: &[u8]) -> bool {
     head.windows(4).any(|end| end == b"\r\n\r\n")
 }
 
-/// Whether these bytes may be the begin of a request: a method in letters, a space (RFC 9112 §3.1),
-/// and a first line that ends in both CR and LF.
+/// Whether these bytes may begin a request: a method in letters, a space (RFC 9112 §3.1), and a
+/// first line that ends in both CR and LF.
 fn may_be_request(head: &[u8]) -> bool {
     let method = head.split(|&byte| byte == b' ').next().unwrap_or(&[]);
     let line_feed = head.iter().position(|&byte| byte == b'\n');
@@ -206,8 +206,8 @@ fn judge(head: &[u8]) -> (&'static str, Page) {
     }
 }
 
-/// The path of a request target, which a proxy's client sends in absolute form
-/// (`http://host/path`; to be accepted, RFC 9112 §3.2.2).
+/// The path of a request target. Clients of a proxy send the absolute form (`http://host/path`),
+/// which a server must accept (RFC 9112 §3.2.2).
 fn path(target: &[u8]) -> &[u8] {
     const SCHEME: &[u8] = b"http://";
     let target = target.split(|&byte| byte == b'?').next().unwrap_or(&[]);

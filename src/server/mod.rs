@@ -1,9 +1,9 @@
 //! Serving connections: one accept loop for every kind of stream, threads, limits, and an orderly
-//! end.
+//! shutdown.
 //!
 //! A [`Server`] is a [`Config`], a [`Handler`] and counters. The handler knows the protocol and
-//! nothing of threads, limits or shutdown; the server knows nothing of the protocol. A connection
-//! lives like this:
+//! nothing of threads, limits or shutdown; the server knows nothing of the protocol. The life of a
+//! connection:
 //!
 //! ```text
 //!  accept ──> admit ──────────────> serve ─────────────────────> end
@@ -12,25 +12,29 @@
 //!             limit, or refused     caught                       from a reset (lingering close)
 //! ```
 //!
-//! And a server ends like this, after [`Stopper::stop`]. A signal is no such call by itself, and
-//! SIGTERM ends a process on the spot: a program that wants this end for its signals begins with
-//! [`Signals::block`] and gives them the stopper ([`Signals::stop`]), as `docs/hello.rs` does.
+//! The end of a server begins with [`Stopper::stop`] and has the four steps below. Without
+//! preparation, SIGTERM ends a process on the spot. A program that wants the four steps on a signal
+//! begins with [`Signals::block`] and then connects the signals to the stopper ([`Signals::stop`]),
+//! as `docs/hello.rs` does.
 //!
-//!
-//! 1. The listener closes, which wakes the threads that wait in `accept`. Who waits in its backlog
-//!    is reset; but on a shared port ([`ListenConfig::reuse_port`]), where another server takes
-//!    over, those who wait are served like the living.
-//! 2. Each live connection is shut for reading: its handler gets what had arrived, then the end of
-//!    the stream, finishes its work and closes. Idle ones end at once. A handler that has to read on
-//!    to finish its work is told instead ([`Session::at_stop`]).
-//! 3. After the drain time ([`Config::drain`]) what is left is shut down both ways and counted as cut.
+//! 1. The listener closes, which wakes the threads that wait in `accept`. Connections in its
+//!    backlog are reset. But on a shared port ([`ListenConfig::reuse_port`]), where another server
+//!    takes over, they are served like the live connections.
+//! 2. The drain begins: each live connection is shut for reading. Its handler gets what had
+//!    arrived, then the end of the stream, finishes its work and closes. Idle connections end at
+//!    once. A handler that must read on to finish its work gets a notice instead
+//!    ([`Session::at_stop`]).
+//! 3. After the drain time ([`Config::drain`]), connections that are left are cut: shut down both
+//!    ways, and counted as cut.
 //! 4. [`Server::run`] returns the totals.
 //!
-//! Reading order: [`config`](Config) the numbers, [`shared`](self) a connection's life, then the ways to
-//! spread connections over threads (`threads`, `pool`), the table of the living (`live`), who
-//! may come in (`access`), who counts as one peer (`neighbour`) and how many connections it may have
-//! (`per_peer`), how it stops (`stop`), what is counted (`stats`), `scheduling`. Beside them stand `datagrams`, the loop for sockets without
-//! connections, `metrics_page`, and `accounts`, which limits the rate of requests in the rooms above.
+//! Reading order: [`config`](Config) (the numbers), [`shared`](self) (a connection's life), the
+//! ways to spread connections over threads (`threads`, `pool`), the table of live connections
+//! (`live`), who may connect (`access`), which addresses count as one peer (`neighbour`) and how
+//! many connections a peer may have (`per_peer`), how the server stops (`stop`), what it counts
+//! (`stats`), `scheduling`. Apart from these: `datagrams`, the loop for sockets without
+//! connections; `metrics_page`; and `accounts`, with which the rooms above limit the rate of
+//! requests.
 //!
 //! [`ListenConfig::reuse_port`]: crate::net::ListenConfig::reuse_port
 
@@ -77,14 +81,13 @@ use scheduling::Scheduler;
 use shared::Shared;
 use threads::Crew;
 
-/// After the sockets of the last connections were shut down: how long their handlers may take to
-/// notice before the server leaves without them.
+/// After the cut: how long the handlers may take to notice before the server returns without them.
 const AFTER_CUT: Duration = Duration::from_secs(1);
 
 /// What a connection's handler sees of the server.
 pub struct Session<'a> {
     id: u64,
-    /// `None` for a connection that is served alone.
+    /// `None` for a connection of [`Server::serve_conn`].
     seat: Option<&'a Seat>,
     stopper: &'a Stopper,
     scheduler: &'a Scheduler,
@@ -96,25 +99,25 @@ impl Session<'_> {
         self.id
     }
 
-    /// To be called between two requests of a connection, so that [`Scheduling::Auto`] follows the
-    /// load; nearly free.
+    /// Call it between two requests of a connection, so that [`Scheduling::Auto`] follows the load;
+    /// nearly free.
     pub fn between_requests(&self) {
         self.scheduler.adjust();
     }
 
-    /// Whether the server has been asked to stop: finish what was begun, begin nothing.
+    /// Whether the server has been asked to stop: finish what was begun, begin nothing new.
     pub fn is_stopping(&self) -> bool {
         self.stopper.is_stopped()
     }
 
-    /// Asks that the drain call `notice` instead of shutting this connection for reading: for a
-    /// handler that must hear its peer to finish what was begun. Whoever asks sees to it that a
-    /// blocked reader is woken, with [`Conn::shutdown`], as soon as nothing is left to finish; at
-    /// the drain deadline the connection is cut like any other.
+    /// Makes the drain call `notice` instead of shutting this connection for reading: for a handler
+    /// that must read from its peer to finish what was begun. The handler must then wake a blocked
+    /// reader itself, with [`Conn::shutdown`], as soon as nothing is left to finish. At the drain
+    /// deadline the connection is cut like any other.
     ///
-    /// The notice runs on the thread that drains, so it must not block. It comes at once when the
-    /// drain has begun already, and then the connection is shut for reading all the same. It never
-    /// comes to a connection that is served alone ([`Server::serve_conn`]).
+    /// The notice runs on the thread that drains, so it must not block. If the drain has already
+    /// begun, the notice runs at once, and the connection is shut for reading all the same. It
+    /// never runs for a connection of [`Server::serve_conn`].
     pub fn at_stop(&self, notice: impl Fn() + Send + Sync + 'static) {
         if let Some(seat) = self.seat {
             seat.at_stop(Arc::new(notice));
@@ -130,12 +133,12 @@ impl Session<'_> {
 /// Who ended a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// The peer: the handler has read the end of the stream, so nothing is unread.
+    /// The peer did: the handler has read the end of the stream, so nothing is unread.
     Peer,
-    /// We: the peer may still be sending, so the server closes with care for our last bytes.
+    /// We did. The peer may still be sending, so the server closes with care for our last bytes.
     Ours,
-    /// We, before anything was served, for a reason that the handler had to read something to know.
-    /// Told, counted and logged as at the door ([`Handler::refused`]).
+    /// We did, before anything was served, for a reason that the handler found by reading. Reported
+    /// to the peer, counted and logged like a refusal without a seat ([`Handler::refused`]).
     Refused(Refusal),
 }
 
@@ -145,9 +148,9 @@ pub trait Handler: Send + Sync {
     /// to set. An error is logged and ends this connection only, as does a panic.
     fn serve(&self, conn: &Conn, session: &Session<'_>) -> io::Result<End>;
 
-    /// Called for a connection that will not be served, for protocols that have a word for
-    /// "busy". Must not block, for it runs on an accepting thread; a panic is caught and counted.
-    /// The connection closes right after. Default: nothing.
+    /// Called for a connection that will not be served, for protocols that have a message for
+    /// "busy". Must not block, because it runs on an accepting thread; a panic is caught and
+    /// counted. The connection is closed right after. Default: nothing.
     fn refused(&self, conn: &Conn, why: Refusal) {
         let _ = (conn, why);
     }
@@ -201,13 +204,13 @@ impl<H: Handler + 'static> Server<H> {
         }
     }
 
-    /// The same, but `stopper` stops it: for a handler that was made with a handle to do so.
+    /// The same, but `stopper` stops it: for a handler that was made with this stopper.
     pub fn stopped_by(self, stopper: Stopper) -> Self {
         Self { stopper, ..self }
     }
 
-    /// The same, but it counts into `stats`: for servers of one program, so that together they are
-    /// one row of numbers.
+    /// The same, but it counts into `stats`: several servers of one program share one set of
+    /// numbers.
     pub fn counting_into(self, stats: Arc<Stats>) -> Self {
         Self { stats, ..self }
     }
@@ -312,7 +315,7 @@ impl Running {
     }
 }
 
-/// One connection after the other, on one thread.
+/// Serves one connection after the other, on one thread.
 fn run_serial<H: Handler + 'static>(
     shared: &Arc<Shared<H>>,
     listener: &Listener,
@@ -343,10 +346,10 @@ fn run_serial<H: Handler + 'static>(
             .join()
             .unwrap_or_else(|_| Err(io::Error::other("the serving thread panicked")));
     }
-    Ok(()) // its handler outlasted even the cut: leave without it
+    Ok(()) // its handler has outlasted even the cut: return without it
 }
 
-/// Steps 2 and 3 of the end: wake or tell, wait, cut.
+/// Steps 2 and 3 of the end: shut for reading or notify, wait, cut.
 fn drain<H: Handler>(shared: &Shared<H>) {
     let (config, live) = (&shared.config, shared.stats.active.get());
     if live > 0 {

@@ -1,10 +1,10 @@
-//! What counts as one client, where connections or requests are counted. Pure.
+//! Which addresses count as one client, where connections or requests are counted. Pure.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// An IPv4 address, however it is written, or the /64 of an IPv6 address, of which every host of
-/// the subnet has 2^64 to choose from (RFC 4291 §2.5.1). The link-local prefix is everybody's, so
-/// there the whole address counts.
+/// The client that an address belongs to: an IPv4 address, v4-mapped or not, or the /64 of an IPv6
+/// address, because a host can choose any of its subnet's 2^64 addresses (RFC 4291 §2.5.1). All
+/// hosts share the link-local prefix, so there the whole address counts.
 pub(crate) fn neighbour(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(v6) if !v6.is_unicast_link_local() => {

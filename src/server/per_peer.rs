@@ -1,4 +1,4 @@
-//! How many connections each peer has, where that is limited.
+//! The connections of each peer, counted where their number is limited.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -19,17 +19,17 @@ pub(crate) struct Place {
 }
 
 impl PerPeer {
-    /// Nobody yet; each peer may have so many.
+    /// An empty count; each peer may have up to `limit` connections.
     pub(crate) fn new(limit: usize) -> Arc<Self> {
         let counts = Mutex::default();
         Arc::new(Self { limit, counts })
     }
 
-    /// Counts one connection more of this peer, unless it has as many as it may.
+    /// Counts one more connection of this peer; `None` if it is at its limit.
     pub(crate) fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Place> {
         let peer = neighbour(peer);
         let mut counts = self.lock();
-        // Entered only when there is room, or refused peers would fill the map.
+        // Inserted only when there is room, or refused peers would fill the map.
         let count = counts.get(&peer).copied().unwrap_or(0);
         if count >= self.limit {
             return None;
@@ -40,7 +40,7 @@ impl PerPeer {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        // Only the code of this file runs under the lock, and it does not panic half-way.
+        // Only the code of this file runs under the lock, and it does not panic midway.
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,9 +1,9 @@
 //! A fixed number of workers and a bounded queue.
 //!
-//! The workers share the server by an `Arc`. A `std::thread::scope` would let them borrow it, and
-//! would wait for all of them: then one handler that heeds no cut could keep the server for ever.
-//! The queue is the only thing between the accepting thread and the workers: when it
-//! is full, a newcomer is refused at once instead of waiting for nobody knows how long.
+//! The workers share the server by an `Arc`. A `std::thread::scope` would let them borrow it, but
+//! would wait for all of them: then one handler that ignores the cut could keep the server from
+//! ending. Only the queue is between the accepting thread and the workers. When it is full, a new
+//! connection is refused at once; otherwise it would wait for an unknown time.
 
 use std::collections::VecDeque;
 use std::io;
@@ -17,7 +17,7 @@ use crate::net::{Conn, Listener, plain_words};
 
 /// A bounded queue that can be closed. `push` never blocks, `pop` does.
 struct Queue<T> {
-    /// Items that may be in the queue or in a worker's hands.
+    /// How many items may be in the queue or with a worker.
     capacity: usize,
     state: Mutex<State<T>>,
     changed: Condvar,
@@ -32,7 +32,7 @@ struct State<T> {
 
 impl<T> Queue<T> {
     /// A queue for `waiting` items beyond those that the workers hold. A worker that has not
-    /// started yet counts: it will take its item in a moment.
+    /// started yet counts as well: it will soon take its item.
     fn new(workers: usize, waiting: usize) -> Self {
         let state = State {
             items: VecDeque::new(),
@@ -57,7 +57,8 @@ impl<T> Queue<T> {
         Ok(())
     }
 
-    /// Blocks for an item; `None` when the queue is closed and empty. [`done`](Self::done) follows.
+    /// Blocks for an item; `None` when the queue is closed and empty. The worker then calls
+    /// [`done`](Self::done).
     fn pop(&self) -> Option<T> {
         let state = self.lock();
         let mut state = self
@@ -103,10 +104,10 @@ pub(crate) fn run<H: Handler + 'static>(
     });
     queue.close();
     if shared.stats.totals().active == 0 {
-        // Each is on its way out; one that died has counted and logged why.
+        // Each worker is ending; one that panicked has counted and logged it.
         threads.into_iter().for_each(|worker| drop(worker.join()));
     }
-    result // of a handler that outlasted even the cut: leave without it
+    result // a handler has outlasted even the cut: return without it
 }
 
 /// Starts the workers and then the thread that accepts.

@@ -1,7 +1,7 @@
 //! The common body of the server programs: signals, metrics, the first line and the last one.
 //!
-//! A program makes its listener and its handler, and hands them over; what follows is the same
-//! for all of them, so it stands here once.
+//! A program makes its listener and its handler, and hands them over. The rest is the same for all
+//! server programs, so it is here once.
 
 use std::fmt::Display;
 use std::sync::{Arc, OnceLock, mpsc};
@@ -18,31 +18,33 @@ use crate::sys::process;
 use crate::sys::signal::Signal;
 use crate::telemetry::{Log, Registry, shown};
 
-/// How long the totals may take to be printed. The reader of a pipe may have stopped reading, and
-/// with `-v` a handler may be stuck in a line for it.
+/// How long printing the totals may take. The reader of a pipe may have stopped reading, and with
+/// `-v` a handler may block while it writes a log line to that pipe.
 const LAST_LINE: Duration = Duration::from_secs(1);
 
-/// How long the threads of datagram sockets may take to end before the program leaves without them.
+/// How long the threads of datagram sockets may take to end before the program ends without them.
 const AFTER_STOP: Duration = Duration::from_secs(2);
 
-/// How much longer than its drain a server's end may take: those that the cut wakes, the threads of
-/// datagram sockets, the totals. Each has a limit of its own, which together are less.
+/// How much longer than its drain a server's end may take: for the handlers that the cut wakes, the
+/// threads of datagram sockets, and the totals. Each has a limit of its own; the sum is less than
+/// this.
 const OVERDUE: Duration = Duration::from_secs(5);
 
-/// The same where the end is the caller's, with more to do: a leader hands over, a status page stays
-/// until the last.
+/// The same where the caller has more to do at the end: a leader hands over, a status page stays
+/// until the last moment.
 const LONG_OVERDUE: Duration = Duration::from_secs(10);
 
 /// Descriptors beside those of live connections: standard streams, listeners, the metrics page with
-/// its peers, connections on their way to a refusal.
+/// its peers, connections that are about to be refused.
 const SPARE_DESCRIPTORS: u64 = 64;
 
-/// Binds where a server listens, and blocks the signals that end it: before it starts a thread.
+/// Binds where a server listens, and blocks the signals that end it. Call it before the program
+/// starts a thread.
 ///
-/// At a path it blocks them first. One that comes between binding and serving then waits for its turn,
-/// and no socket file is left behind. An IP address leaves nothing, and its name may have to be looked
-/// up, which takes ten seconds where no name server answers: until it is bound, Ctrl-C ends the
-/// program on the spot.
+/// For a path it blocks the signals first: a signal between binding and serving then waits, and no
+/// socket file is left behind. For an IP address it binds first: nothing can be left behind, and
+/// the look-up of its name takes ten seconds when no name server answers. Until it is bound, Ctrl-C
+/// ends the program on the spot.
 pub fn bind<T>(
     network: Network,
     bind: impl FnOnce() -> Result<T, net::Error>,
@@ -55,7 +57,8 @@ pub fn bind<T>(
     Ok(bound)
 }
 
-/// Blocks the signals that end a server: the second half of [`bind`], for one that binds otherwise.
+/// Blocks the signals that end a server: the second half of [`bind`], for a server that binds in
+/// another way.
 pub fn begin() -> Result<(), Failure> {
     Signals::block().map(drop).what("blocking signals")
 }
@@ -74,7 +77,7 @@ pub fn serve_connections<H: Handler + 'static>(
 }
 
 /// The same with a handler that is made last: it may keep the stopper, to stop the server itself,
-/// and put its own numbers into the registry, beside those of the server.
+/// and add its own numbers to the registry, beside those of the server.
 pub fn serve_connections_with<H: Handler + 'static>(
     args: &Args,
     config: Config,
@@ -118,13 +121,13 @@ pub fn serve_connections_with<H: Handler + 'static>(
     announce_at_last(out, totals)
 }
 
-/// Raises the soft limit on descriptors to what the connections need. At the limit newcomers are
-/// not refused but wait in the backlog, so a limit below `max_connections` takes its place, and as
-/// many idle peers lock everybody out. What the hard limit does not allow is warned of.
+/// Raises the soft limit on descriptors to what the connections need. A lower limit would replace
+/// `max_connections`: at the limit, new connections are not refused but wait in the backlog, so
+/// enough idle peers would lock out all others. Logs a warning when the hard limit is too low.
 pub fn make_room(config: &Config) {
     let needed = (config.most_at_once() as u64).saturating_add(SPARE_DESCRIPTORS);
     let Ok(old) = process::descriptor_limit() else {
-        return; // nothing to compare with; `accept` will tell
+        return; // nothing to compare with; `accept` will report it
     };
     if old >= needed {
         return;
@@ -141,12 +144,12 @@ pub fn make_room(config: &Config) {
 
 type Fields<'a> = &'a [(&'a str, &'a dyn Display)];
 
-/// Tells the log of the program's own start and end, for readers who do not see standard output.
+/// Logs the program's own start and end, for readers who do not see standard output.
 struct Life {
     name: String,
     log: Log,
-    /// What stopped it. Kept until the end, because a log whose reader is stuck must not keep a
-    /// signal from stopping the server.
+    /// The signal that stopped it. Logged only at the end, because a log whose reader is stuck must
+    /// not keep a signal from stopping the server.
     signal: Arc<OnceLock<Signal>>,
 }
 
@@ -163,7 +166,7 @@ impl Life {
         self.log.info(&self.name, message, fields);
     }
 
-    /// Tells where the server listens, on standard output, too.
+    /// Prints and logs where the server listens.
     fn listens(&self, out: &Out, network: Network, address: &Addr) -> Result<(), Failure> {
         flags::announce(
             out,
@@ -183,8 +186,9 @@ impl Life {
             .what("starting a thread")
     }
 
-    /// The same, but SIGHUP calls `reload`. A reload may take a while and the thread that waits for
-    /// signals has to hear the next one, so it runs elsewhere; those that come meanwhile are one.
+    /// The same, but SIGHUP calls `reload`. A reload may take a while, and the thread that waits
+    /// for signals must receive the next one, so the reload has a thread of its own. Several
+    /// SIGHUPs during a reload cause one more.
     fn watch_and_reload(
         &self,
         signals: Signals,
@@ -198,7 +202,7 @@ impl Life {
             heard.get_or_init(|| signal);
         };
         let hangup = move || {
-            let _ = ask.try_send(()); // full: one that has not begun yet will do
+            let _ = ask.try_send(()); // full: a reload that has not begun yet is enough
         };
         signals
             .reload_or_stop(stopper, hangup, tell)
@@ -216,8 +220,8 @@ impl Life {
     }
 }
 
-/// Serves datagrams, one thread a socket, until SIGINT, SIGTERM or SIGHUP; prints likewise. The sockets
-/// share one address and one set of counters; `handler` makes each its own.
+/// Serves datagrams, one thread per socket, until SIGINT, SIGTERM or SIGHUP; prints the same lines.
+/// The sockets share one address and one set of counters; `handler` makes a handler for each.
 pub fn serve_datagrams<H: DatagramHandler + 'static>(
     args: &Args,
     config: &DatagramConfig,
@@ -251,7 +255,7 @@ pub fn serve_datagrams<H: DatagramHandler + 'static>(
         );
         let serve = move || {
             let ended = caught(|| server.run(&stopper));
-            stopper.stop(); // after a panic, too: the others do not serve on alone
+            stopper.stop(); // after a panic, too: the others must not serve on alone
             let _ = tell.send(ended);
         };
         thread.spawn(serve).what("starting a thread")?;
@@ -261,7 +265,7 @@ pub fn serve_datagrams<H: DatagramHandler + 'static>(
     for _ in 0..count {
         let left = deadline.remaining().unwrap_or(AFTER_STOP);
         let Ok(ended) = told.recv_timeout(left) else {
-            break; // a handler is stuck: leave without it
+            break; // a handler is stuck: end without it
         };
         ended
             .map_err(|_| Failure::Failed("a serving thread panicked".into()))?
@@ -281,12 +285,13 @@ pub fn serve_datagrams<H: DatagramHandler + 'static>(
 }
 
 /// The frame of a server with sockets of several kinds: prints where it listens (`bound`), serves
-/// the metrics of `registry` at an address if there is one, lets `run` serve until SIGINT or SIGTERM use the stopper,
-/// and prints the totals that it returns. SIGHUP calls `reload`, on a thread of its own; without one it
-/// ends the server, too, unless it was ignored at the start. When `run` is not done ten seconds after
-/// `drain`, because nobody reads the log, the program exits with status 1.
+/// the metrics of `registry` at an address if there is one, lets `run` serve until SIGINT or
+/// SIGTERM use the stopper, and prints the totals that `run` returns. SIGHUP calls `reload`, on a
+/// thread of its own; without `reload`, SIGHUP ends the server, too, unless it was ignored at the
+/// start. If `run` is not done ten seconds after `drain`, because nobody reads the log, the program
+/// exits with status 1.
 ///
-/// Call it before the program starts a thread, as the others; bind first.
+/// Call it before the program starts a thread, like the others; bind first.
 pub fn serve<T: Display + Send + 'static>(
     args: &Args,
     (name, log, drain): (&str, &Log, Duration),
@@ -326,7 +331,7 @@ pub fn serve_until_signal<T: Display + Send + 'static>(
     serve(args, frame, &bound, (&registry, None), None::<fn()>, run)
 }
 
-/// Tells where the page of the metrics is, if there is one.
+/// Prints where the metrics page is, if there is one.
 fn announce_page(out: &Out, page: Option<&MetricsPage>) -> Result<(), Failure> {
     let Some(page) = page else {
         return Ok(());
@@ -337,8 +342,8 @@ fn announce_page(out: &Out, page: Option<&MetricsPage>) -> Result<(), Failure> {
     )
 }
 
-/// Prints the totals, but waits for their reader only so long. A server at its limit of threads has
-/// none for that: then on this one, which the thread for a stop that is overdue watches.
+/// Prints the totals, but waits at most [`LAST_LINE`] for their reader. If no thread can be started
+/// for that, prints on the current one, which [`Stopper::exit_when_overdue`] bounds.
 fn announce_at_last(out: Out, totals: impl Display) -> Result<(), Failure> {
     let (tell, told) = mpsc::channel();
     let last = Arc::new((out, totals.to_string()));

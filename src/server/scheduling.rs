@@ -1,10 +1,10 @@
 //! How the kernel schedules the threads that serve.
 //!
-//! By default a thread that wakes up preempts the one that runs: a lone peer gets its reply
-//! soonest. With many busy peers that is a waste: each arriving byte interrupts a thread that was
-//! about to finish. SCHED_BATCH (`sched(7)`, no privilege needed) lets a woken thread wait its turn;
-//! docs/performance.md has the figures. [`Scheduling::Auto`] goes from one to the other by the
-//! number of live connections.
+//! By default a thread that wakes up preempts the running one, so a single peer gets its reply
+//! soonest. With many busy peers that is wasteful: each arriving byte interrupts a thread that was
+//! about to finish. With SCHED_BATCH (`sched(7)`, no privilege needed), a woken thread waits its
+//! turn; docs/performance.md has the figures. [`Scheduling::Auto`] switches by the number of live
+//! connections.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::sys::process;
 /// The policy for a server's threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheduling {
-    /// A thread that wakes up preempts the one that runs.
+    /// A thread that wakes up preempts the running one.
     Normal,
     /// A thread that wakes up waits its turn.
     Batch,
@@ -23,7 +23,7 @@ pub enum Scheduling {
     Auto,
 }
 
-/// From how many live connections on [`Scheduling::Auto`] means batch.
+/// The number of live connections from which [`Scheduling::Auto`] means batch.
 pub const MANY_PEERS: i64 = 4;
 
 pub(crate) struct Scheduler {
@@ -36,8 +36,8 @@ impl Scheduler {
         Self { policy, stats }
     }
 
-    /// Sees to it that this thread is scheduled as it should be now; a system call only when
-    /// that has changed.
+    /// Gives the current thread the policy that it should have now; a system call only when that
+    /// has changed.
     pub(crate) fn adjust(&self) {
         thread_local! {
             /// Unknown at first: a thread inherits the policy of the one that started it.
@@ -50,7 +50,7 @@ impl Scheduler {
             Scheduling::Auto => process::Scheduling::Batch,
         };
         if NOW.replace(Some(wanted)) != Some(wanted) {
-            // A refused change costs some speed and nothing else.
+            // If the change is refused, only some speed is lost.
             let _ = process::set_scheduling(wanted);
         }
     }

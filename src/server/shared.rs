@@ -1,4 +1,4 @@
-//! What all threads of a server share, and the life of one connection from door to door.
+//! What all threads of a server share, and the life of one connection from `accept` to close.
 
 use std::any::Any;
 use std::error::Error;
@@ -18,8 +18,8 @@ use crate::net::{AcceptError, Addr, Conn, Deadline, Listener, plain_words};
 use crate::sys::process;
 use crate::telemetry::Level;
 
-/// How long, and for how many bytes, a connection that we end listens on, so that its peer gets
-/// our last bytes and not a reset.
+/// How long, and for how many bytes, we go on reading from a connection that we end, so that its
+/// peer gets our last bytes and not a reset.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: u64 = 1024 * 1024;
 
@@ -36,14 +36,14 @@ pub(crate) struct Shared<H> {
     pub stats: Arc<Stats>,
     pub stopper: Stopper,
     scheduler: Scheduler,
-    /// Threads that wait for a connection, or have one that has no seat yet.
+    /// How many threads wait for a connection or hold one without a seat.
     at_door: Mutex<usize>,
     door_left: Condvar,
     /// When the last shortage of descriptors was logged.
     complained: Mutex<Option<Instant>>,
-    /// When the last refusal by a limit was a warning.
+    /// When a refusal by a limit was last logged as a warning.
     refused: Mutex<Option<Instant>>,
-    /// When the last peer that went away was one.
+    /// When a peer that went away was last logged as a warning.
     gone: Mutex<Option<Instant>>,
 }
 
@@ -73,8 +73,8 @@ impl<H: Handler> Shared<H> {
 
     /// The next connection with its seat; `Ok(None)` when the listener was closed.
     ///
-    /// Connections that are refused, lost before `accept`, or that no descriptor is left for,
-    /// are dealt with here.
+    /// Refused connections, connections lost before `accept`, and a shortage of descriptors are
+    /// handled here.
     pub(crate) fn next(&self, listener: &Listener) -> io::Result<Option<(Conn, Seat)>> {
         *self.door() += 1;
         let next = self.accept(listener);
@@ -90,8 +90,8 @@ impl<H: Handler> Shared<H> {
         self.at_door.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stops listening. On a port that is shared, another server is to take over without a peer
-    /// noticing: those who had connected already get their seats here, and `serve` is given them.
+    /// Stops listening. On a shared port, another server takes over and no peer should notice:
+    /// connections in the backlog get their seats here and are passed to `serve`.
     pub(crate) fn close(&self, listener: &Listener, mut serve: impl FnMut(Conn, Seat)) {
         if !listener.shares_port() {
             return listener.close();
@@ -102,7 +102,7 @@ impl<H: Handler> Shared<H> {
                 Err(why) => self.refuse(&conn, why),
             }
         }
-        // Those who were accepted a moment ago have to be seated before the drain shuts the door.
+        // Connections that were accepted a moment ago must get their seats before the drain begins.
         let waited = self
             .door_left
             .wait_while(self.door(), |at_door| *at_door > 0);
@@ -139,9 +139,9 @@ impl<H: Handler> Shared<H> {
         }
     }
 
-    /// Waits for descriptors to come free: the connection stays in the backlog, so `accept`
-    /// would fail again at once, and a loop without a wait spins (and prints 400,000 lines in
-    /// three seconds). One line is logged every [`COMPLAINT`], not for each try.
+    /// Waits for descriptors to become free. The connection stays in the backlog, so `accept` would
+    /// fail again at once, and a loop without a wait would spin (and print 400,000 lines in three
+    /// seconds). One line is logged per [`COMPLAINT`], not one per try.
     fn back_off(&self, error: &io::Error, wait: Duration) {
         self.stats.accept_errors.inc();
         if is_due(&self.complained) {
@@ -155,11 +155,12 @@ impl<H: Handler> Shared<H> {
         self.stopper.wait_timeout(wait);
     }
 
-    /// A limit that is reached is worth a warning, one in [`COMPLAINT`]; that the access list does
-    /// its work is not.
+    /// A limit that is reached is worth a warning, one per [`COMPLAINT`]; a refusal by the access
+    /// list is not.
     pub(crate) fn refuse(&self, conn: &Conn, why: Refusal) {
         self.stats.refused.inc();
-        // Mostly on an accepting thread: a panic here must not leave the server deaf.
+        // This is usually an accepting thread: a panic must not end it, or the server would be
+        // deaf.
         if let Err(panic) = caught(|| self.handler.refused(conn, why)) {
             self.panicked(conn, &panic);
         }
@@ -211,8 +212,8 @@ impl<H: Handler> Shared<H> {
                         &[("peer", &peer), ("id", &seat.id())],
                     );
                 }
-                // The drain ends the reading of all connections, so to their handlers every peer
-                // seems to have closed, when it may be sending still.
+                // The drain shuts all connections for reading, so every peer seems to its handler
+                // to have closed, although it may still be sending.
                 let hearing = seat.leave();
                 if end != End::Peer || hearing == Hearing::Ended {
                     self.linger(conn, hearing);
@@ -234,8 +235,8 @@ impl<H: Handler> Shared<H> {
         drop(seat);
     }
 
-    /// Who resets its connections, as port scans and health checks do, costs one warning in
-    /// [`COMPLAINT`].
+    /// Peers that reset their connections, as port scans and health checks do, cause one warning
+    /// per [`COMPLAINT`].
     fn tell_failure(&self, peer: &Addr, error: &io::Error) {
         let level = if is_gone(error) && !is_due(&self.gone) {
             Level::Info
@@ -254,9 +255,9 @@ impl<H: Handler> Shared<H> {
 
     /// Closes with care for our last bytes.
     ///
-    /// A socket whose reading is shut answers whatever the peer still sends with a reset as soon as
-    /// our end is announced, and a reset throws our unsent bytes away. There is no listening on
-    /// then; instead the end is announced when the peer's kernel has everything.
+    /// A socket that is shut for reading answers whatever the peer still sends with a reset as soon
+    /// as our FIN is sent, and a reset throws our unsent bytes away. Reading on is not possible
+    /// then. Instead, our FIN waits until the peer's kernel has acknowledged everything.
     fn linger(&self, conn: Conn, hearing: Hearing) {
         if hearing == Hearing::Ended {
             conn.wait_acknowledged(Deadline::after(self.config.drain));
@@ -281,7 +282,7 @@ impl<H: Handler> Shared<H> {
     }
 }
 
-/// Whether [`COMPLAINT`] has passed since this was last so.
+/// Whether [`COMPLAINT`] has passed since this last returned `true`.
 pub(crate) fn is_due(last: &Mutex<Option<Instant>>) -> bool {
     let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
     let due = last.is_none_or(|last| last.elapsed() >= COMPLAINT);
@@ -291,7 +292,7 @@ pub(crate) fn is_due(last: &Mutex<Option<Instant>>) -> bool {
     due
 }
 
-/// Whether the peer has gone, so that nothing of ours can reach it any more.
+/// Whether the peer has gone, so that no byte of ours can reach it.
 fn is_gone(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
     matches!(
@@ -300,9 +301,9 @@ fn is_gone(error: &io::Error) -> bool {
     )
 }
 
-/// The same error, with the stage of the connection in which it came: the log line of a connection that
-/// failed names it. `timed out` alone does not say who was too slow. Put it on last: the error's number
-/// ([`raw_os_error`](io::Error::raw_os_error)) cannot be asked for any more.
+/// Adds to an error the stage of the connection in which it occurred, for the log line: `timed out`
+/// alone does not say what was too slow. Apply it last: the error's number
+/// ([`raw_os_error`](io::Error::raw_os_error)) is lost.
 pub fn at_stage(stage: &'static str) -> impl FnOnce(io::Error) -> io::Error {
     move |error| io::Error::new(error.kind(), Staged { stage, error })
 }
@@ -330,11 +331,11 @@ fn stage_of(error: &io::Error) -> Option<&'static str> {
     Some(staged.stage)
 }
 
-/// Runs code of others, whose panic is not to end this thread; `Err` is what it said.
+/// Runs foreign code whose panic must not end this thread; `Err` is the panic's message.
 pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     panic::catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
         let text = panic_text(&*panic);
-        // To drop what a panic carried may panic itself: then that is left where it is.
+        // Dropping a panic's payload may panic itself; then the second payload is leaked.
         if let Err(again) = panic::catch_unwind(AssertUnwindSafe(|| drop(panic))) {
             std::mem::forget(again);
         }

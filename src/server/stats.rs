@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::telemetry::{Counter, Gauge, Histogram, Registry};
 
-/// A server's counters; all relaxed atomics, read at any time.
+/// A server's counters: relaxed atomics, readable at any time.
 #[derive(Debug, Default)]
 pub struct Stats {
     /// Connections whose handler ended well.
@@ -16,8 +16,8 @@ pub struct Stats {
     pub refused: Counter,
     /// Connections whose handler ended with an error or a panic.
     pub failed: Counter,
-    /// Times that the handler panicked: in serving a connection, which has then failed, or in
-    /// refusing one.
+    /// Panics of the handler: while serving a connection, which has then failed, or while refusing
+    /// one.
     pub panicked: Counter,
     /// Connections shut down because they outlasted the drain deadline.
     pub cut: Counter,

@@ -1,12 +1,12 @@
-//! Stopping a server: one flag that threads can sleep on, and the signals that raise it.
+//! Stopping a server: one flag that threads can wait for, and the signals that set it.
 //!
-//! The first SIGINT, SIGTERM or SIGHUP (the terminal was closed; for a server that can, SIGHUP means
-//! to read its files again instead) asks for a graceful stop; a second
-//! one means that the user is done waiting, and the process exits at once with 128 plus the signal's
-//! number, as shells report a death by signal. The same signal again within [`TWIN`] is the first
-//! one: `timeout` of GNU sends each twice, to its child and to the group that the child is in.
+//! The first SIGINT, SIGTERM or SIGHUP asks for a graceful stop. (SIGHUP means that the terminal
+//! was closed; a server that can reload its files does that instead.) A second signal means that
+//! the user is done waiting: the process exits at once with 128 plus the signal's number, as shells
+//! report a death by signal. The same signal again within [`TWIN`] does not count as a second one:
+//! GNU `timeout` sends each signal twice, to its child and to the child's process group.
 //!
-//! Nor may a server that was asked to stop be there for ever ([`Stopper::exit_when_overdue`]).
+//! A server that was asked to stop must also end in bounded time ([`Stopper::exit_when_overdue`]).
 
 use std::fs;
 use std::io;
@@ -21,11 +21,11 @@ use crate::sys::signal::{self, Signal};
 
 const STOPPING: [Signal; 3] = [Signal::Interrupt, Signal::Terminate, Signal::Hangup];
 
-/// How long after the first signal the same one is not a second one. Nobody decides that fast
-/// that a server takes too long.
+/// How long after the first signal a repetition does not count as a second one. Nobody decides that
+/// fast that a server takes too long.
 pub const TWIN: Duration = Duration::from_millis(200);
 
-/// How often an exit at once tries to remove a folder.
+/// How often an immediate exit tries to remove a folder.
 const REMOVALS: u32 = 3;
 
 /// A handle that stops a server, from any thread, any number of times.
@@ -36,11 +36,11 @@ pub struct Stopper {
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// Beside the mutex, so that hot loops can look without locking.
+    /// The same flag outside the mutex, so that hot loops can check it without locking.
     quick: AtomicBool,
     stopped: Mutex<bool>,
     changed: Condvar,
-    /// Folders of this run only.
+    /// Temporary folders of this run, to be removed by an immediate exit.
     folders: Mutex<Vec<PathBuf>>,
 }
 
@@ -62,14 +62,14 @@ impl Stopper {
         self.inner.quick.load(Ordering::Acquire)
     }
 
-    /// Blocks until it is called.
+    /// Blocks until [`Stopper::stop`] is called.
     pub fn wait(&self) {
         let guard = self.lock();
         drop(self.inner.changed.wait_while(guard, |stopped| !*stopped));
     }
 
-    /// Blocks until it is called or `reason` holds; tells whether it was called. Whoever makes
-    /// `reason` true calls [`nudge`](Self::nudge) after that.
+    /// Blocks until [`Stopper::stop`] is called or `reason` holds; returns whether it was called.
+    /// The thread that makes `reason` true must call [`nudge`](Self::nudge) after that.
     pub(crate) fn wait_or(&self, reason: impl Fn() -> bool) -> bool {
         let guard = self.lock();
         let waited = self
@@ -79,14 +79,14 @@ impl Stopper {
         *waited.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets those in [`wait_or`](Self::wait_or) look at their reason again.
+    /// Makes the threads in [`wait_or`](Self::wait_or) check their reason again.
     pub(crate) fn nudge(&self) {
-        // Locked, so that nobody is between looking and waiting.
+        // Locked, so that no thread is between its check and its wait.
         let _guard = self.lock();
         self.inner.changed.notify_all();
     }
 
-    /// Blocks until it is called, at most `limit`; tells whether it was.
+    /// Blocks until [`Stopper::stop`] is called, at most `limit`; returns whether it was.
     pub fn wait_timeout(&self, limit: Duration) -> bool {
         let guard = self.lock();
         let waited = self
@@ -96,30 +96,31 @@ impl Stopper {
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Exits the process with status 1 when it is still there this long after the stop. A write to
-    /// standard error, whose reader may have stopped reading, has no deadline, and whichever thread
-    /// logs may be in one. Nor can anybody be told.
+    /// Exits the process with status 1, without a message, when it still runs this long after the
+    /// stop. This can happen: any thread that logs may block in a write to standard error, which
+    /// has no deadline, because the reader has stopped reading.
     pub fn exit_when_overdue(&self, limit: Duration) -> io::Result<()> {
         let stopper = self.clone();
         let wait = move || {
             stopper.wait();
-            Self::new().wait_timeout(limit); // nobody else has this one
+            Self::new().wait_timeout(limit); // a stopper that nobody stops: a pause
             stopper.exit(1);
         };
         let thread = thread::Builder::new().name("overdue".into());
         thread.stack_size(64 * 1024).spawn(wait).map(drop)
     }
 
-    /// Has an exit at once (a second signal, an end that is overdue) remove this folder and all in it.
-    /// An end in order is the caller's, and so is the folder then.
+    /// Makes an immediate exit (a second signal, an overdue end) remove this folder and all in it.
+    /// In an orderly end the caller removes it.
     pub fn remove_at_exit(&self, folder: PathBuf) {
         self.folders().push(folder);
     }
 
-    /// Ends the process here and now.
+    /// Removes the folders and ends the process at once.
     fn exit(&self, status: i32) -> ! {
         for folder in self.folders().iter() {
-            // Again: the other threads still run, and one may make a file where all were removed.
+            // Tried again, because the other threads still run, and one may create a file
+            // meanwhile.
             let removed = |_: &u32| fs::remove_dir_all(folder).is_ok();
             let _ = (0..REMOVALS).find(removed);
         }
@@ -139,21 +140,22 @@ impl Stopper {
     }
 }
 
-/// SIGINT, SIGTERM and SIGHUP, blocked in this thread and all that it will start.
+/// SIGINT, SIGTERM and SIGHUP, blocked in this thread and all threads that it will start.
 #[derive(Debug)]
 pub struct Signals(Vec<Signal>);
 
 impl Signals {
-    /// Blocks the signals. The first line of a server's `main`, before any thread exists.
+    /// Blocks the signals. Call it first in a server's `main`, before any thread exists.
     ///
-    /// SIGXFSZ with them, for which nobody waits: a log that may not grow any more is an error of
-    /// the one who writes it, and not the end of the process.
+    /// Also blocks SIGXFSZ, for which no thread waits: at the file size limit, a write to a log
+    /// should fail, not end the process.
     ///
-    /// A SIGHUP that is ignored does not stop: `nohup` means it. An ignored SIGINT is taken, since
-    /// scripts start every background job like that and then send it one.
+    /// An ignored SIGHUP does not stop the server: `nohup` sets this on purpose. An ignored SIGINT
+    /// does stop it, because shells ignore it for every background job of a script, and scripts
+    /// then send it.
     pub fn block() -> io::Result<Self> {
-        // The ignored one, too: a thread that does not block it may be the one that the kernel
-        // hands it to, and then it is gone before the thread that waits to reload hears of it.
+        // Also blocks an ignored one. Otherwise the kernel may deliver it to a thread that does not
+        // block it, and it is lost before the thread that waits to reload sees it.
         signal::block(&STOPPING)?;
         signal::block(&[Signal::FileSize])?;
         let mut signals = STOPPING.to_vec();
@@ -161,12 +163,14 @@ impl Signals {
         Ok(Self(signals))
     }
 
-    /// Starts the thread that waits for them: the first stops, the second exits the process.
+    /// Starts the thread that waits for the signals: the first stops the server, the second exits
+    /// the process.
     pub fn stop(self, stopper: Stopper) -> io::Result<()> {
         self.stop_and_tell(stopper, |_| ())
     }
 
-    /// The same; `tell` hears of the first signal before it stops anything, so it must not block.
+    /// The same; calls `tell` with the first signal before it stops anything, so `tell` must not
+    /// block.
     pub fn stop_and_tell(
         self,
         stopper: Stopper,
@@ -175,8 +179,8 @@ impl Signals {
         self.start(move |signals| signals.take(&stopper, None::<fn()>, tell))
     }
 
-    /// The same, but SIGHUP does not stop: it calls `reload`, which must not block either. It is
-    /// heard even where `nohup` has it ignored, for it ends nothing.
+    /// The same, but SIGHUP does not stop the server: it calls `reload`, which must not block
+    /// either. This works even under `nohup`, which ignores SIGHUP, because it ends nothing.
     pub fn reload_or_stop(
         mut self,
         stopper: Stopper,

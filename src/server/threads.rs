@@ -1,7 +1,8 @@
-//! A thread a connection, without handing connections over.
+//! One thread per connection, without handing connections over.
 //!
-//! The plain way has one accepting thread that starts a new thread for each connection. Starting
-//! costs some 50 microseconds, handing over a wake-up more. Here every thread accepts for itself:
+//! The plain way is one accepting thread that starts a new thread for each connection. A start
+//! costs about 50 microseconds, and handing over costs one more wake-up. Here every thread accepts
+//! for itself:
 //!
 //! ```text
 //!            +---------------- stays, if fewer than `spare_threads` wait -------------+
@@ -11,13 +12,13 @@
 //!                                                   +--> start one more thread
 //! ```
 //!
-//! When a thread cannot be started (a limit on threads or memory), nobody may be left in `accept`.
-//! Then the thread that waits for the stop tries again, until it succeeds or one that served is
-//! back.
+//! When a thread cannot be started (a limit on threads or memory), there may be no thread left in
+//! `accept`. Then the thread that waits for the stop tries again, until it succeeds or a serving
+//! thread has returned to `accept`.
 //!
-//! So a thread is started only when none waits, the kernel does the choosing (it wakes one thread
-//! a connection), and threads that have finished are used again. There are never more than one
-//! above the connection limit: that one is there to refuse.
+//! So a thread is started only when none waits, the kernel chooses (it wakes one thread per
+//! connection), and finished threads are used again. There is at most one thread more than the
+//! connection limit; it refuses connections.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -30,7 +31,7 @@ use super::live::Seat;
 use super::shared::{Shared, is_due};
 use crate::net::{Conn, Listener, plain_words};
 
-/// How long after a thread could not be started it is tried again.
+/// The pause before another try to start a thread.
 const TRY_AGAIN: Duration = Duration::from_millis(100);
 
 /// The threads of one listener.
@@ -39,10 +40,10 @@ pub(crate) struct Crew<H> {
     listener: Listener,
     waiting: AtomicUsize,
     threads: AtomicUsize,
-    /// A thread could not be started: perhaps nobody is in `accept`.
+    /// A thread could not be started: perhaps none is in `accept`.
     short: AtomicBool,
     failure: Mutex<Option<io::Error>>,
-    /// When it was told that a thread could not be started.
+    /// When it was last logged that a thread could not be started.
     complained: Mutex<Option<Instant>>,
 }
 
@@ -123,7 +124,7 @@ impl<H: Handler + 'static> Crew<H> {
         }
     }
 
-    /// Peers decide how often, so it is told now and then.
+    /// Peers decide how often this happens, so it is logged only now and then.
     fn complain(&self, error: &io::Error) {
         if !is_due(&self.complained) {
             return;
@@ -134,15 +135,15 @@ impl<H: Handler + 'static> Crew<H> {
             .error(&config.name, "cannot start a thread", &[("cause", &cause)]);
     }
 
-    /// Blocks until the stop, and sees to it that somebody accepts after a thread could not be
-    /// started.
+    /// Blocks until the stop. After a failed start of a thread, makes sure that some thread
+    /// accepts.
     pub(crate) fn attend(self: &Arc<Self>) {
         let stopper = &self.shared.stopper;
         while !stopper.wait_or(|| self.short.load(Ordering::SeqCst)) {
             if stopper.wait_timeout(TRY_AGAIN) {
                 return;
             }
-            // Lowered before looking, so that a failure that comes meanwhile raises it again.
+            // Cleared before the check, so that a failure after it sets it again.
             self.short.store(false, Ordering::SeqCst);
             if self.waiting.load(Ordering::SeqCst) == 0 && self.spawn().is_err() {
                 self.short.store(true, Ordering::SeqCst);
@@ -150,8 +151,8 @@ impl<H: Handler + 'static> Crew<H> {
         }
     }
 
-    /// Starts one more thread. When that fails (a limit on threads), the connections wait in
-    /// the backlog until [`attend`](Self::attend) can start one or one that serves is back.
+    /// Starts one more thread. When that fails (a limit on threads), the connections wait in the
+    /// backlog until [`attend`](Self::attend) can start one or a serving thread is back.
     fn grow(self: &Arc<Self>) {
         if self.threads.load(Ordering::SeqCst) > self.shared.config.max_connections {
             return;
@@ -164,8 +165,9 @@ impl<H: Handler + 'static> Crew<H> {
     }
 }
 
-/// Counts one more among those that wait, unless `most` do already. In one step: whoever was counted
-/// for a moment and then left would hide from the last one that waits that it is the last.
+/// Counts one more waiting thread, unless `most` wait already. In one step: if a thread were
+/// counted for a moment and then left, the last waiting thread would not notice that it is the
+/// last.
 fn join(waiting: &AtomicUsize, most: usize) -> bool {
     let (order, mut now) = (Ordering::SeqCst, waiting.load(Ordering::SeqCst));
     while now < most {
@@ -221,7 +223,7 @@ mod tests {
                     assert!(!join(&waiting, 1));
                 }
             });
-            // The one that waits got a connection: is it the last, and to start another?
+            // The waiting thread got a connection: is it the last, so that it must start another?
             let looks = (0..2_000_000).map(|_| waiting.load(Ordering::SeqCst));
             let most = looks.max();
             over.store(true, Ordering::SeqCst);
