@@ -1,14 +1,14 @@
-//! What the C library's headers say, for Linux: declarations, constants, layouts.
+//! What the C library's headers declare, for Linux: functions, constants, layouts.
 //!
-//! std links against the C library already, so a declaration is all it takes to call it. Numbers
-//! are from the kernel's `include/uapi` headers for the 64-bit architectures that share them
-//! (x86-64, arm64, riscv, s390x, loongarch); others are refused below.
+//! std already links the C library, so a declaration is enough to call a function. The numbers are
+//! from the kernel's `include/uapi` headers, for the 64-bit architectures that share them (x86-64,
+//! arm64, riscv, s390x, loongarch); others are refused below.
 //!
 //! To port to another Unix: 1. give this file a sibling with that system's numbers; 2. replace
 //! `batch` by a loop over `recv_from`; 3. run the tests.
 
-// The width has to be asked for, too: x32 is an x86-64 and the ILP32 of arm64 an aarch64, with a
-// `long` of 32 bits beside an `rlim_t` of 64.
+// The width is checked, too: Rust counts x32 as x86-64 and arm64's ILP32 as aarch64, but their
+// `long` has 32 bits and their `rlim_t` 64.
 #[cfg(not(all(
     target_os = "linux",
     target_pointer_width = "64",
@@ -84,15 +84,15 @@ pub const PACKET_STATISTICS: c_int = 6;
 pub const PACKET_AUXDATA: c_int = 8;
 pub const PACKET_IGNORE_OUTGOING: c_int = 23;
 pub const PACKET_MR_PROMISC: u16 = 1;
-/// `status` of a packet's auxiliary data: the VLAN tag is there, its EtherType is.
+/// `status` of a packet's auxiliary data: the VLAN tag is valid; its EtherType is valid.
 pub const TP_STATUS_VLAN_VALID: c_int = 1 << 4;
 pub const TP_STATUS_VLAN_TPID_VALID: c_int = 1 << 6;
-/// All protocols, and a VLAN tag's (`linux/if_ether.h`).
+/// EtherTypes: all protocols; a VLAN tag (`linux/if_ether.h`).
 pub const ETH_P_ALL: u16 = 3;
 pub const ETH_P_8021Q: u16 = 0x8100;
 /// `protocol` of a netlink socket: links, addresses, routes (`linux/netlink.h`).
 pub const NETLINK_ROUTE: c_int = 0;
-/// Who found an error of the error queue (`linux/errqueue.h`).
+/// The origin of an error in the error queue (`linux/errqueue.h`).
 pub const SO_EE_ORIGIN_ICMP: u8 = 2;
 pub const SO_EE_ORIGIN_ICMP6: u8 = 3;
 
@@ -201,8 +201,9 @@ pub struct IoVec {
     pub len: usize,
 }
 
-/// `struct msghdr`. glibc's and the kernel's 64-bit layout; musl pads `iovlen` and `controllen`
-/// as halves of the same words, so little-endian musl reads it alike.
+/// `struct msghdr`, in glibc's and the kernel's 64-bit layout. musl declares `iovlen` and
+/// `controllen` as halves of the same words, with padding, so little-endian musl reads the same
+/// values.
 #[repr(C)]
 pub struct MsgHdr {
     pub name: *mut c_void,

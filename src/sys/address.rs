@@ -11,8 +11,8 @@
 //! nl      family   zero    port id      groups (4): all zero is the kernel
 //! ```
 //!
-//! Port and address are in network byte order (`ip(7)`, `ipv6(7)`, `unix(7)`, `netlink(7)`). So is the
-//! flow info, but std hands it on as it stands, and what std has read must come out the same here.
+//! Port and address are in network byte order (`ip(7)`, `ipv6(7)`, `unix(7)`, `netlink(7)`). So is
+//! the flow info, but std passes it on unconverted, and this file must agree with std.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -97,7 +97,7 @@ impl RawAddress {
         Ok(raw)
     }
 
-    /// No Unix name: whoever binds to it is given an abstract one that is free (`unix(7)`: autobind).
+    /// No Unix name: a socket bound to it gets a free abstract name (`unix(7)`: autobind).
     pub(crate) fn unix_any() -> Self {
         let mut raw = Self {
             bytes: [0; CAPACITY],
@@ -118,7 +118,7 @@ impl RawAddress {
         raw
     }
 
-    /// Whether it is an IPv4 or IPv6 address, and no Unix one.
+    /// Whether it is an IPv4 or IPv6 address.
     pub fn is_ip(&self) -> bool {
         matches!(self.family(), AF_INET | AF_INET6)
     }
@@ -128,7 +128,7 @@ impl RawAddress {
         i32::from(u16::from_ne_bytes([self.bytes[0], self.bytes[1]]))
     }
 
-    /// The bytes that count.
+    /// The bytes in use.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or(&[])
     }
@@ -142,7 +142,7 @@ impl RawAddress {
     }
 }
 
-/// The IP address and port in what the kernel wrote, `None` for another family or a cut one.
+/// The IP address and port in the kernel's bytes; `None` for another family or a cut address.
 pub(crate) fn read_ip(bytes: &[u8]) -> Option<SocketAddr> {
     let family = i32::from(u16::from_ne_bytes(field(bytes, 0)?));
     let port = u16::from_be_bytes(field(bytes, 2)?);

@@ -1,13 +1,14 @@
-//! Many datagrams for one system call: `recvmmsg(2)` and `sendmmsg(2)`.
+//! Many datagrams per system call: `recvmmsg(2)` and `sendmmsg(2)`.
 //!
 //! A [`Batch`] is a row of slots, each a buffer with a length and a peer's address. `receive`
-//! blocks for the first datagram and takes along what else has arrived; the caller rewrites the
-//! slots in place; `send` sends them back. Under load one call moves up to [`SLOTS`] datagrams,
-//! with one client it costs what `recvfrom` costs.
+//! blocks for the first datagram and also takes the others that have arrived; the caller rewrites
+//! the slots in place; `send` sends them back. Under load one call moves up to [`SLOTS`] datagrams;
+//! with one client it costs no more than `recvfrom`.
 //!
-//! On a wildcard address the kernel picks the source of each reply by the route to the peer, which
-//! on a host of several addresses need not be the one that was asked (RFC 1122 §4.1.3.5 wants
-//! that). [`Batch::reply_from_where_asked`] makes it so, by control messages (`cmsg(3)`):
+//! On a wildcard address the kernel picks the source address of each reply by the route to the
+//! peer. On a host with several addresses this may differ from the address that the request was
+//! sent to, which RFC 1122 §4.1.3.5 requires. [`Batch::reply_from_where_asked`] uses that address,
+//! by control messages (`cmsg(3)`):
 //!
 //! ```text
 //! offset  0        8       12      16                  20         24
@@ -33,7 +34,7 @@ pub const SLOTS: usize = 32;
 /// Room for one control message: a head of 16 bytes and the 20 of an `in6_pktinfo`, in whole words.
 const CONTROL: usize = 40;
 
-/// A control message, aligned as `cmsg(3)` wants it.
+/// A control message, aligned as `cmsg(3)` requires.
 #[repr(align(8))]
 struct Control([u8; CONTROL]);
 
@@ -54,13 +55,13 @@ pub struct Batch {
     filled: usize,
     /// How many slots the next `receive` offers.
     offered: usize,
-    /// How many single datagrams in a row have been received with one slot offered.
+    /// How many single datagrams in a row were received with one slot offered.
     alone: u32,
     /// Room that `receive` offers for control messages: [`CONTROL`] or none.
     control: usize,
 }
 
-/// After this many datagrams that came alone, `receive` looks again whether more are waiting.
+/// After this many datagrams that came alone, `receive` checks again whether more are waiting.
 const LOOK_AGAIN: u32 = 16;
 
 impl Batch {
@@ -84,28 +85,27 @@ impl Batch {
         }
     }
 
-    /// From now on replies leave from the address that their question was sent to: for a socket
-    /// bound to a wildcard address, which has been told to tell it before it was bound
-    /// ([`Opt::ReceiveDestination`](super::socket::Opt)). Of what came before that the kernel
-    /// remembers no address.
+    /// From now on replies leave from the address that their request was sent to. For a socket
+    /// bound to a wildcard address; [`Opt::ReceiveDestination`](super::socket::Opt) must have been
+    /// set before it was bound, because the kernel records no destination for earlier datagrams.
     pub fn reply_from_where_asked(&mut self) {
         self.control = CONTROL;
     }
 
-    /// Blocks until a datagram is there (or the socket's read time-out), then takes up to
-    /// [`SLOTS`] that have arrived, without waiting for more. Returns how many; none when the socket
-    /// was shut for reading.
+    /// Blocks until a datagram is there (or the socket's read time-out), then takes up to [`SLOTS`]
+    /// that have arrived, without waiting for more. Returns how many; 0 when the socket was shut
+    /// for reading.
     ///
-    /// Looking for a second datagram costs the kernel a failed receive; while they come one by
-    /// one, only every 16th call looks.
+    /// Checking for a second datagram costs the kernel a failed receive; while datagrams arrive one
+    /// by one, only every 16th call checks.
     pub fn receive(&mut self, fd: BorrowedFd<'_>) -> io::Result<usize> {
         self.filled = 0;
-        // Headers for one are set up faster than headers for all.
+        // One header is set up faster than all of them.
         self.filled = match self.offered {
             1 => self.receive_up_to::<1>(fd)?,
             _ => self.receive_up_to::<SLOTS>(fd)?,
         };
-        // The end of a socket looks like a datagram of no bytes from nobody.
+        // A socket that is shut for reading returns an empty datagram without a sender.
         if self.filled == 1 && self.slots.first().is_some_and(|slot| slot.address_len == 0) {
             self.filled = 0;
         }
@@ -212,7 +212,7 @@ impl Batch {
         Ok(sent)
     }
 
-    /// Gives up the reply that `send` failed for; returns whom it was for.
+    /// Gives up the reply that `send` failed for; returns the address it was for.
     pub fn skip_reply(&mut self) -> Option<SocketAddr> {
         let slot = self
             .slots
@@ -235,7 +235,7 @@ impl Batch {
         address::read_ip(slot.address.get(..slot.address_len)?)
     }
 
-    /// The whole buffer of a slot, to write a reply into; [`set_reply`](Self::set_reply) follows.
+    /// The whole buffer of a slot, to write a reply into; then call [`set_reply`](Self::set_reply).
     pub fn buffer(&mut self, index: usize) -> Option<&mut [u8]> {
         self.slots
             .get_mut(..self.filled)?
@@ -253,9 +253,10 @@ impl Batch {
     }
 }
 
-/// Turns the control message that came with a datagram, `control[..len]`, into the one that makes
-/// the reply leave from the address that was asked; returns its length. That is 0, which leaves
-/// the choice to the kernel, when a group was asked, whose address is nobody's source.
+/// Turns the control message of a datagram, `control[..len]`, into the one that makes the reply
+/// leave from the datagram's destination address; returns its length. The length is 0, which leaves
+/// the choice to the kernel, when the destination was a group: no packet may have a group as its
+/// source.
 fn source_of_reply(control: &mut Control, len: usize) -> usize {
     let bytes = &mut control.0;
     let (Some(level), Some(kind)) = (number(bytes, 8), number(bytes, 12)) else {
@@ -277,7 +278,7 @@ fn source_of_reply(control: &mut Control, len: usize) -> usize {
             if group {
                 return 0;
             }
-            // A link-local address says nothing without its link.
+            // A link-local address is ambiguous without its link.
             (32, asked.is_unicast_link_local())
         }
         _ => return 0,

@@ -1,9 +1,9 @@
-//! An allocator that counts, for tests: how much memory did this thread have at most, and how often
-//! did it ask for some?
+//! An allocator that counts, for tests: the most memory that a thread had, and how often it
+//! allocated.
 //!
-//! It hands everything to the system's allocator and keeps three numbers for each thread, so that
-//! tests that run side by side do not disturb each other. Memory that one thread takes and another
-//! gives back is counted wrongly; a decoder's is not.
+//! It passes everything to the system's allocator and keeps three numbers per thread, so that tests
+//! that run in parallel do not disturb each other. Memory that one thread allocates and another
+//! frees is counted wrongly; a decoder does not do this.
 //!
 //! ```
 //! use groundwire::sys::counting::{self, Counting};
@@ -23,16 +23,16 @@ use std::cell::Cell;
 thread_local! {
     /// Bytes that this thread has, and the most it had since the last [`peak`] began.
     static HELD: Cell<(isize, isize)> = const { Cell::new((0, 0)) };
-    /// How often it asked.
+    /// How often this thread allocated.
     static ASKED: Cell<usize> = const { Cell::new(0) };
 }
 
-/// The system's allocator, counted. Put it behind `#[global_allocator]`.
+/// The system's allocator, counted. Declare it as the `#[global_allocator]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Counting;
 
 fn count(bytes: isize) {
-    // A thread that ends may free after its thread-locals are gone; nobody asks then.
+    // An ending thread may free memory after its thread-locals are gone; that is not counted.
     let _ = HELD.try_with(|held| {
         let (now, most) = held.get();
         let now = now + bytes;
@@ -43,9 +43,9 @@ fn count(bytes: isize) {
     }
 }
 
-// SAFETY: every call goes to `System` with what was passed in, and its result is returned as it
-// is, so the contract is the one `System` keeps. The counting allocates nothing: the thread-local
-// is a constant without a destructor.
+// SAFETY: every call goes to `System` with what was passed in, and its result is returned as it is,
+// so `System` keeps the contract. Counting allocates nothing: the thread-local is initialised by a
+// constant and has no destructor.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size() as isize);
@@ -60,7 +60,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // Both may exist for a moment while the bytes are copied.
+        // Both blocks may exist for a moment while the bytes are copied.
         count(new_size as isize);
         count(-(layout.size() as isize));
         // SAFETY: `block` came from `System` with this layout; the caller keeps the contract.
@@ -68,7 +68,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// Runs `work`; says how many bytes this thread held at most, beyond what it had before.
+/// Runs `work`; also returns the most bytes that this thread held, beyond what it had before.
 pub fn peak<T>(work: impl FnOnce() -> T) -> (T, usize) {
     let before = HELD.with(|held| {
         let (now, _) = held.get();
@@ -80,7 +80,7 @@ pub fn peak<T>(work: impl FnOnce() -> T) -> (T, usize) {
     (value, usize::try_from(most - before).unwrap_or(0))
 }
 
-/// Runs `work`; says how often this thread asked for memory meanwhile.
+/// Runs `work`; also returns how often this thread allocated meanwhile.
 pub fn allocations<T>(work: impl FnOnce() -> T) -> (T, usize) {
     let before = ASKED.get();
     let value = work();

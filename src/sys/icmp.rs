@@ -1,12 +1,12 @@
 //! ICMP sockets: the two kinds, what they let pass, and the messages they receive.
 //!
-//! Linux has two. A *datagram* socket (`icmp(7)`, `net.ipv4.ping_group_range`) sends echo requests
-//! only, gives them an id of its own and receives the replies with that id; whatever else ICMP says
-//! about them is in its error queue. A *raw* socket (`raw(7)`, CAP_NET_RAW) sends and receives all of
-//! ICMP, for IPv4 with the IP header in front.
+//! Linux has two. A *datagram* socket (`icmp(7)`, `net.ipv4.ping_group_range`) sends only echo
+//! requests, gives them an id of its own and receives the replies with that id; error messages
+//! about them go to its error queue. A *raw* socket (`raw(7)`, CAP_NET_RAW) sends and receives all
+//! of ICMP, for IPv4 with the IP header in front.
 //!
-//! The time to live, the time of arrival and the queued errors come as control messages (`cmsg(3)`), which are read here
-//! byte by byte:
+//! The time to live, the time of arrival and the queued errors arrive as control messages
+//! (`cmsg(3)`), which are read here byte by byte:
 //!
 //! ```text
 //! offset  0        8       12     16
@@ -40,7 +40,7 @@ pub enum Kind {
 /// IPv6 offender (16 + 16 + 28, in whole words 64).
 const CONTROL: usize = 128;
 
-/// Control messages, aligned as `cmsg(3)` wants them.
+/// Control messages, aligned as `cmsg(3)` requires.
 #[repr(align(8))]
 struct Control([u8; CONTROL]);
 
@@ -49,38 +49,38 @@ struct Control([u8; CONTROL]);
 pub struct Received {
     /// How many bytes of the buffer it fills.
     pub len: usize,
-    /// Its sender (for a queued error, whom the packet was sent to).
+    /// Its sender (for a queued error, the destination of the packet that caused it).
     pub peer: Option<SocketAddr>,
-    /// What the kernel told of it.
+    /// What the kernel reports about it.
     pub told: Told,
 }
 
-/// What the kernel tells of a message.
+/// What the kernel reports about a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Told {
     /// Its time to live on arrival.
     pub ttl: Option<u8>,
     /// When it arrived, since 1970.
     pub time: Option<Duration>,
-    /// What was reported, on the error queue.
+    /// The ICMP error, for a message from the error queue.
     pub report: Option<Report>,
 }
 
-/// What ICMP has said about a packet of ours.
+/// An ICMP error about a packet of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Report {
     /// The ICMP type.
     pub kind: u8,
     /// The ICMP code.
     pub code: u8,
-    /// The next hop's MTU, or where the problem is, by type.
+    /// The next hop's MTU or the pointer to the problem, by type.
     pub info: u32,
-    /// Who said it.
+    /// The sender of the error.
     pub offender: Option<SocketAddr>,
 }
 
-/// Makes an ICMP socket of the family of `local`, which tells the time to live of what it
-/// receives, and when it came. A datagram socket also queues what is reported about its packets.
+/// Makes an ICMP socket of the family of `local` that reports the time to live and the time of
+/// arrival of each message. A datagram socket also queues the errors about its packets.
 pub fn open(local: IpAddr, kind: Kind) -> io::Result<OwnedFd> {
     let number = match kind {
         Kind::Datagram => abi::SOCK_DGRAM,
@@ -102,7 +102,7 @@ pub fn open(local: IpAddr, kind: Kind) -> io::Result<OwnedFd> {
     };
     let fd = socket::with_protocol(family, number, protocol)?;
     socket::set(fd.as_fd(), ttl, 1)?;
-    // Where this is refused, a message has no time.
+    // If this is refused, messages have no time.
     let _ = socket::set_raw(fd.as_fd(), abi::SOL_SOCKET, abi::SO_TIMESTAMPNS, &[1]);
     if kind == Kind::Datagram {
         socket::set(fd.as_fd(), errors, 1)?;
@@ -113,7 +113,7 @@ pub fn open(local: IpAddr, kind: Kind) -> io::Result<OwnedFd> {
 /// Lets a raw socket of the family of `local` receive these ICMP types only. (IPv4's filter knows
 /// types below 32; the others always pass.)
 pub fn let_pass(fd: BorrowedFd<'_>, local: IpAddr, types: &[u8]) -> io::Result<()> {
-    // In both filters a bit that is set blocks its type.
+    // In both filters a set bit blocks its type.
     let mut blocked: [c_int; 8] = [-1; 8];
     for &kind in types {
         if let Some(word) = blocked.get_mut(usize::from(kind / 32)) {
@@ -193,7 +193,8 @@ pub(super) fn next_control(bytes: &[u8]) -> Option<(c_int, c_int, &[u8], &[u8])>
     Some((level, kind, data, rest.unwrap_or(&[])))
 }
 
-/// A report of ICMP; `None` when it is of another origin, as an MTU that the host itself has found.
+/// A report of ICMP; `None` when it has another origin, such as an MTU limit found by the host
+/// itself.
 fn read_report(data: &[u8]) -> Option<Report> {
     let origin = *data.get(4)?;
     matches!(origin, abi::SO_EE_ORIGIN_ICMP | abi::SO_EE_ORIGIN_ICMP6).then_some(())?;
@@ -288,7 +289,7 @@ mod tests {
     #[test]
     fn cut_and_lying_control_messages_are_passed_over() {
         let whole = message(abi::IPPROTO_IPV6, abi::IPV6_RECVERR, &error(3, "[::1]:0"));
-        // The last 4 bytes only fill the last word.
+        // The last 4 bytes are padding.
         for len in 0..whole.len() - 4 {
             assert_eq!(read_control(&whole[..len]), Told::default(), "{len} bytes");
         }

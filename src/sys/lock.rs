@@ -1,4 +1,4 @@
-//! A lock on a file that the kernel takes back when its holder ends.
+//! A lock on a file that the kernel releases when its holder ends.
 #![allow(unsafe_code)]
 
 use std::fs::{File, OpenOptions};
@@ -9,11 +9,11 @@ use std::path::Path;
 
 use super::{abi, check};
 
-/// Opens the file at `path`, makes it (mode 600, empty) if there is none, and locks it against
-/// everybody else who asks (`flock(2)`). Does not wait: `WouldBlock` when another holds the lock.
-/// Closing the file unlocks it, and so does the end of the process.
+/// Opens the file at `path`, creates it (mode 600, empty) if there is none, and takes the exclusive
+/// lock (`flock(2)`). Does not wait: `WouldBlock` when another process holds the lock. Closing the
+/// file unlocks it, and so does the end of the process.
 ///
-/// A symbolic link is an error: in a folder that others may write to it could lead anywhere.
+/// A symbolic link is an error: in a folder that others may write to, it could point anywhere.
 pub fn take(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new()
         .read(true) // to read and write: opening a FIFO for one of them would wait for a peer

@@ -1,7 +1,7 @@
-//! Packet sockets: what passes an interface, as it is on the wire (`packet(7)`, CAP_NET_RAW).
+//! Packet sockets: all packets of an interface, as they are on the wire (`packet(7)`, CAP_NET_RAW).
 //!
-//! A *raw* one gives the link's header, a *cooked* one takes it off and tells what it said. Both
-//! tell where the packet was seen, when, and the VLAN tag that the hardware took out of it:
+//! A *raw* socket delivers the link header; a *cooked* one removes it and reports its contents.
+//! Both report where and when the packet was seen, and the VLAN tag that the hardware removed:
 //!
 //! ```text
 //! control message, time  0 seconds (8)  8 nanoseconds (8)
@@ -24,7 +24,7 @@ use super::{check, check_len, socket};
 pub enum Kind {
     /// With the link's header.
     Raw,
-    /// Without it: links of all kinds look alike.
+    /// Without it: all kinds of link look the same.
     Cooked,
 }
 
@@ -37,9 +37,9 @@ pub struct Seen {
     pub interface: u32,
     /// The kind of the interface (ARPHRD_ of `net/if_arp.h`).
     pub hardware: u16,
-    /// 0 to us, 1 broadcast, 2 multicast, 3 to somebody else, 4 sent by us.
+    /// 0 to us, 1 broadcast, 2 multicast, 3 to another host, 4 sent by us.
     pub packet_type: u8,
-    /// How many bytes of the address count.
+    /// How many bytes of the address are in use.
     pub address_length: u8,
     /// The sender's hardware address.
     pub address: [u8; 8],
@@ -64,24 +64,24 @@ pub struct Received {
 /// in whole words 40).
 const CONTROL: usize = 128;
 
-/// Control messages, aligned as `cmsg(3)` wants them.
+/// Control messages, aligned as `cmsg(3)` requires.
 #[repr(align(8))]
 struct Control([u8; CONTROL]);
 
-/// Makes a packet socket that tells times and tags. Nothing arrives until [`bind`].
+/// Makes a packet socket that reports times and tags. Nothing arrives until [`bind`].
 pub fn open(kind: Kind) -> io::Result<OwnedFd> {
     let number = match kind {
         Kind::Raw => abi::SOCK_RAW,
         Kind::Cooked => abi::SOCK_DGRAM,
     };
-    // Protocol 0: with another, packets of all interfaces would arrive before the bind.
+    // Protocol 0: with any other, packets of all interfaces would arrive before the bind.
     let fd = socket::with_protocol(abi::AF_PACKET, number, 0)?;
     socket::set_raw(fd.as_fd(), abi::SOL_SOCKET, abi::SO_TIMESTAMPNS, &[1])?;
     socket::set_raw(fd.as_fd(), abi::SOL_PACKET, abi::PACKET_AUXDATA, &[1])?;
     Ok(fd)
 }
 
-/// What arrives from now on.
+/// Which packets arrive after [`bind`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Take {
     /// Nothing yet.
@@ -118,7 +118,7 @@ pub fn hardware(fd: BorrowedFd<'_>) -> io::Result<u16> {
     Ok(address.hardware)
 }
 
-/// Lets the interface take what is addressed to others, as long as the socket lives.
+/// Makes the interface receive packets for other hosts, too, until the socket is closed.
 pub fn promiscuous(fd: BorrowedFd<'_>, index: u32) -> io::Result<()> {
     // `struct packet_mreq`: index, type and length of address (2 bytes each), address (8).
     let [a, b] = abi::PACKET_MR_PROMISC.to_ne_bytes();
@@ -126,19 +126,19 @@ pub fn promiscuous(fd: BorrowedFd<'_>, index: u32) -> io::Result<()> {
     socket::set_raw(fd, abi::SOL_PACKET, abi::PACKET_ADD_MEMBERSHIP, &request)
 }
 
-/// Leaves out what this machine sends, from Linux 4.20 on.
+/// Ignores packets that this machine sends (Linux 4.20 or newer).
 pub fn ignore_outgoing(fd: BorrowedFd<'_>) -> io::Result<()> {
     socket::set_raw(fd, abi::SOL_PACKET, abi::PACKET_IGNORE_OUTGOING, &[1])
 }
 
-/// Asks for so many bytes of room for packets that wait to be read: beyond `net.core.rmem_max` with
-/// CAP_NET_ADMIN, else up to that.
+/// Asks for a buffer of this many bytes for unread packets: up to `net.core.rmem_max`, or more with
+/// CAP_NET_ADMIN.
 pub fn set_buffer(fd: BorrowedFd<'_>, bytes: i32) -> io::Result<()> {
     let forced = socket::set_raw(fd, abi::SOL_SOCKET, abi::SO_RCVBUFFORCE, &[bytes]);
     forced.or_else(|_| socket::set_raw(fd, abi::SOL_SOCKET, abi::SO_RCVBUF, &[bytes]))
 }
 
-/// Packets that arrived, and how many of these had no room, since the last time this was asked.
+/// How many packets arrived, and how many of these had no room, since the last call.
 pub fn counts(fd: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
     let mut value = [0_u32; 2];
     let mut len = size_of_val(&value) as c_uint;
@@ -157,7 +157,7 @@ pub fn counts(fd: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
     Ok((arrived, dropped))
 }
 
-/// Takes the next packet without waiting; `WouldBlock` where there is none.
+/// Takes the next packet without waiting; `WouldBlock` when there is none.
 pub fn receive_now(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Received> {
     let mut name = SockAddrLl::default();
     let mut control = Control([0; CONTROL]);
@@ -215,7 +215,7 @@ fn read_tag(data: &[u8]) -> Option<(u16, u16)> {
     let (tag, rest) = data.get(16..)?.split_first_chunk()?;
     let (ether_type, _) = rest.split_first_chunk()?;
     (status & abi::TP_STATUS_VLAN_VALID != 0).then_some(())?;
-    // Kernels before 3.14 did not tell.
+    // Kernels before 3.14 do not report it.
     let ether_type = match status & abi::TP_STATUS_VLAN_TPID_VALID {
         0 => abi::ETH_P_8021Q,
         _ => u16::from_ne_bytes(*ether_type),

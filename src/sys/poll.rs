@@ -9,18 +9,18 @@ use std::time::Duration;
 use super::abi::{self, PollFd};
 use super::check;
 
-/// What to wait for at a socket. A failed socket, and one shut down in both directions, end every
-/// wait: the kernel reports these two unasked.
+/// What to wait for on a socket. A failed socket, and one shut down in both directions, end every
+/// wait: the kernel always reports these two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// There is something to read, or the end of the stream.
     Readable,
-    /// There is room to write, or a `connect` under way has ended.
+    /// There is room to write, or a pending `connect` has ended.
     Writable,
-    /// The peer sends no more, or our reading was shut down; what is still unread does not matter
+    /// The peer sends no more, or our side was shut for reading; unread bytes do not matter
     /// (Linux's POLLRDHUP).
     EndOfReading,
-    /// Nothing beyond what is reported unasked.
+    /// Only what is always reported.
     End,
 }
 
@@ -35,9 +35,9 @@ impl Event {
     }
 }
 
-/// Blocks until something has happened at one of the sockets, at most `limit` (rounded up to a
-/// millisecond; `None` for as long as it takes), and tells at which: nowhere when the time is over.
-/// A signal ends it with `Interrupted`.
+/// Blocks until an event on one of the sockets, at most `limit` (rounded up to a millisecond;
+/// `None` for as long as it takes). Returns for each socket whether it has an event; none has when
+/// the time is over. A signal ends it with `Interrupted`.
 pub fn wait<const N: usize>(
     sockets: [(BorrowedFd<'_>, Event); N],
     limit: Option<Duration>,
@@ -47,7 +47,7 @@ pub fn wait<const N: usize>(
         events: event.bits(),
         returned: 0,
     });
-    // Rounded up, or a caller's last millisecond would be a loop without waiting.
+    // Rounded up, or a caller would spin through its last millisecond.
     let milliseconds = limit.map_or(-1, |limit| {
         c_int::try_from(limit.as_nanos().div_ceil(1_000_000)).unwrap_or(c_int::MAX)
     });

@@ -10,9 +10,9 @@ use super::check;
 /// How the kernel schedules the calling thread (`sched(7)`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheduling {
-    /// The default: a thread that wakes up may preempt the one that runs.
+    /// The default: a thread that wakes up may preempt the running one.
     Normal,
-    /// A thread that wakes up waits for its turn: fewer switches, more work done, later replies.
+    /// A thread that wakes up waits its turn: fewer switches, more throughput, later replies.
     Batch,
 }
 
@@ -21,7 +21,7 @@ pub fn descriptor_limit() -> io::Result<u64> {
     Ok(limits()?.current)
 }
 
-/// Sets the soft limit on open descriptors, cut to the hard limit; returns what it is now.
+/// Sets the soft limit on open descriptors, at most to the hard limit; returns the new value.
 pub fn set_descriptor_limit(wanted: u64) -> io::Result<u64> {
     let old = limits()?;
     let wanted = c_ulong::try_from(wanted).unwrap_or(c_ulong::MAX);
@@ -56,14 +56,14 @@ pub fn name_thread(name: &str) {
     }
     if let Ok(name) = CStr::from_bytes_until_nul(&bytes) {
         // SAFETY: PR_SET_NAME reads a NUL-terminated string of at most 16 bytes, which `name` is.
-        // It cannot fail for a readable pointer, and a missing name would harm nothing.
+        // It cannot fail for a readable pointer, and a missing name would do no harm.
         unsafe { abi::prctl(abi::PR_SET_NAME, name.as_ptr()) };
     }
 }
 
-/// Sets the scheduling of the calling thread; threads that it starts later inherit it. Both
-/// directions between these two policies need no privilege. `Unsupported` where the C library does
-/// not offer it: musl's function only says so.
+/// Sets the scheduling of the calling thread; threads that it starts later inherit it. Switching
+/// between these two policies needs no privilege. `Unsupported` where the C library does not
+/// implement it: musl's function only returns that error.
 pub fn set_scheduling(scheduling: Scheduling) -> io::Result<()> {
     let policy = match scheduling {
         Scheduling::Normal => abi::SCHED_OTHER,

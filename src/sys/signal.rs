@@ -1,13 +1,13 @@
 //! Signals as values: block them in every thread, and let one thread wait for them.
 //!
-//! There are two sound ways to learn of a signal. A handler runs in the middle of whatever the
-//! thread was doing, may call almost nothing (`signal-safety(7)`), and has to hand the news over
-//! through a pipe. The other way, taken here, has no handler at all: the signals are blocked
-//! before the first thread is made (threads inherit the mask), so they stay pending, and one
-//! ordinary thread takes them with `sigwait`, like reading from a queue. That thread may lock,
-//! allocate, log and exit as any other. There is also a second gain: no call anywhere is
-//! interrupted, so a server that is shut down needs no `EINTR` path to notice (std's `accept`
-//! retries `EINTR` anyway, so a flag set by a handler could not have stopped it).
+//! There are two sound ways to receive a signal. A handler runs in the middle of whatever the
+//! thread was doing, may call almost nothing (`signal-safety(7)`), and has to pass the signal on
+//! through a pipe. The other way, used here, needs no handler: the signals are blocked before the
+//! first thread is started (threads inherit the mask), so they stay pending, and one ordinary
+//! thread takes them with `sigwait`, like reading from a queue. That thread may lock, allocate, log
+//! and exit like any other. Moreover, no call anywhere is interrupted, so a server does not depend
+//! on `EINTR` to notice its shutdown. (std's `accept` retries on `EINTR`, so a flag set by a
+//! handler could not stop it.)
 //!
 //! A child process inherits the mask through `exec`; the programs here start none.
 #![allow(unsafe_code)]
@@ -20,14 +20,14 @@ use super::abi::{self, SigSet};
 /// A signal that a program may wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// SIGHUP: the terminal was closed; for a daemon, by custom, read the configuration again.
+    /// SIGHUP: the terminal was closed; for a daemon, by convention, reload the configuration.
     Hangup,
     /// SIGINT: Ctrl-C at the terminal.
     Interrupt,
     /// SIGTERM: what `kill` and service managers send.
     Terminate,
-    /// SIGXFSZ: a file may not grow any more (`ulimit -f`). Where it is blocked, the write says so:
-    /// EFBIG, an error as that of a full disk.
+    /// SIGXFSZ: a file has reached its size limit (`ulimit -f`). Where it is blocked, the write
+    /// fails with EFBIG instead, much as on a full disk.
     FileSize,
 }
 
@@ -53,8 +53,8 @@ impl Signal {
     }
 }
 
-/// Whether the process was started with the signal ignored, as `nohup` does with SIGHUP: read in
-/// `/proc/self/status` (`proc_pid_status(5)`). Where there is no `/proc` it is not.
+/// Whether the process was started with the signal ignored, as `nohup` does with SIGHUP: read from
+/// `/proc/self/status` (`proc_pid_status(5)`). `false` where there is no `/proc`.
 pub fn is_ignored(signal: Signal) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -64,11 +64,11 @@ pub fn is_ignored(signal: Signal) -> bool {
 
 /// Blocks the signals in the calling thread and in all threads that it starts from now on.
 ///
-/// Call it first thing in `main`: a thread that was started earlier still takes the signal, and
-/// then its default action ends the process.
+/// Call it first in `main`: a thread that was started earlier can still receive the signal, whose
+/// default action then ends the process.
 pub fn block(signals: &[Signal]) -> io::Result<()> {
     let set = set_of(signals)?;
-    // SAFETY: `set` is live and initialised; a null `old` asks for nothing back.
+    // SAFETY: `set` is live and initialised; a null `old` requests no result.
     let error =
         unsafe { abi::pthread_sigmask(abi::SIG_BLOCK, &raw const set, std::ptr::null_mut()) };
     if error == 0 {

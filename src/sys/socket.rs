@@ -16,7 +16,7 @@ use super::address::{CAPACITY, RawAddress, read_ip};
 use super::poll::{self, Event};
 use super::{check, check_len};
 
-/// Parts that one call sends (`linux/uio.h` UIO_MAXIOV); with more the kernel refuses it.
+/// The most parts that one call sends (`linux/uio.h` UIO_MAXIOV); the kernel refuses more.
 const MAX_PARTS: usize = 1024;
 
 /// The kind of a socket.
@@ -37,12 +37,12 @@ pub enum Opt {
     ReuseAddress,
     /// Several sockets bound to one port share its load (`socket(7)` SO_REUSEPORT).
     ReusePort,
-    /// Bytes for what has arrived and was not read; the kernel doubles it for its own needs, and cuts
-    /// it to `net.core.rmem_max` (`socket(7)` SO_RCVBUF).
+    /// Bytes for received data that is not read yet. The kernel doubles it for its own needs, and
+    /// limits it to `net.core.rmem_max` (`socket(7)` SO_RCVBUF).
     ReceiveBuffer,
-    /// An IPv6 socket leaves IPv4 alone (`ipv6(7)` IPV6_V6ONLY, RFC 3493 §5.3).
+    /// An IPv6 socket does not receive IPv4 (`ipv6(7)` IPV6_V6ONLY, RFC 3493 §5.3).
     Ipv6Only,
-    /// Send segments at once, without Nagle's waiting (`tcp(7)` TCP_NODELAY, RFC 896).
+    /// Send segments at once, without Nagle's algorithm (`tcp(7)` TCP_NODELAY, RFC 896).
     NoDelay,
     /// Probe an idle peer (`tcp(7)` SO_KEEPALIVE, RFC 9293 §3.8.4).
     KeepAlive,
@@ -51,25 +51,25 @@ pub enum Opt {
     /// Seconds between probes.
     KeepAliveInterval,
     /// Milliseconds that sent bytes may stay unacknowledged before the connection is dead (`tcp(7)`
-    /// TCP_USER_TIMEOUT, RFC 5482); 0: the kernel's own, about 15 minutes.
+    /// TCP_USER_TIMEOUT, RFC 5482); 0: the kernel's own limit, about 15 minutes.
     UserTimeout,
-    /// Routers that an IPv4 packet may pass (`ip(7)` IP_TTL).
+    /// The time to live of IPv4 packets (`ip(7)` IP_TTL).
     Ttl,
-    /// The same for what is sent to a group (IP_MULTICAST_TTL, 1 by default).
+    /// The same for packets to a group (IP_MULTICAST_TTL, 1 by default).
     MulticastTtl,
     /// The same for IPv6 (`ipv6(7)` IPV6_UNICAST_HOPS).
     HopLimit,
     /// The same for IPv6 and groups (IPV6_MULTICAST_HOPS).
     MulticastHopLimit,
-    /// Tell the time to live of each IPv4 packet received (`ip(7)` IP_RECVTTL).
+    /// Report the time to live of each IPv4 packet received (`ip(7)` IP_RECVTTL).
     ReceiveTtl,
     /// The same for IPv6 (`ipv6(7)` IPV6_RECVHOPLIMIT).
     ReceiveHopLimit,
-    /// Tell the address that each IPv4 datagram was sent to (`ip(7)` IP_PKTINFO).
+    /// Report the address that each IPv4 datagram was sent to (`ip(7)` IP_PKTINFO).
     ReceiveDestination,
     /// The same for IPv6 (`ipv6(7)` IPV6_RECVPKTINFO).
     ReceiveDestination6,
-    /// Queue what ICMP reports about packets sent (`ip(7)` IP_RECVERR).
+    /// Queue the ICMP errors about packets sent (`ip(7)` IP_RECVERR).
     QueueErrors,
     /// The same for IPv6 (IPV6_RECVERR).
     QueueErrors6,
@@ -138,8 +138,8 @@ pub fn bind(fd: BorrowedFd<'_>, address: &RawAddress) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a bound socket listen; at most `backlog` finished handshakes wait for `accept`
-/// (the kernel cuts it to `net.core.somaxconn`).
+/// Makes a bound socket listen; at most `backlog` finished handshakes wait for `accept` (the kernel
+/// limits it to `net.core.somaxconn`).
 pub fn listen(fd: BorrowedFd<'_>, backlog: u32) -> io::Result<()> {
     let backlog = c_int::try_from(backlog).unwrap_or(c_int::MAX);
     // SAFETY: two integers; no memory of ours is touched.
@@ -147,13 +147,12 @@ pub fn listen(fd: BorrowedFd<'_>, backlog: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Connects, blocking for as long as the socket's write time-out allows (`socket(7)`
-/// SO_SNDTIMEO covers `connect`); when it runs out the error is one that
-/// [`is_connect_timeout`] knows.
+/// Connects, blocking for as long as the socket's write time-out allows (`socket(7)` SO_SNDTIMEO
+/// covers `connect`); when it runs out the error is one that [`is_connect_timeout`] recognizes.
 ///
-/// A signal, or going on after a stop, ends it with `Interrupted` (`signal(7)`: calls with a
-/// time-out are not restarted by themselves). A Unix socket is then as before the call; an IP one
-/// goes on with its handshake, which [`wait_connected`] waits for.
+/// A signal, or SIGCONT after a stop, ends it with `Interrupted` (`signal(7)`: calls with a
+/// time-out are not restarted by themselves). A Unix socket is then as before the call; on an IP
+/// socket the handshake goes on, and [`wait_connected`] waits for it.
 pub fn connect(fd: BorrowedFd<'_>, address: &RawAddress) -> io::Result<()> {
     let bytes = address.as_bytes();
     // SAFETY: pointer and length describe the live slice `bytes`; the kernel only reads it.
@@ -161,14 +160,14 @@ pub fn connect(fd: BorrowedFd<'_>, address: &RawAddress) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether this is how the kernel says that the time-out of [`connect`] ran out: EINPROGRESS for
-/// TCP, EAGAIN for Unix sockets.
+/// Whether this error means that the time-out of [`connect`] ran out: EINPROGRESS for TCP, EAGAIN
+/// for Unix sockets.
 pub fn is_connect_timeout(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(abi::EINPROGRESS | abi::EAGAIN))
 }
 
-/// Whether the machine cannot use an address at all, as an IPv6 one without IPv6: its kernel lacks
-/// the family, or no interface has the address. Every other failure is about a port.
+/// Whether the machine cannot use an address at all: its kernel lacks the family (IPv6, for
+/// example), or no interface has the address. Every other failure is about a port.
 pub fn is_unavailable(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::AddrNotAvailable
         || error.raw_os_error() == Some(abi::EAFNOSUPPORT)
@@ -176,7 +175,7 @@ pub fn is_unavailable(error: &io::Error) -> bool {
 
 /// Waits for the end of a handshake that an interrupted [`connect`] began, `None` for as long as it
 /// takes; `TimedOut` when it takes longer (`connect(2)`: the socket becomes writable, and SO_ERROR
-/// tells how it went).
+/// has the result).
 pub fn wait_connected(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<()> {
     if poll::wait([(fd, Event::Writable)], timeout)? == [false] {
         return Err(io::Error::from(io::ErrorKind::TimedOut));
@@ -187,19 +186,19 @@ pub fn wait_connected(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Resu
     }
 }
 
-/// Shuts a socket down in both directions, whatever kind it is.
+/// Shuts a socket of any kind down in both directions.
 ///
 /// On a listening socket this wakes every thread blocked in `accept` and makes later calls fail
-/// with EINVAL; on a datagram socket it wakes `recv` likewise, although the call itself then
-/// reports ENOTCONN. Both are Linux habits that no manual promises; tests of `net` hold them.
+/// with EINVAL; on a datagram socket it wakes `recv`, although the call itself then reports
+/// ENOTCONN. Linux does both, but no manual promises it; tests of `net` check it.
 pub fn shutdown(fd: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: two integers; no memory of ours is touched.
     check(unsafe { abi::shutdown(fd.as_raw_fd(), abi::SHUT_RDWR) })?;
     Ok(())
 }
 
-/// Shuts a datagram socket for reading: a blocked `recv` is woken, what has arrived can still be
-/// read, and after that a datagram of no bytes from nobody comes at once.
+/// Shuts a datagram socket for reading: a blocked `recv` is woken, datagrams that have arrived can
+/// still be read, and after that `recv` returns an empty datagram without a sender at once.
 pub fn shutdown_reading(fd: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: two integers; no memory of ours is touched.
     check(unsafe { abi::shutdown(fd.as_raw_fd(), abi::SHUT_RD) })?;
@@ -215,7 +214,7 @@ pub fn set(fd: BorrowedFd<'_>, option: Opt, value: i32) -> io::Result<()> {
 /// Sets what `close` does with unsent bytes: `Some(0)` throws them away and sends a reset,
 /// `None` is the default, to send them in the background.
 pub fn set_linger(fd: BorrowedFd<'_>, seconds: Option<u16>) -> io::Result<()> {
-    // `struct linger`: whether, and the seconds.
+    // `struct linger`: on or off, and the seconds.
     let value = [
         c_int::from(seconds.is_some()),
         c_int::from(seconds.unwrap_or(0)),
@@ -266,7 +265,8 @@ fn get_raw(fd: BorrowedFd<'_>, level: c_int, name: c_int) -> io::Result<i32> {
     Ok(value)
 }
 
-/// Who connected to (or listens on) the other end of a Unix stream (`unix(7)` SO_PEERCRED).
+/// The process that connected to (or listens on) the other end of a Unix stream (`unix(7)`
+/// SO_PEERCRED).
 pub fn peer_credentials(fd: BorrowedFd<'_>) -> io::Result<Credentials> {
     let mut value = Ucred {
         pid: 0,
@@ -292,7 +292,7 @@ pub fn peer_credentials(fd: BorrowedFd<'_>) -> io::Result<Credentials> {
     })
 }
 
-/// Looks at the next byte without taking it and without waiting: `Ok(0)` is the end of the
+/// Looks at the next byte without taking it and without waiting: `Ok(0)` means the end of the
 /// stream, `Ok(1)` unread data, `WouldBlock` an idle live connection.
 pub fn peek_now(fd: BorrowedFd<'_>) -> io::Result<usize> {
     peek(fd, abi::MSG_DONTWAIT)
@@ -311,16 +311,16 @@ fn peek(fd: BorrowedFd<'_>, flags: c_int) -> io::Result<usize> {
     })
 }
 
-/// Blocks for the next datagram or record, as long as the read time-out allows, and returns its whole
-/// length without taking it (`recv(2)` MSG_TRUNC; on a byte stream at most 1). 0 is the end of the
-/// stream, too.
+/// Blocks for the next datagram or record, as long as the read time-out allows, and returns its
+/// whole length without taking it (`recv(2)` MSG_TRUNC; on a byte stream at most 1). 0 may also
+/// mean the end of the stream.
 pub fn peek_len(fd: BorrowedFd<'_>) -> io::Result<usize> {
     peek(fd, abi::MSG_TRUNC)
 }
 
-/// Blocks for one datagram over IP, as long as the read time-out allows; returns how many bytes of the
-/// buffer it fills, and its sender. A socket that was shut for reading gives no bytes from nobody,
-/// which std's `recv_from` takes for an address and panics.
+/// Blocks for one datagram over IP, as long as the read time-out allows; returns how many bytes of
+/// the buffer it fills, and its sender. A socket that was shut for reading returns no bytes and no
+/// sender; std's `recv_from` panics on that, because it expects an address.
 pub fn recv_from(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<(usize, Option<SocketAddr>)> {
     let mut name = [0u8; CAPACITY];
     let mut name_len = CAPACITY as c_uint;
@@ -359,7 +359,7 @@ pub fn send_parts_now(fd: BorrowedFd<'_>, parts: &[IoSlice<'_>]) -> io::Result<u
     let message = MsgHdr {
         name: ptr::null_mut(),
         namelen: 0,
-        // An `IoSlice` is laid out as `struct iovec` (its documentation promises it).
+        // An `IoSlice` has the layout of `struct iovec` (its documentation promises it).
         iov: parts.as_ptr().cast::<IoVec>().cast_mut(),
         iovlen: parts.len().min(MAX_PARTS),
         control: ptr::null_mut(),
@@ -432,7 +432,7 @@ mod tests {
         let begin = || {
             let fd = new(&RawAddress::ip(&address), Kind::Stream).unwrap();
             let stream = TcpStream::from(fd);
-            stream.set_nonblocking(true).unwrap(); // returns at once, as an interrupted one does
+            stream.set_nonblocking(true).unwrap(); // returns at once, like an interrupted one
             let begun = connect(stream.as_fd(), &RawAddress::ip(&address));
             assert!(is_connect_timeout(&begun.unwrap_err()));
             stream
@@ -458,7 +458,7 @@ mod tests {
             let mut buffer = [0; 4];
             let cut = recv_from(socket.as_fd(), &mut buffer).unwrap();
             assert_eq!((cut, buffer), ((4, Some(address)), *b"hell"));
-            let _ = shutdown_reading(socket.as_fd()); // ENOTCONN, and it is shut all the same
+            let _ = shutdown_reading(socket.as_fd()); // reports ENOTCONN, but it is shut
             let end = recv_from(socket.as_fd(), &mut buffer).unwrap();
             assert_eq!(end, (0, None));
         }

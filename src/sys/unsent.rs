@@ -1,5 +1,5 @@
-//! What a socket has sent and its peer's kernel has not acknowledged, and waiting for a socket's
-//! end without reading from it.
+//! How many sent bytes the peer's kernel has not acknowledged, and waiting for a socket's end
+//! without reading from it.
 #![allow(unsafe_code)]
 
 use std::ffi::c_int;
@@ -20,7 +20,7 @@ pub fn unacknowledged(fd: BorrowedFd<'_>) -> io::Result<usize> {
 }
 
 /// Blocks until the connection is reset or shut down in both directions, at most `limit` (rounded
-/// up to a millisecond); tells whether it is. What there is to read does not end the wait.
+/// up to a millisecond); returns whether it is. Readable bytes do not end the wait.
 pub fn wait_for_end(fd: BorrowedFd<'_>, limit: Duration) -> io::Result<bool> {
     match poll::wait([(fd, Event::End)], Some(limit)) {
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
