@@ -6,8 +6,8 @@
 //! groundwire_connections_active 3
 //! ```
 //!
-//! Pure: what was read goes in, the page comes out. Times are counted in nanoseconds and shown in
-//! seconds, as Prometheus asks. Source: prometheus.io, "Exposition formats".
+//! Pure: readings go in, the page comes out. Times are counted in nanoseconds and shown in seconds,
+//! as Prometheus requires. Source: prometheus.io, "Exposition formats".
 
 use std::fmt::Write;
 

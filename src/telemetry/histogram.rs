@@ -1,8 +1,8 @@
 //! A histogram that is exact for small values and keeps two digits of large ones.
 //!
 //! Buckets are log-linear, as in Gil Tene's HdrHistogram: values below 128 have a bucket each; from
-//! there on each power of two is cut into 64 equal buckets, so a bucket is at most 1/64 (1.6 %) of
-//! its values wide.
+//! there on each power of two is divided into 64 equal buckets, so the width of a bucket is at most
+//! 1/64 (1.6 %) of its values.
 //!
 //! ```text
 //! value    0 1 2 ... 127 | 128 130 132 ... 254 | 256 260 264 ... 508 | 512 ...
@@ -10,8 +10,8 @@
 //! width    1             | 2                   | 4                   | 8
 //! ```
 //!
-//! All of `u64` fits into 3,776 buckets (30 KB), made at the first value. They are atomics, so
-//! threads may share one; for a hot loop, one for each thread and a merge at the end is faster.
+//! 3,776 buckets (30 KB), allocated at the first value, cover all of `u64`. They are atomics, so
+//! threads may share a histogram; for a hot loop, one per thread and a merge at the end is faster.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -67,13 +67,14 @@ impl Histogram {
         self.sum.add(u128::from(value) * u128::from(times));
         self.min.fetch_min(value, Ordering::Relaxed);
         self.max.fetch_max(value, Ordering::Relaxed);
-        // Last, so that who sees the first value counted sees its minimum and maximum, too.
+        // Last, so that a thread that sees the first value counted also sees its minimum and
+        // maximum.
         self.count.fetch_add(times, Ordering::Release);
     }
 
-    /// Counts a value and those that it kept from happening: a measurement is due every
-    /// `interval`, so one that took longer stands for the ones that fell due meanwhile
-    /// (correction of coordinated omission, as in HdrHistogram).
+    /// Counts a value and the measurements that it prevented: one is due every `interval`, so one
+    /// that took longer also stands for those that fell due meanwhile (correction of coordinated
+    /// omission, as in HdrHistogram).
     pub fn record_corrected(&self, value: u64, interval: u64) {
         self.record(value);
         if interval == 0 {
@@ -114,7 +115,7 @@ impl Histogram {
         self.sum.get()
     }
 
-    /// The smallest, exactly; 0 when there is none.
+    /// The smallest value, exactly; 0 when there is none.
     pub fn min(&self) -> u64 {
         if self.count() == 0 {
             0
@@ -123,7 +124,7 @@ impl Histogram {
         }
     }
 
-    /// The largest, exactly; 0 when there is none.
+    /// The largest value, exactly; 0 when there is none.
     pub fn max(&self) -> u64 {
         self.max.load(Ordering::Relaxed)
     }
@@ -137,8 +138,8 @@ impl Histogram {
         }
     }
 
-    /// The value that a share `quantile` (0 to 1) of all values do not exceed, at most 1/64 too
-    /// large; 0 when there is none.
+    /// The value that a fraction `quantile` (0 to 1) of all values does not exceed, at most 1/64
+    /// too large; 0 when there is none.
     pub fn quantile(&self, quantile: f64) -> u64 {
         let count = self.count();
         let Some(buckets) = self.buckets.get().filter(|_| count > 0) else {
@@ -165,7 +166,7 @@ impl Histogram {
             .sum()
     }
 
-    /// For each bound, in ascending order, how many values are at most that
+    /// For each bound, in ascending order, how many values are at most this bound
     /// ([`Histogram::count_up_to`]), and how many there are in all. Every bucket is read once, so
     /// the counts agree with each other even while threads record.
     pub fn cumulative<const N: usize>(&self, bounds: [u64; N]) -> ([u64; N], u64) {
@@ -190,8 +191,8 @@ impl Histogram {
     }
 }
 
-/// A sum of 128 bits in two words. One word of nanoseconds lasts 584 years, but times that pass side
-/// by side add up: 10,000 connections that are always live use it up in three weeks.
+/// A sum of 128 bits in two words. One word of nanoseconds lasts 584 years, but parallel times add
+/// up: 10,000 connections that are always live use it up in three weeks.
 #[derive(Debug, Default)]
 struct Sum {
     low: AtomicU64,
@@ -209,7 +210,7 @@ impl Sum {
         }
     }
 
-    /// Between the two steps of an addition that carries, once in 2^64, the carry is missing.
+    /// A read between the two steps of an addition with a carry, once in 2^64, misses the carry.
     fn get(&self) -> u128 {
         let mut high = self.high.load(Ordering::SeqCst);
         loop {
@@ -328,7 +329,7 @@ mod tests {
                     0 => histogram.record(1_000),
                     _ => histogram.merge(&other),
                 });
-                // At once again: it is about the moment after the count.
+                // No pause: the test is about the moment right after the count.
                 while histogram.count() == 0 {}
                 let seen = (histogram.min(), histogram.quantile(0.5), histogram.max());
                 assert_eq!(seen, (1_000, 1_000, 1_000));

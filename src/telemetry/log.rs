@@ -5,15 +5,15 @@
 //! {"time":"2026-11-21T04:38:29.123Z","level":"info","target":"tcp-echo-server","message":...}
 //! ```
 //!
-//! A value that could be misread (empty, or with spaces, quotes, `=`, or characters that
-//! [show nothing](is_invisible)) is quoted and escaped, so that one event is one line whatever bytes a peer sends: no
-//! peer can forge a line or drive the reader's terminal.
+//! A value that could be misread (empty, or with spaces, quotes, `=`, or characters that [show
+//! nothing](is_invisible)) is quoted and escaped, so that one event is one line whatever bytes a
+//! peer sends: no peer can forge a line or control the reader's terminal.
 //!
-//! Logging does not serialise the threads that log: a disabled level costs one comparison; an
-//! enabled line is put together in a buffer of the thread's own and handed to the kernel in one
-//! write. For standard error that is a duplicate of the descriptor, used without std's lock: the
-//! kernel keeps single writes apart on files opened for appending, and on pipes up to 4 KiB
-//! (`pipe(7)`). A sink that fails never fails the caller; the lost lines are counted.
+//! Logging does not serialise the threads that log. A disabled level costs one comparison; an
+//! enabled line is built in a buffer of its thread and passed to the kernel in one write. Standard
+//! error is written through a duplicate of its descriptor, without std's lock: the kernel keeps
+//! single writes apart on files opened for appending, and on pipes up to 4 KiB (`pipe(7)`). A sink
+//! that fails never fails the caller; lost lines are counted.
 
 use std::cell::RefCell;
 use std::fmt::{self, Display, Write as _};
@@ -28,18 +28,19 @@ use std::time::SystemTime;
 use super::time::Rfc3339;
 use super::visible::is_invisible;
 
-/// The longest value of a field or message, in bytes; what is longer is cut and ends in `...`.
+/// The longest value of a field or message, in bytes; a longer one is cut and ends in `...`.
 pub const MAX_VALUE: usize = 1024;
 
 /// A thread keeps its line buffer for the next line unless it has grown beyond this, in bytes.
 const KEPT_BUFFER: usize = 8 * 1024;
 
-/// How much an event matters. `Error` is the lowest value: a log at a level shows it and all before.
+/// How much an event matters. `Error` is the lowest value: a log shows its level and all lower
+/// ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Something is broken and needs a person.
     Error,
-    /// Something went wrong that the program lives with.
+    /// Something went wrong, and the program goes on.
     Warn,
     /// Something worth knowing happened.
     Info,
@@ -70,7 +71,7 @@ impl Display for Level {
     }
 }
 
-/// A text that names no level, or no format.
+/// A text that does not name a level, or a format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownName(&'static str);
 
@@ -97,7 +98,7 @@ impl FromStr for Level {
 pub enum Format {
     /// For people: `time LEVEL target message key=value`.
     Text,
-    /// For programs: one JSON object (RFC 8259) a line.
+    /// For programs: one JSON object (RFC 8259) per line.
     Json,
 }
 
@@ -116,7 +117,7 @@ impl FromStr for Format {
 /// Names and values that go with a message.
 type Fields<'a> = &'a [(&'a str, &'a dyn Display)];
 
-/// Where log lines go, and which. A cheap handle: clones write to the same place.
+/// Which log lines are written, and where. A cheap handle: clones write to the same place.
 #[derive(Clone)]
 pub struct Log {
     inner: Option<Arc<Inner>>,
@@ -130,7 +131,7 @@ struct Inner {
 }
 
 enum Sink {
-    /// Written to without a lock: one write(2) a line.
+    /// Written to without a lock: one write(2) per line.
     File(File),
     /// For tests, and sinks that must not be written to by two threads at once.
     Writer(Mutex<Box<dyn Write + Send>>),
@@ -142,7 +143,7 @@ impl Log {
         Self { inner: None }
     }
 
-    /// Lines on standard error. Without one (it may be closed) there is no log.
+    /// Lines on standard error. If standard error is closed, there is no log.
     pub fn stderr(level: Level, format: Format) -> Self {
         match io::stderr().as_fd().try_clone_to_owned() {
             Ok(fd) => Self::new(level, format, Sink::File(File::from(fd))),
@@ -190,11 +191,11 @@ impl Log {
         };
         let written = LINE.try_with(|line| match line.try_borrow_mut() {
             Ok(mut line) => inner.write_event(&event, &mut line),
-            // A value that logs while it is shown: give it a line of its own.
+            // A value's `Display` has logged, and the buffer is in use: use a new one.
             Err(_) => inner.write_event(&event, &mut String::new()),
         });
         if written.is_err() {
-            // The thread is ending and its buffer is gone.
+            // The thread is ending, and its buffer is gone.
             inner.write_event(&event, &mut String::new());
         }
     }
@@ -248,7 +249,7 @@ impl Inner {
             Format::Text => write_text(line, event),
             Format::Json => write_json(line, event),
         };
-        // Only a value's own Display can fail; the line then ends where it did.
+        // Only a value's own `Display` can fail; the line then ends there.
         let _ = shown;
         line.push('\n');
         if self.send(line.as_bytes()).is_err() {
@@ -316,7 +317,7 @@ fn write_json(line: &mut String, event: &Event<'_>) -> fmt::Result {
     Ok(())
 }
 
-/// A value from outside, for a line that is no log line: as it is, or quoted and escaped as in the log
+/// A value from outside, for a line outside the log: as it is, or quoted and escaped as in the log
 /// if anything in it [shows nothing](is_invisible).
 ///
 /// ```
@@ -337,13 +338,13 @@ pub fn shown(value: &dyn Display) -> String {
     line
 }
 
-/// What steers a terminal or shows nothing, and what quoting itself uses. JSON (RFC 8259 §7) asks
-/// for less, but its readers have terminals, too.
+/// Characters that control a terminal or show nothing, and those that quoting itself uses. JSON
+/// (RFC 8259 §7) requires less, but its readers have terminals, too.
 fn is_unsafe(c: char) -> bool {
     is_invisible(c) || matches!(c, '"' | '\\')
 }
 
-/// Appends `text` with what is unsafe escaped as JSON escapes it.
+/// Appends `text`, its unsafe characters escaped as in JSON.
 fn escaped(line: &mut String, text: &str) -> fmt::Result {
     let mut cut = Cut::new(line);
     for c in text.chars() {
@@ -353,7 +354,7 @@ fn escaped(line: &mut String, text: &str) -> fmt::Result {
             '\t' => cut.write_escape("\\t")?,
             '"' => cut.write_escape("\\\"")?,
             '\\' => cut.write_escape("\\\\")?,
-            // Beyond U+FFFF it is a surrogate pair (RFC 8259 §7).
+            // Above U+FFFF, a surrogate pair (RFC 8259 §7).
             c if is_unsafe(c) => {
                 let mut escape = String::new();
                 for unit in c.encode_utf16(&mut [0; 2]) {
@@ -383,7 +384,7 @@ impl<'a> Cut<'a> {
         }
     }
 
-    /// Takes all of an escape or nothing: a part of one is no JSON.
+    /// Writes a whole escape or nothing: part of an escape is not valid JSON.
     fn write_escape(&mut self, escape: &str) -> fmt::Result {
         if escape.len() > self.left {
             self.left = 0;
@@ -431,7 +432,7 @@ mod tests {
         }
     }
 
-    /// What is written for an event, without the time.
+    /// The line of an event, without the time.
     fn line(format: Format, message: &str, fields: Fields<'_>) -> String {
         let (tell, told) = mpsc::channel();
         let log = Log::to_writer(Level::Info, format, Box::new(Sent(tell)));
@@ -495,7 +496,7 @@ mod tests {
 
     #[test]
     fn a_long_value_is_not_cut_within_an_escape() {
-        // Where the limit falls in the middle of each kind: a pair, a number, a surrogate pair.
+        // The limit falls in the middle of each kind of escape: a pair, a number, a surrogate pair.
         for (escaped, c) in [
             ("\\n", '\n'),
             ("\\u001b", '\u{1b}'),

@@ -1,6 +1,6 @@
-//! Counters and gauges, and the registry that gathers them.
+//! Counters and gauges, and the registry that collects them.
 //!
-//! All are relaxed atomics: a count that another thread sees a moment late is still exact.
+//! All are relaxed atomics: another thread may see a count a moment late, but no count is lost.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -32,7 +32,7 @@ impl Counter {
     }
 }
 
-/// A number that goes both ways.
+/// A number that goes up and down.
 #[derive(Debug, Default)]
 pub struct Gauge(AtomicI64);
 
@@ -55,8 +55,8 @@ impl Gauge {
 
 /// Metrics by name and labels. A handle: clones share the metrics.
 ///
-/// Registering panics for what is a programmer's error: a name or label that Prometheus's grammar
-/// does not allow, or one name with two kinds or two help texts.
+/// Registering panics on a programmer's error: a name or label that Prometheus's grammar does not
+/// allow, or one name with two kinds or two help texts.
 #[derive(Clone, Default)]
 pub struct Registry {
     families: Arc<Mutex<BTreeMap<String, Registered>>>,
@@ -96,8 +96,8 @@ impl Registry {
         }
     }
 
-    /// Puts a histogram of nanoseconds that exists already under a name; a second one of the same
-    /// name and labels is ignored.
+    /// Registers an existing histogram of nanoseconds under a name; a second one of the same name
+    /// and labels is ignored.
     pub fn adopt_histogram(
         &self,
         name: &str,
@@ -121,7 +121,7 @@ impl Registry {
         series(&mut self.lock(), Kind::Counter, name, help, labels, made);
     }
 
-    /// A gauge that is read by calling `read`, likewise.
+    /// A gauge that is read by calling `read`; a second one of the same name is ignored.
     pub fn gauge_fn(
         &self,
         name: &str,
@@ -133,7 +133,7 @@ impl Registry {
         series(&mut self.lock(), Kind::Gauge, name, help, labels, made);
     }
 
-    /// Has `add` called for every page, to add series of things that come and go.
+    /// Calls `add` for every page, to add series of things that come and go.
     pub fn collect(&self, add: impl Fn(&mut Scrape) + Send + Sync + 'static) {
         self.lock_collectors().push(Arc::new(add));
     }
@@ -151,7 +151,7 @@ impl Registry {
             };
             page.families.insert(name.clone(), family);
         }
-        // Called without a lock: a collector may take others.
+        // Called without holding our lock: a collector may take locks of its own.
         let collectors = self.lock_collectors().clone();
         collectors.iter().for_each(|add| add(&mut page));
         exposition::write(&page.families())

@@ -1,15 +1,15 @@
-//! What a program tells about itself while it runs: log lines for people, numbers for graphs.
+//! What a program reports about itself while it runs: log lines for people, numbers for graphs.
 //!
 //! - A *log line* is one event: time, level, target, message, and fields (`key=value`). [`Log`] writes
 //!   it as text or JSON, always as exactly one line.
-//! - A *counter* only grows, a *gauge* goes both ways, a *histogram* counts values by size. All
+//! - A *counter* only grows, a *gauge* goes up and down, a *histogram* counts values by size. All
 //!   three are atomics that any thread may change at any time without waiting.
-//! - A [`Registry`] gathers them under names and prints them for a Prometheus server, with what
-//!   comes and goes ([`Scrape`]).
+//! - A [`Registry`] collects them under names and prints them for a Prometheus server, with series
+//!   that come and go ([`Scrape`]).
 //!
-//! Reading order: `time` (a moment as text), `visible` (what a peer's text must not bring along),
-//! `log`, `metrics`, `histogram`, `scrape`, `exposition` (the page). `time`, `visible` and `exposition` are
-//! pure. The room imports no other room.
+//! Reading order: `time` (a moment as text), `visible` (which characters of a peer's text are
+//! escaped), `log`, `metrics`, `histogram`, `scrape`, `exposition` (the page). `time`, `visible`
+//! and `exposition` are pure. The room imports no other room.
 
 mod exposition;
 mod histogram;

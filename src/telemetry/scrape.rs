@@ -1,13 +1,13 @@
-//! Series that come and go: read when a page is asked for, because what they count is not there for
-//! the life of the program.
+//! Series that come and go: they are read when a page is requested, because what they count does
+//! not exist for the whole life of the program.
 
 use std::collections::BTreeMap;
 
 use super::exposition::{BOUNDS, Family, Kind, Sample, is_label_name, is_metric_name};
 use super::histogram::Histogram;
 
-/// A page of metrics that is being gathered. A collector ([`Registry::collect`]) adds what there is
-/// at the moment.
+/// A page of metrics that is being collected. A collector ([`Registry::collect`]) adds the series
+/// of the moment.
 ///
 /// Names are checked as in the [`Registry`]: a wrong one is a programmer's error and panics. Of two
 /// series with the same name and labels the first is shown.
@@ -31,7 +31,7 @@ impl Scrape {
         );
     }
 
-    /// Adds a number that goes both ways.
+    /// Adds a number that goes up and down.
     pub fn gauge(&mut self, name: &str, help: &str, labels: &[(&str, &str)], value: i64) {
         self.add(
             Kind::Gauge,

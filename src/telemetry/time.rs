@@ -1,5 +1,5 @@
-//! A moment as text, in UTC: `2026-11-21T04:38:29.123Z` (RFC 3339 §5.6), and as access logs of web
-//! servers have it, `21/Nov/2026:04:38:29 +0000`.
+//! A moment as text, in UTC: `2026-11-21T04:38:29.123Z` (RFC 3339 §5.6), and as in the access logs
+//! of web servers, `21/Nov/2026:04:38:29 +0000`.
 //!
 //! The calendar is computed, not looked up. Days since 1970-01-01 are turned into year, month and
 //! day in eras of 400 years (146,097 days, after which the Gregorian calendar repeats), with years
@@ -8,8 +8,8 @@
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Shows a moment in RFC 3339 form with milliseconds. Moments outside of the years 0000 to 9999,
-/// which that form cannot express, are shown as the nearest one that it can.
+/// Shows a moment in RFC 3339 form with milliseconds. That form covers the years 0000 to 9999; a
+/// moment outside is shown as the nearest one inside.
 #[derive(Clone, Copy, Debug)]
 pub struct Rfc3339(pub SystemTime);
 
@@ -71,7 +71,7 @@ fn millis_since_1970(moment: SystemTime) -> i64 {
     match moment.duration_since(UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_millis()).unwrap_or(i64::MAX),
         Err(before) => {
-            // Rounded down, as after 1970: a millisecond begun counts whole.
+            // Rounded towards the past, as after 1970.
             let nanos = before.duration().as_nanos().div_ceil(1_000_000);
             i64::try_from(nanos).map_or(i64::MIN, |millis| -millis)
         }

@@ -1,19 +1,19 @@
-//! Which characters a text from outside must not bring to a terminal or a log as they are.
+//! Which characters of a text from outside must be escaped for a terminal or a log.
 //!
-//! A control character moves the cursor. A bidirectional one makes `gnp.exe` read as `exe.png`, and
-//! all else that shows nothing makes two different names look alike. So what is escaped is what has
-//! no shape of its own, by Unicode's own properties:
+//! A control character moves the cursor. A bidirectional control makes `gnp.exe` read as `exe.png`,
+//! and any other invisible character makes two different names look alike. So every character
+//! without a shape of its own is escaped, by Unicode's own properties:
 //!
 //! - general category Cc (controls), Zl and Zp (line and paragraph separators);
 //! - general category Cf (format): bidirectional controls, zero-width joiners, soft hyphen, tags;
-//! - Default_Ignorable_Code_Point: fillers, variation selectors, what is set aside for more of them.
+//! - Default_Ignorable_Code_Point: fillers, variation selectors, and code points reserved for more.
 //!
-//! Letters of every script, accents that combine with them, and spaces of every width are left as
-//! they are. Some emoji are joined by characters of the second and third kind and fall apart:
-//! better that than a log in which something cannot be seen.
+//! Letters of every script, combining accents, and spaces of every width are left as they are.
+//! Characters of the second and third kind join some emoji, which fall apart here: better that than
+//! a log with invisible characters.
 
 /// Cf, Zl, Zp and Default_Ignorable_Code_Point of Unicode 16: first and last of each run, in order.
-/// Cc is what `char::is_control` knows.
+/// `char::is_control` covers Cc.
 const RUNS: [(char, char); 25] = [
     ('\u{ad}', '\u{ad}'),       // soft hyphen
     ('\u{34f}', '\u{34f}'),     // combining grapheme joiner
@@ -42,7 +42,7 @@ const RUNS: [(char, char); 25] = [
     ('\u{e0000}', '\u{e0fff}'), // tags, more variation selectors
 ];
 
-/// Whether a character has no shape of its own: it steers the terminal or shows nothing.
+/// Whether a character has no shape of its own: it controls the terminal or shows nothing.
 ///
 /// ```
 /// use groundwire::telemetry::is_invisible;
@@ -51,7 +51,7 @@ const RUNS: [(char, char); 25] = [
 /// assert!(!is_invisible(' ') && !is_invisible('\u{e9}'));
 /// ```
 pub fn is_invisible(c: char) -> bool {
-    // Nearly every character asked about is ASCII.
+    // Nearly every character is ASCII.
     c.is_control()
         || (!c.is_ascii()
             && RUNS
@@ -59,8 +59,8 @@ pub fn is_invisible(c: char) -> bool {
                 .any(|(first, last)| (*first..=*last).contains(&c)))
 }
 
-/// Adds a text in which what [steers a terminal or shows nothing](is_invisible) is escaped, but for the
-/// tab.
+/// Adds a text with every character escaped that [controls a terminal or shows
+/// nothing](is_invisible), except the tab.
 pub fn push_visible(out: &mut String, text: &str) {
     for letter in text.chars() {
         match is_invisible(letter) && letter != '\t' {
