@@ -1,8 +1,8 @@
-//! Asking for what was given on the command line.
+//! Questions about the parsed command line.
 //!
-//! Every question names an option by its long name. A name that the [`Spec`]
-//! does not declare, a flag asked for its value, or a default that does not
-//! parse are mistakes of the program's author: they panic and say which.
+//! Every question names an option by its long name. A name that the [`Spec`] does not declare, a
+//! flag asked for its value, and a default that does not parse are mistakes of the program's
+//! author: they panic with a message that names the option.
 //!
 //! | the option is | ask |
 //! |---|---|
@@ -22,7 +22,7 @@ use std::num::ParseIntError;
 use std::path::Path;
 use std::str::FromStr;
 
-/// What was given on a command line; made by [`Spec::parse`].
+/// A parsed command line; made by [`Spec::parse`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Args {
     spec: Spec,
@@ -51,7 +51,7 @@ impl Args {
 
 /// Options.
 impl Args {
-    /// Whether the option stands on the command line.
+    /// Whether the option is on the command line.
     pub fn given(&self, name: &str) -> bool {
         let long = self.spec.declared(name).long;
         self.options.iter().any(|(given, _)| *given == long)
@@ -85,7 +85,7 @@ impl Args {
         self.values(name).next().or(opt.default)
     }
 
-    /// The values given, in order; a default plays no part.
+    /// The values given, in order; defaults are not used.
     pub fn values(&self, name: &str) -> impl Iterator<Item = &str> {
         let long = self.valued(name).long;
         let of_name = self.options.iter().filter(move |(given, _)| *given == long);
@@ -97,7 +97,7 @@ impl Args {
     where
         T: FromStr<Err: Display> + 'static,
     {
-        // Asserted before looking at what was given, or only some users would meet it.
+        // Asserted before the given value is read, or only some users would meet the panic.
         let default = self.valued(name).default;
         assert!(
             default.is_some(),
@@ -149,7 +149,7 @@ impl Args {
 
 /// Operands. An `index` counts from 0; a `name` is what an error calls it.
 impl Args {
-    /// All of them, in order, as the system gave them.
+    /// All operands, in order, as the system passed them.
     pub fn operands(&self) -> &[OsString] {
         &self.operands
     }
@@ -201,7 +201,7 @@ impl Args {
         Err(missing(declared.map_or("operand", |(name, _)| name)))
     }
 
-    /// Refuses more than `count` operands; the error shows the first too many.
+    /// Refuses more than `count` operands; the error shows the first surplus one.
     pub fn at_most(&self, count: usize) -> Result<(), UsageError> {
         match self.operands.get(count) {
             None => Ok(()),
@@ -229,7 +229,7 @@ fn convert<T>(what: &str, text: &str) -> Result<T, UsageError>
 where
     T: FromStr<Err: Display> + 'static,
 {
-    // std takes it before a whole number; no other value here has one.
+    // std accepts a `+` before an integer; no other value here may have one.
     let is_whole = TypeId::of::<T::Err>() == TypeId::of::<ParseIntError>();
     if is_whole && text.starts_with('+') {
         return Err(UsageError::bad_value(what, text, "is written without +"));

@@ -22,17 +22,17 @@ impl From<UsageError> for Stop {
 
 /// What is wrong with a command line. Displays as `what: why`.
 ///
-/// `option` is always spelt with its hyphens, the long name where there is one.
+/// `option` is always written with its hyphens, by its long name if there is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UsageError {
-    /// No such option; `meant` is the declared one that looks most like it.
+    /// There is no such option; `meant` is the most similar declared one.
     Unknown {
         /// As the user wrote it.
         option: String,
-        /// A name that is declared and near.
+        /// A similar declared name.
         meant: Option<String>,
     },
-    /// Given twice, where once is all there is.
+    /// Given twice, although allowed only once.
     Repeated {
         /// The option.
         option: String,
@@ -72,7 +72,7 @@ pub enum UsageError {
     },
     /// One operand too many.
     ExtraOperand {
-        /// The first that has no place.
+        /// The first surplus one.
         operand: String,
     },
     /// A rule of the program itself, in its own words: two options that exclude each other.
@@ -80,7 +80,7 @@ pub enum UsageError {
 }
 
 impl UsageError {
-    /// A rule of the program that was not kept: `--listen and --udp exclude each other`.
+    /// A violated rule of the program: `--listen and --udp exclude each other`.
     pub fn rule(text: impl fmt::Display) -> UsageError {
         UsageError::Rule(text.to_string())
     }
@@ -135,8 +135,8 @@ impl fmt::Display for UsageError {
 
 impl Error for UsageError {}
 
-/// The text as it stands if that is plain; else quoted and escaped, so that an
-/// empty value can be seen, and a control character cannot act on the terminal.
+/// The text as it is if it is plain; else quoted and escaped, so that an empty value is visible and
+/// a control character cannot act on the terminal.
 fn shown(text: &str) -> String {
     let plain = |c: char| !c.is_whitespace() && !c.is_control();
     if !text.is_empty() && text.chars().all(plain) {

@@ -1,4 +1,4 @@
-//! The help page and the version line, made of a [`Spec`].
+//! The help page and the version line, made from a [`Spec`].
 //!
 //! ```text
 //! Usage: name SYNOPSIS            a line for each, under one another
@@ -17,11 +17,11 @@
 
 use super::spec::{Opt, Repeat, Spec};
 
-/// Columns of the page: what every terminal has.
+/// The width of the page, in columns: every terminal has as many.
 pub(super) const WIDTH: usize = 80;
 
-/// A left cell wider than this gets a line of its own, so that one long option
-/// does not push all the help to the right.
+/// A left cell wider than this gets a line of its own, so that one long option does not move all
+/// help texts to the right.
 const WIDEST_LEFT: usize = 28;
 
 /// Columns between the cells.
@@ -50,7 +50,7 @@ pub(super) fn page(spec: &Spec) -> String {
     page + "\n" + &footer(spec)
 }
 
-/// How the values of the table are written, and what the statuses mean.
+/// The units of the table's values, and the meaning of the exit statuses.
 fn footer(spec: &Spec) -> String {
     let units = [
         (
@@ -79,7 +79,7 @@ fn usage(spec: &Spec) -> String {
     for (index, synopsis) in spec.usage.iter().enumerate() {
         let lead = if index == 0 { "Usage:" } else { "      " };
         let start = format!("{lead} {}", spec.name);
-        // A synopsis that wraps goes on under its own beginning.
+        // A synopsis that wraps continues under its own beginning.
         let indent = start.chars().count() + 1;
         text += &format!("{start} {}", wrapped(synopsis, indent));
     }

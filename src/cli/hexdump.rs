@@ -8,8 +8,8 @@
 const ROW: usize = 16;
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
-/// Adds rows for `bytes`, whose first one has this offset, each row behind `prefix` and with an end
-/// of line. The offset takes four digits, more where it has more.
+/// Adds rows for `bytes`, whose first byte has this offset; each row begins with `prefix` and ends
+/// with a line feed. The offset has at least four digits.
 pub fn hexdump(out: &mut String, prefix: &str, offset: u64, bytes: &[u8]) {
     for (row, at) in bytes.chunks(ROW).zip((offset..).step_by(ROW)) {
         out.push_str(prefix);

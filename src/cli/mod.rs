@@ -1,20 +1,19 @@
 //! Arguments, usage text, exit status and standard output for the programs.
 //!
-//! A program of this crate says in a table which options it takes; this room
-//! turns the table into a parser and a help page, and turns what the program's
-//! body returns into a line on standard error and an exit status. So all the
-//! programs keep the same manners, and their `main` is left with their subject.
+//! A program of this crate declares its options in a table. This room turns the table into a parser
+//! and a help page, and turns the result of the program's body into a line on standard error and an
+//! exit status. So all programs behave alike, and each `main` is only about its subject.
 //!
-//! # The manners
+//! # The conventions
 //!
 //! | status | meaning | standard error |
 //! |---|---|---|
-//! | 0 | done; or `--help`, `--version`; or the reader of our output had enough | nothing |
+//! | 0 | done; or `--help`, `--version`; or the reader closed our output | nothing |
 //! | 1 | it failed | `program: what: why` |
-//! | 2 | it was called wrongly | `program: why`, and where to find help |
+//! | 2 | the command line is wrong | `program: why`, and where to find help |
 //!
-//! Data goes to standard output, everything else to standard error. A closed
-//! pipe (`program | head -1`) is no error and never a panic.
+//! Data goes to standard output, everything else to standard error. A closed pipe (`program | head
+//! -1`) is not an error and never a panic.
 //!
 //! # The flow
 //!
@@ -30,10 +29,10 @@
 //!   `-w4`. One without a value is a *flag*; short flags may be joined (`-vv`).
 //! - An *operand* is what remains: an address, a file. `-` alone is an operand,
 //!   and everything after `--` is one.
-//! - Options and operands come in any order, as GNU programs have it.
-//! - Long options are written in full. GNU takes any unambiguous beginning,
-//!   but then a script that says `--work` breaks on the day a second option
-//!   begins so. We only suggest.
+//! - Options and operands come in any order, as in GNU programs.
+//! - Long options are written in full. GNU programs accept any unambiguous prefix, but then a
+//!   script with `--work` breaks when a second option with this prefix is added. We only suggest
+//!   the full name.
 //!
 //! # A whole program
 //!
@@ -80,15 +79,14 @@
 //!
 //! # The files, in reading order
 //!
-//! `spec` (what a program declares), `help` (the page made of it), `parse`
-//! (argv to [`Args`]), `args` (asking for what was given), `value` (durations,
-//! sizes, counts), `error` (how a command line can be wrong), `words` (errors in
-//! plain words), `json` (what `--json` prints, and a reader of it). All of these are pure. The shell
-//! is `out` (standard output), `run` (from `main` to the exit status) and `temporary` (a file or
-//! folder of the program's own).
+//! `spec` (what a program declares), `help` (the page made of it), `parse` (argv to [`Args`]),
+//! `args` (asking for what was given), `value` (durations, sizes, counts), `error` (how a command
+//! line can be wrong), `words` (errors in plain words), `json` (the output of `--json`, and a
+//! reader of JSON). All of these are pure. The shell is `out` (standard output), `run` (from `main`
+//! to the exit status) and `temporary` (a private temporary file or folder).
 //!
-//! Not here, on purpose: subcommands, abbreviated options, options read from
-//! the environment or a file, colours. No program of ours needs them.
+//! Left out on purpose: subcommands, abbreviated options, options read from the environment or a
+//! file, colours. No program of ours needs them.
 
 mod args;
 mod error;

@@ -1,18 +1,16 @@
 //! Standard output for programs: never a panic, errors as [`Failure`]s.
 //!
-//! `println!` panics when its reader has gone, and hides a full disk until the
-//! buffer is written. [`Out`] gives both back to the program, so that `?` ends
-//! it with the right status: quietly, if the reader of a pipe has had what it
-//! wanted (`program | head -1`); with `standard output: no space left on device`
-//! if the data is lost.
+//! `println!` panics when its reader has gone, and hides a full disk until the buffer is written.
+//! [`Out`] returns both errors to the program, so that `?` ends it with the right status: quietly,
+//! if the reader of a pipe has closed it (`program | head -1`); with `standard output: no space
+//! left on device` if data is lost.
 //!
-//! std takes EBADF for success, so an output that is open for reading only
-//! (`program 1<file`) is looked for here, and told as `bad file descriptor`.
+//! std takes EBADF for success, so an output that is open for reading only (`program 1<file`) is
+//! detected here, and reported as `bad file descriptor`.
 //!
-//! One loss cannot be told. A program that is started with its output closed
-//! (`program >&-`) has `/dev/null` in that place before `main` begins. std opens
-//! it, lest the next file or socket be taken for the output, and afterwards it
-//! looks like a `/dev/null` that somebody chose.
+//! One loss cannot be detected. When a program is started with its output closed (`program >&-`),
+//! std opens `/dev/null` in its place before `main` begins, so that the next file or socket is not
+//! taken for the output. Afterwards it looks like a `/dev/null` that the user chose.
 
 use super::run::Failure;
 use super::words::plain_words;
@@ -24,7 +22,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 /// Bytes collected in the bulk mode before they are written.
 const BULK_BUFFER: usize = 64 * 1024;
 
-/// Standard output, shared by all threads of a program that hold a reference.
+/// Standard output, shared by all threads with a reference to it.
 ///
 /// Blocks while the reader of a pipe is slow. A line is written whole: lines of
 /// two threads never mix.
@@ -45,10 +43,9 @@ impl Out {
         Out::over(standard_output(), Flush::EachWrite)
     }
 
-    /// Lines are collected in 64 KiB: for bulk data.
+    /// Lines are collected in a buffer of 64 KiB: for bulk data.
     ///
-    /// End with [`flush`](Out::flush): dropping writes the rest too, but has no
-    /// way to say that it failed.
+    /// End with [`flush`](Out::flush): dropping also writes the rest, but cannot report an error.
     pub fn bulk() -> Out {
         Out::over(
             BufWriter::with_capacity(BULK_BUFFER, standard_output()),
@@ -83,13 +80,13 @@ impl Out {
         self.sink().flush().map_err(failure)
     }
 
-    /// A thread that panicked while it wrote leaves bytes behind, not a broken invariant.
+    /// A thread that panics while it writes leaves some bytes, but no broken invariant.
     fn sink(&self) -> MutexGuard<'_, Box<dyn Write + Send>> {
         self.sink.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Standard output as std has it, but whose writes fail where it is open for reading only.
+/// Standard output as in std, but writes fail when it is open for reading only.
 pub fn standard_output() -> impl Write + Send {
     Standard(io::stdout())
 }
@@ -113,8 +110,8 @@ impl Write for Standard {
 /// `errno(3)`.
 const EBADF: i32 = 9;
 
-/// Whether standard output is open for reading only: its access mode, the last two bits of the octal
-/// `flags` (`proc_pid_fdinfo(5)`), is O_RDONLY. Where there is no `/proc` it is not.
+/// Whether standard output is open for reading only: its access mode, the last two bits of the
+/// octal `flags` (`proc_pid_fdinfo(5)`), is O_RDONLY. `false` where there is no `/proc`.
 fn is_read_only() -> bool {
     let info = fs::read_to_string("/proc/self/fdinfo/1").unwrap_or_default();
     let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));

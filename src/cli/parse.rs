@@ -1,4 +1,4 @@
-//! From a list of arguments to [`Args`], by GNU's habits.
+//! From a list of arguments to [`Args`], by GNU's conventions.
 //!
 //! ```text
 //! --name  --name=VALUE  --name VALUE     an option
@@ -13,8 +13,8 @@
 //! about the mode `--once`. The first thing that is wrong, or the first
 //! `--help`, ends the parse.
 //!
-//! A hyphen and a digit, `-17`, is a number and so an operand, in a program
-//! without an option whose short name is a digit.
+//! A hyphen and a digit, `-17`, is a number and so an operand, unless the program has an option
+//! whose short name is a digit.
 
 use super::args::Args;
 use super::error::{Stop, UsageError};
@@ -25,8 +25,8 @@ use std::ffi::OsString;
 impl Spec {
     /// Parses the arguments, without the program's name before them.
     ///
-    /// Operands stay [`OsString`]s, since a path need not be text; options and
-    /// their values must be UTF-8.
+    /// Operands stay [`OsString`]s, because a path need not be UTF-8; options and their values must
+    /// be UTF-8.
     pub fn parse(&self, arguments: impl IntoIterator<Item = OsString>) -> Result<Args, Stop> {
         debug_assert_eq!(
             self.check(),
@@ -89,8 +89,8 @@ impl Spec {
         }
     }
 
-    /// `letters` is what follows the one hyphen: flags, and perhaps one option
-    /// that takes the remaining letters, or the next argument, as its value.
+    /// `letters` is what follows the single hyphen: flags, and perhaps one option that takes the
+    /// remaining letters, or the next argument, as its value.
     fn short(
         &self,
         letters: &str,
@@ -120,7 +120,7 @@ impl Spec {
         Ok(())
     }
 
-    /// Notes that the option was given, or stops for what it asks.
+    /// Records that the option was given, or stops for `--help` and `--version`.
     fn record(&self, args: &mut Args, opt: &Opt, value: Option<String>) -> Result<(), Stop> {
         if opt.long == HELP.long {
             return Err(Stop::Help(help::page(self)));
@@ -139,7 +139,7 @@ impl Spec {
     }
 }
 
-/// The one of `known` that a user who wrote `name` most likely meant, if any is near.
+/// The name in `known` that a user who wrote `name` most likely meant, if one is similar enough.
 ///
 /// ```
 /// use groundwire::cli::nearest;
@@ -148,15 +148,16 @@ impl Spec {
 /// assert_eq!(nearest("port", ["mode", "workers"]), None);
 /// ```
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // A mistake for each three letters: more, and the guess is noise.
+    // One mistake per three letters: with more, the guess is noise.
     let length = name.chars().count();
     let limit = length.div_ceil(3);
     let distance = |known: &str| {
-        // A name cut short is a sure sign, however much is missing.
+        // A prefix always counts as near, however much is missing.
         if name.len() > 1 && known.starts_with(name) {
             return 0;
         }
-        // Each letter too many is a mistake; so a name without end is not compared letter by letter.
+        // Each surplus letter is a mistake, so a very long name need not be compared letter by
+        // letter.
         let more = length.abs_diff(known.chars().count());
         if more > limit {
             more
@@ -171,7 +172,7 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     (distance <= limit).then_some(near)
 }
 
-/// What an argument is by its looks.
+/// What an argument is by its form.
 enum Argument {
     Operand(OsString),
     /// Without its two hyphens, not empty.
@@ -218,8 +219,8 @@ fn utf8(argument: OsString) -> Result<String, UsageError> {
     })
 }
 
-/// The least number of single-letter changes (insert, delete, replace, or swap
-/// two neighbours) that make `b` of `a`: the optimal string alignment distance.
+/// The least number of single-letter changes (insert, delete, replace, or swap two neighbours) that
+/// turn `a` into `b`: the optimal string alignment distance.
 fn edits(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     // rows[i][j] is the distance between the first i letters of a and j of b.
@@ -265,7 +266,7 @@ mod tests {
         SPEC.parse(line.split_whitespace().map(OsString::from))
     }
 
-    /// What was given, in words that a table can hold.
+    /// The parsed arguments as text, for a table.
     fn summary(args: &Args) -> String {
         let mut words = vec![format!("once={}", args.flag("once"))];
         words.push(format!("v={}", args.count("verbose")));
@@ -406,7 +407,7 @@ mod tests {
 
     #[test]
     fn a_name_without_end_is_like_no_other_and_that_is_told_at_once() {
-        // Letter by letter that would be some 10^12 comparisons.
+        // Letter by letter, this would take about 10^12 comparisons.
         let endless = "a".repeat(10_000_000);
         let known = "b".repeat(100_000);
         assert_eq!(nearest(&endless, [known.as_str(), "ab"]), None);

@@ -1,14 +1,14 @@
-//! A named pipe (`mkfifo`) that is to be written: whoever opens it waits for its reader.
+//! A named pipe (`mkfifo`) as output: opening it for writing waits for its reader.
 
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileTypeExt;
 
-/// Waits for the reader where there is a named pipe of this path, and keeps it until the end that is
-/// returned is dropped: opening the path does not wait meanwhile. `None` where there is no such pipe.
+/// If the path is a named pipe, waits for its reader and returns an open end: while it is held,
+/// opening the path for writing does not wait. `None` if the path is not a named pipe.
 ///
-/// For a program that blocks signals: it calls this before, while a signal still ends it. Nobody
-/// would hear one in the midst of opening the pipe.
+/// For a program that blocks signals: it calls this first, while a signal still ends it. With
+/// signals blocked, Ctrl-C could not end the wait.
 pub fn reader_of_pipe(path: &str) -> io::Result<Option<File>> {
     let is_pipe = fs::metadata(path).is_ok_and(|file| file.file_type().is_fifo());
     match is_pipe {

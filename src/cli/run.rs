@@ -17,29 +17,27 @@ use std::process::ExitCode;
 /// The status of a program that failed.
 const FAILED: u8 = 1;
 
-/// The status of a program that was called wrongly.
+/// The status of a program whose command line is wrong.
 const USAGE: u8 = 2;
 
-/// Why a program ends otherwise than well.
+/// Why a program does not end with success.
 ///
-/// There is no `From<io::Error>`, on purpose: `program: connection refused`
-/// helps nobody. Say what was attempted with [`What::what`], or hand over an
-/// error that says it already with [`Failure::of`].
+/// There is no `From<io::Error>`, on purpose: `program: connection refused` does not help. Say what
+/// was attempted with [`What::what`], or pass an error that says it already to [`Failure::of`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
-    /// It was called wrongly: status 2.
+    /// The command line is wrong: status 2.
     Usage(UsageError),
     /// It failed, `what: why`: status 1.
     Failed(String),
-    /// It ends with this status and has printed what there is to say.
+    /// It ends with this status and has already printed its message.
     Quiet(u8),
-    /// The reader of standard output went away: status 0, since it has had what
-    /// it wanted; that we had more to say is no fault of either side.
+    /// The reader has closed standard output: status 0, because the reader had all that it wanted.
     ClosedPipe,
 }
 
 impl Failure {
-    /// A failure whose error says what was attempted, too.
+    /// A failure whose error already says what was attempted.
     pub fn of(error: impl Error + 'static) -> Failure {
         Failure::Failed(explain(&error))
     }
@@ -108,29 +106,30 @@ pub fn run(spec: &Spec, body: impl FnOnce(Args) -> Result<(), Failure>) -> ExitC
     ExitCode::from(ending.status)
 }
 
-/// Prints `program: text` to standard error: for what a program lives on after,
-/// or before it ends with [`Failure::Quiet`].
+/// Prints `program: text` to standard error: when the program goes on, or before it ends with
+/// [`Failure::Quiet`].
 pub fn complain(spec: &Spec, text: impl Display) {
     let text = one_line(&text.to_string());
     write_stderr(&format!("{}: {text}\n", spec.name));
 }
 
-/// In one write, so that the lines of two threads do not mix. Ignores errors:
-/// there is no one left to tell.
+/// In one write, so that the lines of two threads do not mix. Errors are ignored: there is nowhere
+/// to report them.
 fn write_stderr(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
-/// Prints a page, or nothing, and whatever the body left in std's own buffer.
+/// Prints a page; does nothing if it is empty.
 fn print(page: &str) -> Result<(), Failure> {
     if page.is_empty() {
-        // Not even a look: a thread that is stuck in a write to a stalled pipe holds the lock.
+        // Does not touch standard output: a thread that is stuck in a write to a stalled pipe holds
+        // its lock.
         return Ok(());
     }
     Out::lines().write_all(page.as_bytes())
 }
 
-/// What the two streams are told at the end, and the exit status.
+/// What is printed on the two streams at the end, and the exit status.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Ending {
     status: u8,
@@ -138,7 +137,7 @@ struct Ending {
     stderr: String,
 }
 
-/// The program up to, and without, its last words.
+/// Parses and runs the program; returns its ending, which is not printed yet.
 fn ending(
     spec: &Spec,
     arguments: impl IntoIterator<Item = OsString>,
@@ -176,8 +175,8 @@ impl Ending {
         }
     }
 
-    /// The ending after its page, if any, was printed. Output that was lost is a
-    /// failure of a program that did well; it does not hide an earlier failure.
+    /// The ending after its page, if any, was printed. Lost output turns success into a failure; it
+    /// does not hide an earlier failure.
     fn printed(self, spec: &Spec, result: Result<(), Failure>) -> Ending {
         match result {
             Err(failure) if self.status == 0 => Ending::of(spec, failure),

@@ -1,14 +1,12 @@
 //! What a program declares about its command line.
 //!
-//! A [`Spec`] is a constant, so that a reader finds all the options of a
-//! program in one table at the head of its file, and the parser, the help page
-//! and the defaults cannot disagree. `--help` (`-h`) and `--version` (`-V`)
-//! belong to every program and are not declared. (A program whose users know
-//! `-V` as something else declares that; its version is `--version` only.)
+//! A [`Spec`] is a constant, so that a reader finds all the options of a program in one table at
+//! the head of its file, and the parser, the help page and the defaults cannot disagree. `--help`
+//! (`-h`) and `--version` (`-V`) belong to every program and are not declared. (A program that uses
+//! `-V` for something else declares it; its version is `--version` only.)
 //!
-//! To add an option to a program: 1. add its line to the table; 2. ask
-//! [`Args`](super::Args) for it by its long name. A name that is asked for and
-//! not declared panics: that is our mistake, never the user's.
+//! To add an option to a program: 1. add its line to the table; 2. ask [`Args`](super::Args) for it
+//! by its long name. Asking for an undeclared name panics: that is our mistake, never the user's.
 
 use super::help;
 
@@ -18,7 +16,7 @@ pub(super) const HELP: Opt = Opt::flag("help", "print this help and exit").short
 /// The flag that every program has, to print its version.
 pub(super) const VERSION: Opt = Opt::flag("version", "print the version and exit").short('V');
 
-/// The same, for a program that has `-V` for something else.
+/// The same, for a program that uses `-V` for something else.
 const LONG_VERSION: Opt = Opt::flag("version", "print the version and exit");
 
 /// A program's command line, declared as a constant.
@@ -28,23 +26,23 @@ pub struct Spec {
     pub name: &'static str,
     /// What it does, in a sentence.
     pub about: &'static str,
-    /// One synopsis a line, without the program's name: `[OPTION]... ADDRESS`.
+    /// The synopses, one per line, without the program's name: `[OPTION]... ADDRESS`.
     pub usage: &'static [&'static str],
     /// The operands' names, in order, and what each is for.
     pub operands: &'static [(&'static str, &'static str)],
     /// The options, in the order of the help page.
     pub options: &'static [Opt],
-    /// What the exit statuses mean, `0 ..., 1 ..., 2 ...`, where it is more than what they mean for
-    /// every program: done, failed, called wrongly.
+    /// The exit statuses, `0 ..., 1 ..., 2 ...`, if they mean more than in every program: done,
+    /// failed, wrong command line.
     pub statuses: Option<&'static str>,
-    /// Printed as it stands near the end of the help page: examples, mostly.
+    /// Printed as it is near the end of the help page: usually examples.
     pub epilogue: &'static str,
 }
 
 /// One option of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Opt {
-    /// The name after the two hyphens; the program asks by it, too.
+    /// The name after the two hyphens; the program also asks by this name.
     pub long: &'static str,
     /// The letter after one hyphen, if there is one.
     pub short: Option<char>,
@@ -56,7 +54,7 @@ pub struct Opt {
     pub help: &'static str,
     /// The value when it is not given, written as a user would.
     pub default: Option<&'static str>,
-    /// The heading of the help page under which it stands.
+    /// Its heading on the help page.
     pub heading: &'static str,
 }
 
@@ -108,7 +106,7 @@ impl Opt {
         self
     }
 
-    /// Puts it under another heading of the help page than "Options".
+    /// Lists it on the help page under another heading than "Options".
     pub const fn under(mut self, heading: &'static str) -> Opt {
         self.heading = heading;
         self
@@ -137,10 +135,9 @@ impl Spec {
 
     /// Checks the table for mistakes of its author, for a unit test of the program.
     ///
-    /// The error has a line for each mistake: names that are taken or badly
-    /// formed, defaults that could never be used, options of one heading that
-    /// do not stand together, lines too long for a terminal.
-    /// [`parse`](Spec::parse) asserts it in debug builds.
+    /// The error has a line for each mistake: names that are taken or badly formed, defaults that
+    /// could never be used, options of one heading that are not adjacent, lines too long for a
+    /// terminal. [`parse`](Spec::parse) asserts it in debug builds.
     pub fn check(&self) -> Result<(), String> {
         let mut mistakes = Vec::new();
         self.check_texts(&mut mistakes);
@@ -168,7 +165,7 @@ impl Spec {
         }
     }
 
-    /// The options of one heading stand together, or the page would print it twice.
+    /// The options of one heading must be adjacent, or the page would print the heading twice.
     fn check_headings(&self, mistakes: &mut Vec<String>) {
         let mut seen: Vec<&str> = Vec::new();
         for opt in self.options {

@@ -1,8 +1,8 @@
-//! Files and folders of a program's own among the temporary ones, which are everybody's.
+//! Private files and folders in the temporary folder, which all users share.
 //!
-//! The process id makes a name that no other running process has. A process that was killed leaves
-//! its files, though, and its id comes again: in a container, at every start. So a number follows,
-//! and a name that is taken is left alone, whoever has put it there.
+//! The process id makes a name that no other running process uses. But a killed process leaves its
+//! files, and its id is used again: in a container, at every start. So a number follows, and a name
+//! that is taken is left alone, whoever made it.
 
 use std::env;
 use std::fmt;
@@ -12,16 +12,15 @@ use std::process;
 
 use super::words::plain_words;
 
-/// Names that are tried.
+/// How many names are tried.
 const NAMES: u32 = 1000;
 
 /// Makes `NAME-PID-N` and `end` in the folder for temporary files (`TMPDIR`, else `/tmp`), with the
-/// first N that is free, and returns its path. `make` makes it and has to refuse what is there
-/// already, as `fs::create_dir` and `File::create_new` do: that may also be a link that leads
-/// elsewhere.
+/// first N that is free, and returns its path. `make` creates it and must refuse an existing one,
+/// as `fs::create_dir` and `File::create_new` do: it may be a link that points elsewhere.
 ///
-/// Fails as `make` does for any other reason, with the path in the words; as `AlreadyExists` after
-/// 1,000 names.
+/// Fails when `make` fails for any other reason, with the path in the message; with `AlreadyExists`
+/// after 1,000 names.
 pub fn temporary<T>(
     name: &str,
     end: &str,

@@ -8,10 +8,9 @@
 //! | [`Count`] | `100`, `10k`, `2M` | decimal |
 //! | [`NonZeroCount`] | the same without 0 | decimal |
 //!
-//! A bare number is no duration, since half of us would take `30` for seconds
-//! and half for milliseconds. For sizes, `K`, `M` and `G` are powers of 1024, as
-//! in coreutils, with `KiB` to say so and `kB` to say 1000; things that
-//! are counted have no powers of two.
+//! A bare number is not a duration, because some users would take `30` for seconds and others for
+//! milliseconds. For sizes, `K`, `M` and `G` are powers of 1024, as in coreutils; `KiB` says so
+//! explicitly, and `kB` means 1000. For counts they are powers of 1000.
 //!
 //! To add a unit: 1. add it to its table; 2. to the list that the error shows.
 
@@ -47,8 +46,8 @@ const COUNT_UNIT_LIST: &str = "k or M";
 
 /// A length of time: `500ms`, `10s`, `2m`, `1h`, `1.5s`, or `0`.
 ///
-/// At most 584 years, which is 64 bits of nanoseconds: so a program may add it
-/// to an `Instant` without a thought of overflow.
+/// At most 584 years, which is 64 bits of nanoseconds: so a program may add it to an `Instant`
+/// without overflow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DurationArg(Duration);
 
@@ -86,7 +85,7 @@ impl FromStr for DurationArg {
 
 /// Seconds as `ping` and `nc` take them, `3`, `0.2`, `.2`; or a duration with its unit, `200ms`.
 ///
-/// For programs that people know from elsewhere, where a bare number always was seconds.
+/// For programs that users know from elsewhere, where a bare number always meant seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Seconds(Duration);
 
@@ -121,9 +120,9 @@ impl Size {
         self.0
     }
 
-    /// The bytes as a limit for what is held in memory.
+    /// The bytes as a limit for memory.
     ///
-    /// More than the address space holds becomes all of it: the same limit.
+    /// A number larger than the address space becomes its size, which is the same limit.
     pub fn as_usize(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)
     }
@@ -210,14 +209,14 @@ pub enum ValueError {
     },
     /// A bare number, where a unit is required.
     NoUnit {
-        /// The units there are.
+        /// The known units.
         units: &'static str,
     },
-    /// A number, then something that is no unit.
+    /// A number, then something that is not a unit.
     UnknownUnit {
         /// What follows the number.
         unit: String,
-        /// The units there are.
+        /// The known units.
         units: &'static str,
     },
     /// More than can be represented.
@@ -278,7 +277,7 @@ fn split_unit(text: &str) -> (&str, &str) {
 
 /// The digits before and after the point: `1`, `1.5`, but not `.5`, `1.`, `1.2.3`.
 ///
-/// Nine decimals at most, since a nanosecond is all we can tell apart.
+/// Nine decimals at most, because the resolution is a nanosecond.
 fn split_point(number: &str) -> Option<(&str, &str)> {
     let (whole, decimals) = match number.split_once('.') {
         Some((_, "")) => return None,
@@ -289,7 +288,7 @@ fn split_point(number: &str) -> Option<(&str, &str)> {
     good.then_some((whole, decimals))
 }
 
-/// The number that the digits say; none at all say 0.
+/// The number that the digits make; no digits make 0.
 fn digits(text: &str, malformed: ValueError, most: &'static str) -> Result<u64, ValueError> {
     let mut number: u64 = 0;
     for c in text.chars() {

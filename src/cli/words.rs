@@ -29,8 +29,8 @@ pub fn plain_words(error: &io::Error) -> String {
     }
 }
 
-/// The text with control characters escaped: what a user or a peer has named cannot end the line or
-/// steer the terminal.
+/// The text with control characters escaped: a name from a user or a peer cannot end the line or
+/// control the terminal.
 pub(super) fn one_line(text: &str) -> String {
     let mut line = String::new();
     for letter in text.chars() {
@@ -45,8 +45,8 @@ pub(super) fn one_line(text: &str) -> String {
 
 /// The error and its sources as one sentence, `outer: inner: innermost`.
 ///
-/// Many errors name their source in their own text; such a source is not said
-/// twice. I/O errors, wherever they stand, are in [`plain_words`].
+/// Many errors name their source in their own text; such a source is not repeated. I/O errors,
+/// anywhere in the chain, are shown in [`plain_words`].
 pub fn explain(error: &(dyn Error + 'static)) -> String {
     let mut text = own_words(error);
     let mut next = error.source();
@@ -68,7 +68,7 @@ fn own_words(error: &(dyn Error + 'static)) -> String {
         .map_or_else(|| error.to_string(), plain_words)
 }
 
-/// Why `text` is no `T`.
+/// Why `text` is not a `T`.
 pub(super) fn why_not<T>(text: &str, error: &T::Err) -> String
 where
     T: FromStr<Err: Display> + 'static,

@@ -1,7 +1,7 @@
 //! JSON (RFC 8259): written for programs with `--json`, read from files and peers.
 //!
-//! An [`Object`] is written in the order in which it is filled; [`Value::parse`] reads, strictly
-//! and within [`Limits`].
+//! An [`Object`] writes its members in the order in which they were added; [`Value::parse`] reads,
+//! strictly and within [`Limits`].
 //!
 //! ```
 //! use groundwire::cli::json::{Object, Value, array};
@@ -15,7 +15,7 @@
 //! assert_eq!(port.get("mtu").and_then(Value::as_u64), Some(1500));
 //! ```
 //!
-//! The files: this one writes, `value` is what was read, `read` reads.
+//! The files: this one writes JSON, `read` reads it, `value` is the result.
 
 mod read;
 mod value;
@@ -30,7 +30,7 @@ use std::fmt::{Display, Write};
 pub struct Object(String);
 
 impl Object {
-    /// Without members yet.
+    /// An object without members.
     pub fn new() -> Object {
         Object::default()
     }
@@ -54,7 +54,7 @@ impl Object {
         self.value(name, value)
     }
 
-    /// Adds what is JSON already: an object, an array, `true`.
+    /// Adds a value that is already JSON: an object, an array, `true`.
     pub fn value(mut self, name: &str, value: impl Display) -> Object {
         let comma = if self.0.is_empty() { "" } else { "," };
         // Writing to a String cannot fail.
@@ -68,13 +68,14 @@ impl Object {
     }
 }
 
-/// An array of what is JSON already.
+/// An array of values that are already JSON.
 pub fn array(items: impl IntoIterator<Item = String>) -> String {
     let items: Vec<String> = items.into_iter().collect();
     format!("[{}]", items.join(","))
 }
 
-/// A text with its quotes; what RFC 8259 §7 wants escaped, and what could steer a terminal, is.
+/// A text with its quotes, and with every character escaped that RFC 8259 §7 wants escaped or that
+/// could control a terminal.
 pub fn string(text: &str) -> String {
     let mut quoted = String::from('"');
     for letter in text.chars() {

@@ -1,7 +1,8 @@
-//! Text to a JSON value (RFC 8259), strictly: bytes in, a value or the reason and its place out.
+//! From text to a JSON value (RFC 8259), strictly: bytes in; a value, or an error and its place,
+//! out.
 //!
-//! Where the RFC leaves a choice, this reader refuses, so that no two readers can see different
-//! things in what it takes:
+//! Where the RFC leaves a choice, this reader refuses, so that no other reader can understand an
+//! accepted text in a different way:
 //!
 //! | text | RFC 8259 | here |
 //! |---|---|---|
@@ -16,12 +17,12 @@ use std::fmt;
 
 use super::value::Value;
 
-/// How much a reader takes. A value takes up to some 40 times its text in memory (`[1,1,1,...`).
+/// How much a reader accepts. A value takes up to about 40 times its text in memory (`[1,1,1,...`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of text. Default 4 MiB.
+    /// The longest text, in bytes. Default 4 MiB.
     pub size: usize,
-    /// Arrays and objects inside one another. Each takes stack. Default 64.
+    /// How deeply arrays and objects may nest. Each level takes stack. Default 64.
     pub depth: usize,
 }
 
@@ -52,7 +53,7 @@ pub enum Why {
     TooDeep(usize),
     /// Not UTF-8 (§8.1).
     NotUtf8,
-    /// Something else stands here, or nothing: this is what should.
+    /// This was expected here; the text has something else, or ends.
     Expected(&'static str),
     /// A control character in a string, which must be escaped (§7).
     Control,
@@ -82,7 +83,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// One value and the space around it: the whole text.
+/// The whole text: one value and the space around it.
 pub(super) fn value(text: &[u8], limits: &Limits) -> Result<Value, Error> {
     let error = |offset, why| Error { offset, why };
     if text.len() > limits.size {
@@ -183,7 +184,7 @@ impl Reader<'_> {
     fn number(&mut self) -> Result<Value, Error> {
         let from = self.at;
         self.take("-");
-        // A zero stands alone before the point: `01` is a number and a digit too many.
+        // A leading zero stands alone: `01` is a number and a surplus digit.
         if !self.take("0") {
             self.digits()?;
         }
@@ -216,7 +217,7 @@ impl Reader<'_> {
         let mut text = String::new();
         loop {
             let from = self.at;
-            // All that ends a piece is ASCII, so the piece is whole characters.
+            // Every byte that ends a piece is ASCII, so the piece is whole characters.
             while self
                 .peek()
                 .is_some_and(|b| b >= b' ' && b != b'"' && b != b'\\')
@@ -253,14 +254,14 @@ impl Reader<'_> {
         })
     }
 
-    /// What follows `\u`, and the other half if it is one of a surrogate pair.
+    /// What follows `\u`, and the second half if it begins a surrogate pair.
     fn unicode_escape(&mut self, from: usize) -> Result<char, Error> {
         let first = self.hex(from)?;
         let second = match first {
             0xd800..0xdc00 if self.take("\\u") => Some(self.hex(from)?),
             _ => None,
         };
-        // Two units that are no pair come out as an error and a rest: both are looked at.
+        // Two units that are not a pair decode to an error and a rest; both are checked.
         let mut letters = char::decode_utf16([first].into_iter().chain(second));
         match (letters.next(), letters.next()) {
             (Some(Ok(letter)), None) => Ok(letter),
@@ -270,7 +271,7 @@ impl Reader<'_> {
 
     fn hex(&mut self, from: usize) -> Result<u16, Error> {
         let digits = self.text.get(self.at..self.at + 4).unwrap_or_default();
-        // `from_str_radix` alone would take `+123`.
+        // `from_str_radix` alone would accept `+123`.
         let good = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
         match u16::from_str_radix(digits, 16) {
             Ok(unit) if good => {
@@ -285,7 +286,7 @@ impl Reader<'_> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    /// Goes over `wanted` if it stands here.
+    /// Skips `wanted` if it is next.
     fn take(&mut self, wanted: &str) -> bool {
         let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
         let found = rest.starts_with(wanted.as_bytes());

@@ -1,7 +1,7 @@
 //! A JSON value that was read, and the questions to ask it.
 //!
-//! Numbers stay text, digit for digit: a 64-bit integer does not fit the `f64` that many readers
-//! make of it (RFC 8259 §6 warns of 2^53), and who asks knows what it should be.
+//! Numbers stay text, digit for digit: a 64-bit integer does not fit into the `f64` that many
+//! readers turn it into (RFC 8259 §6 warns about 2^53). The caller knows which type it should have.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// Reads one value, with space around it and nothing else, within [`Limits::default`].
+    /// Reads one value, with nothing but space around it, within [`Limits::default`].
     pub fn parse(text: &[u8]) -> Result<Value, Error> {
         read::value(text, &Limits::default())
     }
@@ -56,7 +56,7 @@ impl Value {
         }
     }
 
-    /// The text, if this is one. A number is none.
+    /// The text, if this is one. A number is not.
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Value::Text(text) => Some(text),

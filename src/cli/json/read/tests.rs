@@ -30,7 +30,7 @@ fn cases(table: &str) -> impl Iterator<Item = &str> {
     table.split(['~', '\n']).map(str::trim)
 }
 
-/// The cases that JSONTestSuite (Seriot, "Parsing JSON is a minefield") wants read.
+/// The cases that JSONTestSuite (Seriot, "Parsing JSON is a minefield") requires to be read.
 #[test]
 fn what_must_be_read_is_read() {
     let table = r#"[] ~ {} ~ [[]   ] ~ [""] ~ "" ~ [null, 1, "1", {}] ~ [1,null,null,2] ~ [false]
