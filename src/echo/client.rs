@@ -14,12 +14,12 @@ pub struct LineClient {
     timeout: Duration,
 }
 
-/// What came back for a line.
+/// What the server returned for a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asked {
     /// A line with its line end (or a record).
     Reply(Vec<u8>),
-    /// The server closed the connection; what it had begun to send is inside.
+    /// The server closed the connection; this holds the incomplete reply.
     Closed(Vec<u8>),
 }
 
@@ -33,9 +33,9 @@ impl LineClient {
         }
     }
 
-    /// Sends one line and reads one. A line without its end gets one, or the reply, which is a
-    /// line too, would never come. On a sequenced-packet connection it is sent as it is, and may
-    /// not be empty: an empty record looks like the end of the stream.
+    /// Sends one line and reads one. A line without a line end gets one, because the server waits
+    /// for it. On a sequenced-packet connection the line is sent as it is, and may not be empty: an
+    /// empty record looks like the end of the stream.
     pub fn ask(&mut self, line: &[u8]) -> io::Result<Asked> {
         self.conn.set_deadline(Deadline::after(self.timeout));
         if self.conn.network() == Network::Unixpacket {
@@ -78,8 +78,7 @@ impl LineClient {
         }
     }
 
-    /// Says that nothing more will be asked (half-close) and hands over what the server still
-    /// sends, until it closes too.
+    /// Half-closes, and passes what the server still sends to `show`, until the server closes too.
     pub fn finish(mut self, mut show: impl FnMut(&[u8])) -> io::Result<()> {
         self.conn.shutdown(Shutdown::Write)?;
         self.conn.set_read_deadline(Deadline::after(self.timeout));
@@ -97,7 +96,7 @@ impl LineClient {
     }
 }
 
-/// Asks on a connected datagram socket, again when no answer comes: datagrams get lost.
+/// Asks on a connected datagram socket, and again when no answer comes: datagrams get lost.
 pub struct DatagramClient {
     socket: DatagramSocket,
     timeout: Duration,
@@ -112,7 +111,7 @@ pub enum NoReply {
     Silence {
         /// How often it was sent.
         attempts: u32,
-        /// How long each was waited for.
+        /// How long it waited for each.
         timeout: Duration,
     },
     /// The socket failed: refused (by an ICMP "port unreachable"), too long, no route.
@@ -151,13 +150,13 @@ impl DatagramClient {
         }
     }
 
-    /// Sends a datagram and waits for its echo. Datagrams that are not what was sent are passed
-    /// over: they answer an earlier attempt's or an earlier question's, late.
+    /// Sends a datagram and waits for its echo. Datagrams with other contents are skipped: they are
+    /// late answers to earlier questions.
     pub fn ask(&mut self, bytes: &[u8]) -> Result<&[u8], NoReply> {
         self.buffer.resize(bytes.len() + 1, 0);
         for _ in 0..self.attempts {
             let deadline = Deadline::after(self.timeout);
-            // A Unix server that does not read lets nothing in: that is silence, too.
+            // The queue of a Unix server that does not read is full; that is silence, too.
             self.socket.set_write_deadline(deadline);
             match self.socket.send(bytes) {
                 Ok(_) => {}

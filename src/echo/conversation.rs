@@ -28,8 +28,8 @@ pub const RAW: Opt = Opt::flag(
     "print replies as they are: no `->: ` in front, nothing escaped",
 );
 
-/// The `--max-line` of a client, in bytes, to which its `--stop-word` must keep. For before it
-/// connects.
+/// The `--max-line` of a client, in bytes, after a check that its `--stop-word` fits. To be called
+/// before it connects.
 pub fn max_line(args: &Args) -> Result<usize, UsageError> {
     let size = args.size("max-line")?;
     stop_word(args, "stop-word", size)?;
@@ -37,7 +37,7 @@ pub fn max_line(args: &Args) -> Result<usize, UsageError> {
 }
 
 /// Talks on a connection until the words, the input or the server ends; then half-closes, shows
-/// what still comes, and ends. `server` names the peer in errors.
+/// what still arrives, and returns. `server` names the peer in errors.
 pub fn on_connection(args: &Args, server: &str, mut client: LineClient) -> Result<(), Failure> {
     let talk = Talk::new(args, server);
     talk.exchange(|line| client.ask(line).map_err(|error| plain_words(&error)))?;
@@ -55,7 +55,7 @@ pub fn on_connection(args: &Args, server: &str, mut client: LineClient) -> Resul
     Ok(())
 }
 
-/// Talks by datagrams until the words or the input end. A line goes without its line end.
+/// Talks by datagrams until the words or the input end. A line is sent without its line end.
 pub fn by_datagrams(args: &Args, server: &str, mut client: DatagramClient) -> Result<(), Failure> {
     let ask = |line: &[u8]| {
         let reply = client
@@ -63,7 +63,7 @@ pub fn by_datagrams(args: &Args, server: &str, mut client: DatagramClient) -> Re
             .map_err(|error: NoReply| error.to_string());
         reply.map(|bytes| Asked::Reply(bytes.to_vec()))
     };
-    // The client takes nothing else for a reply than what was sent: there is nothing to check.
+    // The client accepts only an exact echo as a reply, so there is nothing to check.
     let talk = Talk {
         check: false,
         ..Talk::new(args, server)
@@ -116,7 +116,7 @@ impl<'a> Talk<'a> {
         match ask(line).map_err(|why| self.failed(why))? {
             Asked::Reply(reply) => {
                 self.show(&reply)?;
-                // A last line without its end was sent with one (and a record without).
+                // A last line without a line end was sent with one (and a record without).
                 if self.check && reply != line && reply != [line, b"\n"].concat() {
                     return Err(self.failed("the reply is not what was sent"));
                 }

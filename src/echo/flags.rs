@@ -41,8 +41,8 @@ pub const MAX_LINE: Opt = Opt::value(
 )
 .default("64KiB");
 
-/// The server's configuration, in which `--once` leaves room for one connection: a second one is
-/// refused instead of served beside it.
+/// The server's configuration; with `--once` it allows one connection, and a second one is refused
+/// instead of served at the same time.
 pub fn limited(config: Config, args: &Args) -> Config {
     if !args.flag("once") {
         return config;
@@ -53,8 +53,8 @@ pub fn limited(config: Config, args: &Args) -> Config {
     }
 }
 
-/// A stop word that some line can be, if one was given. One that can never come would be taken for a
-/// way to stop, and none be there.
+/// The stop word, if one was given. Refuses a word that no line can match: its user would believe
+/// that the server can be stopped with it.
 pub(super) fn stop_word<'a>(
     args: &'a Args,
     name: &str,
@@ -73,7 +73,7 @@ pub(super) fn stop_word<'a>(
     Err(UsageError::bad_value(&format!("--{name}"), word, why))
 }
 
-/// The configuration that the flags ask for; with `-v` each line is shown as `-> LINE`.
+/// The configuration from the flags; with `-v` each line is printed as `-> LINE`.
 pub fn config(args: &Args) -> Result<EchoConfig, Failure> {
     let max_line = args.size("max-line")?;
     let out = Out::lines();

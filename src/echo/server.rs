@@ -1,4 +1,4 @@
-//! The echo service: a connection's handler and a datagram's.
+//! The echo service: the handler for connections and the handler for datagrams.
 
 use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +17,7 @@ pub struct EchoConfig {
     /// How long a line may take to arrive, waiting for its first byte included. Default 5 minutes;
     /// `None` for no limit.
     pub idle_timeout: Option<Duration>,
-    /// How long an echo may take to leave, when the peer does not read. Default 10 s.
+    /// How long sending an echo may take, if the peer does not read. Default 10 s.
     pub write_timeout: Option<Duration>,
     /// Serve one connection, one read, then stop the server. Default off.
     pub once: bool,
@@ -48,20 +48,20 @@ impl Default for EchoConfig {
 #[derive(Default)]
 pub struct EchoHandler {
     config: EchoConfig,
-    /// The only connection of [`EchoConfig::once`] has come.
+    /// The only connection of [`EchoConfig::once`] has arrived.
     begun: AtomicBool,
 }
 
-/// A connection that says nothing for this long gives the memory of its long lines back and waits on.
+/// A connection that is silent for this long frees the memory of its long lines and waits on.
 const SILENCE: Duration = Duration::from_millis(100);
-/// A buffer for records of up to this size, in bytes, is not worth giving back.
+/// A buffer for records of up to this size, in bytes, is not worth freeing.
 const SMALL_RECORD: usize = 4 * 1024;
 
 /// The stages of a connection, as its log line names them when it fails.
 const READING: &str = "reading";
 const WRITING: &str = "writing";
 
-/// What to do after some lines were looked at.
+/// What to do after some lines.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Next {
     GoOn,
@@ -85,7 +85,7 @@ impl EchoHandler {
         loop {
             session.between_requests();
             if next_line {
-                // Set when a line has come, not at every read: a byte a minute does not renew it.
+                // Renewed by whole lines, not by every read: one byte a minute does not renew it.
                 until = Deadline::after_option(self.config.idle_timeout);
             }
             let count = read(conn, &mut buffer, until)?;
@@ -120,7 +120,7 @@ impl EchoHandler {
                 let max_line = self.config.max_line;
                 return Err(at_stage(READING)(LineTooLong { max_line }.into()));
             }
-            // By what has come, not by what may: a limit is no promise of memory.
+            // Sized by the record that has arrived, not by the limit.
             buffer.resize(len.max(buffer.len()), 0);
             let count = conn.read(&mut buffer).map_err(at_stage(READING))?;
             let record = buffer.get(..count).unwrap_or_default();
@@ -157,8 +157,8 @@ impl EchoHandler {
         }
     }
 
-    /// Shows the lines to whoever watches, and looks for the stop words: how many bytes to echo,
-    /// and what then. Costs nothing when nobody watches and there are none.
+    /// Passes the lines to `on_line` and looks for the stop words; returns how many bytes to echo,
+    /// and what follows. Costs nothing without either.
     fn look_at(&self, lines: &[u8]) -> (usize, Next) {
         let config = &self.config;
         let words = [&config.stop_word, &config.stop_connection_word];
@@ -176,7 +176,7 @@ impl EchoHandler {
         (seen, Next::GoOn)
     }
 
-    /// The same for one line, or one record: that has its own bounds, and a line feed is none of them.
+    /// The same for one line, or for one record, in which a line feed is an ordinary byte.
     fn look_at_one(&self, line: &[u8]) -> Next {
         let config = &self.config;
         if let Some(show) = &config.on_line {
@@ -205,13 +205,13 @@ impl Handler for EchoHandler {
             self.serve_lines(conn, session)
         };
         if self.config.once {
-            session.stop_server(); // however it ended: a reset is an end, too
+            session.stop_server(); // however it ended, even by a reset
         }
         result
     }
 }
 
-/// One read. Before a long wait the memory of long lines is given back.
+/// One read. Before a long wait the memory of long lines is freed.
 fn read(conn: &Conn, buffer: &mut LineBuffer, until: Deadline) -> io::Result<usize> {
     read_patiently(conn, buffer, until).map_err(at_stage(READING))
 }
@@ -228,8 +228,9 @@ fn read_patiently(mut conn: &Conn, buffer: &mut LineBuffer, until: Deadline) -> 
     conn.read(buffer.spare()?)
 }
 
-/// A read (or another call that waits for the peer) until the deadline; `None` when nothing has come
-/// for [`SILENCE`]. Under load this costs nothing: the socket stays armed for that time.
+/// A read (or another call that waits for the peer) until the deadline; `None` when nothing has
+/// arrived for [`SILENCE`]. Under load this costs nothing: the socket stays armed with that
+/// time-out.
 fn unless_silent(
     conn: &Conn,
     until: Deadline,
@@ -244,8 +245,8 @@ fn unless_silent(
     }
 }
 
-/// The datagram service: the reply is the request, where it already stands. With `show` each is
-/// printed as `-> TEXT`.
+/// The datagram service: the reply is the request, which is already in the buffer. With `show` each
+/// is printed as `-> TEXT`.
 pub fn datagram_handler(show: bool) -> impl DatagramHandler + 'static {
     let out = Out::lines();
     move |_: &Addr, buffer: &mut [u8], len: usize| {
@@ -258,8 +259,8 @@ pub fn datagram_handler(show: bool) -> impl DatagramHandler + 'static {
     }
 }
 
-/// A peer's bytes as text that is safe to show: without the line end, invalid UTF-8 replaced,
-/// escaped what steers a terminal or shows nothing ([`push_visible`]).
+/// A peer's bytes as text that is safe to show: without the line end, invalid UTF-8 replaced, and
+/// characters escaped that control a terminal or show nothing ([`push_visible`]).
 pub fn printable(line: &[u8]) -> String {
     let mut text = String::new();
     push_visible(&mut text, &String::from_utf8_lossy(without_line_end(line)));
@@ -336,7 +337,7 @@ mod tests {
         });
         let running = server.start(listener).unwrap();
         let peer = net::dial(Network::Tcp, &address).unwrap();
-        told.recv().unwrap(); // in the backlog, a reset connection need not come at all
+        told.recv().unwrap(); // a connection that is reset in the backlog may never be accepted
         peer.reset_on_close().unwrap();
         drop(peer);
         let totals = running.wait().unwrap(); // nobody stops it
