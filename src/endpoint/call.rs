@@ -1,8 +1,8 @@
 //! What a command reads from and writes to: the connection's one reader and one writer.
 //!
-//! Replies are gathered, and leave when there is nothing left to read without waiting: a peer
-//! that sent a hundred commands at once gets a hundred replies in one write, and one that waits for
-//! its reply gets it, since we never wait with a reply in hand.
+//! Replies are collected, and sent when nothing is left to read without waiting. So a peer that
+//! sent a hundred commands at once gets a hundred replies in one write, and a peer that waits for
+//! its reply gets it, because we never wait with an unsent reply.
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, Read, Write};
@@ -15,16 +15,16 @@ use super::name::{BadName, MAX_NAME, Name};
 use crate::net::{Addr, Conn, Deadline, say_which, without_line_end};
 use crate::wire::{self, DecodeOwned, Encode};
 
-/// Replies that are gathered before they leave, in bytes; a longer one leaves by itself.
+/// How many bytes of replies are collected before they are sent; a longer reply is sent by itself.
 const REPLIES: usize = 4096;
 
-/// A connection with its buffers. Dropping it sends what replies are left, after a panic, too.
+/// A connection with its buffers. Dropping it sends the remaining replies, even after a panic.
 pub(super) struct Stream {
     conn: Conn,
     config: EndpointConfig,
     inbox: Inbox,
     replies: BufWriter<Conn>,
-    /// An item was refused: where the next one begins, nobody knows.
+    /// An item was refused, so the beginning of the next one is not known.
     lost: bool,
 }
 
@@ -55,7 +55,7 @@ impl Stream {
             }
         }
         let name = self.item(0, |inbox| {
-            // With its line feed, and the carriage return of a telnet.
+            // With its line feed, and the carriage return that telnet sends.
             match inbox.line(MAX_NAME + 2) {
                 Ok(line) => Ok(line.map(|line| Name::parse(without_line_end(line)))),
                 Err(_) => Ok(Some(Err(BadName::TooLong))),
@@ -65,8 +65,8 @@ impl Stream {
             .map_err(|bad| Cause::Name(bad).at(bad.offset()))
     }
 
-    /// The next item, when `take` finds it whole in the buffer; it stands at `offset` in its
-    /// payload. All of it has one deadline, so that a byte a minute does not renew it.
+    /// The next item, when `take` finds it whole in the buffer; `offset` is its place in the
+    /// payload. One deadline covers the whole item, so that one byte a minute does not renew it.
     fn item<T>(
         &mut self,
         offset: usize,
@@ -91,8 +91,8 @@ impl Stream {
         }
     }
 
-    /// Reads once, what is there; `what` and `limit` say what a time-out means. The peer may be
-    /// waiting for our replies, so they go first.
+    /// Reads once, what is there; `what` and `limit` are for the text of a time-out. The peer may
+    /// be waiting for our replies, so they are sent first.
     fn fill(&mut self, what: &str, limit: Option<Duration>) -> io::Result<usize> {
         self.flush()?;
         let count = (&self.conn).read(self.inbox.spare());
@@ -129,13 +129,13 @@ impl Stream {
 /// One call of a command: where it reads its payload and writes its reply.
 ///
 /// Every read blocks until the item is whole, at most the item time-out; an item beyond its limit
-/// is refused as soon as that shows. Return an error as it is: the peer is told, and the connection
-/// ends. A command may also handle it and go on, but only after an item that was read to its end: a
-/// text that is not UTF-8, a message that is none. After one that is too long, cut or late, the
-/// connection ends whatever the command returns.
+/// is refused as soon as this is known. Return an error as it is: the peer is told, and the
+/// connection ends. A command may also handle the error and go on, but only after an item that was
+/// read to its end: a text that is not UTF-8, a frame that is not a message. After an item that is
+/// too long, cut or late, the connection ends whatever the command returns.
 pub struct Call<'a> {
     stream: &'a mut Stream,
-    /// How much of the payload was read.
+    /// How many bytes of the payload were read.
     offset: usize,
 }
 
@@ -144,7 +144,7 @@ impl<'a> Call<'a> {
         Self { stream, offset: 0 }
     }
 
-    /// Who calls.
+    /// The calling peer.
     pub fn peer(&self) -> &Addr {
         self.stream.conn.peer_addr()
     }
@@ -161,7 +161,7 @@ impl<'a> Call<'a> {
         Ok(line)
     }
 
-    /// A line of UTF-8, likewise.
+    /// A line of UTF-8, without its line end.
     pub fn text(&mut self) -> Result<String, Fault> {
         let start = self.offset;
         String::from_utf8(self.line()?).map_err(|error| {
@@ -170,7 +170,7 @@ impl<'a> Call<'a> {
         })
     }
 
-    /// A frame's content: any bytes behind their number, a little-endian `u32`.
+    /// A frame's content: any bytes, after their number, a little-endian `u32`.
     pub fn frame(&mut self) -> Result<Vec<u8>, Fault> {
         let limit = self.stream.config.frame.message;
         let take = |inbox: &mut Inbox| Ok(inbox.frame(limit)?.map(<[u8]>::to_vec));
@@ -182,7 +182,7 @@ impl<'a> Call<'a> {
     /// A frame that holds a message of [`wire`](mod@crate::wire).
     pub fn message<T: DecodeOwned>(&mut self) -> Result<T, Fault> {
         let limits = self.stream.config.frame;
-        // Read where it lies, without a copy.
+        // Decoded in the buffer, without a copy.
         let take = |inbox: &mut Inbox| {
             let content = inbox.frame(limits.message)?;
             Ok(content.map(|content| (content.len(), wire::decode_within::<T>(content, limits))))
@@ -193,7 +193,7 @@ impl<'a> Call<'a> {
         Ok(value)
     }
 
-    /// The fault of a payload that was read, and that this command does not take.
+    /// The fault of a payload that was read and that this command refuses.
     pub fn refusal(&self, why: impl Display) -> Fault {
         Cause::Other(why.to_string()).at(self.offset)
     }

@@ -10,7 +10,7 @@ use crate::net::{Conn, Deadline, LineBuffer, plain_words, without_line_end};
 use crate::telemetry::is_invisible;
 use crate::wire::{self, Frames};
 
-/// The longest reply, in bytes. An error lists the commands that are known, so it may be long.
+/// The longest reply, in bytes. An error lists the known commands, so it may be long.
 const MAX_REPLY: usize = 64 << 10;
 
 /// Calls commands whose replies are lines, one after the other.
@@ -28,9 +28,10 @@ pub enum ClientError {
     Io(io::Error),
     /// The server closed the connection without a whole reply.
     Closed,
-    /// The server replied with an error, the line as it is. It closes the connection after that.
+    /// The server replied with an error, and then closes the connection; this is the line as
+    /// received.
     Refused(String),
-    /// A string that is no line ([`Client::is_line`]). Nothing was sent.
+    /// A string that is not a line ([`Client::is_line`]). Nothing was sent.
     NoLine,
     /// The record cannot be written. Nothing was sent.
     Message(wire::Error),
@@ -53,8 +54,8 @@ impl fmt::Display for ClientError {
     }
 }
 
-/// A letter of a server's line; what steers a terminal or shows nothing is escaped, for it may end
-/// on one.
+/// A character of a server's line; escaped if it controls a terminal or shows nothing, because it
+/// may be printed on a terminal.
 fn shown(letter: char, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if is_invisible(letter) {
         write!(f, "{}", letter.escape_default())
@@ -64,7 +65,7 @@ fn shown(letter: char, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 }
 
 impl std::error::Error for ClientError {
-    // Display says it all: nothing is left for a source to add.
+    // `Display` already includes the cause, so there is no source.
 }
 
 impl From<io::Error> for ClientError {
@@ -74,7 +75,7 @@ impl From<io::Error> for ClientError {
 }
 
 impl Client {
-    /// A client that waits at most `timeout` for each reply, the sending included.
+    /// A client that waits at most `timeout` for each reply; the time for sending counts.
     pub fn new(conn: Conn, timeout: Duration) -> Self {
         Self {
             conn,
@@ -83,13 +84,14 @@ impl Client {
         }
     }
 
-    /// Whether a string arrives as it is: no line feed in it, and at its end no carriage return,
-    /// which would be taken for a part of the line's end.
+    /// Whether a string arrives unchanged: it has no line feed, and no carriage return at its end,
+    /// which would be taken for a part of the line end.
     pub fn is_line(text: &str) -> bool {
         !text.contains('\n') && !text.ends_with('\r')
     }
 
-    /// Sends a string; returns the reply. One that [is no line](Client::is_line) is not sent.
+    /// Sends a string; returns the reply. A string that [is not a line](Client::is_line) is not
+    /// sent.
     pub fn string(&mut self, text: &str) -> Result<String, ClientError> {
         self.send_command("STRING", &string_payload(text)?)
     }
@@ -107,7 +109,7 @@ impl Client {
     fn send_command(&mut self, name: &str, payload: &[u8]) -> Result<String, ClientError> {
         self.conn.set_deadline(Deadline::after(self.timeout));
         let sent = self.conn.write_all(&command(name, payload));
-        // A server that refuses a long payload replies and closes while we send: its reply says
+        // A server that refuses a long payload replies and closes while we send; its reply says
         // more than our failed write.
         match (sent, self.reply()) {
             (Err(error), Err(_)) => Err(error.into()),
@@ -130,7 +132,7 @@ impl Client {
     }
 }
 
-/// A command as it goes on the wire, in one piece.
+/// A command as it is sent, in one piece.
 fn command(name: &str, payload: &[u8]) -> Vec<u8> {
     [name.as_bytes(), b"\n", payload].concat()
 }

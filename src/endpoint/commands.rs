@@ -1,4 +1,4 @@
-//! The registry: which command is served by whom.
+//! The registry: which code serves which command.
 //!
 //! A clone is another handle to the same registry, so a program keeps one and adds commands while
 //! the server serves. The lock is held for the look-up only, never while a command runs.
@@ -14,10 +14,10 @@ use super::name::{BadName, Name};
 use super::record::{Message, Record};
 use crate::net::Addr;
 
-/// What serves a command: reads its payload, writes its reply. Functions and closures do.
+/// Serves a command: reads its payload, writes its reply. Implemented by functions and closures.
 ///
-/// It reads exactly its payload, for what it leaves is taken for the next command. An error, or a
-/// panic, ends this connection and no other.
+/// It must read exactly its payload, because the rest would be taken for the next command. An
+/// error, or a panic, ends this connection and no other.
 pub trait Command: Send + Sync {
     /// Serves one call. Blocks while the payload arrives.
     fn run(&self, call: &mut Call<'_>) -> Result<Next, Fault>;
@@ -53,8 +53,8 @@ impl Commands {
         Self::default()
     }
 
-    /// `STRING` and `STRUCT`: each hands what it received, and from whom, to `received`, and
-    /// replies `Thank you.`.
+    /// `STRING` and `STRUCT`: each passes the peer and what it received to `received`, and replies
+    /// `Thank you.`.
     pub fn built_in(received: impl Fn(&Addr, Message<'_>) + Send + Sync + 'static) -> Self {
         let commands = Self::new();
         let received = Arc::new(received);
@@ -79,8 +79,8 @@ impl Commands {
         let _ = self.register(name, command);
     }
 
-    /// Adds a command, also while serving; one of the same name is replaced and returned. A call
-    /// that has begun goes on with the command that it began with.
+    /// Adds a command, also while serving; an existing one of the same name is replaced and
+    /// returned. A call that has begun continues with the old command.
     pub fn register(
         &self,
         name: &str,
@@ -91,7 +91,7 @@ impl Commands {
         Ok(by_name.insert(name, Arc::new(command)))
     }
 
-    /// Takes a command out, and returns it.
+    /// Removes a command and returns it.
     pub fn remove(&self, name: &str) -> Option<Arc<dyn Command>> {
         let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
         by_name.remove(name)

@@ -1,8 +1,8 @@
-//! What can be wrong with what a peer sent, and the line that tells it.
+//! What can be wrong with what a peer sent, and the line that tells the peer.
 //!
-//! Every fault ends the connection, for nobody knows where the next command begins; but the peer
-//! is told first, with the byte that is wrong: `error: STRUCT: byte 12: ...`. Bytes are counted from
-//! the start of the payload (or of the name), a frame's four bytes of length included.
+//! Every fault ends the connection, because the beginning of the next command is not known. First
+//! the peer is told which byte is wrong: `error: STRUCT: byte 12: ...`. Bytes are counted from the
+//! start of the payload (or of the name), including the four bytes of a frame's length.
 
 use std::fmt;
 use std::io;
@@ -11,7 +11,7 @@ use super::inbox::HEADER;
 use super::name::{BadName, Name};
 use crate::wire;
 
-/// Why a command, and its connection with it, ended early.
+/// Why a command, and with it its connection, ended early.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Fault {
@@ -19,7 +19,7 @@ pub enum Fault {
     Io(io::Error),
     /// The payload is not what the command takes. The peer gets an `error:` line.
     Refused {
-        /// The byte at which this showed, from the start of the payload.
+        /// The byte at which the fault was found, from the start of the payload.
         offset: usize,
         /// What is wrong.
         cause: Cause,
@@ -46,9 +46,9 @@ pub enum Cause {
     Cut,
     /// A text is not UTF-8.
     NotUtf8,
-    /// A frame's content is no message of the type.
+    /// A frame's content is not a message of the type.
     Message(wire::ErrorKind),
-    /// A name is none.
+    /// A name is not valid.
     Name(BadName),
     /// A command's own reason.
     Other(String),
@@ -61,7 +61,7 @@ impl Cause {
         Fault::Refused { offset, cause }
     }
 
-    /// For an item that begins at `offset`: a line shows at its limit that it is too long.
+    /// For an item that begins at `offset`: that a line is too long is found at its limit.
     pub(super) fn within_item(self, offset: usize) -> Fault {
         match self {
             Cause::LineTooLong { limit } => self.at(offset.saturating_add(limit)),
@@ -76,7 +76,7 @@ pub(super) fn of_message(offset: usize, error: &wire::Error) -> Fault {
     Cause::Message(error.kind).at(offset.saturating_add(within))
 }
 
-/// What is told about a command that nobody here knows.
+/// What the peer is told about an unknown command.
 pub(super) fn unknown(name: &Name, known: &[Name]) -> String {
     if known.is_empty() {
         return format!("unknown command {name}; known: none");
@@ -145,7 +145,8 @@ mod tests {
 
     #[test]
     fn a_fault_names_the_byte_of_the_payload_and_the_cause() {
-        // A message whose text claims more than there is, in a frame behind 10 bytes of payload.
+        // A message whose text claims more bytes than there are, in a frame after 10 bytes of
+        // payload.
         let error = wire::decode::<String>(b"\0\0\0\0\x05\0\0\0").unwrap_err();
         assert_eq!(error.offset, 8);
         assert_eq!(

@@ -45,7 +45,7 @@ pub const MAP: Opt = Opt::value("map", "KEY=N", "an entry of its map m")
 /// `-p HEX`
 pub const PAYLOAD: Opt = Opt::value("payload", "HEX", "its bytes p, as 00ff").short('p');
 
-/// The configuration that the flags ask for.
+/// The configuration from the flags.
 pub fn config(args: &Args) -> Result<EndpointConfig, UsageError> {
     Ok(EndpointConfig {
         max_line: args.size("max-line")?,

@@ -20,11 +20,11 @@ pub struct Endpoint {
     watch: Option<Watch>,
 }
 
-/// How a round of the loop ends otherwise than with another one.
+/// Why the loop ends.
 enum Stop {
     /// The connection failed, or its deadline passed.
     Io(io::Error),
-    /// The peer is told this behind `error: `, and the connection ends.
+    /// The peer is told this after `error: `, and the connection ends.
     Tell(String),
 }
 
@@ -81,7 +81,7 @@ impl Handler for Endpoint {
         loop {
             session.between_requests();
             let end = match self.next(conn, &mut stream) {
-                // A command may have swallowed the error, and must not make payload a command.
+                // A command may have ignored the error; the payload must not be read as a command.
                 Ok(Some(Next::Command)) if stream.is_lost() => End::Ours,
                 Ok(Some(Next::Command)) => continue,
                 Ok(Some(Next::End)) => End::Ours,
@@ -90,8 +90,8 @@ impl Handler for Endpoint {
                 Err(Stop::Tell(why)) => {
                     stream.write(format!("error: {why}\n").as_bytes())?;
                     stream.flush()?;
-                    // For the log; and as after every end of ours, the server reads on for a
-                    // moment, or a reset for what is unread would destroy the line on its way.
+                    // For the log. As after every end of ours, the server reads on for a moment;
+                    // otherwise a reset for unread bytes would destroy the error line on its way.
                     return Err(io::Error::new(io::ErrorKind::InvalidData, why));
                 }
             };
@@ -104,7 +104,7 @@ impl Handler for Endpoint {
         if matches!(why, Refusal::Access(_)) {
             return; // strangers are told nothing
         }
-        // This must not block, and does not: nothing was sent yet, so there is room for a line.
+        // This must not block. It does not: nothing was sent yet, so there is room for a line.
         let mut conn = conn;
         let _ = conn.write(format!("error: {why}\n").as_bytes());
     }

@@ -1,21 +1,21 @@
 //! The one buffer of a connection: bytes in; lines and frames out, in any order.
 //!
-//! Names and strings end with a line feed, frames say their length first, and all of them follow
-//! each other on one stream. So one buffer holds what has come, and whoever is next takes a line
-//! or a frame from its front. (A line reader and a frame reader side by side, each with a buffer of
-//! its own, would swallow each other's bytes.)
+//! Names and strings end with a line feed, frames begin with their length, and all of them follow
+//! each other on one stream. So one buffer holds the received bytes, and the next reader takes a
+//! line or a frame from its front. (A line reader and a frame reader with separate buffers would
+//! take each other's bytes.)
 //!
-//! Nothing is allocated for what a length claims: see [`Incoming`].
+//! Nothing is allocated because a length claims it: see [`Incoming`].
 
 use super::fault::Cause;
 use crate::net::Incoming;
 
-/// A buffer that grew past this, for one long item, is given back when it is empty.
+/// A buffer that grew past this, for one long item, is freed when it is empty.
 const KEPT: usize = 64 << 10;
 /// The bytes before a frame's content: its length, a little-endian `u32`.
 pub(super) const HEADER: usize = 4;
 
-/// Bytes that have come and were not taken yet.
+/// Received bytes that are not taken yet.
 #[derive(Debug)]
 pub(super) struct Inbox {
     incoming: Incoming,
@@ -53,8 +53,8 @@ impl Inbox {
         self.incoming.len()
     }
 
-    /// The next line with its line feed, which is among the first `limit` bytes; `None` while it
-    /// has not ended. It is taken.
+    /// Takes the next line with its line feed, which must be among the first `limit` bytes; `None`
+    /// while the line has not ended.
     pub(super) fn line(&mut self, limit: usize) -> Result<Option<&[u8]>, Cause> {
         let waiting = self.incoming.waiting();
         let looked_at = waiting.get(..limit).unwrap_or(waiting);
@@ -69,8 +69,8 @@ impl Inbox {
         Ok(None)
     }
 
-    /// The content of the next frame, which has at most `limit` bytes; `None` while it is not all
-    /// here. It is taken.
+    /// Takes the content of the next frame, which may have at most `limit` bytes; `None` while it
+    /// is incomplete.
     pub(super) fn frame(&mut self, limit: usize) -> Result<Option<&[u8]>, Cause> {
         let Some((header, content)) = self.incoming.waiting().split_first_chunk::<HEADER>() else {
             return Ok(None);
@@ -113,7 +113,7 @@ mod tests {
             let mut taken: Vec<Vec<u8>> = Vec::new();
             for piece in stream.chunks(step) {
                 push(&mut inbox, piece);
-                // Line, frame, line, line, frame: as the readers of a connection take turns.
+                // Line, frame, line, line, frame: the order in which the readers take turns.
                 while let Some(item) = match taken.len() {
                     0 | 2 | 3 => inbox.line(64).unwrap(),
                     1 | 4 => inbox.frame(64).unwrap(),

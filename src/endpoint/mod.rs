@@ -2,9 +2,9 @@
 //!
 //! # The problem
 //!
-//! Two services want to share one connection: one takes strings, the other structs. A stream has
-//! no parts, so something must say what comes next, and where it ends. Here a *command* does: its
-//! name says who will read, and that reader knows where its payload ends.
+//! Two services want to share one connection: one takes strings, the other structs. A stream has no
+//! parts, so something must say what comes next, and where it ends. Here a *command* does: its name
+//! selects the code that reads, and that code knows where its payload ends.
 //!
 //! # The protocol
 //!
@@ -20,22 +20,24 @@
 //! ```
 //!
 //! - A *name* has 1 to 64 bytes of `A-Z a-z 0-9 . _ -` and ends with a line feed (a carriage return
-//!   before it is passed over, for telnet).
-//! - The *payload*'s shape belongs to the command: lines, frames of
-//!   [`wire`](mod@crate::wire), nothing.
+//!   before it is ignored, for telnet).
+//! - The command defines the shape of its *payload*: lines, frames of [`wire`](mod@crate::wire),
+//!   nothing.
 //! - Replies come in the order of the commands; a client may send many before it reads any.
 //!
 //! # Why an unknown command ends the connection
 //!
-//! Nobody here knows where its payload ends. Whoever reads on takes payload for commands, and then
-//! a string that was meant to be stored is a command that is run: smuggled past whatever stood
-//! between. The same holds for a payload that is too long, cut, or not what the command takes.
+//! The server does not know where its payload ends. If it read on, it would take payload for
+//! commands: a string that was meant to be stored would be run as a command, smuggled past any
+//! filter in between. The same holds for a payload that is too long, cut, or not what the command
+//! takes.
 //!
 //! # Limits
 //!
-//! A name has 64 bytes, a line and a frame what [`EndpointConfig`] allows; memory grows with the
-//! bytes that have come, never with what a length claims. Between two commands the peer has the
-//! idle time-out, for each name, line or frame the item time-out as a whole, however it drips.
+//! A name has at most 64 bytes, a line and a frame at most what [`EndpointConfig`] allows. Memory
+//! grows with the received bytes, never with what a length claims. Between two commands the peer
+//! has the idle time-out. Each name, line or frame as a whole has the item time-out, however slowly
+//! its bytes arrive.
 //!
 //! # A run
 //!
@@ -70,9 +72,10 @@
 //! # The files, in reading order
 //!
 //! The pure half: `name` (what a command may be called), `inbox` (bytes in; lines and frames out),
-//! `fault` (what can be wrong with a payload, and how it is told), `record` (the struct that
-//! travels, and its print). `commands` is the registry. The shell: `call` (what a command reads from
-//! and writes to), `handler` (the loop of a connection), `client`, and `flags` for the programs.
+//! `fault` (what can be wrong with a payload, and how the peer is told), `record` (the struct that
+//! is sent, and its text form). `commands` is the registry. The shell: `call` (what a command reads
+//! from and writes to), `handler` (the loop of a connection), `client`, and `flags` for the
+//! programs.
 
 mod call;
 mod client;
@@ -96,10 +99,10 @@ pub use record::{Message, Record};
 
 use crate::wire;
 
-/// The stack of a connection's thread, in bytes, that serves an endpoint well:
-/// [`server::Config::stack_size`](crate::server::Config::stack_size). A [`Record`] of 64 levels
-/// takes less than 96 KiB to decode in a debug build, and a command's own type may be wider. A
-/// thread that runs out of stack ends the whole program, not its connection.
+/// A good stack size for the threads of an endpoint, in bytes, for
+/// [`server::Config::stack_size`](crate::server::Config::stack_size). In a debug build, a
+/// [`Record`] of 64 levels takes less than 96 KiB to decode, and a command's own type may need
+/// more. A thread that runs out of stack ends the whole program, not only its connection.
 pub const STACK_SIZE: usize = 512 << 10;
 
 /// The reply of the built-in commands.
@@ -110,15 +113,15 @@ pub const THANKS: &str = "Thank you.";
 pub struct EndpointConfig {
     /// The longest line of a payload, in bytes, its line feed included. Default 64 KiB.
     pub max_line: usize,
-    /// What a frame of a payload may cost; [`Limits::message`](wire::Limits::message) is the
-    /// longest frame. Default 1 MiB, and for the rest the defaults of [`wire::Limits`].
+    /// The limits for a frame of a payload; [`Limits::message`](wire::Limits::message) is the
+    /// longest frame, by default 1 MiB. The others have the defaults of [`wire::Limits`].
     pub frame: wire::Limits,
     /// How long the next command may take to begin. Default 5 minutes; `None` for no limit.
     pub idle_timeout: Option<Duration>,
-    /// How long a name, a line or a frame may take as a whole, once it has begun or a command
-    /// waits for it. Default 30 s.
+    /// How long a whole name, line or frame may take, once it has begun or a command waits for it.
+    /// Default 30 s.
     pub item_timeout: Option<Duration>,
-    /// How long replies may take to leave, when the peer does not read. Default 10 s.
+    /// How long sending replies may take, if the peer does not read. Default 10 s.
     pub write_timeout: Option<Duration>,
 }
 

@@ -1,7 +1,7 @@
 //! What a command may be called.
 //!
-//! Few bytes are allowed, on purpose: a name stands in logs, in error replies and on terminals,
-//! where a space, a control character or a letter that only looks like another does harm.
+//! Few bytes are allowed, on purpose: a name appears in logs, in error replies and on terminals,
+//! where a space, a control character or a letter that looks like another one does harm.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -14,11 +14,11 @@ pub const MAX_NAME: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(Box<str>);
 
-/// Why some bytes are no name.
+/// Why some bytes are not a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BadName {
-    /// There is none.
+    /// The name is empty.
     Empty,
     /// More than [`MAX_NAME`] bytes.
     TooLong,

@@ -1,8 +1,8 @@
-//! The struct that travels, and how it looks on a page.
+//! The struct that is sent, and its text form.
 //!
-//! A record holds one of each kind: a number, a text, a map, bytes, and perhaps another record, so
-//! that it is recursive. Its bytes are those of [`wire`](mod@crate::wire); its print escapes whatever
-//! could drive a terminal.
+//! A record holds one value of each kind: a number, a text, a map, bytes, and perhaps another
+//! record, so that it is recursive. Its bytes are those of [`wire`](mod@crate::wire); its text form
+//! escapes every character that could control a terminal.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,8 +10,8 @@ use std::fmt;
 crate::wire! {
     /// What `STRUCT` carries.
     ///
-    /// It prints as one line a field, an inner record indented below its outer one; texts in
-    /// quotes and escaped, of long bytes the first 64.
+    /// It prints one line per field, an inner record indented below its outer one. Texts are quoted
+    /// and escaped; of long bytes the first 64 are shown.
     #[derive(Clone, Debug, Default, PartialEq, Eq)]
     pub struct Record {
         /// A number.
@@ -31,7 +31,7 @@ crate::wire! {
 const SHOWN: usize = 64;
 
 impl Record {
-    /// The record that `message-client` sends by default: with an inner one.
+    /// The record that `message-client` sends by default; it has an inner one.
     pub fn example() -> Self {
         let m = [("one", 1), ("two", 2), ("three", 3)];
         Self {
@@ -47,10 +47,10 @@ impl Record {
         }
     }
 
-    /// The fields of this record, but for the inner one.
+    /// The fields of this record, except the inner one.
     fn fields(&self, indent: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{indent}n: {}", self.n)?;
-        // Debug, for texts: quoted, and what is not printable escaped.
+        // `Debug` quotes texts and escapes unprintable characters.
         writeln!(f, "{indent}s: {:?}", self.s)?;
         writeln!(f, "{indent}m: {:?}", self.m)?;
         write!(f, "{indent}p: {} bytes", self.p.len())?;
@@ -64,7 +64,8 @@ impl Record {
     }
 
     fn lines(&self, mut indent: String, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A loop and no recursion: records nest as deep as a peer likes, stacks do not.
+        // A loop, not a recursion: a peer decides how deeply records nest, and the stack is
+        // limited.
         let mut record = self;
         loop {
             record.fields(&indent, f)?;
