@@ -1,4 +1,4 @@
-//! Internet addresses: octets in network order, as in every header; the rest as numbers are.
+//! Internet addresses: octets in network order, as in every header; the other fields as numbers.
 //!
 //! ```text
 //!  Ipv4Addr  4 octets           SocketAddrV4  address, u16 port

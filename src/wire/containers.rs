@@ -1,4 +1,4 @@
-//! What holds other values: options, results, boxes, sequences, arrays, tuples.
+//! Types that hold other values: options, results, boxes, sequences, arrays, tuples.
 //!
 //! ```text
 //!  Option      0 | 1 value              Vec, VecDeque, [T]   u32 count, then the elements
@@ -68,11 +68,11 @@ impl<'a, T: Decode<'a>, E: Decode<'a>> Decode<'a> for Result<T, E> {
     }
 }
 
-/// Bytes of the two counts that a shared value has beside it, and of what aligns them.
+/// Bytes of the two counts beside a shared value, and of their alignment.
 const COUNTS: usize = 3 * size_of::<usize>();
 
-/// Owners of one value: on the wire they are not there. With each, the bytes of memory that it has
-/// beside the value, and whether a sequence moves in as it is or is copied.
+/// Owners of one value: they add nothing to the message. For each: the bytes of memory that it has
+/// beside the value, and whether a sequence is moved into it or copied.
 macro_rules! owner {
     ($($owner:ident $beside:expr, $copied:expr;)*) => { $(
         impl<T: Encode + ?Sized> Encode for $owner<T> {
@@ -152,7 +152,7 @@ impl<T: Encode> Encode for [T] {
 
     #[inline]
     fn encode_whole(&self, writer: &mut Writer) {
-        // What is no longer than a pointer is a number, and has no texts to be copied.
+        // A value no longer than a pointer is a number; it has no texts to be copied.
         if T::WIDTH == 0 || size_of::<T>() <= size_of::<usize>() {
             return self.encode(writer);
         }

@@ -1,13 +1,13 @@
 //! The macro that gives [`Encode`](super::Encode) and [`Decode`](super::Decode) to the structs and
 //! enums written inside it.
 //!
-//! It takes plain Rust items, gives them back as they were written, and adds the two impls: the
-//! fields in their order, for an enum a tag byte first (0 for the first variant, and so on). How
-//! it works: the first rule that fits an item's head hands its generics and its body to an inner
-//! rule (`@...`), one for each kind of body.
+//! It takes plain Rust items, returns them unchanged, and adds the two impls: the fields in their
+//! order; for an enum, first a tag byte (0 for the first variant, and so on). How it works: the
+//! first rule that matches an item's head passes its generics and its body to an inner rule
+//! (`@...`), one for each kind of body.
 
-/// Structs and enums that travel: gives them [`Encode`](crate::wire::Encode) and
-/// [`Decode`](crate::wire::Decode).
+/// Implements [`Encode`](crate::wire::Encode) and [`Decode`](crate::wire::Decode) for structs and
+/// enums.
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -32,10 +32,11 @@
 ///
 /// # Later versions
 ///
-/// A struct or enum is what its fields are: adding one makes another format. `..` leaves room.
-/// Behind it a struct has fields of later versions, each an `Option`: an old reader skips what
-/// it does not know, a new one finds `None` where an old writer ended. An enum names the variant
-/// that holds what it does not know, as [`Unknown`](crate::wire::Unknown).
+/// The fields define the format of a struct or enum: one more field makes another format, unless
+/// `..` leaves room for it. After `..`, a struct has the fields of later versions, each an
+/// `Option`: an old reader skips the fields that it does not know, and a new reader finds `None`
+/// where an old writer ended. In an enum, `..` is followed by the variant that holds a variant of a
+/// later version, as [`Unknown`](crate::wire::Unknown).
 ///
 /// ```
 /// # use groundwire::wire::{decode, encode};
@@ -68,10 +69,9 @@
 ///
 /// # Limits of the macro
 ///
-/// One lifetime, type parameters without bounds, no comma behind the last, no `where`; no
-/// `#[cfg]` on fields and variants; up to 8 fields in a tuple struct or
-/// tuple variant; up to 256 variants. A type without bytes (`struct Marker;`) travels, but
-/// cannot be an element of a collection.
+/// One lifetime, type parameters without bounds, no comma after the last, no `where`; no `#[cfg]`
+/// on fields and variants; up to 8 fields in a tuple struct or tuple variant; up to 256 variants. A
+/// type without bytes (`struct Marker;`) can be sent, but cannot be an element of a collection.
 #[macro_export]
 macro_rules! wire {
     () => {};
@@ -194,7 +194,7 @@ macro_rules! wire {
         }
     };
 
-    // A struct has a width if all its fields have; an enum has none.
+    // A struct has a fixed width if all its fields have one; an enum has none.
     (@width named { $($field:ident: $type:ty,)* }) => {
         $crate::wire::width(&[$(<$type as $crate::wire::Encode>::WIDTH),*])
     };
@@ -348,7 +348,7 @@ macro_rules! wire {
     (@least $life:lifetime tuple ($($type:ty),*)) => {
         0 $(+ <$type as $crate::wire::Decode<$life>>::LEAST)*
     };
-    // The tag alone: asking a recursive variant for its least would not end.
+    // The tag alone: computing the least size of a recursive variant would not end.
     (@least $life:lifetime closed $variants:tt) => { 1 };
     (@least $life:lifetime open $other:ident $variants:tt) => { 9 };
 

@@ -2,16 +2,16 @@
 
 use std::fmt;
 
-/// A value could not be written, or bytes are no message: the rule that was broken, the byte at
-/// which this showed, and the Rust type that was being read or written.
+/// A value could not be written, or bytes are not a message: the rule that was broken, the byte at
+/// which this was found, and the Rust type that was being read or written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     /// The rule that was broken.
     pub kind: ErrorKind,
     /// Bytes from the start of the message to where reading stopped. For a text this is the place
-    /// of its length, since the texts themselves stand together at the end.
+    /// of its length, because the texts themselves are together at the end.
     pub offset: usize,
-    /// The type that was being read or written, as `std::any::type_name` has it.
+    /// The type that was being read or written, as in `std::any::type_name`.
     pub of: &'static str,
 }
 
@@ -21,7 +21,7 @@ pub struct Error {
 pub enum ErrorKind {
     /// The message ends before the value does.
     Cut {
-        /// Bytes that the value needs, at the least.
+        /// Bytes that the value needs at least.
         needed: u64,
         /// Bytes that are left.
         left: usize,
@@ -66,11 +66,11 @@ pub enum ErrorKind {
     NotUtf8,
     /// A text ends within a character.
     SplitCharacter,
-    /// A key that is not greater than the one before it: repeated, or out of order.
+    /// A key is not greater than the one before it: repeated, or out of order.
     KeyOrder,
-    /// A field of a later version is written out though it is absent.
+    /// A field of a later version is absent, but was written out.
     NotShortest,
-    /// A number outside of what its type allows; the text says which.
+    /// A number is outside the range of its type; the text says which.
     OutOfRange(&'static str),
 }
 
@@ -112,8 +112,8 @@ impl std::error::Error for Error {}
 
 /// Stands for an error that the [`Reader`](super::Reader) has kept.
 ///
-/// It is empty, so that a result of four bytes stays small on the hot path; only
-/// [`Reader::fail`](super::Reader::fail) makes one, and [`decode`](super::decode) turns it into
-/// the [`Error`].
+/// It is empty, so that a `Result` with four bytes stays small on the hot path. Only
+/// [`Reader::fail`](super::Reader::fail) makes one, and [`decode`](super::decode) turns it into the
+/// [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failed(pub(super) ());

@@ -1,17 +1,17 @@
 //! Frames: messages one after the other on a stream.
 //!
 //! ```text
-//!  frame = | u32 length, little-endian | so many bytes |
+//! frame = | u32 length, little-endian | that many bytes |
 //! ```
 //!
-//! A stream may end between two frames; within one it is cut, and that is an error. A length is
-//! compared with the limit before anything else, and memory grows with the bytes that have
-//! arrived, never with what the length claims.
+//! A stream may end between two frames; an end within a frame is an error. A length is compared
+//! with the limit before anything else, and memory grows with the bytes that have arrived, never
+//! with what the length claims.
 //!
-//! [`FrameBuffer`] is the pure part: bytes are put in, frames are taken out. [`FrameReader`]
-//! puts it on any `Read`; [`Frames`] gathers what one write sends. Deadlines are the stream's
+//! [`FrameBuffer`] is the pure part: bytes are put in, frames are taken out. [`FrameReader`] uses
+//! it on any `Read`; [`Frames`] collects what one write sends. The stream has the deadlines
 //! ([`Conn::set_read_deadline`](crate::net::Conn::set_read_deadline)): set one when
-//! [`FrameBuffer::is_empty`] turns false, and a peer that sends a byte a minute will not last.
+//! [`FrameBuffer::is_empty`] turns false, so that a peer that sends one byte a minute runs into it.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -21,7 +21,7 @@ use crate::net::Incoming;
 
 /// The bytes before a frame's content.
 const HEADER: usize = 4;
-/// A buffer that grew past this, for one long frame, is given back when it is empty.
+/// A buffer that grew past this, for one long frame, is freed when it is empty.
 const KEPT: usize = 64 << 10;
 
 /// Why no frame could be read.
@@ -89,13 +89,13 @@ impl FrameBuffer {
         }
     }
 
-    /// Another limit for the frames to come: a short one until a peer has said who it is.
+    /// Sets another limit for later frames: a low limit is good until a peer has authenticated.
     pub fn set_limit(&mut self, limit: usize) {
         self.limit = limit;
     }
 
-    /// Room to read into, never empty. The buffer has 4 KiB at first and doubles when it is full, so
-    /// that a header alone does not make it grow to what it claims.
+    /// Room to read into, never empty. The buffer has 4 KiB at first and doubles when it is full,
+    /// so that a header alone cannot make it grow.
     pub fn spare(&mut self) -> &mut [u8] {
         self.incoming.spare()
     }
@@ -105,7 +105,7 @@ impl FrameBuffer {
         self.incoming.filled(count);
     }
 
-    /// Puts bytes in, for a caller that has them already.
+    /// Puts bytes in that the caller already has.
     pub fn push(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let spare = self.spare();
@@ -118,7 +118,7 @@ impl FrameBuffer {
         }
     }
 
-    /// The next frame's content, if all of it is here. It is taken.
+    /// Takes the next frame's content, if it is complete.
     pub fn next_frame(&mut self) -> Result<Option<&[u8]>, FrameError> {
         let Some((header, content)) = self.waiting().split_first_chunk::<HEADER>() else {
             return Ok(None);
@@ -133,7 +133,7 @@ impl FrameBuffer {
         Ok(self.incoming.take(HEADER + len).get(HEADER..))
     }
 
-    /// Whether a whole frame, or the header of one that is too long, is here already.
+    /// Whether a whole frame, or the header of one that is too long, has arrived.
     pub fn has_frame(&self) -> bool {
         let header = self.waiting().split_first_chunk::<HEADER>();
         header.is_some_and(|(header, rest)| {
@@ -147,17 +147,17 @@ impl FrameBuffer {
         self.incoming.is_empty()
     }
 
-    /// What waits, in frames or not: for a greeting before the first of them.
+    /// All waiting bytes, in frames or not: for a greeting before the first frame.
     pub fn waiting(&self) -> &[u8] {
         self.incoming.waiting()
     }
 
-    /// Drops the first `count` bytes of what waits.
+    /// Drops the first `count` waiting bytes.
     pub fn skip(&mut self, count: usize) {
         self.incoming.take(count);
     }
 
-    /// What the end of the stream means now: the end, between frames, or a cut frame.
+    /// What the end of the stream means now: `Ok` between frames, else a cut frame.
     pub fn end(&self) -> Result<(), FrameError> {
         match self.incoming.len() {
             0 => Ok(()),
@@ -182,8 +182,8 @@ impl<R: Read> FrameReader<R> {
         }
     }
 
-    /// The next frame's content; `None` at the end of the stream. Blocks until all of it is
-    /// here, or the stream's deadline.
+    /// The next frame's content; `None` at the end of the stream. Blocks until the frame is
+    /// complete, or until the stream's deadline.
     pub fn read(&mut self) -> Result<Option<&[u8]>, FrameError> {
         while !self.buffer.has_frame() {
             if self.fill()? == 0 {
@@ -208,13 +208,13 @@ impl<R: Read> FrameReader<R> {
         }
     }
 
-    /// What was read and not yet taken.
+    /// The buffer of bytes that were read and not yet taken.
     pub fn buffer(&mut self) -> &mut FrameBuffer {
         &mut self.buffer
     }
 }
 
-/// Frames gathered in one buffer that is kept.
+/// Frames collected in one buffer, which is kept for reuse.
 #[derive(Debug)]
 pub struct Frames {
     writer: Writer,
@@ -230,12 +230,12 @@ impl Frames {
         }
     }
 
-    /// Adds a message as one frame. A value that cannot be written leaves nothing behind.
+    /// Adds a message as one frame. A value that cannot be written adds nothing.
     pub fn push<T: Encode + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
         self.push_behind(&[], value)
     }
 
-    /// Adds a frame of some bytes and a message behind them.
+    /// Adds a frame of some bytes and a message after them.
     pub fn push_behind<T: Encode + ?Sized>(
         &mut self,
         parts: &[&[u8]],
@@ -271,12 +271,12 @@ impl Frames {
         self.writer.bytes().len()
     }
 
-    /// Drops what was added since the frames had `len` bytes.
+    /// Drops everything after the first `len` bytes.
     pub fn truncate(&mut self, len: usize) {
         self.writer.bytes().truncate(len);
     }
 
-    /// Adds bytes that are no frame: a greeting.
+    /// Adds bytes without a frame: a greeting.
     pub fn push_raw(&mut self, bytes: &[u8]) {
         self.writer.bytes().extend_from_slice(bytes);
     }
@@ -291,7 +291,7 @@ impl Frames {
         self.writer.bytes().is_empty()
     }
 
-    /// Drops the frames; a buffer that grew very long is given back.
+    /// Drops the frames; a buffer that grew very long is freed.
     pub fn clear(&mut self) {
         let bytes = self.writer.bytes();
         bytes.clear();
@@ -301,8 +301,8 @@ impl Frames {
     }
 }
 
-/// A frame that is being added. Until it is finished, its end takes it out again: a value may
-/// panic while it is written, and half a frame would spoil all that follow.
+/// A frame that is being added. Dropping it before it is finished removes it again: a value may
+/// panic while it is written, and half a frame would corrupt all that follow.
 struct Unfinished<'a> {
     frames: &'a mut Frames,
     start: usize,

@@ -1,10 +1,10 @@
-//! Room for later versions: what an older reader keeps of a variant that it does not know.
+//! Room for later versions: what an older reader keeps of an unknown variant.
 
 use super::{BlockRest, Decode, Encode, ErrorKind, Failed, Reader, Writer};
 
-/// A variant of a later version, as it came: the last variant of an enum that ends in `..`.
+/// A variant of a later version, as received: the last variant of an enum that ends in `..`.
 ///
-/// It can be passed on: it is written with the bytes it was read with.
+/// It can be passed on: it is written with the bytes that were read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Unknown {
     tag: u8,
@@ -18,7 +18,7 @@ impl Unknown {
         self.tag
     }
 
-    /// Takes what the open block holds.
+    /// Takes the contents of the open block.
     #[doc(hidden)]
     pub fn read<'a>(tag: u8, rest: BlockRest<'a>, reader: &mut Reader<'a>) -> Result<Self, Failed> {
         let (body, texts) = reader.left();
@@ -42,7 +42,7 @@ impl Encode for Unknown {
     }
 }
 
-/// How many fields of a later version are written: those up to the last that is there.
+/// How many fields of later versions are written: all up to the last present one.
 #[doc(hidden)]
 pub fn present(fields: &[bool]) -> usize {
     let last = fields.iter().rposition(|is_some| *is_some);

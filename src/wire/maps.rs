@@ -8,7 +8,7 @@ use std::hash::{BuildHasher, Hash};
 
 use super::{Decode, Encode, ErrorKind, Failed, Reader, Writer};
 
-/// Up to so many entries of a hash map are sorted on the stack.
+/// Up to this many entries of a hash map are sorted on the stack.
 const FEW: usize = 16;
 
 impl<K: Encode, V: Encode> Encode for BTreeMap<K, V> {
@@ -75,8 +75,8 @@ where
     }
 }
 
-/// The entries of a map or set `M`, collected to compare each key with the one before it; `takes`
-/// says how many bytes so many entries of a size take in it.
+/// The entries of a map or set `M`, collected so that each key is compared with the one before it;
+/// `takes` gives the memory of `M` for a number of entries and their size, in bytes.
 fn entries<'a, M, K: Decode<'a> + Ord, V: Decode<'a>>(
     reader: &mut Reader<'a>,
     takes: fn(usize, usize) -> usize,
@@ -95,8 +95,8 @@ fn entries<'a, M, K: Decode<'a> + Ord, V: Decode<'a>>(
     Ok(entries)
 }
 
-/// Bytes of std's tree for so many entries of this size. Its nodes have eleven places, of which six
-/// are taken at the least when keys ascend, 24 bytes besides, and 96 for those below.
+/// Memory of std's tree for `count` entries of this size, in bytes. A node has eleven places, of
+/// which at least six are taken when keys ascend, 24 bytes besides, and 96 for its children.
 fn tree(count: usize, entry: usize) -> usize {
     let each = 2 * entry + entry / 4 + 8;
     let first = match count {
@@ -107,9 +107,9 @@ fn tree(count: usize, entry: usize) -> usize {
     count.saturating_mul(each).saturating_add(first)
 }
 
-/// Bytes of std's table for so many entries of this size: its places are a power of two, of which an
-/// eighth stays free, and few that are small are made more. Each has a byte beside it, and 16 more
-/// are read at once.
+/// Memory of std's table for `count` entries of this size, in bytes. The number of places is a
+/// power of two, of which an eighth stays free; a table of few small entries gets more places. Each
+/// place has one control byte, and there are 16 more, because 16 are read at once.
 fn table(count: usize, entry: usize) -> usize {
     let places = match (count, entry) {
         (0, _) => return 0,
@@ -165,7 +165,7 @@ where
     }
 }
 
-/// The fewest bytes of an entry. A map of entries without bytes could claim any number of them.
+/// The fewest bytes of an entry. A map whose entries have no bytes could claim any number of them.
 const fn least<'a, K: Decode<'a>, V: Decode<'a>>() -> usize {
     const {
         assert!(K::LEAST > 0, "a key of no bytes");

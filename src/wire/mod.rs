@@ -2,10 +2,10 @@
 //!
 //! # The problem
 //!
-//! Two programs share a Rust type and a stream of bytes. The bytes must say the value exactly, a
-//! reader must learn the format in ten minutes, and no byte that a stranger sends may cost more
-//! than the bytes themselves: no panic, no allocation that the message does not back, no stack
-//! that overflows.
+//! Two programs share a Rust type and a stream of bytes. The bytes must represent the value
+//! exactly, a reader must learn the format in ten minutes, and a stranger's message must not cost
+//! more than its bytes justify: no panic, no allocation beyond a multiple of the message, no stack
+//! overflow.
 //!
 //! # The format
 //!
@@ -15,20 +15,20 @@
 //!                                        little-endian     one after the other
 //! ```
 //!
-//! Numbers have their width, booleans and tags are one byte, lengths and counts four. A string
-//! leaves its length in the body and its characters in the texts, which are checked for UTF-8
-//! once, and then cut. No names, no types: both sides know the type. docs/wire-format.md is
-//! the specification, its examples are the tests' vectors.
+//! Numbers have their width, booleans and tags are one byte, lengths and counts four. A string has
+//! its length in the body and its characters in the texts. The texts are checked for UTF-8 once, as
+//! a whole, and then split. No names, no types: both sides know the type. docs/wire-format.md is
+//! the specification; its examples are the tests' vectors.
 //!
 //! # The promises
 //!
 //! - *Equal values, equal bytes*: maps and sets are written in key order.
-//! - *One encoding a value*: if [`decode`] succeeds, [`encode`] gives the same bytes back. A bool
-//!   of 2, a repeated key, a byte left over are errors.
+//! - *One encoding per value*: if [`decode`] succeeds, [`encode`] returns the same bytes. A bool of
+//!   2, a repeated key and a surplus byte are errors.
 //! - *Bounded*: a message is at most [`Limits::message`] long, values nest at most
 //!   [`Limits::depth`] deep, and the memory for the decoded value is at most
 //!   [`Limits::memory_factor`] times the message. A count is compared with the bytes that are left
-//!   before anything is allocated for it; a collection of elements of no bytes does not compile.
+//!   before anything is allocated for it; a collection of elements without bytes does not compile.
 //! - *Evolvable where you say so*: `..` in a struct or enum of the [`wire!`](crate::wire!) macro
 //!   leaves room for later fields and variants.
 //!
@@ -51,10 +51,10 @@
 //!
 //! # The files, in reading order
 //!
-//! [`writer`](Writer) and [`reader`](Reader): a message under way. `numbers`, `text`,
-//! `containers`, `maps`, `times`, `addresses`: the types of std. `derive`: the macro for your own
-//! types. `later`: fields and variants of a later version. `whole`: a value to a message and back.
-//! `frame`: messages on a stream.
+//! [`writer`](Writer) and [`reader`](Reader): a message that is being written or read. `numbers`,
+//! `text`, `containers`, `maps`, `times`, `addresses`: the types of std. `derive`: the macro for
+//! your own types. `later`: fields and variants of a later version. `whole`: a value to a message
+//! and back. `frame`: messages on a stream.
 
 mod addresses;
 mod containers;
@@ -83,13 +83,13 @@ pub use writer::{BlockStart, Writer};
 
 /// A value that can be written to a message.
 pub trait Encode {
-    /// How many bytes of body every value of this type takes, 0 when they differ. Such values
-    /// stand in rows: many of them are written with one check for room.
+    /// How many bytes of body every value of this type takes; 0 when values differ. Values of a
+    /// known width are written in rows: many of them with one check for room.
     #[doc(hidden)]
     const WIDTH: usize = 0;
 
-    /// Whether every value of this type is written as no bytes at all. Then it is no element of a
-    /// collection and no key of a map: what [`Decode::LEAST`] refuses to read is not written.
+    /// Whether every value of this type is written as no bytes at all. Then it cannot be an element
+    /// of a collection or a key of a map: what [`Decode::LEAST`] refuses to read is not written.
     ///
     /// ```compile_fail
     /// let _ = groundwire::wire::encode(&vec![()]);
@@ -108,7 +108,7 @@ pub trait Encode {
     /// let _ = groundwire::wire::encode(&std::collections::HashSet::from([Box::new(())]));
     /// ```
     ///
-    /// One with room for later fields has the room's bytes:
+    /// A type with room for later fields does have bytes:
     ///
     /// ```
     /// groundwire::wire! {
@@ -123,7 +123,7 @@ pub trait Encode {
     #[doc(hidden)]
     const EMPTY: bool = false;
 
-    /// Writes the value. What cannot be written is reported with [`Writer::fail`].
+    /// Writes the value. A value that cannot be written is reported with [`Writer::fail`].
     fn encode(&self, writer: &mut Writer);
 
     /// Writes the value into its row. Only for a type that has a [`WIDTH`](Self::WIDTH).
@@ -131,7 +131,8 @@ pub trait Encode {
     #[inline]
     fn encode_row(&self, _: &mut Row<'_>) {}
 
-    /// Writes the value as all of a message: where the body ends may be known from the start.
+    /// Writes the value as a whole message, so that the end of the body may be known from the
+    /// start.
     #[doc(hidden)]
     #[inline]
     fn encode_whole(&self, writer: &mut Writer) {
@@ -154,7 +155,7 @@ pub trait Encode {
     }
 }
 
-/// The width of fields together: 0, for none, if one of them has none.
+/// The width of all fields together; 0 if one of them has no fixed width.
 #[doc(hidden)]
 pub const fn width(fields: &[usize]) -> usize {
     let (mut at, mut sum) = (0, 0);
@@ -168,7 +169,7 @@ pub const fn width(fields: &[usize]) -> usize {
     sum
 }
 
-/// Whether fields together are no bytes.
+/// Whether all fields together have no bytes.
 #[doc(hidden)]
 pub const fn empty(fields: &[bool]) -> bool {
     let mut at = 0;
@@ -184,9 +185,9 @@ pub const fn empty(fields: &[bool]) -> bool {
 /// A value that can be read from a message, borrowing its texts and bytes where the type says so
 /// (`&'a str`, `&'a [u8]`).
 pub trait Decode<'a>: Sized {
-    /// The fewest bytes of body that a value of this type takes. A count of elements is compared
-    /// with the bytes that are left by this; 0 makes the type no element of a collection: these
-    /// do not compile, since five bytes could claim four thousand million of them.
+    /// The fewest bytes of body that a value of this type takes. With it, a count of elements is
+    /// compared with the bytes that are left. A type with 0 cannot be an element of a collection,
+    /// because a few bytes could claim four thousand million elements. These do not compile:
     ///
     /// ```compile_fail
     /// let _ = groundwire::wire::decode::<Vec<()>>(&[0; 8]);
@@ -202,10 +203,10 @@ pub trait Decode<'a>: Sized {
     /// ```
     const LEAST: usize;
 
-    /// Reads the value. What is refused is reported with [`Reader::fail`].
+    /// Reads the value. A refusal is reported with [`Reader::fail`].
     fn decode(reader: &mut Reader<'a>) -> Result<Self, Failed>;
 
-    /// Reads `count` values, a number that was checked.
+    /// Reads `count` values; `count` was already checked.
     #[doc(hidden)]
     #[inline]
     fn decode_all(count: usize, reader: &mut Reader<'a>) -> Result<Vec<Self>, Failed> {
@@ -228,7 +229,7 @@ pub trait Decode<'a>: Sized {
     }
 }
 
-/// A value that can be read from a message and keeps nothing of it borrowed.
+/// A value that can be read from a message without borrowing from it.
 pub trait DecodeOwned: for<'a> Decode<'a> {}
 
 impl<T: for<'a> Decode<'a>> DecodeOwned for T {}
@@ -238,15 +239,15 @@ impl<T: for<'a> Decode<'a>> DecodeOwned for T {}
 pub struct Limits {
     /// The longest message, in bytes. Default 4 MiB.
     pub message: usize,
-    /// The most elements of one collection; of those that are one byte in memory, such as bytes, as
-    /// many as the message has. Default 1,048,576.
+    /// The most elements of one collection. For elements of one byte in memory, such as `u8`, only
+    /// the length of the message is the limit. Default 1,048,576.
     pub elements: usize,
-    /// How deeply structs and enums may nest. Default 64: in a debug build that takes less than
-    /// 128 KiB of stack.
+    /// How deeply structs and enums may nest. Default 64, which takes less than 128 KiB of stack in
+    /// a debug build.
     pub depth: u32,
-    /// How many bytes of memory a decoded value may ask for, for each byte of its message, beyond
-    /// the first 64 KiB. (A list of bytes asks for one each. The allocator's own are not counted:
-    /// of a `Box<u8>` they are more.) Default 16.
+    /// How many bytes of memory a decoded value may request per byte of its message, beyond the
+    /// first 64 KiB. (A list of bytes requests one for each. The allocator's own overhead is not
+    /// counted; a `Box<u8>` has more overhead than content.) Default 16.
     pub memory_factor: usize,
 }
 

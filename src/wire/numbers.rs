@@ -12,8 +12,8 @@ use std::num::NonZero;
 
 use super::{Decode, Encode, ErrorKind, Failed, Reader, Row, Writer};
 
-/// Numbers of a fixed width. A sequence of them is read in one piece: a loop that the compiler
-/// turns into a copy.
+/// Numbers of a fixed width. A sequence of them is read by a loop that the compiler turns into one
+/// copy.
 macro_rules! number {
     ($($number:ty)*) => { $(
         impl Encode for $number {
@@ -55,7 +55,7 @@ macro_rules! number {
 
 number! { u16 u32 u64 u128 i8 i16 i32 i64 i128 f32 f64 }
 
-// Bytes: as the numbers, and sequences are copied whole.
+// Bytes: like the numbers, but sequences are copied whole.
 impl Encode for u8 {
     const WIDTH: usize = 1;
 
@@ -95,7 +95,7 @@ impl<'a> Decode<'a> for u8 {
     }
 }
 
-/// Types that travel as a number of another type; the text says what a refused one was.
+/// Types that are sent as a number of another type; the text describes a refused number.
 macro_rules! travels_as {
     ($($own:ty, $number:ty, $to:expr, $from:expr, $refused:literal;)*) => { $(
         impl Encode for $own {

@@ -1,5 +1,5 @@
-//! Where values are read from: a message cut into its body and its texts, and what may still be
-//! spent on it.
+//! Where values are read from: a message split into its body and its texts, and the memory that may
+//! still be spent on it.
 
 use std::any::type_name;
 
@@ -9,14 +9,13 @@ use super::{Decode, Limits};
 
 /// Reads one message: [`Decode::decode`] takes its values from it, front to back.
 ///
-/// Nothing is believed before it is compared with what is there: a length with the bytes that
-/// are left, a count with the bytes that so many elements take at the least, both with the
-/// [`Limits`].
+/// No number is trusted before it is checked: a length against the bytes that are left, a count
+/// against the bytes that this many elements take at least, both against the [`Limits`].
 #[derive(Debug)]
 pub struct Reader<'a> {
     body: &'a [u8],
     texts: &'a str,
-    /// The address of the message's first byte, to tell offsets from.
+    /// The address of the message's first byte, to compute offsets.
     origin: usize,
     depth: u32,
     budget: usize,
@@ -25,7 +24,7 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Cuts a message into body and texts, and checks the texts for UTF-8, once for all.
+    /// Splits a message into body and texts, and checks all texts for UTF-8 at once.
     pub(super) fn new(message: &'a [u8], limits: Limits) -> Result<Self, Error> {
         let fail = |kind, offset| Error {
             kind,
@@ -58,7 +57,7 @@ impl<'a> Reader<'a> {
             texts,
             origin: message.as_ptr() as usize,
             depth: 0,
-            // Every text may come to have an owner: paid for here, at once.
+            // Every text may be copied into a `String`: the memory is charged here, once for all.
             budget: limits.budget(len).saturating_sub(texts.len()),
             limits,
             error: None,
@@ -82,12 +81,12 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Bytes from the start of the message to the next one of the body.
+    /// Bytes from the start of the message to the next byte of the body.
     fn offset(&self) -> usize {
         (self.body.as_ptr() as usize).saturating_sub(self.origin)
     }
 
-    /// Remembers why the message is refused; the first reason stands.
+    /// Records why the message is refused; the first reason is kept.
     #[cold]
     pub fn fail<T: ?Sized>(&mut self, kind: ErrorKind) -> Failed {
         let (offset, of) = (self.offset(), type_name::<T>());
@@ -148,7 +147,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// A number of bytes that are there.
+    /// Reads a number of bytes; fails if fewer are left.
     #[inline]
     pub fn len<T: ?Sized>(&mut self) -> Result<usize, Failed> {
         let len = u32::from_le_bytes(self.array::<T, 4>()?) as usize;
@@ -158,8 +157,8 @@ impl<'a> Reader<'a> {
         Ok(len)
     }
 
-    /// A number of elements that can be there: each takes at least `least` bytes of body. Takes
-    /// `each` bytes of memory for each of them from the budget.
+    /// Reads a number of elements; fails if fewer are possible, because each takes at least `least`
+    /// bytes of body. Takes `each` bytes of memory per element from the budget.
     #[inline]
     pub fn count<T: ?Sized>(&mut self, least: usize, each: usize) -> Result<usize, Failed> {
         let count = u32::from_le_bytes(self.array::<T, 4>()?) as usize;
@@ -174,7 +173,7 @@ impl<'a> Reader<'a> {
         Ok(count)
     }
 
-    /// The number of elements of a sequence of `T`. Bytes are limited by the message alone.
+    /// Reads the number of elements of a sequence of `T`. For bytes, only the message is a limit.
     #[inline]
     pub fn count_of<S: ?Sized, T: Decode<'a>>(&mut self) -> Result<usize, Failed> {
         const {
@@ -206,7 +205,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Goes one level down; [`leave`](Reader::leave) comes back.
+    /// Goes one level down; [`leave`](Reader::leave) goes back up.
     #[inline]
     pub fn enter<T: ?Sized>(&mut self) -> Result<(), Failed> {
         if self.depth >= self.limits.depth {
@@ -217,13 +216,13 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Comes back up from [`enter`](Reader::enter).
+    /// Goes back up from [`enter`](Reader::enter).
     #[inline]
     pub fn leave(&mut self) {
         self.depth -= 1;
     }
 
-    /// Opens a block: until [`end_block`](Reader::end_block) nothing behind it can be read.
+    /// Opens a block: until [`end_block`](Reader::end_block), nothing after it can be read.
     pub fn begin_block<T: ?Sized>(&mut self) -> Result<BlockRest<'a>, Failed> {
         let body_len = u32::from_le_bytes(self.array::<T, 4>()?) as usize;
         let texts_len = u32::from_le_bytes(self.array::<T, 4>()?) as usize;
@@ -240,12 +239,12 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// What is left of the block that is open: body and texts.
+    /// What is left of the open block: body and texts.
     pub fn left(&self) -> (&'a [u8], &'a str) {
         (self.body, self.texts)
     }
 
-    /// Whether nothing is left of the block that is open.
+    /// Whether nothing is left of the open block.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.body.is_empty() && self.texts.is_empty()
@@ -258,7 +257,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Closes a block; what was not read of it is skipped.
+    /// Closes a block; its unread rest is skipped.
     pub fn skip_block(&mut self, rest: BlockRest<'a>) {
         (self.body, self.texts) = (rest.body, rest.texts);
     }
@@ -269,7 +268,7 @@ impl<'a> Reader<'a> {
             return Ok(None);
         }
         let value = Option::<T>::decode(self)?;
-        // An absent last field is left out, not written: one encoding a value.
+        // An absent last field must be left out, not written: one encoding per value.
         if value.is_none() && self.is_empty() {
             return Err(self.fail::<Option<T>>(ErrorKind::NotShortest));
         }
@@ -277,7 +276,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What stands behind a block; [`Reader::end_block`] takes it.
+/// What follows a block; [`Reader::end_block`] takes it.
 #[derive(Debug)]
 #[must_use = "the block must be ended"]
 pub struct BlockRest<'a> {

@@ -1,6 +1,6 @@
 //! Strings, borrowed bytes and paths.
 //!
-//! A string is a `u32` length in the body and that many bytes among the texts. Bytes are a `u32`
+//! A string is a `u32` length in the body and that many bytes in the texts. Bytes are a `u32`
 //! length and the bytes, both in the body. A path is bytes: on Unix it need not be UTF-8.
 
 use std::borrow::Cow;

@@ -29,7 +29,7 @@ impl<'a> Decode<'a> for Duration {
     }
 }
 
-/// Nanoseconds of a second: more would be a second way to write the next one.
+/// Nanoseconds within a second: a larger number would be another encoding of a later second.
 fn nanos<T>(reader: &mut Reader<'_>) -> Result<u32, Failed> {
     match u32::decode(reader)? {
         nanos @ 0..NANOS => Ok(nanos),

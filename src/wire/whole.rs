@@ -17,7 +17,7 @@ pub fn encode_within<T: Encode + ?Sized>(value: &T, limits: Limits) -> Result<Ve
             let bytes = writer.take();
             written.map(|()| bytes)
         }
-        // A value that calls this while it is written.
+        // A value's `encode` has called this function: use a new writer.
         Err(_) => {
             let mut writer = Writer::new(limits);
             writer.message(value)?;
@@ -27,7 +27,8 @@ pub fn encode_within<T: Encode + ?Sized>(value: &T, limits: Limits) -> Result<Ve
 }
 
 thread_local! {
-    /// Kept for its buffer of texts, which would be a second allocation in each [`encode`].
+    /// Kept for its buffer of texts, which would otherwise cost each [`encode`] a second
+    /// allocation.
     static WRITER: RefCell<Writer> = const { RefCell::new(Writer::new(Limits::DEFAULT)) };
 }
 
@@ -46,15 +47,15 @@ pub fn decode_within<'a, T: Decode<'a>>(message: &'a [u8], limits: Limits) -> Re
     value.map_err(|Failed(())| reader.error())
 }
 
-/// Writes messages one after the other into a buffer that is kept: no allocation once it has its
-/// size.
+/// Writes messages one after the other into a buffer that is kept: no allocation once it is large
+/// enough.
 #[derive(Debug, Default)]
 pub struct Encoder {
     writer: Writer,
 }
 
 impl Encoder {
-    /// An encoder that keeps within `limits`.
+    /// An encoder with these limits.
     pub fn new(limits: Limits) -> Self {
         Self {
             writer: Writer::new(limits),

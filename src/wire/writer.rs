@@ -3,13 +3,13 @@
 use super::error::{Error, ErrorKind};
 use super::{Encode, Limits};
 
-/// The bytes before the body: how long the texts are.
+/// The bytes before the body: the length of the texts.
 pub(super) const HEADER: usize = 4;
 
 /// The first capacity of a buffer, in bytes: one allocation for most messages.
 const FIRST: usize = 1024;
 
-/// Rows of up to so many bytes are put together on the stack.
+/// Rows of up to this many bytes are built on the stack.
 const ROW: usize = 64;
 
 /// A buffer for texts that grew past this, in bytes, is not kept.
@@ -17,18 +17,18 @@ const KEPT: usize = 64 << 10;
 
 /// Collects one message: [`Encode::encode`] writes into it.
 ///
-/// Fixed-width values go to the body as they come, texts are collected apart and follow it, so
-/// that the reader checks all of them for UTF-8 at once. A value that cannot be written (a text
-/// of 4 GiB, nesting beyond the limit) is remembered and reported by
-/// `finish`: the code in between needs no error path.
+/// Fixed-width values go to the body in order. Texts are collected separately and follow the body,
+/// so that the reader checks all of them for UTF-8 at once. A value that cannot be written (a text
+/// of 4 GiB, nesting beyond the limit) is recorded and reported by `finish`, so the code in between
+/// needs no error path.
 #[derive(Debug)]
 pub struct Writer {
-    /// What was finished before, the header, the body so far.
+    /// Earlier finished messages, then the header and the body so far.
     bytes: Vec<u8>,
-    /// Where the message under way begins.
+    /// Where the current message begins.
     start: usize,
     texts: Vec<u8>,
-    /// Texts that stand behind the body already, in bytes; then the body is whole.
+    /// How many bytes of texts already follow the body; if there are any, the body is complete.
     placed: usize,
     depth: u32,
     limits: Limits,
@@ -42,7 +42,7 @@ impl Default for Writer {
 }
 
 impl Writer {
-    /// A writer that keeps within `limits`.
+    /// A writer with these limits.
     pub const fn new(limits: Limits) -> Self {
         Self {
             bytes: Vec::new(),
@@ -55,7 +55,7 @@ impl Writer {
         }
     }
 
-    /// Starts a message behind what was finished before.
+    /// Starts a message after those finished before.
     pub(super) fn begin(&mut self) {
         if self.bytes.capacity() == 0 {
             self.bytes = Vec::with_capacity(FIRST);
@@ -68,7 +68,7 @@ impl Writer {
         self.error = None;
     }
 
-    /// Ends the message: sets the header, appends the texts. A message that failed is taken out
+    /// Ends the message: sets the header, appends the texts. A message that failed is removed
     /// again.
     pub(super) fn finish(&mut self) -> Result<(), Error> {
         let len = self.bytes.len() - self.start + self.texts.len();
@@ -90,19 +90,19 @@ impl Writer {
         }
     }
 
-    /// Writes a whole message behind what is there.
+    /// Writes a whole message after those finished before.
     pub(super) fn message<T: Encode + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
         self.begin();
         value.encode_whole(self);
         self.finish()
     }
 
-    /// All that was finished, as it stands.
+    /// The finished messages.
     pub(super) fn bytes(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
 
-    /// The same within other limits.
+    /// The same with other limits.
     pub(super) fn message_within<T: Encode + ?Sized>(
         &mut self,
         value: &T,
@@ -112,8 +112,7 @@ impl Writer {
         self.message(value)
     }
 
-    /// Takes what was finished along, and leaves none. A buffer for texts that grew very long is
-    /// given back.
+    /// Takes the finished messages out. A buffer for texts that grew very long is freed.
     pub(super) fn take(&mut self) -> Vec<u8> {
         if self.texts.capacity() > KEPT {
             self.texts = Vec::new();
@@ -133,7 +132,7 @@ impl Writer {
         self.bytes.extend_from_slice(&bytes);
     }
 
-    /// Writes values of one width: room for all is made once, each has its row in it.
+    /// Writes values of one width: room for all is made once, and each gets its row in it.
     #[inline]
     pub(super) fn put_rows<I>(
         &mut self,
@@ -167,8 +166,8 @@ impl Writer {
         }
     }
 
-    /// The same for the last values of a message: where their texts will stand is known, so these
-    /// are copied there at once.
+    /// The same for the last values of a message: the place of their texts is known, so they are
+    /// copied there directly.
     #[inline]
     pub(super) fn put_last_rows<I>(
         &mut self,
@@ -227,7 +226,7 @@ impl Writer {
     }
 
     /// Writes a number of elements, as the four bytes of a `u32`. The reader refuses more than
-    /// [`Limits::elements`], so the writer does.
+    /// [`Limits::elements`], so the writer does, too.
     #[inline]
     pub fn put_count<T: ?Sized>(&mut self, count: usize) {
         if count > self.limits.elements {
@@ -239,7 +238,7 @@ impl Writer {
         self.put_len::<T>(count);
     }
 
-    /// Writes the number of elements of a sequence of `T`. Bytes are limited by the message alone.
+    /// Writes the number of elements of a sequence of `T`. For bytes, only the message is a limit.
     #[inline]
     pub fn put_count_of<S: ?Sized, T: Encode>(&mut self, count: usize) {
         const {
@@ -254,8 +253,8 @@ impl Writer {
         }
     }
 
-    /// Goes one level down; `false` when that is deeper than the limit: then write nothing.
-    /// [`leave`](Writer::leave) follows a `true`.
+    /// Goes one level down. `false` when that is deeper than the limit: then write nothing. After
+    /// `true`, call [`leave`](Writer::leave).
     #[inline]
     pub fn enter<T: ?Sized>(&mut self) -> bool {
         if self.depth >= self.limits.depth {
@@ -267,13 +266,13 @@ impl Writer {
         true
     }
 
-    /// Comes back up from [`enter`](Writer::enter).
+    /// Goes back up from [`enter`](Writer::enter).
     #[inline]
     pub fn leave(&mut self) {
         self.depth -= 1;
     }
 
-    /// Opens a block: a part whose length a reader that does not know its content can skip.
+    /// Opens a block: a part with a length, which a reader that does not know its content can skip.
     pub fn begin_block(&mut self) -> BlockStart {
         let start = BlockStart {
             body: self.bytes.len(),
@@ -287,7 +286,7 @@ impl Writer {
     pub fn end_block(&mut self, start: BlockStart) {
         let body = self.bytes.len() - start.body - 8;
         let texts = self.texts.len() - start.texts;
-        // Longer than u32 is longer than any message; `finish` refuses that.
+        // A length beyond u32 is longer than any message; `finish` refuses it.
         let clip = |len: usize| u32::try_from(len).unwrap_or(u32::MAX).to_le_bytes();
         if let Some(lengths) = self.bytes.get_mut(start.body..start.body + 8) {
             let (first, second) = lengths.split_at_mut(4);
@@ -296,12 +295,12 @@ impl Writer {
         }
     }
 
-    /// Adds to the texts without a length: for a block that was read and is passed on.
+    /// Adds to the texts without writing a length: for a block that was read and is passed on.
     pub(super) fn put_raw_text(&mut self, text: &str) {
         self.texts.extend_from_slice(text.as_bytes());
     }
 
-    /// Remembers why the message cannot be written; the first reason stands.
+    /// Records why the message cannot be written; the first reason is kept.
     #[cold]
     pub fn fail<T: ?Sized>(&mut self, kind: ErrorKind) {
         let offset = self.bytes.len() - self.placed - self.start;
@@ -310,8 +309,8 @@ impl Writer {
     }
 }
 
-/// The place of one value of a known width: its fields are written front to back, and since the
-/// compiler knows the width, without a check for each.
+/// The place of one value of a known width: its fields are written front to back, without a check
+/// for each, because the compiler knows the width.
 #[derive(Debug)]
 pub struct Row<'w> {
     bytes: &'w mut [u8],
@@ -334,7 +333,7 @@ impl Row<'_> {
     /// Writes the length of `text` to the row and `text` itself to the texts.
     #[inline]
     pub fn put_text(&mut self, text: &str) {
-        // Longer than u32 is longer than any message; `finish` refuses that.
+        // A length beyond u32 is longer than any message; `finish` refuses it.
         let len = u32::try_from(text.len()).unwrap_or(u32::MAX);
         self.put_array(len.to_le_bytes());
         self.texts.extend_from_slice(text.as_bytes());
@@ -350,7 +349,7 @@ impl Row<'_> {
         !self.too_deep
     }
 
-    /// Comes back up from [`enter`](Row::enter).
+    /// Goes back up from [`enter`](Row::enter).
     #[inline]
     pub fn leave(&mut self) {
         self.levels += 1;
