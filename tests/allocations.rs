@@ -1,4 +1,5 @@
-//! What a proxied request costs in memory: nothing, once its connection is under way.
+//! What a proxied request costs in memory: no allocation, after the first requests of its
+//! connection.
 
 use std::io::{Read, Write};
 use std::thread;

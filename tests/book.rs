@@ -3,17 +3,17 @@
 //! The conventions of the book:
 //!
 //! - A fence is `console`, `text`, `rust`, `toml`, `json` or `ini`, nothing else, and never bare.
-//! - `console` is one shell session, and it is run. Lines that begin with `$ ` are commands; the lines
-//!   under each are what it prints, both streams together. `...` inside a line stands for any
-//!   characters, a line that is only `...` for any number of lines. A command that ends in ` &`
-//!   runs in the background: what it prints is awaited before the next command.
-//! - `rust` stands under a line that links to a file, and word for word in that file (but for
-//!   indentation); a line `// ...` stands for what was left out.
-//! - `text` is a drawing or a record of something that is not run.
+//! - `console` is one shell session, and it is run. Lines that begin with `$ ` are commands; the
+//!   lines under each are its output, both streams together. `...` inside a line stands for any
+//!   characters, a line of only `...` for any number of lines. A command that ends in ` &` runs in
+//!   the background: its output is awaited before the next command.
+//! - `rust` follows a line that links to a file, and is in that file word for word (except
+//!   indentation); a line `// ...` stands for omitted lines.
+//! - `text` is a drawing or the record of something that is not run here.
 //!
 //! In a session the built programs come first in the PATH; `cargo run -- X` is `tour X`; `make X`
-//! is looked up in the Makefile and not made (this test is part of what it makes); ports are
-//! private to the session where the machine allows that (`unshare`).
+//! is only looked up in the Makefile, because the targets include this test; ports are private to
+//! the session where the machine allows that (`unshare`).
 
 use std::collections::VecDeque;
 use std::fs;

@@ -1,5 +1,5 @@
-//! What decoding costs in memory: nothing for a packet of a connection that is known, and never more
-//! than the limits say, whatever fragments come.
+//! What decoding costs in memory: nothing for a packet of a known connection, and never more than
+//! the limits, whatever fragments arrive.
 
 use std::time::Duration;
 

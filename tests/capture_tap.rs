@@ -1,5 +1,5 @@
-//! The relay over real sockets: ends are passed on as they are, faults come where the plan says,
-//! and a delay shifts what passes without slowing it down.
+//! The relay over real sockets: ends are passed on as they are, faults occur where the plan says,
+//! and a delay shifts the bytes without reducing their rate.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};

@@ -1,5 +1,5 @@
-//! The server at the limit of open descriptors. Alone in its file, because the limit is the
-//! whole process's.
+//! The server at the limit of open descriptors. Alone in its file, because the limit is that of the
+//! whole process.
 
 mod support;
 

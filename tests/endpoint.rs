@@ -1,5 +1,5 @@
-//! Commands over real sockets: whole, in pieces, pipelined, wrong, hostile. Whatever a peer does,
-//! it ends its own connection at most.
+//! Commands over real sockets: whole, in pieces, pipelined, wrong, hostile. Whatever a peer does
+//! ends at most its own connection.
 
 mod support;
 

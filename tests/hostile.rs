@@ -1,5 +1,5 @@
-//! Peers that mean harm, or do it by accident, against an echo server. Each ends its own
-//! connection at most.
+//! Peers that do harm, on purpose or by accident, against an echo server. Each ends at most its own
+//! connection.
 
 mod support;
 

@@ -1,4 +1,4 @@
-//! A run as people see it: the page in a browser, and the cluster of threads in real time.
+//! A run as a user sees it: the page in a browser, and the cluster of threads in real time.
 
 #[path = "support/mod.rs"]
 mod support;

@@ -1,4 +1,4 @@
-//! Capture files beside the tools that everybody has, and packets off a real interface.
+//! Capture files compared with common tools, and packets from a real interface.
 
 mod captures;
 mod files;

@@ -1,10 +1,10 @@
-//! The house rules of docs/architecture.md, read off the source: floors, the place of `unsafe`, pure
-//! files, what is deliberately absent. A failure names file and line.
+//! The house rules of docs/architecture.md, checked on the source: floors, the place of `unsafe`,
+//! pure files, what is deliberately absent. A failure names file and line.
 //!
 //! Each check is a function from a file's name and text to a list of faults. The tests here feed it
 //! the repository, `mutations` feeds it code that breaks a rule and code that only looks like it.
 //!
-//! To add a room: give it a floor in `FLOORS`. To add a pure file: name it in `PURE`. Both stand in
+//! To add a room: give it a floor in `FLOORS`. To add a pure file: name it in `PURE`. Both are in
 //! `rules`.
 
 mod floors;

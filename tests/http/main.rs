@@ -1,6 +1,6 @@
-//! HTTP/1.1 from outside: hostile and ambiguous messages as data (requests.txt, responses.txt), read
-//! by the parsers in every cut and mutated, sent through the load balancer, and judged by other
-//! implementations.
+//! HTTP/1.1 from outside: hostile and ambiguous messages as data (requests.txt, responses.txt). The
+//! parsers read them cut at every place and mutated, the load balancer forwards them, and other
+//! implementations judge the result.
 
 mod cases;
 mod core;

@@ -1,17 +1,17 @@
-//! `kv-server` as real processes, and what the world does to them.
+//! `kv-server` as real processes, and the faults of machines and networks.
 //!
 //! Five nodes, each with a network namespace and a small disk of its own; clients that write and
-//! read all the time; faults by a seeded plan. After each fault is mended the cluster is whole
-//! again within a bounded time. In the end no write that was acknowledged is missing, and the
-//! history of what the clients were told is linearizable.
+//! read all the time; faults by a seeded plan. After each fault has ended, the cluster recovers
+//! within a bounded time. In the end no acknowledged write is missing, and the history of the
+//! clients' calls and replies is linearizable.
 //!
-//! Where namespaces are not allowed, the nodes run on loopback and suffer what needs none.
+//! Where namespaces are not allowed, the nodes run on loopback, with the faults that need none.
 //!
-//! `GROUNDWIRE_SEED=N` repeats a plan (not the timing, which is the machine's);
-//! `GROUNDWIRE_SOAK=SECONDS` goes on for so long, tells what happens, and keeps what it wrote.
+//! `GROUNDWIRE_SEED=N` repeats a plan (but not its timing, which depends on the machine);
+//! `GROUNDWIRE_SOAK=SECONDS` runs for this long, reports what happens, and keeps its files.
 //!
-//! In reading order: `plan` (the faults), `strikes` (what they are), `network`, `node`, `cluster`,
-//! `disk` (what they are done to), `load` (the clients, the history).
+//! In reading order: `plan` (which faults, and when), `strikes` (what each fault does), `network`,
+//! `node`, `cluster`, `disk` (the targets), `load` (the clients, the history).
 
 mod cluster;
 mod disk;

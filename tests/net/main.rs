@@ -1,4 +1,4 @@
-//! The library's sockets, driven for real: on loopback, port 0, and in folders of their own.
+//! The library's sockets in real use: on loopback, with port 0, and in temporary folders.
 
 mod conn;
 mod datagram;

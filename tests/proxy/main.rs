@@ -1,5 +1,5 @@
-//! The load balancer over sockets: what it does when a backend, a client or the machine does what it
-//! should not, what it lets through, and what goes on beside the requests.
+//! The load balancer over sockets: what it does when a backend, a client or the machine misbehaves,
+//! what it forwards, and what happens beside the requests.
 
 mod aborts;
 mod admin;

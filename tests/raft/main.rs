@@ -1,5 +1,5 @@
-//! The consensus room from outside: its storage on a disk that is really full, and what clients may
-//! see of a store.
+//! The consensus room from outside: its storage on a disk that is really full, and what clients of
+//! a store may observe.
 
 mod history;
 #[path = "../support/seeded.rs"]

@@ -1,4 +1,4 @@
-//! Calls by name over real sockets: results, failures, deadlines, streams, hostile peers, ends.
+//! Calls by name over real sockets: results, failures, deadlines, streams, hostile peers, shutdown.
 
 mod auth;
 mod by_hand;

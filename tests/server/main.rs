@@ -1,4 +1,4 @@
-//! The server driven over real sockets: modes, limits, failures of handlers, and the end.
+//! The server over real sockets: modes, limits, failures of handlers, and shutdown.
 
 mod datagrams;
 mod failures;
