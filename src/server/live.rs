@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_during_the_drain_is_refused() {
+    fn a_connection_during_the_drain_is_refused() {
         let table = open_table();
         let (conn, _peer) = Conn::pair().unwrap();
         table.drain();

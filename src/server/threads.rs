@@ -190,7 +190,7 @@ mod tests {
     use crate::telemetry::{Format, Level, Log};
 
     #[test]
-    fn a_lasting_want_of_threads_is_one_line_however_many_peers_come() {
+    fn a_lasting_shortage_of_threads_is_one_log_line_however_many_peers_connect() {
         let (log, mut reader) = UnixStream::pair().unwrap();
         reader.set_nonblocking(true).unwrap();
         let log = Log::to_writer(Level::Error, Format::Text, Box::new(log));
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn who_leaves_since_enough_wait_is_not_counted_even_for_a_moment() {
+    fn a_thread_that_leaves_because_enough_wait_is_never_counted() {
         let (waiting, over) = (AtomicUsize::new(1), AtomicBool::new(false));
         thread::scope(|scope| {
             scope.spawn(|| {

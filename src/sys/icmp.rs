@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_of_the_hosts_own_is_none_of_icmps() {
+    fn a_report_of_the_host_itself_is_not_one_of_icmp() {
         let local = message(abi::IPPROTO_IP, abi::IP_RECVERR, &error(1, "10.0.0.1:0"));
         assert_eq!(read_control(&local), Told::default());
     }

@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_with_another_id_sequence_or_payload_is_nobodys() {
+    fn a_reply_with_another_id_sequence_or_payload_is_not_counted() {
         let mut tally = Tally::new(ID, 42, 16);
         let (_, payload) = tally.request(millis(0));
         let mut changed = payload.clone();
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn word_of_one_request_twice_is_no_word_of_another() {
+    fn two_messages_about_one_request_settle_only_that_one() {
         let mut tally = Tally::new(ID, 42, 8);
         let (_, first) = tally.request(millis(0));
         let (_, second) = tally.request(millis(1));
