@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Pure: the time is an argument, counted from any fixed moment, and so is the random id. The shell
-//! that sends and waits is `resolver.rs`.
+//! that sends and waits is `link.rs`.
 //!
 //! A reply counts when it comes from the address that was asked and has our id, QR, opcode and
 //! question (RFC 5452 §9.1). Anything else may be a forgery that races the real reply, so it is
