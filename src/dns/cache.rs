@@ -1,14 +1,13 @@
-//! Answers that are kept for as long as they may be: positive ones by their TTL, negative ones by
-//! the SOA that came with them (RFC 1035 §7.4, RFC 2308 §5).
+//! A cache of answers: positive ones are kept for their TTL, negative ones for the time that the
+//! SOA record with them gives (RFC 1035 §7.4, RFC 2308 §5).
 //!
-//! - What says "there is no such name" counts for all types of the name and for all names below it
-//!   (RFC 8020 §2).
-//! - The TTLs of what is handed out are those that are left.
-//! - A cache is bounded in entries and in octets. When one is full, the answers that would have to go
-//!   first anyway make room: those whose time ends soonest.
+//! - "No such name" holds for all types of the name and for all names below it (RFC 8020 §2).
+//! - An answer from the cache has the TTLs that are left.
+//! - A cache is bounded in entries and in octets. When it is full, the answers that would expire
+//!   first make room.
 //!
-//! The time is an argument, counted from any fixed moment; whoever shares a cache puts a lock around
-//! it (`resolver.rs`).
+//! The time is an argument, counted from any fixed moment. A cache that threads share needs a lock
+//! around it (`resolver.rs`).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,13 +17,13 @@ use super::code::{Class, RecordType};
 use super::name::Name;
 use super::record::{Question, Record};
 
-/// The longest time an answer is kept, in seconds: a day. (RFC 1035 allows 68 years; a slip in a
-/// zone should not outlive a restart.)
+/// The longest time an answer is kept, in seconds: a day. (RFC 1035 allows 68 years; a mistake in a
+/// zone should not last that long.)
 pub const MAX_TTL: u32 = 86_400;
 /// The longest time a negative answer is kept, in seconds: three hours (RFC 2308 §5).
 pub const MAX_NEGATIVE_TTL: u32 = 10_800;
 
-/// Stands in a key for all types: the type 0 is reserved and never asked for.
+/// Stands for all types in a key: the type 0 is reserved and never asked for.
 const ALL_TYPES: RecordType = RecordType(0);
 
 /// The name in lower case, the type, the class.
@@ -34,7 +33,7 @@ type Key = (Box<[u8]>, RecordType, Class);
 #[derive(Clone, Debug)]
 pub struct Cache {
     entries: BTreeMap<Key, Entry>,
-    /// The keys by the time at which they end, then by age.
+    /// The keys by the time at which they expire, then by age.
     ends: BTreeMap<(Duration, u64), Key>,
     octets: usize,
     max_entries: usize,
@@ -63,17 +62,17 @@ impl Cache {
         }
     }
 
-    /// How many answers are kept.
+    /// How many answers are in the cache.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether none is.
+    /// Whether the cache has no answers.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// The answer to a question, with the TTLs that are left.
+    /// The cached answer to a question, with the TTLs that are left.
     pub fn get(&self, question: &Question, now: Duration) -> Option<Answer> {
         let whole = key(&question.name, question.kind, question.class);
         if let Some(entry) = self.entries.get(&whole) {
@@ -96,8 +95,8 @@ impl Cache {
         None
     }
 
-    /// Keeps an answer, when it says for how long. One that is larger than the whole cache, or whose
-    /// time is over at once, is not kept.
+    /// Keeps an answer that says for how long it may be kept. An answer that is larger than the
+    /// whole cache, or that expires at once, is not kept.
     pub fn put(&mut self, answer: &Answer, now: Duration) {
         let Some(ttl) = answer.ttl() else { return };
         let question = &answer.question;
@@ -159,7 +158,7 @@ impl Cache {
 }
 
 impl Entry {
-    /// The answer as it is now, if its time is not over.
+    /// The answer with the TTLs that are left, unless it has expired.
     fn aged(&self, now: Duration) -> Option<Answer> {
         if now >= self.until.0 {
             return None;
@@ -175,8 +174,7 @@ fn key(name: &Name, kind: RecordType, class: Class) -> Key {
     (name.wire().to_ascii_lowercase().into(), kind, class)
 }
 
-/// The octets that an entry takes: its names and data as on the wire, and the structures around
-/// them.
+/// The octets of an entry: its names and data as on the wire, and the structures around them.
 fn size(key: &Key, answer: &Answer) -> usize {
     const ENTRY: usize = size_of::<Entry>() + 2 * size_of::<Key>();
     let record = |record: &Record| {
@@ -350,7 +348,7 @@ mod tests {
             assert!(small.octets <= 10 * one);
         }
         assert!(small.len() > 5, "{}", small.len());
-        // What no cache of this size could hold drops nothing of what it holds.
+        // An entry too large for the whole cache evicts nothing.
         let (before, long) = (small.len(), "x".repeat(63));
         let large = |_| found("y", 60).records()[0].clone();
         let mut answer = found(&format!("{long}.{long}"), 60);

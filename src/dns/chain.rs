@@ -1,16 +1,16 @@
-//! What a reply says about its question: the records, or that there are none, or whom to ask about
-//! next.
+//! What a reply says about its question: the records, or that there are none, or which name to ask
+//! for next.
 //!
 //! ```text
 //!   question  www.example. A
-//!   answer    www.example.   CNAME  web.example.      followed by owner, in whatever order
+//!   answer    www.example.   CNAME  web.example.      followed by owner, in any order
 //!             web.example.   A      192.0.2.1         the end of the chain: found
-//!             other.example. A      6.6.6.6           nobody asked: not used (RFC 2181 §5.4.1)
+//!             other.example. A      6.6.6.6           not asked for: not used (RFC 2181 §5.4.1)
 //! ```
 //!
 //! NXDOMAIN means that the name at the end of the chain does not exist, for any type (RFC 2308
-//! §2.1, RFC 6604). NOERROR without a record of the type means that this one does, with other types
-//! (NODATA, §2.2).
+//! §2.1, RFC 6604). NOERROR without a record of the type means that the name exists, but not with
+//! this type (NODATA, §2.2).
 
 use std::net::SocketAddr;
 
@@ -20,43 +20,43 @@ use super::message::Message;
 use super::name::Name;
 use super::record::{Question, Record};
 
-/// How many aliases are followed from a name. Real chains have two or three.
+/// How many aliases of a name are followed. Real chains have two or three.
 pub const MAX_ALIASES: usize = 16;
 
-/// What became of a question.
+/// The answer to a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// What was asked.
     pub question: Question,
-    /// The name at the end of the chain of aliases: the question's own when there is none.
+    /// The name at the end of the chain of aliases: the question's own if there are none.
     pub name: Name,
-    /// The chain: CNAME and DNAME records, in the order in which they lead there.
+    /// The chain: CNAME and DNAME records, in the order in which they are followed.
     pub aliases: Vec<Record>,
-    /// What is there.
+    /// What is at the end of the chain.
     pub ending: Ending,
-    /// The server that said so last; `None` for what this machine knows by itself.
+    /// The last server that was asked; `None` if this machine knew the answer.
     pub server: Option<SocketAddr>,
 }
 
-/// What stands at the end of the chain.
+/// What is at the end of a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// Records of the type asked for, one at least.
+    /// Records of the type asked for, at least one.
     Records(Vec<Record>),
     /// The name does not exist (NXDOMAIN).
     NoSuchName {
-        /// For how many seconds that may be believed, if the reply says (RFC 2308 §5).
+        /// How many seconds this may be kept, if the reply says (RFC 2308 §5).
         ttl: Option<u32>,
     },
     /// The name exists, and has no record of the type (NODATA).
     NoSuchRecord {
-        /// For how many seconds that may be believed, if the reply says.
+        /// How many seconds this may be kept, if the reply says.
         ttl: Option<u32>,
     },
 }
 
 impl Answer {
-    /// The records; none when there are none.
+    /// The records; empty if there are none.
     pub fn records(&self) -> &[Record] {
         match &self.ending {
             Ending::Records(records) => records,
@@ -64,8 +64,8 @@ impl Answer {
         }
     }
 
-    /// For how many seconds the answer may be kept: the shortest of all TTLs in it. `None` for a
-    /// negative one without SOA, which is not to be kept (RFC 2308 §5).
+    /// How many seconds the answer may be kept: the shortest of all TTLs in it. `None` for a
+    /// negative answer without SOA, which must not be kept (RFC 2308 §5).
     pub fn ttl(&self) -> Option<u32> {
         let ending = match &self.ending {
             Ending::Records(records) => records.iter().map(|record| record.ttl).min(),
@@ -75,7 +75,7 @@ impl Answer {
         ending.map(|ttl| aliases.fold(ttl, u32::min))
     }
 
-    /// Takes `seconds` off all TTLs.
+    /// Subtracts `seconds` from all TTLs.
     pub(super) fn age(&mut self, seconds: u32) {
         let ending = match &mut self.ending {
             Ending::Records(records) => {
@@ -98,14 +98,13 @@ impl Answer {
 pub(super) enum Said {
     /// The end of the chain.
     Ending(Ending),
-    /// The chain leads out of this reply: its last name has to be asked for.
+    /// The chain leads out of this reply: ask for its last name.
     AskAgain,
-    /// The chain leads back to a name that it came from, or has more than [`MAX_ALIASES`] links.
+    /// The chain returns to one of its names, or has more than [`MAX_ALIASES`] links.
     Endless,
 }
 
-/// What a reply says of its question by itself; `None` when its aliases lead out of it, or in a
-/// circle, and the end is not told.
+/// What a reply alone says about its question; `None` if its aliases lead out of it or in a circle.
 pub fn ending(question: &Question, message: &Message) -> Option<Ending> {
     match Chain::new(question.name.clone()).follow(question, message) {
         Said::Ending(ending) => Some(ending),
@@ -116,7 +115,7 @@ pub fn ending(question: &Question, message: &Message) -> Option<Ending> {
 /// A chain of aliases as it is followed, through one reply or several.
 #[derive(Clone, Debug)]
 pub(super) struct Chain {
-    /// The name reached.
+    /// The name reached so far.
     pub(super) name: Name,
     pub(super) aliases: Vec<Record>,
     seen: Vec<Name>,
@@ -131,7 +130,7 @@ impl Chain {
         }
     }
 
-    /// Follows the chain through a reply to the question, asked for the name reached.
+    /// Follows the chain through a reply to the question, which asked for the name reached.
     pub(super) fn follow(&mut self, question: &Question, message: &Message) -> Said {
         let start = self.aliases.len();
         loop {
@@ -153,8 +152,8 @@ impl Chain {
         if message.header.rcode == Rcode::NXDOMAIN {
             return Said::Ending(Ending::NoSuchName { ttl });
         }
-        // A server that follows an alias out of its zone has nothing more to say there, and no SOA
-        // to say it with: that is no NODATA (RFC 1034 §5.2.2).
+        // A server that follows an alias out of its zone knows nothing about the target, and sends
+        // no SOA: that is not NODATA (RFC 1034 §5.2.2).
         if self.aliases.len() > start && ttl.is_none() {
             return Said::AskAgain;
         }
@@ -169,7 +168,7 @@ impl Chain {
         message.answers.iter().filter(wanted).cloned().collect()
     }
 
-    /// The alias that stands at the name reached, or above it, and where it leads.
+    /// The alias at the name reached, or above it, and where it leads.
     fn alias(&self, class: Class, message: &Message) -> Option<(Record, Name)> {
         let records = || message.answers.iter().filter(|r| r.class == class);
         let at_name = records().find_map(|record| match &record.data {
@@ -189,8 +188,8 @@ impl Chain {
         Some((record.clone(), target))
     }
 
-    /// The lesser of the SOA's TTL and its minimum (RFC 2308 §5); only an SOA of a zone that the
-    /// name is in counts.
+    /// The smaller of the SOA's TTL and its minimum (RFC 2308 §5). Only the SOA of a zone that
+    /// contains the name counts.
     fn negative_ttl(&self, message: &Message) -> Option<u32> {
         message
             .authorities

@@ -1,22 +1,23 @@
-//! One question and its way to a usable reply: which server, which transport, how often.
+//! One question, from its first query to a usable reply: which server, which transport, how often.
 //!
 //! ```text
 //!             poll: Send                 received, matches
 //!   Next  ------------------> Waiting ------------------------> Done(reply)
-//!    ^                           |  |  matches nothing we asked: stay, same deadline
+//!   Next  ------------------> Waiting ------------------------> Done(reply)
+//!    ^                           |  |  does not match: stay, same deadline
 //!    |   next server, or the     |  |  TC over UDP, or a flood of those: the same server over TCP
 //!    +---------------------------+  |  FORMERR, NOTIMP: the same server without EDNS, once
 //!        same one otherwise         |
-//!                                   +--> nobody left to ask, or the deadline: Done(tries)
+//!                                   +--> no server left to ask, or the deadline: Done(tries)
 //! ```
 //!
 //! Pure: the time is an argument, counted from any fixed moment, and so is the random id. The shell
 //! that sends and waits is `link.rs`.
 //!
-//! A reply counts when it comes from the address that was asked and has our id, QR, opcode and
-//! question (RFC 5452 §9.1). Anything else may be a forgery that races the real reply, so it is
-//! passed over and waiting goes on; who sends much of it does not move the deadline, and soon guesses
-//! at a port that is closed, since the query has gone to TCP ([`MAX_STRAYS`]).
+//! A reply matches if it comes from the address that was asked and has our id, QR, opcode and
+//! question (RFC 5452 §9.1). Any other message may be a forgery that races the real reply, so it is
+//! ignored, and waiting goes on until the same deadline. After [`MAX_STRAYS`] of them the query
+//! moves to TCP, and the attacker guesses at a closed port.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -32,29 +33,29 @@ use super::record::Question;
 use super::walk::Referral;
 use crate::net::Transport;
 
-/// How many times each server is asked at most, whatever the configuration says: where a port is
-/// closed, each try fails at once.
+/// How many times each server is asked at most, whatever the configuration says: if a port is
+/// closed, each try fails at once, and the deadline would allow very many.
 pub const MAX_ATTEMPTS: u32 = 100;
 
-/// How many messages that do not match are passed over before the query goes to TCP. A hundred of
-/// 65,536 ids guessed is one forgery in 655 floods.
+/// How many messages that do not match are ignored before the query moves to TCP. With 100 guesses
+/// at 65,536 ids, one flood in 655 gets a forgery through.
 pub const MAX_STRAYS: u32 = 100;
 
 /// What the caller has to do now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step<T> {
-    /// Send this message, from a fresh socket, and forget the one before.
+    /// Send this message, from a fresh socket, and close the socket before it.
     Send {
-        /// To whom.
+        /// The server to send to.
         server: SocketAddr,
-        /// Over what. With TCP the length has to be put before it.
+        /// The transport. Over TCP the message needs its length before it.
         transport: Transport,
         /// The message.
         octets: Vec<u8>,
-        /// By when, connecting included; and until when to wait for the reply.
+        /// The deadline for connecting, sending and the reply.
         until: Duration,
     },
-    /// Wait for a message, but not longer than to this time; then poll again.
+    /// Wait for a message until this time at most; then poll again.
     Wait(Duration),
     /// It is over.
     Done(T),
@@ -63,7 +64,7 @@ pub enum Step<T> {
 /// How to ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asking {
-    /// The servers, in the order in which they are tried.
+    /// The servers, in the order in which to try them.
     pub servers: Vec<SocketAddr>,
     /// How long to wait for each reply.
     pub timeout: Duration,
@@ -73,7 +74,7 @@ pub struct Asking {
     pub edns: Option<u16>,
     /// Over TCP from the start.
     pub use_tcp: bool,
-    /// RD: the servers are to ask others. Without it, a referral is a reply to be used.
+    /// RD: ask the servers to ask others. Without it, a referral is a usable reply.
     pub recursion: bool,
 }
 
@@ -96,46 +97,46 @@ impl Default for Asking {
 pub struct Reply {
     /// The message.
     pub message: Message,
-    /// Who sent it.
+    /// The server that sent it.
     pub server: SocketAddr,
-    /// Over what.
+    /// The transport it came over.
     pub transport: Transport,
     /// Its length, in octets.
     pub size: usize,
-    /// How long it took, from the query on.
+    /// How long it took from the query on.
     pub took: Duration,
 }
 
-/// A try that led to nothing.
+/// A try without a usable reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Try {
-    /// Who was asked.
+    /// The server that was asked.
     pub server: SocketAddr,
-    /// Over what.
+    /// The transport.
     pub transport: Transport,
     /// What went wrong.
     pub trouble: Trouble,
-    /// The reply that was of no use, when one came and could be read.
+    /// The useless reply, if one came and could be read.
     pub reply: Option<Reply>,
 }
 
-/// Why a try led to nothing.
+/// Why a try had no usable reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
     /// No reply that belongs to the query came in time.
     Timeout,
-    /// The network or its other end refused: in plain words.
+    /// The network or the server refused: the reason in plain words.
     Unreachable(String),
     /// The server will not or cannot answer.
     Refused(Rcode),
-    /// It will not or cannot when there is EDNS in the query, and is asked again without.
+    /// The same, when the query has EDNS: the server is asked again without.
     RefusedEdns(Rcode),
-    /// It is other servers that know: these. A referral is no answer to who wants somebody else to
-    /// follow it.
+    /// The server refers to these other servers. If the caller wants recursion, a referral is no
+    /// answer.
     Refers(Vec<Name>),
-    /// Neither an answer, nor a referral, nor the offer to look for one (a lame server).
+    /// The reply has no answer, no referral, and no offer of recursion (a lame server).
     Lame,
-    /// Cut, over TCP as well, before the first record: it says neither yes nor no.
+    /// The reply was cut before the first record, even over TCP: it says neither yes nor no.
     Cut,
     /// The reply is malformed.
     Malformed(DecodeError),
@@ -168,7 +169,7 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// One question on its way.
+/// One question in progress.
 #[derive(Clone, Debug)]
 pub struct Exchange {
     question: Question,
@@ -176,7 +177,7 @@ pub struct Exchange {
     /// When to give up, whatever is left to try.
     deadline: Duration,
     servers: Vec<Server>,
-    /// The tries begun, over all servers: number `n` goes to server `n % servers`.
+    /// The number of the present try, over all servers: try `n` asks server `n % servers`.
     turn: usize,
     state: State,
     tries: Vec<Try>,
@@ -186,7 +187,7 @@ pub struct Exchange {
 #[derive(Clone, Copy, Debug)]
 struct Server {
     edns: bool,
-    /// It said something that it will say again: not asked any more.
+    /// It gave an answer that it would give again: it is not asked any more.
     spent: bool,
 }
 
@@ -205,7 +206,7 @@ struct Sent {
     server: SocketAddr,
     transport: Transport,
     with_edns: bool,
-    /// The messages that came to it and did not match.
+    /// How many messages came for it that did not match.
     strays: u32,
     since: Duration,
     until: Duration,
@@ -238,13 +239,13 @@ impl Exchange {
         &self.question
     }
 
-    /// The tries that have led to nothing so far: with a reply, those before it.
+    /// The tries without a usable reply so far: if there is a reply, those before it.
     pub fn take_tries(&mut self) -> Vec<Try> {
         std::mem::take(&mut self.tries)
     }
 
-    /// What to do at the time `now`. `id` is a random number that nobody can guess; it is used when
-    /// this step sends. `Done` hands over the reply, or all the tries that failed; once.
+    /// What to do at the time `now`. `id` must be random and not guessable; it is used if this step
+    /// sends. `Done` returns the reply, or all the tries that failed; it is returned once.
     pub fn poll(&mut self, now: Duration, id: u16) -> Step<Result<Reply, Vec<Try>>> {
         loop {
             match &mut self.state {
@@ -305,8 +306,8 @@ impl Exchange {
         self.failed(Trouble::Unreachable(why.into()), None);
     }
 
-    /// A message came from this address at the time `now`. What does not belong to the query changes
-    /// nothing.
+    /// A message came from this address at the time `now`. One that does not belong to the query
+    /// changes nothing but the count of strays.
     pub fn received(&mut self, now: Duration, from: SocketAddr, octets: &[u8]) {
         let State::Waiting(sent) = self.state else {
             return;
@@ -319,7 +320,7 @@ impl Exchange {
             return;
         };
         if header.truncated && sent.transport == Transport::Udp {
-            // The part that came is not used, whatever it says (RFC 2181 §9).
+            // The partial answer is not used, whatever it says (RFC 2181 §9).
             self.state = State::Next(Transport::Tcp);
             return;
         }
@@ -346,13 +347,13 @@ impl Exchange {
         };
     }
 
-    /// The header of a message that belongs to the query (RFC 5452 §9.1).
+    /// The header of a message, if it belongs to the query (RFC 5452 §9.1).
     fn matching(&self, sent: &Sent, octets: &[u8]) -> Option<Header> {
         let (header, questions) = Message::decode_head(octets).ok()?;
         if header.id != sent.id || !header.response || header.opcode != Opcode::QUERY {
             return None;
         }
-        // A server that could not read the query, or would not, may leave the question out.
+        // A server that could not or would not read the query may leave the question out.
         let without_question = matches!(
             header.rcode,
             Rcode::FORMERR | Rcode::SERVFAIL | Rcode::NOTIMP | Rcode::REFUSED
@@ -371,7 +372,7 @@ impl Exchange {
                 Trouble::Cut
             }
             Rcode::NOERROR if self.asking.recursion && says_nothing(message) => {
-                // One that points at the root is in charge of nothing that was asked for.
+                // A referral to the root does not lead towards the question.
                 let referral = Referral::read(message, &self.question.name, &Name::root());
                 referral.map_or(Trouble::Lame, |referral| {
                     let servers = referral.servers.into_iter();
@@ -391,7 +392,7 @@ impl Exchange {
         self.failed(trouble, Some(reply));
     }
 
-    /// Notes what went wrong and goes on to the next server that may still help.
+    /// Records what went wrong and moves on to the next server that may still help.
     fn failed(&mut self, trouble: Trouble, reply: Option<Reply>) {
         let State::Waiting(sent) = self.state else {
             return;
@@ -433,7 +434,7 @@ fn first_transport(asking: &Asking) -> Transport {
     }
 }
 
-/// Whether a server has no answer to the question and does not offer to find one.
+/// Whether a reply has no answer and no offer of recursion.
 fn says_nothing(message: &Message) -> bool {
     let header = &message.header;
     !header.authoritative && !header.recursion_available && message.answers.is_empty()

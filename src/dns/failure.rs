@@ -1,4 +1,4 @@
-//! Why a name could not be looked up.
+//! Why a look-up failed.
 
 use std::error::Error;
 use std::fmt;
@@ -16,23 +16,23 @@ use crate::net::AddressError;
 pub enum LookupError {
     /// The text is no name.
     Name(String, NameError),
-    /// The text looks like an IP address and is none: `127.1`, `288.8.8.8`. A name server that was
-    /// asked for it would say "no such name" at best.
+    /// The text looks like an IP address but is not one: `127.1`, `288.8.8.8`. A name server would
+    /// at best reply "no such name".
     Address(AddressError),
     /// The name does not exist, for any type.
     NoSuchName {
-        /// The name: where aliases lead to it, the last one.
+        /// The name: if aliases lead to it, the last one.
         name: Name,
-        /// Who said so, `None` when this machine knows it by itself.
+        /// The server that said so; `None` if this machine knew.
         server: Option<SocketAddr>,
     },
     /// The name exists and has no record of this type.
     NoSuchRecord {
-        /// The name: where aliases lead to it, the last one.
+        /// The name: if aliases lead to it, the last one.
         name: Name,
-        /// What was asked for.
+        /// The type asked for.
         kind: RecordType,
-        /// Who said so, `None` when this machine knows it by itself.
+        /// The server that said so; `None` if this machine knew.
         server: Option<SocketAddr>,
     },
     /// The domain says that it takes no mail (RFC 7505) or has no such service (RFC 2782).
@@ -42,12 +42,12 @@ pub enum LookupError {
         /// MX or SRV.
         kind: RecordType,
     },
-    /// What was found is no host name: a name with octets that a shell, a log or a terminal might
-    /// act on.
+    /// The name found is not a host name: it has octets that a shell, a log or a terminal might act
+    /// on.
     NoHostName {
-        /// What was asked.
+        /// The name asked for.
         name: Name,
-        /// What was found there.
+        /// The name found.
         found: Name,
     },
     /// No server had a usable reply, or the aliases never end.

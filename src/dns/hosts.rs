@@ -5,10 +5,10 @@
 //!   192.0.2.1   www.example.com  www     # an address, its first name, further names
 //! ```
 //!
-//! A name may stand on several lines, with IPv4 and IPv6 addresses: all count, in the order of the
+//! A name may be on several lines, with IPv4 and IPv6 addresses: all count, in the order of the
 //! file. Names compare without case and with or without a dot at their end. A line whose address
-//! cannot be read is passed over, as every reader of the file does: a slip in one line must not make
-//! the others disappear.
+//! cannot be read is skipped, as every reader of the file does: a mistake in one line must not hide
+//! the others.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -43,15 +43,15 @@ impl Hosts {
 
     fn add(&mut self, address: IpAddr, name: Name) {
         let addresses = self.addresses.entry(key(&name)).or_default();
-        // Asked of the name, which has few addresses: one address may have a hundred thousand names,
-        // in a list of what is to be blocked.
+        // The search is among the name's addresses, which are few. An address may have a hundred
+        // thousand names, in a list of names to block.
         if !addresses.contains(&address) {
             addresses.push(address);
             self.names.entry(address).or_default().push(name);
         }
     }
 
-    /// The addresses of a name, in the order of the file; none when the file does not have it.
+    /// The addresses of a name, in the order of the file; empty if the file does not have the name.
     pub fn addresses(&self, name: &Name) -> &[IpAddr] {
         self.addresses.get(&key(name)).map_or(&[], Vec::as_slice)
     }
@@ -66,8 +66,8 @@ fn key(name: &Name) -> Box<[u8]> {
     name.wire().to_ascii_lowercase().into()
 }
 
-/// The address of a line. One with a zone (`fe80::1%eth0`) means a host on that link only, which an
-/// address alone cannot say: it is passed over.
+/// The address of a line. One with a zone (`fe80::1%eth0`) is valid on that link only, which an
+/// `IpAddr` cannot express: it is skipped.
 fn address(word: &str) -> Option<IpAddr> {
     match word.parse::<ZonedIp>() {
         Ok(zoned) if zoned.zone().is_some() => None,

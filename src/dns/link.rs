@@ -1,10 +1,9 @@
-//! The shell around [`Exchange`] and [`Lookup`]: sends what they want sent, waits as long as they
-//! say, and knows nothing of what it carries.
+//! The shell around [`Exchange`] and [`Lookup`]: sends their messages, waits as long as they say,
+//! and knows nothing of the contents.
 //!
-//! Each query has a socket of its own, so that its source port is a fresh one of the kernel's
-//! choice, and its id is 16 random bits: together some 30 bits that a forger who cannot see the
-//! query has to guess (RFC 5452 §9.2). The socket is connected, so the kernel drops what comes from
-//! other addresses.
+//! Each query has a socket of its own, so the kernel chooses a fresh source port, and an id of 16
+//! random bits. Together a forger who cannot see the query has to guess some 30 bits (RFC 5452
+//! §9.2). The socket is connected, so the kernel drops messages from other addresses.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -18,7 +17,7 @@ use super::lookup::{Failure, Lookup};
 use super::message::MAX_MESSAGE;
 use crate::net::{Conn, DatagramSocket, Deadline, Transport, plain_words};
 
-/// What can be carried: says what to send and how long to wait, until it is over.
+/// What [`carry`] drives: it says what to send and how long to wait, until it is done.
 pub(super) trait Carried {
     type Outcome;
     fn poll(&mut self, now: Duration, id: u16) -> Step<Self::Outcome>;
@@ -58,7 +57,7 @@ impl Carried for Lookup {
     }
 }
 
-/// Carries a look-up to its end; its clock starts with `epoch`.
+/// Runs a look-up to its end; its clock starts at `epoch`.
 pub(super) fn carry<C: Carried>(carried: &mut C, epoch: Instant) -> C::Outcome {
     let mut link: Option<Link> = None;
     let mut buffer = vec![0; MAX_MESSAGE];
@@ -92,7 +91,7 @@ pub(super) fn carry<C: Carried>(carried: &mut C, epoch: Instant) -> C::Outcome {
     }
 }
 
-/// Tells of a failure; but that time is over, the next poll sees for itself.
+/// Reports a failure, except a time-out: the next poll sees that the time is over.
 fn unless_late(carried: &mut impl Carried, error: &io::Error) {
     match error.kind() {
         ErrorKind::TimedOut => {}
@@ -101,9 +100,9 @@ fn unless_late(carried: &mut impl Carried, error: &io::Error) {
     }
 }
 
-/// 64 bits that nobody outside can guess: SipHash of nothing under a key that std draws from the
-/// kernel's random source, another one for each call. A read of `/dev/urandom` would give the same,
-/// and could fail: in a chroot, or with all descriptors in use.
+/// 64 bits that an outsider cannot guess: SipHash of nothing with a key that std derives from the
+/// kernel's random source, different in each call. A read of `/dev/urandom` gives the same, but can
+/// fail: in a chroot, or with all descriptors in use.
 pub(super) fn unguessable() -> u64 {
     RandomState::new().build_hasher().finish()
 }
@@ -138,7 +137,8 @@ impl Link {
                 stream.set_nodelay(true)?;
                 let mut conn = Conn::from_tcp(stream)?;
                 conn.set_deadline(Deadline::at(until));
-                // In one write: some servers take the first segment for the whole (RFC 7766 §8).
+                // In one write: some servers take the first segment for the whole message (RFC 7766
+                // §8).
                 let length = u16::try_from(octets.len()).unwrap_or(u16::MAX);
                 conn.write_all(&[&length.to_be_bytes(), octets].concat())?;
                 Socket::Tcp(conn)
@@ -159,7 +159,7 @@ impl Link {
                 let mut length = [0; 2];
                 conn.read_exact(&mut length)?;
                 let length = usize::from(u16::from_be_bytes(length));
-                // The buffer has room for all that two octets can say.
+                // The buffer holds the longest message that two octets can announce.
                 let message = buffer.get_mut(..length).unwrap_or_default();
                 conn.read_exact(message)?;
                 Ok(message)
@@ -168,7 +168,7 @@ impl Link {
     }
 }
 
-/// The time that is left, never zero: for a socket that would mean no limit.
+/// The time that is left, never zero: to a socket zero means no limit.
 fn left(until: Instant) -> io::Result<Duration> {
     match until.saturating_duration_since(Instant::now()) {
         Duration::ZERO => Err(ErrorKind::TimedOut.into()),

@@ -1,4 +1,5 @@
-//! What this machine answers itself: the hosts file, and the names that are not for servers.
+//! What this machine answers itself: names in the hosts file, and names that no server is asked
+//! for.
 //!
 //! | name | answer | source |
 //! |---|---|---|
@@ -16,7 +17,7 @@ use super::hosts::Hosts;
 use super::name::Name;
 use super::record::{Question, Record};
 
-/// The answer to a question that no server is to be asked.
+/// The answer to a question for which no server is asked.
 pub(super) fn answer(question: &Question, hosts: &Hosts) -> Option<Answer> {
     if question.class != Class::IN {
         return None;
@@ -46,7 +47,7 @@ pub(super) fn answer(question: &Question, hosts: &Hosts) -> Option<Answer> {
             known if matches!(question.kind, RecordType::A | RecordType::AAAA) => {
                 addresses(question, known)
             }
-            // The file has addresses only; servers may have the rest.
+            // The hosts file has only addresses; servers may have other types.
             _ => return None,
         }
     };
@@ -71,7 +72,7 @@ fn pointers(question: &Question, names: &[Name]) -> Ending {
     records(question, names.iter().cloned().map(Data::Ptr))
 }
 
-/// The records of the question's type, with a TTL of 0: the file is at hand.
+/// The records of the question's type, with a TTL of 0: they need no cache.
 fn records(question: &Question, data: impl Iterator<Item = Data>) -> Ending {
     let wanted = data.filter(|data| data.kind() == question.kind);
     let found: Vec<Record> = wanted

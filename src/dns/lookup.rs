@@ -1,8 +1,8 @@
 //! A look-up: a question, the aliases on the way, and the answer at their end.
 //!
-//! An [`Exchange`] brings a reply, `chain.rs` reads it; when its chain of aliases leads out of it, the
-//! next exchange asks for the name reached. Names are not visited twice and aliases are counted over
-//! all replies together, so servers cannot send each other's clients in circles. Pure, like both.
+//! An [`Exchange`] gets a reply, and `chain.rs` reads it. If its chain of aliases leads out of the
+//! reply, the next exchange asks for the name reached. No name is visited twice, and aliases are
+//! counted over all replies, so servers cannot send a client in circles. Pure, like both.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -16,24 +16,24 @@ use super::record::{Question, Record};
 /// Why a look-up has no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// Nobody who was asked had a usable reply.
+    /// No server had a usable reply.
     NoAnswer {
-        /// What was asked for last: at the end of the aliases.
+        /// The question asked last: at the end of the aliases.
         question: Question,
-        /// The aliases that lead there.
+        /// The aliases that led there.
         aliases: Vec<Record>,
-        /// What was tried.
+        /// The tries.
         tries: Vec<Try>,
     },
     /// The aliases lead in a circle, or through more than [`MAX_ALIASES`] names.
     Endless {
-        /// The name where following them ended.
+        /// The name at which the look-up stopped.
         name: Name,
     },
 }
 
 impl Failure {
-    /// Whether nobody replied at all, so that another name would have the same fate.
+    /// Whether no server replied at all, so that another name would fare no better.
     pub(super) fn is_silence(&self) -> bool {
         let silent = |one: &Try| matches!(one.trouble, Trouble::Timeout | Trouble::Unreachable(_));
         match self {
@@ -76,7 +76,7 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// A look-up on its way.
+/// A look-up in progress.
 #[derive(Clone, Debug)]
 pub struct Lookup {
     question: Question,

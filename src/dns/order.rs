@@ -6,7 +6,7 @@ use super::data::{Mx, Srv};
 use crate::server::mix;
 
 /// Numbers that look random and follow from a seed (SplitMix64). For spreading load, not for
-/// secrets: who has seen one knows the next.
+/// secrets: one number tells the next.
 #[derive(Clone, Debug)]
 pub struct Sequence(u64);
 
@@ -31,7 +31,8 @@ impl Sequence {
     }
 }
 
-/// Puts mail exchangers in order: by preference, those of one preference shuffled (RFC 5321 §5.1).
+/// Puts mail exchangers in order: by preference, shuffled within the same preference (RFC 5321
+/// §5.1).
 pub fn sort_mx(exchangers: &mut [Mx], random: &mut Sequence) {
     let mut keyed: Vec<(u16, u64, Mx)> = exchangers
         .iter()
@@ -43,10 +44,10 @@ pub fn sort_mx(exchangers: &mut [Mx], random: &mut Sequence) {
     }
 }
 
-/// Puts the hosts of a service in order: by priority; among those of one priority each is first with
-/// a chance in proportion to its weight (RFC 2782, "Weight").
+/// Puts the hosts of a service in order: by priority. Among hosts of the same priority, the chance
+/// to be first is proportional to the weight (RFC 2782, "Weight").
 pub fn sort_srv(services: &mut Vec<Srv>, random: &mut Sequence) {
-    // Weight 0 first, so that it has a small chance and not none.
+    // Weight 0 first, so that its chance is small but not zero.
     services.sort_by_key(|srv| (srv.priority, srv.weight != 0));
     let mut ordered = Vec::with_capacity(services.len());
     for group in services.chunk_by(|a, b| a.priority == b.priority) {
@@ -59,7 +60,7 @@ pub fn sort_srv(services: &mut Vec<Srv>, random: &mut Sequence) {
                 running += u64::from(srv.weight);
                 running >= chosen
             });
-            // The last running sum is `sum`, which no number exceeds: there is a place.
+            // The last running sum is `sum`, which no number exceeds: `place` is always found.
             ordered.push(left.remove(place.unwrap_or(0)));
         }
     }

@@ -1,4 +1,4 @@
-//! `/etc/resolv.conf`: whom to ask, and how (resolv.conf(5)); and the search list made of it.
+//! `/etc/resolv.conf`: which servers to ask, and how (resolv.conf(5)); and the search list.
 //!
 //! ```text
 //!   nameserver 192.0.2.53          at most three are used
@@ -7,8 +7,8 @@
 //!   options ndots:2 timeout:1 attempts:3 rotate use-vc
 //! ```
 //!
-//! Later `search` and `domain` lines replace earlier ones. What is not known or cannot be read is
-//! passed over: the file is shared with other resolvers, and each has options of its own.
+//! Later `search` and `domain` lines replace earlier ones. What is unknown or cannot be read is
+//! skipped: the file is shared with other resolvers, each with options of its own.
 
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ use crate::net::ZonedIp;
 
 /// How many name servers are used, the first ones of the file (`MAXNS` of the C library).
 pub const MAX_SERVERS: usize = 3;
-/// How many names the search list has at most. The C library has no limit any more; each entry
-/// costs a round of queries, so we keep one.
+/// How many names the search list has at most. The C library no longer has a limit; we keep one,
+/// because each entry costs a round of queries.
 pub const MAX_SEARCH: usize = 32;
 /// The most that `ndots`, `timeout` (seconds) and `attempts` can be set to, as in resolv.conf(5).
 pub const MAX_NDOTS: u32 = 15;
@@ -30,13 +30,13 @@ pub const MAX_ATTEMPTS: u32 = 5;
 /// What the file says, with the defaults of resolv.conf(5) for the rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResolvConf {
-    /// The name servers, at most [`MAX_SERVERS`]; none when the file names none.
+    /// The name servers, at most [`MAX_SERVERS`]; empty if the file names none.
     pub servers: Vec<ZonedIp>,
-    /// How many more the file names, which are not used.
+    /// How many further servers the file names, which are not used.
     pub unused: usize,
-    /// The names that short names are completed by.
+    /// The domains with which short names are completed.
     pub search: Vec<Name>,
-    /// A name with this many dots is asked for as it is first. Default 1.
+    /// A name with at least this many dots is first asked for as it is. Default 1.
     pub ndots: usize,
     /// How long to wait for each reply. Default 5 s.
     pub timeout: Duration,
@@ -68,7 +68,7 @@ impl ResolvConf {
     pub fn parse(text: &str) -> Self {
         let mut conf = Self::default();
         for line in text.lines() {
-            // A comment is a line of its own: `#` inside one may be part of a zone.
+            // A comment has a line of its own: `#` inside a line may be part of a zone.
             if line.starts_with(['#', ';']) {
                 continue;
             }
@@ -113,10 +113,10 @@ fn names<'a>(words: impl Iterator<Item = &'a str>) -> Vec<Name> {
     names.take(MAX_SEARCH).collect()
 }
 
-/// The names to ask for, in order, when a user says `text` (resolv.conf(5), `ndots`).
+/// The names to ask for, in order, when a user writes `text` (resolv.conf(5), `ndots`).
 ///
-/// A name with a dot at its end is asked for as it is. One with `ndots` dots or more is asked for as
-/// it is first and completed after that, one with fewer is completed first. Names that become too
+/// A name with a dot at its end is asked for as it is. A name with `ndots` dots or more is first
+/// asked for as it is and then completed; one with fewer is first completed. Names that become too
 /// long are left out.
 pub fn candidates(text: &str, name: &Name, search: &[Name], ndots: usize) -> Vec<Name> {
     if is_whole(text) {

@@ -10,7 +10,7 @@
 //!         Lookup over sockets                                (lookup.rs, link.rs)
 //! ```
 //!
-//! Everything that a verb does ends by one deadline, [`ResolverConfig::deadline`], however many servers,
+//! One deadline, [`ResolverConfig::deadline`], covers all that a verb does, however many servers,
 //! attempts, aliases and candidates there are.
 
 use std::fs::File;
@@ -41,18 +41,18 @@ use crate::sys::process::interface_index;
 
 /// The port of name servers (RFC 1035 §4.2).
 pub const PORT: u16 = 53;
-/// The most that a deadline can be set to: a moment that the clock can hold.
+/// The longest deadline that can be set: one that the clock can hold.
 const LONGEST: Duration = Duration::from_secs(86_400);
-/// The most of a configuration file that is read, in octets. Hosts files that block advertisers have
-/// some 10 MB, and the owner's own lines may stand at their end.
+/// The most that is read of a configuration file, in octets. Hosts files that block advertisers
+/// have some 10 MB, and the owner's own lines may be at the end.
 const FILE_LIMIT: u64 = 32 * 1024 * 1024;
 
-/// Whom a [`Resolver`] asks, and how.
+/// Which servers a [`Resolver`] asks, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResolverConfig {
     /// The name servers. Default none; [`ResolverConfig::from_system`] has the machine's.
     pub servers: Vec<SocketAddr>,
-    /// How many more the machine's resolv.conf names, which are not used. Default 0.
+    /// How many further servers the machine's resolv.conf names, which are not used. Default 0.
     pub unused_servers: usize,
     /// How long to wait for each reply. Default 5 s.
     pub timeout: Duration,
@@ -62,15 +62,15 @@ pub struct ResolverConfig {
     pub deadline: Duration,
     /// Begin with another server each time. Default off.
     pub rotate: bool,
-    /// The names that short names are completed by. Default none.
+    /// The domains with which short names are completed. Default none.
     pub search: Vec<Name>,
-    /// A name with this many dots is asked for as it is first. Default 1.
+    /// A name with at least this many dots is first asked for as it is. Default 1.
     pub ndots: usize,
     /// The UDP payload to offer by EDNS, in octets; `None` for no EDNS. Default [`SAFE_UDP`].
     pub edns_size: Option<u16>,
     /// Ask over TCP only. Default off.
     pub use_tcp: bool,
-    /// What is known without asking: the hosts file, and with it `localhost` and its like (see
+    /// What needs no query: the hosts file, and with it `localhost` and similar names (see
     /// `local.rs`). `None` to ask servers about every name. Default: an empty file.
     pub local: Option<Hosts>,
     /// How many answers to keep. Default 1,024; zero for none.
@@ -100,9 +100,9 @@ impl Default for ResolverConfig {
 }
 
 impl ResolverConfig {
-    /// The configuration of this machine: `/etc/resolv.conf` and `/etc/hosts`. A file that cannot
-    /// be read counts as empty, and without a name server the one on this machine is asked, both as
-    /// resolv.conf(5) has it.
+    /// The configuration of this machine: `/etc/resolv.conf` and `/etc/hosts`. As in
+    /// resolv.conf(5), a file that cannot be read counts as empty, and if no name server is named,
+    /// the one on this machine is asked.
     pub fn from_system() -> Self {
         let conf = ResolvConf::parse(&read("/etc/resolv.conf"));
         let hosts = Hosts::parse(&read("/etc/hosts"));
@@ -112,7 +112,7 @@ impl ResolverConfig {
         }
     }
 
-    /// The configuration that a resolv.conf says.
+    /// The configuration that follows from a resolv.conf.
     pub fn of(conf: &ResolvConf) -> Self {
         let mut servers: Vec<SocketAddr> = conf
             .servers
@@ -136,7 +136,7 @@ impl ResolverConfig {
     }
 }
 
-/// Where a server listens; the zone of a link-local address becomes the number of its interface.
+/// The address of a server; the zone of a link-local address becomes the number of its interface.
 pub fn socket_address(server: &ZonedIp, port: u16) -> io::Result<SocketAddr> {
     let (IpAddr::V6(ip), Some(zone)) = (server.ip(), server.zone()) else {
         return Ok((server.ip(), port).into());
@@ -148,11 +148,11 @@ pub fn socket_address(server: &ZonedIp, port: u16) -> io::Result<SocketAddr> {
     Ok(SocketAddrV6::new(ip, port, 0, index).into())
 }
 
-/// A file's text; empty when there is none. An octet that is no UTF-8 spoils its own word only.
+/// A file's text; empty if there is no file. An octet that is not UTF-8 spoils only its own word.
 fn read(path: &str) -> String {
     let mut octets = Vec::new();
     let file = File::open(path);
-    // What was read before an error is used, as everybody does.
+    // The part read before an error is used, as other resolvers do.
     let _ = file.and_then(|file| file.take(FILE_LIMIT).read_to_end(&mut octets));
     String::from_utf8_lossy(&octets).into_owned()
 }
@@ -200,19 +200,18 @@ impl Resolver {
         &self.config
     }
 
-    /// Asks servers one question and hands over the first usable reply as it is: nothing of it is
-    /// read, aliases are not followed, the cache plays no part. Blocks for [`ResolverConfig::deadline`] at
-    /// most.
+    /// Asks servers one question and returns the first usable reply as it is, without following
+    /// aliases and without the cache. Blocks for [`ResolverConfig::deadline`] at most.
     pub fn query(&self, question: &Question) -> Result<Reply, Failure> {
         self.query_with_tries(question).map(|(reply, _)| reply)
     }
 
-    /// The same, with the tries before the reply, each with what the server said.
+    /// The same, with the tries before the reply and what each server said.
     pub fn query_with_tries(&self, question: &Question) -> Result<(Reply, Vec<Try>), Failure> {
         self.query_with(question, self.asking())
     }
 
-    /// The same with servers and manners of its own: how a resolver that starts at the root asks.
+    /// The same with these servers and settings: for a resolver that starts at the root.
     pub fn query_with(
         &self,
         question: &Question,
@@ -229,8 +228,8 @@ impl Resolver {
         }
     }
 
-    /// Looks up one question for exactly this name: what this machine knows, else the cache, else
-    /// the servers. That there is no such name or record is an answer. Blocks for
+    /// Looks up one question for exactly this name: in what this machine knows, then in the cache,
+    /// then at the servers. "No such name" and "no such record" are answers, not errors. Blocks for
     /// [`ResolverConfig::deadline`] at most.
     pub fn lookup(&self, question: &Question) -> Result<Answer, Failure> {
         self.lookup_by(question, Instant::now() + self.config.deadline)
@@ -256,22 +255,24 @@ impl Resolver {
     }
 
     /// Looks up records of these types for a name as a user writes it, by the search list; one
-    /// answer a type, in order. They are of the first candidate that has any of the records. When
-    /// none has, the answers are negative: of a candidate that exists, else of the name as written.
+    /// answer per type, in order. They belong to the first candidate that has any of the records.
+    /// If none has, the answers are negative: from a candidate that exists, otherwise from the name
+    /// as written.
     ///
-    /// What this machine knows of the name as written comes before the list, as with the C library:
-    /// else `localhost` would be whatever a server says of `localhost.corp.example`.
+    /// What this machine knows about the name as written takes precedence over the list, as in the
+    /// C library; otherwise a server could define `localhost` by answering
+    /// `localhost.corp.example`.
     ///
-    /// A candidate whose servers fail does not end the search, as with the C library's
-    /// `res_search`; its failure is the outcome when nothing else is found. When the name as written
-    /// came first, what became of that counts, not the failures of its completions. Where nobody
-    /// replied at all, the other completions would wait in vain, too, and are passed over.
+    /// If the servers of a candidate fail, the search goes on, as in the C library's `res_search`;
+    /// the failure is the outcome if nothing else is found. If the name as written is asked for
+    /// first, its outcome counts, not the failures of its completions. If no server replied at all,
+    /// the remaining completions are skipped, because they would wait in vain, too.
     pub fn search(&self, text: &str, kinds: &[RecordType]) -> Result<Vec<Answer>, LookupError> {
         let outcomes = self.search_each(text, kinds)?;
         Ok(outcomes.into_iter().flatten().collect())
     }
 
-    /// The same with what became of each type: where one has records, another may have failed.
+    /// The same with the outcome of each type: one may have records and another may have failed.
     pub fn search_each(
         &self,
         text: &str,
@@ -297,7 +298,7 @@ impl Resolver {
             if answers.any(|answer| !answer.records().is_empty()) {
                 return Ok(outcomes);
             }
-            // A failure counts when nothing else has a record.
+            // A failure counts only if no other candidate has a record.
             let answers: Vec<Answer> = match outcomes.into_iter().collect() {
                 Ok(answers) => answers,
                 Err(failed) => {
@@ -333,7 +334,7 @@ impl Resolver {
         hosts.is_some_and(|hosts| kinds.iter().any(|kind| is_known(hosts, *kind)))
     }
 
-    /// Asks for all types at once; one outcome each, in order.
+    /// Asks for all types at once; one outcome per type, in order.
     fn ask_all(
         &self,
         name: &Name,
@@ -357,7 +358,7 @@ impl Resolver {
                 .collect();
             let mut outcomes = vec![ask(first)];
             for (kind, thread) in running {
-                // No thread to be had, or one that panicked: ask here.
+                // No thread could be started, or it panicked: ask on this one.
                 let joined = thread.ok().and_then(|thread| thread.join().ok());
                 outcomes.push(joined.unwrap_or_else(|| ask(kind)));
             }
@@ -387,8 +388,8 @@ impl Resolver {
         Sequence::new(unguessable())
     }
 
-    /// A thread that panicked with the lock left a cache that is whole: each change of it is one
-    /// call.
+    /// The cache, even after a thread panicked with the lock held: each change is one call, so the
+    /// cache is whole.
     fn cache(&self) -> MutexGuard<'_, Cache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -400,8 +401,8 @@ fn exists(answers: &[Answer]) -> bool {
     endings.any(|ending| matches!(ending, Ending::NoSuchRecord { .. }))
 }
 
-/// Reads a name that a user wrote. What looks like an IP address is refused: as a name it would be
-/// sent to servers, and what they say about it means nothing.
+/// Reads a name that a user wrote. Text that looks like an IP address is refused: servers would be
+/// asked for it as a name, and their answer would mean nothing.
 pub(super) fn parse_name(text: &str) -> Result<Name, LookupError> {
     if looks_like_ip(text) {
         if let Err(error) = parse_ip(text) {

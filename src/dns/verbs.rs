@@ -1,9 +1,8 @@
-//! The verbs of a [`Resolver`]: what most programs want to know about a name.
+//! The verbs of a [`Resolver`]: the look-ups that most programs need.
 //!
-//! They return values, not records, and only what is safe to hand on: a name that somebody else's
-//! server sent is checked to be a host name before it gets into a command line, a log or a page
-//! (CVE-2021-33195 was Go without this check). [`Resolver::search`] and [`Resolver::query`] show
-//! everything.
+//! They return values, not records, and only values that are safe to pass on: a name from a server
+//! is checked to be a host name before it gets into a command line, a log or a page (Go without
+//! this check was CVE-2021-33195). [`Resolver::search`] and [`Resolver::query`] return everything.
 
 use std::net::{IpAddr, ToSocketAddrs};
 
@@ -33,7 +32,7 @@ impl Resolver {
         }
     }
 
-    /// The names of an address, at least one: its PTR records, following aliases (RFC 2317).
+    /// The names of an address, at least one: its PTR records, also through aliases (RFC 2317).
     pub fn lookup_addr(&self, address: IpAddr) -> Result<Vec<Name>, LookupError> {
         let question = Question::new(Name::reverse(address), RecordType::PTR);
         let answer = self.lookup(&question)?;
@@ -61,7 +60,8 @@ impl Resolver {
             Data::Mx(mx) => Some(mx.clone()),
             _ => None,
         })?;
-        // `0 .` stands alone; beside others it is a mistake that is left out (RFC 7505 §3).
+        // `0 .` must be the only record; among others it is a mistake and is left out (RFC 7505
+        // §3).
         exchangers.retain(|mx| !mx.exchange.is_root());
         if exchangers.is_empty() {
             let kind = RecordType::MX;
@@ -91,7 +91,7 @@ impl Resolver {
         Ok(hosts)
     }
 
-    /// The name that a host's aliases lead to: its own when it has none.
+    /// The name at the end of a host's aliases: its own if it has none.
     pub fn lookup_cname(&self, host: &str) -> Result<Name, LookupError> {
         let answer = self.one(host, RecordType::A)?;
         if let Ending::NoSuchName { .. } = answer.ending {
@@ -117,14 +117,14 @@ impl Resolver {
 
     fn one(&self, text: &str, kind: RecordType) -> Result<Answer, LookupError> {
         let answers = self.search(text, &[kind])?;
-        // One answer for one type; the error is for a reader who does not trust that.
+        // There is one answer for one type; this error only avoids an assumption.
         let none = || LookupError::Name(text.to_string(), NameError::Empty);
         answers.into_iter().next().ok_or_else(none)
     }
 }
 
-/// The resolver of the system, `getaddrinfo(3)`, beside ours: it knows what the machine's
-/// `/etc/nsswitch.conf` names, such as LDAP or mDNS, and blocks for as long as it likes.
+/// The system's own resolver, `getaddrinfo(3)`, next to ours: it also uses the sources that
+/// `/etc/nsswitch.conf` names, such as LDAP or mDNS, and has no limit on how long it blocks.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct System;
 
@@ -146,16 +146,16 @@ impl System {
     }
 }
 
-/// Whether a name can be a host's: letters, digits, hyphens and underscores, no hyphen at the start
-/// of a label, where a program would take it for an option (RFC 1123 §2.1, and the underscore that
-/// real names have).
+/// Whether a name can be a host's: letters, digits, hyphens, and underscores, which real names
+/// have. No label starts with a hyphen, because a program would take it for an option (RFC 1123
+/// §2.1).
 pub fn is_host_name(name: &Name) -> bool {
     let good = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
     name.labels()
         .all(|label| !label.starts_with(b"-") && label.iter().all(good))
 }
 
-/// The values of an answer's records; its own error when there are none.
+/// The values of an answer's records; its own error if there are none.
 fn records<T>(answer: Answer, value: impl Fn(&Data) -> Option<T>) -> Result<Vec<T>, LookupError> {
     let found = answer.records().iter();
     let values: Vec<T> = found.filter_map(|record| value(&record.data)).collect();
@@ -173,7 +173,7 @@ fn host_names(
     checked(&name, records(answer, value)?, |name| name)
 }
 
-/// Leaves out what is no host name; an error when nothing is left.
+/// Leaves out names that are no host names; an error if nothing is left.
 fn checked<T>(
     asked: &Name,
     values: Vec<T>,
@@ -194,7 +194,7 @@ fn checked<T>(
     }
 }
 
-/// The error that a negative answer is to who wants a record.
+/// The error for a negative answer when the caller needs a record.
 fn negative(answer: Answer) -> LookupError {
     let (name, server) = (answer.name, answer.server);
     match answer.ending {

@@ -1,4 +1,4 @@
-//! The way down from the root: what a referral says, and where the root is.
+//! The way down from the root: the meaning of a referral, and the addresses of the root.
 //!
 //! ```text
 //!   ask .             www.lab.example. A   ->  authority:  example.      NS  ns.example.
@@ -6,9 +6,9 @@
 //!   ask 192.0.2.1     www.lab.example. A   ->  authority:  lab.example.  NS  ...
 //! ```
 //!
-//! A referral counts when it leads further down and towards the question, and its glue when the
-//! server that sent it is in charge of that name: else any server could send its clients anywhere,
-//! or upwards in a circle (RFC 1034 §5.3.3, RFC 2181 §5.4.1).
+//! A referral counts only if it leads further down and towards the question; its glue counts only
+//! if the server that sent it is an authority for that name. Otherwise any server could send its
+//! clients anywhere, or upwards in a circle (RFC 1034 §5.3.3, RFC 2181 §5.4.1).
 
 use std::net::IpAddr;
 
@@ -20,14 +20,14 @@ use crate::net::parse_ip;
 /// Where a server sends those who ask for names below a zone cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Referral {
-    /// The zone that begins there.
+    /// The zone that begins at the cut.
     pub zone: Name,
-    /// Its name servers, each with the addresses that came along, which may be none.
+    /// Its name servers, each with the addresses in the reply, if any.
     pub servers: Vec<(Name, Vec<IpAddr>)>,
 }
 
 impl Referral {
-    /// Reads the referral of a reply about `name`, sent by a server of `zone`. `None` when it is no
+    /// Reads the referral in a reply about `name` from a server of `zone`. `None` if it is no
     /// referral, or one that must not be followed.
     pub fn read(message: &Message, name: &Name, zone: &Name) -> Option<Self> {
         if !message.is_referral() {
@@ -61,7 +61,7 @@ impl Referral {
         })
     }
 
-    /// All addresses that came along, IPv4 ones first: they are the ones that most labs have.
+    /// All addresses in the reply, IPv4 first: most labs have only those.
     pub fn addresses(&self) -> Vec<IpAddr> {
         let mut all: Vec<IpAddr> = self.servers.iter().flat_map(|s| s.1.clone()).collect();
         all.sort_by_key(IpAddr::is_ipv6);
@@ -97,8 +97,8 @@ l.root-servers.net. A 199.7.83.42     l.root-servers.net. AAAA 2001:500:9f::42
 m.root-servers.net. A 202.12.27.33    m.root-servers.net. AAAA 2001:dc3::35
 ";
 
-/// The addresses in a file of root hints (`named.root`): each word behind an `A` or `AAAA`; `;`
-/// begins a comment. IPv4 ones first.
+/// The addresses in a file of root hints (`named.root`), IPv4 first: each word after an `A` or
+/// `AAAA`. `;` begins a comment.
 pub fn root_addresses(hints: &str) -> Vec<IpAddr> {
     let mut addresses = Vec::new();
     for line in hints.lines() {
@@ -147,7 +147,7 @@ mod tests {
         );
         let read = Referral::read(&message, &name("www.lab.example"), &name("example")).unwrap();
         assert_eq!(read.zone, name("lab.example"));
-        // A server of example is not in charge of other.test: its glue for that is left.
+        // A server of example is no authority for other.test: its glue for that is left out.
         assert_eq!(read.addresses(), ["192.0.2.1".parse::<IpAddr>().unwrap()]);
         assert_eq!(read.servers.len(), 2);
     }

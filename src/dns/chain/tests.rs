@@ -1,4 +1,4 @@
-//! Replies and what is read from them, written as zone lines.
+//! Replies and their meaning, written as zone lines.
 
 use super::*;
 use crate::dns::data::Soa;
@@ -166,7 +166,7 @@ fn a_dname_moves_all_names_below_it() {
     let lines = ["example DNAME other.test", "www.other.test A 192.0.2.1"];
     let end = found(&reply(Rcode::NOERROR, &lines, None));
     assert_eq!(end, ("192.0.2.1".into(), "www.other.test.".into()));
-    // Servers add the alias that follows from it, for those who do not know DNAME.
+    // For clients that do not know DNAME, servers add the CNAME that follows from it.
     let lines = [
         "example DNAME other.test",
         "www.example CNAME www.other.test",

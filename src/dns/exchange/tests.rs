@@ -1,4 +1,4 @@
-//! An exchange against replies of every kind: what counts, what is passed over, who is next.
+//! An exchange with replies of every kind: which count, which are ignored, which server is next.
 
 use super::*;
 use crate::dns::{Class, Data, Name, Record, RecordType};
@@ -277,7 +277,7 @@ fn a_lame_server_is_left_for_the_next_and_a_referral_is_used_when_it_is_wanted()
 fn a_referral_is_told_from_a_lame_server_by_its_direction() {
     for (zone, told) in [
         ("example", "udp 192.0.2.1:53: refers to ns1.example., ns2."),
-        // Not towards the question: upwards, or elsewhere.
+        // Upwards or elsewhere, not towards the question.
         (".", "udp 192.0.2.1:53: neither an answer nor recursion"),
         ("test", "udp 192.0.2.1:53: neither an answer nor recursion"),
     ] {
@@ -326,7 +326,7 @@ fn a_cut_reply_is_not_used_but_asked_for_again_over_tcp() {
     exchange.received(seconds(0), address(A), &octets(&cut));
     let (server, transport, query) = sent(&mut exchange, 0, 2);
     assert_eq!((server, transport), (address(A), Transport::Tcp));
-    // Over TCP there is nothing further to turn to: what is there is used.
+    // There is no other transport after TCP: the records that came are used.
     let mut cut = reply(&query);
     cut.header.truncated = true;
     exchange.received(seconds(0), address(A), &octets(&cut));

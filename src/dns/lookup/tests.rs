@@ -20,7 +20,7 @@ fn lookup() -> Lookup {
     Lookup::new(question, asking, Duration::from_secs(30))
 }
 
-/// Runs a look-up to its end against a server; returns what it asked for, too.
+/// Runs a look-up to its end against a server; also returns the names it asked for.
 fn run(
     mut lookup: Lookup,
     mut serve: impl FnMut(&mut Message),
