@@ -1,13 +1,13 @@
-//! The additional section: what the asker would ask for next (RFC 1034 §4.3.2, step 6).
+//! The additional section: records that the client would ask for next (RFC 1034 §4.3.2, step 6).
 //!
-//! - The addresses of the hosts that NS, MX, SRV, SVCB and HTTPS records name, when they are known
-//!   here: those that a wildcard speaks for, too; glue for NS records only.
-//! - What stands at the target of an SVCB or HTTPS record in AliasMode (RFC 9460 §4.1).
+//! - The addresses of the hosts that NS, MX, SRV, SVCB and HTTPS records name, if a zone here has
+//!   them, from wildcards too; glue for NS records only.
+//! - The records at the target of an SVCB or HTTPS record in AliasMode (RFC 9460 §4.1).
 //!
-//! A host comes once, however many records name it; of a delegation's the ones below it come first,
-//! since a reply that lacks one of them has to say so (RFC 9471 §3.1). Nothing is added to a reply that
-//! is too long for its transport already, so the work for a query follows what can be sent, not what the
-//! zone's owner has put behind one name.
+//! A host is added once, however many records name it. The hosts below a delegation come first,
+//! because a reply that lacks one of them must say so (RFC 9471 §3.1). Nothing is added to a reply
+//! that is already too long for its transport. So the work for a query is limited by what can be
+//! sent, not by the number of records that the zone's owner has put at one name.
 
 use std::collections::BTreeSet;
 
@@ -21,14 +21,13 @@ use crate::dns::zone::{RecordSet, Zone};
 /// The fewest octets of a record: the root, type, class, TTL and length.
 const MIN_RECORD: usize = 11;
 
-/// How many records a reply may get until it is surely too long for `limit` octets, which it then
-/// is.
+/// How many more records a reply may get before it is certainly longer than `limit` octets.
 pub(super) fn room(reply: &Message, limit: usize) -> usize {
     let records = reply.answers.len() + reply.authorities.len() + reply.additionals.len();
     (limit / MIN_RECORD + 1).saturating_sub(records)
 }
 
-/// Adds what belongs to a set, which stands in the reply under the name `owner`.
+/// Adds the records for a set that is in the reply under the name `owner`.
 pub(super) fn add(reply: &mut Message, zone: &Zone, owner: &Name, set: &RecordSet, limit: usize) {
     let with_glue = set.kind == RecordType::NS;
     let take = |reply: &mut Message, host: &Name, kind| {
@@ -63,10 +62,10 @@ pub(super) fn add(reply: &mut Message, zone: &Zone, owner: &Name, set: &RecordSe
     }
 }
 
-/// The hosts of a set; those of a delegation that are below it first.
+/// The hosts of a set; for a delegation, those below it first.
 fn in_order(set: &RecordSet, owner: &Name) -> Vec<Name> {
     let host = |data: &Data| match data {
-        // The owner itself (RFC 9460 §2.5.2).
+        // `.` is the owner itself (RFC 9460 §2.5.2).
         Data::Svcb(svcb) | Data::Https(svcb) if svcb.priority > 0 && svcb.target.is_root() => {
             Some(owner.clone())
         }

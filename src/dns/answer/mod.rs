@@ -1,31 +1,31 @@
-//! Answers: what a server says of its zones, by the algorithm of RFC 1034 §4.3.2.
+//! Answers: what a server replies from its zones, by the algorithm of RFC 1034 §4.3.2.
 //!
 //! ```text
-//!   octets ──> reply ──> in a hurry: `prepared`, the octets of answers made beforehand
+//!   octets ──> reply ──> fast path: `prepared`, the octets of answers made beforehand
 //!                  └──> Message ──> Zones::answer: the algorithm, in values ──> octets
 //! ```
 //!
-//! The two ways say the same; a test compares them over whole zones. The algorithm, in short: find
-//! the zone that the name is in, and what the name means there; follow aliases and begin again; at
-//! the end there is data, no data, no name, or a referral to other servers.
+//! Both ways give the same answers; a test compares them over whole zones. The algorithm in short:
+//! find the zone that contains the name, and the meaning of the name there; follow aliases and
+//! begin again. The end is data, no data, no such name, or a referral to other servers.
 //!
 //! | the name | answer | authority | AA | rcode |
 //! |---|---|---|---|---|
 //! | has the type | its set | | yes | NOERROR |
-//! | is an alias | the CNAME record, then what the target is | | yes | the target's (RFC 6604) |
+//! | is an alias | the CNAME record, then the target's answer | | yes | the target's (RFC 6604) |
 //! | exists without it (NODATA) | | SOA | yes | NOERROR |
 //! | does not exist | | SOA | yes | NXDOMAIN |
 //! | is delegated | | NS of the cut | no | NOERROR |
 //! | is in no zone | | | no | REFUSED |
 //!
-//! *Negative answers* may be kept for the smaller of the SOA's TTL and its `minimum`, so that is the
-//! TTL they have (RFC 2308 §3). *Additional* addresses come with the records that name hosts
-//! (`additional`). *ANY* gets one record set of those that there are (RFC 8482 §4.1), the one with
-//! the fewest records: true ones, which a HINFO record in their place is not, and hardly worth
-//! reflecting at a victim. *Positive answers* have no NS records in the authority section: nothing asks for them, and
-//! they make the message longer.
+//! *Negative answers* may be cached for the smaller of the SOA's TTL and its `minimum`, so the SOA
+//! record has that TTL (RFC 2308 §3). *Additional* addresses come with the records that name hosts
+//! (`additional`). *ANY* gets one of the name's record sets (RFC 8482 §4.1), the one with the
+//! fewest records: they are real, unlike a HINFO record made up for the purpose, and hardly worth
+//! reflecting at a victim. *Positive answers* have no NS records in the authority section: nothing
+//! requires them, and they make the message longer.
 //!
-//! Sources: RFC 1034, 1035, 2308, 4592, 6604, 6672, 6891, 8482; each rule says its own.
+//! Sources: RFC 1034, 1035, 2308, 4592, 6604, 6672, 6891, 8482; each rule names its own.
 
 mod additional;
 mod octets;
@@ -48,16 +48,17 @@ use super::zone::{Key, Lookup, Node, Zone};
 const MAX_ALIASES: usize = 16;
 
 impl Zones {
-    /// Answers a query. Transfers are not answered here but by [`Zone::transfer`], over TCP only (IXFR
-    /// gets the SOA record, which says whether there is something to fetch); and whether a message is a query at all was asked before ([`reply`]).
+    /// Answers a message that is known to be a query (checked in [`reply`]). Transfers are answered
+    /// by [`Zone::transfer`], over TCP only; here IXFR gets the SOA record, which tells the client
+    /// whether there is something to fetch.
     ///
-    /// The answer is whole: what is too long for the transport is cut when it is encoded.
+    /// The answer is complete: encoding cuts it to the transport's limit.
     pub fn answer(&self, query: &Message) -> Message {
         self.answer_within(query, MAX_MESSAGE)
     }
 
-    /// The same for a transport that carries so many octets: what is surely longer may lack records
-    /// that would be cut.
+    /// The same for a transport with this limit in octets. If the answer is certainly longer,
+    /// records that would be cut may be missing.
     fn answer_within(&self, query: &Message, limit: usize) -> Message {
         let mut reply = begin(query);
         let refusal = match (&query.questions[..], &query.edns) {
@@ -79,7 +80,7 @@ impl Zones {
             _ if question.class != Class::IN => Rcode::REFUSED,
             RecordType::AXFR => Rcode::NOTIMP,
             RecordType::IXFR => match self.at(&question.name) {
-                // What fits is told, so that who is behind comes over TCP (RFC 1995 §2).
+                // The SOA record tells a client with an older version to ask over TCP (RFC 1995 §2).
                 Some(zone) => {
                     reply.header.authoritative = true;
                     reply.answers.extend(zone.soa_record());
@@ -87,7 +88,7 @@ impl Zones {
                 }
                 None => Rcode::NOTAUTH,
             },
-            // Types that are never data are types without data: NODATA, as elsewhere.
+            // Types that never have data: NODATA, as for any type that a name lacks.
             _ => Rcode::NOERROR,
         };
         if refusal != Rcode::NOERROR {
@@ -105,7 +106,8 @@ impl Zones {
     }
 }
 
-/// A reply to a query, with its question and one OPT record for one (RFC 6891 §6.1.1).
+/// The start of a reply to a query: its question, and one OPT record if it has one (RFC 6891
+/// §6.1.1).
 fn begin(query: &Message) -> Message {
     let mut reply = Message::new(query.header.reply());
     reply.questions = query.questions.clone();
@@ -123,13 +125,13 @@ struct Search<'z> {
 }
 
 impl<'z> Search<'z> {
-    /// Looks a name up, and the names that it is an alias for (RFC 1034 §4.3.2).
+    /// Looks up a name, then the names for which it is an alias (RFC 1034 §4.3.2).
     fn follow(&mut self, asked: &Name) {
         let mut name = asked.clone();
         for aliases in 0..=MAX_ALIASES {
             let key = Key::new(&name);
             let Some((zone, _)) = self.zones.of(&key, self.kind) else {
-                // An alias leads out of what is known here; its target's rcode is not ours to say.
+                // An alias leads out of our zones; another server knows its target's rcode.
                 if aliases == 0 {
                     self.reply.header.rcode = Rcode::REFUSED;
                 }
@@ -138,7 +140,7 @@ impl<'z> Search<'z> {
             let Some(target) = self.step(zone, &name, &key) else {
                 return;
             };
-            // An alias that leads back: the records say so, and there is nothing to add.
+            // An alias that leads back: the records show it, and there is nothing to add.
             if self.has(RecordType::CNAME, &target) {
                 return;
             }
@@ -146,11 +148,11 @@ impl<'z> Search<'z> {
         }
     }
 
-    /// Does what a name's meaning asks for; tells the name to go on with.
+    /// Acts on the meaning of a name; returns the alias's target to go on with.
     fn step(&mut self, zone: &'z Zone, name: &Name, key: &Key) -> Option<Name> {
         let node = |index: usize| zone.nodes.get(index);
         let meaning = zone.look_up(key);
-        // What stands at the cut itself about the zone below is the parent's (RFC 4035 §3.1.4.1).
+        // DS records are at the cut, but belong to the parent zone (RFC 4035 §3.1.4.1).
         let is_for_parent = self.kind == RecordType::DS;
         match meaning {
             Lookup::Cut { cut, is_exact } if !(is_exact && is_for_parent) => {
@@ -159,7 +161,7 @@ impl<'z> Search<'z> {
             }
             _ => {}
         }
-        // AA is about the first name (RFC 1035 §4.1.1): a referral behind an alias leaves it on.
+        // AA is about the first name (RFC 1035 §4.1.1): a referral after an alias leaves it set.
         self.reply.header.authoritative = true;
         match meaning {
             Lookup::Node(index) | Lookup::Wildcard(index) | Lookup::Cut { cut: index, .. } => {
@@ -174,7 +176,8 @@ impl<'z> Search<'z> {
         }
     }
 
-    /// Takes from a node, which may be a wildcard, what was asked, under the name that was asked.
+    /// Takes the records asked for from a node, possibly a wildcard, with the name asked for as
+    /// owner.
     fn take(&mut self, zone: &'z Zone, node: &'z Node, name: &Name) -> Option<Name> {
         let wanted = match self.kind {
             RecordType::ANY => node
@@ -186,7 +189,7 @@ impl<'z> Search<'z> {
         if let Some(set) = wanted {
             let room = additional::room(&self.reply, self.limit);
             self.reply.answers.extend(set.records(name).take(room));
-            // The least that answers ANY has no company.
+            // ANY gets the least, without additional records.
             if self.kind != RecordType::ANY {
                 additional::add(&mut self.reply, zone, name, set, self.limit);
             }
@@ -203,14 +206,14 @@ impl<'z> Search<'z> {
         }
     }
 
-    /// Answers below a DNAME record: the record, and a CNAME record made from it, with its TTL (RFC
-    /// 6672 §3.1, §3.2). A name that gets too long is YXDOMAIN.
+    /// Answers below a DNAME record: the record, and a CNAME record made from it with the same TTL
+    /// (RFC 6672 §3.1, §3.2). If the new name is too long, the rcode is YXDOMAIN.
     fn rename(&mut self, node: &'z Node, name: &Name) -> Option<Name> {
         let set = node.set(RecordType::DNAME)?;
         let Some(Data::Dname(target)) = set.data.first() else {
             return None;
         };
-        // It may be met twice on the way.
+        // The chain may lead past the same DNAME record twice.
         if !self.has(RecordType::DNAME, &node.name) {
             self.reply.answers.extend(set.records(&node.name));
         }
@@ -221,17 +224,17 @@ impl<'z> Search<'z> {
         let alias = Data::Cname(renamed.clone());
         let alias = Record::new(name.clone(), set.ttl, alias);
         self.reply.answers.push(alias);
-        // Who asks for the CNAME record has it.
+        // If the query is for CNAME, this record is the answer.
         (self.kind != RecordType::CNAME).then_some(renamed)
     }
 
-    /// Whether the answer has such a record already.
+    /// Whether the answer already has such a record.
     fn has(&self, kind: RecordType, owner: &Name) -> bool {
         let mut answers = self.reply.answers.iter();
         answers.any(|record| record.data.kind() == kind && record.name == *owner)
     }
 
-    /// Sends to the servers of a zone below (RFC 1034 §4.3.2, step 3b).
+    /// Refers to the servers of a delegated zone (RFC 1034 §4.3.2, step 3b).
     fn refer(&mut self, zone: &'z Zone, cut: &'z Node) {
         if let Some(servers) = cut.set(RecordType::NS) {
             let room = additional::room(&self.reply, self.limit);
@@ -242,7 +245,7 @@ impl<'z> Search<'z> {
     }
 }
 
-/// Says that there is nothing, with the SOA record (RFC 2308 §2, §3).
+/// Adds the SOA record of a negative answer (RFC 2308 §2, §3).
 fn deny(reply: &mut Message, zone: &Zone) {
     if let (Some(mut record), Some((soa, ttl))) = (zone.soa_record(), zone.soa()) {
         record.ttl = ttl.min(soa.minimum);

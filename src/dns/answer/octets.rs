@@ -1,20 +1,21 @@
-//! From the octets of a query to those of the reply: what a server does for every packet.
+//! From the octets of a query to those of the reply: what a server does for each packet.
 //!
 //! | query | reply |
 //! |---|---|
-//! | less than 12 octets, or QR set | none: two servers would answer each other for ever |
+//! | less than 12 octets, or QR set | none: otherwise two servers would answer each other for ever |
 //! | another opcode than QUERY | NOTIMP |
 //! | malformed, or not one question | FORMERR |
 //! | an OPT record of a version above 0 | BADVERS (RFC 6891 §6.1.3) |
-//! | a signature (TSIG) | NOTAUTH and BADKEY: no key is known |
+//! | a signature (TSIG) | NOTAUTH and BADKEY: the server knows no key |
 //! | another class than IN; a name in no zone | REFUSED |
 //! | AXFR over UDP | NOTIMP |
-//! | IXFR over UDP, or from who is up to date | the SOA record (RFC 1995 §2, §4) |
+//! | IXFR over UDP, or from a client that is up to date | the SOA record (RFC 1995 §2, §4) |
 //! | AXFR or another IXFR over TCP | for the caller: [`Outcome::Transfer`] |
 //!
-//! The question goes back octet by octet, with its case. A reply has an OPT record when one
-//! can be found in the query, however malformed the rest is. Over UDP it has at most 512 octets, or what the OPT
-//! record allows and the server, too; what does not fit is left out by whole record sets, with TC.
+//! The question is copied octet by octet, so its case is kept. A reply has an OPT record if one can
+//! be found in the query, however malformed the rest is. Over UDP a reply has at most 512 octets,
+//! or the smaller of what the OPT record and the server allow; if it does not fit, whole record
+//! sets are left out, with TC.
 
 use super::{Zones, begin, prepared, tsig};
 use crate::dns::code::{Class, Opcode, Rcode, RecordType};
@@ -26,10 +27,10 @@ use crate::dns::reader::{HEADER, Reader};
 use crate::dns::record::Question;
 use crate::dns::zone::{Key, Zone};
 
-/// DO in what is the TTL of other records.
+/// DO, in the field that is the TTL of other records.
 const DO: u32 = 0x8000;
 
-/// How a query came, which bounds the reply.
+/// The transport of a query, which limits the reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
     /// In a datagram.
@@ -42,39 +43,39 @@ pub enum Transport {
     Tcp,
 }
 
-/// What becomes of a query.
+/// What to do with a query.
 #[derive(Debug)]
 pub enum Outcome<'z> {
     /// Nothing is sent.
     Silence,
-    /// The reply was written behind what `out` had.
+    /// The reply was appended to `out`.
     Reply(Answered<'z>),
-    /// A zone is asked for as a whole, over TCP; nothing was written. Whoever may have it gets
-    /// [`Zone::transfer`] of the zone and query, others [`refuse`] (RFC 5936 §5).
+    /// A client asks for a whole zone over TCP; nothing was written. If the client may have it,
+    /// send [`Zone::transfer`] of the zone and query, otherwise [`refuse`] (RFC 5936 §5).
     Transfer(&'z Zone, Message),
 }
 
-/// What was answered, for logs, metrics and limits of rate.
+/// What was answered, for logs, metrics and rate limits.
 #[derive(Clone, Copy, Debug)]
 pub struct Answered<'z> {
-    /// How it ended.
+    /// The response code.
     pub rcode: Rcode,
-    /// The type that was asked for; `None` when the question could not be read. The name stands in
-    /// the query from offset 12 on.
+    /// The type that was asked for; `None` if the question could not be read. The name is in the
+    /// query, at offset 12.
     pub kind: Option<RecordType>,
     /// The zone that answered.
     pub zone: Option<&'z Zone>,
 }
 
-/// Answers the octets of a query: writes the reply behind what `out` has. On the common way (one
-/// plain question whose answer is prepared) it allocates nothing, if `out` has room.
+/// Answers the octets of a query: appends the reply to `out`. The common case (one plain question
+/// whose answer is prepared) allocates nothing, if `out` has room.
 pub fn reply<'z>(
     zones: &'z Zones,
     query: &[u8],
     transport: Transport,
     out: &mut Vec<u8>,
 ) -> Outcome<'z> {
-    // Id, then QR in the first bit of the flags, somewhere in a whole header.
+    // The id, QR in the first bit of the flags, and the rest of a whole header.
     match query {
         [_, _, 0..=127, ..] if query.len() >= HEADER => {}
         _ => return Outcome::Silence,
@@ -96,7 +97,7 @@ pub(super) fn reply_at_length<'z>(
     transport: Transport,
     out: &mut Vec<u8>,
 ) -> Outcome<'z> {
-    // Asked before the rest is read, which costs.
+    // Checked before the rest is read, which costs time.
     if header.opcode != Opcode::QUERY {
         return fail(query, header, Rcode::NOTIMP, out);
     }
@@ -148,8 +149,8 @@ pub(super) fn reply_at_length<'z>(
     })
 }
 
-/// The reply to a query that is refused for a reason of the server's own: a transfer to somebody
-/// who may not have it.
+/// The reply to a query that the server refuses for a reason of its own: a transfer to a client
+/// that may not have the zone.
 pub fn refuse(query: &Message, out: &mut Vec<u8>) {
     *out = refusal(query, Rcode::REFUSED).encode_within(MAX_MESSAGE, std::mem::take(out));
 }
@@ -160,7 +161,7 @@ fn refusal(query: &Message, rcode: Rcode) -> Message {
     reply
 }
 
-/// How long the reply may be, and how long a query the server takes over UDP, in octets. The query
+/// The limit of the reply, and of a query that the server takes over UDP, in octets. The query
 /// allows what its OPT record says, at least 512 (RFC 6891 §6.2.5).
 pub(super) fn limits(allowed: Option<u16>, transport: Transport) -> (usize, u16) {
     match transport {
@@ -179,8 +180,8 @@ fn is_transfer(query: &Message, question: &Question) -> bool {
     version == 0 && question.class == Class::IN && kinds.contains(&question.kind)
 }
 
-/// Whether somebody asks for changes and has the zone as it is (RFC 1995 §2). Those who do not get
-/// it as a whole, as from any server that keeps no changes (§4).
+/// Whether an IXFR client already has this version of the zone (RFC 1995 §2). Others get the whole
+/// zone, as from any server that keeps no changes (§4).
 fn is_up_to_date(query: &Message, zone: &Zone) -> bool {
     let asks_for_changes = query.questions.iter().any(|q| q.kind == RecordType::IXFR);
     let has = query
@@ -190,12 +191,12 @@ fn is_up_to_date(query: &Message, zone: &Zone) -> bool {
             Data::Soa(soa) => Some(soa.serial),
             _ => None,
         });
-    // Newer is a difference below 2^31 (RFC 1982 §3.2).
+    // Not older: the difference is below 2^31 (RFC 1982 §3.2).
     let is_current = |serial: u32| serial.wrapping_sub(zone.serial()) < 1 << 31;
     asks_for_changes && has.is_some_and(is_current)
 }
 
-/// Answers what cannot be read, or not be done: with the question when there is one to be read.
+/// Answers a query that cannot be read or done, with the question if it can be read.
 fn fail<'z>(query: &[u8], header: Header, rcode: Rcode, out: &mut Vec<u8>) -> Outcome<'z> {
     let mut reply = Message::new(header.reply());
     reply.header.rcode = rcode;
@@ -212,13 +213,13 @@ fn fail<'z>(query: &[u8], header: Header, rcode: Rcode, out: &mut Vec<u8>) -> Ou
     })
 }
 
-/// Whether the header says so (RFC 9619 §4).
+/// Whether the header says that there is exactly one question (RFC 9619 §4).
 fn has_one_question(query: &[u8]) -> bool {
     query.get(COUNTS..COUNTS + 2) == Some(&[0, 1])
 }
 
-/// The OPT record that begins somewhere in a message, which may be malformed in it or behind it. Its
-/// fixed fields count only. Pointers are not followed, so that it is one walk over the octets.
+/// Finds the OPT record in a message that may be malformed, in that record or after it. Only its
+/// fixed fields count. Pointers are not followed, so this is one walk over the octets.
 fn find_opt(query: &[u8]) -> Option<Edns> {
     let r = &mut Reader::new(query);
     let (_, counts) = Header::read(r).ok()?;

@@ -17,7 +17,7 @@ fn raw(flags: u16, counts: [u16; 4], class: u16) -> Vec<u8> {
 
 const OPT: &[u8] = &[0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0];
 
-/// The reply to a query, and what the algorithm says to it; whether the reply was prepared.
+/// The reply to a query, the algorithm's answer to it, and whether the reply was prepared.
 fn both_ways(zones: &Zones, query: &Message) -> (Message, Message, bool) {
     let octets = query.encode().unwrap();
     let header = Header::decode(&octets).unwrap();
@@ -42,7 +42,7 @@ fn both_ways(zones: &Zones, query: &Message) -> (Message, Message, bool) {
 }
 
 /// Asks for all names of the zones, and for names below, by some types, over UDP with and without
-/// EDNS; says how many answers were prepared, and of how many.
+/// EDNS; returns how many answers were prepared, and of how many.
 fn compare_both_ways(zones: &Zones) -> (usize, usize) {
     let (mut prepared, mut asked) = (0, 0);
     let nodes = zones.iter().flat_map(|zone| &zone.nodes);
@@ -86,7 +86,7 @@ fn prepared_answers_are_those_of_the_algorithm_over_the_sample_zones() {
 fn prepared_answers_are_those_of_the_algorithm_over_zones_by_chance() {
     let mut state = 7u64;
     let mut below = |limit: usize| {
-        // Knuth's numbers; the upper bits are the better ones.
+        // Knuth's constants; the upper bits are the better ones.
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
@@ -257,7 +257,7 @@ fn of_the_flags_a_reply_has_rd_and_cd_only() {
         (0x07ff, 0x8510), // AA, TC, RD, RA, Z, AD, CD and an rcode
     ] {
         for more in [&b""[..], b"junk"] {
-            // What follows sends it the long way, which says the same.
+            // The additional octets rule out a prepared answer; the algorithm has to agree with it.
             let query = [&raw(asked, [1, 0, 0, 0], 1), more].concat();
             let mut out = Vec::new();
             reply(&zones, &query, UDP, &mut out);
@@ -294,7 +294,7 @@ fn transfers_are_for_tcp_and_for_names_at_which_a_zone_begins() {
         let reply = ask_tcp(&plain(nowhere, RecordType::AXFR)).unwrap();
         assert_eq!(reply.header.rcode, Rcode::NOTAUTH);
     }
-    // Who has an older version, or says none, gets all; others the SOA record (RFC 1995 §2).
+    // An older version, or none, gets the whole zone; others the SOA record (RFC 1995 §2).
     assert_eq!(ask_tcp(&ixfr), Err("lab.test.".into()));
     let zone = zones.at(&name("lab.test")).unwrap();
     for (ahead, is_sent) in [(0, false), (1, false), (u32::MAX, true)] {
@@ -454,7 +454,7 @@ fn what_is_too_long_for_udp_is_cut_by_whole_sets_with_tc_and_whole_over_tcp() {
     with_edns.edns = Some(Edns::default());
     let whole = ask(&zones, &with_edns.encode().unwrap());
     assert_eq!((whole.header.truncated, whole.answers.len()), (false, 60));
-    // The smaller of what both sides take counts, and never less than 512.
+    // The smaller of the two limits counts, but never less than 512.
     let mut out = Vec::new();
     let small = Transport::Udp { most: 100 };
     reply(&zones, &with_edns.encode().unwrap(), small, &mut out);

@@ -1,7 +1,7 @@
-//! Answers made beforehand: their octets behind the question, ready to be copied.
+//! Answers made beforehand: the octets after the question, ready to be copied.
 //!
-//! When a zone comes, the algorithm answers for each of its sets, and what it says is kept as a
-//! template. A query for it later is a look-up and a copy, and needs no memory:
+//! When a zone is loaded, the algorithm answers for each of its sets, and the result is kept as a
+//! template. A query for it later is a look-up and a copy, and allocates nothing:
 //!
 //! ```text
 //!   header    id, RD and CD of the query; AA, rcode and counts of the template
@@ -11,12 +11,12 @@
 //!   OPT       when the query had one
 //! ```
 //!
-//! A pointer is moved since names end alike: a referral made for the name of the cut itself serves
-//! all names below it, and one SOA record all that the zone denies. In a wildcard's answers the owners
-//! point to the beginning of the question and stay.
+//! Moving pointers lets one template serve many names, because these end alike: a referral made for
+//! the cut serves all names below it, and one SOA record serves all negative answers of the zone.
+//! In a wildcard's answers the owners point to the start of the question, and these pointers stay.
 //!
-//! What is not here (ANY, DNAME, aliases asked for other types than addresses, and
-//! whatever would not fit) goes the long way: [`reply`](super::reply) falls back to it.
+//! Answers without a template (ANY, DNAME, aliases asked for types other than addresses, and long
+//! ones) take the long way: [`reply`](super::reply) falls back to the algorithm.
 
 use super::octets::{Answered, Transport};
 use super::zones::Zones;
@@ -32,19 +32,19 @@ const MAX_TEMPLATE: usize = 4096;
 /// Octets of an OPT record without options.
 const OPT: usize = 11;
 
-/// What a zone answers often.
+/// The common answers of a zone.
 #[derive(Debug)]
 pub(super) struct Prepared {
     /// For each node of the zone, under its number.
     nodes: Vec<Answers>,
-    /// The SOA record, for what there is not.
+    /// The SOA record, for negative answers.
     denial: Option<Template>,
 }
 
-/// What a node answers.
+/// The answers of a node.
 #[derive(Debug, Default)]
 struct Answers {
-    /// For a type, in the order of types.
+    /// For each type, in the order of types.
     sets: Box<[(RecordType, Template)]>,
     /// For all other types.
     others: Others,
@@ -52,40 +52,40 @@ struct Answers {
 
 #[derive(Debug, Default)]
 enum Others {
-    /// The long way.
+    /// Take the long way.
     #[default]
     Asked,
     /// There is no such record.
     Denied,
-    /// Other servers know.
+    /// Refer to other servers.
     Referred(Template),
 }
 
-/// The octets of a reply behind its question.
+/// The octets of a reply after its question.
 #[derive(Debug)]
 struct Template {
     octets: Box<[u8]>,
-    /// Where in them there are pointers that move with the question's length.
+    /// The offsets in them of pointers that move with the question's length.
     pointers: Box<[u16]>,
-    /// How long the question's name was.
+    /// The length of the name in the template's question.
     length: usize,
     authoritative: bool,
     rcode: Rcode,
     counts: [u16; 3],
 }
 
-/// For which names a template is good, besides its own.
+/// The names for which a template holds, besides its own.
 #[derive(Clone, Copy, PartialEq)]
 enum For {
     /// None.
     Itself,
-    /// Those that a wildcard speaks for, which is the template's own name.
+    /// The names that match a wildcard, which is the template's own name.
     Wildcard,
-    /// All below its own.
+    /// All names below its own.
     AllBelow,
 }
 
-/// What the long way needs no look at: one question, and perhaps OPT.
+/// A query that the fast path can answer: one question, and perhaps OPT.
 struct Plain<'q> {
     id: [u8; 2],
     flags: u16,
@@ -100,7 +100,7 @@ struct Opt {
     dnssec_ok: bool,
 }
 
-/// RD and CD: what a reply's flags have of the query's.
+/// RD and CD: the flags that a reply copies from the query.
 const COPIED: u16 = 0x0110;
 const QR: u16 = 0x8000;
 const AA: u16 = 0x0400;
@@ -112,7 +112,7 @@ impl<'q> Plain<'q> {
         let [id @ .., f1, f0, q1, q0, a1, a0, n1, n0, r1, r0] = *header;
         let id: [u8; 2] = id;
         let flags = u16::from_be_bytes([f1, f0]);
-        // QUERY, one question, nothing else but one additional record.
+        // QUERY, one question, and no other record but one additional.
         if flags & 0x7800 != 0 || [q1, q0, a1, a0, n1, n0, r1] != [0, 1, 0, 0, 0, 0, 0] || r0 > 1 {
             return None;
         }
@@ -150,8 +150,9 @@ impl<'q> Plain<'q> {
     }
 }
 
-/// Whether these are options of an OPT record, each whole. What they say is not asked for: clients send
-/// cookies and paddings to all, and who knows none leaves them out (RFC 6891 §6.1.2).
+/// Whether these are whole options of an OPT record. Their meaning is not needed: clients send
+/// cookies and padding to every server, and a server ignores the options that it does not know (RFC
+/// 6891 §6.1.2).
 fn are_options(mut octets: &[u8]) -> bool {
     while let [_, _, high, low, rest @ ..] = octets {
         match rest.get(usize::from(u16::from_be_bytes([*high, *low]))..) {
@@ -183,7 +184,7 @@ pub(super) fn reply<'z>(
 }
 
 impl Prepared {
-    /// Answers for all nodes of a zone, which is among these.
+    /// Prepares the answers of all nodes of a zone, which is one of `zones`.
     pub(super) fn new(zone: &Zone, zones: &Zones) -> Self {
         let mut denial = Message::new(Header::query(0));
         denial.questions = vec![Question::new(zone.apex().clone(), RecordType::SOA)];
@@ -244,7 +245,7 @@ impl Answers {
         let is_alias = node.set(RecordType::CNAME).is_some();
         let mut kinds: Vec<RecordType> = node.sets.iter().map(|set| set.kind).collect();
         if is_alias && !is_wildcard {
-            // Where a wildcard's alias leads may depend on the name: it may lead to itself.
+            // The target of a wildcard's alias may depend on the name: it may be the name itself.
             kinds.extend([RecordType::A, RecordType::AAAA]);
         }
         kinds.sort_unstable();
@@ -271,7 +272,7 @@ impl Answers {
 }
 
 impl Template {
-    /// Keeps what stands behind the question of a message; `None` when it is not to be kept.
+    /// Keeps the octets after the question of a message; `None` if they do not make a template.
     fn new(message: &Message, names: For) -> Option<Self> {
         let [question] = &message.questions[..] else {
             return None;
@@ -285,7 +286,7 @@ impl Template {
         for pointer in pointers {
             let at = pointer.checked_sub(start)?;
             match octets.get(at..at + 2)? {
-                // To the name itself: from an owner, or from data, where it would have to move.
+                // A pointer to the name itself stays in an owner, but would be wrong in data.
                 [0xc0, 12] if names == For::Wildcard => staying += 1,
                 _ => moving.push(at as u16), // below MAX_TEMPLATE
             }
@@ -307,7 +308,7 @@ impl Template {
         })
     }
 
-    /// Writes the reply; `None`, and nothing written, when it does not fit.
+    /// Writes the reply; `None`, with nothing written, if it does not fit.
     fn write(
         &self,
         query: &Plain<'_>,
@@ -336,7 +337,7 @@ impl Template {
         for at in &self.pointers {
             let at = records + usize::from(*at);
             if let Some([high, low]) = out.get_mut(at..at + 2) {
-                // The upper two bits, which make it a pointer, stay: offsets are far below 2^14.
+                // The upper two bits, which mark a pointer, stay: offsets are far below 2^14.
                 let moved = u16::from_be_bytes([*high, *low]).wrapping_add(further);
                 [*high, *low] = moved.to_be_bytes();
             }

@@ -1,4 +1,4 @@
-//! Answers, rule by rule, over small zones.
+//! Answers, rule by rule, from small zones.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ pub(super) fn name(text: &str) -> Name {
     Name::parse(text).unwrap()
 }
 
-/// Zones of these texts, each with a SOA record and an NS record before it.
+/// Zones of these texts, each after an SOA record and an NS record.
 pub(super) fn try_zones(texts: &[(&str, &str)]) -> Result<Zones, Vec<Problem>> {
     let read = texts.iter().map(|(apex, text)| {
         let head = format!("$ORIGIN {apex}\n$TTL 300\n@ 600 SOA ns.else. h.else. 1 2 3 4 60\n");
@@ -44,7 +44,7 @@ pub(super) fn plain(text: &str, kind: RecordType) -> Message {
     query
 }
 
-/// What is said of a name: rcode, AA, and the three sections' records as text.
+/// The answer for a name: rcode, AA, and the three sections' records as text.
 fn said(zones: &Zones, text: &str, kind: RecordType) -> String {
     let reply = ask(zones, &plain(text, kind).encode().unwrap());
     let mut lines = vec![reply.header.rcode.to_string()];
@@ -68,7 +68,7 @@ pub(super) fn sample() -> Zones {
     Zones::new(read.map(|parsed| Arc::new(parsed.zone))).unwrap()
 }
 
-/// Checks what is said of names.
+/// Checks the answers for names.
 #[track_caller]
 fn check(zones: &Zones, kind: RecordType, cases: &[(&str, &str)]) {
     for (asked, expected) in cases {
@@ -205,7 +205,7 @@ fn a_chain_of_aliases_ends_with_what_its_last_name_has() {
                 "NOERROR; AA; a.z.test. 300 CNAME b.z.test.; b.z.test. 300 CNAME c.z.test.; \
                  c.z.test. 300 A 192.0.2.1",
             ),
-            // RFC 6604 §3: the code is about the last name.
+            // RFC 6604 §3: the rcode is that of the last name.
             (
                 "no.z.test.",
                 &format!("NXDOMAIN; AA; no.z.test. 300 CNAME nx.z.test.; {SOA}"),
@@ -278,7 +278,7 @@ fn names_below_a_dname_are_renamed_and_too_long_ones_refused() {
     );
     assert_eq!(reply.header.rcode, Rcode::YXDOMAIN);
     assert_eq!(reply.answers.len(), 1);
-    // A name that gets longer with each step ends, and the record stands there once.
+    // A name that grows with each step ends, and the DNAME record appears once.
     zones_of = zones(&[("z.test.", "r DNAME r.r\n")]);
     let reply = ask(
         &zones_of,

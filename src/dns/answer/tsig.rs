@@ -1,8 +1,8 @@
-//! Signed queries (TSIG, RFC 8945): no key is known here, and that is what is said.
+//! Signed queries (TSIG, RFC 8945): the server knows no key, and its reply says so.
 //!
-//! A query with a TSIG record gets NOTAUTH, and a TSIG record without a signature that names the same
-//! key with the error BADKEY (§5.2.1, §5.3.2): a secondary that was given a key sees why it gets nothing,
-//! and does not take for signed what is not.
+//! A query with a TSIG record gets NOTAUTH, and an unsigned TSIG record that names the same key
+//! with the error BADKEY (§5.2.1, §5.3.2). So a secondary that was given a key sees why it gets
+//! nothing, and does not take an unsigned reply for a signed one.
 
 use super::begin;
 use crate::dns::code::{Class, Rcode, RecordType};
@@ -14,17 +14,17 @@ use crate::dns::record::Record;
 
 /// The error field of a TSIG record: no such key (RFC 8945 §3).
 const BADKEY: u16 = 17;
-/// Where ARCOUNT stands in a header.
+/// The offset of ARCOUNT in a header.
 const ADDITIONALS: usize = 10;
 
-/// The TSIG record of a query. It is the last of the additional records.
+/// The TSIG record of a query. It must be the last additional record.
 pub(super) fn of(query: &Message) -> Option<&Record> {
     let last = query.additionals.last();
     last.filter(|record| record.data.kind() == RecordType::TSIG)
 }
 
-/// Writes the reply to a signed query behind what is in `out`. When the TSIG record does not fit the
-/// reply goes without. Fails when the query's is malformed.
+/// Appends the reply to a signed query to `out`. If the TSIG record does not fit, the reply goes
+/// without it. Fails if the query's record is malformed.
 pub(super) fn refuse(
     query: &Message,
     signature: &Record,
@@ -45,7 +45,7 @@ pub(super) fn refuse(
     Ok(())
 }
 
-/// The octets of a TSIG record with key, algorithm and times of this one, and BADKEY.
+/// The octets of a TSIG record with the key, algorithm and times of this one, and BADKEY.
 fn without_key(signature: &Record, id: u16) -> Result<Vec<u8>, DecodeError> {
     let rdata = match &signature.data {
         Data::Opaque(data) => data.bytes(),
@@ -55,7 +55,7 @@ fn without_key(signature: &Record, id: u16) -> Result<Vec<u8>, DecodeError> {
     let algorithm = r.name_in_full()?;
     let times = r.array::<8>()?;
     let [kind, class] = [RecordType::TSIG.0, Class::ANY.0].map(u16::to_be_bytes);
-    // At most 255 octets of a name, and 16.
+    // At most 255 octets for the name, and 16.
     let length = (algorithm.wire().len() + 16) as u16;
     Ok([
         signature.name.wire(),

@@ -1,4 +1,4 @@
-//! Several zones, and which of them a name is in.
+//! Several zones, and the choice of the one that answers for a name.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,15 +8,15 @@ use crate::dns::code::RecordType;
 use crate::dns::name::Name;
 use crate::dns::zone::{Key, Table, Zone};
 
-/// The zones of a server. They do not change: a server that reloads a zone makes new ones, in which
-/// the zones that stay are shared.
+/// The zones of a server. They do not change: a reload makes a new `Zones`, which shares the zones
+/// that stay.
 #[derive(Debug, Default)]
 pub struct Zones {
     zones: Vec<Arc<Zone>>,
     apexes: Table,
-    /// How many labels the longest apex has: longer names are looked for from there.
+    /// How many labels the longest apex has: for a longer name, the search starts there.
     deepest: usize,
-    /// What each zone answers often.
+    /// The common answers of each zone.
     prepared: Vec<Prepared>,
 }
 
@@ -33,7 +33,7 @@ impl fmt::Display for SameApex {
 impl std::error::Error for SameApex {}
 
 impl Zones {
-    /// Puts zones together and prepares their answers, which takes time and memory in proportion to
+    /// Combines zones and prepares their answers, which takes time and memory in proportion to
     /// their records.
     pub fn new(zones: impl IntoIterator<Item = Arc<Zone>>) -> Result<Self, SameApex> {
         let mut all = Self::default();
@@ -46,7 +46,7 @@ impl Zones {
             all.deepest = all.deepest.max(key.labels());
             all.zones.push(zone);
         }
-        // Aliases lead from zone to zone, so all have to be there.
+        // Aliases lead from zone to zone, so all zones must be known.
         all.prepared = all
             .zones
             .iter()
@@ -65,8 +65,9 @@ impl Zones {
         self.zones.get(self.find(&Key::new(apex), 0)?)
     }
 
-    /// The zone that answers for a name and type: the longest that the name is in. What is asked of
-    /// a delegation is asked of the zone above, when it is here (RFC 4035 §3.1.4.1).
+    /// The zone that answers for a name and type: the one with the longest apex that contains the
+    /// name. A question for the parent side of a delegation goes to the parent zone, if it is here
+    /// (RFC 4035 §3.1.4.1).
     pub(super) fn of(&self, key: &Key, kind: RecordType) -> Option<(&Zone, Option<&Prepared>)> {
         let longest = |start: usize| {
             let start = start.max(key.labels().saturating_sub(self.deepest));

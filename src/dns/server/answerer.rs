@@ -1,5 +1,5 @@
-//! From a query's octets to a reply's, with all that surrounds an answer: counting, the rate limit,
-//! the query log. What the answer is, [`answer::reply`] decides, which is pure.
+//! From a query's octets to a reply's, with what a server adds to an answer: counts, the rate
+//! limit, the query log. The answer itself comes from [`answer::reply`], which is pure.
 
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -18,14 +18,14 @@ use crate::dns::zone::{Key, Lookup, Zone};
 use crate::net::Prefix;
 use crate::telemetry::Log;
 
-/// What all workers and connections of a server share.
+/// The state that all workers and connections of a server share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// The name in log lines.
+    /// The server's name in log lines.
     pub(super) name: String,
-    /// Where they go.
+    /// Where log lines go.
     pub(super) log: Log,
-    /// Where a line for each query goes.
+    /// Where the query log goes: a line for each query.
     pub(super) query_log: Option<Log>,
     /// The zones.
     pub(super) current: Current,
@@ -35,7 +35,7 @@ pub(super) struct Shared {
     pub(super) limiter: Option<Limiter>,
     /// The longest reply over UDP, in octets.
     pub(super) udp_size: u16,
-    /// Who may have whole zones.
+    /// The networks whose clients may have whole zones.
     pub(super) transfer: Vec<Prefix>,
 }
 
@@ -46,8 +46,8 @@ impl Shared {
             .any(|prefix| prefix.contains(peer.ip()))
     }
 
-    /// Answers a datagram into `out`, which is empty; what is there afterwards is sent. `worker` is
-    /// the number of the caller's tally.
+    /// Answers a datagram into `out`, which is empty before; its content afterwards is sent.
+    /// `worker` has the number of the caller's tally.
     pub(super) fn answer_datagram(
         &self,
         (worker, held): (usize, &mut Held),
@@ -61,7 +61,7 @@ impl Shared {
         let zones = held.zones(&self.current);
         let outcome = answer::reply(zones, query, transport, out);
         let tally = self.counts.udp.get(worker).unwrap_or(&self.counts.tcp);
-        // A transfer is none over UDP: the reply says so.
+        // There is no transfer over UDP; the reply says so.
         let Outcome::Reply(answered) = outcome else {
             return self.not_answered(tally, (peer, "udp"), query);
         };
@@ -88,7 +88,7 @@ impl Shared {
         self.log_query((peer, "udp"), query, how, sent);
     }
 
-    /// What the rate limit says of a reply.
+    /// The rate limit's verdict on a reply.
     fn judge(&self, peer: SocketAddr, query: &[u8], reply: &[u8], about: &Answered<'_>) -> Verdict {
         let Some(limiter) = &self.limiter else {
             return Verdict::Send;
@@ -105,7 +105,7 @@ impl Shared {
         limiter.judge(peer.ip(), kind)
     }
 
-    /// Answers a message of a stream behind what is in `out`, its length first. A transfer is
+    /// Answers a message of a stream: appends the reply after its length to `out`. A transfer is
     /// written to `send` in parts.
     pub(super) fn answer_message(
         &self,
@@ -139,7 +139,7 @@ impl Shared {
         tally.reply(rcode);
         octets::set_length(out, start);
         let reply = out.get(start + 2..).unwrap_or_default();
-        // A set that fits may stand behind aliases which it does not fit beside.
+        // Even over TCP, aliases and the set at their end may be too long together.
         let sent = (reply.len(), octets::is_truncated(reply));
         self.log_query((peer, "tcp"), query, &rcode, sent);
         Ok(())
@@ -193,8 +193,8 @@ impl Shared {
     }
 }
 
-/// The name by which an answer is counted: the one asked for, or the wildcard that speaks for it.
-/// Else whoever invents names below a wildcard would have an account for each.
+/// The name under which the rate limit counts an answer: the one asked for, or the wildcard that
+/// matched it. Otherwise a client could open an account for each name that it invents.
 fn name_of_answer<'a>(zone: &'a Zone, asked: &'a [u8]) -> &'a [u8] {
     let meaning = Key::read(asked).map(|key| zone.look_up(&key));
     match meaning {

@@ -1,7 +1,7 @@
-//! What the server counts: queries by transport and type, replies by code, and what was not sent.
+//! The server's counters: queries by transport and type, replies by code, and replies not sent.
 //!
-//! Each UDP worker has a [`Tally`] of its own, on cache lines of its own: workers that shared one
-//! would fight for it at each query. The page and the last line add them up.
+//! Each UDP worker has a [`Tally`] of its own, on its own cache lines: workers that share one would
+//! contend for it at each query. The metrics page and the last line add them up.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::dns::{Rcode, RecordType};
 use crate::telemetry::{Counter, Gauge, Registry};
 
-/// The types that are counted by name; the rest is `other`.
+/// The types that are counted by name; all others are `other`.
 const TYPES: [RecordType; 20] = [
     RecordType::A,
     RecordType::AAAA,
@@ -44,7 +44,7 @@ const RCODES: [Rcode; 7] = [
     Rcode::BADVERS,
 ];
 
-/// What one worker counts.
+/// The counters of one worker.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct Tally {
@@ -54,11 +54,11 @@ pub struct Tally {
     no_type: Counter,
     rcodes: [Counter; RCODES.len()],
     other_rcodes: Counter,
-    /// Messages that are not answered at all: too short, or replies themselves.
+    /// Messages that get no answer at all: too short, or replies themselves.
     pub silent: Counter,
     /// Replies that did not fit into a datagram.
     pub truncated: Counter,
-    /// Replies that the rate limit cut to TC.
+    /// Replies that the rate limit cut, with TC.
     pub rate_truncated: Counter,
     /// Replies that the rate limit dropped.
     pub rate_dropped: Counter,
@@ -97,18 +97,18 @@ impl Tally {
     }
 }
 
-/// What the server counts.
+/// The counters of the server.
 #[derive(Debug, Default)]
 pub struct Counts {
     /// A tally for each UDP worker.
     pub udp: Vec<Tally>,
     /// One for all TCP connections.
     pub tcp: Tally,
-    /// Times that the zones were read again and served from then on.
+    /// How often the zones were read again and replaced.
     pub reloads: Counter,
-    /// Times that they were bad, so that the old ones are served on.
+    /// How often the zones read again had errors, so that the old ones stayed.
     pub reloads_failed: Counter,
-    /// When the zones that are served were read: seconds since 1970.
+    /// When the present zones were read: seconds since 1970.
     pub loaded: Gauge,
 }
 
@@ -116,7 +116,7 @@ pub struct Counts {
 type Pick = fn(&Tally) -> u64;
 
 impl Counts {
-    /// For so many UDP workers.
+    /// Counters for this many UDP workers.
     pub fn new(workers: usize) -> Self {
         Self {
             udp: (0..workers).map(|_| Tally::default()).collect(),
@@ -124,7 +124,7 @@ impl Counts {
         }
     }
 
-    /// The zones that are served were read now.
+    /// Records that the present zones were read now.
     pub fn loaded_now(&self) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let seconds = now.map_or(0, |now| now.as_secs());
@@ -139,7 +139,7 @@ impl Counts {
         self.udp(&pick) + pick(&self.tcp)
     }
 
-    /// Puts all of it into a registry, under the prefix `groundwire_dns`.
+    /// Adds all of it to a registry, under the prefix `groundwire_dns`.
     pub fn register(self: &Arc<Self>, registry: &Registry) {
         for (index, kind) in TYPES.iter().enumerate() {
             let label = kind.to_string();
@@ -227,8 +227,8 @@ fn count_at(counters: &[Counter], index: usize) -> u64 {
     counters.get(index).map_or(0, Counter::get)
 }
 
-/// `queries udp 3, tcp 1; replies 4, truncated 0, rate-limited 0, transfers 0, reloads 0`; rare
-/// troubles are named only when there are any.
+/// `queries udp 3, tcp 1; replies 4, truncated 0, rate-limited 0, transfers 0, reloads 0`; other
+/// counters follow only if they are not zero.
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (udp, tcp) = (self.udp(Tally::queries), self.tcp.queries());

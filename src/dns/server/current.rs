@@ -1,10 +1,10 @@
-//! The zones that are served now, and how each thread gets at them.
+//! The zones that are served now, and how each thread reaches them.
 //!
-//! A reload puts new zones in the place of the old ones at once: a reply is made from one or from
-//! the other, never from both. Each UDP worker holds the zones itself and looks at a number before
-//! each reply, which costs nothing while nothing changes; only when it has changed the worker takes
-//! the lock. Old zones go when the last thread lets go of them, so a worker that hears nothing keeps
-//! them in memory until its next query.
+//! A reload replaces all zones at once: a reply is made from the old ones or from the new ones,
+//! never from both. Each UDP worker holds a reference to the zones and compares a number before
+//! each reply, which costs almost nothing; only if the number has changed does it take the lock.
+//! Old zones are freed when the last thread lets go of them, so a worker without queries keeps them
+//! in memory until its next query.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,12 +14,12 @@ use crate::dns::answer::Zones;
 /// The zones that are served now.
 #[derive(Debug)]
 pub struct Current {
-    /// How often they were replaced.
+    /// How often the zones were replaced.
     generation: AtomicU64,
     zones: Mutex<Arc<Zones>>,
 }
 
-/// A thread's hold on the zones.
+/// A thread's reference to the zones.
 #[derive(Debug)]
 pub struct Held {
     generation: u64,
@@ -35,9 +35,9 @@ impl Current {
         }
     }
 
-    /// The zones as they are now.
+    /// A reference to the present zones.
     pub fn hold(&self) -> Held {
-        // The number first: at worst it is too old, and the next look takes the lock once more.
+        // The number first: at worst it is too old, and the next call takes the lock once more.
         let generation = self.generation.load(Ordering::Acquire);
         let zones = self.zones.lock().unwrap_or_else(PoisonError::into_inner);
         Held {
@@ -46,7 +46,7 @@ impl Current {
         }
     }
 
-    /// Serves others from now on.
+    /// Serves these zones from now on.
     pub fn replace(&self, zones: Zones) {
         let zones = Arc::new(zones);
         let old = {
@@ -54,12 +54,12 @@ impl Current {
             std::mem::replace(&mut *place, zones)
         };
         self.generation.fetch_add(1, Ordering::Release);
-        drop(old); // without the lock: many names take a while
+        drop(old); // after the lock is released: a large zone takes a while
     }
 }
 
 impl Held {
-    /// The zones, after a look whether they were replaced.
+    /// The present zones: checks first whether they were replaced.
     pub fn zones(&mut self, current: &Current) -> &Zones {
         if self.generation != current.generation.load(Ordering::Acquire) {
             *self = current.hold();

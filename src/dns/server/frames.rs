@@ -1,15 +1,15 @@
-//! Messages of a TCP stream: each stands behind its length in two octets (RFC 1035 §4.2.2).
+//! Messages of a TCP stream: each after its length in two octets (RFC 1035 §4.2.2).
 //!
-//! A client may send many without waiting (RFC 7766 §6.2.1.1), so one read brings a part of one,
-//! or dozens. The buffer grows with what has come, never by what a length promises: two octets that
-//! say "65,535 follow" cost nothing.
+//! A client may send many messages without waiting for replies (RFC 7766 §6.2.1.1), so one read
+//! brings a part of one, or dozens. The buffer grows with the octets received, never by an
+//! announced length: two octets that announce 65,535 cost nothing.
 
 use crate::net::Incoming;
 
-/// Room that a connection keeps while it waits, in octets: some sixty usual queries.
+/// The room that an idle connection keeps, in octets: some sixty usual queries.
 const SMALL: usize = 4 * 1024;
 
-/// What has come of a stream and was not taken.
+/// The octets received from a stream and not yet taken.
 #[derive(Debug)]
 pub struct Frames {
     incoming: Incoming,
@@ -24,22 +24,22 @@ impl Default for Frames {
 }
 
 impl Frames {
-    /// Room for the next read, never none.
+    /// Room for the next read; never empty.
     pub fn spare(&mut self) -> &mut [u8] {
         self.incoming.spare()
     }
 
-    /// Says that a read has put `count` octets there.
+    /// Records that a read has put `count` octets there.
     pub fn filled(&mut self, count: usize) {
         self.incoming.filled(count);
     }
 
-    /// Whether nothing is there, not even a part of a message.
+    /// Whether there are no octets, not even a part of a message.
     pub fn is_empty(&self) -> bool {
         self.incoming.is_empty()
     }
 
-    /// Takes the next message, if it is whole.
+    /// Takes the next message, if it is complete.
     pub fn next_message(&mut self) -> Option<&[u8]> {
         let (length, rest) = self.incoming.waiting().split_first_chunk::<2>()?;
         let length = usize::from(u16::from_be_bytes(*length));

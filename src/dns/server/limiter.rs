@@ -1,7 +1,7 @@
-//! The rate limit as the workers share it: the table in parts, each behind a lock of its own.
+//! The rate limit shared by all workers: one table in parts, each with a lock of its own.
 //!
-//! One table for all workers, for the kernel gives each client's port to another worker: with a table
-//! each, a client would get the rate as many times as there are workers.
+//! The table is shared because the kernel spreads a client's ports over the workers: with a table
+//! per worker, a client would get the rate once for each worker.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ use super::rate_limit::{RateConfig, RateLimit, ReplyKind, Verdict, network};
 
 const PARTS: usize = 16;
 
-/// A rate limit that many threads use.
+/// A rate limit for many threads.
 #[derive(Debug)]
 pub struct Limiter {
     begun: Instant,
@@ -37,9 +37,9 @@ impl Limiter {
         }
     }
 
-    /// Counts a reply to `client`, now.
+    /// Counts a reply to `client` at the present time.
     pub fn judge(&self, client: IpAddr, kind: ReplyKind<'_>) -> Verdict {
-        // By network, so that the replies to one meet in one part.
+        // By network, so that all replies to one network are counted in the same part.
         let part = self.choose.hash_one(network(client)) as usize % PARTS;
         let Some(part) = self.parts.get(part) else {
             return Verdict::Send;

@@ -1,8 +1,8 @@
-//! The authoritative server: zones, sockets, and what stands between them.
+//! The authoritative server: zones, sockets, and the parts between them.
 //!
-//! What the answer to a query is, is decided by [`answer`](super::answer), which is pure. Here is the
-//! rest of a server's life: who asks too much, what is counted and logged, and how the zones change
-//! while queries come.
+//! [`answer`](super::answer), which is pure, decides the answer to a query. This folder has the
+//! rest of a server's life: the clients that ask too much, counters and logs, and the replacement
+//! of zones while queries come.
 //!
 //! ```text
 //!   UDP  ──> worker 1 ─┐   Shared                ┌─ Current: the zones, replaced as a whole
@@ -13,13 +13,14 @@
 //!   SIGHUP ──> Reloader ──> all files read ──> good: Current::replace     bad: a line each, no change
 //! ```
 //!
-//! - UDP workers have a socket each on the same port (SO_REUSEPORT), take up to 32 datagrams with one
-//!   system call, answer them where they lie and send the replies with another.
-//! - TCP goes through the [`server`](crate::server) room: limits, deadlines, drain.
-//! - A stop ends TCP as there, and answers the datagrams that had come by then.
+//! - Each UDP worker has a socket of its own on the same port (SO_REUSEPORT). It takes up to 32
+//!   datagrams with one system call, answers them in place, and sends the replies with another.
+//! - TCP uses the [`server`](crate::server) room: limits, deadlines, drain.
+//! - When stopped, the server drains TCP as that room does, and answers the datagrams that came
+//!   before the stop.
 //!
-//! Reading order: `zone_files`, `current`, `answerer`, `udp`, `tcp` with `frames`, then what
-//! surrounds them: `rate_limit` (pure) and `limiter`, `counts`, `query_log`, `sockets`.
+//! Reading order: `zone_files`, `current`, `answerer`, `udp`, `tcp` with `frames`, then
+//! `rate_limit` (pure) and `limiter`, `counts`, `query_log`, `sockets`.
 
 mod answerer;
 mod counts;
@@ -56,33 +57,33 @@ use limiter::Limiter;
 use tcp::TcpHandler;
 use udp::UdpHandler;
 
-/// The longest query over UDP, in octets; longer ones are dropped and counted. A usual one has 50.
+/// The longest query over UDP, in octets; longer ones are dropped and counted. Most have about 50.
 const MAX_QUERY: usize = 4096;
-/// After a stop: how long the workers of UDP may take, which answer for half a second at most.
+/// After a stop: how long to wait for the UDP workers, which answer for half a second at most.
 const AFTER_STOP: Duration = Duration::from_secs(2);
 
 /// The configuration of a [`DnsServer`].
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Connections: name, log, limits, access, drain. Datagrams have the same name, log, access and
-    /// scheduling (for them `Auto` is batch: they have no connections to count).
+    /// Connections: name, log, limits, access, drain. Datagrams use the same name, log, access and
+    /// scheduling (`Auto` means batch for them: they have no connections to count).
     pub tcp: TcpConfig,
-    /// Where reloads and transfers are told of. Default nowhere.
+    /// The log of reloads and transfers. Default none.
     pub log: Log,
-    /// Within this time the next query of a TCP connection has to be whole. Default 10 s.
+    /// The next query of a TCP connection has to be complete within this time. Default 10 s.
     pub idle: Duration,
-    /// Within this time TCP clients have to take their answers. Default 10 s.
+    /// TCP clients have to take their answers within this time. Default 10 s.
     pub write: Duration,
-    /// Threads for UDP at each address, a socket each. Default 2.
+    /// UDP worker threads at each address, each with a socket. Default 2.
     pub workers: usize,
-    /// Who may have whole zones. Default nobody.
+    /// The networks whose clients may have whole zones. Default none.
     pub transfer: Vec<Prefix>,
     /// Response rate limiting of UDP. Default none.
     pub rate: Option<RateConfig>,
-    /// The longest reply over UDP, in octets, however much the asker takes. Default
+    /// The longest reply over UDP, in octets, even if the client allows more. Default
     /// [`SAFE_UDP`](super::SAFE_UDP).
     pub udp_size: u16,
-    /// Where a line for each query goes. Default nowhere.
+    /// The query log: a line for each query. Default none.
     pub query_log: Option<Log>,
 }
 
@@ -115,7 +116,7 @@ pub struct DnsServer {
 }
 
 impl DnsServer {
-    /// A server of these zones at these places.
+    /// A server of these zones on these sockets.
     pub fn new(config: Config, loaded: Loaded, places: Vec<Place>) -> Self {
         let workers = places.iter().map(|place| place.sockets.len()).sum();
         let shared = Shared {
@@ -138,7 +139,7 @@ impl DnsServer {
         }
     }
 
-    /// Where it listens.
+    /// The addresses at which it listens.
     pub fn bound(&self) -> Vec<(Network, Addr)> {
         let places = self.places.iter().flat_map(|place| {
             let address = place.listener.local_addr();
@@ -147,7 +148,7 @@ impl DnsServer {
         places.collect()
     }
 
-    /// Puts its counters into a registry.
+    /// Adds its counters to a registry.
     pub fn register(&self, registry: &Registry) {
         self.shared.counts.register(registry);
         self.register_serials(registry);
@@ -155,7 +156,7 @@ impl DnsServer {
         self.datagrams.register(registry);
     }
 
-    /// A gauge for each zone that is there at the start; 0 when a reload has put another in its place.
+    /// A gauge for each zone present at the start; 0 if a reload has removed the zone.
     fn register_serials(&self, registry: &Registry) {
         let (name, help) = ("groundwire_dns_zone_serial", "The serial of a zone.");
         for zone in self
@@ -175,13 +176,13 @@ impl DnsServer {
         }
     }
 
-    /// What reads these files again, whenever it is told to.
+    /// Reads these files again when it is told to.
     pub fn reloader(&self, files: Vec<ZoneFile>) -> Reloader {
         Reloader::new(files, self.shared.clone())
     }
 
-    /// Answers until the stopper is used and all is drained; returns the totals. Fails when a thread
-    /// cannot be started or a socket breaks, which stops the rest.
+    /// Answers until the stopper is used and the drain is over; returns the totals. Fails if a
+    /// thread cannot be started or a socket breaks; then the other threads stop, too.
     pub fn run(self, stopper: &Stopper) -> io::Result<Totals> {
         let (tell, told) = mpsc::channel();
         let mut threads = 0;
@@ -189,7 +190,7 @@ impl DnsServer {
             let (tell, stopper) = (tell.clone(), stopper.clone());
             threads += 1;
             let run = move || {
-                // Whatever ends one of them, a panic included, ends all: half a server is none.
+                // If one thread ends, even by a panic, all end: half a server is worse than none.
                 let _stop = StopAtEnd(stopper);
                 let _ = tell.send(serve());
             };
@@ -235,7 +236,7 @@ impl DnsServer {
             let left = until.remaining().unwrap_or_default();
             match told.recv_timeout(left) {
                 Ok(ended) => ended?,
-                Err(_) => break, // stuck, or ended by a panic: leave without it
+                Err(_) => break, // stuck, or ended by a panic: return without it
             }
         }
         Ok(Totals {
@@ -255,7 +256,7 @@ impl Drop for StopAtEnd {
     }
 }
 
-/// What a server has done; displays as the line at its end.
+/// The totals of a server; displays as its last line.
 pub struct Totals {
     counts: Arc<Counts>,
     datagrams: Arc<DatagramStats>,
@@ -265,7 +266,7 @@ pub struct Totals {
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.counts.fmt(f)?;
-        // A reply is counted when it is made; what became of it the socket says.
+        // Replies are counted when they are made; the sockets count those that could not be sent.
         match self.datagrams.failed.get() {
             0 => {}
             failed => write!(f, ", not sent {failed}")?,

@@ -1,4 +1,4 @@
-//! The query log: a line for each query, told as it was asked and how it ended.
+//! The query log: a line for each query, with the question as asked and the outcome.
 //!
 //! ```text
 //! INFO  dns-server query client=127.0.0.1:40000 transport=udp name=www.lab.example. class=IN
@@ -7,7 +7,7 @@
 //!
 //! `truncated=yes` follows when the reply was cut.
 //!
-//! Names come from strangers. In their presentation form all octets that are not letters are escaped,
+//! Names come from strangers. Their presentation form escapes octets that are not printable ASCII,
 //! and the log escapes what would break its line.
 
 use std::fmt::Display;
@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 use crate::dns::{Header, Message};
 use crate::telemetry::Log;
 
-/// Writes the line of a query: from whom and over what, how it ended, the octets of the reply and
+/// Writes the line of a query: the client and transport, the outcome, the octets of the reply and
 /// whether it has TC.
 pub(super) fn write(
     (log, name): (&Log, &str),

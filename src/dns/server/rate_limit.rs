@@ -1,22 +1,21 @@
-//! Response rate limiting: not to be the amplifier of an attack on somebody else.
+//! Response rate limiting: the server must not be the amplifier of an attack on others.
 //!
-//! Who forges the source address of a small question sends our long reply to a victim. There is no
-//! telling a forged question from an honest one, but replies tell: a network that is sent the same one
-//! twenty times a second has not asked for it. So replies are counted, by whom they go to (a /24 of
-//! IPv4, a /56 of IPv6) and what they say:
+//! An attacker who forges the source address of a short query makes us send a long reply to a
+//! victim. A forged query looks like an honest one, but the replies give it away: a network that is
+//! sent the same reply twenty times a second has not asked for it. So replies are counted by their
+//! destination (a /24 of IPv4, a /56 of IPv6) and their content:
 //!
 //! - an answer: by its name;
-//! - "no such name", "no such record": by zone, for an attacker invents names without end;
-//! - an error: all alike.
+//! - "no such name", "no such record": by zone, because an attacker invents names without end;
+//! - an error: all together.
 //!
-//! Each count is an account: it earns the allowed number of replies a second and no more than that,
-//! each reply costs one, and it cannot owe more than a window of seconds earns. While it is in debt
-//! replies are dropped, but every second one (`slip`) goes out empty with TC set, so that an honest
-//! client asks again over TCP, whose handshake a forger cannot do.
+//! Each count is an account. Each reply costs one, and each second earns the allowed number of
+//! replies. An account saves no more than one second's earnings, and owes no more than a window of
+//! seconds earns. While it is in debt, replies are dropped, but every second one (`slip`) is sent
+//! empty with TC set. So an honest client asks again over TCP, whose handshake a forger cannot do.
 //!
-//! The table has a fixed size ([`Accounts`]).
-//!
-//! Time and the seed of the hash come in as arguments. Specified nowhere; done so by BIND and NSD.
+//! The table has a fixed size ([`Accounts`]). The time and the seed of the hash are arguments.
+//! There is no specification; BIND and NSD do it this way.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -26,19 +25,19 @@ use crate::server::{Accounts, ONE, mix};
 /// The numbers of response rate limiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateConfig {
-    /// Replies a second of one kind to one network.
+    /// Replies per second of one kind to one network.
     pub per_second: u32,
-    /// How many seconds of replies an account can owe. Default 15.
+    /// How many seconds of earnings an account can owe. Default 15.
     pub window: u32,
-    /// Of the replies over the limit every `slip`th is sent empty and truncated; 0: none, 1: all.
+    /// Of the replies over the limit, every `slip`th is sent empty with TC; 0: none, 1: all.
     /// Default 2.
     pub slip: u32,
-    /// How many accounts there are at most, 40 bytes each. Default 65,536.
+    /// The most accounts, 40 bytes each. Default 65,536.
     pub accounts: usize,
 }
 
 impl RateConfig {
-    /// So many replies a second, all else by default.
+    /// This many replies per second; all else by default.
     pub fn per_second(per_second: u32) -> Self {
         Self {
             per_second,
@@ -49,12 +48,12 @@ impl RateConfig {
     }
 }
 
-/// What a reply says, as far as it is counted apart.
+/// The content of a reply, as far as replies are counted separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReplyKind<'a> {
-    /// There are records; by the wire form of their name.
+    /// It has records; by the wire form of their name.
     Answer(&'a [u8]),
-    /// There are none: NXDOMAIN, NODATA, a referral; by the wire form of the zone's name.
+    /// It has none: NXDOMAIN, NODATA, a referral; by the wire form of the zone's name.
     Negative(&'a [u8]),
     /// FORMERR, REFUSED and so on.
     Error,
@@ -80,7 +79,7 @@ pub struct RateLimit {
 }
 
 impl RateLimit {
-    /// An empty table. The seed keeps strangers from choosing names that share an account.
+    /// An empty table. The seed keeps attackers from choosing names that share an account.
     pub fn new(config: RateConfig, seed: u64) -> Self {
         let RateConfig {
             per_second,
@@ -133,12 +132,12 @@ impl RateLimit {
     }
 }
 
-/// The network of a client as a number: what a single owner of many addresses has. An IPv4 address
-/// in IPv6's form is an IPv4 address.
+/// The network of a client as a number: the addresses that usually have one owner. An IPv4-mapped
+/// IPv6 address counts as IPv4.
 pub(super) fn network(client: IpAddr) -> u64 {
     match client.to_canonical() {
         IpAddr::V4(v4) => u64::from(u32::from(v4) >> 8),
-        // Their upper bits are not 0: no network of IPv4 has the same number.
+        // The top bit is set: no IPv4 network has the same number.
         IpAddr::V6(v6) => (v6.to_bits() >> 72) as u64 | 1 << 63,
     }
 }

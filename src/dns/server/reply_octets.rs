@@ -1,5 +1,5 @@
-//! A look into the octets of a reply that was just made, and the few changes that are made to them:
-//! cheaper than to read a message and write it again.
+//! Reads a few fields of a finished reply in its octets, and makes a few changes there: cheaper
+//! than decoding and encoding the message.
 
 /// The header's length.
 const HEADER: usize = 12;
@@ -28,12 +28,12 @@ pub(super) fn question_name(message: &[u8]) -> &[u8] {
     &[]
 }
 
-/// Takes all records out of a reply, but for OPT, and sets TC: whoever asked honestly asks again,
-/// over TCP.
+/// Removes all records but OPT from a reply and sets TC: an honest client asks again, over TCP.
 pub(super) fn cut_to_question(reply: &mut Vec<u8>) {
     let name = question_name(reply).len();
     let question = if name > 0 { name + 4 } else { 0 };
-    // OPT is the last record; without options it is 11 octets: root, type 41, and length 0 at its end.
+    // OPT is the last record; without options it has 11 octets: root, type 41, and length 0 at its
+    // end.
     let opt = reply.last_chunk::<11>().copied();
     let opt = opt.filter(|opt| opt.starts_with(&[0, 0, 41]) && opt.ends_with(&[0, 0]));
     let opt = opt.filter(|_| count(reply, 10) > 0);
@@ -48,7 +48,7 @@ pub(super) fn cut_to_question(reply: &mut Vec<u8>) {
     }
 }
 
-/// Writes the length of the message behind `start` into the two octets there.
+/// Writes the length of the message after `start` into the two octets there.
 pub(super) fn set_length(out: &mut [u8], start: usize) {
     let length = out.len().saturating_sub(start + 2) as u16; // a message has at most 65,535
     if let Some(place) = out.get_mut(start..start + 2) {

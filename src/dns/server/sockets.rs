@@ -4,10 +4,10 @@ use std::io;
 
 use crate::net::{DatagramSocket, Error, ListenConfig, Listener, Network};
 
-/// Room for queries that wait for a worker, in bytes: a thousand or so of them, which take it some
-/// milliseconds. What finds no room is lost.
+/// The receive buffer for queries that wait for a worker, in bytes: about a thousand queries, which
+/// take it some milliseconds. Queries that do not fit are lost.
 const RECEIVE_BUFFER: u32 = 1 << 20;
-/// How many free ports are tried until one is free for both.
+/// How many ports of the kernel's choice are tried until one is free for both TCP and UDP.
 const TRIES: usize = 16;
 
 /// Bound sockets of one address.
@@ -15,21 +15,22 @@ const TRIES: usize = 16;
 pub struct Place {
     /// For connections.
     pub listener: Listener,
-    /// For datagrams, one a worker; the kernel shares the clients out among them.
+    /// For datagrams, one per worker; the kernel distributes the clients among them.
     pub sockets: Vec<DatagramSocket>,
 }
 
 impl Place {
-    /// Binds `address` (`host:port`) with as many UDP sockets as workers. Port 0 is a free one.
+    /// Binds `address` (`host:port`) with one UDP socket per worker. Port 0 means a free port.
     pub fn bind(address: &str, workers: usize) -> Result<Self, Error> {
         let mut tries = TRIES;
         loop {
-            // TCP first: it never shares its port, so that a second server on this address fails
-            // here, where its UDP sockets would take half of the first one's queries.
+            // TCP first: it never shares its port, so a second server on this address fails here.
+            // Its UDP sockets would succeed, and take half of the first server's queries.
             let listener = ListenConfig::default().listen(Network::Tcp, address)?;
             let bound = listener.local_addr().to_string();
             match udp(&bound, workers) {
-                // The free port of TCP was taken for UDP. Asked for by its number, it would be again.
+                // The port that was free for TCP is taken for UDP. A port asked for by number would
+                // stay taken.
                 Err(error) if bound != address && is_taken(&error) && tries > 1 => tries -= 1,
                 sockets => {
                     return Ok(Self {

@@ -1,12 +1,12 @@
 //! Queries over TCP: many on one connection, answered in their order (RFC 1035 §4.2.2, RFC 7766).
 //!
-//! One read brings what the client has sent by then, one write takes all the answers back, each
-//! behind its length. What can go wrong:
+//! One read brings what the client has sent by then; one write takes all the answers back, each
+//! after its length. What can go wrong:
 //!
-//! - A client that is silent, or sends a byte now and then: the next message has to be whole within
-//!   the idle time, which single bytes do not renew.
-//! - A client that asks and does not read: writing has a deadline, and nothing is read meanwhile.
-//! - A client that half-closes after its last question: it gets its answers, then our close.
+//! - A client is silent, or sends a byte now and then: the next message has to be complete within
+//!   the idle time-out, which single bytes do not renew.
+//! - A client asks and does not read: writing has a deadline, and nothing is read meanwhile.
+//! - A client half-closes after its last question: it gets its answers, then we close.
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
@@ -18,18 +18,18 @@ use super::frames::Frames;
 use crate::net::{Conn, Deadline};
 use crate::server::{End, Handler, Session};
 
-/// Answers are written when there are so many octets, though more questions wait: how many they are
-/// is the client's choice, how much memory they take is not.
+/// Answers are written once they have this many octets, even if more questions wait: the client
+/// chooses how many it sends, but not how much memory their answers take.
 const FLUSH: usize = 64 * 1024;
-/// Room for answers that a connection keeps while it waits, in octets.
+/// The room for answers that an idle connection keeps, in octets.
 const KEPT: usize = 4 * 1024;
 
 /// A connection's handler.
 pub(super) struct TcpHandler {
     pub(super) shared: Arc<Shared>,
-    /// Within this time the next message has to be whole.
+    /// The next message has to be complete within this time.
     pub(super) idle: Duration,
-    /// Within this time answers have to be taken.
+    /// The client has to take answers within this time.
     pub(super) write: Duration,
 }
 
@@ -46,7 +46,7 @@ impl Handler for TcpHandler {
             match (&*conn).read(frames.spare()) {
                 Ok(0) => return Ok(End::Peer),
                 Ok(count) => frames.filled(count),
-                // It has nothing more to ask, which is usual; with half a message it is an error.
+                // Nothing more to ask, which is usual; a time-out within a message is an error.
                 Err(e) if e.kind() == io::ErrorKind::TimedOut && frames.is_empty() => {
                     return Ok(End::Ours);
                 }
@@ -61,7 +61,7 @@ impl Handler for TcpHandler {
 }
 
 impl TcpHandler {
-    /// Answers the messages that are whole; tells whether there was one.
+    /// Answers the complete messages; returns whether there was one.
     fn answer(
         &self,
         conn: &Conn,
@@ -69,7 +69,7 @@ impl TcpHandler {
         frames: &mut Frames,
         out: &mut Vec<u8>,
     ) -> io::Result<bool> {
-        // Held for these messages only, so that an idle connection keeps no old zones.
+        // Held only for these messages, so that an idle connection keeps no old zones in memory.
         let mut held = self.shared.current.hold();
         let mut send = |out: &mut Vec<u8>| match out.len() {
             0..FLUSH => Ok(()),

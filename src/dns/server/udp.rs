@@ -1,5 +1,5 @@
-//! Queries over UDP: a worker's loop is that of the [`server`](crate::server) room, this is what it
-//! asks for each datagram.
+//! Queries over UDP: the worker's loop is in the [`server`](crate::server) room; it calls this code
+//! for each datagram.
 
 use std::io;
 use std::sync::Arc;
@@ -10,13 +10,13 @@ use crate::net::Addr;
 use crate::server::{DatagramHandler, DatagramServer, Scheduling, Stopper};
 use crate::sys::process;
 
-/// What one worker knows.
+/// The state of one worker.
 pub(super) struct UdpHandler {
     shared: Arc<Shared>,
     held: Held,
-    /// Which of the tallies is its own.
+    /// The number of this worker's tally.
     number: usize,
-    /// The reply, before it goes where the query stands: the answer is made while that is read.
+    /// The reply is made here, because the query is still needed, and then copied over the query.
     reply: Vec<u8>,
 }
 
@@ -51,8 +51,8 @@ pub(super) fn run(
     stopper: &Stopper,
 ) -> io::Result<()> {
     if scheduling != Scheduling::Normal {
-        // A worker that is woken waits its turn: meanwhile more queries come, and fewer system calls
-        // take them all. A refused change costs some speed and nothing else.
+        // A worker that was woken waits for its turn: meanwhile more queries come, and fewer system
+        // calls take them all. If the change is refused, it costs only some speed.
         let _ = process::set_scheduling(process::Scheduling::Batch);
     }
     server.run(stopper)

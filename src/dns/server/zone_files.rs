@@ -1,5 +1,5 @@
-//! The zone files of a server: `[NAME=]FILE` on the command line, all read together, and read again
-//! while it serves.
+//! The zone files of a server, `[NAME=]FILE` on the command line: all are read together, and read
+//! again while the server runs.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,20 +12,20 @@ use crate::dns::zone::{self, Limits, LoadError, Parsed, Problem, Zone};
 use crate::dns::{Name, NameError};
 use crate::net::plain_words;
 
-/// A zone file, and the name that it is for, if it does not say so itself.
+/// A zone file, and the name of its zone if the file does not say it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ZoneFile {
-    /// What names in it are relative to, until it says otherwise.
+    /// Names in the file are relative to this until it sets another origin.
     pub origin: Option<Name>,
-    /// Where it is.
+    /// The file's path.
     pub path: PathBuf,
 }
 
 impl FromStr for ZoneFile {
     type Err = NameError;
 
-    /// Reads `lab.example=zones/lab.zone`, or a path alone. A path that has `=` in its first part
-    /// begins with `./`.
+    /// Reads `lab.example=zones/lab.zone`, or a path alone. A path with `=` in its first part has
+    /// to begin with `./`.
     fn from_str(text: &str) -> Result<Self, NameError> {
         match text.split_once('=') {
             Some((name, path)) if !name.contains('/') => Ok(Self {
@@ -40,19 +40,19 @@ impl FromStr for ZoneFile {
     }
 }
 
-/// Zones that can be served, and what is doubtful about them.
+/// Zones that can be served, and their warnings.
 #[derive(Debug)]
 pub struct Loaded {
     /// The zones.
     pub zones: Zones,
     /// `file:line:column: what`, each.
     pub warnings: Vec<Problem>,
-    /// A line for each zone: its name, serial and number of records.
+    /// A line per zone: its name, serial and number of records.
     pub summary: Vec<String>,
 }
 
 impl Loaded {
-    /// Reads all files. Fails with a line for each error, of all files.
+    /// Reads all files. On failure, has a line for each error of all files.
     pub fn read(files: &[ZoneFile]) -> Result<Self, Faults> {
         let (mut parsed, mut faults) = (Vec::new(), Vec::new());
         for file in files {
@@ -85,7 +85,7 @@ impl Loaded {
         }
     }
 
-    /// The zones of these files, one each.
+    /// The zones of these files, one per file.
     fn of(parsed: Vec<Parsed>, files: &[ZoneFile]) -> Result<Self, Faults> {
         let (mut zones, mut warnings, mut summary) = (Vec::new(), Vec::new(), Vec::new());
         for Parsed {
@@ -108,7 +108,7 @@ impl Loaded {
     }
 }
 
-/// The warning that a zone is not the one that was asked for: the file says a name itself.
+/// The warning that a file's own name for its zone is not the name that was asked for.
 fn other_name(file: &ZoneFile, parsed: &Parsed) -> Option<Problem> {
     let (asked, apex) = (file.origin.as_ref()?, parsed.zone.apex());
     let what = format!("the zone begins at {apex}, though {asked} was asked for");
@@ -120,7 +120,7 @@ fn other_name(file: &ZoneFile, parsed: &Parsed) -> Option<Problem> {
     })
 }
 
-/// Which files have a zone in common.
+/// Which files have the same zone.
 fn same_apex(same: &SameApex, zones: &[Arc<Zone>], files: &[ZoneFile]) -> String {
     let them = files
         .iter()
@@ -130,7 +130,7 @@ fn same_apex(same: &SameApex, zones: &[Arc<Zone>], files: &[ZoneFile]) -> String
     format!("{}: {same}", paths.join(", "))
 }
 
-/// What to do about a file whose names lack the end, which nobody has told.
+/// A hint for a file with relative names and no origin to complete them.
 fn nameless(file: &ZoneFile, problems: &[Problem]) -> Option<String> {
     let why = NameError::Relative.to_string();
     let is_nameless = file.origin.is_none() && problems.iter().any(|p| p.what.ends_with(&why));
@@ -138,7 +138,7 @@ fn nameless(file: &ZoneFile, problems: &[Problem]) -> Option<String> {
     is_nameless.then(|| format!("{path}: say its name: NAME={path}, or $ORIGIN NAME in it"))
 }
 
-/// What secondaries would not notice: they go by the serial (RFC 1982 §3.2).
+/// A change that secondaries would not notice: they go by the serial (RFC 1982 §3.2).
 fn serial_fault(before: &Zone, after: &Zone) -> Option<&'static str> {
     // Newer is a difference below 2^31.
     match after.serial().wrapping_sub(before.serial()) {
@@ -149,12 +149,12 @@ fn serial_fault(before: &Zone, after: &Zone) -> Option<&'static str> {
     }
 }
 
-/// Why zones cannot be served: a line for each error.
+/// Why zones cannot be served: a line per error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Faults(pub Vec<String>);
 
 impl fmt::Display for Faults {
-    /// The first, and how many more there are.
+    /// The first error, and how many more there are.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0.first().map_or("no zone", String::as_str))?;
         match self.0.len().saturating_sub(1) {
@@ -177,8 +177,8 @@ impl Reloader {
         Self { files, shared }
     }
 
-    /// Reads all files and serves what they say from now on. When one is bad nothing changes, and
-    /// each error is logged. Blocks on the file system; queries are answered meanwhile.
+    /// Reads all files and serves the new zones from now on. If one has errors, nothing changes,
+    /// and each error is logged. Blocks on the file system; queries are answered meanwhile.
     pub fn reload(&self) -> Result<(), Faults> {
         let Shared {
             name,

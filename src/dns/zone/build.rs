@@ -1,19 +1,20 @@
-//! Records to a zone, and the rules that they have to keep together.
+//! From records to a zone, and the rules that records have to keep together.
 //!
-//! What makes a zone's answers contradict each other is an error, and the zone is not served:
+//! Records that would make a zone's answers contradict each other are an error, and the zone is not
+//! served:
 //!
 //! | rule | source |
 //! |---|---|
-//! | one SOA record; the zone begins at its owner, where NS records are, too | RFC 1035 §5.2 |
+//! | one SOA record; its owner is the apex, where NS records are, too | RFC 1035 §5.2 |
 //! | no record outside the zone | RFC 1035 §5.2 |
 //! | a CNAME record alone at its name, but for RRSIG, NSEC and KEY | RFC 1034 §3.6.2, RFC 4035 §2.5 |
 //! | one DNAME record at a name, nothing below it, no NS beside it but at the apex | RFC 6672 §2.4 |
 //! | no NS or DNAME record at a wildcard | RFC 4592 §4.2, §4.4 |
-//! | no DS record where the zone begins: it is the zone's above | RFC 4035 §2.4 |
+//! | no DS record at the apex: it belongs to the parent zone | RFC 4035 §2.4 |
 //!
-//! What others live with is a warning: TTLs that differ inside a set (the smallest counts, RFC 2181
-//! §5.2), records that are there twice, servers without an address, hosts that are aliases (RFC 2181
-//! §10.3), data that a delegation hides.
+//! Faults that other servers accept are a warning: TTLs that differ within a set (the smallest
+//! counts, RFC 2181 §5.2), duplicate records, servers without an address, hosts that are aliases
+//! (RFC 2181 §10.3), data hidden by a delegation.
 
 use std::collections::BTreeSet;
 
@@ -27,14 +28,14 @@ use crate::dns::header::Header;
 use crate::dns::message::{MAX_MESSAGE, Message};
 use crate::dns::name::Name;
 
-/// The most octets of a record set: what a message has beside header, question and OPT.
+/// The most octets of a record set: a message less header, question and OPT.
 const MAX_SET: usize = MAX_MESSAGE - 12 - 255 - 4 - 11;
-/// So many records of a set are compared with each one that comes; more are looked up.
+/// This many records of a set are compared with each new one; further ones are found by their hash.
 const FEW: usize = 16;
-/// Octets of a record before its data, its owner being a pointer.
+/// The octets of a record before its data, if its owner is a pointer.
 const MIN_RECORD: usize = 12;
 
-/// Builds the zone of these records; `None` when there is no place at which it begins.
+/// Builds the zone of these records; `None` if they do not say where it begins.
 pub(super) fn zone(records: Vec<Placed>, limits: Limits, report: &mut Report) -> Option<Zone> {
     let is_soa = |placed: &&Placed| matches!(placed.record.data, Data::Soa(_));
     let start = Place {
@@ -48,7 +49,7 @@ pub(super) fn zone(records: Vec<Placed>, limits: Limits, report: &mut Report) ->
     };
     let mut zone = Zone::empty(soa.record.name.clone());
     let soa_place = soa.place;
-    // What the rules between sets are checked with: where the first record of each stands.
+    // The first record of each set, in whose place the rules between sets report.
     let mut firsts = Vec::new();
     let mut hashes = BTreeSet::new();
     for Placed { record, place } in records {
@@ -83,7 +84,7 @@ pub(super) fn zone(records: Vec<Placed>, limits: Limits, report: &mut Report) ->
     Some(zone)
 }
 
-/// Where a record went.
+/// Where a record was added.
 enum Added {
     NewSet,
     ToSet,
@@ -129,8 +130,8 @@ fn add(
     Added::ToSet
 }
 
-/// Whether a set has such data already. `hashes` has those of the node's records beyond the first few,
-/// so that a long set is not compared with each record that comes.
+/// Whether a set already has this data. `hashes` has those of the node's records beyond the first
+/// few, so that a long set is not compared with each new record.
 fn is_there(
     set: &RecordSet,
     data: &Data,
@@ -140,7 +141,7 @@ fn is_there(
     if set.data.iter().take(FEW).any(|one| one == data) || set.data.len() < FEW {
         return set.data.contains(data);
     }
-    // FNV-1a, without case since names are equal without it.
+    // FNV-1a, without case because names are equal without it.
     let hash = data
         .to_wire()
         .iter()
@@ -150,7 +151,7 @@ fn is_there(
     !hashes.insert((node, set.kind, hash)) && set.data.contains(data)
 }
 
-/// Whether a message holds the set, whatever name it is asked for by.
+/// Whether a message can hold the set, whatever name it is asked for by.
 fn fits(name: &Name, set: &RecordSet) -> bool {
     let mut message = Message::new(Header::query(0));
     message.answers = set.records(name).collect();
@@ -215,7 +216,7 @@ fn check_set(zone: &Zone, index: usize, kind: RecordType, place: Place, report: 
     }
 }
 
-/// Tells of what a delegation hides: all but itself, the DS record, and the addresses of servers.
+/// Warns of data hidden by a delegation: all but itself, the DS record, and the servers' addresses.
 fn check_cut(
     zone: &Zone,
     servers: &BTreeSet<usize>,
@@ -250,7 +251,7 @@ fn servers(zone: &Zone) -> BTreeSet<usize> {
     nodes.filter(|found| found.1).map(|found| found.0).collect()
 }
 
-/// Checks the host that a record names, when it is one of this zone.
+/// Checks the host that a record names, if it is in this zone.
 fn check_host(
     zone: &Zone,
     name: &Name,
@@ -271,7 +272,7 @@ fn check_host(
             .closest(&key)
             .filter(|found| found.1)
             .map(|found| found.0),
-        // Where the alias leads is not for this zone to say.
+        // The target may be in another zone.
         Lookup::Dname(_) => return,
         Lookup::Nothing => None,
     };
@@ -281,7 +282,7 @@ fn check_host(
             report.warning(place, what);
         }
         Some(index) if has_address(index) => {}
-        // A server below another delegation has its address there.
+        // The address of a server below another delegation belongs there.
         _ if kind == RecordType::NS && is_in_other_cut(zone, name, &key) => {}
         _ => report.warning(
             place,

@@ -4,13 +4,14 @@
 //!   www  IN  TXT  ( "one string" ; a comment
 //!                   two )
 //!   |    |   |      |            |
-//!   tokens; the entry goes on over the line's end while a parenthesis is open
+//!   |    |   |      |            |
+//!   tokens; the entry goes on past the line's end while a parenthesis is open
 //! ```
 //!
-//! An entry that begins with white space has no owner of its own. A quoted string ends in its line:
-//! RFC 1035 does not say so, but a mark that was forgotten would else swallow the rest of the file.
-//! A quotation mark within a word (`alpn="h2,h3"`) stays in the token, and so do escapes: what they
-//! mean depends on the field. After an error reading goes on with the next line.
+//! An entry that begins with white space has no owner of its own. A quoted string must end on its
+//! line. RFC 1035 does not say so, but otherwise a forgotten mark would swallow the rest of the file.
+//! A quotation mark within a word (`alpn="h2,h3"`) stays in the token, and so do escapes: their
+//! meaning depends on the field. After an error, reading goes on with the next line.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -20,9 +21,10 @@ use crate::dns::text::Token;
 
 /// The longest token, in octets: 65,535 octets of RDATA in hexadecimal digits.
 const MAX_TOKEN: usize = 2 * 65_535;
-/// The most tokens of an entry: 65,535 octets of RDATA in strings of none, and what stands before them.
+/// The most tokens of an entry: 65,535 octets of RDATA in empty strings, and the fields before
+/// them.
 const MAX_TOKENS: usize = 65_535 + 8;
-/// The longest entry, in octets of its tokens: 65,535 octets of RDATA in escapes, and again as much.
+/// The longest entry, in octets of its tokens: 65,535 octets of RDATA in escapes, twice over.
 const MAX_ENTRY: usize = 8 * 65_535;
 
 /// A directive or a record.
@@ -32,11 +34,11 @@ pub(super) struct Entry {
     pub(super) is_indented: bool,
     /// Its tokens, at least one.
     pub(super) tokens: Vec<Token>,
-    /// Where each begins.
+    /// Where each token begins.
     pub(super) places: Vec<Place>,
 }
 
-/// Text that cannot be cut: where, and why.
+/// Text that cannot be split into tokens: where, and why.
 #[derive(Debug)]
 pub(super) struct Fault {
     pub(super) place: Place,
@@ -50,17 +52,17 @@ impl Fault {
     }
 }
 
-/// Cuts a text into entries.
+/// Splits a text into entries.
 pub(super) struct Lexer<'t> {
     rest: Peekable<Chars<'t>>,
     here: Place,
-    /// Where the parentheses began that are open.
+    /// Where the open parentheses are.
     open: Vec<Place>,
 }
 
 impl<'t> Lexer<'t> {
     pub(super) fn new(file: usize, text: &'t str) -> Self {
-        // Some editors begin a file with the mark of its byte order, which is no character of it.
+        // Some editors begin a file with a byte order mark, which is not part of its text.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         Self {
             rest: text.chars().peekable(),
@@ -131,22 +133,22 @@ impl<'t> Lexer<'t> {
         Fault::new(place, "\"(\" is never closed")
     }
 
-    /// Goes to the end of the line, which stays.
+    /// Goes to the end of the line, without taking it.
     fn skip_line(&mut self) {
         while self.rest.peek().is_some_and(|letter| *letter != '\n') {
             self.take();
         }
     }
 
-    /// Reads a string behind its first quotation mark.
+    /// Reads a string after its opening quotation mark.
     fn quoted(&mut self, place: Place) -> Result<Token, Fault> {
         let mut text = String::new();
         self.string(place, &mut text)?;
-        text.pop(); // the mark at its end
+        text.pop(); // the closing mark
         Ok(Token { text, quoted: true })
     }
 
-    /// Takes everything up to the next quotation mark, the mark included.
+    /// Takes everything up to and including the next quotation mark.
     fn string(&mut self, place: Place, text: &mut String) -> Result<(), Fault> {
         loop {
             match self.letter(place, text)? {
@@ -179,8 +181,8 @@ impl<'t> Lexer<'t> {
         })
     }
 
-    /// Takes a letter, with its backslash when it is escaped (it is `\\` then); `None` at the
-    /// line's end, which stays.
+    /// Takes a character. If it is escaped, `text` gets all of it and the result is `\\`. `None` at
+    /// the end of the line, which is not taken.
     fn letter(&mut self, place: Place, text: &mut String) -> Result<Option<char>, Fault> {
         if text.len() >= MAX_TOKEN {
             return Err(Fault::new(
@@ -200,7 +202,8 @@ impl<'t> Lexer<'t> {
         Ok(letter)
     }
 
-    /// Takes what stands behind a backslash; of `\DDD` the first digit, as the others need no care.
+    /// Takes what follows a backslash. Of `\DDD` it takes only the first digit: the others are
+    /// plain.
     fn escaped(&mut self, place: Place, text: &mut String) -> Result<(), Fault> {
         match self.rest.peek() {
             None | Some('\n' | '\r') => Err(Fault::new(place, "backslash at the end of a line")),

@@ -1,8 +1,8 @@
 //! Zone files from the file system: the thin shell around [`parse`].
 //!
-//! An included file lies in the folder of the zone's own file or below it. Its path is resolved
-//! before it is read: no `..` and no symbolic link leads out. Only regular files are read, and never
-//! more of one than the limit.
+//! An included file must be in the folder of the zone's own file or below it. Its path is resolved
+//! before it is read, so neither `..` nor a symbolic link leads out. Only regular files are read,
+//! and of each file no more than the limit.
 
 use std::fmt;
 use std::fs::File;
@@ -19,17 +19,17 @@ use crate::net::plain_words;
 pub enum LoadError {
     /// The file cannot be read.
     File {
-        /// Its path as it was given.
+        /// The path as it was given.
         path: String,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// What it says is wrong: at least one error.
+    /// The problems found: at least one error.
     Zone(Vec<Problem>),
 }
 
 impl fmt::Display for LoadError {
-    /// One line for each error.
+    /// One line per error.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             LoadError::File { path, source } => write!(f, "{path}: {source}"),
@@ -50,8 +50,8 @@ impl std::error::Error for LoadError {
     }
 }
 
-/// Reads a zone from a file and those that it includes. Names are relative to `origin` until the
-/// file says otherwise. Blocks on the file system only.
+/// Reads a zone from a file and the files that it includes. Names are relative to `origin` until
+/// the file sets another one. Blocks on the file system only.
 pub fn load(path: &Path, origin: Option<&Name>, limits: Limits) -> Result<Parsed, LoadError> {
     let shown = path.display().to_string();
     let fail = |source| LoadError::File {
@@ -74,7 +74,7 @@ pub fn load(path: &Path, origin: Option<&Name>, limits: Limits) -> Result<Parsed
 
 fn read(path: &Path, limit: usize) -> io::Result<String> {
     let refuse = |why: String| Err(io::Error::new(io::ErrorKind::InvalidData, why));
-    // Asked before it is opened: to open a pipe would block.
+    // Checked before the file is opened: opening a pipe would block.
     if !path.metadata()?.is_file() {
         return refuse("not a regular file".into());
     }

@@ -1,21 +1,21 @@
-//! Zones: the part of the names that one server speaks for, from text to a structure for looking up.
+//! Zones: the part of the name tree for which one server is an authority, from text to look-ups.
 //!
-//! A zone is a tree of nodes, one for each name that has records or has such names below it:
+//! A zone is a tree of nodes: one for each name that has records, or has such names below it:
 //!
 //! ```text
 //!   example.            SOA NS          the apex
 //!   ├─ www              A
-//!   ├─ b                                an empty non-terminal: no records, and yet it exists
+//!   ├─ b                                an empty non-terminal: no records, but it exists
 //!   │  └─ a             TXT
-//!   ├─ *                TXT             a wildcard: speaks for names that do not exist
+//!   ├─ *                TXT             a wildcard: answers for names that do not exist
 //!   ├─ old              DNAME           names below are renamed
-//!   └─ sub              NS              a cut: from here on others speak (a delegation)
+//!   └─ sub              NS              a cut: below it other servers have authority (a delegation)
 //!      └─ ns            A               glue: served with the delegation only
 //! ```
 //!
-//! What a name means is one of five things, `Lookup`; RFC 1034 §4.3.2 step 3 and RFC 4592 §3.3
-//! read like that once the tree is connected: each node knows the cut that it is at or below, and
-//! its wildcard. A zone does not change once it is made; a new version is a new zone.
+//! A name means one of five things in a zone, its `Lookup`. Once the tree is connected, RFC 1034
+//! §4.3.2 step 3 and RFC 4592 §3.3 can be read in the code: each node knows the cut that it is at
+//! or below, and its wildcard. A zone never changes; a new version is a new zone.
 //!
 //! In reading order: `problem`, `lexer`, `parser`, `build` (the rules), `table`, `load` (files),
 //! `transfer`, `sample`. Source: RFC 1034, 1035, 2181, 2308, 4592, 6672.
@@ -44,14 +44,14 @@ use super::record::Record;
 /// A zone.
 #[derive(Debug)]
 pub struct Zone {
-    /// The apex first, and each node behind its parent.
+    /// The apex first, and each node after its parent.
     pub(super) nodes: Vec<Node>,
     table: Table,
     /// How many labels the apex has.
     depth: usize,
 }
 
-/// A name of a zone and its record sets: none at an empty non-terminal.
+/// A name of a zone and its record sets; an empty non-terminal has none.
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) name: Name,
@@ -59,9 +59,9 @@ pub(super) struct Node {
     parent: Option<usize>,
     /// The delegation that this node is at or below.
     pub(super) cut: Option<usize>,
-    /// The node with a DNAME record that this one is or is below.
+    /// The node with a DNAME record that this node is, or is below.
     dname: Option<usize>,
-    /// The node `*` right below.
+    /// The node `*` directly below.
     wildcard: Option<usize>,
 }
 
@@ -72,22 +72,22 @@ pub struct RecordSet {
     pub kind: RecordType,
     /// Their TTL in seconds.
     pub ttl: u32,
-    /// Their data: at least one, each once, in the order of the file.
+    /// Their data: at least one item, no duplicates, in the order of the file.
     pub data: Vec<Data>,
 }
 
-/// What a name means in a zone. The numbers are those of nodes.
+/// The meaning of a name in a zone. The numbers are those of nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lookup {
-    /// It exists, and this zone speaks for it.
+    /// The name exists, and this zone is the authority for it.
     Node(usize),
-    /// It is delegated at `cut`; `is_exact` when it is the cut itself.
+    /// The name is delegated at `cut`; `is_exact` if it is the cut itself.
     Cut { cut: usize, is_exact: bool },
-    /// It does not exist, and is below a name with a DNAME record.
+    /// The name does not exist, and is below a name with a DNAME record.
     Dname(usize),
-    /// It does not exist, and a wildcard speaks for it.
+    /// The name does not exist, and a wildcard matches it.
     Wildcard(usize),
-    /// It does not exist.
+    /// The name does not exist.
     Nothing,
 }
 
@@ -135,7 +135,7 @@ impl Zone {
     }
 
     pub(super) fn apex_node(&self) -> &Node {
-        // The apex is made with the zone.
+        // Every zone is created with its apex.
         &self.nodes[0]
     }
 
@@ -158,7 +158,7 @@ impl Zone {
         self.sets().map(|(_, set)| set.data.len()).sum()
     }
 
-    /// Whether another zone has the same records with the same TTLs, those of a set in one order.
+    /// Whether both zones have the same records and TTLs, with each set in the same order.
     pub fn has_records_of(&self, other: &Zone) -> bool {
         let set_of = |name: &Name, kind| {
             let (index, is_exact) = self.closest(&Key::new(name))?;
@@ -170,13 +170,13 @@ impl Zone {
                 .all(|(name, set)| set_of(name, set.kind) == Some(set))
     }
 
-    /// All names and their record sets, the apex first; a name without records is not among them.
+    /// All names and their record sets, the apex first, without names that have no records.
     pub fn sets(&self) -> impl Iterator<Item = (&Name, &RecordSet)> {
         let nodes = self.nodes.iter();
         nodes.flat_map(|node| node.sets.iter().map(|set| (&node.name, set)))
     }
 
-    /// The number of a name's node; makes it, and those above, when it is new.
+    /// The number of a name's node; creates it, and those above it, if it is new.
     fn grow(&mut self, name: &Name) -> usize {
         let key = Key::new(name);
         let (closest, _) = self.closest(&key).unwrap_or_default();
@@ -184,7 +184,7 @@ impl Zone {
         let mut parent = closest;
         for without in (0..key.labels() - known).rev() {
             let labels = name.labels().skip(without);
-            // A name's suffix keeps its limits.
+            // The suffix of a valid name is valid.
             let Ok(name) = Name::from_labels(labels) else {
                 break;
             };
@@ -195,8 +195,8 @@ impl Zone {
         parent
     }
 
-    /// Tells each node what is above and below it. A parent stands before its children, so that
-    /// one pass hands everything down.
+    /// Links each node to the nodes above and below it. A parent comes before its children, so one
+    /// pass is enough.
     fn connect(&mut self) {
         for index in 0..self.nodes.len() {
             let node = &self.nodes[index];
@@ -216,8 +216,8 @@ impl Zone {
         }
     }
 
-    /// The closest encloser of a name: the longest name above it, or itself, that exists, and
-    /// whether it is the name itself. `None` when the name is outside of the zone.
+    /// The closest encloser of a name: the longest existing name that is above it or is the name
+    /// itself, and whether it is the name itself. `None` if the name is outside the zone.
     fn closest(&self, key: &Key) -> Option<(usize, bool)> {
         let above = key.labels().checked_sub(self.depth)?;
         (0..=above).find_map(|without| {
@@ -227,7 +227,7 @@ impl Zone {
         })
     }
 
-    /// What a name within the zone means.
+    /// The meaning of a name within the zone.
     pub(super) fn look_up(&self, key: &Key) -> Lookup {
         let Some((index, is_exact)) = self.closest(key) else {
             return Lookup::Nothing;
@@ -246,8 +246,8 @@ impl Zone {
         }
     }
 
-    /// The node from which a host's records are taken: its own, or a wildcard that speaks for it; one
-    /// at or below a cut only `with_glue`.
+    /// The node that has a host's records: its own, or a matching wildcard; one at or below a cut
+    /// only `with_glue`.
     pub(super) fn node_of(&self, host: &Name, with_glue: bool) -> Option<&Node> {
         let key = Key::new(host);
         let index = match self.look_up(&key) {

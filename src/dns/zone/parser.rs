@@ -1,4 +1,4 @@
-//! Zone files: text to records (RFC 1035 §5.1, RFC 2308 §4).
+//! Zone files: from text to records (RFC 1035 §5.1, RFC 2308 §4).
 //!
 //! ```text
 //!   $ORIGIN example.        completes names without a dot at their end
@@ -9,12 +9,12 @@
 //!      TYPE65280   \# 2 BEEF        any type, in octets (RFC 3597 §5)
 //! ```
 //!
-//! A record without a TTL has that of `$TTL`; without one, that of the record before (RFC 1035
-//! §5.1); a SOA record at the beginning, its own `minimum`, as other tools do. Behind `$INCLUDE` origin
-//! and owner are what they were before it (RFC 1035 §5.1); `$TTL` holds for what follows, in whatever
-//! file (RFC 2308 §4). `$GENERATE`, which is BIND's, is refused.
+//! A record without a TTL takes the `$TTL`; without `$TTL`, the TTL of the record before it (RFC
+//! 1035 §5.1). An initial SOA record without either takes its own `minimum`, as other tools do.
+//! After `$INCLUDE`, origin and owner are again what they were before it (RFC 1035 §5.1), but a
+//! `$TTL` lasts, whichever file it was in (RFC 2308 §4). `$GENERATE`, which is BIND's, is refused.
 //!
-//! The text of included files comes from a function that the caller gives: no file is read here.
+//! The caller provides a function for the text of included files: no file is read here.
 
 use super::Zone;
 use super::build;
@@ -33,9 +33,9 @@ const MAX_DEPTH: usize = 8;
 /// How large a zone may be.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Octets of all its files together; 256 MiB by default.
+    /// Octets of all files together; 256 MiB by default.
     pub octets: usize,
-    /// Records, and as many names, those that only lead to others among them; 4 million by default.
+    /// Records, and as many names, including empty non-terminals; 4 million by default.
     pub records: usize,
 }
 
@@ -48,28 +48,28 @@ impl Default for Limits {
     }
 }
 
-/// Finds the text of a file that is included, by its name as it is written; says why not.
+/// Returns the text of an included file, given its name as written, or why there is none.
 pub type Include<'a> = &'a mut dyn FnMut(&str) -> Result<String, String>;
 
-/// A zone that can be served, and what is doubtful about it.
+/// A zone that can be served, and its warnings.
 #[derive(Debug)]
 pub struct Parsed {
     /// The zone.
     pub zone: Zone,
-    /// What is no error and yet hardly meant.
+    /// Faults that are not errors, but are probably not intended.
     pub warnings: Vec<Problem>,
 }
 
-/// A record and where it stands.
+/// A record and its place in the file.
 #[derive(Debug)]
 pub(super) struct Placed {
     pub(super) record: Record,
     pub(super) place: Place,
 }
 
-/// Reads a zone from the text of its file, which `file` names in errors. Names are relative to
-/// `origin` until the file says otherwise. The errors are at most
-/// [`MAX_ERRORS`](super::MAX_ERRORS), and at least one.
+/// Reads a zone from the text of its file; `file` is its name in errors. Names are relative to
+/// `origin` until the file sets another one. On failure, returns at least one error and at most
+/// [`MAX_ERRORS`](super::MAX_ERRORS).
 pub fn parse(
     file: &str,
     text: &str,
@@ -99,7 +99,7 @@ pub fn parse(
         mut report,
         ..
     } = parser;
-    // What a file that was read in part lacks says nothing.
+    // If a file was read only in part, missing records are no error.
     let zone = match report.errors.is_empty() {
         true => build::zone(records, limits, &mut report),
         false => None,
@@ -113,7 +113,7 @@ pub fn parse(
     }
 }
 
-/// What holds in a file from one entry to the next.
+/// The state that passes from one entry to the next.
 #[derive(Clone)]
 struct Scope {
     file: usize,
@@ -127,7 +127,7 @@ struct Scope {
 struct Parser<'a> {
     limits: Limits,
     include: Include<'a>,
-    /// What stands before the names of included files, so that errors name them as one finds them.
+    /// Prefixed to the names of included files in errors, so that the reader finds them.
     folder: &'a str,
     octets: usize,
     records: Vec<Placed>,
@@ -225,7 +225,7 @@ impl Parser<'_> {
         };
         scope.owner = Some(owner.clone());
         let (ttl, kind) = self.ttl_and_type(words)?;
-        // Known whatever the data are: what follows may go by it.
+        // Set even if the data are wrong: later records may depend on it.
         scope.last_ttl = ttl.or(scope.last_ttl);
         let data = words.data(kind, scope)?;
         let ttl = match (ttl, scope.default_ttl, scope.last_ttl, &data) {
@@ -305,7 +305,7 @@ fn bad_ttl(place: Place, token: &Token) -> Fault {
     Fault::new(place, what)
 }
 
-/// Whether a path stays below the folder that it is relative to, as far as its text says.
+/// Whether a path, by its text alone, stays below the folder that it is relative to.
 fn is_below(path: &str) -> bool {
     let leads_elsewhere = path.starts_with('/') || path.split('/').any(|part| part == "..");
     !path.is_empty() && !path.contains('\0') && !leads_elsewhere
@@ -326,7 +326,7 @@ impl<'e> Words<'e> {
         self.entry.tokens.get(self.at)
     }
 
-    /// Where the next token begins; behind the last, where that one does.
+    /// Where the next token begins; after the last token, where the last one begins.
     fn place(&self) -> Place {
         let places = &self.entry.places;
         let place = places.get(self.at).or(places.last());
@@ -348,7 +348,7 @@ impl<'e> Words<'e> {
     fn name(&mut self, what: &str, scope: &Scope) -> Result<Name, Fault> {
         let place = self.place();
         let Token { text, quoted } = self.take(what)?;
-        // In quotation marks it is a letter.
+        // In quotation marks, `@` is a plain character.
         let name = if *quoted && text == "@" { "\\@" } else { text };
         Name::parse_under(name, scope.origin.as_ref())
             .map_err(|error| Fault::new(place, format!("{what} {text:?}: {error}")))
@@ -362,8 +362,8 @@ impl<'e> Words<'e> {
                 TextError::Missing(_) => None,
                 TextError::Field(_, text, _) | TextError::TooMany(text) => Some(text),
             };
-            // Fields are taken from the left: what is wrong is the last one taken, or else (digits
-            // over several tokens) one with that text.
+            // Fields are taken from the left: the wrong one is the last one taken, or else (digits
+            // over several tokens) one with the text in the error.
             let taken = tokens.len() - fields.left();
             let is_it = |token: &Token| Some(&token.text) == text;
             let last = taken.checked_sub(1).filter(|last| is_it(&tokens[*last]));

@@ -1,9 +1,9 @@
-//! What is wrong with a zone, and where: `file:line:column: what`, as editors take it.
+//! What is wrong with a zone, and where: `file:line:column: what`, a form that editors recognize.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// After how many errors reading stops: one mistake often makes many.
+/// The number of errors after which reading stops: one mistake often causes many.
 pub const MAX_ERRORS: usize = 20;
 /// How many warnings are kept.
 pub const MAX_WARNINGS: usize = 100;
@@ -19,8 +19,8 @@ pub(super) struct Place {
 /// An error or a warning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The file as it was named, one that is included behind the folder of the zone's own; what could
-    /// move a terminal's cursor is escaped.
+    /// The file's name as given, with the zone's folder before that of an included file.
+    /// Characters that could move a terminal's cursor are escaped.
     pub file: Arc<str>,
     /// The line, from 1.
     pub line: u32,
@@ -41,7 +41,7 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-/// What reading a zone has found so far.
+/// The problems found so far while reading a zone.
 #[derive(Debug, Default)]
 pub(super) struct Report {
     files: Vec<Arc<str>>,
@@ -81,7 +81,7 @@ impl Report {
         }
     }
 
-    /// Whether reading stops: after an error of that kind, or after so many of others.
+    /// Whether reading stops: after an error of that kind, or after [`MAX_ERRORS`] others.
     pub(super) fn is_full(&self) -> bool {
         self.is_stopped || self.errors.len() >= MAX_ERRORS
     }

@@ -1,7 +1,7 @@
-//! The sample zones: those of the book, of the tour, and of a server that has none of its own.
+//! The sample zones: used by the book, by the tour, and by a server without zones of its own.
 //!
-//! `lab.test.` has one of everything that a zone can have; two more lead from its addresses back to
-//! names. They are part of the program, so that the lesson needs neither network nor files.
+//! `lab.test.` has one of everything that a zone can have; two more zones map its addresses back to
+//! names. They are compiled in, so the lessons need neither network nor files.
 
 use super::parser::{Limits, Parsed, parse};
 use super::problem::Problem;
@@ -13,7 +13,7 @@ pub const SAMPLES: [(&str, &str); 3] = [
     ("2001-db8.zone", include_str!("sample/2001-db8.zone")),
 ];
 
-/// The sample zones, read. They have no errors; a test says so.
+/// The sample zones, parsed. They have no errors, as a test checks.
 pub fn samples() -> Result<Vec<Parsed>, Vec<Problem>> {
     let mut no_file = |_: &str| Err("a sample zone includes no file".into());
     SAMPLES

@@ -1,22 +1,22 @@
-//! A table from names to numbers: how a zone's name is found among a million without a search.
+//! A table from names to numbers, which finds a zone's name among a million without a search.
 //!
-//! A [`Key`] is a name made ready for looking up: in lower case, with a hash of each of its suffixes,
-//! counted from the root so that one pass over the octets makes them all. The closest encloser of a
-//! name (RFC 4592 §3.3.1) is then the first of its suffixes, from the longest, that the table has.
+//! A [`Key`] is a name prepared for look-ups: in lower case, with a hash of each of its suffixes,
+//! computed from the root so that one pass over the octets makes them all. The closest encloser of
+//! a name (RFC 4592 §3.3.1) is then its longest suffix that the table has.
 //!
-//! The table has open addressing and is at most half full. Its names come from zone files and not from
-//! those who ask, so the hash has no seed: whoever writes a zone can make its names collide, and slows
-//! down its loading and the look-ups in it, in those of no other zone.
+//! The table has open addressing and is at most half full. Its names come from zone files, not from
+//! clients, so the hash needs no seed: the author of a zone can make its names collide, but slows
+//! down only the loading of that zone and the look-ups in it.
 
 use crate::dns::name::{MAX_NAME, Name};
 
-/// The most labels that a name has, the root counted.
+/// The most labels of a name, counting the root.
 const MAX_LABELS: usize = MAX_NAME / 2 + 1;
 
-/// A name made ready for looking up.
+/// A name prepared for look-ups.
 pub(in crate::dns) struct Key {
     octets: [u8; MAX_NAME],
-    /// Where each label begins, the root's octet last.
+    /// The offset of each label, the root's last.
     starts: [u8; MAX_LABELS],
     /// The hash of the suffix that begins there.
     hashes: [u32; MAX_LABELS],
@@ -26,7 +26,7 @@ pub(in crate::dns) struct Key {
 
 impl Key {
     pub(in crate::dns) fn new(name: &Name) -> Self {
-        // A name's own octets are a name.
+        // The octets of a name always read as a name.
         Self::read(name.wire()).unwrap_or(Self::root())
     }
 
@@ -40,8 +40,8 @@ impl Key {
         }
     }
 
-    /// Reads the name that these octets begin with; `None` when it is compressed, cut or too long,
-    /// which is for the decoder to judge.
+    /// Reads the name at the start of these octets; `None` if it is compressed, cut or too long,
+    /// which the decoder has to judge.
     pub(in crate::dns) fn read(octets: &[u8]) -> Option<Self> {
         let mut key = Self::root();
         let mut at = 0;
@@ -55,7 +55,7 @@ impl Key {
             if length > 63 || end >= MAX_NAME {
                 return None;
             }
-            // Length octets are no letters: folding leaves them alone.
+            // Length octets are not letters: lower-casing does not change them.
             for (to, from) in key
                 .octets
                 .get_mut(at..end)?
@@ -88,7 +88,7 @@ impl Key {
         }
     }
 
-    /// How many labels there are, the root not counted.
+    /// The number of labels, not counting the root.
     pub(in crate::dns) fn labels(&self) -> usize {
         self.labels
     }
@@ -98,7 +98,7 @@ impl Key {
         self.length
     }
 
-    /// The name without its first labels: its hash and its octets in lower case.
+    /// The name without its first `without` labels: its hash and its octets in lower case.
     fn suffix(&self, without: usize) -> Option<(u32, &[u8])> {
         let start = *self.starts[..=self.labels].get(without)?;
         let hash = *self.hashes.get(without)?;
@@ -106,17 +106,17 @@ impl Key {
     }
 }
 
-/// What a name in a table stands for, and its hash.
+/// An entry: the number of a name, and its hash.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     hash: u32,
     number: u32,
 }
 
-/// No name stands in this slot.
+/// A slot without a name.
 const FREE: u32 = u32::MAX;
 
-/// A table from names to numbers. The names themselves stand elsewhere, under their numbers.
+/// A table from names to numbers. The names themselves are stored elsewhere, by their numbers.
 #[derive(Debug, Default)]
 pub(in crate::dns) struct Table {
     slots: Vec<Slot>,
@@ -124,7 +124,7 @@ pub(in crate::dns) struct Table {
 }
 
 impl Table {
-    /// The number of a key without its first labels; `name` tells the name of a number.
+    /// The number of a key less its first `without` labels; `name` returns the name of a number.
     pub(in crate::dns) fn find<'n>(
         &self,
         key: &Key,
@@ -142,7 +142,7 @@ impl Table {
             })
     }
 
-    /// Enters a key that is not there without its first labels.
+    /// Adds a key less its first `without` labels; it must not be in the table.
     pub(in crate::dns) fn add(&mut self, key: &Key, without: usize, number: usize) {
         let number = u32::try_from(number).unwrap_or(FREE);
         if let Some((hash, _)) = key.suffix(without) {
@@ -172,7 +172,7 @@ impl Table {
         }
     }
 
-    /// The places where a hash may stand, in order, each once.
+    /// The slots for a hash, in the order of probing, each once.
     fn row(&self, hash: u32) -> impl Iterator<Item = usize> + use<> {
         let mask = self.slots.len().wrapping_sub(1);
         // The upper bits of FNV are its better ones.

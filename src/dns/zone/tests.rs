@@ -1,4 +1,4 @@
-//! Zone files: what is read, and what is refused, where.
+//! Zone files: which are read, and which are refused, and where.
 
 use super::*;
 use crate::dns::message::Message;
@@ -15,7 +15,7 @@ fn read_with(text: &str, files: &[(&str, &str)], limits: Limits) -> Result<Parse
     parse("z", text, None, limits, &mut include)
 }
 
-/// The records of a text behind the head, as text, without the head's.
+/// The records of a text after the head, as text, without the head's.
 fn records(text: &str) -> Vec<String> {
     let read = read_with(&format!("{HEAD}{text}"), &[], Limits::default());
     let zone = read
@@ -30,7 +30,7 @@ fn messages(problems: &[Problem]) -> Vec<String> {
     problems.iter().map(Problem::to_string).collect()
 }
 
-/// The only error of a text behind the head, whose lines count from 5.
+/// The only error of a text after the head, which makes it start at line 5.
 fn error(text: &str) -> String {
     match read_with(&format!("{HEAD}{text}"), &[], Limits::default()) {
         Ok(_) => panic!("{text:?} is taken"),

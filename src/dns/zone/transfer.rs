@@ -1,8 +1,8 @@
 //! A zone as the messages of a transfer (AXFR, RFC 5936 §2.2).
 //!
-//! The SOA record comes first and once more at the end; between them all others in any order, glue
-//! and what a delegation hides among them, as many in a message as fit. The first message has the
-//! question, and an OPT record when the query had one.
+//! The SOA record comes first, and again at the end. Between them come all other records in any
+//! order, including glue and data hidden by a delegation, as many in a message as fit. The first
+//! message has the question, and an OPT record if the query had one.
 
 use super::Zone;
 use crate::dns::code::RecordType;
@@ -12,22 +12,22 @@ use crate::dns::message::{MAX_MESSAGE, Message};
 use crate::dns::record::Record;
 use crate::dns::writer::Writer;
 
-/// After how many octets a message of a transfer ends: names compress up to there (RFC 1035
-/// §4.1.4). One that holds a single record may be longer.
+/// The length in octets at which a message of a transfer ends: offsets below it fit into a
+/// compression pointer (RFC 1035 §4.1.4). A message with a single record may be longer.
 const MESSAGE: usize = 0x4000;
 
-/// The messages of a transfer, each without the length that TCP wants before it.
+/// The messages of a transfer, each without the length prefix of TCP.
 #[derive(Debug)]
 pub struct Transfer<'z> {
     zone: &'z Zone,
     head: Message,
-    /// Node, set and record that come next.
+    /// The node, set and record that come next.
     at: [usize; 3],
-    /// What is to come of the SOA record.
+    /// Where the SOA record is to be sent next.
     soa: Soa,
 }
 
-/// Where a transfer is.
+/// The next use of the SOA record.
 #[derive(Debug, PartialEq)]
 enum Soa {
     First,
@@ -36,8 +36,8 @@ enum Soa {
 }
 
 impl Zone {
-    /// The messages that answer this query for the whole zone. The query's question is one for
-    /// this zone: whoever calls has made sure.
+    /// The messages that answer this query for the whole zone. The caller has checked that its
+    /// question is for this zone.
     pub fn transfer(&self, query: &Message) -> Transfer<'_> {
         let mut head = Message::new(query.header.reply());
         head.header.authoritative = true;
@@ -59,7 +59,7 @@ impl Zone {
 }
 
 impl Transfer<'_> {
-    /// The record that is to be sent now.
+    /// The next record to send.
     fn record(&self) -> Option<Record> {
         match self.soa {
             Soa::First => self.zone.soa_record(),
@@ -78,7 +78,7 @@ impl Transfer<'_> {
         }
     }
 
-    /// Goes to the next record, over names that have none and over the SOA record.
+    /// Goes to the next record, skipping names without records and the SOA record.
     fn advance(&mut self) {
         match self.soa {
             Soa::First => self.soa = Soa::Last,
