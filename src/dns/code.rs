@@ -1,13 +1,13 @@
 //! The numbers of the protocol that have names: record types, classes, opcodes, response codes.
 //!
-//! They are open sets: a number without a name here is a value like any other, is kept as it is,
-//! and is written `TYPE65280`, `CLASS32` (RFC 3597 §5) or as its number.
+//! They are open sets: a number without a name here is as valid as any other, is kept as it is, and
+//! is written `TYPE65280`, `CLASS32` (RFC 3597 §5) or as its number.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Declares an open set of numbers with names, and its text both ways. A macro, since a generic type
-/// has no constants of its own for each set.
+/// Declares an open set of numbers with names, and its text both ways. A macro, because a generic
+/// type cannot have different constants for each set.
 macro_rules! numbers {
     ($(#[$doc:meta])* $set:ident, $number:ty, $unnamed:literal, { $($(#[$entry:meta])* $name:ident = $value:literal $text:literal,)* }) => {
         $(#[$doc])*
@@ -17,10 +17,10 @@ macro_rules! numbers {
         impl $set {
             $($(#[$entry])* #[doc = concat!("`", $text, "`, ", $value, ".")] pub const $name: $set = $set($value);)*
 
-            /// All that have a name here.
+            /// All numbers that have a name here.
             pub const NAMED: &[$set] = &[$($set($value)),*];
 
-            /// Its name, when it has one here.
+            /// Its name, if it has one here.
             pub fn name(self) -> Option<&'static str> {
                 match self.0 {
                     $($value => Some($text),)*
@@ -48,7 +48,7 @@ macro_rules! numbers {
                     Some(prefix) if prefix.eq_ignore_ascii_case($unnamed) => &text[$unnamed.len()..],
                     _ => return Err(UnknownCode),
                 };
-                // `parse` would take a sign, too.
+                // `parse` would accept a sign.
                 if !number.bytes().all(|octet| octet.is_ascii_digit()) {
                     return Err(UnknownCode);
                 }
@@ -58,7 +58,7 @@ macro_rules! numbers {
     };
 }
 
-/// A text that names no number of its set.
+/// Text that names no number of its set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownCode;
 
@@ -79,7 +79,7 @@ numbers! {
         AFSDB = 18 "AFSDB", RT = 21 "RT", SIG = 24 "SIG", KEY = 25 "KEY", PX = 26 "PX",
         AAAA = 28 "AAAA", LOC = 29 "LOC", NXT = 30 "NXT", SRV = 33 "SRV", NAPTR = 35 "NAPTR", CERT = 37 "CERT",
         DNAME = 39 "DNAME",
-        /// Of EDNS: not a record but an addition to the header.
+        /// EDNS: not a record but an extension of the header.
         OPT = 41 "OPT",
         APL = 42 "APL", DS = 43 "DS", SSHFP = 44 "SSHFP", IPSECKEY = 45 "IPSECKEY",
         RRSIG = 46 "RRSIG", NSEC = 47 "NSEC", DNSKEY = 48 "DNSKEY", DHCID = 49 "DHCID",
@@ -91,14 +91,14 @@ numbers! {
         IXFR = 251 "IXFR",
         /// A question only: a whole zone.
         AXFR = 252 "AXFR",
-        /// A question only: whatever there is.
+        /// A question only: records of any type.
         ANY = 255 "ANY",
         URI = 256 "URI", CAA = 257 "CAA",
     }
 }
 
 impl RecordType {
-    /// Whether this stands in questions or control records only, and never in a zone (RFC 6895
+    /// Whether this type occurs only in questions or control records, never in a zone (RFC 6895
     /// §3.1: 128 to 255, and OPT).
     pub fn is_meta(self) -> bool {
         self == Self::OPT || (128..=255).contains(&self.0) || self.0 == 0
@@ -106,12 +106,12 @@ impl RecordType {
 }
 
 numbers! {
-    /// The class of a record: practically always `IN`.
+    /// The class of a record: in practice always `IN`.
     Class, u16, "CLASS", {
         IN = 1 "IN",
         CH = 3 "CH",
         HS = 4 "HS",
-        /// Of no class (RFC 2136).
+        /// No class (RFC 2136).
         NONE = 254 "NONE",
         /// A question only.
         ANY = 255 "ANY",
@@ -138,7 +138,7 @@ numbers! {
         REFUSED = 5 "REFUSED",
         YXDOMAIN = 6 "YXDOMAIN", YXRRSET = 7 "YXRRSET", NXRRSET = 8 "NXRRSET",
         NOTAUTH = 9 "NOTAUTH", NOTZONE = 10 "NOTZONE",
-        /// The version of EDNS is not spoken here.
+        /// The server does not support this version of EDNS.
         BADVERS = 16 "BADVERS",
         BADKEY = 17 "BADKEY", BADTIME = 18 "BADTIME", BADMODE = 19 "BADMODE",
         BADNAME = 20 "BADNAME", BADALG = 21 "BADALG", BADTRUNC = 22 "BADTRUNC",

@@ -1,6 +1,6 @@
-//! EDNS(0): what a header of 12 octets has no room for (RFC 6891).
+//! EDNS(0): what does not fit into a header of 12 octets (RFC 6891).
 //!
-//! It travels as a record of type OPT whose fields mean something else:
+//! It travels as a record of type OPT whose fields have other meanings:
 //!
 //! ```text
 //!   NAME    the root
@@ -16,23 +16,23 @@ use super::reader::Reader;
 use super::record::RecordHead;
 use super::writer::{Full, Writer};
 
-/// The UDP payload that every host has to take (RFC 1035 §4.2.1), in octets.
+/// The UDP payload that every host has to accept (RFC 1035 §4.2.1), in octets.
 pub const CLASSIC_UDP: u16 = 512;
-/// The UDP payload that passes nearly everywhere without fragments, in octets: the minimum of IPv6,
-/// 1,280, less its header and UDP's (DNS Flag Day 2020).
+/// The UDP payload that passes nearly everywhere without fragments, in octets: the minimum MTU of
+/// IPv6, 1,280, less its header and UDP's (DNS Flag Day 2020).
 pub const SAFE_UDP: u16 = 1232;
 
-/// The OPT record of a message. The upper bits of its rcode are part of the header's here.
+/// The OPT record of a message. The upper bits of its rcode are in the header's rcode here.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Edns {
-    /// The largest UDP payload that the sender takes, in octets, as it says: less than 512 counts as
+    /// The largest UDP payload that the sender accepts, in octets, as sent: less than 512 counts as
     /// 512 (RFC 6891 §6.2.5).
     pub udp_size: u16,
     /// The version; only 0 is defined.
     pub version: u8,
-    /// DO: the sender wants the records of DNSSEC (RFC 3225).
+    /// DO: the sender wants DNSSEC records (RFC 3225).
     pub dnssec_ok: bool,
-    /// The 15 bits of the flags that are reserved.
+    /// Z: the 15 reserved bits of the flags.
     pub reserved: u16,
     /// The options, in order.
     pub options: Vec<EdnsOption>,
@@ -41,7 +41,7 @@ pub struct Edns {
 /// An option of an OPT record.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EdnsOption {
-    /// Which.
+    /// Its code.
     pub code: u16,
     /// Its value.
     pub data: Box<[u8]>,
@@ -61,7 +61,7 @@ impl Default for Edns {
 }
 
 impl Edns {
-    /// The OPT record of a reply to one with this: DO goes back as it came (RFC 3225 §3).
+    /// The OPT record of the reply to a query with this one: DO goes back as it came (RFC 3225 §3).
     pub(super) fn reply(&self) -> Self {
         Self {
             dnssec_ok: self.dnssec_ok,
@@ -69,7 +69,7 @@ impl Edns {
         }
     }
 
-    /// Goes on behind the fields before RDLENGTH; also tells the upper 8 bits of the rcode.
+    /// Reads the rest of the record, from RDLENGTH on; also returns the upper 8 bits of the rcode.
     pub(super) fn decode(head: &RecordHead, r: &mut Reader<'_>) -> Result<(Self, u8), DecodeError> {
         if !head.name.is_root() {
             return Err(r.fail(Fault::NamedOpt));
@@ -110,7 +110,7 @@ impl Edns {
         Ok(())
     }
 
-    /// How many octets the record takes.
+    /// The length of the record, in octets.
     pub(super) fn len(&self) -> usize {
         let options = self.options.iter();
         11 + options.map(|option| 4 + option.data.len()).sum::<usize>()

@@ -24,15 +24,15 @@ pub enum Fault {
     /// A compression pointer does not point strictly before the part of the name that it ends, or
     /// points into the header (RFC 1035 §4.1.4, RFC 9267 §2).
     Pointer(u16),
-    /// Pointers that lead straight to another pointer, more of them than the message has octets.
+    /// More pointers that lead directly to another pointer than the message has octets.
     Hops,
-    /// A pointer in a name that has to stand in full (RFC 3597 §4).
+    /// A pointer in a name that must not be compressed (RFC 3597 §4).
     Compressed,
     /// A name of more than 255 octets (RFC 1035 §2.3.4), counted as it expands.
     NameTooLong,
-    /// RDATA with octets left over when its fields are read (RFC 9267 §5).
+    /// RDATA with octets left over after its fields (RFC 9267 §5).
     DataTooLong(usize),
-    /// RDATA without the one string that it needs at least (RFC 1035 §3.3.14).
+    /// RDATA without the string that it must have (RFC 1035 §3.3.14).
     NoString,
     /// More than one OPT record (RFC 6891 §6.1.1).
     TwoOpts,
@@ -43,7 +43,7 @@ pub enum Fault {
     /// A parameter of SVCB or HTTPS that is not in strictly increasing order, or has a value that
     /// its key does not allow (RFC 9460 §2.2).
     ServiceParameter(u16),
-    /// A CAA tag that is empty or has other characters than letters and digits (RFC 8659 §4.1).
+    /// A CAA tag that is empty or has characters other than letters and digits (RFC 8659 §4.1).
     Tag,
 }
 
@@ -82,15 +82,15 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for DecodeError {}
 
-/// A message that cannot be written so that it is read back as the same.
+/// A message that cannot be written so that it reads back as the same value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EncodeError {
-    /// It has more than 65,535 octets, or a part of it more than its length field can say.
+    /// It has more than 65,535 octets, or a part of it has more than its length field can express.
     TooLong,
-    /// A number has more bits than its field: the field's name.
+    /// A number with more bits than its field has: the field's name.
     OutOfRange(&'static str),
-    /// Data that is read as something else in this class: a [`Data`](super::Data) of another class,
-    /// or octets for which the type has a form of its own.
+    /// Data that would be read back as something else in this class: a [`Data`](super::Data) of
+    /// another class, or octets of a type that has a form of its own.
     NotOfClass(RecordType, Class),
 }
 
@@ -127,7 +127,7 @@ pub enum NameError {
     TooLong,
     /// A backslash at the end, or before a number that is not three digits up to 255.
     Escape,
-    /// A relative name where there is no origin to complete it.
+    /// A relative name without an origin to complete it.
     Relative,
 }
 
@@ -150,14 +150,14 @@ impl fmt::Display for NameError {
 
 impl std::error::Error for NameError {}
 
-/// The text of a record's data that could not be read: what was expected, and what stood there.
+/// Text of a record's data that could not be read: what was expected, and what was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TextError {
     /// A field is missing: its name.
     Missing(&'static str),
     /// A field is wrong: its name, its text, and why.
     Field(&'static str, String, String),
-    /// Fields after the last one: the first of them.
+    /// More fields than the type has: the first of them.
     TooMany(String),
 }
 

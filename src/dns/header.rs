@@ -21,19 +21,19 @@ use super::writer::{Full, Writer};
 /// The header of a message, without the counts, which follow from its sections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Header {
-    /// The number by which a reply is told to belong to its query.
+    /// Matches a reply to its query.
     pub id: u16,
     /// QR: a reply, not a query.
     pub response: bool,
-    /// What is asked for, 4 bits.
+    /// The kind of request, 4 bits.
     pub opcode: Opcode,
-    /// AA: the server is an authority for the name of the question.
+    /// AA: the server is an authority for the name in the question.
     pub authoritative: bool,
-    /// TC: the message was cut; ask again over TCP.
+    /// TC: the message was cut; the client should ask again over TCP.
     pub truncated: bool,
-    /// RD: the server is to ask others.
+    /// RD: the client wants the server to ask others.
     pub recursion_desired: bool,
-    /// RA: the server would.
+    /// RA: the server offers to do so.
     pub recursion_available: bool,
     /// Z: reserved.
     pub reserved: bool,
@@ -86,8 +86,8 @@ impl Header {
         }
     }
 
-    /// Reads the header of a message whatever follows it, as a server does to answer one that is
-    /// malformed. The rcode is that of the header alone.
+    /// Reads the header of a message, whatever follows it: a server needs it to answer a malformed
+    /// message. The rcode has only the header's 4 bits.
     pub fn decode(message: &[u8]) -> Result<Self, DecodeError> {
         Self::read(&mut Reader::new(message)).map(|(header, _)| header)
     }
@@ -103,7 +103,7 @@ impl Header {
         Ok((header, counts))
     }
 
-    /// Whether all numbers have room in the header; with EDNS the rcode has 8 bits more.
+    /// Whether each number fits into its field; with EDNS the rcode has 8 more bits.
     pub(super) fn check(&self, has_edns: bool) -> Result<(), EncodeError> {
         let rcodes = if has_edns { 0xfff } else { 15 };
         match self {
@@ -113,7 +113,8 @@ impl Header {
         }
     }
 
-    /// Writes the header with counts of zero; a number beyond its bits loses the upper ones.
+    /// Writes the header with counts of zero; a number too large for its field loses its upper
+    /// bits.
     pub(super) fn write(&self, w: &mut Writer) -> Result<(), Full> {
         w.u16(self.id)?;
         w.u16(self.flags())?;
@@ -137,7 +138,7 @@ impl Header {
         }
     }
 
-    /// The flags as they stand in the message.
+    /// The flags as in the message.
     pub(crate) fn flags(&self) -> u16 {
         let bit = |on: bool, bit| if on { bit } else { 0 };
         bit(self.response, QR)

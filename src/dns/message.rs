@@ -1,13 +1,14 @@
 //! Messages: a header, questions, three sections of records, and EDNS (RFC 1035 §4, RFC 6891).
 //!
-//! [`Message::decode`] and [`Message::encode`] are inverses: what one writes the other reads to the
-//! same value, and what could not be read so is not written ([`EncodeError`]). Names are equal
-//! whatever their case: behind a pointer stands the case of the name that it leads to.
+//! [`Message::decode`] and [`Message::encode`] are inverses: each reads what the other writes to
+//! the same value. A message that would read back as something else is not written
+//! ([`EncodeError`]). Names are equal whatever their case: a compressed name takes the case of the
+//! name that its pointer leads to.
 //!
-//! What does not fit into the transport is left out by whole record sets (RFC 2181 §9):
+//! A message too long for its transport is cut by whole record sets (RFC 2181 §9):
 //! [`Message::encode_within`].
 //!
-//! Counts are what a message says of itself; nothing is allocated by them.
+//! The counts are the sender's claim; nothing is allocated by them.
 
 use super::code::{Rcode, RecordType};
 use super::edns::Edns;
@@ -17,7 +18,8 @@ use super::reader::Reader;
 use super::record::{Question, Record, RecordHead};
 use super::writer::{Full, Writer};
 
-/// The longest message, in octets: what the length prefix of TCP can say (RFC 1035 §4.2.2).
+/// The longest message, in octets: the most that the length prefix of TCP can express (RFC 1035
+/// §4.2.2).
 pub const MAX_MESSAGE: usize = 65_535;
 
 /// A message.
@@ -25,13 +27,13 @@ pub const MAX_MESSAGE: usize = 65_535;
 pub struct Message {
     /// Flags and codes.
     pub header: Header,
-    /// What is asked: one question, in practice.
+    /// The questions: one, in practice.
     pub questions: Vec<Question>,
     /// Records that answer it.
     pub answers: Vec<Record>,
-    /// Records that say where to ask, or why there is no answer.
+    /// Records that say whom to ask, or why there is no answer.
     pub authorities: Vec<Record>,
-    /// Records that the others make useful. OPT is not here but in `edns`.
+    /// Records that the client would ask for next. OPT is not here but in `edns`.
     pub additionals: Vec<Record>,
     /// The OPT record.
     pub edns: Option<Edns>,
@@ -47,7 +49,7 @@ impl Message {
         }
     }
 
-    /// A message without anything but its header.
+    /// A message with only a header.
     pub fn new(header: Header) -> Self {
         Self {
             header,
@@ -59,12 +61,12 @@ impl Message {
         }
     }
 
-    /// Reads a message. Octets after its end are left alone, as most tools do.
+    /// Reads a message. Octets after its end are ignored, as most tools do.
     pub fn decode(octets: &[u8]) -> Result<Self, DecodeError> {
         Self::decode_prefix(octets).map(|(message, _)| message)
     }
 
-    /// Reads a message and tells how many of the octets it takes.
+    /// Reads a message and returns how many of the octets it takes.
     pub fn decode_prefix(octets: &[u8]) -> Result<(Self, usize), DecodeError> {
         let r = &mut Reader::new(octets);
         let (header, counts) = Header::read(r)?;
@@ -76,22 +78,22 @@ impl Message {
         Ok((message, r.offset()))
     }
 
-    /// Reads the header and the questions and stops there: enough to see to what a reply belongs
-    /// whose rest is malformed.
+    /// Reads only the header and the questions: enough to match a reply to its query when the rest
+    /// is malformed.
     pub fn decode_head(octets: &[u8]) -> Result<(Header, Vec<Question>), DecodeError> {
         let r = &mut Reader::new(octets);
         let (header, counts) = Header::read(r)?;
         Ok((header, read_questions(counts, r)?))
     }
 
-    /// Reads a message as far as it goes: the header must be there, and then as many questions and
-    /// records as can be read. For who shows what others send, cut or broken; who acts on a message
-    /// wants all of it ([`Message::decode`]).
+    /// Reads a message as far as possible: the header, then as many questions and records as can be
+    /// read. For tools that show messages, cut or broken. To act on a message, read all of it with
+    /// [`Message::decode`].
     pub fn decode_partial(octets: &[u8]) -> Result<Self, DecodeError> {
         let r = &mut Reader::new(octets);
         let (header, counts) = Header::read(r)?;
         let mut message = Self::new(header);
-        // What was read before the error stays.
+        // The items read before the error stay.
         let _ = append_questions(&mut message.questions, counts.questions, r)
             .and_then(|()| append_records(&mut message.answers, counts.answers, r))
             .and_then(|()| append_records(&mut message.authorities, counts.authorities, r))
@@ -125,18 +127,17 @@ impl Message {
         Ok(writer.finish())
     }
 
-    /// Writes the message behind what is in `out`, in at most `limit` octets. When it does not fit,
-    /// record sets are left out from the end and TC is set; for additional records TC is set only
-    /// when they are glue below the delegation of a referral, which may be at the end of aliases: without
-    /// it the referral is of no use (RFC 9471 §3.1). A record
-    /// that [`Message::encode`] refuses counts as one that does not fit; a number of the header
-    /// beyond its bits loses the upper ones.
+    /// Appends the message to `out`, in at most `limit` octets. If it does not fit, record sets are
+    /// left out from the end and TC is set. For additional records TC is set only if they are glue
+    /// below the delegation of a referral (possibly one at the end of aliases): without glue the
+    /// referral is useless (RFC 9471 §3.1). A record that [`Message::encode`] refuses counts as one
+    /// that does not fit; a number too large for its field in the header loses its upper bits.
     pub fn encode_within(&self, limit: usize, out: Vec<u8>) -> Vec<u8> {
         let limit = limit.clamp(usize::from(super::CLASSIC_UDP), MAX_MESSAGE);
         let mut w = Writer::new(out, limit);
         if self.write_cut(&mut w, limit).is_err() {
-            // Not even the question and OPT fit: their sum is at most some 300 octets, but for
-            // options that somebody made this long, or many questions.
+            // Not even the question and OPT fit. They take some 300 octets at most, unless there
+            // are long options or many questions.
             let mut bare = Message::new(self.header);
             bare.header.truncated = true;
             w.back_to_start();
@@ -155,14 +156,14 @@ impl Message {
         self.write_end(w, self.sections().map(<[Record]>::len))
     }
 
-    /// Writes what comes when the sections are there: the OPT record, and the counts.
+    /// Writes what follows the sections: the OPT record, and the counts.
     pub(super) fn write_end(&self, w: &mut Writer, counts: [usize; 3]) -> Result<(), EncodeError> {
         self.write_edns(w)?;
         let [answers, authorities, additionals] = counts;
         self.write_counts(w, answers, authorities, additionals)
     }
 
-    /// Writes the message and tells where in it there are compression pointers.
+    /// Writes the message and returns the offsets of its compression pointers.
     pub(super) fn encode_traced(&self) -> Result<(Vec<u8>, Vec<usize>), EncodeError> {
         let mut writer = Writer::tracing(MAX_MESSAGE);
         self.write_whole(&mut writer)?;
@@ -220,7 +221,7 @@ impl Message {
         [&self.answers, &self.authorities, &self.additionals]
     }
 
-    /// Whether some of these are addresses below the delegation to which this refers, if it does.
+    /// Whether some of these are addresses below the delegation of this referral, if it is one.
     fn has_glue(&self, records: &[Record]) -> bool {
         let servers = self.authorities.first();
         let cut = servers.filter(|record| record.data.kind() == RecordType::NS);
@@ -235,7 +236,7 @@ impl Message {
         })
     }
 
-    /// Whether this sends the asker to other servers (RFC 1034 §4.3.2, step 3b).
+    /// Whether this refers the client to other servers (RFC 1034 §4.3.2, step 3b).
     pub fn is_referral(&self) -> bool {
         self.header.rcode == Rcode::NOERROR
             && !self.header.authoritative
@@ -247,7 +248,7 @@ impl Message {
     }
 }
 
-/// Writes whole record sets while they fit; returns how many records that are.
+/// Writes whole record sets while they fit; returns how many records that were.
 fn write_sets(section: &[Record], w: &mut Writer) -> usize {
     let mut written = 0;
     for set in section.chunk_by(Record::is_same_set) {
@@ -262,7 +263,7 @@ fn write_sets(section: &[Record], w: &mut Writer) -> usize {
 }
 
 fn read_questions(counts: Counts, r: &mut Reader<'_>) -> Result<Vec<Question>, DecodeError> {
-    // A question has at least 5.
+    // A question has at least 5 octets.
     let count = usize::from(counts.questions).min(r.left() / 5);
     let mut questions = Vec::with_capacity(count);
     append_questions(&mut questions, counts.questions, r)?;
@@ -281,7 +282,7 @@ fn append_questions(
 }
 
 fn read_records(count: u16, r: &mut Reader<'_>) -> Result<Vec<Record>, DecodeError> {
-    // A record has at least 11 octets: what is allocated follows the message's length, not a count.
+    // A record has at least 11 octets: the allocation depends on the message's length, not a count.
     let mut records = Vec::with_capacity(usize::from(count).min(r.left() / 11));
     append_records(&mut records, count, r)?;
     Ok(records)

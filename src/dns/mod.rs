@@ -1,24 +1,24 @@
-//! Names: the domain name system, from octets to answers.
+//! The domain name system: from octets to answers.
 //!
-//! The room has a pure half and a shell; read the pure half in this order.
+//! The room has a pure half and a shell. Read the pure half in this order.
 //!
 //! - [`name`], `name_text`: labels, limits, case, and the presentation form with its escapes.
-//! - `reader`, `writer`: the cursor over a message and the message under construction; name
-//!   compression is decided there and nowhere else.
-//! - [`code`], [`data`]: the numbers with names, and a record's data, type by type.
-//! - [`record`], [`edns`], [`header`], [`message`]: what these make together.
+//! - `reader`, `writer`: the cursor over a message and the message under construction; only these
+//!   two know name compression.
+//! - [`code`], [`data`]: the numbers that have names, and a record's data, type by type.
+//! - [`record`], [`edns`], [`header`], [`message`]: what these parts make together.
 //! - [`text`]: the fields of a record as text.
-//! - [`zone`]: zone files, and the structure that names are looked up in; its `load.rs` reads files.
-//! - [`answer`]: what a server says of its zones. [`server`]: its sockets, limits, reload.
+//! - [`zone`]: zone files, and the structure for looking names up; its `load.rs` reads files.
+//! - [`answer`]: a server's answers from its zones. [`server`]: its sockets, limits, reload.
 //!
 //! Looking names up, pure up to the last line:
 //!
 //! - [`hosts`], [`resolv_conf`]: the machine's files, and the search list.
 //! - [`exchange`]: one question, its servers and its reply. [`chain`]: what the reply says.
-//!   [`lookup`]: both together, along aliases. [`cache`], `local`, [`order`]: what needs no asking,
-//!   and whom to try first.
+//!   [`lookup`]: both together, along aliases. [`cache`], `local`: what needs no query. [`order`]:
+//!   which host to try first.
 //! - [`walk`]: referrals, for the way down from the root.
-//! - `link`, [`Resolver`]: sockets, threads, the clock; `verbs`: what programs ask for.
+//! - `link`, [`Resolver`]: sockets, threads, the clock; `verbs`: the look-ups that programs use.
 //!
 //! Sources: RFC 1034 and 1035, as 2181, 2308, 3597, 4343, 6891 and 9267 amend them; each file names
 //! its own.

@@ -6,9 +6,10 @@
 //!                    length octet   length octet                   the root
 //! ```
 //!
-//! A label is any 1 to 63 octets, a name at most 255 with its length octets and the root (RFC 1035
-//! §2.3.4, RFC 2181 §11). Names keep the case that they came in and compare without it (RFC 4343).
-//! A length octet is at most 63 and so never a letter: a whole name is folded octet by octet.
+//! A label has 1 to 63 octets of any value. A name has at most 255 octets, counting its length
+//! octets and the root (RFC 1035 §2.3.4, RFC 2181 §11). A name keeps the case in which it came;
+//! comparison ignores case (RFC 4343). A length octet is at most 63, so it is never a letter, and a
+//! whole name can be folded to lower case octet by octet.
 //!
 //! Text: [`Name::parse`] and `Display` are in `name_text.rs`.
 
@@ -23,13 +24,13 @@ use crate::net::reverse_name;
 pub const MAX_LABEL: usize = 63;
 /// The longest name in wire form, in octets, with length octets and root (RFC 1035 §2.3.4).
 pub const MAX_NAME: usize = 255;
-/// The most labels that a name has, the root not counted.
+/// The most labels of a name, not counting the root.
 const MAX_LABELS: usize = MAX_NAME / 2;
 
 /// An absolute domain name.
 #[derive(Clone)]
 pub struct Name {
-    /// Uncompressed wire form with the root's octet; every constructor keeps the limits.
+    /// Uncompressed wire form with the root's octet; every constructor enforces the limits.
     wire: Box<[u8]>,
 }
 
@@ -52,13 +53,13 @@ impl Name {
         Ok(builder.finish())
     }
 
-    /// A name from its wire form, in which the reader has found labels and the root within the limits.
+    /// A name from its wire form; the reader has checked its labels, root and length.
     pub(super) fn from_wire(wire: Box<[u8]>) -> Self {
         Self { wire }
     }
 
-    /// The name under which an address has its PTR record: `1.2.0.192.in-addr.arpa.` (RFC 1035
-    /// §3.5), 32 nibbles under `ip6.arpa.` (RFC 3596 §2.5).
+    /// The name that holds an address's PTR record: `1.2.0.192.in-addr.arpa.` (RFC 1035 §3.5), or
+    /// 32 nibbles under `ip6.arpa.` (RFC 3596 §2.5).
     pub fn reverse(address: IpAddr) -> Self {
         let mut builder = Builder::default();
         for label in reverse_name(address).split('.') {
@@ -68,13 +69,13 @@ impl Name {
         builder.finish()
     }
 
-    /// The address whose reverse name this is, if it is one: `01.2.0.192.in-addr.arpa.` is none.
+    /// The address whose reverse name this is; `None` for others, `01.2.0.192.in-addr.arpa.` too.
     pub fn reverse_address(&self) -> Option<IpAddr> {
         self.reverse_numbers()
             .filter(|address| Name::reverse(*address) == *self)
     }
 
-    /// The address that the labels say, with leading zeros and signs, too.
+    /// The address that the labels spell; leading zeros and signs are accepted here.
     fn reverse_numbers(&self) -> Option<IpAddr> {
         let labels: Vec<&[u8]> = self.labels().collect();
         let (numbers, zone) = labels.split_at(labels.len().checked_sub(2)?);
@@ -114,7 +115,7 @@ impl Name {
         Labels { rest: &self.wire }
     }
 
-    /// How many labels there are, the root not counted.
+    /// The number of labels, not counting the root.
     pub fn label_count(&self) -> usize {
         self.labels().count()
     }
@@ -140,13 +141,13 @@ impl Name {
         let Some(start) = self.wire.len().checked_sub(zone.wire.len()) else {
             return false;
         };
-        // The suffix has to start where a label does: `notexample.` is not within `example.`.
+        // The suffix has to start at a label: `notexample.` is not within `example.`.
         self.suffix_starts().any(|at| at == start)
             && self.wire[start..].eq_ignore_ascii_case(&zone.wire)
     }
 
     /// This name with the suffix `from` replaced by `to` (a DNAME's substitution, RFC 6672 §2.2);
-    /// `None` when it is not below `from`.
+    /// `None` if it is not below `from`.
     pub fn with_suffix(&self, from: &Name, to: &Name) -> Option<Result<Name, NameError>> {
         if self == from || !self.is_within(from) {
             return None;
@@ -162,13 +163,13 @@ impl Name {
         self.wire.starts_with(b"\x01*")
     }
 
-    /// Where each label starts in the wire form, and how many there are: to go from the right.
+    /// Where each label starts in the wire form, and how many labels there are.
     pub(super) fn label_starts(&self) -> ([u8; MAX_LABELS], usize) {
         let mut starts = [0; MAX_LABELS];
         let (mut count, mut at) = (0, 0);
         for (label, start) in self.labels().zip(&mut starts) {
             *start = at;
-            at += 1 + label.len() as u8; // at most 254, where the root stands
+            at += 1 + label.len() as u8; // at most 254, the offset of the root
             count += 1;
         }
         (starts, count)
@@ -255,7 +256,7 @@ impl Builder {
     }
 
     pub(super) fn finish(&self) -> Name {
-        // `used` is at most 254, and what follows is still zero: the root.
+        // `used` is at most 254, and the next octet is still zero: the root.
         Name {
             wire: self.wire[..self.used + 1].into(),
         }
@@ -280,8 +281,8 @@ impl Hash for Name {
     }
 }
 
-/// The canonical order of RFC 4034 §6.1: by the rightmost label first, so that a name comes right
-/// before all that is below it.
+/// The canonical order of RFC 4034 §6.1: the rightmost label is compared first, so a name directly
+/// precedes the names below it.
 impl Ord for Name {
     fn cmp(&self, other: &Self) -> Ordering {
         let (mut mine, mut theirs) = (self.labels_from_right(), other.labels_from_right());

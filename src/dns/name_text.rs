@@ -1,8 +1,8 @@
 //! Names as text: the presentation form of RFC 1035 §5.1, both ways.
 //!
 //! Labels are joined by dots. `\.` is a dot inside a label, `\DDD` the octet with that decimal
-//! number, `\X` any other character X. What comes out can be pasted into a zone file and reads back
-//! to the same octets; nothing in it can move a terminal's cursor.
+//! number, `\X` any other character X. The output can be pasted into a zone file and reads back as
+//! the same octets; nothing in it can move a terminal's cursor.
 
 use std::fmt::{self, Write};
 
@@ -15,7 +15,7 @@ impl Name {
         Name::parse_under(text, Some(&Name::root()))
     }
 
-    /// Reads a name as in a zone file: without a dot at its end it is completed by `origin`, and
+    /// Reads a name as in a zone file: a name without a dot at its end is relative to `origin`, and
     /// `@` alone is the origin.
     pub fn parse_under(text: &str, origin: Option<&Name>) -> Result<Name, NameError> {
         match text {
@@ -44,7 +44,7 @@ impl Name {
     }
 }
 
-/// Octets of one label, counted beyond what is kept, so that the error can say how many.
+/// Octets of one label. Those past the limit are counted but not kept, for the error message.
 #[derive(Default)]
 struct Label {
     octets: Vec<u8>,
@@ -68,7 +68,7 @@ impl Label {
     }
 }
 
-/// Reads what stands after a backslash: three decimal digits, or one octet that is no digit.
+/// Reads what follows a backslash: three decimal digits, or one octet that is not a digit.
 pub(super) fn unescape(octets: &mut impl Iterator<Item = u8>) -> Result<u8, NameError> {
     let first = octets.next().ok_or(NameError::Escape)?;
     if !first.is_ascii_digit() {
@@ -92,7 +92,7 @@ impl fmt::Display for Name {
         for label in self.labels() {
             for octet in label {
                 match octet {
-                    // What a zone file would read as something else than a character of a name.
+                    // Characters that have a meaning of their own in a zone file.
                     b'.' | b'\\' | b'"' | b';' | b'(' | b')' | b'@' | b'$' => {
                         write!(f, "\\{}", char::from(*octet))?;
                     }

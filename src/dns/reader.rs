@@ -1,27 +1,28 @@
-//! The bounds-checked cursor over a message, and names as they are compressed there.
+//! The bounds-checked cursor over a message, and the decompression of names.
 //!
-//! All decoding goes through [`Reader`]: there is no other place that looks at a message's octets,
-//! so there is one place to check. It never reads past its end, which is the message's or the
-//! RDATA's, and allocates nothing but names that it has read.
+//! All decoding goes through [`Reader`]: nothing else looks at a message's octets, so bounds are
+//! checked in one place. It never reads past its end, which is that of the message or the RDATA,
+//! and allocates nothing but the names that it has read.
 //!
-//! A name ends with the root or with a pointer to an earlier place, where it goes on (RFC 1035
-//! §4.1.4):
+//! A name ends with the root, or with a pointer to an earlier offset at which the name goes on (RFC
+//! 1035 §4.1.4):
 //!
 //! ```text
 //!   offset 12:  1 'F'  3 'I' 'S' 'I'  4 'A' 'R' 'P' 'A'  0        F.ISI.ARPA.
 //!   offset 40:  3 'F' 'O' 'O'  11000000 00001100                  FOO.F.ISI.ARPA.
 //! ```
 //!
-//! A pointer has to point before the piece of the name that it ends. So the pieces go strictly
-//! backwards, a loop cannot be written, and no count of hops for a name is needed, which would break
-//! long chains that are legal (RFC 9267 §2). A piece with a label is paid for by the 255 octets of
-//! its name; pieces that are pointers only are counted for the whole message, or thousands of names
-//! at the end of one long chain would cost its length each.
+//! A *piece* is the part of a name up to its root or pointer. A pointer must point before the piece
+//! that it ends, so the pieces go strictly backwards and no loop is possible. A limit on the hops
+//! of a name is not needed, and would refuse long chains that are legal (RFC 9267 §2). The 255
+//! octets of a name limit the pieces with labels. Pieces without labels are counted over the whole
+//! message; otherwise each of a thousand names at the end of a long chain would cost the length of
+//! the chain.
 
 use super::error::{DecodeError, Fault};
 use super::name::{MAX_NAME, Name};
 
-/// The length of the header, in octets (RFC 1035 §4.1.1); no name lies within.
+/// The length of the header, in octets (RFC 1035 §4.1.1); no name may begin in it.
 pub(super) const HEADER: usize = 12;
 
 /// A cursor over a message.
@@ -29,11 +30,11 @@ pub(super) const HEADER: usize = 12;
 pub(super) struct Reader<'a> {
     message: &'a [u8],
     at: usize,
-    /// Nothing is read from here on but what a pointer leads to.
+    /// Only a pointer's target is read beyond this offset.
     end: usize,
-    /// How many more pointers may lead straight to another one: as many as there are octets.
+    /// How many more pointers may lead directly to another pointer: at first, one per octet.
     hops: usize,
-    /// Whether there is a message for pointers to lead into.
+    /// Whether there is a message that pointers can refer to.
     pointers: bool,
 }
 
@@ -49,7 +50,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads RDATA that stands in no message: names in it are not compressed (RFC 3597 §5).
+    /// Reads RDATA that is not part of a message: its names are not compressed (RFC 3597 §5).
     pub(super) fn alone(rdata: &'a [u8]) -> Self {
         Self {
             pointers: false,
@@ -81,7 +82,7 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
-    /// Everything up to the end.
+    /// All octets up to the end.
     pub(super) fn rest(&mut self) -> &'a [u8] {
         let bytes = &self.message[self.at..self.end];
         self.at = self.end;
@@ -112,8 +113,8 @@ impl<'a> Reader<'a> {
         self.bytes(length.into())
     }
 
-    /// Lets `read` see the next `count` octets only, all of which it has to take; pointers in them
-    /// still see the whole message.
+    /// Restricts `read` to the next `count` octets, all of which it has to take; pointers in them
+    /// still refer to the whole message.
     #[inline(always)]
     pub(super) fn within<T>(
         &mut self,
@@ -130,7 +131,7 @@ impl<'a> Reader<'a> {
         Ok(value)
     }
 
-    /// Refuses octets that no field has taken.
+    /// An error if octets are left that no field has taken.
     pub(super) fn finish(&self) -> Result<(), DecodeError> {
         match self.left() {
             0 => Ok(()),
@@ -146,7 +147,7 @@ impl<'a> Reader<'a> {
             return Ok(Name::from_wire(first.into()));
         };
         let (mut piece, mut pointer) = self.piece_at(target, first.len())?;
-        // Nearly always these two are the whole name, and this is its size.
+        // Two pieces are nearly always the whole name, so this is its size.
         let mut wire = Vec::with_capacity(first.len() + piece.len());
         wire.extend_from_slice(first);
         wire.extend_from_slice(piece);
@@ -161,7 +162,7 @@ impl<'a> Reader<'a> {
         Ok(Name::from_wire(wire.into()))
     }
 
-    /// A name of a type that must not be compressed (RFC 3597 §4).
+    /// A name that must not be compressed, because of its type (RFC 3597 §4).
     pub(super) fn name_in_full(&mut self) -> Result<Name, DecodeError> {
         let pointers = std::mem::replace(&mut self.pointers, false);
         let name = self.name()?;
@@ -169,8 +170,8 @@ impl<'a> Reader<'a> {
         Ok(name)
     }
 
-    /// Takes labels up to the root, which is one of them (`None`), or up to a pointer (its target).
-    /// `before` is how many octets of the name come before them.
+    /// Takes labels up to and including the root (`None`), or up to a pointer (its target).
+    /// `before` is how many octets of the name precede them.
     fn piece(&mut self, before: usize) -> Result<(&'a [u8], Option<usize>), DecodeError> {
         let start = self.at;
         loop {
@@ -186,7 +187,7 @@ impl<'a> Reader<'a> {
                         return Ok((&self.message[start..self.at], None));
                     }
                     if length >= MAX_NAME {
-                        return fail(Fault::NameTooLong); // there is no room for the root
+                        return fail(Fault::NameTooLong); // no room for the root
                     }
                 }
                 0b11 if !self.pointers => return fail(Fault::Compressed),
@@ -279,7 +280,7 @@ mod tests {
 
     #[test]
     fn legal_pieces_that_expand_beyond_255_octets_are_refused() {
-        // 12: a name of 253 octets; then labels in front of it.
+        // 12: a name of 253 octets; then labels before it.
         let mut octets = Vec::new();
         for length in [63, 63, 63, 59] {
             octets.push(length);
@@ -333,7 +334,7 @@ mod tests {
         let read = (0..20_000).map_while(|_| reader.name().ok()).count();
         assert_eq!(read, message.len() / ((names - HEADER - 3) / 2));
         assert_eq!(reader.name().unwrap_err().fault, Fault::Hops);
-        // Names without such pieces go on being read.
+        // Names without such pieces can still be read.
         reader.at = HEADER;
         assert_eq!(reader.name().unwrap().to_string(), "a.");
     }

@@ -19,7 +19,7 @@ use super::writer::{Full, Writer};
 pub struct Question {
     /// The name.
     pub name: Name,
-    /// The type of the records that are wanted.
+    /// The type of the records wanted.
     pub kind: RecordType,
     /// Their class.
     pub class: Class,
@@ -32,8 +32,8 @@ pub struct Record {
     pub name: Name,
     /// The class.
     pub class: Class,
-    /// For how many seconds it may be kept. At most 2^31 - 1: a larger number on the wire means 0
-    /// (RFC 2181 §8).
+    /// How many seconds it may be kept. At most 2^31 - 1: a larger number on the wire means 0 (RFC
+    /// 2181 §8).
     pub ttl: u32,
     /// The type and its data.
     pub data: Data,
@@ -98,15 +98,15 @@ impl Record {
         }
     }
 
-    /// Whether both are of one record set: owner, type and class alike (RFC 2181 §5).
+    /// Whether both belong to one record set: same owner, type and class (RFC 2181 §5).
     pub fn is_same_set(&self, other: &Record) -> bool {
         self.data.kind() == other.data.kind()
             && self.class == other.class
             && self.name == other.name
     }
 
-    /// Goes on behind the fields before RDLENGTH.
-    // Built where it will lie: moving 104 octets from result to result took a third of the time.
+    /// Reads the rest of a record, from RDLENGTH on.
+    // Inlined, so that the record is built in place: moving 104 octets took a third of the time.
     #[inline(always)]
     pub(super) fn decode(head: RecordHead, r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let length = r.u16()?;
@@ -140,7 +140,7 @@ impl Record {
 }
 
 impl fmt::Display for Record {
-    /// A line of a zone file, fields parted by tabs as dig does.
+    /// A line of a zone file, its fields separated by tabs as in dig's output.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Record {
             name,

@@ -1,8 +1,8 @@
-//! The words of a record's text: tokens, and the cursor that reads fields from them.
+//! The text of a record's data: tokens, and the cursor that reads fields from them.
 //!
-//! A zone file is cut into tokens by `zone/lexer.rs`; here a token becomes a number, a name, a
-//! string (RFC 1035 §5.1). Escapes are still in a token's text, since `"a\.b"` means one thing in a
-//! string and another in a name.
+//! `zone/lexer.rs` cuts a zone file into tokens; here a token becomes a number, a name or a string
+//! (RFC 1035 §5.1). A token still has its escapes, because `"a\.b"` means one thing in a string and
+//! another in a name.
 
 use std::fmt::{self, Write};
 use std::str::FromStr;
@@ -17,9 +17,9 @@ pub const MAX_STRING: usize = 255;
 /// A word of a zone file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
-    /// Its text as it stands there, escapes included, quotation marks not.
+    /// Its text as written, with escapes and without quotation marks.
     pub text: String,
-    /// Whether it stood in quotation marks.
+    /// Whether it was in quotation marks.
     pub quoted: bool,
 }
 
@@ -31,7 +31,7 @@ pub struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Reads from these tokens; relative names are completed by `origin`.
+    /// Reads from these tokens; relative names are completed with `origin`.
     pub fn new(tokens: &'a [Token], origin: Option<&'a Name>) -> Self {
         Self { tokens, origin }
     }
@@ -41,7 +41,7 @@ impl<'a> Fields<'a> {
         self.tokens.len()
     }
 
-    /// The next token without taking it.
+    /// The next token, which stays.
     pub fn peek(&self) -> Option<&'a Token> {
         self.tokens.first()
     }
@@ -63,7 +63,7 @@ impl<'a> Fields<'a> {
     /// Takes a decimal number of 8, 16 or 32 bits, without a sign.
     pub fn number<N: TryFrom<u32>>(&mut self, what: &'static str) -> Result<N, TextError> {
         let token = self.token(what)?;
-        // `parse` would take a plus sign.
+        // `parse` would accept a plus sign.
         let digits = Some(&token.text).filter(|t| t.bytes().all(|octet| octet.is_ascii_digit()));
         let number = digits.and_then(|digits| digits.parse::<u32>().ok());
         if let Some(number) = number.and_then(|number| N::try_from(number).ok()) {
@@ -114,7 +114,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Takes all that is left as hexadecimal digits, which may be broken by white space.
+    /// Takes all tokens that are left as hexadecimal digits, which may be split by white space.
     pub fn hex(&mut self, what: &'static str) -> Result<Vec<u8>, TextError> {
         let Some(first) = self.peek() else {
             return Err(TextError::Missing(what));
@@ -138,7 +138,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Refuses tokens that are left.
+    /// An error if tokens are left.
     pub fn finish(&self) -> Result<(), TextError> {
         match self.tokens.first() {
             None => Ok(()),
@@ -147,12 +147,12 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The error for a token that could not be read as what it should be.
+/// The error for a token that could not be read.
 pub(super) fn field(what: &'static str, token: &Token, why: impl fmt::Display) -> TextError {
     TextError::Field(what, token.text.clone(), why.to_string())
 }
 
-/// Reads seconds, plain or as numbers with the units w, d, h, m, s (BIND's and everybody's form).
+/// Reads seconds, plain or as numbers with the units w, d, h, m, s, as BIND and others do.
 pub(super) fn parse_seconds(text: &str) -> Option<u32> {
     let mut total = 0u64;
     let mut number: Option<u64> = None;

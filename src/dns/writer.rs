@@ -1,25 +1,25 @@
-//! A message under construction: octets up to a limit, and the names to which later ones can point.
+//! A message under construction: octets up to a limit, and the names that later ones can point to.
 //!
-//! Names are compressed by a table of the suffixes that were written. A suffix is known by its first
-//! label and by where the rest of it stands, so a name is looked up from the right, and costs one look
-//! at the table and one comparison for each label, however many names there are (a scan over all
-//! earlier names is quadratic, and was a way to attack servers: RUSTSEC-2026-0119). Only offsets
-//! below 16,384 fit into a pointer (RFC 1035 §4.1.4).
+//! Names are compressed with a table of the suffixes written so far. A suffix is identified by its
+//! first label and the offset of the rest. So a name is looked up from the right: one look at the
+//! table and one comparison for each label, however many names there are. (A scan over all earlier
+//! names is quadratic, and was a way to attack servers: RUSTSEC-2026-0119.) Only offsets below
+//! 16,384 fit into a pointer (RFC 1035 §4.1.4).
 //!
-//! What does not fit leaves the message as it was: [`Writer::mark`] and [`Writer::back_to`] take
-//! half a record set out again.
+//! A write that does not fit leaves the message as it was. [`Writer::mark`] and [`Writer::back_to`]
+//! remove a record set of which only a part fitted.
 
 use super::name::Name;
 
-/// The offsets that a pointer can hold: 14 bits.
+/// Offsets below this fit into a pointer: 14 bits.
 const POINTERS: u16 = 0x4000;
-/// Stands for the place of the root, which is never pointed to.
+/// Stands for the offset of the root, which is never pointed to.
 const ROOT: u16 = 0;
-/// How far from its place a suffix is looked for. Beyond that it is written in full, so that names
-/// chosen to collide cost octets and not time.
+/// How many slots of the table are tried for a suffix. If it is in none of them, it is written in
+/// full, so that names chosen to collide cost octets and not time.
 const PROBES: usize = 8;
-/// How many pointers lead from a name to the root at most. The format sets no limit, but some readers
-/// do: Go's dnsmessage ends at 10, dnspython at some more.
+/// How many pointers lead from a name to the root at most. The format sets no limit, but some
+/// readers do: Go's dnsmessage allows 10, dnspython some more.
 const HOPS: u8 = 8;
 const FNV_PRIME: u32 = 0x0100_0193;
 
@@ -30,21 +30,21 @@ pub(super) struct Full;
 /// A message under construction.
 pub(super) struct Writer {
     out: Vec<u8>,
-    /// What precedes the message in `out`: nothing, or the length prefix of TCP.
+    /// Where the message starts in `out`: at 0, or after the length prefix of TCP.
     start: usize,
     limit: usize,
-    /// None where names are written in full.
+    /// `None` if names are written in full.
     suffixes: Option<Suffixes>,
-    /// The offsets of the pointers that were written, where somebody wants to know.
+    /// The offsets of the pointers written, if the caller wants them.
     pointers: Option<Vec<usize>>,
 }
 
-/// A point to which a message can be taken back.
+/// A point to which a message can be rolled back.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mark(usize);
 
 impl Writer {
-    /// Goes on in `out`, where the message begins at its present end; it may have `limit` octets.
+    /// Appends a message of at most `limit` octets to `out`.
     pub(super) fn new(out: Vec<u8>, limit: usize) -> Self {
         Self {
             start: out.len(),
@@ -55,8 +55,8 @@ impl Writer {
         }
     }
 
-    /// The same, and keeps the offsets of all pointers for [`Writer::finish_traced`]; not to be
-    /// taken back.
+    /// The same, but keeps the offsets of all pointers for [`Writer::finish_traced`]. Such a
+    /// message must not be rolled back.
     pub(super) fn tracing(limit: usize) -> Self {
         Self {
             pointers: Some(Vec::new()),
@@ -64,7 +64,7 @@ impl Writer {
         }
     }
 
-    /// The same, with all names in full.
+    /// The same, but writes all names in full.
     pub(super) fn uncompressed(out: Vec<u8>, limit: usize) -> Self {
         Self {
             suffixes: None,
@@ -72,7 +72,7 @@ impl Writer {
         }
     }
 
-    /// Octets so far.
+    /// The octets written so far.
     pub(super) fn len(&self) -> usize {
         self.out.len() - self.start
     }
@@ -85,7 +85,7 @@ impl Writer {
         (self.out, self.pointers.unwrap_or_default())
     }
 
-    /// Changes the limit: to keep room for what has to come last, and to give it free.
+    /// Changes the limit: to reserve room for what comes last, and to release it.
     pub(super) fn set_limit(&mut self, limit: usize) {
         self.limit = limit;
     }
@@ -110,7 +110,7 @@ impl Writer {
         self.bytes(&value.to_be_bytes())
     }
 
-    /// Overwrites two octets at an offset of the message, which have been written before.
+    /// Overwrites two octets, already written, at an offset of the message.
     pub(super) fn patch(&mut self, offset: usize, value: u16) {
         let at = self.start + offset;
         if let Some(place) = self.out.get_mut(at..at + 2) {
@@ -122,7 +122,7 @@ impl Writer {
         Mark(self.len())
     }
 
-    /// Takes the message back to a point; names written since are forgotten.
+    /// Rolls the message back to a mark; names written since are forgotten.
     pub(super) fn back_to(&mut self, mark: Mark) {
         self.out.truncate(self.start + mark.0);
         if let Some(suffixes) = &mut self.suffixes {
@@ -130,17 +130,17 @@ impl Writer {
         }
     }
 
-    /// Takes the message back to its beginning.
+    /// Rolls the message back to its beginning.
     pub(super) fn back_to_start(&mut self) {
         self.back_to(Mark(0));
     }
 
-    /// A name in full: in RDATA of types that came after RFC 1035 (RFC 3597 §4).
+    /// A name in full: for RDATA of types newer than RFC 1035 (RFC 3597 §4).
     pub(super) fn name_in_full(&mut self, name: &Name) -> Result<(), Full> {
         self.bytes(name.wire())
     }
 
-    /// A name, its longest known suffix as a pointer; its own suffixes become known.
+    /// A name, with its longest known suffix as a pointer; its own suffixes become known.
     pub(super) fn name(&mut self, name: &Name) -> Result<(), Full> {
         let wire = name.wire();
         let Some(suffixes) = &mut self.suffixes else {
@@ -148,7 +148,7 @@ impl Writer {
         };
         let (starts, mut fresh) = name.label_starts();
         let message = &self.out[self.start..];
-        // From the right, as long as the suffix is known with one label more.
+        // From the right, as long as the suffix with one more label is known.
         let (mut known, mut end, mut hops) = (ROOT, wire.len() - 1, 0);
         while let Some(start) = starts[..fresh].last().map(|start| usize::from(*start)) {
             let Some(longer) = suffixes.find(known, &wire[start..end], message) else {
@@ -161,7 +161,7 @@ impl Writer {
             ROOT => (wire.len(), None, 0),
             offset => (end, Some(0xc000 | offset), hops + 1),
         };
-        // Asked before anything is written, so that a name is never half there.
+        // Checked before anything is written, so that a name is never half written.
         let here = message.len();
         if head + tail.map_or(0, |_| 2) > self.limit.saturating_sub(here) {
             return Err(Full);
@@ -186,27 +186,27 @@ impl Writer {
     }
 }
 
-/// Where each suffix stands: a table with open addressing, sized by powers of two.
+/// Where each suffix starts: a hash table with open addressing, its size a power of two.
 #[derive(Default)]
 struct Suffixes {
     slots: Vec<Slot>,
     used: usize,
 }
 
-/// A suffix: a label and the suffix behind it.
+/// A suffix: a label and the suffix after it.
 #[derive(Clone, Copy, Default)]
 struct Slot {
     hash: u32,
-    /// Where the label stands; 0, in the header, is a free place.
+    /// Where the label starts; 0, in the header, marks a free slot.
     offset: u16,
-    /// Where the suffix behind it stands.
+    /// Where the suffix after it starts.
     behind: u16,
     /// How many pointers lead from it to the root.
     hops: u8,
 }
 
 impl Suffixes {
-    /// The suffix of `label` (with its length octet) before the suffix at `behind`.
+    /// Finds `label` (with its length octet) followed by the suffix at `behind`.
     fn find(&self, behind: u16, label: &[u8], message: &[u8]) -> Option<Slot> {
         let hash = hash(behind, label);
         let row = self.places(hash).map(|place| self.slots[place]);
@@ -219,7 +219,8 @@ impl Suffixes {
         })
     }
 
-    /// Remembers a label at an offset; `None` when there is no place for it, or no pointer to it.
+    /// Adds a label at an offset; `None` without a free slot, or with too many hops or octets before
+    /// it.
     fn add(&mut self, behind: u16, label: &[u8], offset: usize, hops: u8) -> Option<u16> {
         let offset = u16::try_from(offset).ok().filter(|o| *o < POINTERS)?;
         if hops >= HOPS {
@@ -250,7 +251,7 @@ impl Suffixes {
         free.is_some()
     }
 
-    /// The places where a hash may stand: none while the table is empty.
+    /// The slots in which a hash may be: none while the table is empty.
     fn places(&self, hash: u32) -> impl Iterator<Item = usize> + use<> {
         let mask = self.slots.len().wrapping_sub(1);
         // The upper bits of FNV are its better ones.
@@ -259,14 +260,14 @@ impl Suffixes {
         (0..count).map(move |step| first.wrapping_add(step) & mask)
     }
 
-    /// Forgets what stands at or after an offset. The table is made anew, since a free place in
-    /// the middle of a row would hide what comes after it.
+    /// Forgets the suffixes at or after an offset. The table is rebuilt, because a free slot in the
+    /// middle of a probe sequence would hide the slots after it.
     fn forget_from(&mut self, end: usize) {
         let end = u16::try_from(end).unwrap_or(POINTERS);
         self.remake(self.slots.len(), end);
     }
 
-    /// Makes the table anew, of another size, with what stands before `end`.
+    /// Rebuilds the table with another size and the suffixes before `end`.
     fn remake(&mut self, size: usize, end: u16) {
         let old = std::mem::replace(&mut self.slots, vec![Slot::default(); size]);
         self.used = 0;
@@ -278,7 +279,7 @@ impl Suffixes {
     }
 }
 
-/// FNV-1a over a label with its length octet, without case, begun with what is behind it.
+/// FNV-1a over a label with its length octet, without case, seeded with the offset of the rest.
 fn hash(behind: u16, label: &[u8]) -> u32 {
     let begin = (u32::from(behind) ^ 0x811c_9dc5).wrapping_mul(FNV_PRIME);
     label.iter().fold(begin, |hash, octet| {
@@ -382,7 +383,7 @@ mod tests {
 
     #[test]
     fn names_chosen_to_collide_cost_octets_and_not_time() {
-        // Labels before `x.` whose hashes fall on one place of the table, up to 4096 places.
+        // Labels before `x.` whose hashes fall on one slot of the table, up to 4096 slots.
         let behind = HEADER as u16;
         let labels = (0..400_000).map(|n| format!("{n:06x}"));
         let colliding = labels.filter(|label| {

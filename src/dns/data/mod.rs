@@ -1,4 +1,4 @@
-//! The data of records (RDATA): a type each, with its octets and its text, both ways.
+//! The data of records (RDATA): a type for each, with its octets and its text, both ways.
 //!
 //! | file | records | source |
 //! |---|---|---|
@@ -10,9 +10,10 @@
 //! | `security.rs` | CAA, TLSA, SSHFP, DS | RFC 8659, 6698, 4255, 4034 |
 //! | `opaque.rs` | all others | RFC 3597 |
 //!
-//! *Compression.* Names in the types of RFC 1035 are written compressed; in later ones never, and
-//! on reading only where RFC 3597 §4 asks for it. *Classes.* A and AAAA mean addresses in class IN
-//! only; in NONE and ANY no type has data of its own (RFC 2136 §2.4).
+//! *Compression.* Names in the types of RFC 1035 are written compressed, in later types never. On
+//! reading, names in later types are expanded only where RFC 3597 §4 asks for it. *Classes.* A and
+//! AAAA mean addresses in class IN only; in NONE and ANY no type has data of its own (RFC 2136
+//! §2.4).
 //!
 //! To add a record type: 1. a variant here, with its type in [`Data::kind`]; 2. its four verbs,
 //! `decode`, `encode`, `parse`, `Display`, in a file of its topic; 3. a line in each `match` below;
@@ -42,7 +43,7 @@ use super::reader::Reader;
 use super::text::Fields;
 use super::writer::{Full, Writer};
 
-/// The longest RDATA, in octets: what RDLENGTH can say (RFC 1035 §3.2.1).
+/// The longest RDATA, in octets: the most that RDLENGTH can express (RFC 1035 §3.2.1).
 pub const MAX_RDATA: usize = 65_535;
 
 /// The data of a record.
@@ -56,9 +57,9 @@ pub enum Data {
     Ns(Name),
     /// The name for which this one is an alias.
     Cname(Name),
-    /// The name that a reverse name leads to.
+    /// The name that a reverse name points to.
     Ptr(Name),
-    /// The tree of names for which the one below this name is an alias.
+    /// The tree of names for which the tree below this name is an alias.
     Dname(Name),
     /// A mail exchanger.
     Mx(Mx),
@@ -78,7 +79,7 @@ pub enum Data {
     Tlsa(Tlsa),
     /// A fingerprint of a host's key.
     Sshfp(Sshfp),
-    /// A fingerprint of the key of a zone below.
+    /// A digest of the key of a delegated zone.
     Ds(Ds),
     /// How to reach a service.
     Svcb(Svcb),
@@ -88,7 +89,7 @@ pub enum Data {
     Opaque(Opaque),
 }
 
-/// A mail exchanger (RFC 1035 §3.3.9). `0 .` says that there is no mail here (RFC 7505).
+/// A mail exchanger (RFC 1035 §3.3.9). `0 .` says that the domain takes no mail (RFC 7505).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Mx {
     /// Lower is tried first.
@@ -133,7 +134,7 @@ impl Data {
     }
 
     /// The host that this leads to, whose addresses are asked for next: of NS, MX, SRV, SVCB and
-    /// HTTPS; `.` is none (in SVCB and HTTPS records that are no alias, it is their owner).
+    /// HTTPS. `.` is no host (but their owner in SVCB and HTTPS records in ServiceMode).
     pub fn host(&self) -> Option<&Name> {
         let host = match self {
             Data::Ns(host) => host,
@@ -145,7 +146,7 @@ impl Data {
         Some(host).filter(|host| !host.is_root())
     }
 
-    /// Reads the data of a record: all that `r` has left, up to where RDLENGTH says.
+    /// Reads the data of a record: all that `r` has left, which ends where RDLENGTH says.
     pub(super) fn decode(
         kind: RecordType,
         class: Class,
@@ -178,8 +179,8 @@ impl Data {
         })
     }
 
-    /// Whether data of this class is read as the same again: not so an address outside of IN, and
-    /// octets whose type has a form of its own or is no record's.
+    /// Whether data of this class reads back as the same. An address outside of IN does not, nor do
+    /// octets whose type has a form of its own or is not a record's.
     pub(super) fn is_of(&self, class: Class) -> bool {
         match self {
             Data::Opaque(data) if data.kind() == RecordType::OPT => false,
@@ -219,7 +220,7 @@ impl Data {
         }
     }
 
-    /// The octets of the data by themselves, names in full: what two equal records have in common.
+    /// The octets of the data alone, names in full: the same for two equal records.
     pub fn to_wire(&self) -> Vec<u8> {
         let mut writer = Writer::uncompressed(Vec::new(), usize::MAX);
         let fits = self.encode(&mut writer);
@@ -227,8 +228,8 @@ impl Data {
         writer.finish()
     }
 
-    /// Reads the text of a record's data, in the form of its type or in the generic one of RFC 3597
-    /// §5 (`\# 4 C0000201`), which every type may have. All fields have to be taken.
+    /// Reads the text of a record's data, in the form of its type or in the generic form of RFC
+    /// 3597 §5 (`\# 4 C0000201`), which works for every type. An error if fields are left over.
     pub fn parse(kind: RecordType, fields: &mut Fields<'_>) -> Result<Data, TextError> {
         if fields.peek().is_some_and(|t| t.text == "\\#" && !t.quoted) {
             return Opaque::parse_generic(kind, fields);
@@ -271,7 +272,7 @@ impl Data {
 }
 
 impl fmt::Display for Data {
-    /// The text as in a zone file, names with their dot at the end.
+    /// The text as in a zone file, names with a dot at their end.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Data::A(address) => address.fmt(f),

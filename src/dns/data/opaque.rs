@@ -1,8 +1,8 @@
 //! Types without a form of their own here: octets, kept and written as they came (RFC 3597).
 //!
-//! Pointers in unknown RDATA mean nothing outside their message and must not be followed. The types
-//! that RFC 1035 and its neighbours defined with names in them are the exception (RFC 3597 §4):
-//! their names are expanded, so that the octets can stand in another message.
+//! Pointers in unknown RDATA mean nothing outside their message and must not be followed. Types
+//! that RFC 1035 and its contemporaries defined with names in them are the exception (RFC 3597 §4):
+//! their names are expanded, so that the octets can be copied into another message.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ pub struct Opaque {
     bytes: Box<[u8]>,
 }
 
-/// A part of the RDATA of an old type with names in it.
+/// A part of the RDATA of an old type that has names in it.
 enum Part {
     Octets(usize),
     Name,
@@ -27,9 +27,9 @@ enum Part {
 }
 
 impl Opaque {
-    /// Data of a type, at most 65,535 octets of it; `None` when there are more. For a type with a
-    /// form of its own this is no way around it: a message with such a record is not written
-    /// ([`EncodeError::NotOfClass`](crate::dns::EncodeError::NotOfClass)).
+    /// Data of a type; `None` if there are more than 65,535 octets. A type with a form of its own
+    /// cannot be written this way:
+    /// [`EncodeError::NotOfClass`](crate::dns::EncodeError::NotOfClass).
     pub fn new(kind: RecordType, bytes: impl Into<Box<[u8]>>) -> Option<Self> {
         let bytes = bytes.into();
         (bytes.len() <= MAX_RDATA).then_some(Self { kind, bytes })
@@ -45,7 +45,7 @@ impl Opaque {
         &self.bytes
     }
 
-    /// All octets as they are.
+    /// All octets that are left, unchanged.
     pub(super) fn rest(kind: RecordType, r: &mut Reader<'_>) -> Self {
         let bytes = r.rest().into();
         Self { kind, bytes }
@@ -75,7 +75,7 @@ impl Opaque {
         Ok(Self { kind, bytes })
     }
 
-    /// Reads `\# LENGTH HEX`; octets of a known type become that type's data.
+    /// Reads `\# LENGTH HEX`; octets of a type with a form of its own become that form.
     pub(super) fn parse_generic(kind: RecordType, f: &mut Fields<'_>) -> Result<Data, TextError> {
         f.token("\\#")?;
         let length_token = f.peek().cloned();
@@ -97,7 +97,7 @@ impl Opaque {
         decoded.map_err(|error| wrong(format!("not the data of {kind}: {error}")))
     }
 
-    /// Says that a type can be written in the generic form only.
+    /// The error that a type can be written in the generic form only.
     pub(super) fn needs_generic(kind: RecordType, f: &mut Fields<'_>) -> TextError {
         match f.token("data") {
             Ok(token) => field(

@@ -1,4 +1,5 @@
-//! Keys and who may sign: CAA (RFC 8659), TLSA (RFC 6698), SSHFP (RFC 4255), DS (RFC 4034 §5).
+//! Keys, and who may issue certificates: CAA (RFC 8659), TLSA (RFC 6698), SSHFP (RFC 4255), DS (RFC
+//! 4034 §5).
 
 use std::fmt;
 
@@ -17,7 +18,7 @@ pub struct Caa {
 }
 
 impl Caa {
-    /// The flag that an issuer has to understand the tag or stay away (RFC 8659 §4.1).
+    /// The flag that an issuer must not issue unless it understands the tag (RFC 8659 §4.1).
     pub const CRITICAL: u8 = 128;
 
     /// The flags; [`Caa::CRITICAL`] is the only one.
@@ -63,7 +64,7 @@ impl Caa {
             return Err(field("tag", tag, "not 1 to 255 letters and digits"));
         }
         let value = f.token("value")?;
-        // The value's length is the rest of the RDATA: no limit of 255 here.
+        // The value fills the rest of the RDATA: no limit of 255 here.
         let octets = unescaped(&value.text).ok_or_else(|| field("value", value, "bad escape"))?;
         Ok(Self {
             flags,
@@ -85,8 +86,8 @@ impl fmt::Display for Caa {
     }
 }
 
-/// Declares a record of numbers, in octets of 8 or 16 bits, with octets at its end, which are
-/// written in hexadecimal digits. A macro, since a function cannot name the fields.
+/// Declares a record of numbers of 8 or 16 bits, followed by octets, which are written in
+/// hexadecimal digits. A macro, because a function cannot name the fields.
 macro_rules! digest {
     ($(#[$doc:meta])* $record:ident { $($(#[$about:meta])* $field:ident: $number:ident $words:literal,)* }, $(#[$end:meta])* $octets:ident $last:literal) => {
         $(#[$doc])*
@@ -114,7 +115,7 @@ macro_rules! digest {
         impl fmt::Display for $record {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 if self.$octets.is_empty() {
-                    // There is no text for a field without digits.
+                    // Without octets the last field has no text.
                     let octets = [$(&self.$field.to_be_bytes()[..]),*].concat();
                     return write_generic(f, &octets);
                 }
@@ -126,13 +127,13 @@ macro_rules! digest {
 }
 
 digest! {
-    /// A certificate, or its key, that a server shows (RFC 6698 §2.1).
+    /// A server's certificate, or its key (RFC 6698 §2.1).
     Tlsa {
         /// Which certificate of the chain.
         usage: u8 "certificate usage",
-        /// Whole certificate or its key.
+        /// The whole certificate, or its key.
         selector: u8 "selector",
-        /// Itself or a digest of it.
+        /// The data itself, or a digest of it.
         matching: u8 "matching type",
     },
     /// The certificate or key, or its digest.
@@ -144,7 +145,7 @@ digest! {
     Sshfp {
         /// The key's algorithm.
         algorithm: u8 "algorithm",
-        /// The digest.
+        /// The digest's algorithm.
         digest: u8 "fingerprint type",
     },
     /// The fingerprint.
@@ -152,7 +153,7 @@ digest! {
 }
 
 digest! {
-    /// A digest of the key that signs a zone below (RFC 4034 §5.1).
+    /// A digest of the key that signs a delegated zone (RFC 4034 §5.1).
     Ds {
         /// A short number for the key.
         key_tag: u16 "key tag",

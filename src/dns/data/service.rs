@@ -1,7 +1,7 @@
 //! Services: SRV (RFC 2782) and NAPTR (RFC 3403).
 //!
-//! Their names are not to be compressed on writing, but are expanded on reading, since old servers
-//! did compress them (RFC 3597 §4).
+//! Their names are not compressed on writing, but are expanded on reading, because old servers did
+//! compress them (RFC 3597 §4).
 
 use std::fmt;
 
@@ -12,12 +12,12 @@ use crate::dns::reader::Reader;
 use crate::dns::text::Fields;
 use crate::dns::writer::{Full, Writer};
 
-/// Where a service is offered. The target `.` says that it is not (RFC 2782).
+/// Where a service is offered. The target `.` says that it is not offered (RFC 2782).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Srv {
     /// Lower is tried first.
     pub priority: u16,
-    /// The share among those of one priority.
+    /// The share among records of the same priority.
     pub weight: u16,
     /// The port.
     pub port: u16,
@@ -64,7 +64,7 @@ impl fmt::Display for Srv {
 pub struct Naptr {
     /// Rules are tried in this order.
     pub order: u16,
-    /// The order among those of one `order`.
+    /// The order among rules of the same `order`.
     pub preference: u16,
     /// What happens after this rule.
     pub flags: CharacterString,

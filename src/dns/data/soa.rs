@@ -11,19 +11,19 @@ use crate::dns::writer::{Full, Writer};
 /// The start of a zone. Times are in seconds.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Soa {
-    /// The name server that has the zone first.
+    /// The primary name server of the zone.
     pub primary: Name,
-    /// The mailbox of who is responsible; its first label is what stands before the `@`.
+    /// The mailbox of the person responsible; its first label is the part before the `@`.
     pub mailbox: Name,
     /// The version of the zone, compared modulo 2^32 (RFC 1982).
     pub serial: u32,
-    /// How long until other servers look for a new version.
+    /// How long until secondaries look for a new version.
     pub refresh: u32,
-    /// How long until they try again when that failed.
+    /// How long until they try again if that failed.
     pub retry: u32,
-    /// After how long without an answer they stop serving the zone.
+    /// How long without an answer until they stop serving the zone.
     pub expire: u32,
-    /// How long "there is no such name" may be kept, with the TTL as the upper limit (RFC 2308 §4).
+    /// How long a negative answer may be kept; the TTL is the upper limit (RFC 2308 §4).
     pub minimum: u32,
 }
 

@@ -10,13 +10,13 @@ use crate::dns::writer::{Full, Writer};
 /// One or more strings of at most 255 octets each: the data of TXT.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Strings {
-    /// Each with its length octet before it; at least one.
+    /// Each string after its length octet; at least one.
     wire: Box<[u8]>,
 }
 
 impl Strings {
-    /// Makes the data of these strings; `None` when there is none, one is longer than 255 octets,
-    /// or all together take more than 65,535.
+    /// The data of these strings; `None` if there are none, if one is longer than 255 octets, or if
+    /// all together take more than 65,535.
     pub fn new<S: AsRef<[u8]>>(strings: impl IntoIterator<Item = S>) -> Option<Self> {
         let mut wire = Vec::new();
         for string in strings {
@@ -41,8 +41,7 @@ impl Strings {
         })
     }
 
-    /// The strings joined without anything between them, as SPF and others read them (RFC 7208
-    /// §3.3).
+    /// The strings joined without separators, as SPF and others read them (RFC 7208 §3.3).
     pub fn joined(&self) -> Vec<u8> {
         self.iter().flatten().copied().collect()
     }
@@ -94,7 +93,7 @@ impl fmt::Display for Strings {
 pub struct CharacterString(Box<[u8]>);
 
 impl CharacterString {
-    /// A string of these octets; `None` when there are more than 255.
+    /// A string of these octets; `None` if there are more than 255.
     pub fn new(octets: impl Into<Box<[u8]>>) -> Option<Self> {
         let octets = octets.into();
         (octets.len() <= MAX_STRING).then_some(Self(octets))

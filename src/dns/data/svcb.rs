@@ -1,8 +1,8 @@
 //! SVCB and HTTPS: how to reach a service, with its parameters (RFC 9460).
 //!
-//! Parameters stand in strictly increasing order of their keys; a value that its key does not allow
-//! makes the whole record malformed (§2.2), on reading octets as on reading text. Those of an alias are
-//! ignored when they are malformed (§2.4.2).
+//! Parameters are in strictly increasing order of their keys. A value that its key does not allow
+//! makes the whole record malformed (§2.2), in octets as in text. The parameters of an alias are
+//! ignored if they are malformed (§2.4.2).
 
 use std::fmt::{self, Write};
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -17,14 +17,14 @@ use crate::dns::writer::{Full, Writer};
 /// How to reach a service.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Svcb {
-    /// 0: an alias for `target` (AliasMode); else lower is tried first (ServiceMode).
+    /// 0: an alias for `target` (AliasMode); otherwise lower is tried first (ServiceMode).
     pub priority: u16,
-    /// The host; `.` is the owner itself in ServiceMode, and "no service" in AliasMode.
+    /// The host; `.` means the owner itself in ServiceMode, and "no service" in AliasMode.
     pub target: Name,
     parameters: Vec<Parameter>,
 }
 
-/// A parameter (RFC 9460 §7, §14.3.2): its key says what the value's octets are.
+/// A parameter (RFC 9460 §7, §14.3.2): its key gives the meaning of the value's octets.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Parameter {
     key: u16,
@@ -61,7 +61,7 @@ impl Svcb {
     pub(super) fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let (priority, target) = (r.u16()?, r.name_in_full()?);
         let parameters = match read_parameters(r) {
-            // An alias has none, and who reads one does not look at them (§2.4.2).
+            // An alias should have none, and a reader ignores them (§2.4.2).
             Err(_) if priority == 0 => {
                 r.rest();
                 Vec::new()
@@ -80,7 +80,7 @@ impl Svcb {
         w.name_in_full(&self.target)?;
         for parameter in &self.parameters {
             w.u16(parameter.key)?;
-            // A value is part of RDATA, whose length has 16 bits.
+            // A value is a part of RDATA, whose length has 16 bits.
             w.u16(u16::try_from(parameter.value.len()).map_err(|_| Full)?)?;
             w.bytes(&parameter.value)?;
         }
@@ -131,8 +131,8 @@ fn read_parameters(r: &mut Reader<'_>) -> Result<Vec<Parameter>, DecodeError> {
     }
 }
 
-/// The key of the first parameter that speaks of others which are not there: `mandatory` of keys that
-/// are missing (§8), `no-default-alpn` without `alpn` (§7.1.1). They are in the order of their keys.
+/// The key of the first parameter that needs another which is missing: a key listed in `mandatory`
+/// (§8), or `alpn` for `no-default-alpn` (§7.1.1). The parameters are in the order of their keys.
 fn inconsistent(parameters: &[Parameter]) -> Option<u16> {
     let has = |key| parameters.binary_search_by_key(&key, |p| p.key).is_ok();
     let wrong = |parameter: &&Parameter| match parameter.key {
@@ -160,7 +160,8 @@ impl Parameter {
         pairs.map(|pair| u16::from_be_bytes([pair[0], pair[1]]))
     }
 
-    /// The value as strings with a length octet each: `alpn`. `None` when they do not fill it.
+    /// The value as strings with a length octet each: `alpn`. `None` if they do not fill it
+    /// exactly.
     fn strings(&self) -> Option<Vec<&[u8]>> {
         let mut strings = Vec::new();
         let mut rest = &self.value[..];
@@ -171,7 +172,7 @@ impl Parameter {
         Some(strings)
     }
 
-    /// Whether the value is one that the key allows.
+    /// Whether the key allows this value.
     fn is_well_formed(&self) -> bool {
         let length = self.value.len();
         match self.key {
@@ -194,8 +195,8 @@ impl Parameter {
         }
     }
 
-    /// Reads `key=value`, `key="value"` or `key`. Behind `keyNNNNN` stand the octets themselves,
-    /// also when the key has a name (§2.1).
+    /// Reads `key=value`, `key="value"` or `key`. The value of `keyNNNNN` is its octets themselves,
+    /// even if the key has a name (§2.1).
     fn parse(token: &Token) -> Result<Self, TextError> {
         let wrong = |why: &str| field("parameter", token, why);
         let (name, text) = match token.text.split_once('=') {
@@ -235,7 +236,7 @@ fn key_name(key: u16) -> String {
     }
 }
 
-/// The octets of a value whose text, escapes already read, is this.
+/// The octets of a value from its text, whose escapes have been read.
 fn parse_value(key: u16, text: &[u8]) -> Option<Vec<u8>> {
     let words = || {
         let text = std::str::from_utf8(text).ok()?;
@@ -281,7 +282,8 @@ fn parse_value(key: u16, text: &[u8]) -> Option<Vec<u8>> {
     Some(value)
 }
 
-/// Cuts a list at its commas; `\,` and `\\` stand for themselves (RFC 9460 appendix A.1).
+/// Splits a list at its commas; `\,` and `\\` stand for a comma and a backslash (RFC 9460 appendix
+/// A.1).
 fn split_list(text: &[u8]) -> Vec<Vec<u8>> {
     let mut items = vec![Vec::new()];
     let mut octets = text.iter();
@@ -320,7 +322,7 @@ fn from_base64(text: &[u8]) -> Option<Vec<u8>> {
             octets.push((bits >> shift) as u8);
         }
     }
-    // The bits that no octet takes are zero, so that a value has one text.
+    // The bits that belong to no octet must be zero, so that a value has only one text.
     let unused = [0, 0, 4, 2][digits.len() % 4];
     (padding <= 2 && bits & ((1 << unused) - 1) == 0).then_some(octets)
 }
@@ -390,7 +392,7 @@ impl fmt::Display for Parameter {
     }
 }
 
-/// Writes `="value"` so that it reads back in one token.
+/// Writes `="value"` so that it reads back as one token.
 fn write_value(f: &mut fmt::Formatter<'_>, value: &[u8]) -> fmt::Result {
     f.write_char('=')?;
     crate::dns::text::write_quoted(f, value)
@@ -477,12 +479,12 @@ mod tests {
                 &["1", ".", "key1=\\002h2", "key3=\\000\\053"],
                 "000100000100030268320003 00020035".replace(' ', ""),
             ),
-            // Of RFC 9461 §5.
+            // From RFC 9461 §5.
             (
                 &["1", ".", "dohpath=/q{?dns}"],
                 "00010000070008 2f717b3f646e737d".replace(' ', ""),
             ),
-            // Of RFC 9461 §5 and RFC 9540 §4.
+            // From RFC 9461 §5 and RFC 9540 §4.
             (
                 &["1", ".", "dohpath=/q{?dns}", "ohttp"],
                 "0001000007 0008 2f717b3f646e737d 00080000".replace(' ', ""),
@@ -512,7 +514,7 @@ mod tests {
         assert!(alias.parameters().is_empty() && alias.target == Name::parse("a").unwrap());
         let service = [&[0, 1][..], &rdata[2..]].concat();
         assert!(read(&service).is_err());
-        // The target counts as ever.
+        // The target is still checked.
         assert!(read(&rdata[..4]).is_err());
     }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::dns::error::Fault;
 use crate::dns::text::Token;
 
-/// Cuts a line at its spaces outside of quotation marks, which stay in the middle of a word. (Zone
+/// Splits a line at its spaces, except within quotation marks, which stay inside a word. (Zone
 /// files have a lexer of their own.)
 fn tokens(line: &str) -> Vec<Token> {
     let mut words = vec![String::new()];
@@ -95,7 +95,7 @@ fn text_and_octets_of_every_type_lead_to_the_same_data_and_back() {
         ("TYPE65280", "\\# 3 010203", "010203"),
         ("TYPE65280", "\\# 0", ""),
         ("RP", "\\# 6 016100016200", "016100 016200"),
-        // A digest without octets has no text but the generic one.
+        // A digest without octets has only the generic text.
         ("DS", "\\# 4 EC450501", "ec450501"),
         ("TLSA", "\\# 3 030101", "030101"),
     ] {
@@ -121,7 +121,7 @@ fn the_generic_form_is_read_for_every_type() {
     ] {
         assert_eq!(parse(kind, generic), parse(kind, text), "{generic}");
     }
-    // Generic RDATA stands in no message: the mailbox must not point at the primary.
+    // Generic RDATA is not part of a message: the mailbox must not point to the primary.
     let primary = "0161 0161 0161 0161 0161 0161 0162 00";
     let soa = format!("\\# 37 {primary} C00C {}", "00".repeat(20));
     assert!(parse(RecordType::SOA, &soa).is_err());

@@ -1,4 +1,4 @@
-//! Messages, whole: both ways, cut, and malformed.
+//! Whole messages: both ways, cut, and malformed.
 
 use super::*;
 use crate::dns::code::{Class, Opcode};
@@ -208,7 +208,7 @@ fn of_a_message_that_is_cut_there_is_what_stands_before() {
         let partial = Message::decode_partial(&octets[..cut]).unwrap();
         (partial.questions.len(), partial.answers.len())
     };
-    // Each question but the first points back at its name: 2 octets, and 4 more.
+    // Each question but the first points to the first one's name: 2 octets, and 4 more.
     let first = 12 + "0www0example00".len() + 3;
     assert_eq!(lengths(first - 1), (0, 0));
     assert_eq!(lengths(first), (1, 0));
