@@ -1,10 +1,10 @@
-//! Packets as they pass an interface of this machine, or all of them (Linux, `packet(7)`).
+//! Live capture on one interface of this machine, or on all (Linux, `packet(7)`).
 //!
-//! What is on the wire is shown with two exceptions. On a loopback interface the kernel shows each
-//! packet as it leaves and as it arrives: one of the two is left out, as tcpdump does. And a VLAN
-//! tag that the hardware has taken out is put back where it was.
+//! Packets are shown as on the wire, with two corrections. On a loopback interface the kernel shows
+//! each packet twice, as it leaves and as it arrives: one of the two is left out, as tcpdump does.
+//! And a VLAN tag that the hardware has removed is put back in its place.
 //!
-//! "any", and a link whose header is not known here, gives Linux cooked packets, version 2:
+//! "any", or a link whose header is not known here, gives Linux cooked packets, version 2:
 //!
 //! ```text
 //! 0 protocol (2)  2 zero (2)  4 interface (4)  8 hardware (2)  10 packet type (1)
@@ -32,16 +32,17 @@ pub const ANY: &str = "any";
 /// What to capture, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Bytes of a packet that are kept at most; 0 is [`MAX_PACKET`].
+    /// How many bytes of a packet are kept at most; 0 means [`MAX_PACKET`].
     pub snap: u32,
-    /// Whether the interface is to take what is addressed to others, too.
+    /// Whether the interface should also receive frames addressed to others.
     pub promiscuous: bool,
-    /// Room in the kernel for packets that wait to be read, in bytes; what has none is dropped.
+    /// The kernel's buffer for packets that wait to be read, in bytes; when it is full, packets are
+    /// dropped.
     pub buffer: u32,
 }
 
 impl Default for Options {
-    /// As tcpdump: whole packets, promiscuous, 2 MiB.
+    /// The defaults of tcpdump: whole packets, promiscuous, 2 MiB.
     fn default() -> Self {
         Self {
             snap: MAX_PACKET,
@@ -51,7 +52,7 @@ impl Default for Options {
     }
 }
 
-/// A capture under way.
+/// A running capture.
 #[derive(Debug)]
 pub struct Live {
     socket: OwnedFd,
@@ -61,10 +62,10 @@ pub struct Live {
     snap: usize,
     buffer: Vec<u8>,
     counts: Counts,
-    /// Whether the last look found nothing.
+    /// Whether the last read found no packet.
     idle: bool,
     stop: Stop,
-    /// Ends when `stop` is used.
+    /// Reaches its end when `stop` is used.
     stopped: UnixStream,
 }
 
@@ -79,17 +80,17 @@ impl Stop {
     /// Wakes the capture: its next packet is [`Arrival::Stopped`].
     pub fn stop(&self) {
         self.flag.store(true, Ordering::Relaxed);
-        // It can only fail where it was done before.
+        // It can fail only if it was done before.
         let _ = self.wake.shutdown(Shutdown::Both);
     }
 }
 
-/// What comes next.
+/// What the capture returns next.
 #[derive(Clone, Copy, Debug)]
 pub enum Arrival<'a> {
     /// A packet.
     Packet(Packet<'a>),
-    /// No packet waits: time to show what was held back. The next call blocks.
+    /// No packet is waiting: time to show buffered output. The next call blocks.
     Idle,
     /// [`Stop::stop`] was called.
     Stopped,
@@ -98,23 +99,23 @@ pub enum Arrival<'a> {
 /// How many packets passed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// All that the socket has seen, dropped ones included.
+    /// All packets that the socket has seen, including dropped ones.
     pub arrived: u64,
-    /// Those that the kernel had no room for.
+    /// Packets for which the kernel had no room.
     pub dropped: u64,
 }
 
-/// Why a capture cannot begin, or ended.
+/// Why a capture could not begin, or ended.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LiveError {
-    /// It takes a capability that the process has not got.
+    /// The process lacks a capability that capturing needs.
     NotPermitted,
     /// There is no such interface.
     Interface(io::Error),
-    /// The kernel refused this.
+    /// The kernel refused this step.
     Setup(&'static str, io::Error),
-    /// The interface went down or away.
+    /// The interface went down or was removed.
     Lost(io::Error),
 }
 
@@ -148,14 +149,14 @@ const ARPHRD_LOOPBACK: u16 = 772;
 const ARPHRD_NONE: u16 = 65_534;
 /// Sent by this machine (`linux/if_packet.h`).
 const PACKET_OUTGOING: u8 = 4;
-/// A cooked header's length, which is also room for a tag of 4 bytes.
+/// The length of a cooked header; a VLAN tag of 4 bytes fits into the same room.
 const COOKED: usize = 20;
-/// Where the EtherType stands in a frame.
+/// The offset of the EtherType in a frame.
 const TAG_AT: usize = 12;
 
 impl Live {
-    /// Begins to capture on the interface of this name; "any" is all of them. Packets wait in the
-    /// kernel from now on.
+    /// Starts to capture on the interface of this name; "any" means all. Packets wait in the kernel
+    /// from now on.
     pub fn open(interface: &str, options: Options) -> Result<Self, LiveError> {
         let index = match interface {
             ANY => 0,
@@ -171,8 +172,8 @@ impl Live {
         }
         let loopback = process::interface_index("lo").ok();
         if Some(index) == loopback {
-            // Else each packet takes room twice, and is counted twice where it finds none. A kernel
-            // that cannot do this shows both halves; `is_copy` leaves one out.
+            // Otherwise each packet takes room twice, and counts twice if it is dropped. A kernel
+            // that cannot do this shows both copies; `is_copy` leaves one out.
             let _ = packet::ignore_outgoing(socket.as_fd());
         }
         packet::bind(socket.as_fd(), index, Take::All).map_err(LiveError::Lost)?;
@@ -197,19 +198,19 @@ impl Live {
         })
     }
 
-    /// What the first byte of its packets begins.
+    /// The kind of header that its packets begin with.
     pub fn link(&self) -> LinkType {
         self.link
     }
 
-    /// What ends it.
+    /// A handle that ends it.
     pub fn stopper(&self) -> Stop {
         self.stop.clone()
     }
 
     /// How many packets passed so far.
     pub fn counts(&mut self) -> Counts {
-        // The kernel counts from the last time it was asked.
+        // The kernel counts from the last query.
         if let Ok((arrived, dropped)) = packet::counts(self.socket.as_fd()) {
             self.counts.arrived += u64::from(arrived);
             self.counts.dropped += u64::from(dropped);
@@ -217,8 +218,8 @@ impl Live {
         self.counts
     }
 
-    /// The next packet. Blocks until there is one or the capture is stopped, but says
-    /// [`Arrival::Idle`] once before it does.
+    /// The next packet. Blocks until there is one or the capture is stopped, but returns
+    /// [`Arrival::Idle`] once before it blocks.
     pub fn next_packet(&mut self) -> Result<Arrival<'_>, LiveError> {
         let received = loop {
             if self.stop.flag.load(Ordering::Relaxed) {
@@ -243,7 +244,7 @@ impl Live {
         Ok(Arrival::Packet(self.packet(&received)))
     }
 
-    /// Whether a packet is the leaving half of one that will arrive.
+    /// Whether a packet is the outgoing copy of one that will also arrive.
     fn is_copy(&self, received: &Received) -> bool {
         let seen = received.seen;
         seen.packet_type == PACKET_OUTGOING && Some(seen.interface) == self.loopback
@@ -260,7 +261,7 @@ impl Live {
         }
     }
 
-    /// Puts before the bytes, which begin at [`COOKED`], what belongs there.
+    /// Completes the packet: writes the missing header before the bytes, which begin at [`COOKED`].
     fn packet(&mut self, received: &Received) -> Packet<'_> {
         let more = match (self.link, received.tag) {
             (LinkType::LINUX_SLL2, _) => put(&mut self.buffer, 0, &cooked_header(&received.seen)),
@@ -285,8 +286,8 @@ impl Live {
     }
 }
 
-/// A packet socket for the interface, with or without the link's header, and what its packets begin
-/// with.
+/// A packet socket for the interface, with or without the link's header, and the kind of header
+/// that its packets begin with.
 fn socket(index: u32) -> Result<(OwnedFd, LinkType), LiveError> {
     if index != 0 {
         let socket = packet::open(Kind::Raw).map_err(refused)?;
@@ -319,7 +320,7 @@ fn cooked_header(seen: &Seen) -> [u8; COOKED] {
     header
 }
 
-/// Puts bytes at an offset; says how many.
+/// Puts bytes at an offset; returns how many.
 fn put(into: &mut [u8], at: usize, bytes: &[u8]) -> usize {
     for (place, byte) in into.iter_mut().skip(at).zip(bytes) {
         *place = *byte;

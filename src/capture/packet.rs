@@ -1,12 +1,12 @@
 //! A packet as it was captured: when, on what kind of link, how long, and its bytes. Pure.
 //!
-//! Capture files ([`file`](super::file)), the live capture and the tap all make these; everything
-//! behind reads them.
+//! Capture files ([`file`](super::file)), the live capture and the tap all make these packets;
+//! everything after them reads these.
 
 use std::fmt;
 use std::time::Duration;
 
-/// What the first byte of a packet begins: a number that the capture formats share
+/// The kind of header that a packet begins with: a number that all capture formats use
 /// (<https://www.tcpdump.org/linktypes.html>).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkType(pub u16);
@@ -52,13 +52,15 @@ impl fmt::Display for LinkType {
 pub struct Packet<'a> {
     /// When it passed, since 1970-01-01 00:00 UTC.
     pub time: Duration,
-    /// What its first byte begins.
+    /// The kind of its first header.
     pub link: LinkType,
-    /// Its length on the wire, in bytes: more than there are bytes where the snap length has cut it.
+    /// Its length on the wire, in bytes: more than `bytes` has if the snap length has cut the
+    /// packet.
     pub length: u32,
-    /// The number of the interface it was seen on, as its file counts them; 0 where there is one.
+    /// The number of the interface on which it was seen, as its file counts them; 0 if there is
+    /// one.
     pub interface: u32,
-    /// What was kept of it.
+    /// The bytes that were kept.
     pub bytes: &'a [u8],
 }
 

@@ -5,7 +5,7 @@
 //! hardware | protocol | hardware length | protocol length | operation | sender's, target's
 //! ```
 //!
-//! Only addresses of IPv4 over 6 bytes of hardware are read: anything else is data.
+//! Only ARP for IPv4 over 6-byte hardware addresses is read: anything else is data.
 
 use std::net::Ipv4Addr;
 

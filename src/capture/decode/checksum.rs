@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use super::Check;
 use crate::net::icmp::checksum::fold;
 
-/// What the checksum of a TCP segment or UDP datagram between these ends says of it. `message` is all
-/// of it, the checksum's field included.
-// Not inline: who does not ask for it shall not pay for its registers.
+/// Checks the checksum of a TCP segment or UDP datagram between these ends. `message` is all of it,
+/// including the checksum's field.
+// Not inline: callers that do not verify should not pay for its registers.
 #[inline(never)]
 pub(super) fn of_message(
     ends: (IpAddr, IpAddr),
@@ -27,8 +27,8 @@ pub(super) fn of_message(
 pub(in crate::capture) struct Sum(u64);
 
 impl Sum {
-    /// With these bytes. Words of 32 bits fold to the same 16 (RFC 1071 §2 B), and the carries wait
-    /// in the upper half: 2^32 words fit, more than any packet has.
+    /// Adds these bytes. Words of 32 bits fold to the same 16 (RFC 1071 §2 B), and the carries
+    /// collect in the upper half: 2^32 words fit, more than any packet has.
     #[inline(never)]
     pub fn with(self, bytes: &[u8]) -> Self {
         let words = bytes.chunks_exact(4);
@@ -43,7 +43,7 @@ impl Sum {
         Self(self.0 + words.sum::<u64>() + u64::from(u32::from_be_bytes(last)))
     }
 
-    /// With the pseudo header of a message of `length` bytes.
+    /// Adds the pseudo header of a message of `length` bytes.
     pub fn with_pseudo_header(self, ends: (IpAddr, IpAddr), protocol: u8, length: usize) -> Self {
         let sum = match ends {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
@@ -57,17 +57,17 @@ impl Sum {
         Self(sum.0 + length as u64 + u64::from(protocol))
     }
 
-    /// What belongs into the checksum's field, which was summed as zero.
+    /// The value for the checksum's field, which was summed as zero.
     pub fn finish(self) -> u16 {
         !fold(self.0)
     }
 
-    /// What a sum in which the checksum's field was included says of it: all ones is good.
+    /// Checks a sum that includes the checksum's field: all ones is good.
     pub fn check(self, stored: u16) -> Check {
         if fold(self.0) == 0xffff {
             return Check::Good;
         }
-        // Taking a number out of a one's complement sum is adding its complement.
+        // To subtract a number from a one's complement sum, add its complement.
         Check::Bad(!fold(self.0 + u64::from(!stored)))
     }
 }

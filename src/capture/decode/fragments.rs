@@ -1,32 +1,33 @@
-//! Fragments put together: RFC 791 §3.2, RFC 8200 §4.5. Pure; bounded.
+//! Reassembly of fragments: RFC 791 §3.2, RFC 8200 §4.5. Pure; bounded.
 //!
-//! Fragments wait under their [`Key`] until all bytes of the packet are there. Whoever sends them may
-//! be no friend, so:
+//! Fragments wait under their [`Key`] until all bytes of the packet are there. The sender may be
+//! hostile, so:
 //!
-//! - at most [`MOST_PACKETS`] packets wait, with at most [`MOST_BYTES`] of memory in all: the oldest
-//!   is given up;
-//! - none waits longer than [`PATIENCE`], by the packets' own times;
-//! - a fragment that overlaps another, beyond repeating it byte for byte, spoils its packet: the
-//!   fragments of it that are here and those that still come are of no use (RFC 5722 §4). tshark
-//!   shows such packets; what their receiver would make of them, nobody can tell.
+//! - at most [`MOST_PACKETS`] packets wait, with at most [`MOST_BYTES`] of memory in all: beyond
+//!   that, the oldest is given up;
+//! - none waits longer than [`PATIENCE`], by the times of the packets;
+//! - a fragment that overlaps another, unless it repeats it exactly, spoils its packet: all
+//!   fragments of that packet are discarded, including later ones (RFC 5722 §4). tshark shows such
+//!   packets, but what their receiver makes of them cannot be known.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// Packets that may wait for fragments.
+/// The most packets that wait for fragments.
 pub const MOST_PACKETS: usize = 1024;
 
-/// Memory that waiting fragments may take, in bytes: what is kept of them, and [`PIECE`] for each.
+/// The most memory that waiting fragments take, in bytes: their payloads, and [`PIECE`] for each.
 pub const MOST_BYTES: usize = 4 << 20;
 
-/// What a fragment costs beside its bytes: its places in the tables, and what the allocator adds.
+/// What a fragment costs besides its payload: its entries in the tables, and the allocator's
+/// overhead.
 const PIECE: usize = 128;
 
-/// How long a packet may wait: RFC 8200 §4.5 says 60 s.
+/// How long a packet may wait: 60 s (RFC 8200 §4.5).
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The longest payload that fragments may have together.
+/// The longest payload of a reassembled packet.
 const LONGEST: usize = 65_535;
 
 /// Which packet a fragment is a part of.
@@ -34,34 +35,34 @@ const LONGEST: usize = 65_535;
 pub(super) struct Key {
     pub ends: (IpAddr, IpAddr),
     pub id: u32,
-    /// IPv4 counts its ids by protocol as well.
+    /// IPv4 ids are unique only within a protocol.
     pub protocol: Option<u8>,
 }
 
 /// One fragment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Piece<'a> {
-    /// Where it stands in the whole, in bytes.
+    /// The offset of its payload in the whole, in bytes.
     pub offset: usize,
-    /// Whether more follow.
+    /// Whether more fragments follow.
     pub more: bool,
-    /// What it says the whole holds.
+    /// The protocol that its header gives for the whole.
     pub protocol: u8,
     pub bytes: &'a [u8],
 }
 
-/// A packet that waits.
+/// A packet that waits for fragments.
 #[derive(Debug)]
 struct Waiting {
-    /// Its place in the order of coming.
+    /// Its place in the order of arrival.
     number: u64,
     since: Duration,
     pieces: BTreeMap<usize, Vec<u8>>,
     /// How many bytes the pieces hold.
     held: usize,
-    /// How many the whole has, once its last fragment is here.
+    /// How many bytes the whole has, once the last fragment is here.
     total: Option<usize>,
-    /// What it holds, by its first fragment.
+    /// The protocol of the payload, by the first fragment.
     protocol: u8,
     /// Fragments contradict each other.
     spoiled: bool,
@@ -71,17 +72,17 @@ struct Waiting {
 #[derive(Debug, Default)]
 pub(super) struct Fragments {
     waiting: BTreeMap<Key, Waiting>,
-    /// The same, oldest first.
+    /// The same packets, oldest first.
     order: BTreeMap<u64, Key>,
     numbered: u64,
     memory: usize,
-    /// The packet that was put together last.
+    /// The packet that was reassembled last.
     whole: Vec<u8>,
 }
 
 impl Fragments {
-    /// Takes a fragment that was seen at `time`. If it was the missing one: what the whole packet
-    /// holds, and its payload.
+    /// Takes a fragment that was seen at `time`. If it completes a packet, returns the protocol and
+    /// the payload of the whole.
     pub fn add(&mut self, key: Key, piece: Piece<'_>, time: Duration) -> Option<(u8, &[u8])> {
         self.forget_old(time);
         let end = piece.offset + piece.bytes.len();
@@ -114,7 +115,7 @@ impl Fragments {
         Some((done.protocol, &self.whole))
     }
 
-    /// Its counts are right, and within the limits.
+    /// Whether its counts are right, and within the limits.
     #[cfg(test)]
     pub fn check(&self) {
         let held: usize = self.waiting.values().map(Waiting::cost).sum();
@@ -140,8 +141,8 @@ impl Fragments {
         }
     }
 
-    /// Gives up the oldest until there is room for one more fragment, of this cost, and for the
-    /// packet of which it is the first.
+    /// Gives up the oldest packets until there is room for one more fragment with this cost, and,
+    /// if `is_first`, for its packet.
     fn make_room(&mut self, cost: usize, is_first: bool) {
         let most = MOST_PACKETS - usize::from(is_first);
         while self.waiting.len() > most || self.memory + cost > MOST_BYTES {
@@ -153,12 +154,12 @@ impl Fragments {
     }
 }
 
-/// What became of a fragment.
+/// The outcome of adding a fragment.
 enum Added {
     Kept,
     /// It was here before.
     Known,
-    /// It contradicts another; what was kept is not any more: so much memory.
+    /// It contradicts another; the packet's pieces were dropped, which freed this much memory.
     Spoiled {
         freed: usize,
     },
@@ -215,9 +216,9 @@ impl Waiting {
         Added::Kept
     }
 
-    /// Whether a piece overlaps one that is here, or two ends were announced.
+    /// Whether a piece overlaps an existing one, or announces a different end.
     fn contradicts(&self, start: usize, end: usize, more: bool) -> bool {
-        // Pieces do not overlap each other: only the last that begins before the end can reach in.
+        // Pieces do not overlap: only the last one that begins before `end` can reach in.
         let before = self.pieces.range(..end).next_back();
         let overlaps = before.is_some_and(|(at, bytes)| at + bytes.len() > start);
         let last = self.pieces.last_key_value();
@@ -249,7 +250,7 @@ mod tests {
         }
     }
 
-    /// What comes of these pieces of one packet, one after the other.
+    /// The result of these pieces of one packet, added in this order.
     fn whole(pieces: &[Piece<'_>]) -> Option<(u8, Vec<u8>)> {
         let (mut fragments, mut whole) = (Fragments::default(), None);
         for piece in pieces {

@@ -1,7 +1,8 @@
 //! ICMP and ICMPv6: RFC 792, RFC 4443 §2.1. Pure.
 //!
-//! The first four bytes are the same for all messages; what the rest means is by type, and read by
-//! who shows it. The packet that an error quotes is read by [`quoted`](super::quoted).
+//! The first four bytes are the same for all messages. The meaning of the rest depends on the type,
+//! and is left to the code that shows it. [`quoted`](super::quoted) reads the packet that an error
+//! quotes.
 
 use super::checksum::Sum;
 use super::walk::{Next, Walk};
@@ -11,7 +12,7 @@ pub(super) fn icmp(walk: &mut Walk<'_, '_>) -> Result<Next, Malformed> {
     message(false, "ICMP", Sum::default(), walk)
 }
 
-/// The sum of ICMPv6 is over a pseudo header as well (RFC 4443 §2.3).
+/// The checksum of ICMPv6 also covers a pseudo header (RFC 4443 §2.3).
 pub(super) fn icmp6(walk: &mut Walk<'_, '_>) -> Result<Next, Malformed> {
     let sum = match walk.ends {
         Some(ends) => Sum::default().with_pseudo_header(ends, 58, walk.rest.length),

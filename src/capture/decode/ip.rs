@@ -1,10 +1,13 @@
 //! IPv4: RFC 791 §3.1. Pure.
 //!
-//! Where the header's lengths contradict each other or the packet, this does as tshark does: a
-//! header shorter than 20 bytes or a total length shorter than the header is malformed; a total
-//! length beyond the packet's end is taken as far as the packet goes; a total length of 0 is a packet
-//! that the sender's hardware was still to cut up (segmentation offload), and goes to the end. A
-//! packet whose version is 6 is read as that.
+//! If the header's lengths contradict each other or the packet, this code does as tshark does:
+//!
+//! - a header shorter than 20 bytes, or a total length shorter than the header, is malformed;
+//! - a total length beyond the packet's end is cut to the packet;
+//! - with a total length of 0 the packet extends to the end: it was captured before the sender's
+//!   hardware split it (segmentation offload).
+//!
+//! A packet whose version is 6 is read as IPv6.
 
 use std::net::Ipv4Addr;
 
@@ -104,7 +107,7 @@ fn check(header: &Ipv4<'_>, whole: Rest<'_>, walk: &Walk<'_, '_>) -> Check {
     }
 }
 
-/// What is in the packet; `length` is how long the header says it is.
+/// The payload of the packet; `length` is its length according to the header.
 #[inline]
 fn follow(header: &Ipv4<'_>, length: usize, walk: &mut Walk<'_, '_>) -> Result<Next, Malformed> {
     let payload = walk.rest;
@@ -125,7 +128,7 @@ fn follow(header: &Ipv4<'_>, length: usize, walk: &mut Walk<'_, '_>) -> Result<N
         protocol: header.protocol,
         bytes: payload.bytes,
     };
-    // A piece that is not all here would leave a hole; one whose header is wrong belongs to nobody.
+    // An incomplete piece would leave a hole; one with a wrong header may belong to another packet.
     let usable = payload.bytes.len() == length && !matches!(header.check, Check::Bad(_));
     walk.piece(key, piece, usable)
 }

@@ -1,7 +1,7 @@
 //! IPv6 and its extension headers: RFC 8200 §3 and §4, RFC 4302 §2. Pure.
 //!
-//! Each extension header names the next one, so a packet may chain as many as it likes; here the
-//! number of layers is the limit ([`Why::Deep`](super::Why::Deep)).
+//! Each extension header names the next one, so a packet may chain any number of them; here the
+//! number of layers is limited ([`Why::Deep`](super::Why::Deep)).
 
 use std::net::Ipv6Addr;
 
@@ -14,7 +14,7 @@ const PROTOCOL: &str = "IPv6";
 /// The header, in bytes.
 const HEADER: usize = 40;
 
-/// The authentication header counts its length in other units than the rest.
+/// The authentication header counts its length in other units than the others.
 const AUTHENTICATION: u8 = 51;
 const ROUTING: u8 = 43;
 const HOP_BY_HOP: u8 = 0;
@@ -28,7 +28,7 @@ pub(super) fn ipv6(walk: &mut Walk<'_, '_>) -> Result<Next, Malformed> {
             why: Why::Version(first[0] >> 4),
         });
     }
-    // All of it at once, so that of a short one the whole length is told.
+    // All of it at once, so that the error for a short header gives its full length.
     walk.rest.head::<HEADER>(PROTOCOL)?;
     let start = walk.head::<8>(PROTOCOL)?;
     let &source = walk.head::<16>(PROTOCOL)?;
@@ -46,7 +46,7 @@ pub(super) fn ipv6(walk: &mut Walk<'_, '_>) -> Result<Next, Malformed> {
     };
     walk.ends = Some((ipv6.source.into(), ipv6.destination.into()));
     walk.push(PROTOCOL, Layer::Ipv6(ipv6))?;
-    // A jumbogram's length stands in a hop-by-hop option (RFC 2675 §2): here it is what there is.
+    // The length of a jumbogram is in a hop-by-hop option (RFC 2675 §2): here it is what is left.
     if ipv6.payload_length > 0 || next_header != HOP_BY_HOP {
         walk.rest = walk.rest.first(ipv6.payload_length.into());
     }
@@ -67,7 +67,7 @@ pub(super) fn extension(kind: u8, walk: &mut Walk<'_, '_>) -> Result<Next, Malfo
         _ => (usize::from(length) + 1) * 8,
     };
     let bytes = walk.split(length, name)?;
-    // While segments are left, the header's destination is not the one that was summed (§8.1).
+    // While segments are left, the checksum is over a later destination, not the header's (§8.1).
     if kind == ROUTING && bytes.get(3).is_some_and(|left| *left > 0) {
         walk.unverifiable = true;
     }
@@ -97,7 +97,7 @@ pub(super) fn fragment(walk: &mut Walk<'_, '_>) -> Result<Next, Malformed> {
     let Some(ends) = walk.ends else {
         return Ok(Next::Data);
     };
-    // An "atomic" fragment is a whole packet, and never waits for another (RFC 6946).
+    // An "atomic" fragment is a whole packet, and does not wait for others (RFC 6946).
     if fragment.offset == 0 && !fragment.more {
         return Ok(Next::Extension(next_header));
     }

@@ -1,14 +1,14 @@
 //! The layers of a packet as values: each header's fields, by the names of its RFC. Pure.
 //!
-//! Parsing is in the files beside this one (`link`, `ip`, `tcp` ...); showing, filtering and
-//! following read these values, and bytes only where a layer is a message of an application. A header
-//! that is not there or contradicts itself is a [`Layer::Malformed`], always the last one; of a
-//! transport header that was cut, what there is stands before it.
+//! The other files of this folder parse (`link`, `ip`, `tcp` ...); the code that shows, filters and
+//! follows reads these values. It reads bytes only if a layer is a message of an application. A
+//! header that is missing or contradicts itself is a [`Layer::Malformed`], always the last layer;
+//! if a transport header was cut, the fields that are there come before it.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// One header of a packet, or what a protocol made of its payload.
+/// One header of a packet, or a message or data in its payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layer<'a> {
     /// Ethernet II or IEEE 802.3.
@@ -37,31 +37,32 @@ pub enum Layer<'a> {
     Udp(Udp<'a>),
     /// One whole DNS message (RFC 1035 §4), without the length that TCP puts before it.
     Dns(&'a [u8]),
-    /// One of multicast DNS (RFC 6762): a datagram of its port.
+    /// A message of multicast DNS (RFC 6762): a datagram on its port.
     Mdns(&'a [u8]),
-    /// One of link-local multicast name resolution (RFC 4795), likewise.
+    /// A message of link-local multicast name resolution (RFC 4795), likewise.
     Llmnr(&'a [u8]),
-    /// An HTTP/1.1 header section with its start line and empty line (RFC 9112), as far as the snap
-    /// length left it, and nothing of the body.
+    /// An HTTP/1.1 header section with its start line and empty line (RFC 9112), as much as the
+    /// snap length kept of it, without the body.
     Http(&'a [u8]),
     /// One frame of our RPC, without its length (`rpc/message.rs`).
     Rpc(&'a [u8]),
     /// One frame of our wire format, without its length (`wire/frame.rs`).
     Frame(&'a [u8]),
-    /// Bytes that no protocol here claims: the payload, padding left out.
+    /// Bytes that belong to no protocol here: the payload, without padding.
     Data(&'a [u8]),
-    /// Here it went wrong.
+    /// Decoding failed here.
     Malformed(Malformed),
 }
 
-/// Ethernet II: addresses and what follows. In an 802.3 frame `ether_type` is a length (below 1536).
+/// Ethernet II: addresses and the type of the payload. In IEEE 802.3 `ether_type` is a length
+/// (below 1536).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ethernet {
-    /// To whom.
+    /// The destination address.
     pub destination: [u8; 6],
-    /// From whom.
+    /// The source address.
     pub source: [u8; 6],
-    /// What follows: 0x0800 IPv4, 0x86dd IPv6, 0x0806 ARP, 0x8100 a tag ...
+    /// The type of the next header: 0x0800 IPv4, 0x86dd IPv6, 0x0806 ARP, 0x8100 a VLAN tag ...
     pub ether_type: u16,
 }
 
@@ -74,26 +75,26 @@ pub struct Vlan {
     pub drop_eligible: bool,
     /// VLAN identifier, 12 bits.
     pub id: u16,
-    /// What follows.
+    /// The type of the next header.
     pub ether_type: u16,
 }
 
-/// Linux cooked header: what a capture on "any" has instead of Ethernet.
+/// Linux cooked header: a capture on "any" has it in place of Ethernet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cooked {
     /// 1 or 2.
     pub version: u8,
-    /// 0 to us, 1 broadcast, 2 multicast, 3 to somebody else, 4 sent by us.
+    /// 0 to us, 1 broadcast, 2 multicast, 3 to another host, 4 sent by us.
     pub packet_type: u16,
     /// The kind of the device (ARPHRD_): 1 Ethernet, 772 loopback.
     pub hardware: u16,
     /// The sender's hardware address; `address_length` bytes of it count.
     pub address: [u8; 8],
-    /// How long that address is, in bytes; more than 8 where it did not fit.
+    /// The length of that address, in bytes; more than 8 if it did not fit.
     pub address_length: u16,
-    /// What follows: as the Ethernet type.
+    /// The type of the next header, as in Ethernet.
     pub protocol: u16,
-    /// The interface's index: version 2 has it.
+    /// The interface's index: only version 2 has it.
     pub interface: Option<u32>,
 }
 
@@ -104,7 +105,7 @@ pub struct Loopback {
     pub family: u32,
 }
 
-/// Who has this address?
+/// ARP: which host has this address?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arp {
     /// 1 request, 2 reply.
@@ -119,14 +120,14 @@ pub struct Arp {
     pub target: Ipv4Addr,
 }
 
-/// What a checksum says of its packet.
+/// The result of verifying a checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
     /// It is right.
     Good,
-    /// It is not: the value it should have is here.
+    /// It is wrong: this is the right value.
     Bad(u16),
-    /// Nobody can tell: the packet was cut, is a fragment, or has no checksum.
+    /// It cannot be verified: the packet was cut, is a fragment, or has no checksum.
     Unverified,
 }
 
@@ -137,13 +138,14 @@ pub struct Ipv4<'a> {
     pub header_length: u8,
     /// Differentiated services and ECN (RFC 2474, 3168).
     pub tos: u8,
-    /// Header and payload, in bytes, as the header says (0 where the sender's hardware cuts it).
+    /// The length of header and payload, in bytes, as the header says (0 before segmentation
+    /// offload).
     pub total_length: u16,
-    /// Which packet this is a fragment of.
+    /// The identification: the fragments of one packet share it.
     pub id: u16,
     /// Three bits: reserved, don't fragment, more fragments.
     pub flags: u8,
-    /// Where the fragment's payload stands in the whole, in bytes.
+    /// The offset of the fragment's payload in the whole, in bytes.
     pub fragment_offset: u16,
     /// Time to live.
     pub ttl: u8,
@@ -151,11 +153,11 @@ pub struct Ipv4<'a> {
     pub protocol: u8,
     /// The header's checksum.
     pub checksum: u16,
-    /// Whether that is right.
+    /// Whether the checksum is right.
     pub check: Check,
-    /// From.
+    /// The source address.
     pub source: Ipv4Addr,
-    /// To.
+    /// The destination address.
     pub destination: Ipv4Addr,
     /// The options, padding included.
     pub options: &'a [u8],
@@ -167,7 +169,7 @@ impl Ipv4<'_> {
         self.flags & 1 != 0
     }
 
-    /// Whether it is one part of a packet.
+    /// Whether it is a fragment of a packet.
     pub fn is_fragment(&self) -> bool {
         self.more_fragments() || self.fragment_offset > 0
     }
@@ -180,15 +182,15 @@ pub struct Ipv6 {
     pub traffic_class: u8,
     /// 20 bits.
     pub flow_label: u32,
-    /// What follows the header, in bytes, as it says.
+    /// The length of what follows the header, in bytes, as the header says.
     pub payload_length: u16,
-    /// What follows: a protocol or an extension header.
+    /// The next header: a protocol or an extension header.
     pub next_header: u8,
-    /// As IPv4's time to live.
+    /// The counterpart of IPv4's time to live.
     pub hop_limit: u8,
-    /// From.
+    /// The source address.
     pub source: Ipv6Addr,
-    /// To.
+    /// The destination address.
     pub destination: Ipv6Addr,
 }
 
@@ -197,7 +199,7 @@ pub struct Ipv6 {
 pub struct Extension<'a> {
     /// Which: 0 hop-by-hop, 43 routing, 51 authentication, 60 destination options.
     pub kind: u8,
-    /// What follows it.
+    /// The next header.
     pub next_header: u8,
     /// All of its bytes.
     pub bytes: &'a [u8],
@@ -206,13 +208,13 @@ pub struct Extension<'a> {
 /// IPv6 fragment header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fragment {
-    /// What the whole packet holds.
+    /// The protocol of the whole packet's payload.
     pub next_header: u8,
-    /// Where this part stands in it, in bytes.
+    /// The offset of this part in the whole, in bytes.
     pub offset: u16,
-    /// Whether more follow.
+    /// Whether more fragments follow.
     pub more: bool,
-    /// Which packet this is a part of.
+    /// The identification: the fragments of one packet share it.
     pub id: u32,
 }
 
@@ -227,10 +229,10 @@ pub struct Icmp<'a> {
     pub code: u8,
     /// Checksum.
     pub checksum: u16,
-    /// Whether that is right.
+    /// Whether the checksum is right.
     pub check: Check,
-    /// Everything behind the checksum: identifier and sequence number of an echo, the packet that
-    /// an error quotes, the target and options of a neighbour's message.
+    /// The bytes after the checksum: identifier and sequence number of an echo, the packet that an
+    /// error quotes, the target and options of a neighbour discovery message.
     pub body: &'a [u8],
 }
 
@@ -247,9 +249,9 @@ impl TcpFlags {
     pub const RST: u16 = 0x004;
     /// Push.
     pub const PSH: u16 = 0x008;
-    /// The acknowledgment number counts.
+    /// The acknowledgment number is valid.
     pub const ACK: u16 = 0x010;
-    /// The urgent pointer counts.
+    /// The urgent pointer is valid.
     pub const URG: u16 = 0x020;
     /// ECN echo (RFC 3168).
     pub const ECE: u16 = 0x040;
@@ -271,36 +273,36 @@ pub struct Tcp<'a> {
     pub source: u16,
     /// Destination port.
     pub destination: u16,
-    /// Sequence number of the first byte, as it stands in the header.
+    /// Sequence number of the first byte, as in the header.
     pub sequence: u32,
-    /// Acknowledgment number, as it stands in the header.
+    /// Acknowledgment number, as in the header.
     pub acknowledgment: u32,
-    /// The header's length in bytes, options included: 20 to 60. 0 where not all of the first 20 are
-    /// there, as in what an ICMP error quotes: then only ports and sequence number count. (Or the
-    /// sender says 0: then a [`Why::Length`] follows, and all other fields count.)
+    /// The header's length in bytes, options included: 20 to 60. It is 0 if the first 20 bytes are
+    /// not all there, as in the quotation of an ICMP error: then only ports and sequence number are
+    /// valid. (If the sender wrote 0, a [`Why::Length`] follows, and all other fields are valid.)
     pub header_length: u8,
     /// Control bits, 12 of them.
     pub flags: TcpFlags,
-    /// Window, as it stands in the header: not scaled.
+    /// Window, as in the header: not scaled.
     pub window: u16,
     /// Checksum.
     pub checksum: u16,
-    /// Whether that is right.
+    /// Whether the checksum is right.
     pub check: Check,
     /// Urgent pointer.
     pub urgent: u16,
     /// The options, padding included.
     pub options: &'a [u8],
-    /// The payload, as much as was kept of it; padding of the link is not in it.
+    /// The payload, as much as was kept, without padding of the link.
     pub payload: &'a [u8],
-    /// How long the payload was on the wire, in bytes, by the IP header.
+    /// The length of the payload on the wire, in bytes, according to the IP header.
     pub length: u32,
 }
 
 /// RFC 768.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Udp<'a> {
-    /// Whether all 8 bytes of the header are there; where they are not, only the ports count.
+    /// Whether all 8 bytes of the header are there; if not, only the ports are valid.
     pub is_whole: bool,
     /// Source port.
     pub source: u16,
@@ -310,9 +312,9 @@ pub struct Udp<'a> {
     pub length: u16,
     /// Checksum; 0 is none.
     pub checksum: u16,
-    /// Whether that is right.
+    /// Whether the checksum is right.
     pub check: Check,
-    /// The payload, as much as was kept of it.
+    /// The payload, as much as was kept.
     pub payload: &'a [u8],
 }
 
@@ -328,20 +330,20 @@ pub struct Malformed {
 /// What is wrong with a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// The snap length has cut it: nothing is wrong with the packet, but no more is known of it.
+    /// The snap length has cut it: the packet is not wrong, but the rest was not kept.
     Cut,
     /// The packet ends within the header.
     Short {
-        /// Bytes that there are.
+        /// The bytes that are there.
         have: usize,
-        /// Bytes that it takes.
+        /// The bytes that the header needs.
         need: usize,
     },
-    /// A length in the header cannot be.
+    /// An impossible length in the header.
     Length(u32),
-    /// A version that the link or the protocol before did not announce.
+    /// Not the version that the header before announced.
     Version(u8),
-    /// More headers in one packet than [`Layers::MOST`].
+    /// The packet has more headers than [`Layers::MOST`].
     Deep,
 }
 
@@ -363,7 +365,7 @@ impl fmt::Display for Malformed {
     }
 }
 
-/// The layers of one packet, outermost first; no memory of its own.
+/// The layers of one packet, outermost first; allocates no memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Layers<'a> {
     list: [Layer<'a>; Layers::MOST],
@@ -374,19 +376,20 @@ impl<'a> Layers<'a> {
     /// The most headers and messages that a packet is decoded to.
     pub const MOST: usize = 16;
 
-    /// None yet. (A constant: copying it costs half of filling one in and moving it.)
+    /// No layers yet. (A constant: copying it costs half as much as filling in a new one and moving
+    /// it.)
     const NONE: Layers<'static> = Layers {
         list: [Layer::Data(&[]); Layers::MOST],
         count: 0,
     };
 
-    /// None yet.
+    /// No layers yet.
     #[inline]
     pub const fn new() -> Self {
         Self::NONE
     }
 
-    /// Adds one within. What does not fit is not kept: `false`.
+    /// Adds an inner layer. `false` if there is no room; then it is not kept.
     #[inline]
     pub fn push(&mut self, layer: Layer<'a>) -> bool {
         match self.list.get_mut(self.count) {
@@ -399,20 +402,20 @@ impl<'a> Layers<'a> {
         }
     }
 
-    /// Adds what went wrong, as the last one: where there is no room, in the place of the last.
+    /// Adds a malformed layer as the last one; if there is no room, it replaces the last one.
     #[cold]
     pub fn end(&mut self, malformed: Malformed) {
         self.count = self.count.min(Self::MOST - 1);
         self.push(Layer::Malformed(malformed));
     }
 
-    /// All, outermost first.
+    /// All layers, outermost first.
     #[inline]
     pub fn as_slice(&self) -> &[Layer<'a>] {
         self.list.get(..self.count).unwrap_or_default()
     }
 
-    /// The last one.
+    /// The innermost layer.
     pub fn last(&self) -> Option<&Layer<'a>> {
         self.as_slice().last()
     }

@@ -1,4 +1,4 @@
-//! What stands before IP: Ethernet II and IEEE 802.3, VLAN tags, Linux cooked, loopback. Pure.
+//! The headers before IP: Ethernet II and IEEE 802.3, VLAN tags, Linux cooked, loopback. Pure.
 //!
 //! Sources: IEEE 802.3 §3.2, IEEE 802.1Q §9, and <https://www.tcpdump.org/linktypes.html> with its
 //! pages LINUX_SLL, LINUX_SLL2 and NULL.
@@ -7,7 +7,7 @@ use super::walk::{Next, Walk};
 use super::{Cooked, Ethernet, Layer, Loopback, Malformed, Vlan};
 use crate::capture::packet::LinkType;
 
-/// Below this, an Ethernet type is the length of what follows (IEEE 802.3 §3.2.6).
+/// Below this, an Ethernet type is the length of the payload (IEEE 802.3 §3.2.6).
 const FIRST_TYPE: u16 = 1536;
 
 /// The first header of a packet of this link.
@@ -20,7 +20,7 @@ pub(super) fn first(link: LinkType, walk: &mut Walk<'_, '_>) -> Result<Next, Mal
         LinkType::NULL | LinkType::LOOP => loopback(link, walk),
         LinkType::IPV4 => Ok(Next::Type(0x0800)),
         LinkType::IPV6 => Ok(Next::Type(0x86dd)),
-        // 12 and 14 are what some systems write for raw IP: their own number for DLT_RAW.
+        // Some systems write 12 or 14 for raw IP: their own number for DLT_RAW.
         LinkType::RAW | LinkType(12 | 14) => Ok(Next::Ip),
         _ => Ok(Next::Data),
     }
@@ -40,7 +40,7 @@ fn ethernet(walk: &mut Walk<'_, '_>) -> Result<Next, Malformed> {
     Ok(by_type(ether_type, walk))
 }
 
-/// A length instead of a type says where the padding begins; what follows is LLC (IEEE 802.2).
+/// A length in place of a type says where the padding begins; the payload is LLC (IEEE 802.2).
 #[inline]
 fn by_type(ether_type: u16, walk: &mut Walk<'_, '_>) -> Next {
     if ether_type < FIRST_TYPE {
@@ -106,7 +106,7 @@ fn cooked_v2(walk: &mut Walk<'_, '_>) -> Result<Next, Malformed> {
     Ok(by_cooked_protocol(cooked.protocol))
 }
 
-/// Numbers below the first Ethernet type are Linux's own (4 is LLC): no length.
+/// Numbers below the first Ethernet type are Linux's own (4 is LLC), not lengths.
 fn by_cooked_protocol(protocol: u16) -> Next {
     if protocol < FIRST_TYPE {
         return Next::Data;
@@ -114,7 +114,7 @@ fn by_cooked_protocol(protocol: u16) -> Next {
     Next::Type(protocol)
 }
 
-/// The family is in the byte order of whoever captured. All families are small, so of the two
+/// The family is in the byte order of the capturing host. All families are small, so of the two
 /// readings the one that fits in 16 bits is right.
 fn loopback(link: LinkType, walk: &mut Walk<'_, '_>) -> Result<Next, Malformed> {
     let &family = walk.head::<4>("Loopback")?;

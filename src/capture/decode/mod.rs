@@ -1,11 +1,12 @@
 //! From a packet's bytes to its layers. Pure.
 //!
-//! [`Decoder`] keeps what packets leave for those behind them: fragments, connections, beginnings of
-//! messages. [`quoted`] reads a packet on its own.
+//! [`Decoder`] keeps the state that later packets need: fragments, connections, beginnings of
+//! messages. [`quoted`] reads a packet without state.
 //!
-//! The files, in reading order: `layer` (what comes out), `rest` (what is left to read), `walk` (from
-//! header to header); `link`, `arp`, `ip`, `ip6`, `icmp`, `tcp`, `udp` (a header each); `options`,
-//! `checksum`, `fragments`; `places` (what [`flow`](super::flow) knows of the packet).
+//! The files, in reading order: `layer` (the result), `rest` (the bytes left to read), `walk` (from
+//! header to header); `link`, `arp`, `ip`, `ip6`, `icmp`, `tcp`, `udp` (one header each);
+//! `options`, `checksum`, `fragments`; `places` (what [`flow`](super::flow) knows about the
+//! packet).
 //!
 //! To add a protocol: its header as a [`Layer`], a file with one parse function, and its number in
 //! `walk`.
@@ -43,42 +44,42 @@ pub use layer::{
 };
 pub use options::{Ipv4Option, Ipv4Options, SackBlocks, TcpOption, TcpOptions};
 
-/// A packet and all that is known of it.
+/// A packet and all that is known about it.
 #[derive(Clone, Copy, Debug)]
 pub struct Decoded<'a> {
     /// Its number in the capture, from 1.
     pub number: u64,
     /// The packet itself.
     pub packet: Packet<'a>,
-    /// Nanoseconds since the first packet; negative where a clock was set back.
+    /// Nanoseconds since the first packet; negative if a clock was set back.
     pub since_first: i64,
-    /// Nanoseconds since the packet before.
+    /// Nanoseconds since the previous packet.
     pub since_previous: i64,
     /// Its headers and messages, outermost first.
     pub layers: Layers<'a>,
-    /// Where its TCP segment stands in its connection.
+    /// The place of its TCP segment in its connection.
     pub segment: Option<Segment>,
     /// The number of its UDP conversation in this capture, from 0.
     pub udp_stream: Option<u32>,
     /// The number of the TCP or UDP conversation that an ICMP error is about.
     pub quoted_stream: Option<u32>,
-    /// Bytes of a message of the application that is not whole yet are in it: the message is a
-    /// layer of the packet that completes it.
+    /// Whether it has bytes of an incomplete application message. The message is a layer of the
+    /// packet that completes it.
     pub part_of_message: bool,
 }
 
 /// How to decode.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Whether fragments are put together (they are, without saying so). The packet's content is in
-    /// the last fragment then; the others are data.
+    /// Whether fragments are reassembled (default yes). The content is then in the packet with the
+    /// last fragment; the others are data.
     pub reassemble: bool,
-    /// Whether the checksums of IPv4, TCP and UDP are verified (they are not, as in tshark: a host's
+    /// Whether the checksums of IPv4, TCP and UDP are verified (default no, as in tshark: a host's
     /// own packets are captured before its hardware writes them).
     pub checksums: bool,
-    /// Whether sequence and acknowledgment numbers begin at 0 in each connection (they do).
+    /// Whether sequence and acknowledgment numbers begin at 0 in each connection (default yes).
     pub relative: bool,
-    /// Which protocol is spoken on a port, where that is not known by itself: `-d`.
+    /// Which protocol is spoken on a port, if it cannot be recognized: `-d`.
     pub decode_as: Vec<Rule>,
 }
 
@@ -100,12 +101,12 @@ pub struct Decoder {
     fragments: Fragments,
     places: Places,
     number: u64,
-    /// Of the first packet and of the last, in nanoseconds.
+    /// The times of the first packet and of the last, in nanoseconds.
     times: Option<(i64, i64)>,
 }
 
 impl Decoder {
-    /// For a capture that begins.
+    /// A decoder for a new capture.
     pub fn new(settings: Settings) -> Self {
         Self {
             fragments: Fragments::default(),
@@ -162,7 +163,7 @@ impl Decoder {
     }
 }
 
-/// Since 1970; the year 2262 and all behind it are the same.
+/// Nanoseconds since 1970; times from the year 2262 on become the same number.
 fn nanoseconds(time: Duration) -> i64 {
     let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
     seconds
@@ -170,8 +171,8 @@ fn nanoseconds(time: Duration) -> i64 {
         .saturating_add(time.subsec_nanos().into())
 }
 
-/// The packet that an ICMP error is about: behind four bytes of the error's own (RFC 792; RFC 4443
-/// §3). `None` of all other messages.
+/// The packet that an ICMP error quotes, which follows four bytes of the error's own (RFC 792; RFC
+/// 4443 §3). `None` for all other messages.
 pub fn quotation<'a>(icmp: &Icmp<'a>) -> Option<Layers<'a>> {
     let is_error = match icmp.v6 {
         true => matches!(icmp.kind, 1..=4),
@@ -180,8 +181,8 @@ pub fn quotation<'a>(icmp: &Icmp<'a>) -> Option<Layers<'a>> {
     icmp.body.get(4..).filter(|_| is_error).map(quoted)
 }
 
-/// The layers of the packet that an ICMP error quotes, from its IP header on: as far as the quotation
-/// goes. That it ends early is no fault of it, so nothing of that is marked.
+/// The layers of the packet that an ICMP error quotes, from its IP header on. That the quotation
+/// ends early is normal, so it is not marked.
 pub fn quoted(bytes: &[u8]) -> Layers<'_> {
     let mut layers = Layers::new();
     let mut walk = Walk {

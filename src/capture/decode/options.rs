@@ -1,29 +1,30 @@
 //! The options of TCP and IPv4, one by one. Pure.
 //!
-//! Both have the same form (RFC 9293 §3.1, RFC 791 §3.1): kind 0 ends the list, kind 1 is one byte of
-//! padding, every other kind is followed by its length, in which kind and length are counted.
+//! Both have the same form (RFC 9293 §3.1, RFC 791 §3.1): kind 0 ends the list, kind 1 is one byte
+//! of padding, and every other kind is followed by a length, which counts the kind and length
+//! bytes, too.
 //!
 //! Sources: RFC 9293 §3.2 (end, no-operation, maximum segment size), RFC 7323 (window scale,
 //! timestamps), RFC 2018 (SACK), RFC 791, RFC 2113 (router alert).
 
-/// One option, taken apart from its neighbours.
+/// One option, split off the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Raw<'a> {
     End,
     NoOperation,
-    /// What is behind the length byte.
+    /// The bytes after the length byte.
     Value {
         kind: u8,
         value: &'a [u8],
     },
-    /// The length cannot be, and with it the rest of the list is lost.
+    /// The length is impossible, so the rest of the list is lost.
     Broken {
         kind: u8,
         length: Option<u8>,
     },
 }
 
-/// Takes the first option off the list; after a broken one or the end nothing is left.
+/// Takes the first option off the list; after a broken one or the end, the list is empty.
 fn next<'a>(list: &mut &'a [u8]) -> Option<Raw<'a>> {
     let (&kind, behind) = list.split_first()?;
     if kind == 0 {
@@ -55,33 +56,33 @@ pub enum TcpOption<'a> {
     End,
     /// 1: a byte of padding.
     NoOperation,
-    /// 2: the largest segment that the sender takes, in bytes.
+    /// 2: the largest segment that the sender accepts, in bytes.
     MaximumSegmentSize(u16),
-    /// 3: the sender's windows are this many bits longer than their field.
+    /// 3: the sender's windows have this many more bits than their field.
     WindowScale(u8),
     /// 4: the sender understands SACK.
     SackPermitted,
-    /// 5: blocks that have come, out of order.
+    /// 5: blocks that have arrived out of order.
     Sack(SackBlocks<'a>),
-    /// 8.
+    /// 8: timestamps.
     Timestamps {
         /// The sender's clock, in ticks of its own.
         value: u32,
-        /// The receiver's, as last seen; counts only with ACK.
+        /// The receiver's clock, as last seen; valid only with ACK.
         echo: u32,
     },
     /// Any other.
     Other {
         /// Its number (<https://www.iana.org/assignments/tcp-parameters>).
         kind: u8,
-        /// What is behind its length byte.
+        /// The bytes after its length byte.
         value: &'a [u8],
     },
-    /// One whose length is not the one of its kind; or runs out of the list, which ends here then.
+    /// An option whose length does not fit its kind, or which runs past the list and so ends it.
     Malformed {
         /// Its number.
         kind: u8,
-        /// Its length as it stands there, if one does.
+        /// Its length as written, if there is one.
         length: Option<u8>,
     },
 }
@@ -91,7 +92,7 @@ pub enum TcpOption<'a> {
 pub struct TcpOptions<'a>(&'a [u8]);
 
 impl<'a> TcpOptions<'a> {
-    /// Of [`Tcp::options`](super::Tcp::options).
+    /// The options in [`Tcp::options`](super::Tcp::options).
     pub fn of(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
@@ -130,7 +131,7 @@ fn tcp_option(kind: u8, value: &[u8]) -> TcpOption<'_> {
     }
 }
 
-/// The blocks of a SACK option, each as its first sequence number and the one behind its last.
+/// The blocks of a SACK option, each as its first sequence number and the one after its last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SackBlocks<'a>(&'a [u8]);
 
@@ -154,27 +155,27 @@ pub enum Ipv4Option<'a> {
     NoOperation,
     /// 7 record route, 131 loose and 137 strict source route.
     Route {
-        /// Which of them.
+        /// Its kind.
         kind: u8,
-        /// Where the next address goes, counted from 1 at the option's first byte.
+        /// The place of the next address, counted from 1 at the option's first byte.
         pointer: u8,
         /// The addresses, 4 bytes each.
         addresses: &'a [u8],
     },
-    /// 148: routers shall look at this packet (RFC 2113).
+    /// 148: routers should look at this packet (RFC 2113).
     RouterAlert(u16),
     /// Any other.
     Other {
         /// Its number (<https://www.iana.org/assignments/ip-parameters>).
         kind: u8,
-        /// What is behind its length byte.
+        /// The bytes after its length byte.
         value: &'a [u8],
     },
-    /// As of TCP.
+    /// As in TCP.
     Malformed {
         /// Its number.
         kind: u8,
-        /// Its length as it stands there, if one does.
+        /// Its length as written, if there is one.
         length: Option<u8>,
     },
 }
@@ -184,7 +185,7 @@ pub enum Ipv4Option<'a> {
 pub struct Ipv4Options<'a>(&'a [u8]);
 
 impl<'a> Ipv4Options<'a> {
-    /// Of [`Ipv4::options`](super::Ipv4::options).
+    /// The options in [`Ipv4::options`](super::Ipv4::options).
     pub fn of(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }

@@ -1,5 +1,5 @@
-//! A packet's place in its conversation, and the messages in it: what [`flow`](crate::capture::flow)
-//! says of its transport layer. Pure.
+//! A packet's place in its conversation, and the messages in it: what
+//! [`flow`](crate::capture::flow) knows about its transport layer. Pure.
 
 use std::net::IpAddr;
 
@@ -23,8 +23,8 @@ impl Places {
         }
     }
 
-    /// Takes a packet between these addresses, decoded as far as its transport layer. One that went
-    /// wrong has a place in its conversation where tshark gives it one, but no message.
+    /// Takes a packet between these addresses, decoded as far as its transport layer. A malformed
+    /// one has a place in its conversation if tshark gives it one, but no message.
     pub fn take<'a>(&'a mut self, addresses: (IpAddr, IpAddr), decoded: &mut Decoded<'a>) {
         match *decoded.layers.as_slice() {
             [.., Layer::Tcp(tcp)] => self.tcp(addresses, &tcp, true, decoded),
@@ -40,7 +40,7 @@ impl Places {
         }
     }
 
-    /// The conversation that an error is about; it need not have been seen before.
+    /// The conversation that an error is about; it may be a new one.
     fn quoted(&mut self, icmp: &Icmp<'_>) -> Option<u32> {
         let layers = quotation(icmp)?;
         let (ip, transport) = match layers.as_slice() {

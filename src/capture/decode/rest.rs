@@ -1,19 +1,19 @@
-//! What is left of a packet behind the headers read so far: the bytes that were kept, and how many
-//! there were on the wire. Pure.
+//! The rest of a packet after the headers read so far: the bytes that were kept, and how many there
+//! were on the wire. Pure.
 //!
-//! Every parser here takes its header off the front of a [`Rest`], and nothing reads a packet in
-//! another way, so each length is compared in this one file. A header that is not there was either
-//! cut by the snap length ([`Why::Cut`]: the packet was longer than what was kept) or is missing in
-//! the packet itself ([`Why::Short`]).
+//! Every parser takes its header off the front of a [`Rest`], and nothing reads a packet in another
+//! way, so this file makes every comparison of lengths. A header that is not there was either cut
+//! by the snap length ([`Why::Cut`]: the packet was longer than what was kept) or is missing in the
+//! packet itself ([`Why::Short`]).
 
 use super::{Malformed, Why};
 
 /// The rest of a packet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rest<'a> {
-    /// What was kept of it.
+    /// The bytes that were kept.
     pub bytes: &'a [u8],
-    /// How long it was on the wire, in bytes; never less than what was kept.
+    /// Its length on the wire, in bytes; never less than what was kept.
     pub length: usize,
 }
 
@@ -23,7 +23,7 @@ impl<'a> Rest<'a> {
         Self { bytes, length }
     }
 
-    /// All of it was kept.
+    /// A rest of which every byte was kept.
     pub fn whole(bytes: &'a [u8]) -> Self {
         Self::new(bytes, bytes.len())
     }
@@ -32,7 +32,7 @@ impl<'a> Rest<'a> {
         self.length == self.bytes.len()
     }
 
-    /// Takes `N` bytes off the front, of the header of `protocol`.
+    /// Takes `N` bytes off the front, for the header of `protocol`.
     #[inline]
     pub fn head<const N: usize>(
         self,
@@ -44,7 +44,7 @@ impl<'a> Rest<'a> {
         }
     }
 
-    /// Takes `count` bytes off the front, of the header of `protocol`.
+    /// Takes `count` bytes off the front, for the header of `protocol`.
     #[inline]
     pub fn split(
         self,
@@ -57,7 +57,7 @@ impl<'a> Rest<'a> {
         }
     }
 
-    /// Why there are no `need` bytes.
+    /// The reason why there are fewer than `need` bytes.
     pub fn missing(&self, need: usize, protocol: &'static str) -> Malformed {
         let why = if self.length < need {
             Why::Short {
@@ -70,8 +70,8 @@ impl<'a> Rest<'a> {
         Malformed { protocol, why }
     }
 
-    /// The first `length` bytes: what is behind them is padding of the link, or a trailer. Where
-    /// there are fewer, all.
+    /// The first `length` bytes, or all if there are fewer: the bytes after them are padding of the
+    /// link, or a trailer.
     #[inline]
     pub fn first(self, length: usize) -> Self {
         Self {

@@ -34,7 +34,7 @@ pub(super) fn tcp(walk: &mut Walk<'_, '_>) -> Result<Next, Malformed> {
             walk.push(PROTOCOL, Layer::Tcp(tcp))?;
             Ok(Next::End)
         }
-        // The fields are good all the same.
+        // The other fields are still valid.
         Err(_) => {
             tcp.options = behind.bytes;
             walk.push(PROTOCOL, Layer::Tcp(tcp))?;
@@ -74,12 +74,12 @@ fn check(tcp: &Tcp<'_>, rest: Rest<'_>, walk: &Walk<'_, '_>) -> Check {
     }
 }
 
-/// A header that is not all there: its ports and its sequence number, if they are. An error message
-/// need quote no more than those (RFC 792), so then nothing is wrong.
+/// An incomplete header: its ports and its sequence number, if they are there. An error message
+/// need not quote more than those (RFC 792); then nothing is wrong.
 #[cold]
 fn beginning(malformed: Malformed, walk: &mut Walk<'_, '_>) -> Result<Next, Malformed> {
     let bytes = walk.rest.bytes;
-    // The sequence number only if all of it is there.
+    // The sequence number only if it is complete.
     let there = if bytes.len() < 8 { 4 } else { 8 };
     if let Some(beginning) = bytes.get(..there) {
         let mut head = [0; HEADER];

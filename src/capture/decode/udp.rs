@@ -19,11 +19,11 @@ pub(super) fn udp(walk: &mut Walk<'_, '_>) -> Result<Next, Malformed> {
     };
     let mut udp = header(head);
     let announced = match udp.length {
-        // A jumbogram: longer than the field can say (RFC 2675 §4).
+        // A jumbogram: its length does not fit into the field (RFC 2675 §4).
         0 if matches!(walk.ends, Some((source, _)) if source.is_ipv6()) => rest.length,
         length => usize::from(length),
     };
-    // A fragment holds less than its UDP header says.
+    // A fragment has fewer bytes than its UDP header announces.
     let too_long = announced > rest.length && !walk.fragmented;
     let payload = behind.first(announced.saturating_sub(HEADER));
     udp.payload = payload.bytes;
@@ -56,7 +56,7 @@ fn header<'a>(head: &[u8; HEADER]) -> Udp<'a> {
     }
 }
 
-/// A header that is not all there: its ports, if they are.
+/// An incomplete header: its ports, if they are there.
 #[cold]
 fn beginning(malformed: Malformed, walk: &mut Walk<'_, '_>) -> Result<Next, Malformed> {
     if let Some(&[s0, s1, d0, d1]) = walk.rest.bytes.first_chunk::<4>() {
@@ -74,7 +74,7 @@ fn check(udp: &Udp<'_>, message: Rest<'_>, walk: &Walk<'_, '_>) -> Check {
     match walk.ends {
         Some(ends) if walk.checksums && udp.checksum != 0 && walk.can_verify(message) => {
             match of_message(ends, 17, message.bytes, udp.checksum) {
-                // 0 says that there is none, so a sum of 0 is sent as all ones.
+                // 0 means that there is no checksum, so a sum of 0 is sent as all ones.
                 Check::Bad(0) => Check::Bad(0xffff),
                 check => check,
             }

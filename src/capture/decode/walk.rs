@@ -1,13 +1,13 @@
-//! From header to header: each says what comes next, until one says nothing more. Pure.
+//! From header to header: each header says what comes next, until one ends the packet. Pure.
 //!
 //! ```text
 //! link type ─> Ethernet ─> VLAN ... ─> IPv4 ─> TCP, UDP, ICMP
 //!              cooked                  IPv6 ─> extension headers ... ─> TCP, UDP, ICMPv6
-//!              loopback                        fragment ─> (put together) ─> ...
+//!              loopback                        fragment ─> (reassembled) ─> ...
 //!              raw IP                  ARP
 //! ```
 //!
-//! A loop and not a recursion, so that no packet can make it deep: each header is at least one
+//! A loop and not a recursion, so no packet can use up the stack: each header is at least one
 //! layer, and there are at most [`Layers::MOST`].
 
 use std::net::IpAddr;
@@ -18,48 +18,48 @@ use super::rest::Rest;
 use super::{Layer, Layers, Malformed, Why};
 use super::{arp, icmp, ip, ip6, link, tcp, udp};
 
-/// What comes next, and what names it.
+/// What comes next, and which kind of number identifies it.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Next {
-    /// An Ethernet type names it.
+    /// An Ethernet type.
     Type(u16),
-    /// An IP protocol number does.
+    /// An IP protocol number.
     Protocol(u8),
-    /// The same, in an IPv6 packet, where it may be an extension header.
+    /// The same in an IPv6 packet, where it may be an extension header.
     Extension(u8),
-    /// An IP packet of either version: its first four bits name it.
+    /// An IP packet of either version: its first four bits tell which.
     Ip,
-    /// Bytes that nobody here reads.
+    /// Bytes that no parser here reads.
     Data,
-    /// Nothing: the last header holds its own payload.
+    /// Nothing: the last header already holds its payload.
     End,
 }
 
-/// What the headers so far say of those behind them.
+/// What the headers so far say about those after them.
 pub(super) struct Walk<'w, 'a> {
     pub layers: &'w mut Layers<'a>,
-    /// What is behind the headers so far.
+    /// The bytes after the headers so far.
     pub rest: Rest<'a>,
-    /// Where fragments wait for each other. Lent once a packet: what is put together is a part of
-    /// the packet's layers from there on, so a fragment within it stays one.
+    /// The fragments of earlier packets. Lent only once per packet: the reassembled bytes then
+    /// belong to the packet's layers, so a fragment within them stays a fragment.
     pub fragments: Option<&'a mut Fragments>,
-    /// The time of the packet: fragments wait only so long.
+    /// The time of the packet, which limits how long fragments wait.
     pub time: Duration,
     /// Whether checksums of IPv4, TCP and UDP are verified. (ICMP's always are, as tshark does.)
     pub checksums: bool,
-    /// Whether this is a packet that an error quotes: it is not all there, and that is right.
+    /// Whether this is a packet that an error quotes: it may be incomplete without being wrong.
     pub quoted: bool,
-    /// Sender and receiver by the innermost IP header: a part of checksums, and of conversations.
+    /// Source and destination of the innermost IP header: for checksums and conversations.
     pub ends: Option<(IpAddr, IpAddr)>,
-    /// Whether this is the first fragment of a packet that was not put together.
+    /// Whether this is the first fragment of a packet that was not reassembled.
     pub fragmented: bool,
-    /// Whether a checksum behind cannot be verified, as it is over a receiver's address that the
-    /// packet will have later.
+    /// Whether a later checksum cannot be verified, because it covers a destination that the packet
+    /// does not have yet.
     pub unverifiable: bool,
 }
 
 impl<'a> Walk<'_, 'a> {
-    /// Takes `N` bytes off the rest, of the header of `protocol`.
+    /// Takes `N` bytes off the rest, for the header of `protocol`.
     #[inline]
     pub fn head<const N: usize>(
         &mut self,
@@ -70,7 +70,7 @@ impl<'a> Walk<'_, 'a> {
         Ok(head)
     }
 
-    /// Takes `count` bytes off the rest, of the header of `protocol`.
+    /// Takes `count` bytes off the rest, for the header of `protocol`.
     #[inline]
     pub fn split(&mut self, count: usize, protocol: &'static str) -> Result<&'a [u8], Malformed> {
         let (head, rest) = self.rest.split(count, protocol)?;
@@ -100,8 +100,8 @@ impl<'a> Walk<'_, 'a> {
         }
     }
 
-    /// A fragment of a packet: what comes next is what the whole holds, if this was the missing
-    /// piece. A first fragment is looked into if nobody puts it together; others are data.
+    /// A fragment of a packet. If it was the missing piece, the content of the whole comes next. A
+    /// first fragment that is not reassembled is decoded as far as it goes; others are data.
     pub fn piece(&mut self, key: Key, piece: Piece<'a>, usable: bool) -> Result<Next, Malformed> {
         let inside = |protocol| match key.protocol {
             Some(_) => Next::Protocol(protocol), // IPv4, which has no extension headers
@@ -124,7 +124,7 @@ impl<'a> Walk<'_, 'a> {
         }
     }
 
-    /// Whether all bytes that a checksum is over are here.
+    /// Whether all bytes that a checksum covers are here.
     pub fn can_verify(&self, message: Rest<'_>) -> bool {
         message.is_whole() && !self.fragmented && !self.unverifiable
     }

@@ -1,8 +1,8 @@
 //! Fields of DNS messages: `dns.*`. Pure.
 //!
-//! What the header says is read from its twelve bytes; names and records come from
-//! [`Message`](crate::dns::Message), which is decoded only when such a field is asked for. Of a
-//! message that is malformed there is what stands before that.
+//! Header fields are read from the twelve bytes of the header. Names and records come from
+//! [`Message`](crate::dns::Message), which is decoded only when such a field is asked for. A
+//! malformed message has the fields before the fault.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -61,7 +61,7 @@ pub(super) const FIELDS: &[Field] = &[
         response_flag(m, 0x80, out);
     }),
     header("dns.flags.z", Kind::Boolean, |m, out| flag(m, 0x40, out)),
-    // In a query it is there only if it is set (RFC 6840 §5.7).
+    // A query has this field only if the bit is set (RFC 6840 §5.7).
     header("dns.flags.authenticated", Kind::Boolean, |m, out| {
         if flags(m).is_some_and(|flags| flags & (RESPONSE | 0x20) != 0) {
             flag(m, 0x20, out);
@@ -99,7 +99,7 @@ pub(super) const FIELDS: &[Field] = &[
             .iter()
             .for_each(|q| number(out, q.class.0));
     }),
-    // Not of SRV records, whose names Wireshark takes apart: service, protocol, name.
+    // Not for SRV records, whose names Wireshark splits: service, protocol, name.
     message("dns.resp.name", Kind::Text, |message, out| {
         let records = records(message).filter(|record| !matches!(record.data, Data::Srv(_)));
         records.for_each(|record| name(&record.name, out));
@@ -257,8 +257,8 @@ pub(super) const FIELDS: &[Field] = &[
     }),
 ];
 
-/// The address of an A or AAAA record of whatever class: in those of mDNS a bit of it means something
-/// else (RFC 6762 §10.2).
+/// The address of an A or AAAA record of any class: mDNS gives a bit of the class another meaning
+/// (RFC 6762 §10.2).
 pub(in crate::capture) fn address(data: &Data) -> Option<IpAddr> {
     match data {
         Data::Opaque(data) => match (data.kind(), data.bytes()) {
@@ -270,7 +270,7 @@ pub(in crate::capture) fn address(data: &Data) -> Option<IpAddr> {
     }
 }
 
-/// The messages of a packet, as far as they can be read.
+/// The messages of a packet, as far as they can be decoded.
 pub(super) fn messages(layers: &[Layer<'_>]) -> Vec<Message> {
     let messages = layers.iter().filter_map(|layer| match layer {
         Layer::Dns(octets) | Layer::Llmnr(octets) => Message::decode_partial(octets).ok(),
@@ -280,8 +280,8 @@ pub(super) fn messages(layers: &[Layer<'_>]) -> Vec<Message> {
     messages.collect()
 }
 
-/// In mDNS the top bit of a class is none of its number: "unicast reply wanted" in a question, "cache
-/// flush" in a record (RFC 6762 §5.4, §10.2).
+/// In mDNS the top bit of a class is not part of its number: it means "unicast reply wanted" in a
+/// question, and "cache flush" in a record (RFC 6762 §5.4, §10.2).
 fn with_classes(mut message: Message) -> Message {
     const NUMBER: u16 = 0x7fff;
     for question in &mut message.questions {
@@ -298,8 +298,8 @@ fn with_classes(mut message: Message) -> Message {
     message
 }
 
-/// Whether LLMNR's header has it: in the places of AA and RD it has other bits, and none in those of RA,
-/// Z, AD and CD (RFC 4795 §2.1.1).
+/// Whether LLMNR's header has this field. In the places of AA and RD it has other bits, and it has
+/// no RA, Z, AD and CD (RFC 4795 §2.1.1).
 pub(super) fn is_of_llmnr(field: &str) -> bool {
     let bit = field.strip_prefix("dns.flags.");
     bit.is_none_or(|bit| matches!(bit, "response" | "opcode" | "truncated" | "rcode"))
@@ -327,14 +327,14 @@ fn flag(message: &[u8], bit: u16, out: Out<'_>) {
     }
 }
 
-/// A flag that means something in responses only.
+/// A flag that has a meaning only in responses.
 fn response_flag(message: &[u8], bit: u16, out: Out<'_>) {
     if let Some(flags) = flags(message).filter(|flags| flags & RESPONSE != 0) {
         out(Value::Boolean(flags & bit != 0));
     }
 }
 
-/// A name as Wireshark has it: labels with dots between, none behind; bytes as they are.
+/// A name as Wireshark prints it: labels joined by dots, no dot at the end, bytes unchanged.
 fn name(name: &Name, out: Out<'_>) {
     if name.is_root() {
         return out(Value::Text("<Root>"));
@@ -352,7 +352,7 @@ fn text(bytes: &[u8], out: Out<'_>) {
     out(Value::Text(&text));
 }
 
-/// A label of the names of SRV records: `_service._proto.name` (RFC 2782).
+/// A label in the names of SRV records: `_service._proto.name` (RFC 2782).
 fn srv_labels(message: &Message, at: usize, out: Out<'_>) {
     for record in records(message) {
         let is_srv = matches!(record.data, Data::Srv(_));

@@ -41,8 +41,8 @@ pub(super) const FIELDS: &[Field] = &[
     }),
 ];
 
-/// Whether the packet was made wrong; one that the snap length has cut was not. A message of DNS is
-/// decoded for that.
+/// Whether the packet was malformed when it was sent; being cut by the snap length does not count.
+/// This decodes its DNS messages.
 fn is_malformed(decoded: &Decoded<'_>) -> bool {
     let is_whole = decoded.packet.bytes.len() >= decoded.packet.length as usize;
     let mut layers = decoded.layers.as_slice().iter();
@@ -61,7 +61,8 @@ fn epoch(decoded: &Decoded<'_>, out: Out<'_>) {
     ));
 }
 
-/// `eth:ethertype:ip:tcp:http`: with `ethertype` behind whatever says by one what follows.
+/// `eth:ethertype:ip:tcp:http`: `ethertype` follows each header that names the next one by such a
+/// type.
 fn protocols(decoded: &Decoded<'_>, out: Out<'_>) {
     let mut text = String::new();
     if matches!(

@@ -1,7 +1,7 @@
 //! Fields of HTTP/1 header sections: `http.*`. Pure.
 //!
-//! A capture shows what was sent, however wrong: so lines are taken apart here without the rules
-//! that [`crate::http`] holds its peers to. A field that is repeated has several values.
+//! A capture shows what was sent, however wrong. So lines are split here without the rules that
+//! [`crate::http`] enforces on its peers. A field that is repeated has several values.
 
 use super::{Field, Get, Kind, Out, Value, number};
 
@@ -42,7 +42,7 @@ pub(super) const FIELDS: &[Field] = &[
     }),
     http("http.response.code", Kind::Unsigned(2), |head, out| {
         let start = Start::of(head);
-        // Of one that is cut, not even a part.
+        // None at all if the line was cut.
         let whole = start.1.len() == 3 && !start.is_request();
         if let Some(code) = decimal(start.1).filter(|_| whole) {
             number(out, code);
@@ -76,7 +76,7 @@ pub(super) const FIELDS: &[Field] = &[
     }),
 ];
 
-/// The three words of a start line; the third one may have spaces in it, or be missing.
+/// The three words of a start line; the third may contain spaces, or be missing.
 struct Start<'a>(&'a [u8], &'a [u8], &'a [u8]);
 
 impl<'a> Start<'a> {
@@ -91,8 +91,8 @@ impl<'a> Start<'a> {
     }
 }
 
-/// Whether the snap length cut it within a field's name: Wireshark stops reading there, before it says
-/// what the message is.
+/// Whether the snap length cut the section within a field's name: Wireshark stops reading there,
+/// before it says what the message is.
 fn ends_in_name(head: &[u8]) -> bool {
     let behind_start = head.iter().rposition(|byte| *byte == b'\n');
     let last = behind_start.and_then(|end| head.get(end + 1..));
@@ -113,13 +113,13 @@ fn response(head: &[u8], word: for<'a> fn(&Start<'a>) -> &'a [u8], out: Out<'_>)
     }
 }
 
-/// A header section as lines, without their ends. Whether they are right is not asked.
+/// The lines of a header section, without their ends and without a check.
 fn lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
     head.split(|byte| *byte == b'\n')
         .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
 }
 
-/// The start line. An empty line may stand before a request's (RFC 9112 §2.2).
+/// The start line. A request may have an empty line before it (RFC 9112 §2.2).
 pub(in crate::capture) fn start_line(head: &[u8]) -> &[u8] {
     lines(head)
         .find(|line| !line.is_empty())
@@ -137,12 +137,12 @@ pub(in crate::capture) fn values<'a>(head: &'a [u8], name: &str) -> impl Iterato
     })
 }
 
-/// Hands on the value of each field line of this name.
+/// Passes on the value of each field line with this name.
 pub(super) fn field(head: &[u8], name: &str, out: Out<'_>) {
     values(head, name).for_each(|value| text(value, out));
 }
 
-/// Text, which HTTP has in ASCII: any other byte is shown as one that is unknown.
+/// Text, which is ASCII in HTTP: any other byte is shown as an unknown character.
 fn text(bytes: &[u8], out: Out<'_>) {
     match std::str::from_utf8(bytes) {
         Ok("") => {}

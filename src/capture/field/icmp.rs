@@ -1,7 +1,7 @@
 //! Fields of ICMP and ICMPv6: `icmp.*`, `icmpv6.*`. Pure.
 //!
-//! What stands behind the checksum depends on the type (RFC 792, RFC 4443, RFC 4861), so a field is
-//! there for the types that have it.
+//! The bytes after the checksum depend on the type (RFC 792, RFC 4443, RFC 4861), so a field has a
+//! value only for the types that have it.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -11,7 +11,7 @@ use super::{Field, Get, Kind, Out, Value, number, status};
 const UNREACHABLE: u8 = 3;
 const FRAGMENTATION_NEEDED: u8 = 4;
 const REDIRECT: u8 = 5;
-/// Questions and replies of hosts: echo, time stamp, information, address mask (RFC 792, RFC 950).
+/// Requests and replies of hosts: echo, time stamp, information, address mask (RFC 792, RFC 950).
 /// All have an identifier and a sequence number.
 const QUERIES: [u8; 8] = [0, 8, 13, 14, 15, 16, 17, 18];
 const TOO_BIG_V6: u8 = 2;
@@ -105,7 +105,7 @@ pub(super) const FIELDS: &[Field] = &[
     }),
 ];
 
-/// Two bytes of the body of messages of these types.
+/// Two bytes of the body, for messages of these types.
 fn half(icmp: &Icmp<'_>, types: &[u8], at: usize, out: Out<'_>) {
     let bytes = icmp.body.get(at..).and_then(<[u8]>::first_chunk);
     if let Some(bytes) = bytes.filter(|_| types.contains(&icmp.kind)) {
@@ -113,7 +113,7 @@ fn half(icmp: &Icmp<'_>, types: &[u8], at: usize, out: Out<'_>) {
     }
 }
 
-/// The address that a neighbour's message is about (RFC 4861 §4.3, §4.4).
+/// The target address of a neighbour discovery message (RFC 4861 §4.3, §4.4).
 fn target(icmp: &Icmp<'_>, kind: u8, out: Out<'_>) {
     let bytes = icmp.body.get(4..).and_then(<[u8]>::first_chunk::<16>);
     if let Some(bytes) = bytes.filter(|_| icmp.kind == kind) {

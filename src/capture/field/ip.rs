@@ -19,7 +19,7 @@ pub(super) const FIELDS: &[Field] = &[
     ip("ip", Kind::Protocol, |_, out| {
         out(Value::Protocol("ip", &[]));
     }),
-    // Of either version.
+    // For both versions.
     Field::new("ip.version", Kind::Unsigned(1), Get::IpVersion),
     ip("ip.hdr_len", Kind::Unsigned(1), |ip, out| {
         number(out, ip.header_length);
@@ -45,7 +45,7 @@ pub(super) const FIELDS: &[Field] = &[
     ip("ip.flags.mf", Kind::Boolean, |ip, out| {
         out(Value::Boolean(ip.more_fragments()));
     }),
-    // As it stands in the header: in units of eight bytes.
+    // As in the header: in units of eight bytes.
     ip("ip.frag_offset", Kind::Unsigned(2), |ip, out| {
         number(out, ip.fragment_offset / 8);
     }),

@@ -1,4 +1,4 @@
-//! Fields of a packet in a line, as `tshark -T fields -e FIELD -E OPTION` has them. Pure.
+//! Fields of a packet in a line, as `tshark -T fields -e FIELD -E OPTION` prints them. Pure.
 //!
 //! ```text
 //! frame.number,tcp.port            header=y separator=,
@@ -6,8 +6,8 @@
 //! "12",                            no value: nothing, not even quotes
 //! ```
 //!
-//! As in tshark, a quote or a separator within a value is not escaped: choose ones that the values
-//! do not have.
+//! As in tshark, a quote or a separator within a value is not escaped: choose characters that do
+//! not occur in the values.
 
 use std::fmt;
 
@@ -26,7 +26,7 @@ enum Occurrence {
 /// The options, by their names in `-E`.
 const OPTIONS: &str = "header=y|n separator=/t|/s|C occurrence=f|l|a aggregator=,|/s|C quote=d|s|n";
 
-/// Which fields a line has, and how it is written.
+/// The fields of a line, and how it is written.
 #[derive(Clone, Debug)]
 pub struct Line {
     fields: Vec<&'static Field>,
@@ -40,7 +40,7 @@ pub struct Line {
 /// What is wrong with the options of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LineError {
-    /// No field has this name; the one that may be meant.
+    /// No field has this name; a similar name, if there is one.
     Field(String, Option<&'static str>),
     /// No such option, or no such value of it.
     Option(String),
@@ -82,8 +82,8 @@ impl Line {
         })
     }
 
-    /// Sets an option: `separator=,`. Of a separator's text only the first character counts; `/t` is
-    /// a tab, `/s` a space.
+    /// Sets an option: `separator=,`. Only the first character of a separator counts; `/t` is a
+    /// tab, `/s` a space.
     pub fn set(&mut self, option: &str) -> Result<(), LineError> {
         let wrong = || LineError::Option(option.to_string());
         let (name, value) = option.split_once('=').ok_or_else(wrong)?;
@@ -109,7 +109,7 @@ impl Line {
         Ok(())
     }
 
-    /// Adds the header line with its end, if there is to be one.
+    /// Adds the header line with its end, if the option is set.
     pub fn header(&self, out: &mut String) {
         if !self.header {
             return;
@@ -139,7 +139,7 @@ impl Line {
         out.push('\n');
     }
 
-    /// Adds a value; so many were before it, from `start` on.
+    /// Adds a value, after `count` others of its field, whose text begins at `start`.
     fn value(
         &self,
         field: &Field,

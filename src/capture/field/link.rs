@@ -3,7 +3,7 @@
 use super::super::decode::{Arp, Cooked, Ethernet, Loopback, Vlan};
 use super::{Field, Get, Kind, Out, Value, number};
 
-/// Of the first byte of a hardware address: to a group; not given by a maker.
+/// The bits in the first byte of a hardware address: group address; locally assigned.
 const GROUP: u8 = 1;
 const LOCAL: u8 = 2;
 

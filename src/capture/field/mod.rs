@@ -1,15 +1,15 @@
-//! Fields: what is in a packet, by the names that Wireshark gives it. Pure.
+//! Fields: the values in a packet, by Wireshark's names. Pure.
 //!
-//! `tcp.flags.syn` is a [`Field`]; of a [`Decoded`] packet it has no value, one, or several
+//! `tcp.flags.syn` is a [`Field`]. In a [`Decoded`] packet it has no value, one, or several
 //! (`tcp.port` has two). Display filters ([`filter`](super::filter)) compare the values, and
 //! [`Line`] prints them as `tshark -T fields` does. Names, types and printed forms are those of
-//! Wireshark 4.0 (`tshark -G fields`); what is ours alone is in `rpc.rs`.
+//! Wireshark 4.0 (`tshark -G fields`); the fields that only we have are in `rpc.rs`.
 //!
-//! To add a field: 1. a row in the table of its protocol's file: its name, its [`Kind`] (which says
-//! how it is printed, too), and a function that hands each of its values to `out`; 2. its
-//! row in the table of `docs/filters.md`, which a test prints when it is not there.
-//! To add a protocol: 1. a file beside this one with a `FIELDS` table; 2. that table in `TABLES`;
-//! 3. a variant of `Get` where its [`Layer`] is a new one.
+//! To add a field: 1. a row in the table of its protocol's file: its name, its [`Kind`] (which also
+//! decides how it is printed), and a function that passes each of its values to `out`; 2. its row
+//! in the table of `docs/filters.md`, which a test prints if it is missing. To add a protocol: 1. a
+//! file beside this one with a `FIELDS` table; 2. that table in `TABLES`; 3. a variant of `Get` if
+//! its [`Layer`] is new.
 
 pub(super) mod dns;
 mod frame;
@@ -52,13 +52,13 @@ static TABLES: [&[Field]; 9] = [
     rpc::FIELDS,
 ];
 
-/// Where a getter hands its values to.
+/// The function to which a getter passes its values.
 type Out<'o> = &'o mut dyn FnMut(Value<'_>);
 
 /// The DNS messages of a packet, once they are decoded.
 type Messages = OnceCell<Vec<Message>>;
 
-/// How the values of a field are found: from which layer, and by which function.
+/// How the values of a field are found: in which layer, and by which function.
 enum Get {
     Packet(fn(&Decoded<'_>, Out<'_>)),
     Ethernet(fn(&Ethernet, Out<'_>)),
@@ -75,18 +75,18 @@ enum Get {
     Icmp(fn(&Icmp<'_>, Out<'_>)),
     Icmpv6(fn(&Icmp<'_>, Out<'_>)),
     Tcp(fn(&Tcp<'_>, Out<'_>)),
-    /// What needs the connection.
+    /// A field that depends on the connection.
     Segment(fn(&Tcp<'_>, &Segment, Out<'_>)),
-    /// That the segment has this mark.
+    /// Whether the segment has this mark.
     Mark(Marks),
     Udp(fn(&Udp<'_>, Out<'_>)),
-    /// The bytes of a message of one of these.
+    /// From the bytes of a message of one of these protocols.
     Dns(fn(&[u8], Out<'_>)),
     Mdns(fn(&[u8], Out<'_>)),
     Llmnr(fn(&[u8], Out<'_>)),
-    /// The bytes of a message of any of the three: what its header says.
+    /// From the bytes of a message of any of the three: the header.
     DnsHeader(fn(&[u8], Out<'_>)),
-    /// The same message, decoded: names and records.
+    /// From the same message, decoded: names and records.
     Message(fn(&Message, Out<'_>)),
     Http(fn(&[u8], Out<'_>)),
     /// The values of the field lines with this name.
@@ -96,7 +96,7 @@ enum Get {
     Data(fn(&[u8], Out<'_>)),
 }
 
-/// Something that a packet may have, once or several times.
+/// A property that a packet may have, once or several times.
 pub struct Field {
     name: &'static str,
     kind: Kind,
@@ -113,7 +113,7 @@ impl Field {
         Self::all().find(|field| field.name == name)
     }
 
-    /// All there are, protocol by protocol.
+    /// All fields, protocol by protocol.
     pub fn all() -> impl Iterator<Item = &'static Field> {
         TABLES.iter().copied().flatten()
     }
@@ -123,12 +123,12 @@ impl Field {
         self.name
     }
 
-    /// What its values are.
+    /// The kind of its values.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// Whether values of this protocol have bytes: of headers that are kept as numbers there are none.
+    /// Whether values of this protocol have bytes; headers that are kept as numbers have none.
     pub(super) fn has_bytes(&self) -> bool {
         let is_numbers = matches!(
             self.get,
@@ -144,15 +144,15 @@ impl Field {
         !is_numbers && self.name != "_ws.malformed"
     }
 
-    /// Hands all values that the packet has to `out`, outermost layer first; what an ICMP error
-    /// quotes has values, too. Allocates nothing, but for the names and records of DNS, the two
-    /// texts that are put together (`frame.protocols`, `tcp.flags.str`), and text that is not UTF-8.
+    /// Passes all values in the packet to `out`, outermost layer first, including those in the
+    /// quotation of an ICMP error. Allocates nothing, except for names and records of DNS, the two
+    /// texts that are composed (`frame.protocols`, `tcp.flags.str`), and text that is not UTF-8.
     pub fn values(&self, decoded: &Decoded<'_>, out: &mut dyn FnMut(Value<'_>)) {
         self.values_with(decoded, &Messages::default(), out);
     }
 
-    /// The same, where several fields of one packet are asked for: its DNS messages are decoded for the
-    /// first that needs them.
+    /// The same for several fields of one packet: its DNS messages are decoded only once, for the
+    /// first field that needs them.
     fn values_with(&self, decoded: &Decoded<'_>, messages: &Messages, out: Out<'_>) {
         match self.get {
             Get::Packet(get) => return get(decoded, out),
@@ -182,8 +182,8 @@ impl Field {
         }
     }
 
-    /// A TCP header without a place in its connection, quoted or cut: what of it is there, and the
-    /// numbers as they stand in it. (How much payload there was, the quotation does not tell.)
+    /// A TCP header without a place in its connection, quoted or cut: the fields that are there,
+    /// with absolute numbers. (A quotation does not tell the length of the payload.)
     fn of_alone(&self, stream: Option<u32>, tcp: &Tcp<'_>, out: Out<'_>) {
         let is_whole = tcp.header_length > 0;
         match (self.name, stream) {
@@ -249,12 +249,12 @@ impl std::fmt::Debug for Field {
     }
 }
 
-/// Hands a number on.
+/// Passes on a number.
 fn number(out: Out<'_>, value: impl Into<u64>) {
     out(Value::Unsigned(value.into()));
 }
 
-/// What `check` is in Wireshark's `checksum.status`: 0 bad, 1 good, 2 unverified.
+/// The value of Wireshark's `checksum.status`: 0 bad, 1 good, 2 unverified.
 fn status(out: Out<'_>, check: Check) {
     let status = match check {
         Check::Bad(_) => 0u8,

@@ -1,7 +1,7 @@
 //! Fields of our own protocols: `rpc.*` and `frames.*`. Pure.
 //!
-//! In Wireshark, `rpc` is another protocol (ONC RPC, RFC 5531); here it is the one of
-//! [`crate::rpc`]. A frame that is no message of it has a length only.
+//! In Wireshark, `rpc` is another protocol (ONC RPC, RFC 5531); here it is that of [`crate::rpc`].
+//! A frame that is not one of its messages has only a length.
 
 use super::{Field, Get, Kind, Out, Value, number};
 use crate::rpc::message::Message;

@@ -1,4 +1,4 @@
-//! The packets of `packets.txt`, decoded: what the tests of fields and filters look at.
+//! The packets of `packets.txt`, decoded: the input of the tests of fields and filters.
 
 use std::time::Duration;
 
@@ -40,7 +40,8 @@ pub fn each(packets: &[(LinkType, Vec<u8>)], mut see: impl FnMut(&Decoded<'_>)) 
     }
 }
 
-/// The same layers, with DNS by its port and HTTP by its first word in the place of data.
+/// The same layers, with data replaced by DNS (recognized by its port) and HTTP (by its first
+/// word).
 fn with_application<'a>(layers: &Layers<'a>) -> Layers<'a> {
     let mut all = Layers::new();
     let mut before = None;
@@ -53,7 +54,7 @@ fn with_application<'a>(layers: &Layers<'a>) -> Layers<'a> {
                     destination: 53, ..
                 })),
             ) => Layer::Dns(data),
-            // tshark does not show a message that is sent again.
+            // tshark does not show a repeated message.
             (Layer::Data(data), Some(Layer::Tcp(Tcp { options, .. })))
                 if is_http(data) && options.get(7) != Some(&104) =>
             {

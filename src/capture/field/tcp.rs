@@ -1,7 +1,7 @@
 //! Fields of TCP: `tcp.*`. Pure.
 //!
-//! Without a place in a connection (a header that an ICMP error quotes, or that is cut) there are no
-//! relative numbers, no scaled window and no analysis.
+//! A header without a place in a connection (quoted by an ICMP error, or cut) has no relative
+//! numbers, no scaled window and no analysis.
 
 use super::super::decode::{Tcp, TcpFlags, TcpOption, TcpOptions};
 use super::super::flow::{Marks, Segment};
@@ -20,12 +20,12 @@ const fn segment(name: &'static str, kind: Kind, get: fn(&Tcp<'_>, &Segment, Out
     Field::new(name, kind, Get::Segment(get))
 }
 
-/// What the analysis tells.
+/// A result of the analysis.
 const fn mark(name: &'static str, mark: Marks) -> Field {
     Field::new(name, Kind::Mark, Get::Mark(mark))
 }
 
-/// The same, where it takes more than one mark.
+/// The same for a result of more than one mark.
 const fn marks(name: &'static str, get: fn(&Tcp<'_>, &Segment, Out<'_>)) -> Field {
     Field::new(name, Kind::Mark, Get::Segment(get))
 }
@@ -63,7 +63,7 @@ pub(super) const FIELDS: &[Field] = &[
             .fold(segment.sequence, u32::wrapping_add);
         number(out, next.wrapping_add(tcp.length));
     }),
-    // Without ACK it has no meaning, and is shown as it stands there.
+    // Without ACK it has no meaning, and is shown as in the header.
     segment("tcp.ack", Kind::Unsigned(4), |tcp, segment, out| {
         let is_relative = tcp.flags.has(TcpFlags::ACK);
         let raw = tcp.acknowledgment;
@@ -197,7 +197,7 @@ pub(super) const FIELDS: &[Field] = &[
         }
     }),
     marks("tcp.analysis.retransmission", |_, segment, out| {
-        // A fast one and a spurious one are retransmissions as well, whatever else they are.
+        // Fast and spurious retransmissions are also retransmissions.
         let marks = [
             Marks::RETRANSMISSION,
             Marks::FAST_RETRANSMISSION,
@@ -219,7 +219,7 @@ pub(super) const FIELDS: &[Field] = &[
     mark("tcp.analysis.reused_ports", Marks::PORT_REUSED),
     mark("tcp.analysis.lost_segment", Marks::LOST_BEFORE),
     mark("tcp.analysis.ack_lost_segment", Marks::ACKED_UNSEEN),
-    // Wireshark has it twice: as a fact and as a warning.
+    // Wireshark has it twice: as a field and as a warning.
     marks("tcp.analysis.duplicate_ack", |_, segment, out| {
         marked(segment, Marks::DUPLICATE_ACK, out);
         marked(segment, Marks::DUPLICATE_ACK, out);
@@ -264,7 +264,7 @@ pub(super) fn marked(segment: &Segment, mark: Marks, out: Out<'_>) {
     }
 }
 
-/// `·······A··S·`: a letter a bit, the highest first.
+/// `·······A··S·`: one letter per bit, the highest bit first.
 fn letters(tcp: &Tcp<'_>, out: Out<'_>) {
     let mut text = String::new();
     for (at, letter) in "RRRACEUAPRSF".chars().enumerate() {
@@ -278,7 +278,7 @@ fn options<'a>(tcp: &Tcp<'a>, each: impl FnMut(TcpOption<'a>)) {
     TcpOptions::of(tcp.options).for_each(each);
 }
 
-/// The kind of each option that is whole; each byte of padding at the end is an option of kind 0.
+/// The kind of each whole option; each byte of padding at the end is an option of kind 0.
 fn kinds(bytes: &[u8], out: Out<'_>) {
     let mut rest = bytes;
     for option in TcpOptions::of(bytes) {
@@ -314,7 +314,7 @@ fn kind(option: TcpOption<'_>) -> u8 {
     }
 }
 
-/// The blocks, as relative as the acknowledgment number is.
+/// The blocks, as numbers relative to the same base as the acknowledgment number.
 fn sack(tcp: &Tcp<'_>, segment: &Segment, mut each: impl FnMut((u32, u32))) {
     let first = tcp.acknowledgment.wrapping_sub(segment.acknowledgment);
     options(tcp, |option| {

@@ -1,4 +1,4 @@
-//! What the table holds, and what its values look like in print.
+//! The table of fields, and the printed form of their values.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,7 +39,7 @@ fn tsharks() -> BTreeMap<(&'static str, u64), &'static str> {
 const DIFFERENT: [(&str, &[u64]); 5] = [
     // Wireshark says it of IPv6, too.
     ("ip.version", &[16, 17, 18, 20, 25, 28]),
-    // It takes the payload of an echo for data, less a time stamp that it guesses; and it knows LLC.
+    // Wireshark counts the payload of an echo as data, less a guessed time stamp; and it knows LLC.
     ("data", &[14, 16]),
     ("data.data", &[14, 16, 31]),
     ("data.len", &[14, 16, 31]),
@@ -137,7 +137,7 @@ fn each_query_of_icmp_has_an_identifier_and_a_sequence_number() {
             body: &[1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0],
         };
         let decoded = made(&[Layer::Icmp(icmp)], None);
-        // As tshark has them.
+        // As in tshark.
         let is_query = matches!(kind, 0 | 8 | 13..=18);
         let told = ["icmp.ident", "icmp.seq"].map(|name| of(name, &decoded));
         let expected = [258, 772].map(|number| is_query.then(|| number.to_string()));
@@ -161,11 +161,11 @@ fn every_field_is_printed_as_tshark_prints_it() {
             let field = Field::find(name).unwrap();
             let mut ours = printed(field, decoded);
             if field.kind() == Kind::Protocol {
-                // It may be there twice.
+                // The field may have two values.
                 ours = ours.map(|_| name.to_string());
             }
             let theirs = golden.get(&(*name, decoded.number)).copied();
-            // Of the times, three packets are in the file.
+            // The file has the times of only three packets.
             let is_cut = name.starts_with("frame.time") && theirs.is_none();
             if ours.as_deref() != theirs && !is_cut {
                 faults += &format!("{name} of {}: {ours:?}, not {theirs:?}\n", decoded.number);
@@ -279,7 +279,7 @@ fn the_analysis_is_fields_of_its_own() {
         "tcp.analysis.fast_retransmission",
     ];
     assert_eq!(marks, expected);
-    // Without a connection there is nothing relative: the number as it stands there.
+    // Without a connection there are no relative numbers, only that of the header.
     assert_eq!(of("tcp.seq", &made(&[tcp], None)).as_deref(), Some("1000"));
     assert_eq!(of("tcp.nxtseq", &made(&[tcp], None)), None);
 }

@@ -46,7 +46,7 @@ pub(super) const FIELDS: &[Field] = &[
         number(out, udp.checksum);
     }),
     udp("udp.checksum.status", Kind::Unsigned(1), |udp, out| {
-        // Without a checksum there is nothing to be right or wrong.
+        // Without a checksum nothing can be right or wrong.
         if udp.checksum == 0 {
             number(out, 3u8);
         } else {
@@ -69,7 +69,7 @@ pub(super) const FIELDS: &[Field] = &[
     }),
 ];
 
-/// Whether a datagram is what an ICMP error is about.
+/// Whether these layers have a datagram that an ICMP error quotes.
 fn quotes_udp(layers: &[Layer<'_>]) -> bool {
     let Some(Layer::Icmp(icmp)) = layers.last() else {
         return false;

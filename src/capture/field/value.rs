@@ -1,4 +1,4 @@
-//! A value of a field, what kind of value it is, and how it is printed. Pure.
+//! A value of a field, its kind, and its printed form. Pure.
 //!
 //! The printed forms are those of `tshark -T fields`: numbers in decimal, or `0x` and all digits of
 //! the field's width; booleans `1` and `0`; bytes as hexadecimal digits; times as seconds with nine
@@ -10,16 +10,16 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::telemetry::is_invisible;
 
-/// What the values of a field are.
+/// The kind of a field's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A protocol: it is there or not. Where it carries bytes, `contains` looks into them.
+    /// A protocol: present or not. If it carries bytes, `contains` searches them.
     Protocol,
-    /// There or not, without a value.
+    /// Present or not, without a value.
     Mark,
     /// True or false.
     Boolean,
-    /// A number of so many bytes, printed in decimal.
+    /// A number of this many bytes, printed in decimal.
     Unsigned(u8),
     /// The same, printed in hexadecimal.
     Hex(u8),
@@ -35,9 +35,9 @@ pub enum Kind {
     Bytes,
     /// Text.
     Text,
-    /// A time from one moment to another, in seconds.
+    /// The time between two moments, in seconds.
     Interval,
-    /// A moment, in UTC.
+    /// A point in time, in UTC.
     Moment,
 }
 
@@ -60,7 +60,7 @@ impl Kind {
         }
     }
 
-    /// Whether values of these kinds can be compared with each other.
+    /// Whether values of the two kinds can be compared.
     pub fn is_comparable(self, other: Kind) -> bool {
         self.name() == other.name() && !matches!(self, Kind::Protocol | Kind::Mark)
     }
@@ -69,9 +69,9 @@ impl Kind {
 /// A value of a field.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'a> {
-    /// A protocol's name, and the bytes that it carries, as much as is known of them.
+    /// A protocol's name, and the bytes that it carries, as far as they were kept.
     Protocol(&'static str, &'a [u8]),
-    /// It is there.
+    /// The mark is present.
     Mark,
     /// True or false.
     Boolean(bool),
@@ -89,12 +89,12 @@ pub enum Value<'a> {
     Bytes(&'a [u8]),
     /// Text.
     Text(&'a str),
-    /// Nanoseconds from one moment to another; of a [`Kind::Moment`], since 1970-01-01 UTC.
+    /// Nanoseconds between two moments; for a [`Kind::Moment`], since 1970-01-01 UTC.
     Interval(i128),
 }
 
 impl Value<'_> {
-    /// Which one is larger; `None` where they are of different kinds. Bytes and text compare byte by
+    /// Which value is larger; `None` if they are of different kinds. Bytes and text compare byte by
     /// byte.
     pub fn order(&self, other: &Value<'_>) -> Option<Ordering> {
         Some(match (self, other) {
@@ -109,7 +109,7 @@ impl Value<'_> {
         })
     }
 
-    /// The bytes of text, bytes, hardware addresses and what a protocol carries.
+    /// The bytes of text, bytes, hardware addresses and protocols.
     pub fn octets(&self) -> Option<&[u8]> {
         match self {
             Value::Text(text) => Some(text.as_bytes()),
@@ -152,7 +152,7 @@ fn push_display(out: &mut String, value: impl std::fmt::Display) {
     let _ = write!(out, "{value}");
 }
 
-/// Decimal digits, without the machinery of `fmt`.
+/// Decimal digits, faster than `fmt`.
 fn push_decimal(out: &mut String, mut value: u64) {
     let mut digits = [0u8; 20];
     let mut first = digits.len();
@@ -200,7 +200,7 @@ fn push_text(out: &mut String, text: &str) {
             '\0'..=' ' | '\x7f' if char != ' ' => {
                 let _ = write!(out, "\\{:03o}", u32::from(char));
             }
-            // As tshark has them: a terminal obeys U+009B, and U+202E turns what follows around.
+            // As in tshark: a terminal obeys U+009B, and U+202E reverses the text after it.
             _ if is_invisible(char) => {
                 let _ = match u32::from(char) {
                     code @ ..0x1_0000 => write!(out, "\\u{code:04X}"),
@@ -243,7 +243,7 @@ fn date(day: i128) -> (i128, usize, i128) {
     // The last day of each of these spans is a leap day, and belongs to the year before it.
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
     let day = day - (365 * year + year / 4 - year / 100);
-    // From March on, five months have 153 days, again and again.
+    // From March on, every five months have 153 days.
     let month = (5 * day + 2) / 153;
     let first = (153 * month + 2) / 5;
     let year = 2000 + era * 400 + year + i128::from(month >= 10);

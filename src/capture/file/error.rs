@@ -11,12 +11,12 @@ use crate::capture::LinkType;
 pub enum FileError {
     /// The file or pipe failed.
     Io(io::Error),
-    /// The file ends within a packet or block: what was before it is good.
+    /// The file ends within a packet or block; the packets before it are good.
     Cut {
         /// Where that packet or block begins, in bytes from the file's start.
         at: u64,
     },
-    /// These first bytes begin no capture file that is known here.
+    /// The first bytes are not those of any capture file known here.
     Magic([u8; 4]),
     /// A version of the format that is not known here.
     Version {
@@ -25,7 +25,7 @@ pub enum FileError {
         /// Minor version.
         minor: u16,
     },
-    /// A packet is longer than any that tools write; nothing was allocated for it.
+    /// A packet is longer than the longest that tools write; nothing was allocated for it.
     LongPacket {
         /// Where its record begins, in bytes from the file's start.
         at: u64,
@@ -39,16 +39,16 @@ pub enum FileError {
         /// What is wrong with it.
         why: BlockFault,
     },
-    /// A pcap file has one link type, and this packet has another: pcapng can hold both.
+    /// A pcap file has one link type, and this packet has another; pcapng can hold both.
     Link {
-        /// The file's.
+        /// The file's link type.
         file: LinkType,
-        /// The packet's.
+        /// The packet's link type.
         packet: LinkType,
     },
     /// A pcap file counts seconds in 32 bits, which end in 2106.
     Time {
-        /// The packet's, in seconds since 1970.
+        /// The packet's time, in seconds since 1970.
         seconds: u64,
     },
 }
@@ -57,18 +57,18 @@ pub enum FileError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BlockFault {
-    /// Its length is no multiple of 4, or less than its fields take.
+    /// Its length is not a multiple of 4, or is too short for its fields.
     Length(u32),
-    /// Its length is beyond [`MAX_BLOCK`](super::MAX_BLOCK).
+    /// Its length is greater than [`MAX_BLOCK`](super::MAX_BLOCK).
     TooLong(u32),
-    /// The length at its end is not the one at its beginning.
+    /// The length at its end differs from the one at its beginning.
     Lengths {
         /// At its beginning.
         first: u32,
         /// At its end.
         last: u32,
     },
-    /// It holds fewer bytes of the packet than it says.
+    /// It holds fewer bytes of the packet than it announces.
     Captured(u32),
     /// A section begins with neither byte order of 0x1a2b3c4d.
     ByteOrder([u8; 4]),
@@ -76,7 +76,7 @@ pub enum BlockFault {
     Interface(u32),
     /// More interfaces than [`MAX_INTERFACES`](super::MAX_INTERFACES).
     Interfaces,
-    /// A resolution of times finer than 10^-19 or 2^-63 seconds: the option's byte.
+    /// A time resolution finer than 10^-19 or 2^-63 seconds: the option's byte.
     Resolution(u8),
 }
 

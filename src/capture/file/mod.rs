@@ -1,20 +1,21 @@
 //! Capture files: pcap and pcapng, read and written over any `Read` and `Write`. Pure.
 //!
-//! Both formats are a head and then packets, each behind its lengths: how much of it was *captured*,
-//! and how much there was on the wire.
+//! Both formats are a header and then packets, each after two lengths: how many of its bytes were
+//! *captured*, and how many there were on the wire.
 //!
 //! ```text
 //!  pcap     file header (link, precision)   record | bytes   record | bytes   ...
 //!  pcapng   section  interface  interface   packet block     packet block     interface  packet ...
 //! ```
 //!
-//! A *pcap* file has one link and one precision for all. A *pcapng* file is blocks, each with its
-//! length at both ends: a *section* says the byte order, an *interface* the link and the clock of the
-//! packets that name it, and a section may follow a section. Either may be of the other byte order.
+//! A *pcap* file has one link and one precision for all packets. A *pcapng* file is a sequence of
+//! blocks, each with its length at both ends. A *section* gives the byte order; an *interface*
+//! gives the link and the clock of the packets that name it; further sections may follow. Both
+//! formats exist in both byte orders.
 //!
-//! A file may be cut off, by a full disk or because it is still being written: all whole packets are
-//! given, then [`FileError::Cut`]. A file may lie: a length is refused before a byte is allocated for
-//! it ([`MAX_PACKET`], [`MAX_BLOCK`], [`MAX_INTERFACES`]).
+//! A file may be cut, by a full disk or because it is still being written: the reader returns all
+//! whole packets, then [`FileError::Cut`]. A file may lie: a length that is too large is refused
+//! before a byte is allocated for it ([`MAX_PACKET`], [`MAX_BLOCK`], [`MAX_INTERFACES`]).
 //!
 //! In reading order: `order` (integers of either byte order), `pcap` and `pcapng` (headers, records
 //! and blocks as bytes), `reader` ([`CaptureReader`]: packets borrowed from one large buffer),
@@ -36,11 +37,11 @@ pub use pcapng::Interface;
 pub use reader::{CaptureReader, Format};
 pub use writer::CaptureWriter;
 
-/// The longest packet, in bytes: tcpdump's and Wireshark's limit for what they write and read.
+/// The longest packet, in bytes: the limit of tcpdump and Wireshark.
 pub const MAX_PACKET: u32 = 262_144;
 /// The longest block of a pcapng file, in bytes: Wireshark's limit.
 pub const MAX_BLOCK: u32 = 16 << 20;
-/// The most interfaces of a file: what is known of each is kept.
+/// The most interfaces of a file: each is kept in memory.
 pub const MAX_INTERFACES: usize = 65_536;
 
 #[cfg(test)]

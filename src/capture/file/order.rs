@@ -1,4 +1,4 @@
-//! Integers as the machine that wrote the file had them: either end first. Pure.
+//! Integers in the byte order of the machine that wrote the file. Pure.
 
 /// Which byte of an integer comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub(super) enum Order {
 }
 
 impl Order {
-    /// Two bytes at this offset; `None` where there are not so many.
+    /// Two bytes at this offset; `None` if they are not all there.
     pub fn u16(self, bytes: &[u8], at: usize) -> Option<u16> {
         let (bytes, _) = bytes.get(at..)?.split_first_chunk()?;
         Some(match self {

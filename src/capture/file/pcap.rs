@@ -1,12 +1,12 @@
-//! The classic format: a file header, then a record a packet. Pure.
+//! The classic format: a file header, then one record per packet. Pure.
 //!
 //! ```text
 //! file    0 magic (4)   4 major (2)  6 minor (2)   8 zone, accuracy (8)   16 snap (4)   20 link (4)
 //! record  0 seconds (4) 4 fraction (4) 8 captured length (4) 12 original length (4) 16 the bytes
 //! ```
 //!
-//! All integers are of the byte order in which the magic number reads right, and the magic number
-//! also says what the fraction counts. Source: draft-ietf-opsawg-pcap.
+//! All integers have the byte order in which the magic number reads right. The magic number also
+//! gives the unit of the fraction. Source: draft-ietf-opsawg-pcap.
 
 use std::time::Duration;
 
@@ -22,16 +22,16 @@ const MAGIC_NANO: u32 = 0xa1b2_3c4d;
 /// "modified tcpdump", libpcap's KUZNETZOV_TCPDUMP_MAGIC).
 const MAGIC_MODIFIED: u32 = 0xa1b2_cd34;
 
-/// What the fraction of a time counts.
+/// The unit of the fraction of a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
-    /// Millionths of a second: what every reader knows.
+    /// Millionths of a second: every reader knows them.
     Micro,
     /// Billionths.
     Nano,
 }
 
-/// What stands at the beginning of a pcap file.
+/// The header of a pcap file.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FileHeader {
     pub order: Order,
@@ -43,12 +43,12 @@ pub(super) struct FileHeader {
     pub link: LinkType,
 }
 
-/// What stands before a packet.
+/// The header of a packet.
 pub(super) struct Record {
     pub time: Duration,
-    /// How many bytes follow.
+    /// How many of its bytes follow.
     pub captured: u32,
-    /// How many there were on the wire.
+    /// How many bytes it had on the wire.
     pub length: u32,
 }
 
@@ -84,17 +84,17 @@ impl FileHeader {
             record,
             minor,
             snap: word(16),
-            // The upper half tells of frame check sequences, which no decoder here reads.
+            // The upper half describes frame check sequences, which no decoder here reads.
             link: LinkType(word(20) as u16),
         })
     }
 
-    /// Reads a record's header, of which there are enough bytes.
+    /// Reads a record's header, all of whose bytes are there.
     pub fn record(&self, bytes: &[u8]) -> Option<Record> {
         let (head, _) = bytes.split_first_chunk::<16>()?;
         let word = |at| self.order.u32(head, at).unwrap_or(0);
         let (seconds, fraction, mut captured, mut length) = (word(0), word(4), word(8), word(12));
-        // Until version 2.3 the lengths stood the other way round; in 2.3 writers differed.
+        // Before version 2.3 the lengths were in the other order; in 2.3 writers differed.
         if self.minor < 3 || self.minor == 3 && captured > length {
             (captured, length) = (length, captured);
         }
@@ -110,7 +110,7 @@ impl FileHeader {
     }
 }
 
-/// The header of a file with the bytes of each integer in this machine's order, as all tools write.
+/// The header of a file. The integers are in this machine's byte order, as all tools write them.
 pub(super) fn file_header(link: LinkType, snap: u32, precision: Precision) -> [u8; 24] {
     let magic = match precision {
         Precision::Micro => MAGIC_MICRO,
@@ -130,7 +130,7 @@ fn pair(first: u16, second: u16) -> [u8; 4] {
     [a, b, c, d]
 }
 
-/// The header of a record; `None` where the time has no place in it.
+/// The header of a record; `None` if the time does not fit.
 pub(super) fn record_header(
     time: Duration,
     precision: Precision,

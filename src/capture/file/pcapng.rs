@@ -10,8 +10,8 @@
 //! option     0 code (2)       2 length (2)  4 value, padded to 4
 //! ```
 //!
-//! A section's integers have the byte order in which its magic number reads right, so a file that
-//! was put together of others' may change it. Source: draft-ietf-opsawg-pcapng.
+//! A section's integers have the byte order in which its magic number reads right; in a file made
+//! by joining others it may change. Source: draft-ietf-opsawg-pcapng.
 
 use std::time::Duration;
 
@@ -28,37 +28,37 @@ pub(super) const SIMPLE: u32 = 3;
 pub(super) const ENHANCED: u32 = 6;
 
 const BYTE_ORDER: u32 = 0x1a2b_3c4d;
-/// What no block is shorter than: type and both lengths.
+/// The length of the shortest block: type and both lengths.
 pub(super) const SHORTEST: u32 = 12;
 
 /// Options of an interface.
 const IF_NAME: u16 = 2;
 const IF_TSRESOL: u16 = 9;
 const IF_TSOFFSET: u16 = 14;
-/// An option that no option follows.
+/// The option after the last one.
 const END: u16 = 0;
-/// What is kept of an interface's name, in bytes.
+/// How much of an interface's name is kept, in bytes.
 const NAME: usize = 256;
 
-/// Where packets were seen, and how its times count.
+/// An interface on which packets were seen, and the clock of their times.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interface {
-    /// What the first byte of its packets begins.
+    /// The kind of header that its packets begin with.
     pub link: LinkType,
-    /// How many bytes of a packet were kept at most; 0 is all.
+    /// How many bytes of a packet were kept at most; 0 means all.
     pub snap: u32,
-    /// Its name, where the file tells it: `eth0`.
+    /// Its name, if the file has it: `eth0`.
     pub name: Option<String>,
     clock: Clock,
 }
 
 impl Interface {
-    /// One whose times are exact to the nanosecond.
+    /// An interface whose times are in nanoseconds.
     pub fn new(link: LinkType, snap: u32, name: Option<&str>) -> Self {
         Self::with_units(link, snap, name, 1_000_000_000)
     }
 
-    /// One whose times count so many units a second.
+    /// An interface whose times count this many units per second.
     pub(super) fn with_units(
         link: LinkType,
         snap: u32,
@@ -76,7 +76,7 @@ impl Interface {
         }
     }
 
-    /// How many digits of a second's fraction its times have, 0 to 9.
+    /// The number of digits in the fraction of its times, 0 to 9.
     pub fn digits(&self) -> u8 {
         let finest = self.clock.per_second.min(1_000_000_000);
         (0..9)
@@ -84,7 +84,7 @@ impl Interface {
             .unwrap_or(9) as u8
     }
 
-    /// Reads an interface block, whole.
+    /// Reads a whole interface block.
     pub(super) fn parse(block: &[u8], order: Order) -> Result<Self, BlockFault> {
         // The last four bytes are the length again, not a field.
         let body = block
@@ -92,7 +92,7 @@ impl Interface {
             .unwrap_or_default();
         let fields = order.u16(body, 8).zip(order.u32(body, 12));
         let (link, snap) = fields.ok_or(BlockFault::Length(block.len() as u32))?;
-        // Without the option, times count microseconds.
+        // Without the option, times are in microseconds.
         let mut interface = Self::with_units(LinkType(link), snap, None, 1_000_000);
         let mut options = body.get(16..).unwrap_or_default();
         while let Some((code, value, rest)) = option(options, order) {
@@ -113,12 +113,12 @@ impl Interface {
         Ok(interface)
     }
 
-    /// The time since 1970 that this many units are.
+    /// Converts units to the time since 1970.
     pub(super) fn time(&self, units: u64) -> Duration {
         self.clock.time(units)
     }
 
-    /// As a block, with its times in nanoseconds.
+    /// Writes the interface block, with times in nanoseconds.
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         let mut body = Vec::with_capacity(64);
         body.extend_from_slice(&self.link.0.to_ne_bytes());
@@ -133,10 +133,10 @@ impl Interface {
     }
 }
 
-/// How an interface's times count.
+/// The clock of an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Clock {
-    /// Units of a second.
+    /// Units per second.
     per_second: u64,
     /// Seconds to add.
     offset: i64,
@@ -159,7 +159,7 @@ impl Clock {
     }
 }
 
-/// What `if_tsresol` says: a negative power of 10, or of 2 where the first bit is set.
+/// The meaning of `if_tsresol`: a negative power of 10, or of 2 if the top bit is set.
 fn per_second(byte: u8) -> Result<u64, BlockFault> {
     let (base, power) = match byte & 0x80 {
         0 => (10_u64, byte),
@@ -177,7 +177,7 @@ fn option(bytes: &[u8], order: Order) -> Option<(u16, &[u8], &[u8])> {
     Some((code, value, rest.unwrap_or_default()))
 }
 
-/// The byte order of a section, of its header's first 12 bytes.
+/// The byte order of a section, from the first 12 bytes of its header.
 pub(super) fn byte_order(head: &[u8; 12]) -> Result<Order, BlockFault> {
     let [.., a, b, c, d] = *head;
     let magic = [a, b, c, d];
@@ -187,7 +187,7 @@ pub(super) fn byte_order(head: &[u8; 12]) -> Result<Order, BlockFault> {
         .ok_or(BlockFault::ByteOrder(magic))
 }
 
-/// Checks a section header block, whole. (A minor version 2 differs in nothing.)
+/// Checks a whole section header block. (Minor version 2 does not differ.)
 pub(super) fn section(block: &[u8], order: Order, at: u64) -> Result<(), FileError> {
     let why = BlockFault::Length(block.len() as u32);
     let version = order.u16(block, 12).zip(order.u16(block, 14));
@@ -198,21 +198,21 @@ pub(super) fn section(block: &[u8], order: Order, at: u64) -> Result<(), FileErr
     }
 }
 
-/// What a packet's block says of it.
+/// The fields of a packet's block.
 pub(super) struct Head {
-    /// Its number in the section.
+    /// The interface's number in the section.
     pub interface: u32,
-    /// In the units of the interface; `None` where the block has none.
+    /// The time in the interface's units; `None` if the block has none.
     pub units: Option<u64>,
-    /// How many bytes of the packet follow, as the block says.
+    /// How many bytes of the packet follow, according to the block.
     pub captured: u32,
-    /// How many there were on the wire.
+    /// How many bytes the packet had on the wire.
     pub length: u32,
-    /// Where in the block they begin.
+    /// The offset of the packet's bytes in the block.
     pub begins: usize,
 }
 
-/// Reads the fields of an enhanced or obsolete packet block, whole.
+/// Reads the fields of a whole enhanced or obsolete packet block.
 pub(super) fn packet(block: &[u8], order: Order, kind: u32) -> Option<Head> {
     let (head, _) = block.split_first_chunk::<28>()?;
     let word = |at| order.u32(head, at);
@@ -229,8 +229,8 @@ pub(super) fn packet(block: &[u8], order: Order, kind: u32) -> Option<Head> {
     })
 }
 
-/// Reads the fields of a simple packet block, whole: how much was kept is the least of the packet's
-/// length and the interface's snap length (§4.4).
+/// Reads the fields of a whole simple packet block. The number of bytes kept is the smaller of the
+/// packet's length and the interface's snap length (§4.4).
 pub(super) fn simple(block: &[u8], order: Order, snap: u32) -> Option<Head> {
     let (fields, _) = block.split_first_chunk::<16>()?;
     let length = order.u32(fields, 8)?;
@@ -247,7 +247,7 @@ pub(super) fn simple(block: &[u8], order: Order, snap: u32) -> Option<Head> {
     })
 }
 
-/// The header of a section whose length is not known, in this machine's byte order.
+/// The header of a section of unknown length, in this machine's byte order.
 pub(super) fn put_section(out: &mut Vec<u8>) {
     let mut body = Vec::with_capacity(64);
     body.extend_from_slice(&BYTE_ORDER.to_ne_bytes());
@@ -260,12 +260,12 @@ pub(super) fn put_section(out: &mut Vec<u8>) {
     put_block(out, SECTION, &body);
 }
 
-/// What stands before and behind the bytes of a packet in an enhanced block: the padding is in the
-/// second, of which the number of bytes is given.
+/// What an enhanced block has before and after the bytes of a packet. The second part begins with
+/// the padding; the number tells how many of its bytes to write.
 pub(super) fn around(interface: u32, packet: &Packet<'_>, kept: u32) -> ([u8; 28], [u8; 7], usize) {
     let padding = (kept.next_multiple_of(4) - kept) as usize;
     let all = 28 + kept + padding as u32 + 4;
-    // The year 2554 and all behind it are the same.
+    // Times from the year 2554 on become the same number.
     let units = u64::try_from(packet.time.as_nanos()).unwrap_or(u64::MAX);
     let (upper, lower) = ((units >> 32) as u32, units as u32);
     let words = [ENHANCED, all, interface, upper, lower, kept, packet.length];
@@ -289,7 +289,7 @@ fn put_block(out: &mut Vec<u8>, kind: u32, body: &[u8]) {
 }
 
 fn put_option(out: &mut Vec<u8>, code: u16, value: &[u8]) {
-    // Longer than an option may be is no name that a system has.
+    // No system has an interface name longer than this.
     let value = value.get(..NAME).unwrap_or(value);
     out.extend_from_slice(&code.to_ne_bytes());
     out.extend_from_slice(&(value.len() as u16).to_ne_bytes());

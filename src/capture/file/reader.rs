@@ -1,9 +1,9 @@
-//! Reads packets out of a capture file, from any stream: a file, a pipe, bytes in memory. Pure.
+//! Reads packets from a capture file, over any stream: a file, a pipe, bytes in memory. Pure.
 //!
-//! One large buffer is filled by large reads, and packets are borrowed from it: nothing is copied
-//! but the packet that stands across the buffer's end, and nothing is allocated per packet. Every
-//! length is compared with its limit first, and the buffer grows (for a block longer than it) only
-//! as bytes arrive. A file that ends within a packet gives all whole ones, then [`FileError::Cut`].
+//! Large reads fill one large buffer, and packets are borrowed from it. Only a packet that crosses
+//! the buffer's end is copied, and nothing is allocated per packet. Every length is first compared
+//! with its limit, and the buffer grows (for a block longer than it) only as bytes arrive. If a
+//! file ends within a packet, the reader returns all whole packets, then [`FileError::Cut`].
 
 use std::io::{ErrorKind, Read};
 use std::time::Duration;
@@ -14,27 +14,27 @@ use super::pcapng::{self, Head, Interface};
 use super::{BlockFault, FileError, MAX_BLOCK, MAX_INTERFACES, MAX_PACKET, Precision};
 use crate::capture::{LinkType, Packet};
 
-/// Room for the longest packet of a pcap file and its header; larger is slower, as it leaves the
-/// processor's cache.
+/// Room for the longest packet of a pcap file and its header. A larger buffer is slower, because it
+/// does not fit into the processor's cache.
 const BUFFER: usize = 512 << 10;
 
 /// What kind of file it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// The classic one; its times are as exact as this.
+    /// The classic format, with the precision of its times.
     Pcap(Precision),
-    /// The newer one, of blocks.
+    /// The newer format, of blocks.
     PcapNg,
 }
 
-/// Packets out of a stream.
+/// Reads packets from a stream.
 #[derive(Debug)]
 pub struct CaptureReader<R> {
     input: Input<R>,
     layout: Layout,
-    /// Of all sections so far.
+    /// The interfaces of all sections so far.
     interfaces: Vec<Interface>,
-    /// After an error there is no next packet.
+    /// Set after an error: there is no next packet.
     over: bool,
 }
 
@@ -42,9 +42,9 @@ pub struct CaptureReader<R> {
 enum Layout {
     Pcap(FileHeader),
     PcapNg {
-        /// Of this section.
+        /// The byte order of this section.
         order: Order,
-        /// How many interfaces the sections before have described.
+        /// How many interfaces earlier sections have described.
         before: usize,
     },
 }
@@ -55,7 +55,7 @@ struct Found {
     link: LinkType,
     length: u32,
     interface: u32,
-    /// Where they begin and how many there are.
+    /// The offset of its bytes, and how many there are.
     bytes: (usize, usize),
 }
 
@@ -94,20 +94,20 @@ impl<R: Read> CaptureReader<R> {
         }
     }
 
-    /// The interfaces that the file has described so far; [`Packet::interface`] counts them through
-    /// all sections. (In pcapng they may stand anywhere before their first packet.)
+    /// The interfaces that the file has described so far; [`Packet::interface`] counts them over
+    /// all sections. (In pcapng an interface may be described anywhere before its first packet.)
     pub fn interfaces(&self) -> &[Interface] {
         &self.interfaces
     }
 
-    /// The next packet; `None` where the file ends well, and after an error. Blocks as the stream
-    /// does, no longer than until the packet is whole.
+    /// The next packet; `None` at the regular end of the file, and after an error. Blocks as the
+    /// stream does, but only until the packet is complete.
     pub fn next_packet(&mut self) -> Result<Option<Packet<'_>>, FileError> {
         let next = self.next_with_interfaces()?;
         Ok(next.map(|(packet, _)| packet))
     }
 
-    /// The same, with the interfaces described so far: the packet's is among them.
+    /// The same, with the interfaces described so far, including the packet's.
     pub fn next_with_interfaces(
         &mut self,
     ) -> Result<Option<(Packet<'_>, &[Interface])>, FileError> {
@@ -185,8 +185,8 @@ impl<R: Read> CaptureReader<R> {
         }))
     }
 
-    /// Takes one block, of which the first 8 bytes are there: a packet, or what is to be known for
-    /// those to come.
+    /// Takes one block, of which the first 8 bytes are there: a packet, or information about later
+    /// packets.
     fn block(&mut self) -> Result<Option<Found>, FileError> {
         let at = self.input.offset;
         let fault = |why| FileError::Block { at, why };
@@ -212,7 +212,7 @@ impl<R: Read> CaptureReader<R> {
         Ok(found)
     }
 
-    /// The section's byte order; a new section tells its own in its first 12 bytes.
+    /// The section's byte order; a new section gives its own in its first 12 bytes.
     fn order_of_block(&mut self) -> Result<Order, FileError> {
         let at = self.input.offset;
         let head = self.input.whole(8)?.unwrap_or_default();
@@ -257,7 +257,7 @@ impl<R: Read> CaptureReader<R> {
                 self.interfaces.push(interface);
                 return Ok(None);
             }
-            // Statistics, names, secrets, and what other programs have for themselves.
+            // Statistics, names, secrets, and blocks of other programs.
             _ => return Ok(None),
         };
         self.packet(&head, length, at).map(Some)
@@ -275,7 +275,7 @@ impl<R: Read> CaptureReader<R> {
         }
     }
 
-    /// Checks what the block says of its packet against the block.
+    /// Checks the packet's lengths against the block.
     fn packet(&self, head: &Head, block: u32, at: u64) -> Result<Found, FileError> {
         let fault = |why| FileError::Block { at, why };
         let interface = self.interface(head.interface);
@@ -299,12 +299,12 @@ impl<R: Read> CaptureReader<R> {
     }
 }
 
-/// A stream and the part of it that has been read and not been taken.
+/// A stream and its bytes that were read but not yet taken.
 #[derive(Debug)]
 struct Input<R> {
     stream: R,
     buffer: Vec<u8>,
-    /// What is not taken stands between these.
+    /// The bytes not yet taken are between these two.
     start: usize,
     end: usize,
     /// How many bytes were taken before.
@@ -322,8 +322,8 @@ impl<R: Read> Input<R> {
         }
     }
 
-    /// At least so many bytes, not taken yet; `None` where the stream has ended before the first,
-    /// and an error where it ends before the last.
+    /// At least `length` bytes, without taking them; `None` if the stream has ended before the
+    /// first, and an error if it ends before the last.
     fn whole(&mut self, length: usize) -> Result<Option<&[u8]>, FileError> {
         if self.end - self.start < length {
             self.fill(length)?;
@@ -337,7 +337,7 @@ impl<R: Read> Input<R> {
         Ok(Some(self.slice((self.start, length))))
     }
 
-    /// Reads until there are so many bytes or the stream ends.
+    /// Reads until there are `length` bytes or the stream ends.
     #[cold]
     fn fill(&mut self, length: usize) -> Result<(), FileError> {
         self.buffer.copy_within(self.start..self.end, 0);
@@ -358,8 +358,8 @@ impl<R: Read> Input<R> {
         Ok(())
     }
 
-    /// Takes so many bytes, which [`whole`](Self::whole) has given; says where they begin. They stay
-    /// in the buffer until it is filled again.
+    /// Takes `length` bytes, which [`whole`](Self::whole) has returned, and returns their offset.
+    /// They stay in the buffer until it is filled again.
     fn consume(&mut self, length: usize) -> usize {
         let begins = self.start;
         self.start = (begins + length).min(self.end);

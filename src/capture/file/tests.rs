@@ -1,4 +1,4 @@
-//! Files written out by hand, byte for byte, and what must be read from them.
+//! Files written by hand, byte for byte, and what the reader must return for them.
 
 mod bounds;
 
@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::*;
 use crate::capture::{LinkType, Packet};
 
-/// A packet as a value of its own: seconds, nanoseconds, link, length, interface, bytes.
+/// A packet as an owned value: seconds, nanoseconds, link, length, interface, bytes.
 type Read1 = (u64, u32, u16, u32, u32, Vec<u8>);
 
 fn owned(packet: &Packet<'_>) -> Read1 {
@@ -22,7 +22,7 @@ fn owned(packet: &Packet<'_>) -> Read1 {
     )
 }
 
-/// All whole packets, and what came behind them.
+/// All whole packets, and the result after them.
 fn read(stream: impl Read) -> (Vec<Read1>, Result<(), FileError>) {
     let mut packets = Vec::new();
     let mut reader = match CaptureReader::open(stream) {
@@ -51,7 +51,7 @@ fn fault(bytes: &[u8]) -> String {
     read(bytes).1.unwrap_err().to_string()
 }
 
-/// Gives one byte at a time, as a slow pipe.
+/// Returns one byte at a time, like a slow pipe.
 struct Drops<'a>(&'a [u8]);
 
 impl Read for Drops<'_> {
@@ -313,7 +313,7 @@ fn a_file_cut_at_any_byte_gives_all_whole_packets_and_then_says_that_it_is_cut()
             let whole = ends[1..].iter().filter(|end| **end <= length).count();
             let (packets, end) = read(&file[..length]);
             assert_eq!(packets.len(), whole, "cut at {length}");
-            // Between two blocks or packets it ends well: there, nobody can tell.
+            // Between two blocks or packets the end looks regular: the cut cannot be seen.
             let between = ends.contains(&length) || [28, 28 + 20].contains(&length) && ends[0] > 28;
             match end {
                 Ok(()) => assert!(between, "cut at {length}"),

@@ -1,7 +1,7 @@
 //! Writes packets to a capture file, over any `Write`. Pure.
 //!
-//! Bytes are gathered in a buffer: what must be seen at once, or must not be lost, needs
-//! [`CaptureWriter::flush`]. (A writer that is dropped flushes, too, but cannot tell a failure.)
+//! Bytes collect in a buffer: call [`CaptureWriter::flush`] when they must be visible, or must not
+//! be lost. (A writer that is dropped flushes, too, but cannot report a failure.)
 
 use std::io::{BufWriter, Write};
 
@@ -12,7 +12,7 @@ use crate::capture::{LinkType, Packet};
 
 const BUFFER: usize = 256 << 10;
 
-/// Packets into a stream.
+/// Writes packets to a stream.
 #[derive(Debug)]
 pub struct CaptureWriter<W: Write> {
     stream: BufWriter<W>,
@@ -34,15 +34,15 @@ enum Layout {
 /// An interface that has been written.
 #[derive(Debug)]
 struct Written {
-    /// As [`Packet::interface`] has it.
+    /// The number in [`Packet::interface`].
     number: u32,
     link: LinkType,
     snap: u32,
 }
 
 impl<W: Write> CaptureWriter<W> {
-    /// A pcap file: all of its packets are of one link type, and at most `snap` bytes of each are
-    /// written (0 is the most there may be, [`MAX_PACKET`]).
+    /// A pcap file: all of its packets have one link type, and at most `snap` bytes of each are
+    /// written (0 means [`MAX_PACKET`]).
     pub fn pcap(
         stream: W,
         link: LinkType,
@@ -62,8 +62,8 @@ impl<W: Write> CaptureWriter<W> {
         })
     }
 
-    /// A pcapng file, with times in nanoseconds. Its interfaces are described as their first packet
-    /// is written, or before it by [`add_interface`](Self::add_interface), which can say more.
+    /// A pcapng file, with times in nanoseconds. Each interface is described when its first packet
+    /// is written, or earlier and in more detail by [`add_interface`](Self::add_interface).
     pub fn pcapng(stream: W) -> Result<Self, FileError> {
         let mut stream = BufWriter::with_capacity(BUFFER, stream);
         let mut section = Vec::new();
@@ -76,8 +76,8 @@ impl<W: Write> CaptureWriter<W> {
         })
     }
 
-    /// Describes the interface of packets whose [`Packet::interface`] is this number. A pcap file
-    /// has no place for it, and that is no error.
+    /// Describes the interface of packets whose [`Packet::interface`] is this number. In a pcap
+    /// file this does nothing, because it has no place for it.
     pub fn add_interface(&mut self, number: u32, interface: &Interface) -> Result<(), FileError> {
         let Layout::PcapNg { interfaces } = &mut self.layout else {
             return Ok(());
@@ -94,7 +94,7 @@ impl<W: Write> CaptureWriter<W> {
         Ok(self.stream.write_all(&block)?)
     }
 
-    /// Writes one packet. Of one that does not fit the file, nothing is written.
+    /// Writes one packet. If it does not fit the file's format, nothing is written.
     pub fn write(&mut self, packet: &Packet<'_>) -> Result<(), FileError> {
         match self.layout {
             Layout::Pcap {
@@ -106,7 +106,7 @@ impl<W: Write> CaptureWriter<W> {
         }
     }
 
-    /// Hands all that was written to the stream, and flushes that.
+    /// Passes everything written to the stream, and flushes the stream.
     pub fn flush(&mut self) -> Result<(), FileError> {
         Ok(self.stream.flush()?)
     }
@@ -141,7 +141,7 @@ impl<W: Write> CaptureWriter<W> {
         Ok(self.stream.write_all(tail.get(..length).unwrap_or(&tail))?)
     }
 
-    /// The number that the packet's interface has in this file, and its snap length.
+    /// The number of the packet's interface in this file, and its snap length.
     fn place(&mut self, packet: &Packet<'_>) -> Result<(u32, u32), FileError> {
         if let Some(found) = self.find(packet) {
             return Ok(found);
@@ -156,7 +156,7 @@ impl<W: Write> CaptureWriter<W> {
             return None;
         };
         let same = |one: &&Written| one.number == packet.interface && one.link == packet.link;
-        // Mostly its number is its place.
+        // Usually the number is also the position.
         let guess = interfaces.get(packet.interface as usize).filter(same);
         if let Some(found) = guess {
             return Some((packet.interface, found.snap));
@@ -173,7 +173,7 @@ fn snap_or_most(snap: u32) -> u32 {
     }
 }
 
-/// What is written of a packet's bytes, and how many these are.
+/// The part of a packet's bytes that is written, and its length.
 fn kept<'a>(packet: &Packet<'a>, snap: u32) -> (&'a [u8], u32) {
     let bytes = packet.bytes.get(..snap as usize).unwrap_or(packet.bytes);
     (bytes, bytes.len() as u32)

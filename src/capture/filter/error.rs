@@ -1,10 +1,10 @@
-//! What is wrong with the text of a filter, and where. Pure.
+//! Errors in the text of a filter, and where they are. Pure.
 
 use std::fmt;
 
 use crate::capture::field::Kind;
 
-/// A filter that cannot be: why, and at which place of its text.
+/// Why a text is not a filter, and where.
 ///
 /// ```
 /// use groundwire::capture::Filter;
@@ -17,7 +17,7 @@ use crate::capture::field::Kind;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilterError {
-    /// The first character it is about, counted from 1.
+    /// The first character of the fault, counted from 1.
     pub column: usize,
     /// What is wrong.
     pub problem: Problem,
@@ -28,29 +28,30 @@ pub struct FilterError {
 pub enum Problem {
     /// More bytes than [`Filter::LONGEST`](super::Filter::LONGEST).
     TooLong,
-    /// More parentheses and negations within each other than [`Filter::DEEPEST`](super::Filter::DEEPEST).
+    /// Parentheses and negations nested more deeply than
+    /// [`Filter::DEEPEST`](super::Filter::DEEPEST).
     TooDeep,
-    /// A character that no filter has there.
+    /// A character that cannot be there.
     Character(char),
-    /// A quoted text without its second quote.
+    /// A quoted text without its closing quote.
     OpenQuote,
-    /// A `\` before a character that makes no escape.
+    /// A `\` before a character that is no escape.
     Escape,
-    /// The text ends, or goes on with something else, where this should be.
+    /// This was expected, but the text ends, or goes on with something else.
     Expected(&'static str),
-    /// No such field; the one that may be meant.
+    /// No field has this name; a similar name, if there is one.
     Field(String, Option<&'static str>),
-    /// A text that is no value of this kind.
+    /// A text that is not a value of this kind.
     Value(String, Kind),
-    /// A number larger than the field has room for.
+    /// A number too large for the field.
     TooLarge(u64),
     /// A prefix of more bits than the address has.
     Prefix(u8),
-    /// Fields of this kind are not compared in this way.
+    /// Fields of this kind cannot be compared in this way.
     Comparison(Kind, &'static str),
-    /// Two fields whose kinds do not fit.
+    /// Two fields whose kinds cannot be compared.
     Kinds(Kind, Kind),
-    /// Something of Wireshark's that is left out here, and what there is instead.
+    /// A feature of Wireshark's that is left out here, and the alternative.
     LeftOut(&'static str),
 }
 
@@ -94,7 +95,7 @@ impl fmt::Display for FilterError {
     }
 }
 
-/// How a value of the kind is written.
+/// An example of a value of this kind.
 fn example(kind: Kind) -> &'static str {
     match kind {
         Kind::Boolean => " (1, 0, true or false)",

@@ -1,21 +1,21 @@
-//! From the text of a filter to its words, each with its place. Pure.
+//! From the text of a filter to its tokens, each with its place. Pure.
 
 use super::error::{FilterError, Problem};
 
-/// A word of a filter.
+/// A token of a filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Token<'t> {
-    /// A name, a number, an address, `and`: what it is, the parser knows.
+    /// A name, a number, an address, `and`: the parser decides which.
     Word(&'t str),
     /// Text in double quotes, without them, its escapes resolved.
     Quoted(Vec<u8>),
-    /// An operator or a mark of punctuation.
+    /// An operator or a punctuation mark.
     Sign(&'static str),
-    /// No more.
+    /// The end of the text.
     End,
 }
 
-/// A token and the byte of the text that it begins at.
+/// A token and the offset of its first byte in the text.
 #[derive(Clone, Debug)]
 pub(super) struct Placed<'t> {
     pub token: Token<'t>,
@@ -28,7 +28,7 @@ const SIGNS: [&str; 21] = [
     "{", "}", ",", "[", "]",
 ];
 
-/// Takes tokens off a text.
+/// Takes tokens from a text.
 pub(super) struct Lexer<'t> {
     text: &'t str,
     at: usize,
@@ -39,7 +39,7 @@ impl<'t> Lexer<'t> {
         Self { text, at: 0 }
     }
 
-    /// The error that the text has at this byte.
+    /// The error for a fault at this byte of the text.
     pub(super) fn error(&self, from: usize, problem: Problem) -> FilterError {
         let before = self.text.get(..from).unwrap_or_default();
         FilterError {
@@ -52,7 +52,7 @@ impl<'t> Lexer<'t> {
         self.text.get(self.at..).unwrap_or_default()
     }
 
-    /// The next token; at the end of the text, [`Token::End`] again and again.
+    /// The next token; at the end of the text, [`Token::End`] every time.
     pub(super) fn next(&mut self) -> Result<Placed<'t>, FilterError> {
         self.at = self.text.len() - self.rest().trim_start().len();
         let (from, rest) = (self.at, self.rest());
@@ -75,7 +75,7 @@ impl<'t> Lexer<'t> {
         Ok(Placed { token, from })
     }
 
-    /// A text in quotes, of which the first one comes next.
+    /// A quoted text, whose opening quote comes next.
     fn quoted(&mut self) -> Result<Token<'t>, FilterError> {
         let from = self.at;
         let mut bytes = Vec::new();
@@ -98,7 +98,7 @@ impl<'t> Lexer<'t> {
     }
 }
 
-/// What stands behind a `\`.
+/// The meaning of the characters after a `\`.
 fn escape(chars: &mut impl Iterator<Item = char>) -> Option<u8> {
     Some(match chars.next()? {
         '"' => b'"',
@@ -119,7 +119,7 @@ fn is_word(char: char) -> bool {
     char.is_alphanumeric() || "._-+:/@%*?;".contains(char)
 }
 
-/// The word that the text begins with. The two dots of a range (`80..90`) end it.
+/// The word at the start of the text. The two dots of a range (`80..90`) end it.
 fn word(text: &str) -> &str {
     let end = text.find(|char| !is_word(char)).unwrap_or(text.len());
     let word = text.get(..end).unwrap_or_default();

@@ -1,7 +1,7 @@
-//! Values in the text of a filter: what a word or a quoted text means to a field of a kind. Pure.
+//! Values in the text of a filter: the meaning of a word or a quoted text for a field's kind. Pure.
 //!
-//! Numbers are decimal, hexadecimal (`0x1bb`), binary (`0b11`) or octal (`0673`), as Wireshark
-//! reads them. Text needs no quotes where it is one word.
+//! Numbers are decimal, hexadecimal (`0x1bb`), binary (`0b11`) or octal (`0673`), as in Wireshark.
+//! Text that is a single word needs no quotes.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -9,13 +9,13 @@ use super::error::Problem;
 use super::lexer::Token;
 use crate::capture::field::{Kind, Value};
 
-/// A value that packets' values are compared with.
+/// A value that the values of packets are compared with.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Literal {
     Boolean(bool),
     Unsigned(u64),
     Signed(i64),
-    /// An address and the mask of its prefix: both sides are compared under it.
+    /// An address and the mask of its prefix, which is applied to both sides of a comparison.
     Ipv4(u32, u32),
     Ipv6(u128, u128),
     Ether([u8; 6]),
@@ -54,7 +54,7 @@ impl Literal {
         value.ok_or_else(|| Problem::Value(word.to_string(), kind))
     }
 
-    /// Reads what `contains` looks for.
+    /// Reads the operand of `contains`.
     pub(super) fn part(token: &Token<'_>, kind: Kind) -> Result<Self, Problem> {
         match (token, kind) {
             (Token::Word(word), Kind::Ether) => octets(word)
@@ -64,7 +64,7 @@ impl Literal {
         }
     }
 
-    /// This, as a packet has it.
+    /// This value in the form that a packet's value has.
     pub(super) fn value(&self) -> Value<'_> {
         match self {
             Literal::Boolean(value) => Value::Boolean(*value),
@@ -78,7 +78,7 @@ impl Literal {
         }
     }
 
-    /// The packet's value, under the mask of this one's prefix.
+    /// The packet's value, with the mask of this prefix applied.
     pub(super) fn masked<'v>(&self, value: Value<'v>) -> Value<'v> {
         match (self, value) {
             (Literal::Ipv4(_, mask), Value::Ipv4(address)) => {
@@ -92,7 +92,7 @@ impl Literal {
     }
 }
 
-/// Whether a quoted text can be a value of it.
+/// Whether a quoted text can be a value of this kind.
 fn is_octets(kind: Kind) -> bool {
     matches!(kind, Kind::Text | Kind::Bytes | Kind::Protocol)
 }
@@ -106,7 +106,7 @@ fn boolean(word: &str) -> Option<Literal> {
     }
 }
 
-/// A number that has no kind of its own: of a mask.
+/// A number without a kind: a mask.
 pub(super) fn integer(word: &str) -> Option<u64> {
     let lower = word.to_ascii_lowercase();
     let (digits, radix) = match lower.as_bytes() {
@@ -115,7 +115,7 @@ pub(super) fn integer(word: &str) -> Option<u64> {
         [b'0', _, ..] => (lower.get(1..)?, 8),
         _ => (lower.as_str(), 10),
     };
-    // from_str_radix takes a sign as well.
+    // from_str_radix would accept a sign.
     let starts = digits.bytes().next()?.is_ascii_alphanumeric();
     u64::from_str_radix(digits, radix).ok().filter(|_| starts)
 }
@@ -129,7 +129,7 @@ fn unsigned(word: &str, bytes: u8, kind: Kind) -> Result<Literal, Problem> {
     }
 }
 
-/// An address, and how many bits of it count.
+/// An address, and how many of its bits count.
 fn prefix(word: &str, kind: Kind, most: u8) -> Result<(&str, u8), Problem> {
     let Some((address, bits)) = word.split_once('/') else {
         return Ok((word, most));
@@ -182,7 +182,7 @@ fn octets(word: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Seconds, with at most nine digits behind the point.
+/// Seconds, with at most nine digits after the point.
 fn interval(word: &str) -> Option<i128> {
     let (sign, digits) = match word.strip_prefix('-') {
         Some(digits) => (-1, digits),

@@ -8,12 +8,12 @@
 //!
 //! [`Filter::parse`] checks everything that can be checked without a packet: names, kinds, values.
 //! [`Filter::matches`] then allocates no more than [`Field::values`] does. The meaning is that of
-//! Wireshark 4.0, `!=` included: `tcp.port != 80` wants a packet that has TCP ports, none of which is
-//! 80. `docs/filters.md` tells what there is and what is left out.
+//! Wireshark 4.0, also for `!=`: `tcp.port != 80` matches packets that have TCP ports, none of
+//! which is 80. `docs/filters.md` lists the language, and what is left out.
 //!
 //! | file | holds |
 //! |---|---|
-//! | `error.rs` | what is wrong with a text, and in which column |
+//! | `error.rs` | the errors in a text, each with its column |
 //! | `lexer.rs` | from text to tokens |
 //! | `literal.rs` | values: numbers, addresses, prefixes, bytes |
 //! | `parser.rs` | the grammar, and which comparison a kind of field allows |
@@ -55,7 +55,7 @@ enum Node {
     Test(Test),
 }
 
-/// The values of a field against a check.
+/// A check on the values of a field.
 #[derive(Clone, Debug)]
 struct Test {
     field: &'static Field,
@@ -65,7 +65,7 @@ struct Test {
     check: Check,
 }
 
-/// Of how many of its values a test must hold. A field without a value passes neither.
+/// How many of a field's values must pass a test. A field without a value never passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Quantifier {
     Any,
@@ -74,12 +74,12 @@ enum Quantifier {
 
 #[derive(Clone, Debug)]
 enum Check {
-    /// There is a value; under a mask, one that is not zero.
+    /// There is a value; with a mask, one that is not zero.
     Present,
     Value(Operator, Literal),
-    /// Another field, any (or all) of whose values it must hold for.
+    /// A comparison with another field: with any (or all) of its values.
     Field(Operator, &'static Field),
-    /// Values, and ranges with both ends in them.
+    /// Values, and ranges that include both ends.
     In(Vec<(Literal, Option<Literal>)>),
 }
 
@@ -98,7 +98,7 @@ enum Operator {
 impl Filter {
     /// The longest text of a filter, in bytes.
     pub const LONGEST: usize = 65_536;
-    /// The most parentheses and negations within each other.
+    /// The deepest nesting of parentheses and negations.
     pub const DEEPEST: usize = 100;
 
     /// Reads a filter. An empty one matches every packet.
@@ -107,7 +107,7 @@ impl Filter {
         Ok(Self { node })
     }
 
-    /// Whether the packet is one of those.
+    /// Whether the filter matches the packet.
     pub fn matches(&self, decoded: &Decoded<'_>) -> bool {
         self.node.matches(decoded)
     }
@@ -148,12 +148,13 @@ impl Test {
         });
         match self.quantifier {
             Quantifier::Any => any,
-            // Of one that does not hold, `any` may still be true; of none at all, it is false.
+            // If one value fails, `any` may still be true; without values, it is false.
             Quantifier::All => any && all,
         }
     }
 
-    /// Hands on whether it holds for this value; against another field, for each of its values.
+    /// Passes on whether the check holds for this value; against another field, for each of its
+    /// values.
     fn check(&self, value: Value<'_>, decoded: &Decoded<'_>, out: &mut dyn FnMut(bool)) {
         match &self.check {
             Check::Present => out(self.mask == u64::MAX || value != Value::Unsigned(0)),
@@ -199,7 +200,7 @@ impl Operator {
     }
 }
 
-/// Whether the part stands somewhere in the whole.
+/// Whether the part occurs in the whole.
 fn contains(whole: Option<&[u8]>, part: Option<&[u8]>) -> bool {
     match (whole, part) {
         (Some(_), Some([])) => true,

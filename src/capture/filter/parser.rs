@@ -1,4 +1,4 @@
-//! The grammar of filters, and what each comparison needs. Pure.
+//! The grammar of filters, and the kinds that each comparison needs. Pure.
 //!
 //! ```text
 //! filter  =  [ any ]                                      an empty filter: every packet
@@ -10,9 +10,9 @@
 //! set     =  "{" value [ ".." value ] *( "," value [ ".." value ] ) "}"
 //! ```
 //!
-//! A negation takes the whole comparison behind it, as in Wireshark: `!tcp.port == 80` is
-//! `!(tcp.port == 80)`. The parser goes down only for parentheses and negations, and those are
-//! limited: the stack is bounded whatever the text.
+//! A negation applies to the whole comparison after it, as in Wireshark: `!tcp.port == 80` is
+//! `!(tcp.port == 80)`. The parser recurses only for parentheses and negations, whose depth is
+//! limited, so no text can use up the stack.
 
 use super::error::{FilterError, Problem};
 use super::lexer::{Lexer, Placed, Token};
@@ -23,7 +23,7 @@ use crate::cli::nearest;
 
 pub(super) struct Parser<'t> {
     lexer: Lexer<'t>,
-    /// The token that comes next.
+    /// The next token.
     next: Placed<'t>,
     depth: usize,
 }
@@ -171,7 +171,7 @@ impl<'t> Parser<'t> {
         Ok(mask)
     }
 
-    /// What the values of the field, whose name begins at `from`, are held against.
+    /// The check for the values of a field, whose name begins at `from`.
     fn check(
         &mut self,
         field: &'static Field,
@@ -197,7 +197,7 @@ impl<'t> Parser<'t> {
             return Err(self.lexer.error(from, problem));
         }
         if field.kind() == Kind::Protocol && !field.has_bytes() {
-            // It would never match, and nobody would hear why.
+            // It would never match, and the user would not learn why.
             let problem = Problem::LeftOut("the bytes of this header; frame has them all");
             return Err(self.lexer.error(from, problem));
         }
@@ -212,7 +212,7 @@ impl<'t> Parser<'t> {
         Ok(Test::new(field, quantifier.unwrap_or(own), check))
     }
 
-    /// A field, where there is one of that name; else a value.
+    /// A field, if there is one with this name; otherwise a value.
     fn right_side(&mut self, left: &Field, operator: Operator) -> Result<Check, FilterError> {
         let right = match self.next.token {
             Token::Word(word) => Field::find(word),
@@ -261,7 +261,7 @@ impl<'t> Parser<'t> {
     }
 }
 
-/// A node alone, or several under one.
+/// The only node alone, or several nodes combined into one.
 fn one_or(mut nodes: Vec<Node>, several: fn(Vec<Node>) -> Node) -> Node {
     match nodes.pop() {
         Some(node) if nodes.is_empty() => node,
@@ -273,7 +273,7 @@ fn one_or(mut nodes: Vec<Node>, several: fn(Vec<Node>) -> Node) -> Node {
     }
 }
 
-/// An operator's name in full, what it means, and of how many values it must hold.
+/// An operator's full name, its meaning, and how many values must pass.
 fn operator(name: &str) -> Option<(&'static str, Operator, Quantifier)> {
     use Quantifier::{All, Any};
     Some(match name {
@@ -291,7 +291,7 @@ fn operator(name: &str) -> Option<(&'static str, Operator, Quantifier)> {
     })
 }
 
-/// Whether a field of this kind can be compared so.
+/// Whether a field of this kind can be compared in this way.
 fn can(kind: Kind, operator: Operator) -> bool {
     match kind {
         Kind::Mark | Kind::Moment => false,

@@ -1,4 +1,4 @@
-//! What filters match, and how wrong ones are refused.
+//! Which packets filters match, and how wrong filters are refused.
 
 use super::{Filter, FilterError, Problem};
 use crate::capture::field::Field;
@@ -212,7 +212,7 @@ fn texts_that_nest_or_go_on_without_end_are_refused() {
     each(&packets()[..1], |decoded| assert!(filter.matches(decoded)));
 }
 
-/// Words that make filters, right and wrong.
+/// Words from which filters are made, right and wrong.
 const WORDS: [&str; 44] = [
     "tcp",
     "udp",
@@ -274,7 +274,8 @@ mod fuzz {
     fn a_random_text_is_a_filter_or_an_error_within_it() {
         let mut random = Seeded::new(7);
         let mut good = 0;
-        // A wrong name is compared with all that there are: a text costs what hundreds of packets do.
+        // A wrong name is compared with every field name: one text costs as much as hundreds of
+        // packets.
         for _ in 0..rounds(400_000) / 100 {
             let mut text = String::new();
             for _ in 0..random.below(9) {

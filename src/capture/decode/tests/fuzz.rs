@@ -14,7 +14,7 @@ fn wanted() -> u64 {
     })
 }
 
-/// Where the numbers stand that decide what comes next, and values they like.
+/// Values with a meaning in the fields that decide what comes next.
 const EDGES: [u8; 12] = [0, 1, 4, 6, 17, 43, 44, 51, 60, 0x45, 0x7f, 0xff];
 
 fn mutate(bytes: &mut [u8], random: &mut Seeded) {
@@ -101,7 +101,7 @@ fn mutated_packets_are_decoded_or_marked() {
             decoder.fragments.check();
         }
     }
-    // Both happen, or the mutations are not what they should be.
+    // Both must happen, or the mutations are too weak.
     assert!(
         marked > wanted / 50 && marked < wanted,
         "{marked} of {wanted}"

@@ -1,4 +1,4 @@
-//! Packets from the RFCs and made by hand, what they decode to, and what their beginnings do.
+//! Packets from the RFCs and made by hand: what they decode to, whole and cut.
 
 mod fuzz;
 mod wrong;
@@ -112,7 +112,7 @@ fn checking() -> Decoder {
     })
 }
 
-/// The layers in words: names and the fields that tell them apart.
+/// The layers in words: names and the fields that distinguish them.
 fn names(layers: &[Layer<'_>]) -> String {
     let name = |layer: &Layer<'_>| match layer {
         Layer::Ethernet(_) => "eth".to_string(),
@@ -154,7 +154,7 @@ fn samples() -> Vec<(LinkType, Vec<u8>, &'static str)> {
         &plain[..],
     ]
     .concat();
-    // RFC 792's echo, and RFC 826's request with the padding of Ethernet behind.
+    // RFC 792's echo, and RFC 826's request with Ethernet padding after it.
     let mut echo = [8, 0, 0, 0, 0x11, 0x01, 0, 1, b'h', b'i'];
     let checksum = sum(&[&echo]);
     put(&mut echo, 2, checksum);
@@ -231,7 +231,7 @@ fn samples() -> Vec<(LinkType, Vec<u8>, &'static str)> {
             ethernet(0x0806, &arp),
             "eth, arp 10.0.0.1 10.0.0.2",
         ),
-        // LLC, and padding behind it.
+        // LLC, and padding after it.
         (
             LinkType::ETHERNET,
             ethernet(3, &[&[0x42, 0x42, 3], &[0; 43][..]].concat()),
@@ -383,7 +383,7 @@ fn options_are_told_apart_and_the_malformed_are_marked() {
         let length = bytes.get(1).copied();
         assert_eq!(read, [Malformed { kind: 2, length }], "{bytes:?}");
     }
-    // A wrong length that stays within the list spoils one option only.
+    // A wrong length within the list spoils only one option.
     let read: Vec<_> = TcpOptions::of(&[3, 4, 1, 1, 1]).collect();
     let wrong = Malformed {
         kind: 3,

@@ -99,7 +99,7 @@ fn the_missing_fragment_brings_the_whole_datagram_in_any_order() {
     ] {
         assert_eq!(play(&mut checking(), &order.map(|piece| &piece[..])), want);
     }
-    // Repeated fragments change nothing; two datagrams do not meet.
+    // Repeated fragments change nothing; two datagrams do not mix.
     let other = pieces(8, &[b'y'; 60]);
     let mixed = [&a[..], a, &other[0], b, &other[1], c, &other[2]];
     let want = [part, part, part, part, part, whole, whole];
@@ -115,7 +115,7 @@ fn fragments_that_contradict_each_other_spoil_their_datagram() {
         words.iter().all(|word| word.starts_with("ip, data")),
         "{words:?}"
     );
-    // Two ends, and one beyond the end.
+    // Two different ends, and a piece beyond the end.
     let short_end = ipv4(17, 7, 6, &[0; 8]);
     let words = play(&mut checking(), &[&short_end, &good[0], &good[2], &good[1]]);
     assert!(
@@ -192,7 +192,7 @@ fn waiting_fragments_take_no_more_memory_than_they_may() {
 
 #[test]
 fn an_ipv4_packet_holds_the_same_in_one_piece_and_in_fragments() {
-    // IPv6's extension headers are none of IPv4's protocols.
+    // IPv6 extension headers are not protocols of IPv4.
     let payload = [&[17, 0, 1, 4, 0, 0, 0, 0], &udp(b"in IPv6 only")[..]].concat();
     for protocol in [0, 43, 44, 60, 17] {
         let whole = decoded(LinkType::RAW, &ipv4(protocol, 0, 0, &payload));
