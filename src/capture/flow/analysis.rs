@@ -1,8 +1,8 @@
-//! What a segment means after those before it: the marks of Wireshark's TCP analysis, which are
-//! guesses by fixed rules, so that both say the same of the same capture. Pure.
+//! The meaning of a segment after those before it: the marks of Wireshark's TCP analysis. They are
+//! guesses by fixed rules, so that both tools say the same about the same capture. Pure.
 //!
-//! Source: Wireshark User's Guide 4.0, "TCP Analysis", and what tshark 4.0 says of made-up segments
-//! where the guide is silent. Numbers are compared modulo 2^32 (RFC 9293 §3.4).
+//! Source: Wireshark User's Guide 4.0, "TCP Analysis", and, where the guide is silent, the output
+//! of tshark 4.0 for made-up segments. Numbers are compared modulo 2^32 (RFC 9293 §3.4).
 
 use crate::capture::decode::TcpFlags;
 
@@ -14,11 +14,11 @@ use super::unacked::Unacked;
 /// nanoseconds.
 const FAST: u64 = 20_000_000;
 
-/// A segment this soon after the newest one is late and not sent again, in nanoseconds; where the
-/// handshake was seen its round trip is taken instead.
+/// A segment within this time after the newest one is late, not retransmitted, in nanoseconds; if
+/// the handshake was seen, its round-trip time is used instead.
 const LATE: u64 = 3_000_000;
 
-/// What the analysis reads of a segment.
+/// The facts of a segment that the analysis uses.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Facts {
     pub(super) sequence: u32,
@@ -28,9 +28,9 @@ pub(super) struct Facts {
     pub(super) window: u16,
     /// Payload in bytes.
     pub(super) length: u32,
-    /// Selective acknowledgments in it.
+    /// The ranges that it acknowledges selectively.
     pub(super) sacks: Sacks,
-    /// Its packet's number, and when it was seen, in nanoseconds.
+    /// Its packet's number, and the time at which it was seen, in nanoseconds.
     pub(super) number: u64,
     pub(super) time: u64,
 }
@@ -61,17 +61,17 @@ impl Facts {
         self.flags.has(flags)
     }
 
-    /// Neither opens nor closes.
+    /// Whether it neither opens nor closes a connection.
     fn plain(&self) -> bool {
         !self.has(TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST)
     }
 
-    /// Whether it takes sequence numbers.
+    /// Whether it uses up sequence numbers.
     fn takes(&self) -> bool {
         self.length > 0 || self.has(TcpFlags::SYN | TcpFlags::FIN)
     }
 
-    /// The number behind its last byte; SYN and FIN count as one.
+    /// The number after its last byte; SYN and FIN count as one.
     fn end(&self) -> u32 {
         let control = u32::from(self.has(TcpFlags::SYN | TcpFlags::FIN));
         self.sequence
@@ -80,7 +80,7 @@ impl Facts {
     }
 }
 
-/// Marks a segment, and remembers it: `sender` has sent it to `receiver`.
+/// Marks a segment that `sender` has sent to `receiver`, and remembers it.
 pub(super) fn analyse(
     sender: &mut Side,
     receiver: &mut Side,
@@ -107,7 +107,7 @@ pub(super) fn analyse(
     marks
 }
 
-/// What is seen from the sender's own numbers. `true` where nothing else of it counts.
+/// Marks from the sender's own numbers. `true` if no other marks apply.
 fn probe_or_repeated(sender: &Side, receiver: &Side, facts: &Facts, marks: &mut Marks) -> bool {
     let expected = sender.next == Some(facts.sequence);
     if facts.length == 1 && expected && receiver.seen && receiver.window == 0 {
@@ -134,8 +134,8 @@ fn probe_or_repeated(sender: &Side, receiver: &Side, facts: &Facts, marks: &mut 
     bare && facts.acknowledgment == sender.last_ack && reply(sender, receiver, facts, marks)
 }
 
-/// What only the window can have changed of since the sender's last segment: the news of it, or the
-/// reply to a probe. `true` for that reply.
+/// If only the window can have changed since the sender's last segment: marks a window update, or
+/// the reply to a probe. `true` for that reply.
 fn reply(sender: &Side, receiver: &Side, facts: &Facts, marks: &mut Marks) -> bool {
     if facts.window != sender.window {
         if facts.window != 0 {
@@ -154,7 +154,7 @@ fn reply(sender: &Side, receiver: &Side, facts: &Facts, marks: &mut Marks) -> bo
     is_reply
 }
 
-/// The same acknowledgment again.
+/// Marks a repeated acknowledgment.
 fn acknowledgments(sender: &mut Side, facts: &Facts, marks: &mut Marks) {
     let same_window = facts.window != 0 && facts.window == sender.window;
     if facts.length == 0
@@ -169,14 +169,14 @@ fn acknowledgments(sender: &mut Side, facts: &Facts, marks: &mut Marks) {
     }
 }
 
-/// An acknowledgment of bytes that were never seen: told once for what is missing in a gap, and
-/// once for what is missing behind the last segment.
+/// Marks an acknowledgment of bytes that were never seen: once for the bytes in a gap, and once for
+/// bytes after the last segment.
 fn unseen(receiver: &mut Side, facts: &Facts, marks: &mut Marks) {
     let (Some(most), Some(next)) = (receiver.to_ack, receiver.next) else {
         return;
     };
     let gap = before(most, next);
-    // The byte of a probe does not count as sent; where it is taken, that is told, too.
+    // The byte of a probe does not count as sent; if it is acknowledged, that is marked, too.
     let probed = receiver.marks.has(Marks::ZERO_WINDOW_PROBE) && !receiver.probe_told;
     let told = receiver.told && !gap && !probed;
     if !facts.has(TcpFlags::ACK) || !before(most, facts.acknowledgment) || told {
@@ -191,7 +191,7 @@ fn unseen(receiver: &mut Side, facts: &Facts, marks: &mut Marks) {
     }
 }
 
-/// Which kind of bytes sent before these are, if they are.
+/// The mark for bytes that were sent before or are late; `None` for others.
 fn again(
     sender: &Side,
     receiver: &Side,
@@ -229,7 +229,7 @@ fn again(
     Some(Marks::RETRANSMISSION)
 }
 
-/// Keeps of the segment what the next ones are compared with.
+/// Remembers what later segments are compared with.
 fn remember(
     sender: &mut Side,
     receiver: &mut Side,

@@ -1,4 +1,4 @@
-//! Which protocol a stream or a datagram speaks, and its messages put together over segments. Pure.
+//! Which protocol a stream or a datagram uses, and its messages, reassembled over segments. Pure.
 //!
 //! DNS by port 53, multicast DNS by 5353, LLMNR by 5355 (over TCP all three are DNS); HTTP/1 by its
 //! start line, on any port; our RPC by its greeting; our frames, and any of these on another port, by
@@ -9,7 +9,7 @@ use crate::capture::decode::{Layer, Layers, Tcp, TcpFlags, Udp};
 use super::segment::{Direction, Ends, Segment};
 use super::streams::{Completed, Streams, push};
 
-/// A protocol of the application, as `-d` names it.
+/// An application protocol, by its name in `-d`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// `dns`: RFC 1035; over TCP with a length before each message.
@@ -20,32 +20,32 @@ pub enum Protocol {
     Rpc,
     /// `frames`: our wire format, `wire/frame.rs`.
     Frames,
-    /// `data`: none of these, whatever it looks like.
+    /// `data`: none of these, whatever the bytes look like.
     Data,
 }
 
-/// What carries it.
+/// A transport that carries messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
-    /// Segments.
+    /// TCP segments.
     Tcp,
-    /// Datagrams.
+    /// UDP datagrams.
     Udp,
 }
 
 /// A "decode as" rule: `tcp.port==7100,frames`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// What carries it.
+    /// The transport that carries it.
     pub transport: Transport,
     /// The port of either side.
     pub port: u16,
-    /// What it is.
+    /// The protocol.
     pub protocol: Protocol,
 }
 
 impl Rule {
-    /// Reads `tcp.port==PORT,PROTOCOL` or `udp.port==PORT,PROTOCOL`; `None` where it is neither.
+    /// Reads `tcp.port==PORT,PROTOCOL` or `udp.port==PORT,PROTOCOL`; `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         let (which, protocol) = text.split_once(',')?;
         let (field, port) = which.split_once("==")?;
@@ -71,11 +71,11 @@ impl Rule {
     }
 }
 
-/// What the streams of a capture speak, and the beginnings of messages that are not whole yet.
+/// The protocols of a capture's streams, and the beginnings of messages that are not complete.
 ///
-/// Memory: about 150 bytes a stream, for the last [`Flows::MOST`](super::Flows::MOST) of them; a
-/// beginning of at most 64 KiB a side, and at most [`Applications::HELD`] of all together: then the
-/// oldest are given up.
+/// Memory: about 150 bytes per stream, for the last [`Flows::MOST`](super::Flows::MOST) of them; a
+/// beginning of at most 64 KiB per side, and at most [`Applications::HELD`] of all together: beyond
+/// that, the oldest are given up.
 #[derive(Clone, Debug, Default)]
 pub struct Applications {
     streams: Streams,
@@ -87,7 +87,7 @@ impl Applications {
     /// The most bytes that unfinished messages take together.
     pub const HELD: usize = 32 * 1024 * 1024;
 
-    /// With these rules; the last that fits a packet wins.
+    /// Starts with these rules; of those that fit a packet, the last one applies.
     pub fn new(rules: &[Rule]) -> Self {
         Self {
             streams: Streams::new(rules.to_vec()),
@@ -95,11 +95,11 @@ impl Applications {
         }
     }
 
-    /// Takes a segment: the messages that it completes become layers, and so do bytes that are no
-    /// protocol's ([`Layer::Data`]). Whether bytes of a message that is not whole yet are in it.
+    /// Takes a segment: the messages that it completes become layers, and so do bytes of no
+    /// protocol ([`Layer::Data`]). Returns whether it has bytes of a message that is not complete.
     ///
-    /// Bytes are taken in their order: what comes late or again is data, and a message with a gap
-    /// in it is given up.
+    /// Bytes are taken in sequence: late or repeated bytes are data, and a message with a gap is
+    /// given up.
     pub fn tcp<'s>(
         &'s mut self,
         segment: &Segment,
@@ -110,7 +110,8 @@ impl Applications {
         if tcp.payload.is_empty() {
             return false;
         }
-        // A reset says its cause in words, which are no bytes of the stream (RFC 1122 §4.2.2.12).
+        // A reset may give its reason in words, which are not bytes of the stream (RFC 1122
+        // §4.2.2.12).
         if tcp.flags.has(TcpFlags::RST) {
             layers.push(Layer::Data(tcp.payload));
             return false;
@@ -138,7 +139,7 @@ impl Applications {
         streams.messages(place, side, rest, layers)
     }
 
-    /// Takes a datagram: its message becomes a layer, or its bytes do.
+    /// Takes a datagram: its message becomes a layer, or its bytes become data.
     pub fn udp<'s>(&'s mut self, ends: Ends, udp: &Udp<'s>, layers: &mut Layers<'s>) {
         if udp.payload.is_empty() {
             return;
@@ -153,11 +154,10 @@ impl Applications {
     }
 }
 
-/// The length of what each DNS message begins with (RFC 1035 §4.1.1).
+/// The length of the header of every DNS message (RFC 1035 §4.1.1).
 const DNS_HEADER: usize = 12;
 
-/// A datagram for which there is no rule. Of two ports that are known the lower one tells, as in
-/// Wireshark.
+/// A datagram without a rule. If both ports are known, the lower one decides, as in Wireshark.
 fn by_ports(ends: Ends, message: &[u8]) -> Layer<'_> {
     let (one, other) = (ends.source.1, ends.destination.1);
     for port in [one.min(other), one.max(other)] {

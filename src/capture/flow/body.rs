@@ -1,30 +1,30 @@
-//! The body behind a message: which bytes of a stream belong to it. Pure.
+//! The body after a message: which bytes of a stream belong to it. Pure.
 //!
 //! ```text
 //!  4;name=value\r\n  <4 bytes>  \r\n    0\r\n  Digest: x\r\n  \r\n
 //!  size extension    data               last   trailer section    (RFC 9112 §7.1)
 //! ```
 //!
-//! No byte is kept: where a chunked body stands is told by a few numbers, so it may be cut anywhere.
-//! `http::ChunkReader` refuses what two recipients could read differently; this one only watches, and
-//! ends where that one does in all that it takes.
+//! No byte is kept: a few numbers describe the place in a chunked body, so it may be cut anywhere.
+//! `http::ChunkReader` refuses bodies that two recipients could read differently. This code only
+//! watches; for bodies that `ChunkReader` accepts, it finds the same end.
 
-/// What is still to come of a body.
+/// The rest of a body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Body {
     /// Nothing: a message comes next.
     #[default]
     None,
-    /// So many bytes.
+    /// This many bytes.
     Length(u64),
     /// Chunks.
     Chunked(Chunks),
-    /// All up to the connection's end.
+    /// All bytes until the connection ends.
     UntilClose,
 }
 
 impl Body {
-    /// How many of the bytes that come next belong to it.
+    /// How many of the next bytes belong to the body.
     pub(super) fn take(&mut self, bytes: &[u8]) -> usize {
         match self {
             Self::None => 0,
@@ -46,8 +46,8 @@ impl Body {
         }
     }
 
-    /// So many bytes are missing. Where they may have held the end of a chunk, the end of the body is
-    /// not known any more: then a message may come next.
+    /// Skips missing bytes. If they may have held the end of a chunk, the end of the body is no
+    /// longer known: then a message may come next.
     pub(super) fn miss(&mut self, bytes: u64) {
         match self {
             Self::None | Self::UntilClose => return,
@@ -61,26 +61,26 @@ impl Body {
     }
 }
 
-/// Where in a chunked body.
+/// A place in a chunked body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Chunks {
-    /// In the size, as far as it is known.
+    /// In the size; its value so far.
     Size(u64),
-    /// Behind the size, in an extension or the line's end.
+    /// After the size, in an extension or the line's end.
     Extension(u64),
-    /// In data, of which so much is to come.
+    /// In the data, with this many bytes to come.
     Data(u64),
-    /// In the end of line behind data.
+    /// In the line end after the data.
     DataEnd,
-    /// In a line of the trailer section, and whether it is empty so far.
+    /// In a line of the trailer section; whether it is empty so far.
     Trailer { empty: bool },
 }
 
 impl Chunks {
-    /// At the beginning of a body.
+    /// The start of a body.
     pub(super) const START: Self = Self::Size(0);
 
-    /// Where in the bytes that come next the body ends, or is none; `None` where it goes on.
+    /// Where in the next bytes the body ends, or turns out not to be one; `None` if it goes on.
     fn end(&mut self, bytes: &[u8]) -> Option<usize> {
         let mut at = 0;
         while let Some(byte) = bytes.get(at) {
@@ -99,8 +99,8 @@ impl Chunks {
         None
     }
 
-    /// The state behind a byte that is not data. `None` behind the last line end of the body, and
-    /// behind a byte that cannot be there.
+    /// The state after a byte that is not data. `None` after the last line end of the body, and
+    /// after a byte that cannot be there.
     fn next(self, byte: u8) -> Option<Self> {
         match (self, byte) {
             (Self::Size(size) | Self::Extension(size), b'\n') => Some(match size {

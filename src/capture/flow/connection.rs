@@ -1,9 +1,9 @@
-//! What is known of a TCP connection after the segments so far, and the numbers of the next one
+//! The state of a TCP connection after the segments so far, and the numbers of the next segment
 //! relative to it. Pure.
 //!
-//! Numbers are compared modulo 2^32 (RFC 9293 §3.4). Where the capture begins in the middle, the
-//! first segment of a side has the relative number 1, as Wireshark shows it: the base is then one
-//! below the first number seen, or below the first acknowledgment of the other side.
+//! Numbers are compared modulo 2^32 (RFC 9293 §3.4). If the capture begins in the middle, the first
+//! segment of a side has the relative number 1, as in Wireshark: the base is then one below the
+//! first sequence number of the side, or below the first acknowledgment from the other side.
 
 use crate::capture::decode::{Tcp, TcpFlags, TcpOption, TcpOptions};
 
@@ -17,50 +17,51 @@ pub(super) enum Scale {
     /// Its SYN was not seen.
     #[default]
     Unknown,
-    /// One SYN or the other has no such option: RFC 7323 §2.2.
+    /// One SYN or the other lacks the option: no scaling (RFC 7323 §2.2).
     Unused,
     /// As its SYN says.
     Shift(u8),
 }
 
-/// What one side has sent.
+/// The state of one side, from the segments that it has sent.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Side {
-    /// What relative numbers count from.
+    /// The base of relative numbers.
     pub(super) base: Option<u32>,
     /// How it scales its windows.
     pub(super) scale: Scale,
-    /// Whether a segment of it was seen.
+    /// Whether a segment from it was seen.
     pub(super) seen: bool,
     /// Its last window, as in the header.
     pub(super) window: u16,
-    /// Whether that was a SYN's, which is not scaled.
+    /// Whether that window was in a SYN, where it is not scaled.
     pub(super) syn_window: bool,
-    /// The number behind the highest byte seen, and when that was, in nanoseconds.
+    /// The number after the highest byte seen, and the time of that segment, in nanoseconds.
     pub(super) next: Option<u32>,
     pub(super) next_time: u64,
-    /// The number behind the last byte before the first gap: what may be acknowledged.
+    /// The number after the last byte before the first gap: higher acknowledgments are of unseen
+    /// bytes.
     pub(super) to_ack: Option<u32>,
-    /// Whether nothing more is said of acknowledgments behind its last segment.
+    /// Whether an acknowledgment beyond its last segment was already marked.
     pub(super) told: bool,
-    /// Whether that was said since its last segment.
+    /// Whether one was marked since its last segment.
     pub(super) probe_told: bool,
-    /// Its last acknowledgment, when it came, in which packet it came first, and how often it came
-    /// again.
+    /// Its last acknowledgment, the time of it, the packet in which it first came, and how often it
+    /// was repeated.
     pub(super) last_ack: u32,
     pub(super) ack_time: u64,
     pub(super) acked_in: u64,
     pub(super) duplicates: u32,
-    /// What its last segment acknowledges selectively; most sides never do.
+    /// The ranges that its last segment acknowledges selectively; most sides never do.
     pub(super) sacks: Option<Box<Sacks>>,
     /// The marks of its last segment.
     pub(super) marks: Marks,
-    /// Its segments that are not acknowledged.
+    /// Its segments that are not yet acknowledged.
     pub(super) list: List,
 }
 
 impl Side {
-    /// How many bytes it has room for, where its handshake was seen.
+    /// How many bytes it has room for, if its handshake was seen.
     pub(super) fn room(&self) -> Option<u32> {
         let window = u32::from(self.window);
         match self.scale {
@@ -76,17 +77,18 @@ impl Side {
 pub(super) struct Connection {
     /// Both sides.
     pub(super) sides: [Side; 2],
-    /// Whether side 1 is the one that opened it.
+    /// Whether side 1 opened it.
     pub(super) opened_by_second: bool,
-    /// When the SYN was seen, and how long the handshake took; nanoseconds, 0 is not known.
+    /// The time of the SYN, and the length of the handshake; nanoseconds, 0 means not known.
     pub(super) syn_time: u64,
     pub(super) round_trip: u64,
 }
 
 impl Connection {
-    /// One whose first segment this is.
+    /// A connection of which this is the first segment.
     pub(super) fn new(from_second: bool, tcp: &Tcp<'_>) -> Self {
-        // A capture that begins with a SYN+ACK lacks the client's first segment, not its side.
+        // A capture that begins with a SYN+ACK lacks the client's first segment; the client is the
+        // other side.
         let answer = tcp.flags.has(TcpFlags::SYN) && tcp.flags.has(TcpFlags::ACK);
         Self {
             opened_by_second: from_second != answer,
@@ -103,8 +105,8 @@ impl Connection {
             && sender.base.is_some_and(|base| base != tcp.sequence)
     }
 
-    /// Gives back what is kept of its segments, which is in a store of all connections: to be
-    /// called before it is forgotten.
+    /// Returns its entries to the store that all connections share; to be called before the
+    /// connection is forgotten.
     pub(super) fn forget_unacked(&mut self, unacked: &mut Unacked) {
         for side in &mut self.sides {
             unacked.clear(&mut side.list);
@@ -161,9 +163,9 @@ impl Connection {
         }
     }
 
-    /// The round trip of the handshake: from the SYN to the acknowledgment of the answer. Where the
-    /// clock was set back between them it wraps around and is longer than any capture, in Wireshark
-    /// as well: what comes late counts as out of order then, however late.
+    /// The round-trip time of the handshake: from the SYN to the acknowledgment of the answer. If
+    /// the clock was set back in between, it wraps around to a very long time, in Wireshark as
+    /// well: then late segments count as out of order, however late.
     fn handshake(&mut self, facts: &Facts) {
         let syn = facts.flags.has(TcpFlags::SYN);
         let ack = facts.flags.has(TcpFlags::ACK);
@@ -175,13 +177,13 @@ impl Connection {
     }
 }
 
-/// What relative numbers of both sides count from, where that was not known: the sender's, and whether
-/// it was known otherwise before.
+/// Sets the bases of relative numbers where they are not known. Returns the sender's, and whether
+/// it replaces another one.
 fn bases(sender: &mut Side, receiver: &mut Side, tcp: &Tcp<'_>) -> (u32, bool) {
     let syn = tcp.flags.has(TcpFlags::SYN);
     let ack = tcp.flags.has(TcpFlags::ACK);
     let first = tcp.sequence.wrapping_sub(u32::from(!syn));
-    // The answer to a SYN tells the number better than an acknowledgment that was seen before.
+    // The answer to a SYN gives the number better than an earlier acknowledgment.
     let again = syn && ack && sender.base.is_some_and(|base| base != first);
     let base = match sender.base {
         Some(base) if !again => base,
@@ -194,7 +196,7 @@ fn bases(sender: &mut Side, receiver: &mut Side, tcp: &Tcp<'_>) -> (u32, bool) {
     (base, again)
 }
 
-/// What the analysis reads.
+/// The facts that the analysis uses.
 fn facts(tcp: &Tcp<'_>, (number, time): (u64, u64)) -> Facts {
     let ack = tcp.flags.has(TcpFlags::ACK);
     let syn = tcp.flags.has(TcpFlags::SYN);
@@ -214,13 +216,13 @@ fn facts(tcp: &Tcp<'_>, (number, time): (u64, u64)) -> Facts {
     }
 }
 
-/// A SYN says how its side scales; without the option nobody does.
+/// A SYN says how its side scales; if one lacks the option, neither side scales.
 fn agree(sender: &mut Side, receiver: &mut Side, tcp: &Tcp<'_>) {
     match window_scale(tcp.options) {
         Some(shift) if sender.scale == Scale::Unknown => sender.scale = Scale::Shift(shift.min(14)),
         Some(_) => {}
         None if sender.scale != Scale::Unknown => {}
-        // The snap length has cut its options: it may have been among them.
+        // The snap length has cut its options: this one may have been among them.
         None if tcp.options.len() + 20 < usize::from(tcp.header_length) => {}
         None => {
             sender.scale = Scale::Unused;
@@ -229,7 +231,7 @@ fn agree(sender: &mut Side, receiver: &mut Side, tcp: &Tcp<'_>) {
     }
 }
 
-/// The window in bytes; that of a SYN is never scaled.
+/// The window in bytes; a SYN's is never scaled.
 fn scaled(scale: Scale, syn: bool, window: u16) -> (u32, Option<u8>) {
     let window = u32::from(window);
     match scale {

@@ -1,7 +1,7 @@
-//! Who talks with whom, how much and how long: the tables of `tshark -z conv`. Pure.
+//! Who talks to whom, how much and how long: the tables of `tshark -z conv`. Pure.
 //!
-//! Memory: about 170 bytes a conversation, at most [`Conversations::MOST`]; packets of more are
-//! counted and told at the end.
+//! Memory: about 170 bytes per conversation, at most [`Conversations::MOST`]; the packets of
+//! further ones are counted, and the number is given at the end.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use crate::capture::decode::{Decoded, Layer};
 
-/// Which ends make a conversation.
+/// The kind of ends that a conversation has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// `eth`: hardware addresses.
@@ -25,7 +25,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Reads tshark's name.
+    /// Reads the name that tshark uses.
     pub fn parse(text: &str) -> Option<Self> {
         Some(match text {
             "eth" => Self::Ethernet,
@@ -79,7 +79,7 @@ impl fmt::Display for End {
 #[derive(Clone, Debug)]
 struct Conversation {
     ends: (End, End),
-    /// Towards the first end, and from it.
+    /// Packets to the first end, and from it.
     back: Count,
     forward: Count,
     /// Nanoseconds since the first packet.
@@ -104,10 +104,10 @@ pub struct Conversations {
 }
 
 impl Conversations {
-    /// The most conversations that are counted.
+    /// The most conversations with a row of their own.
     pub const MOST: usize = 1 << 20;
 
-    /// None yet.
+    /// An empty table.
     pub fn new(kind: Kind) -> Self {
         Self {
             kind,
@@ -117,7 +117,7 @@ impl Conversations {
         }
     }
 
-    /// Counts a packet, where it belongs to such a conversation.
+    /// Counts a packet, if it belongs to such a conversation.
     pub fn packet(&mut self, decoded: &Decoded<'_>) {
         let Some((from, to)) = ends(self.kind, decoded.layers.as_slice()) else {
             return;
@@ -202,7 +202,7 @@ impl Conversations {
 const RULE: &str =
     "================================================================================\n";
 
-/// Nanoseconds as seconds, with so many digits behind the point, rounded.
+/// Nanoseconds as seconds, with this many digits after the point, rounded.
 struct Seconds(i64, u32);
 
 impl fmt::Display for Seconds {
@@ -216,7 +216,7 @@ impl fmt::Display for Seconds {
     }
 }
 
-/// Bytes in the unit of which there are ten at least.
+/// Bytes, in the largest unit of which there are at least ten.
 fn size(bytes: u64) -> String {
     for (unit, name) in [
         (1_000_000_000_000, "TB"),
@@ -231,7 +231,7 @@ fn size(bytes: u64) -> String {
     format!("{bytes} bytes")
 }
 
-/// The ends of the innermost such header.
+/// The ends of the innermost header of this kind.
 fn ends(kind: Kind, layers: &[Layer<'_>]) -> Option<(End, End)> {
     let mut addresses = None;
     let mut found = None;

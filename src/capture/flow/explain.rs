@@ -1,4 +1,4 @@
-//! A TCP segment in words, for the lesson: what each flag and number of it means. Pure.
+//! A TCP segment in words, for lessons: the meaning of each flag and number in it. Pure.
 //!
 //! ```text
 //!   1   0.000000000 ... 51234 → 443 [SYN] Seq=0 Win=64240 Len=0 MSS=1460 WS=128
@@ -6,8 +6,8 @@
 //!         Its numbers begin at 3735928559, shown as 0; the SYN takes one, so its first byte is number 1.
 //! ```
 //!
-//! Who is client and who is server is told by the handshake; where that is not in the capture, the
-//! sides are called by their ports. The words follow RFC 9293 §3.3 to §3.6 and RFC 7323. Memory: a few
+//! The handshake tells who is client and who is server; if the capture does not have it, the sides
+//! are called by their ports. The words follow RFC 9293 §3.3 to §3.6 and RFC 7323. Memory: a few
 //! bytes for each of the last [`Explain::MOST`] connections.
 
 use std::collections::BTreeMap;
@@ -17,29 +17,29 @@ use crate::capture::decode::{Decoded, Layer, Tcp, TcpFlags, TcpOption, TcpOption
 
 use super::segment::{Direction, Marks, Segment};
 
-/// What was told of the connections so far.
+/// What was explained about the connections so far.
 #[derive(Clone, Debug, Default)]
 pub struct Explain {
     told: BTreeMap<u32, Told>,
 }
 
-/// What was told of a connection.
+/// What was explained about one connection.
 #[derive(Clone, Copy, Debug, Default)]
 struct Told {
-    /// Whether a SYN was seen: it says who is the client.
+    /// Whether a SYN was seen, which tells who is the client.
     has_roles: bool,
     phase: Phase,
-    /// Of the side that opened it, and of the other.
+    /// The side that opened it, and the other one.
     sides: [Close; 2],
 }
 
-/// How far a connection has come, in this order.
+/// The phase of a connection, in this order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
-    /// The capture does not tell.
+    /// The capture does not show it.
     #[default]
     Unknown,
-    /// A SYN was seen, and the answer to it, and the acknowledgment of that.
+    /// These were seen: a SYN, the answer to it, and the acknowledgment of the answer.
     Asked,
     Answered,
     Open,
@@ -50,7 +50,7 @@ enum Phase {
 /// How far a side has closed.
 #[derive(Clone, Copy, Debug, Default)]
 struct Close {
-    /// The number behind its FIN.
+    /// The number after its FIN.
     fin: Option<u32>,
     /// Whether its FIN came before the other side's.
     first: bool,
@@ -58,15 +58,15 @@ struct Close {
 }
 
 impl Explain {
-    /// The most connections that are remembered; the oldest is forgotten first.
+    /// The most connections that are remembered; beyond that, the oldest is forgotten.
     pub const MOST: usize = 65_536;
 
-    /// Nothing told yet.
+    /// A state without connections.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Writes the lines for a packet, each indented by 8 spaces; none where it has no TCP segment.
+    /// Writes the lines for a packet, each indented by 8 spaces; none if it has no TCP segment.
     pub fn packet(&mut self, decoded: &Decoded<'_>, out: &mut String) {
         let mut layers = decoded.layers.as_slice().iter();
         let tcp = layers.find_map(|layer| match layer {
@@ -84,7 +84,7 @@ impl Explain {
         self.told.len()
     }
 
-    /// The same for a segment.
+    /// Writes the lines for a segment.
     pub fn segment(&mut self, segment: &Segment, tcp: &Tcp<'_>, out: &mut String) {
         if self.told.len() >= Self::MOST && !self.told.contains_key(&segment.stream) {
             self.told.pop_first();
@@ -100,9 +100,9 @@ impl Explain {
     }
 }
 
-/// A side, as it is called within a sentence; `{:#}` at the beginning of one.
+/// The name of a side within a sentence; `{:#}` at the beginning of one.
 struct Who {
-    /// Whether it has opened the connection, where that is known.
+    /// Whether it opened the connection, if that is known.
     client: Option<bool>,
     port: u16,
 }
@@ -120,7 +120,7 @@ impl fmt::Display for Who {
     }
 }
 
-/// A segment being told.
+/// A segment while it is explained.
 struct Words<'a> {
     segment: &'a Segment,
     tcp: &'a Tcp<'a>,
@@ -165,7 +165,7 @@ impl Words<'_> {
         let _ = writeln!(self.out, "        {words}");
     }
 
-    /// Who sends, and to whom.
+    /// The sender and the receiver.
     fn sides(&self) -> (Who, Who) {
         let forward = self.segment.direction == Direction::Forward;
         let who = |client, port| Who {
@@ -178,7 +178,7 @@ impl Words<'_> {
         )
     }
 
-    /// How far the sender has closed, and how far the receiver.
+    /// How far the sender and the receiver have closed.
     fn closes(&mut self) -> (&mut Close, &mut Close) {
         let [forward, back] = &mut self.told.sides;
         match self.segment.direction {
@@ -230,7 +230,7 @@ impl Words<'_> {
         self.options();
     }
 
-    /// What both agree on with their SYNs.
+    /// What the two sides agree on by the options of their SYNs.
     fn options(&mut self) {
         for option in TcpOptions::of(self.tcp.options) {
             match option {
@@ -299,7 +299,7 @@ impl Words<'_> {
         }
     }
 
-    /// Ranges of SACK (RFC 2018); one before the acknowledgment tells of bytes that came twice
+    /// Ranges of SACK (RFC 2018); one before the acknowledgment reports bytes that arrived twice
     /// (RFC 2883).
     fn selective(&mut self) {
         let ack = self.tcp.acknowledgment;
@@ -376,7 +376,7 @@ impl Words<'_> {
         }
     }
 
-    /// Both FINs are acknowledged: told once (RFC 9293 §3.6).
+    /// Both FINs are acknowledged: said once (RFC 9293 §3.6).
     fn over(&mut self) {
         let all = self.told.sides.iter().all(|side| side.acknowledged);
         if !all || self.told.phase == Phase::Over {

@@ -1,8 +1,8 @@
-//! The conversations of a capture: which one a packet belongs to, and where it stands in it. Pure.
+//! The conversations of a capture: which one a packet belongs to, and its place in it. Pure.
 //!
-//! Memory: about 270 bytes a TCP connection (100 more where selective acknowledgments are seen), 70
-//! a UDP conversation, and at most a million of each ([`Flows::MOST`]); then the oldest is forgotten.
-//! And 12 MiB at most for segments that are not acknowledged.
+//! Memory: about 270 bytes per TCP connection (100 more with selective acknowledgments) and 70 per
+//! UDP conversation, for at most a million of each ([`Flows::MOST`]); beyond that, the oldest is
+//! forgotten. Unacknowledged segments take at most 12 MiB.
 
 use std::time::Duration;
 
@@ -25,12 +25,12 @@ impl Flows {
     /// The most TCP connections, and the most UDP conversations, that are remembered.
     pub const MOST: usize = 1 << 20;
 
-    /// None yet.
+    /// No conversations yet.
     pub fn new() -> Self {
         Self::with_limit(Self::MOST)
     }
 
-    /// None yet, and at most `most` of each kind (at least 1).
+    /// The same, with at most `most` of each kind (at least 1).
     pub fn with_limit(most: usize) -> Self {
         Self {
             tcp: Table::new(most),
@@ -39,10 +39,11 @@ impl Flows {
         }
     }
 
-    /// Takes a TCP segment, packet `number` of the capture, seen at `time`: which connection it
-    /// belongs to, its relative numbers, and what the segments before tell of it.
+    /// Takes a TCP segment, packet `number` of the capture, seen at `time`. Returns its connection,
+    /// its relative numbers, and the marks that follow from earlier segments.
     ///
-    /// A SYN with another sequence number than the last one of these ends is a new connection.
+    /// A SYN with another sequence number than the last SYN between these ends opens a new
+    /// connection.
     pub fn tcp(&mut self, ends: Ends, tcp: &Tcp<'_>, number: u64, time: Duration) -> Segment {
         let when = (number, u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
         let (key, swapped) = Key::of(ends);
@@ -65,8 +66,8 @@ impl Flows {
         segment
     }
 
-    /// The number of the TCP connection that an ICMP error is about: nothing of it is remembered but
-    /// that it is there. A SYN there with another number is of a new connection, too.
+    /// The number of the TCP connection that an ICMP error is about. Nothing else of the quoted
+    /// segment is remembered. A quoted SYN with another number belongs to a new connection, too.
     pub fn quoted_tcp(&mut self, ends: Ends, tcp: &Tcp<'_>) -> u32 {
         let (key, swapped) = Key::of(ends);
         if let Some((number, connection)) = self.tcp.find(&key) {
@@ -83,20 +84,21 @@ impl Flows {
         self.tcp.add(key, connection)
     }
 
-    /// Before a connection is added: the one that it takes the place of gives back what it has.
+    /// To be called before a connection is added: the connection that it displaces returns its
+    /// entries.
     fn make_room(&mut self) {
         if let Some(oldest) = self.tcp.oldest() {
             oldest.forget_unacked(&mut self.unacked);
         }
     }
 
-    /// How many segments of all connections there is room for.
+    /// How many segments of all connections the store has room for.
     #[cfg(test)]
     pub(super) fn room_made(&self) -> usize {
         self.unacked.room_made()
     }
 
-    /// Takes a UDP datagram: the number of its conversation, from 0.
+    /// Takes a UDP datagram: returns the number of its conversation, from 0.
     pub fn udp(&mut self, ends: Ends) -> u32 {
         let (key, _) = Key::of(ends);
         if let Some((number, ())) = self.udp.find(&key) {

@@ -1,19 +1,18 @@
-//! Both sides of one stream, put together and shown in the shape of `tshark -z follow`. Pure.
+//! Both sides of one stream, reassembled and shown in the form of `tshark -z follow`. Pure.
 //!
 //! ```text
 //! 12                            bytes of node 0, then the bytes
 //! hello world.
-//!         5                     of node 1: behind a tab
+//!         5                     of node 1: after a tab
 //! hello
 //! ```
 //!
-//! Segments are shown in the order of their bytes: one that comes early waits for those before it,
-//! until the other side acknowledges it or too much waits; then the gap is shown as a line. What
-//! tshark leaves out is marked with a line as well: bytes that were sent again, and gaps closed too
-//! late.
+//! Segments are shown in the order of their bytes. An early segment waits for those before it,
+//! until the other side acknowledges it or too much waits; then a line marks the gap. Lines also
+//! mark what tshark leaves out: bytes that were sent again, and gaps that were closed too late.
 //!
-//! Memory: at most [`Follow::WAITING`] bytes wait, in at most [`Follow::SEGMENTS`] segments a side;
-//! what is in order is written at once.
+//! Memory: at most [`Follow::WAITING`] bytes wait, in at most [`Follow::SEGMENTS`] segments per
+//! side; bytes in order are written at once.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -25,11 +24,11 @@ use super::segment::{Ends, Marks, Segment};
 /// How bytes are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// As text, a dot for what is none.
+    /// As text, with a dot for other bytes.
     Ascii,
     /// A dump with offsets, counted for each side.
     Hex,
-    /// Two hexadecimal digits a byte, a line a segment. Nothing is marked but gaps.
+    /// Two hexadecimal digits per byte, one line per segment. Only gaps are marked.
     Raw,
 }
 
@@ -40,13 +39,13 @@ pub struct Target {
     pub udp: bool,
     /// Its number.
     pub stream: u32,
-    /// How it is shown.
+    /// The form in which it is shown.
     pub form: Form,
 }
 
 impl Target {
-    /// Reads `tcp,N`, `udp,N`, either with `,ascii`, `,hex` or `,raw` behind; `None` where it is
-    /// none of these.
+    /// Reads `tcp,N` or `udp,N`, each possibly followed by `,ascii`, `,hex` or `,raw`; `None` for
+    /// anything else.
     pub fn parse(text: &str) -> Option<Self> {
         let mut words = text.split(',');
         let udp = match words.next()? {
@@ -69,7 +68,7 @@ impl Target {
     }
 }
 
-/// A segment that came before those before it.
+/// A segment that arrived before those that precede it.
 #[derive(Clone, Debug)]
 struct Early {
     from: u32,
@@ -80,9 +79,9 @@ struct Early {
 
 #[derive(Clone, Debug, Default)]
 struct Side {
-    /// The number of the byte that comes next.
+    /// The number of the next byte.
     next: Option<u32>,
-    /// Only a segment without bytes has told it: no SYN was seen, and nothing is shown yet.
+    /// Only a segment without bytes gave `next`: no SYN was seen, and nothing is shown yet.
     guessed: bool,
     early: Vec<Early>,
     /// Bytes shown so far.
@@ -90,12 +89,14 @@ struct Side {
 }
 
 impl Side {
-    /// The number of the byte that comes next, now that bytes have come, the first of number `from`.
+    /// The number of the next byte, now that bytes have arrived; the first of them has number
+    /// `from`.
     fn begin(&mut self, from: u32) -> u32 {
         let next = *self.next.get_or_insert(from);
         let ahead = from.wrapping_sub(next);
-        // Bytes before the number that was guessed were not shown, and a keep-alive has the number
-        // before its next byte (RFC 9293 §3.8.4), where nothing is missing.
+        // If `next` was guessed, earlier bytes were not shown, so they are no repetition. And a
+        // keep-alive has the number before its next byte (RFC 9293 §3.8.4), so then nothing is
+        // missing.
         if std::mem::take(&mut self.guessed) && (ahead == 1 || ahead >= 1 << 31) {
             self.next = Some(from);
             return from;
@@ -104,7 +105,7 @@ impl Side {
     }
 }
 
-/// One stream being shown.
+/// One stream while it is shown.
 #[derive(Clone, Debug)]
 pub struct Follow {
     target: Target,
@@ -114,12 +115,12 @@ pub struct Follow {
 }
 
 impl Follow {
-    /// The most bytes that wait for those before them, of both sides together.
+    /// The most bytes that wait for those before them, on both sides together.
     pub const WAITING: usize = 16 * 1024 * 1024;
-    /// The most segments of a side that wait.
+    /// The most segments that wait on a side.
     pub const SEGMENTS: usize = 4096;
 
-    /// Nothing shown yet.
+    /// A stream of which nothing is shown yet.
     pub fn new(target: Target) -> Self {
         Self {
             target,
@@ -129,7 +130,7 @@ impl Follow {
         }
     }
 
-    /// Takes a packet, whatever it is; writes what is known now.
+    /// Takes any packet; writes what can be shown now.
     pub fn packet(&mut self, decoded: &Decoded<'_>, out: &mut String) {
         let mut addresses: Option<(IpAddr, IpAddr)> = None;
         for layer in decoded.layers.as_slice() {
@@ -153,7 +154,7 @@ impl Follow {
         }
     }
 
-    /// Takes a segment of any stream, packet `number`; writes what is known now.
+    /// Takes a segment of any stream, packet `number`; writes what can be shown now.
     pub fn tcp(
         &mut self,
         segment: &Segment,
@@ -166,7 +167,7 @@ impl Follow {
             return;
         }
         let side = self.side_of(ends, out);
-        // SYN takes a number of its own, before the first byte.
+        // SYN takes a sequence number, before that of the first byte.
         let syn = tcp.flags.has(TcpFlags::SYN);
         let from = segment.sequence.wrapping_add(u32::from(syn));
         if tcp.flags.has(TcpFlags::ACK) {
@@ -175,14 +176,14 @@ impl Follow {
         let Some(state) = self.sides.get_mut(side) else {
             return;
         };
-        // One that comes again or late tells nothing, but where its number is another than was taken
-        // for it before.
+        // A repeated or late SYN changes nothing, unless it corrects a guess or opens a new
+        // connection.
         let unknown = state.next.is_none() || state.guessed;
         if syn && (unknown || segment.marks.has(Marks::PORT_REUSED)) {
             (state.next, state.guessed) = (Some(from), false);
         }
         if tcp.length == 0 {
-            // A reset's number may be anything.
+            // A reset may have any number.
             if state.next.is_none() && !tcp.flags.has(TcpFlags::RST) {
                 (state.next, state.guessed) = (Some(from), true);
             }
@@ -199,14 +200,14 @@ impl Follow {
 
     /// Takes a datagram of any conversation; an empty one is not shown.
     pub fn udp(&mut self, stream: u32, ends: Ends, payload: &[u8], out: &mut String) {
-        // As with tshark, node 0 is the one that has sent the first bytes.
+        // As in tshark, node 0 is the one that sent the first bytes.
         if self.target.udp && stream == self.target.stream && !payload.is_empty() {
             let side = self.side_of(ends, out);
             self.show(side, payload, out);
         }
     }
 
-    /// The end of the capture: what waits is shown behind its gap, and the closing line.
+    /// The end of the capture: shows waiting segments after their gaps, and the closing line.
     pub fn end(&mut self, out: &mut String) {
         if self.nodes.is_none() {
             self.head(None, out);
@@ -217,7 +218,7 @@ impl Follow {
         out.push_str(LINE);
     }
 
-    /// Bytes that wait, counted anew, and the segments of the side with more of them.
+    /// The waiting bytes, counted again, and the segments of the side that has more of them.
     #[cfg(test)]
     pub(super) fn waits(&self) -> (usize, usize) {
         let early = || self.sides.iter().map(|side| &side.early);
@@ -226,7 +227,7 @@ impl Follow {
         (bytes, early().map(Vec::len).max().unwrap_or(0))
     }
 
-    /// 0 for the side that was seen first; writes the heading before it.
+    /// The sender's side: 0 for the one that was seen first. The first call writes the heading.
     fn side_of(&mut self, ends: Ends, out: &mut String) -> usize {
         match self.nodes {
             Some(nodes) => usize::from(nodes.source != ends.source),
@@ -260,7 +261,7 @@ impl Follow {
         };
     }
 
-    /// Bytes in order, or partly there before.
+    /// Takes bytes that are in order, or partly repeated.
     fn arrived(
         &mut self,
         side: usize,
@@ -299,7 +300,7 @@ impl Follow {
         }
     }
 
-    /// Keeps an early segment, by its number.
+    /// Keeps an early segment, sorted by its number.
     fn wait(&mut self, side: usize, from: u32, tcp: &Tcp<'_>, out: &mut String) {
         let Some(state) = self.sides.get_mut(side) else {
             return;
@@ -317,7 +318,7 @@ impl Follow {
             },
         );
         self.waiting += tcp.payload.len();
-        // What is given up first may be less than what has come.
+        // The segments given up may be smaller than the new one, so repeat.
         while self.waits_too_much(side) && self.jump(side, out) {}
     }
 
@@ -342,7 +343,7 @@ impl Follow {
         }
     }
 
-    /// The other side has bytes that were not seen: they will not come any more.
+    /// The other side acknowledges bytes that were not seen: they will not come any more.
     fn acknowledged(&mut self, side: usize, ack: u32, out: &mut String) {
         while let Some(state) = self.sides.get(side) {
             let Some(first) = state.early.first() else {
@@ -355,7 +356,7 @@ impl Follow {
         }
     }
 
-    /// Gives up what is before the first early segment. Whether there was one.
+    /// Gives up the gap before the first early segment. Returns whether there was one.
     fn jump(&mut self, side: usize, out: &mut String) -> bool {
         let Some(state) = self.sides.get_mut(side) else {
             return false;
@@ -370,13 +371,13 @@ impl Follow {
         true
     }
 
-    /// A gap, in tshark's words: it shows them as bytes, with a zero behind.
+    /// A gap, in tshark's words: it shows them as bytes, followed by a zero.
     fn missing(&mut self, side: usize, bytes: usize, out: &mut String) {
         let words = format!("[{bytes} bytes missing in capture file]\0");
         self.show(side, words.as_bytes(), out);
     }
 
-    /// A line of ours.
+    /// A line that tshark does not have.
     fn note(&self, side: usize, words: &str, out: &mut String) {
         if self.target.form != Form::Raw {
             let tab = if side == 1 { "\t" } else { "" };
@@ -413,7 +414,7 @@ impl Follow {
 
 const LINE: &str = "===================================================================\n";
 
-/// Line ends stay.
+/// Shows line ends as they are, and a dot for other bytes that are not text.
 fn printable(byte: u8) -> char {
     match byte {
         b'\n' | b'\r' | b' '..=b'~' => char::from(byte),
@@ -445,7 +446,7 @@ fn hex(tab: &str, offset: u64, bytes: &[u8], out: &mut String) {
     }
 }
 
-/// An end as tshark writes it: IPv6 in brackets.
+/// An end in tshark's form: IPv6 in brackets.
 struct End((IpAddr, u16));
 
 impl std::fmt::Display for End {

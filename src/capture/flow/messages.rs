@@ -1,7 +1,7 @@
-//! Where a message at the front of a stream's bytes ends, by protocol. Pure.
+//! Where a message at the start of a stream's bytes ends, by protocol. Pure.
 //!
-//! HTTP/1 goes by its start line and its framing (RFC 9112), DNS over TCP by the two bytes before
-//! each message (RFC 1035 §4.2.2), our frames and RPC by four (`wire/frame.rs`).
+//! HTTP/1 goes by its start line and its framing (RFC 9112), DNS over TCP by the two-byte length
+//! before each message (RFC 1035 §4.2.2), our frames and RPC by four bytes (`wire/frame.rs`).
 
 use crate::http::{Framing, HeadParser, Limits};
 use crate::rpc::message::MAGIC;
@@ -9,52 +9,52 @@ use crate::rpc::message::MAGIC;
 use super::application::Protocol;
 use super::body::{Body, Chunks};
 
-/// The longest message that is put together, in bytes; a longer one is passed over.
+/// The longest message that is reassembled, in bytes; a longer one is skipped.
 pub(super) const MOST: usize = 64 * 1024;
 
-/// What stands at the front.
+/// The result of looking at the start of the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Front {
     /// A message.
     Whole(Found),
-    /// The beginning of one, or of something that may be one.
+    /// The beginning of a message, or of something that may be one.
     More,
     /// Nothing that is known.
     No,
 }
 
-/// A message that was found, or a piece to pass over.
+/// A message that was found, or a piece to skip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Found {
-    /// What it is.
+    /// Its protocol.
     pub(super) protocol: Protocol,
-    /// Its content: from, to. Empty where there is nothing to show.
+    /// Where its content begins and ends. Empty if there is nothing to show.
     pub(super) content: (usize, usize),
-    /// Bytes that it takes at the front.
+    /// How many bytes it takes.
     pub(super) used: usize,
-    /// The body behind it.
+    /// The body after it.
     pub(super) body: Body,
-    /// Of HTTP: which kind of message.
+    /// For HTTP: the kind of message.
     pub(super) start: Option<Start>,
 }
 
 /// A start line of HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Start {
-    /// Of a request.
+    /// A request.
     Request(Method),
-    /// Of a response: its status, 0 where that is no number.
+    /// A response: its status, or 0 if that is not a number.
     Response(u16),
 }
 
 /// What a request's method says of the body of its response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Method {
-    /// HEAD: it has none, whatever its fields say.
+    /// HEAD: the response has none, whatever its fields say.
     Head,
-    /// CONNECT: with success, the connection becomes a tunnel.
+    /// CONNECT: on success, the connection becomes a tunnel.
     Connect,
-    /// The fields tell.
+    /// The fields decide.
     #[default]
     Other,
 }
@@ -81,9 +81,10 @@ impl Found {
     }
 }
 
-/// Looks at the front of `bytes`, which are not empty; it has said [`Front::More`] of the first
-/// `seen` of them before, and does not search them again, lest a head that comes byte by byte cost
-/// the square of its length. `None` as protocol: it is to be found out. A response is one to `asked`.
+/// Looks at the start of `bytes`, which are not empty. For the first `seen` of them the result was
+/// [`Front::More`]; they are not searched again, because a head that arrives byte by byte would
+/// cost the square of its length. `None` as protocol means that it is not known yet. A response
+/// answers a request with the method `asked`.
 pub(super) fn front(protocol: Option<Protocol>, bytes: &[u8], seen: usize, asked: Method) -> Front {
     match protocol {
         Some(Protocol::Dns) => dns(bytes),
@@ -141,7 +142,7 @@ fn frame(protocol: Protocol, bytes: &[u8]) -> Front {
     Front::Whole(Found::plain(protocol, 4, 4 + size))
 }
 
-/// How a message of HTTP/1 may begin.
+/// The possible beginnings of an HTTP/1 message.
 const STARTS: [&[u8]; 10] = [
     b"HTTP/1.",
     b"GET ",
@@ -155,7 +156,7 @@ const STARTS: [&[u8]; 10] = [
     b"TRACE ",
 ];
 
-/// Whether a message of HTTP/1 may begin here, and enough is there to say so.
+/// Whether an HTTP/1 message may begin here, with enough bytes to tell.
 pub(super) fn begins_http(bytes: &[u8]) -> bool {
     STARTS.iter().any(|start| bytes.starts_with(start))
 }
@@ -164,7 +165,7 @@ fn http(bytes: &[u8], seen: usize, asked: Method) -> Front {
     if !STARTS.iter().any(|start| begins(bytes, start)) {
         return Front::No;
     }
-    // The empty line may have begun in what was seen.
+    // The empty line may have begun in the bytes already seen.
     let from = seen.saturating_sub(3);
     let fresh = bytes.get(from..).unwrap_or_default();
     let Some(end) = section_end(fresh) else {
@@ -174,7 +175,7 @@ fn http(bytes: &[u8], seen: usize, asked: Method) -> Front {
     let mut found = Found::plain(Protocol::Http, 0, end);
     let section = bytes.get(..end).unwrap_or_default();
     let start = start_of(section);
-    // A section that breaks a rule is shown all the same; where its body ends is not known then.
+    // A section that breaks a rule is still shown; but then the end of its body is not known.
     let framing = |section: &[u8]| match start {
         Start::Request(_) => request_framing(section),
         Start::Response(_) => response_framing(section, asked),
@@ -190,8 +191,8 @@ fn http(bytes: &[u8], seen: usize, asked: Method) -> Front {
     Front::Whole(found)
 }
 
-/// Where the empty line ends. A line may end in LF alone, as a script's does (RFC 9112 §2.2): who
-/// waited for CR there would take the next message for a part of this one.
+/// Where the empty line ends. A line may end in LF alone, as from a script (RFC 9112 §2.2): code
+/// that waited for CR would take the next message for a part of this one.
 fn section_end(bytes: &[u8]) -> Option<usize> {
     let feeds = (0..bytes.len()).filter(|at| bytes.get(*at) == Some(&b'\n'));
     feeds
@@ -203,8 +204,8 @@ fn section_end(bytes: &[u8]) -> Option<usize> {
         })
 }
 
-/// The section as the parser wants it, which takes no line that ends in LF alone; `None` where it has
-/// no such line, and so is refused for something else.
+/// The section in the form that the parser accepts, with CR before every LF. `None` if no line
+/// ended in LF alone, so that the parser refused the section for another reason.
 fn with_carriage_returns(section: &[u8]) -> Option<Vec<u8>> {
     let lines = || section.split_inclusive(|byte| *byte == b'\n');
     if lines().all(|line| line.ends_with(b"\r\n")) {

@@ -1,8 +1,8 @@
-//! Conversations: which packets belong together, and what one means after those before it. Pure.
+//! Conversations: which packets belong together, and what each means after those before it. Pure.
 //!
-//! A segment alone says little: that number 3,735,928,560 is the first byte, that these bytes were
-//! sent before, that they are the end of a request, all this is known only from the segments before
-//! it. A *conversation* is all that passes between two *ends* (address and port); of TCP it is a
+//! A segment alone says little. That number 3,735,928,560 is the first byte, that these bytes were
+//! sent before, that they are the end of a request: only the segments before it tell this. A
+//! *conversation* is all traffic between two *ends* (address and port). In TCP it is a
 //! *connection*, which a new SYN on the same ports replaces. It has a number, its *stream*, counted
 //! from 0 in the order of first packets, and two *sides*.
 //!
@@ -12,17 +12,17 @@
 //!  payload ──> streams: in order ──> body or messages ──> layers: DNS, HTTP, RPC, frames
 //! ```
 //!
-//! A capture is no witness of everything: it begins in the middle, lacks packets, has them in
-//! another order than either side. So nothing here waits for what may never come, and every mark is
-//! a guess by a fixed rule. Numbers are compared modulo 2^32. What is remembered is bounded in each
-//! file, and what is forgotten costs a mark or a message, never a packet.
+//! A capture does not show everything: it begins in the middle, lacks packets, or has them in
+//! another order than either side. So this code never depends on a packet that may not come, and
+//! every mark is a guess by a fixed rule. Numbers are compared modulo 2^32. Each file bounds its
+//! state; what is forgotten costs a mark or a message, never a packet.
 //!
-//! In reading order: `segment` ([`Ends`], [`Segment`], [`Marks`]: what comes out), `table` (a
+//! In reading order: `segment` ([`Ends`], [`Segment`], [`Marks`]: the results), `table` (a
 //! conversation by its ends), `flows` ([`Flows`]), `connection` (relative numbers), `analysis` (the
-//! marks), `unacked` (what was sent and not acknowledged); `messages` (where a message ends), `body`
-//! (and where the body behind it does), `streams` (put together over segments), `application`
-//! ([`Applications`]: which protocol); and what is made of it all for people: `conversations`
-//! ([`Conversations`]), `follow` ([`Follow`]), `explain` ([`Explain`]).
+//! marks), `unacked` (segments not acknowledged); `messages` (where a message ends), `body` (where
+//! the body after it ends), `streams` (reassembly over segments), `application` ([`Applications`]:
+//! which protocol); and the reports for people: `conversations` ([`Conversations`]), `follow`
+//! ([`Follow`]), `explain` ([`Explain`]).
 //!
 //! To add a protocol over TCP: 1. a [`Protocol`], with its name in [`Rule::parse`]; 2. where its
 //! messages end, in `messages`; 3. its layer, in `streams`' `push`.

@@ -1,9 +1,9 @@
-//! What a TCP segment means in its connection: numbers relative to the handshake, and what the
-//! segments before it tell of it. Pure.
+//! The meaning of a TCP segment in its connection: numbers relative to the handshake, and what
+//! earlier segments tell about it. Pure.
 
 use std::net::IpAddr;
 
-/// The two ends of a packet: who has sent it, and to whom.
+/// The two ends of a packet: its sender and its receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ends {
     /// Address and port of the sender.
@@ -21,7 +21,7 @@ impl Ends {
         }
     }
 
-    /// The same, seen from the other side.
+    /// The same ends, in the other direction.
     pub fn reversed(self) -> Self {
         Self {
             source: self.destination,
@@ -30,13 +30,13 @@ impl Ends {
     }
 }
 
-/// Which way a packet goes in its conversation.
+/// The direction of a packet in its conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Direction {
-    /// From the side that sent the conversation's first packet (of TCP, the one that sent the SYN,
-    /// where it was seen).
+    /// From the side that sent the conversation's first packet (in TCP, the side that sent the SYN,
+    /// if it was seen).
     Forward,
-    /// Towards it.
+    /// Towards that side.
     Back,
 }
 
@@ -45,37 +45,37 @@ pub enum Direction {
 pub struct Segment {
     /// The number of the connection in this capture, from 0.
     pub stream: u32,
-    /// Which way it goes.
+    /// Its direction.
     pub direction: Direction,
-    /// Sequence number, relative to the first one seen of this side.
+    /// Sequence number, relative to the first one seen from this side.
     pub sequence: u32,
-    /// Acknowledgment number, relative to the first sequence number of the other side;
-    /// without the ACK flag as it stands in the header, where it means nothing.
+    /// Acknowledgment number, relative to the first sequence number of the other side; without the
+    /// ACK flag it has no meaning, and is as in the header.
     pub acknowledgment: u32,
-    /// The window in bytes, scaled where the handshake was seen to allow it (RFC 7323 §2).
+    /// The window in bytes, scaled if the handshake was seen to allow it (RFC 7323 §2).
     pub window: u32,
-    /// What scales it, as a power of two; `None` where the handshake was not seen.
+    /// The scale of the window, as a power of two; `None` if the handshake was not seen.
     pub window_shift: Option<u8>,
     /// Payload, in bytes.
     pub length: u32,
-    /// What the segments before it tell of it.
+    /// What earlier segments tell about it.
     pub marks: Marks,
-    /// Of a duplicate acknowledgment: the packet that had it first, and how often it came since.
+    /// For a duplicate acknowledgment: the first packet that had it, and how often it came since.
     pub duplicate_of: Option<(u64, u32)>,
 }
 
-/// What the segments before tell of this one: any of these, as Wireshark's analysis names them.
+/// What earlier segments tell about this one: a set of marks, named as in Wireshark's analysis.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Marks(pub u16);
 
 impl Marks {
-    /// Bytes that were sent before, and not because of duplicate acknowledgments.
+    /// Bytes that were sent before, other than after duplicate acknowledgments.
     pub const RETRANSMISSION: Marks = Marks(1);
-    /// Sent again at once after duplicate acknowledgments (RFC 5681 §3.2).
+    /// Bytes sent again at once after duplicate acknowledgments (RFC 5681 §3.2).
     pub const FAST_RETRANSMISSION: Marks = Marks(1 << 1);
     /// Bytes that were acknowledged before.
     pub const SPURIOUS_RETRANSMISSION: Marks = Marks(1 << 2);
-    /// Bytes of a gap that were not lost, only late.
+    /// Bytes that fill a gap: not lost, only late.
     pub const OUT_OF_ORDER: Marks = Marks(1 << 3);
     /// Bytes before it are missing.
     pub const LOST_BEFORE: Marks = Marks(1 << 4);
@@ -83,21 +83,21 @@ impl Marks {
     pub const ACKED_UNSEEN: Marks = Marks(1 << 5);
     /// The same acknowledgment again.
     pub const DUPLICATE_ACK: Marks = Marks(1 << 6);
-    /// No byte or one, before the next that is expected.
+    /// At most one byte, just before the next one that is expected.
     pub const KEEP_ALIVE: Marks = Marks(1 << 7);
-    /// The reply to that.
+    /// The reply to a keep-alive.
     pub const KEEP_ALIVE_ACK: Marks = Marks(1 << 8);
     /// The receiver has no room.
     pub const ZERO_WINDOW: Marks = Marks(1 << 9);
-    /// One byte, to ask whether there is room again.
+    /// One byte, to ask whether the receiver has room again.
     pub const ZERO_WINDOW_PROBE: Marks = Marks(1 << 10);
-    /// The reply to that.
+    /// The reply to a zero window probe.
     pub const ZERO_WINDOW_PROBE_ACK: Marks = Marks(1 << 11);
     /// Only the window has changed.
     pub const WINDOW_UPDATE: Marks = Marks(1 << 12);
-    /// As much as the receiver has room for.
+    /// It fills all the room that the receiver has.
     pub const WINDOW_FULL: Marks = Marks(1 << 13);
-    /// A SYN on the ports of a connection that was there before.
+    /// A SYN on the ports of an earlier connection.
     pub const PORT_REUSED: Marks = Marks(1 << 14);
 
     /// Whether all of these are set.

@@ -1,8 +1,8 @@
-//! What the streams of a capture speak: where each side of them stands, and the beginnings of
-//! messages that are not whole yet. Pure.
+//! The state of a capture's streams: the place of each side, and the beginnings of messages that
+//! are not complete. Pure.
 //!
-//! A side is in a body, whose bytes go by; or holds the beginning of a message; or a message comes
-//! next.
+//! Each side is in one of three states: in a body, whose bytes are skipped; in a message whose
+//! beginning is kept; or before the next message.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -18,11 +18,11 @@ use super::segment::{Ends, Segment};
 /// One side of a stream.
 #[derive(Clone, Debug, Default)]
 struct Side {
-    /// The relative number of the byte that comes next, once a segment was seen.
+    /// The relative number of the next byte, once a segment was seen.
     next: Option<u32>,
-    /// What is still to be passed over.
+    /// The body to skip.
     body: Body,
-    /// The beginning of a message, and which one of all it is.
+    /// The beginning of a message, and its number among all beginnings.
     held: Vec<u8>,
     ticket: u64,
 }
@@ -35,7 +35,7 @@ struct Asked {
 }
 
 impl Asked {
-    /// More are not told apart: their responses are taken for those to a GET.
+    /// Further requests are not told apart: their responses count as responses to GET.
     const MOST: u32 = 32;
 
     fn add(&mut self, method: Method) {
@@ -77,11 +77,11 @@ impl Stream {
     /// A response has come to the oldest request.
     fn answered(&mut self, status: u16) {
         match (status, self.asked.oldest()) {
-            // RFC 9110 §7.8: from here on it is another protocol, which we do not know.
+            // RFC 9110 §7.8: from here on the connection has another protocol, which is not known.
             (101, _) => self.protocol = Some(Protocol::Data),
             // Another response to the same request follows.
             (100..=199, _) => return,
-            // RFC 9110 §9.3.6: from here on a tunnel, in which any protocol may be spoken.
+            // RFC 9110 §9.3.6: from here on it is a tunnel, which may carry any protocol.
             (200..=299, Method::Connect) => self.protocol = None,
             _ => {}
         }
@@ -89,13 +89,13 @@ impl Stream {
     }
 }
 
-/// What has become of the beginning that a side had.
+/// What became of the beginning of a message.
 pub(super) enum Completed {
-    /// There was none, or it was none after all.
+    /// There was none, or it turned out not to be one.
     Nothing,
-    /// It is not whole yet.
+    /// It is still not complete.
     StillMore,
-    /// It is whole, with so many bytes of the segment.
+    /// It is complete, with this many bytes of the segment.
     Message(Found, usize),
 }
 
@@ -113,15 +113,15 @@ pub(super) fn push<'s>(found: Found, bytes: &'s [u8], layers: &mut Layers<'s>) {
     });
 }
 
-/// What a beginning takes in memory beside its bytes, at most.
+/// How much memory a beginning takes besides its bytes, at most.
 const BESIDE: usize = 64;
 
-/// All streams, by number; the newest takes the place of the oldest.
+/// All streams, by number; beyond the limit, the newest replaces the oldest.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Streams {
     rules: Vec<Rule>,
     list: Vec<Stream>,
-    /// Beginnings by age: place of the stream, side.
+    /// Beginnings by age: the stream's place in the list, and the side.
     held: BTreeMap<u64, (usize, usize)>,
     held_bytes: usize,
     tickets: u64,
@@ -135,7 +135,7 @@ impl Streams {
         }
     }
 
-    /// What a rule says of these ports.
+    /// The protocol that a rule gives for these ports.
     pub(super) fn rule(&self, transport: Transport, ends: Ends) -> Option<Protocol> {
         let ports = [ends.source.1, ends.destination.1];
         let fits = |rule: &&Rule| rule.transport == transport && ports.contains(&rule.port);
@@ -178,7 +178,7 @@ impl Streams {
         self.list.get_mut(place)?.sides.get_mut(side)
     }
 
-    /// The bytes that come next; `None` where all of them were there before.
+    /// The bytes that are new and in order; `None` if all of them are repeated.
     pub(super) fn in_order<'s>(
         &mut self,
         place: usize,
@@ -186,7 +186,7 @@ impl Streams {
         segment: &Segment,
         tcp: &Tcp<'s>,
     ) -> Option<&'s [u8]> {
-        // SYN takes a number of its own, before the first byte.
+        // SYN takes a sequence number, before that of the first byte.
         let syn = u32::from(tcp.flags.has(TcpFlags::SYN));
         let from = segment.sequence.wrapping_add(syn);
         let state = self.side(place, side)?;
@@ -209,7 +209,7 @@ impl Streams {
         Some(fresh)
     }
 
-    /// Parts off what belongs to a body.
+    /// Splits off the bytes that belong to a body.
     fn body<'s>(&mut self, place: usize, side: usize, bytes: &'s [u8]) -> (&'s [u8], &'s [u8]) {
         let taken = self
             .side(place, side)
@@ -217,14 +217,14 @@ impl Streams {
         bytes.split_at_checked(taken).unwrap_or((bytes, &[]))
     }
 
-    /// The beginning that a side has.
+    /// The beginning of a message that a side has.
     fn held(&self, place: usize, side: usize) -> &[u8] {
         let stream = self.list.get(place);
         let state = stream.and_then(|stream| stream.sides.get(side));
         state.map_or(&[], |state| &state.held)
     }
 
-    /// What stands at the front of `bytes`, of which `seen` were looked at before.
+    /// Looks at the start of `bytes`, of which `seen` were looked at before.
     fn front(&self, place: usize, bytes: &[u8], seen: usize) -> Front {
         match self.list.get(place) {
             Some(stream) => front(stream.protocol, bytes, seen, stream.asked.oldest()),
@@ -232,7 +232,7 @@ impl Streams {
         }
     }
 
-    /// Goes on with the beginning that the side has.
+    /// Continues the beginning of a message that the side has.
     pub(super) fn complete(
         &mut self,
         place: usize,
@@ -271,7 +271,8 @@ impl Streams {
         }
     }
 
-    /// Bodies and messages in bytes that begin one; whether the last message is not whole.
+    /// Takes bodies and messages from the start of the bytes; returns whether the last message is
+    /// incomplete.
     pub(super) fn messages<'s>(
         &mut self,
         place: usize,
@@ -306,7 +307,7 @@ impl Streams {
         }
     }
 
-    /// Bytes with others behind them that were not kept: the messages that are whole, and the
+    /// Bytes after which others were not kept: takes the messages that are complete, and the
     /// beginning of an HTTP header section, as far as it goes.
     pub(super) fn cut<'s>(
         &mut self,
@@ -333,7 +334,7 @@ impl Streams {
         }
     }
 
-    /// Remembers what a message tells of those behind it.
+    /// Remembers what a message tells about those after it.
     fn found(&mut self, place: usize, side: usize, found: Found) {
         let Some(stream) = self.list.get_mut(place) else {
             return;
@@ -371,7 +372,7 @@ impl Streams {
         }
     }
 
-    /// Forgets the beginning that a side has.
+    /// Forgets the beginning of a message that a side has.
     fn give_up(&mut self, place: usize, side: usize) {
         let Some(state) = self
             .side(place, side)

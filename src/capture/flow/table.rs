@@ -6,18 +6,18 @@
 //!                    └──> an ordered map
 //! ```
 //!
-//! The hash has no secret, so whoever makes the capture can fill one bucket on purpose. He gets the
-//! ordered map's logarithm for it, and no more: a look-up never walks further than one bucket.
+//! The hash has no secret, so the author of a capture can fill one bucket on purpose. That costs
+//! only the logarithm of the ordered map: a look-up never goes through more than one bucket.
 //!
-//! At most `limit` conversations are kept. The next one takes the place of the oldest, which is
-//! forgotten: a packet of it begins a new conversation.
+//! At most `limit` conversations are kept. The next one replaces the oldest, which is forgotten:
+//! another packet of it begins a new conversation.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::segment::Ends;
 
-/// Two ends without an order: the same for both ways.
+/// Two ends without an order: the same in both directions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key([u64; 5]);
 
@@ -54,7 +54,7 @@ fn halves(number: u128) -> [u64; 2] {
     [(number >> 64) as u64, number as u64]
 }
 
-/// Both halves of the product: each bit of either number reaches every bit.
+/// Both halves of the product, combined: each bit of either number affects every bit.
 fn mix(a: u64, b: u64) -> u64 {
     let [high, low] = halves(u128::from(a) * u128::from(b));
     high ^ low
@@ -62,8 +62,8 @@ fn mix(a: u64, b: u64) -> u64 {
 
 const SLOTS: usize = 8;
 
-/// A line of the processor's cache. A slot is a tag of the hash above and the place plus one below;
-/// 0 is an empty one.
+/// One cache line of the processor. The upper part of a slot is a tag from the hash, the lower part
+/// is the place plus one; 0 means an empty slot.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 struct Bucket([u64; SLOTS]);
@@ -75,7 +75,7 @@ struct Entry<T> {
     value: T,
 }
 
-/// Conversations and what is known of each.
+/// Conversations and the state of each.
 #[derive(Clone, Debug)]
 pub(super) struct Table<T> {
     entries: Vec<Entry<T>>,
@@ -87,7 +87,7 @@ pub(super) struct Table<T> {
 }
 
 impl<T> Table<T> {
-    /// An empty one that keeps at most `limit` conversations, at least 1.
+    /// An empty table that keeps at most `limit` conversations, at least 1.
     pub(super) fn new(limit: usize) -> Self {
         Self {
             entries: Vec::new(),
@@ -99,7 +99,7 @@ impl<T> Table<T> {
         }
     }
 
-    /// The newest conversation between these ends: its number and what is known.
+    /// The newest conversation between these ends: its number and its state.
     #[inline]
     pub(super) fn find(&mut self, key: &Key) -> Option<(u32, &mut T)> {
         let last = self.entries.get(self.last);
@@ -115,7 +115,8 @@ impl<T> Table<T> {
         self.next
     }
 
-    /// A new conversation, in the place of an earlier one between the same ends: its number.
+    /// Adds a conversation, which replaces an earlier one between the same ends; returns its
+    /// number.
     pub(super) fn add(&mut self, key: Key, value: T) -> u32 {
         let number = self.next;
         self.next = self.next.wrapping_add(1);
@@ -137,7 +138,7 @@ impl<T> Table<T> {
         number
     }
 
-    /// What the next conversation takes the place of; `None` while there is room.
+    /// The conversation that the next one replaces; `None` while there is room.
     pub(super) fn oldest(&mut self) -> Option<&mut T> {
         let place = self.next as usize % self.limit;
         self.entries.get_mut(place).map(|entry| &mut entry.value)
@@ -180,7 +181,7 @@ impl<T> Table<T> {
         }
     }
 
-    /// Takes a key out of the index; where a place is given, only if it leads there.
+    /// Removes a key from the index; if a place is given, only if the key leads to it.
     fn forget(&mut self, key: &Key, only: Option<usize>) {
         let hash = key.hash();
         let bucket = self.bucket(hash);

@@ -1,8 +1,8 @@
 //! Segments that were sent and not acknowledged yet, of all connections together. Pure.
 //!
-//! A list a side, in one store of at most [`Unacked::MOST`]; a list holds at most
-//! [`Unacked::A_SIDE`], then its oldest goes. What is not kept can only make a late segment of a
-//! repeated one.
+//! One list per side, in one store of at most [`Unacked::MOST`] entries. A list holds at most
+//! [`Unacked::A_SIDE`]; beyond that, its oldest entry is dropped. A dropped entry can only make a
+//! repeated segment count as a late one.
 
 use super::analysis::before;
 
@@ -14,7 +14,7 @@ struct Sent {
     then: u32,
 }
 
-/// One side's list: first and last place, plus one.
+/// One side's list: its first and last place, each plus one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct List {
     first: u32,
@@ -43,7 +43,7 @@ impl Unacked {
         self.sent.get_mut(place.checked_sub(1)? as usize)
     }
 
-    /// Adds a segment at a list's end.
+    /// Appends a segment to a list.
     pub(super) fn add(&mut self, list: &mut List, from: u32, to: u32) {
         if list.count >= Self::A_SIDE {
             self.drop_first(list);
@@ -59,7 +59,7 @@ impl Unacked {
         list.count += 1;
     }
 
-    /// Puts a segment where there is room for it.
+    /// Stores a segment where there is room.
     fn room(&mut self, sent: Sent) -> Option<u32> {
         let place = self.free;
         if let Some(free) = self.get_mut(place) {
@@ -74,7 +74,7 @@ impl Unacked {
         u32::try_from(self.sent.len()).ok()
     }
 
-    /// Drops from a list's beginning what is acknowledged.
+    /// Removes the acknowledged segments from a list's start.
     pub(super) fn acknowledged(&mut self, list: &mut List, ack: u32) {
         while self
             .get(list.first)
@@ -103,7 +103,7 @@ impl Unacked {
         false
     }
 
-    /// How many segments the store has had room made for.
+    /// How many segments the store has allocated room for.
     #[cfg(test)]
     pub(super) fn room_made(&self) -> usize {
         self.sent.len()

@@ -1,4 +1,4 @@
-//! Messages over segments.
+//! Messages reassembled from segments.
 
 use super::*;
 use crate::capture::decode::{Layer, Layers, Udp};
@@ -33,7 +33,7 @@ impl Talk {
         self.again(false, self.sent[1] - bytes.len() as u32, bytes)
     }
 
-    /// Bytes behind the first `from` of a side.
+    /// Bytes of a side after its first `from`.
     fn again(&mut self, from_client: bool, from: u32, bytes: &[u8]) -> String {
         self.segment(from_client, A, from, bytes)
     }
@@ -156,7 +156,7 @@ fn what_nobody_claims_is_data() {
     assert_eq!(layers(&["tcp.port==9,data"], 9, POST, &[]), ["data79 "]);
 }
 
-/// The layers of segments that follow each other, of which only so many bytes were kept.
+/// The layers of segments that follow each other, of which only this many bytes were kept.
 fn layers_of_cut(segments: &[(&[u8], usize)]) -> Vec<usize> {
     let (mut flows, mut applications) = (Flows::new(), Applications::new(&[]));
     let mut from = 500;
@@ -179,11 +179,11 @@ fn layers_of_cut(segments: &[(&[u8], usize)]) -> Vec<usize> {
 #[test]
 fn nothing_goes_on_behind_bytes_that_were_not_kept() {
     let get = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-    // What was kept of a head is shown as that, and not put together with what follows the gap.
+    // The part of a head that was kept is shown, and not joined with the bytes after the gap.
     let (one, other) = (&get[..20], &get[20..]);
     assert_eq!(layers_of_cut(&[(one, 20), (other, other.len())]), [27]);
     assert_eq!(layers_of_cut(&[(one, 18), (other, other.len())]), [18]);
-    // What was not kept of a body is passed over as well.
+    // The part of a body that was not kept is skipped as well.
     let post = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n";
     let body = [b'x'; 100];
     let cut = [
@@ -235,7 +235,7 @@ fn a_segment_that_comes_late_or_again_is_not_read_twice() {
     assert_eq!(talk.client(request), "http27 ");
     assert_eq!(talk.again(true, 0, request), "data27 ");
     assert_eq!(talk.again(true, 20, b"\r\n\r\n"), "data4 ");
-    // The first half was there before, the other one is a message.
+    // The first half is repeated, the second half is a message.
     let both = [&request[..], &request[..]].concat();
     assert_eq!(talk.again(true, 0, &both), "http27 ");
     // A gap; then what fills it.

@@ -4,7 +4,7 @@ use super::super::body::{Body, Chunks};
 use super::application::Talk;
 use crate::http::{ChunkReader, Limits, Piece};
 
-/// How much of the input a strict reader takes for a body.
+/// How much of the input a strict reader accepts as a body.
 fn strict(mut input: &[u8]) -> usize {
     let (whole, mut reader) = (input.len(), ChunkReader::new(&Limits::default()));
     loop {
@@ -114,7 +114,7 @@ fn pipelined_requests_are_answered_in_their_order() {
     assert_eq!(talk.server(b"HTTP/1.1 200 OK\r\n\r\n"), "data19 ");
 }
 
-/// All layers, with pieces of data that follow on one another as one.
+/// All layers, with adjacent pieces of data joined.
 fn whole(told: &[String]) -> String {
     let mut all = String::new();
     let mut data = 0;

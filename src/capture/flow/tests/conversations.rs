@@ -1,5 +1,6 @@
-//! Tables of conversations and followed streams, beside what tshark 4.0.17 printed of the same packets
-//! (`conversations.txt`). `GROUNDWIRE_PACKETS=FOLDER` writes the packets there, for tshark.
+//! Tables of conversations and followed streams, compared with the output of tshark 4.0.17 for the
+//! same packets (`conversations.txt`). `GROUNDWIRE_PACKETS=FOLDER` writes the packets there, for
+//! tshark.
 
 use std::net::Ipv6Addr;
 

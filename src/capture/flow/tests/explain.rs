@@ -1,4 +1,5 @@
-//! What `capture --explain` says, beside `explain.txt`. `GROUNDWIRE_REWRITE=1` writes that file anew.
+//! The output of `capture --explain`, compared with `explain.txt`. `GROUNDWIRE_REWRITE=1` rewrites
+//! that file.
 
 use super::*;
 use crate::capture::show::{Options, Summary};
@@ -45,7 +46,7 @@ fn whole() -> Vec<Script> {
     ]
 }
 
-/// One that is refused, and one that is sent a RST when it is open.
+/// A connection that is refused, and one that is reset when it is open.
 fn broken() -> Vec<Script> {
     vec![
         c(0, 499, 0, S, 0),
@@ -58,7 +59,7 @@ fn broken() -> Vec<Script> {
     ]
 }
 
-/// One whose beginning is not in the capture; the server is the first to close.
+/// A connection whose beginning is not in the capture; the server is the first to close.
 fn middle() -> Vec<Script> {
     vec![
         s(0, 1000, 500, A, 10),

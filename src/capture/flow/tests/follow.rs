@@ -1,4 +1,4 @@
-//! What `--follow` shows, beside tshark's `-z follow` of the same bytes.
+//! The output of `--follow`, compared with tshark's `-z follow` of the same bytes.
 
 use super::*;
 
@@ -57,7 +57,7 @@ fn without_a_handshake_an_acknowledgment_tells_where_bytes_begin() {
     let lost = [c(0, 500, 1, A, 0), c(1, 520, 1, A, 2)];
     let gap = "35\n[20 bytes missing in capture file].\n";
     assert_eq!(body(Form::Ascii, &lost), format!("{gap}2\ncc"));
-    // None of these tells of a byte that is missing, or was sent before.
+    // None of these has a missing or repeated byte.
     let keep_alive = [c(0, 499, 1, A, 0), c(1, 500, 1, A, 2)];
     let overtaken = [c(0, 502, 1, A, 0), c(1, 500, 1, A, 2)];
     let reset = [c(0, 9, 1, R, 0), c(1, 500, 1, A, 2)];

@@ -1,4 +1,4 @@
-//! Segments without sense: no panic, and no more memory than the limits say.
+//! Random segments: no panic, and no more memory than the limits say.
 //!
 //! `GROUNDWIRE_FUZZ` is how many segments are tried (100,000 without it), `GROUNDWIRE_SEED` which.
 

@@ -1,4 +1,4 @@
-//! Scripted segments beside what tshark 4.0.17 says of the same bytes.
+//! Scripted segments, compared with the output of tshark 4.0.17 for the same bytes.
 
 mod application;
 mod bodies;
@@ -161,7 +161,7 @@ pub(super) fn save(name: &str, packets: &[(u64, Vec<u8>)]) {
     writer.flush().expect("room on the disk");
 }
 
-/// Runs a script: the segments.
+/// Runs a script; returns the segments.
 fn run(script: &[Script]) -> Vec<Segment> {
     let mut flows = Flows::new();
     let numbered = script.iter().zip(1..);
@@ -288,12 +288,12 @@ fn a_quoted_syn_is_of_the_connection_with_its_number_or_of_a_new_one() {
     assert_eq!(seen.stream, 0);
     assert_eq!(flows.quoted_tcp(ends, &first.tcp(b"")), 0);
     assert_eq!(flows.quoted_tcp(ends, &other.tcp(b"")), 1);
-    // Nothing is known of that one, so this is its first segment and no retransmission.
+    // Nothing is remembered of that connection, so this is its first segment and no retransmission.
     let seen = flows.tcp(ends, &first.tcp(b""), 2, Duration::ZERO);
     assert_eq!((seen.stream, seen.marks.is_empty()), (1, true));
 }
 
-/// Each mark, in a script for which tshark says the same.
+/// Each mark, in a script for which tshark gives the same one.
 #[test]
 fn marks_are_those_of_tshark() {
     let data = c(20, 500, 1000, A | P, 10);
