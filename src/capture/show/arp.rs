@@ -25,7 +25,7 @@ pub(super) fn operation(number: u16) -> &'static str {
     }
 }
 
-/// A host asks for its own address: to tell it to all.
+/// Whether a host asks for its own address, to announce it to all.
 pub(super) fn is_gratuitous(arp: &Arp) -> bool {
     arp.sender == arp.target && matches!(arp.operation, 1 | 2)
 }

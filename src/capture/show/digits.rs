@@ -1,22 +1,22 @@
-//! Text that is made quickly: numbers, addresses and names written into bytes that are kept from
-//! line to line. Pure.
+//! Text built quickly: numbers, addresses and names written into a buffer that is kept from line to
+//! line. Pure.
 //!
 //! A summary line is a few dozen small writes, and a capture has millions of lines; `core::fmt`
-//! would take most of the time. The verbs here write nothing but UTF-8, so that the whole line is
-//! checked once at its end ([`Text::as_str`]) and not piece by piece.
+//! would take most of the time. The verbs here write only UTF-8, so the whole line is checked once
+//! at its end ([`Text::as_str`]) and not piece by piece.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::telemetry::is_invisible;
 
-/// How much of one text from the wire is shown, in bytes of what is shown: a name of DNS fits with
-/// every octet escaped, a request target of a few hundred characters fits.
+/// How much of one text from the wire is shown, in bytes of output: enough for a DNS name with
+/// every octet escaped, or a request target of a few hundred characters.
 pub(super) const MOST_TEXT: usize = 1024;
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
-/// The numbers below 1000 without zeros in front, each with its count of digits behind.
+/// The numbers below 1000 without leading zeros, each followed by its count of digits.
 static SHORT: [[u8; 4]; 1000] = groups(false);
 /// The same with three digits each.
 static PADDED: [[u8; 4]; 1000] = groups(true);
@@ -43,8 +43,9 @@ const fn groups(padded: bool) -> [[u8; 4]; 1000] {
     all
 }
 
-/// A line under way: the first `len` bytes of `bytes`. What is behind them is room, so that a number
-/// or a filling can be written as a block of fixed size of which only some bytes count.
+/// A line under construction: the first `len` bytes of `bytes`. The bytes after them are room, so
+/// that a number or padding can be written as a block of fixed size, of which only some bytes
+/// count.
 #[derive(Debug, Default)]
 pub(super) struct Text {
     bytes: Vec<u8>,
@@ -52,7 +53,7 @@ pub(super) struct Text {
 }
 
 impl Text {
-    /// Starts over; the memory stays.
+    /// Starts over, and keeps the memory.
     pub(super) fn clear(&mut self) {
         self.len = 0;
     }
@@ -62,14 +63,14 @@ impl Text {
         self.len
     }
 
-    /// What was written.
+    /// The text written so far.
     pub(super) fn as_str(&self) -> &str {
-        // Never anything but whole characters is added, so nothing is lost here.
+        // Only whole characters are added, so nothing is lost here.
         let written = self.bytes.get(..self.len).unwrap_or_default();
         std::str::from_utf8(written).unwrap_or_default()
     }
 
-    /// Adds a text as it is: one of ours.
+    /// Adds one of our own texts unchanged.
     #[inline(always)]
     pub(super) fn text(&mut self, text: &str) {
         let bytes = text.as_bytes();
@@ -153,7 +154,7 @@ impl Text {
         }
     }
 
-    /// Adds the last `width` digits of a number, at most 9, with zeros in front.
+    /// Adds the last `width` digits of a number, at most 9, with leading zeros.
     #[inline]
     pub(super) fn fixed(&mut self, value: u32, width: usize) {
         match width {
@@ -182,7 +183,7 @@ impl Text {
         }
     }
 
-    /// Adds bytes in hexadecimal, nothing between them.
+    /// Adds bytes in hexadecimal, without separators.
     pub(super) fn hex_bytes(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.push(hex_digit(byte >> 4));
@@ -190,7 +191,7 @@ impl Text {
         }
     }
 
-    /// Adds a hardware address: two digits a byte, colons between.
+    /// Adds a hardware address: two digits per byte, separated by colons.
     pub(super) fn hardware(&mut self, address: &[u8]) {
         for (at, byte) in address.iter().enumerate() {
             if at > 0 {
@@ -211,8 +212,8 @@ impl Text {
         }
     }
 
-    /// Adds an IPv6 address as RFC 5952 §4 has it: lower case, no zeros in front, the longest run
-    /// of two or more groups of zero (the first of them) as `::`.
+    /// Adds an IPv6 address as in RFC 5952 §4: lower case, no leading zeros, and `::` for the
+    /// longest run of two or more zero groups (the first of them).
     pub(super) fn ipv6(&mut self, address: Ipv6Addr) {
         if let [0, 0, 0, 0, 0, 0xffff, ..] = address.segments() {
             self.text("::ffff:");
@@ -235,7 +236,7 @@ impl Text {
         }
     }
 
-    /// Fills what was written since `start`, which is ASCII, with spaces up to a width: in front.
+    /// Pads the text since `start`, which is ASCII, with spaces on the left up to a width.
     #[inline]
     pub(super) fn right(&mut self, start: usize, width: usize) {
         let len = self.len;
@@ -249,16 +250,16 @@ impl Text {
         }
     }
 
-    /// As [`Text::right`], behind, by at most 32 spaces.
+    /// As [`Text::right`], but pads on the right, with at most 32 spaces.
     #[inline]
     pub(super) fn left(&mut self, start: usize, width: usize) {
         let fill = width.saturating_sub(self.len.saturating_sub(start));
         self.block(&[b' '; 32], fill);
     }
 
-    /// Adds bytes from the wire as text, so that nothing in them reaches a terminal as a command:
-    /// what is not UTF-8 as U+FFFD, what has no shape escaped. Of it come [`MOST_TEXT`] bytes, and
-    /// what the last character has beyond them, then `…`.
+    /// Adds bytes from the wire as text that cannot act on a terminal: U+FFFD for what is not
+    /// UTF-8, and escapes for invisible characters. The text ends after [`MOST_TEXT`] bytes,
+    /// completed to a whole character; then comes `…`.
     pub(super) fn wire(&mut self, bytes: &[u8]) {
         let end = self.len + MOST_TEXT;
         for chunk in bytes.utf8_chunks() {
@@ -277,7 +278,7 @@ impl Text {
         }
     }
 
-    /// Adds a character, or its escape as tshark has it (`\n`, `\033`), or `\u{202e}`.
+    /// Adds a character, or its escape: as in tshark (`\n`, `\033`), or `\u{202e}`.
     fn visible(&mut self, c: char) {
         match c {
             ' '..='~' => self.push(c as u8),
@@ -296,7 +297,7 @@ impl Text {
     }
 }
 
-/// For what is rare.
+/// For rare formats.
 impl fmt::Write for Text {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.text(text);
@@ -359,7 +360,7 @@ mod tests {
             let parsed = address.parse().unwrap();
             assert_eq!(text(|t| t.ipv4(parsed)), address);
         }
-        // Every place of zeros, with groups of one to four digits between.
+        // Every placement of zeros, with groups of one to four digits in between.
         for zeros in 0..=255u8 {
             let groups: [u16; 8] =
                 std::array::from_fn(|at| [1 << (at * 2), 0][usize::from(zeros >> at & 1)]);

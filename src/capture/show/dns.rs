@@ -8,14 +8,14 @@ use crate::capture::field::dns::address;
 use crate::dns::record::{Question, Record};
 use crate::dns::{Data, Header, Message, Name, Opcode, Rcode, RecordType};
 
-/// How long the list of records may be, in bytes; what is over is told by `…`.
+/// The longest list of records, in bytes; `…` stands for the rest.
 const MOST: usize = 4096;
 
-/// In mDNS the top bit of a class is none of its number: "cache flush" in a record, "unicast reply
-/// wanted" in a question (RFC 6762 §5.4, §10.2).
+/// In mDNS the top bit of a class is not part of its number: it means "cache flush" in a record,
+/// and "unicast reply wanted" in a question (RFC 6762 §5.4, §10.2).
 const TOP_BIT: u16 = 0x8000;
 
-/// What a response code says.
+/// The words for a response code.
 pub(super) fn rcode(rcode: Rcode) -> Option<&'static str> {
     Some(match rcode.0 {
         0 => "No error",
@@ -37,7 +37,7 @@ pub(super) fn rcode(rcode: Rcode) -> Option<&'static str> {
     })
 }
 
-/// What an opcode asks for.
+/// The words for an opcode.
 pub(super) fn opcode(opcode: Opcode) -> Option<&'static str> {
     Some(match opcode.0 {
         0 => "Standard query",
@@ -104,7 +104,7 @@ pub(super) fn record_type(out: &mut Text, kind: RecordType) {
     }
 }
 
-/// The info column. What cannot be read is marked as said here, behind what could.
+/// The info column. The part that cannot be decoded is marked with `broken`, after the rest.
 pub(super) fn info(out: &mut Text, octets: &[u8], mdns: bool, broken: &str) {
     let whole = Message::decode(octets);
     let is_whole = whole.is_ok();
@@ -164,7 +164,7 @@ fn head(out: &mut Text, header: &Header, questions: &[Question], mdns: bool) {
     }
 }
 
-/// One record: its type, and the part of its data that says most.
+/// One record: its type, and the most important part of its data.
 fn one(out: &mut Text, record: &Record, mdns: bool) {
     record_type(out, record.data.kind());
     if mdns && record.class.0 & TOP_BIT != 0 {
@@ -199,7 +199,7 @@ fn one(out: &mut Text, record: &Record, mdns: bool) {
     }
 }
 
-/// A name that begins an opaque RDATA: never compressed there (RFC 3597 §4).
+/// The name at the start of an opaque RDATA: never compressed there (RFC 3597 §4).
 fn raw_name(out: &mut Text, mut octets: &[u8]) {
     let mut between = "";
     while let Some((count @ 1..=63, rest)) = octets.split_first() {
@@ -218,7 +218,7 @@ fn owner(out: &mut Text, record: &Record) {
     name(out, &record.name);
 }
 
-/// The data of a record whose data fits into a line.
+/// The data of a record, if it fits into a line.
 pub(super) fn data_words(out: &mut Text, data: &Data) {
     match data {
         Data::A(address) => out.ipv4(*address),

@@ -1,12 +1,12 @@
-//! HTTP/1 in words: the start line, and what the body is. Pure. RFC 9112.
+//! HTTP/1 in words: the start line, and the kind of body. Pure. RFC 9112.
 
 use super::digits::Text;
 use crate::capture::field::http::{start_line, values};
 
-/// The media type of the body that begins behind this header section, in lower case as it should
-/// be, without parameters; `None` where no byte of it is in the segment.
+/// The media type of the body after this header section, without parameters, as written; `None` if
+/// no byte of the body is in the segment.
 pub(super) fn media_type<'a>(section: &'a [u8], segment: &[u8]) -> Option<&'a [u8]> {
-    // The section ends with the segment: whatever body there is comes later.
+    // If the section ends the segment, any body comes later.
     let shared = section.len().min(segment.len());
     let tail = section.get(section.len() - shared..)?;
     if segment.ends_with(tail) {
@@ -30,13 +30,13 @@ fn is_xml(kind: &[u8]) -> bool {
     kind.eq_ignore_ascii_case(b"application/xml") || kind.eq_ignore_ascii_case(b"text/xml")
 }
 
-/// The start line, and a space as Wireshark has it.
+/// The start line, followed by a space as in Wireshark.
 pub(super) fn info(out: &mut Text, section: &[u8]) {
     out.wire(start_line(section));
     out.space();
 }
 
-/// What the body is, behind the start line.
+/// The kind of body, after the start line.
 pub(super) fn body(out: &mut Text, media_type: Option<&[u8]>) {
     let Some(kind) = media_type else { return };
     if kind.eq_ignore_ascii_case(b"application/json") {

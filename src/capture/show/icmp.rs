@@ -152,7 +152,7 @@ fn is_echo(icmp: &Icmp<'_>) -> bool {
     }
 }
 
-/// Whether the message is shorter than the fields that its type has.
+/// Whether the message is too short for the fields of its type.
 pub(super) fn is_short(icmp: &Icmp<'_>) -> bool {
     let needs = match icmp.kind {
         135..=137 if icmp.v6 => 20,
@@ -162,7 +162,7 @@ pub(super) fn is_short(icmp: &Icmp<'_>) -> bool {
     icmp.body.len() < needs
 }
 
-/// Identifier and sequence number of an echo and of what is built like one.
+/// Identifier and sequence number of an echo or a message of the same form.
 pub(super) fn echo(icmp: &Icmp<'_>) -> Option<(u16, u16)> {
     let [a, b, c, d] = icmp.body.first_chunk::<4>().filter(|_| is_echo(icmp))?;
     Some((u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d])))
@@ -185,8 +185,8 @@ pub(super) fn target(icmp: &Icmp<'_>) -> Option<Ipv6Addr> {
         .map(|octets| Ipv6Addr::from(*octets))
 }
 
-/// The options of a neighbour's or router's message: type and what follows its length
-/// (RFC 4861 §4.6). An option that cannot be ends them.
+/// The options of a neighbour or router message: the type, and the bytes after the length (RFC 4861
+/// §4.6). An option with an impossible length ends them.
 pub(super) fn options<'a>(icmp: &Icmp<'a>) -> impl Iterator<Item = (u8, &'a [u8])> + use<'a> {
     let fixed = match icmp.kind {
         133 => 4,

@@ -1,16 +1,16 @@
-//! Packets as text: a line each, a tree each. Pure.
+//! Packets as text: each as a line or as a tree. Pure.
 //!
-//! Words, order and widths are those of tshark 4.0, so that what is known of it is known of this,
-//! and a script that reads one reads the other. Where it says more than a reader of one packet can
-//! know (it reads a file twice), that is left out.
+//! Words, order and widths are those of tshark 4.0: knowledge of tshark applies here, and a script
+//! that reads the output of one can read that of the other. tshark reads a file twice; what it
+//! learns from later packets is left out here.
 //!
 //! The files, in reading order: `digits` (text made quickly), `summary` (the line), `time`, `tcp`,
 //! `icmp`, `arp`, `dns`, `http`, `rpc` (what the line says of each protocol), `numbers` (names of
 //! numbers); `tree` (all fields), `tree_link`, `tree_ip`, `tree_transport`, `tree_application` (one
-//! function a layer).
+//! function per layer).
 //!
-//! Texts from the wire are always made visible: no control character reaches a terminal. They are
-//! cut at a length that is meant for people, and so is the whole of it.
+//! Texts from the wire are always made visible: no control character reaches a terminal. Each text
+//! is cut at a length that people can read, and so is the whole output.
 
 mod arp;
 mod digits;

@@ -1,6 +1,6 @@
-//! What numbers in headers mean, in Wireshark's words: Ethernet types, IP protocols. Pure.
+//! The meaning of numbers in headers, in Wireshark's words: Ethernet types, IP protocols. Pure.
 
-/// What an Ethernet type announces (<https://www.iana.org/assignments/ieee-802-numbers>).
+/// The protocol of an Ethernet type (<https://www.iana.org/assignments/ieee-802-numbers>).
 pub(super) fn ether_type(number: u16) -> Option<&'static str> {
     Some(match number {
         0x0800 => "IPv4",
@@ -24,7 +24,7 @@ pub(super) fn ether_type(number: u16) -> Option<&'static str> {
     })
 }
 
-/// What an IP protocol number or next header announces
+/// The protocol of an IP protocol number or next header
 /// (<https://www.iana.org/assignments/protocol-numbers>).
 pub(super) fn ip_protocol(number: u8) -> &'static str {
     match number {
@@ -61,7 +61,7 @@ pub(super) fn ip_protocol(number: u8) -> &'static str {
     }
 }
 
-/// What a Linux cooked header says of the packet's way.
+/// The words for the packet type of a Linux cooked header.
 pub(super) fn packet_type(number: u16) -> &'static str {
     match number {
         0 => "Unicast to us",

@@ -67,7 +67,7 @@ fn number(out: &mut Text, label: &str, value: u64) {
     out.number(value);
 }
 
-/// One frame of the wire format, whose bytes mean what its two ends agreed on.
+/// One frame of the wire format. Only the two ends know what its bytes mean.
 pub(super) fn frame(out: &mut Text, bytes: &[u8]) {
     number(out, "Frame Len=", bytes.len() as u64);
     if !bytes.is_empty() {

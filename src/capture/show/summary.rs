@@ -4,7 +4,7 @@
 //!     4 0.000042000    127.0.0.1 → 127.0.0.1    TCP 66 51234 → 7000 [ACK] Seq=1 Ack=1 Win=65536 Len=0
 //! ```
 //!
-//! The last header decides what the line says; those before it give addresses and ports.
+//! The last header decides the content of the line; the headers before it give addresses and ports.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -14,15 +14,15 @@ use super::time::{self, TimeFormat};
 use super::{arp, dns, http, icmp, numbers, rpc, tcp};
 use crate::capture::decode::{Check, Decoded, Ethernet, Icmp, Ipv4, Layer, Malformed, Tcp, Udp};
 
-/// The most echo requests that wait for their reply; one more, and the oldest is given up.
+/// The most echo requests that wait for their reply; beyond that, the oldest is given up.
 const ECHOES: usize = 4096;
 
-/// How lines are written.
+/// The form of the lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// What the time column is counted from.
+    /// The origin of the time column.
     pub time: TimeFormat,
-    /// Digits of its fraction, 0 to 9: tshark has 6 for a file of microseconds, 9 for one of
+    /// Digits of its fraction, 0 to 9: tshark shows 6 for a file with microseconds, 9 for one with
     /// nanoseconds.
     pub digits: u8,
 }
@@ -36,7 +36,7 @@ impl Default for Options {
     }
 }
 
-/// Writes lines. It remembers echo requests, so that a reply's line can name its request.
+/// Writes lines. It remembers echo requests, so that the line of a reply can name its request.
 #[derive(Debug, Default)]
 pub struct Summary {
     options: Options,
@@ -44,19 +44,19 @@ pub struct Summary {
     echoes: Echoes,
 }
 
-/// Who asked whom, with identifier and sequence number.
+/// The asking and the asked address, identifier and sequence number.
 type Echo = (Address, Address, u16, u16);
 
 /// Echo requests without a reply, and the numbers of their packets.
 #[derive(Debug, Default)]
 struct Echoes {
     numbers: BTreeMap<Echo, u64>,
-    /// The same the other way around: the oldest first.
+    /// The same requests by packet number: the oldest first.
     requests: BTreeMap<u64, Echo>,
 }
 
 impl Echoes {
-    /// Remembers a request; of two that are alike the later one.
+    /// Remembers a request; of two that are equal, the later one.
     fn asked(&mut self, request: Echo, number: u64) {
         if let Some(before) = self.numbers.insert(request, number) {
             self.requests.remove(&before);
@@ -69,7 +69,7 @@ impl Echoes {
         }
     }
 
-    /// Forgets a request, which has its reply: its packet's number.
+    /// Forgets a request that has its reply; returns the number of its packet.
     fn answered(&mut self, request: &Echo) -> Option<u64> {
         let number = self.numbers.remove(request)?;
         self.requests.remove(&number);
@@ -77,7 +77,7 @@ impl Echoes {
     }
 }
 
-/// What stands in the source and destination columns.
+/// The content of the source and destination columns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Address {
     #[default]
@@ -86,7 +86,7 @@ enum Address {
     Ip(IpAddr),
 }
 
-/// What the headers say that the last one's line needs.
+/// What the line needs from the headers before the last one.
 #[derive(Default)]
 struct Headers<'d, 'a> {
     source: Address,
@@ -94,13 +94,13 @@ struct Headers<'d, 'a> {
     hops: u8,
     ports: (u16, u16),
     tcp: Option<&'d Tcp<'a>>,
-    /// The last one but data and what is malformed.
+    /// The last layer that is neither data nor malformed.
     last: Option<&'d Layer<'a>>,
     malformed: Option<&'d Malformed>,
 }
 
 impl Summary {
-    /// Before the first packet.
+    /// The state before the first packet.
     pub fn new(options: Options) -> Self {
         Self {
             options,
@@ -108,7 +108,7 @@ impl Summary {
         }
     }
 
-    /// From the next line on, times are as exact as this many digits: those of the packet's interface.
+    /// From the next line on, times have this many digits: those of the packet's interface.
     pub fn set_digits(&mut self, digits: u8) {
         self.options.digits = digits;
     }
@@ -176,13 +176,13 @@ impl Summary {
             Some(layer) => lower_rest(out, decoded, layer),
             None => {
                 column(out, "N/A", decoded);
-                // Text never fails.
+                // Writing to Text cannot fail.
                 let _ = std::fmt::Write::write_fmt(out, format_args!("{}", decoded.packet.link));
             }
         }
     }
 
-    /// Remembers a request, and says of a reply which request it answers.
+    /// Remembers a request; for a reply, names the request that it answers.
     fn echo(&mut self, number: u64, headers: &Headers<'_, '_>, message: &Icmp<'_>) {
         let (Some(is_request), Some((id, sequence))) =
             (icmp::is_request(message), icmp::echo(message))
@@ -255,7 +255,7 @@ impl Address {
     }
 }
 
-/// What is said of a message that ends within its fields.
+/// The words for a message that ends within its fields.
 fn short(decoded: &Decoded<'_>) -> &'static str {
     if decoded.packet.bytes.len() < decoded.packet.length as usize {
         "[Packet size limited during capture]"
@@ -296,7 +296,7 @@ fn udp_rest(out: &mut Text, decoded: &Decoded<'_>, headers: &Headers<'_, '_>, da
     if matches!(datagram.check, Check::Bad(_)) {
         out.text(" [UDP CHECKSUM INCORRECT]");
     }
-    // Only IPv4 lets a sender leave it out (RFC 8200 §8.1).
+    // Only in IPv4 may a sender omit the checksum (RFC 8200 §8.1).
     let v6 = matches!(headers.source, Address::Ip(IpAddr::V6(_)));
     if v6 && datagram.checksum == 0 {
         out.text(" [ILLEGAL CHECKSUM (0)]");
@@ -349,7 +349,7 @@ fn messages_rest(out: &mut Text, decoded: &Decoded<'_>, protocol: &str) {
     }
 }
 
-/// A packet that ends with a header of the link or of IP: nobody here reads what follows.
+/// A packet that ends with a link or IP header, because no parser here reads the rest.
 fn lower_rest(out: &mut Text, decoded: &Decoded<'_>, layer: &Layer<'_>) {
     match layer {
         Layer::Ethernet(ethernet) => ethernet_rest(out, decoded, ethernet),
@@ -384,7 +384,7 @@ fn lower_rest(out: &mut Text, decoded: &Decoded<'_>, layer: &Layer<'_>) {
             out.number(fragment.next_header);
             out.text(")");
         }
-        // The others have a line of their own.
+        // The others have lines of their own.
         _ => column(out, "N/A", decoded),
     }
 }
@@ -400,7 +400,7 @@ fn ethernet_rest(out: &mut Text, decoded: &Decoded<'_>, ethernet: &Ethernet) {
     out.text("Ethernet II");
 }
 
-/// Protocol and length, where an Ethernet type is all that is known.
+/// Protocol and length, if only an Ethernet type is known.
 fn type_column(out: &mut Text, decoded: &Decoded<'_>, number: u16) {
     match numbers::ether_type(number) {
         Some(name) => column(out, name, decoded),
@@ -445,8 +445,8 @@ fn protocol_name(out: &mut Text, number: u8) {
     out.text(")");
 }
 
-/// A packet whose last header is wrong, or not all there. Of a transport header so much is shown as
-/// there is.
+/// A packet whose last header is malformed or incomplete. Of a transport header, the fields that
+/// are there are shown.
 fn malformed_rest(
     out: &mut Text,
     decoded: &Decoded<'_>,
@@ -462,7 +462,7 @@ fn malformed_rest(
         _ => {}
     }
     out.text("[");
-    // Text never fails.
+    // Writing to Text cannot fail.
     let _ = std::fmt::Write::write_fmt(out, format_args!("{malformed}"));
     out.text("]");
 }

@@ -4,8 +4,8 @@ use super::digits::Text;
 use crate::capture::decode::{Check, Tcp, TcpFlags, TcpOption, TcpOptions};
 use crate::capture::flow::{Marks, Segment};
 
-/// In the order in which Wireshark has them: it puts each finding before those it had. Behind a
-/// duplicate ACK comes which one.
+/// In Wireshark's order, which puts each finding before the earlier ones. A duplicate ACK is
+/// followed by its number.
 pub(super) const MARKS: [(Marks, &str); 15] = [
     (Marks::ZERO_WINDOW_PROBE_ACK, "[TCP ZeroWindowProbeAck] "),
     (Marks::ZERO_WINDOW, "[TCP ZeroWindow] "),
@@ -27,7 +27,7 @@ pub(super) const MARKS: [(Marks, &str); 15] = [
     (Marks::PORT_REUSED, "[TCP Port numbers reused] "),
 ];
 
-/// The control bits from the lowest, and the reserved ones as one.
+/// The control bits from the lowest, with the reserved ones as one.
 pub(super) const FLAGS: [(u16, &str); 10] = [
     (TcpFlags::FIN, "FIN"),
     (TcpFlags::SYN, "SYN"),
@@ -41,7 +41,7 @@ pub(super) const FLAGS: [(u16, &str); 10] = [
     (0xe00, "Reserved"),
 ];
 
-/// What the analysis found.
+/// The findings of the analysis.
 pub(super) fn marks(out: &mut Text, segment: Option<&Segment>) {
     let Some(segment) = segment.filter(|segment| !segment.marks.is_empty()) else {
         return;
@@ -62,7 +62,7 @@ pub(super) fn marks(out: &mut Text, segment: Option<&Segment>) {
     }
 }
 
-/// The info column, [`marks`] left out.
+/// The info column without [`marks`].
 pub(super) fn info(out: &mut Text, tcp: &Tcp<'_>, segment: Option<&Segment>) {
     out.number(tcp.source);
     out.text(" → ");
@@ -92,7 +92,7 @@ pub(super) fn info(out: &mut Text, tcp: &Tcp<'_>, segment: Option<&Segment>) {
 
 /// Adds the names of the flags.
 pub(super) fn flags(out: &mut Text, flags: TcpFlags) {
-    // Nearly all segments have one of these.
+    // Nearly all segments have one of these combinations.
     match flags.0 {
         0x02 => return out.text("SYN"),
         0x10 => return out.text("ACK"),
@@ -112,7 +112,7 @@ pub(super) fn flags(out: &mut Text, flags: TcpFlags) {
     }
 }
 
-/// `first` is what relative acknowledgments count from; the blocks of SACK do so, too.
+/// `first` is the base of relative acknowledgments, and of the blocks of SACK.
 fn options(out: &mut Text, bytes: &[u8], first: u32) {
     for option in TcpOptions::of(bytes) {
         match option {
@@ -133,7 +133,7 @@ fn options(out: &mut Text, bytes: &[u8], first: u32) {
             TcpOption::Other { kind: 34, value } => {
                 out.text(if value.is_empty() { " TFO=R" } else { " TFO=C" });
             }
-            // The same before it had a kind of its own: RFC 6994 with the number 0xf989.
+            // TFO before it had a kind of its own: RFC 6994 with the number 0xf989.
             TcpOption::Other {
                 kind: 254,
                 value: [0xf9, 0x89, cookie @ ..],

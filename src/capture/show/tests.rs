@@ -1,4 +1,4 @@
-//! Lines as tshark 4.0.17 printed them, trees, and hostile texts.
+//! Lines as tshark 4.0.17 prints them, trees, and hostile texts.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::capture::decode::{
 use crate::capture::flow::{Direction, Marks, Segment};
 use crate::capture::{LinkType, Packet};
 
-/// Packets and their lines, by tshark; spaces at the end of a line are not in it.
+/// Packets and tshark's lines for them, without spaces at the end of a line.
 const LINES: &str = include_str!("tests.txt");
 
 fn bytes(hex: &str) -> Vec<u8> {
@@ -60,7 +60,7 @@ fn of<'a>(layers: &[Layer<'a>]) -> Decoded<'a> {
     }
 }
 
-/// What decoding gives for the packet that tshark shows with this line.
+/// The bytes of the packet that tshark shows with this line.
 fn vector(line: &str) -> Vec<u8> {
     let found = vectors().find(|(_, shown)| shown.contains(line));
     found.unwrap_or_else(|| panic!("no vector has {line:?}")).0
@@ -74,7 +74,7 @@ fn with_decoded<T>(bytes: &[u8], look: impl FnOnce(&mut Decoded<'_>) -> T) -> T 
     look(&mut decoded)
 }
 
-/// Makes a message of a payload that is one for sure, so that these tests are of showing alone.
+/// Turns a payload that certainly is a message into one, so that these tests cover only showing.
 fn application(decoded: &mut Decoded<'_>) {
     let mut layers = Layers::new();
     for layer in decoded.layers.as_slice() {
@@ -128,7 +128,7 @@ fn the_columns_are_padded_as_tshark_pads_them() {
         decoded.number = 123_456;
         assert!(line(decoded).starts_with("123456 0.0"));
     });
-    // Behind the start line of HTTP is a space.
+    // The start line of HTTP is followed by a space.
     with_decoded(&vector("HEAD /a HTTP/1.0"), |decoded| {
         assert!(line(decoded).ends_with("HTTP 74 HEAD /a HTTP/1.0 "));
     });
@@ -330,7 +330,7 @@ fn every_layer_has_a_line_and_a_tree() {
     let mut look = |decoded: &Decoded<'_>| {
         let (line, tree) = (line(decoded), tree_of(decoded));
         assert!(!line.contains('\n') && line.len() > 30, "{line}");
-        // A block each, at least, and that of the frame.
+        // A block for each layer, at least, and that of the frame.
         let blocks = tree.lines().filter(|line| !line.starts_with(' ')).count();
         assert_eq!(blocks, decoded.layers.as_slice().len() + 1, "{tree}");
         for layer in decoded.layers.as_slice() {
@@ -402,7 +402,7 @@ fn the_tree_of_a_handshake_has_each_field() {
     });
 }
 
-/// As tshark does: the first of two questions, where the second is cut.
+/// As in tshark: the first of two questions, if the second is cut.
 #[test]
 fn of_a_message_of_dns_that_is_cut_what_stands_before_is_shown() {
     let head = [0, 7, 1, 0, 0, 2, 0, 0, 0, 0, 0, 0];
@@ -441,7 +441,7 @@ fn a_message_of_many_records_makes_a_line_and_a_tree_of_bounded_length() {
     assert!(tree.ends_with("[more is not shown]\n"));
 }
 
-/// Mutated packets: no panic, no text without an end. `GROUNDWIRE_FUZZ` is how many are tried,
+/// Mutated packets: no panic, no endless text. `GROUNDWIRE_FUZZ` is how many are tried,
 /// `GROUNDWIRE_SEED` which ones.
 mod fuzz {
     use super::*;
@@ -454,7 +454,7 @@ mod fuzz {
         })
     }
 
-    /// A packet of the vectors with some bytes changed, and its end perhaps not kept.
+    /// A packet of the vectors with some bytes changed, and perhaps its end cut off.
     fn mutated(packets: &[Vec<u8>], random: &mut Seeded) -> (Vec<u8>, u32) {
         let mut packet = packets[random.below(packets.len())].clone();
         for _ in 0..random.below(4) {

@@ -6,25 +6,25 @@ use super::digits::Text;
 use crate::capture::decode::Decoded;
 use crate::telemetry::Rfc3339;
 
-/// What the time of a packet is counted from.
+/// The origin and form of the time column.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TimeFormat {
     /// `r`: seconds since the first packet.
     #[default]
     Relative,
-    /// `d`: seconds since the packet before.
+    /// `d`: seconds since the previous packet.
     Delta,
     /// `e`: seconds since 1970-01-01 00:00 UTC.
     Epoch,
-    /// `a`, `u`: the time of day, in UTC. (tshark's `a` is in local time; the standard library knows
-    /// no time zones.)
+    /// `a`, `u`: the time of day, in UTC. (tshark's `a` is in local time, but the standard library
+    /// knows no time zones.)
     Clock,
     /// `ad`, `ud`: date and time of day, in UTC.
     Date,
 }
 
 impl TimeFormat {
-    /// By the letters of `tshark -t`.
+    /// Reads the letters of `tshark -t`.
     pub fn from_letters(letters: &str) -> Option<Self> {
         Some(match letters {
             "r" => Self::Relative,
@@ -37,7 +37,7 @@ impl TimeFormat {
     }
 }
 
-/// The time of a packet in words that a line has room for, at least 10 characters.
+/// The time column of a packet, at least 10 characters wide.
 pub(super) fn column(out: &mut Text, decoded: &Decoded<'_>, format: TimeFormat, digits: usize) {
     let start = out.len();
     let time = decoded.packet.time;
@@ -55,7 +55,7 @@ pub(super) fn column(out: &mut Text, decoded: &Decoded<'_>, format: TimeFormat, 
     out.right(start, 10);
 }
 
-/// Nanoseconds as seconds, with so many digits of their fraction.
+/// Nanoseconds as seconds, with this many digits of their fraction.
 pub(super) fn signed(out: &mut Text, nanoseconds: i64, digits: usize) {
     if nanoseconds < 0 {
         out.text("-");

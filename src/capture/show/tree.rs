@@ -1,4 +1,4 @@
-//! A packet with all its fields: a block a layer, a line a field. Pure.
+//! A packet with all its fields: a block per layer, a line per field. Pure.
 //!
 //! ```text
 //! Transmission Control Protocol, Src Port: 51234, Dst Port: 7000, Seq: 0, Len: 0
@@ -8,8 +8,8 @@
 //!         .... .... ..1. = Syn: Set
 //! ```
 //!
-//! Names and order are those of `tshark -V`; in brackets stands what is not in the packet but
-//! follows from it.
+//! Names and order are those of `tshark -V`. Values in brackets are not in the packet but follow
+//! from it.
 
 use std::fmt::{self, Display, Write};
 
@@ -17,10 +17,10 @@ use super::digits::Text;
 use super::{tree_application, tree_ip, tree_link, tree_transport};
 use crate::capture::decode::{Check, Decoded, Layer};
 
-/// The longest tree, in bytes: a person reads no further, and a hostile message makes no more.
+/// The longest tree, in bytes: a person reads no more, and a hostile message can cause no more.
 pub const MOST_TREE: usize = 1 << 20;
 
-/// Adds all that is known of a packet, with an end of line behind each line, at most some
+/// Adds all that is known about a packet, with a line end after each line, at most about
 /// [`MOST_TREE`] bytes.
 pub fn tree(decoded: &Decoded<'_>, out: &mut String) {
     let mut tree = Tree {
@@ -64,7 +64,7 @@ pub(super) fn one(tree: &mut Tree<'_>, layer: &Layer<'_>, decoded: &Decoded<'_>)
     }
 }
 
-/// Where lines go, and how far they stand in.
+/// The output, and how far its lines are indented.
 pub(super) struct Tree<'o> {
     out: &'o mut String,
     depth: usize,
@@ -72,7 +72,7 @@ pub(super) struct Tree<'o> {
 }
 
 impl Tree<'_> {
-    /// Adds a line. Past the end of all that is shown there are no more.
+    /// Adds a line, unless the tree has its full length.
     pub(super) fn line(&mut self, text: fmt::Arguments<'_>) {
         if self.out.len() > self.end {
             return;
@@ -80,7 +80,7 @@ impl Tree<'_> {
         for _ in 0..self.depth {
             self.out.push_str("    ");
         }
-        // A String takes all.
+        // Writing to a String cannot fail.
         let _ = self.out.write_fmt(text);
         self.out.push('\n');
         if self.out.len() > self.end {
@@ -88,7 +88,7 @@ impl Tree<'_> {
         }
     }
 
-    /// Adds a line, and what `within` adds stands one step further in.
+    /// Adds a line; the lines that `within` adds are indented by one more step.
     pub(super) fn block(&mut self, text: fmt::Arguments<'_>, within: impl FnOnce(&mut Self)) {
         self.line(text);
         self.depth += 1;
@@ -96,7 +96,7 @@ impl Tree<'_> {
         self.depth -= 1;
     }
 
-    /// Whether this is within one block, and that one is not within another.
+    /// Whether this is within exactly one block.
     pub(super) fn is_outermost(&self) -> bool {
         self.depth <= 1
     }
@@ -106,13 +106,13 @@ impl Tree<'_> {
         self.line(format_args!("{name}: {value}"));
     }
 
-    /// Adds a line of one bit: where it stands, and whether it is set.
+    /// Adds a line for one bit: its place, and whether it is set.
     pub(super) fn flag(&mut self, bits: Bits, name: &str) {
         let is = if bits.is_set() { "Set" } else { "Not set" };
         self.line(format_args!("{bits} = {name}: {is}"));
     }
 
-    /// Adds a checksum and what it is worth.
+    /// Adds a checksum and whether it is right.
     pub(super) fn checksum(&mut self, name: &str, value: u16, check: Check) {
         match check {
             Check::Good => self.field(name, format_args!("{value:#06x} [correct]")),
@@ -131,19 +131,19 @@ impl Tree<'_> {
     }
 }
 
-/// Some bits of a number in their place: `.... ..1.`.
+/// Some bits of a number, shown in their place: `.... ..1.`.
 #[derive(Clone, Copy)]
 pub(super) struct Bits {
     /// How many bits the number has.
     pub width: u32,
-    /// Which of them are meant.
+    /// The bits to show.
     pub mask: u32,
     /// The number.
     pub value: u32,
 }
 
 impl Bits {
-    /// Of a byte.
+    /// Bits of a byte.
     pub(super) fn byte(value: u8, mask: u8) -> Self {
         let (value, mask) = (value.into(), mask.into());
         Self {
@@ -153,7 +153,7 @@ impl Bits {
         }
     }
 
-    /// Of two bytes.
+    /// Bits of two bytes.
     pub(super) fn two(value: u16, mask: u16) -> Self {
         let (value, mask) = (value.into(), mask.into());
         Self {
@@ -186,7 +186,7 @@ impl Display for Bits {
     }
 }
 
-/// What one of the line's writers makes, as a value to format.
+/// The output of one of the line's functions, as a value to format.
 pub(super) fn text(write: impl FnOnce(&mut Text)) -> String {
     let mut text = Text::default();
     write(&mut text);

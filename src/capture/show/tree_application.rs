@@ -136,8 +136,7 @@ fn one(tree: &mut Tree<'_>, record: &Record) {
     });
 }
 
-/// The data, field by field where its type has fields that are asked for often, else as a zone file
-/// has it.
+/// The data: field by field for the types that people ask for often, otherwise as in a zone file.
 fn data(tree: &mut Tree<'_>, data: &Data) {
     match data {
         Data::A(address) => tree.field("Address", address),
@@ -190,7 +189,7 @@ fn opt(tree: &mut Tree<'_>, edns: &Edns) {
 pub(super) fn http(tree: &mut Tree<'_>, section: &[u8]) {
     tree.block(format_args!("Hypertext Transfer Protocol"), |tree| {
         let lines = section.split_inclusive(|byte| *byte == b'\n').map(ended);
-        // An empty line may stand before a request's first one (RFC 9112 §2.2).
+        // A request may have an empty line before its first one (RFC 9112 §2.2).
         let mut lines = lines.skip_while(|(line, _)| line.is_empty());
         if let Some((start, end)) = lines.next() {
             tree.block(format_args!("{}{end}", wire(start)), |tree| {
@@ -203,7 +202,7 @@ pub(super) fn http(tree: &mut Tree<'_>, section: &[u8]) {
     });
 }
 
-/// A line and its end in words: CRLF, LF alone, or none where the section is cut.
+/// A line, and its end in words: CRLF, LF alone, or none if the section is cut.
 fn ended(line: &[u8]) -> (&[u8], &'static str) {
     match line {
         [line @ .., b'\r', b'\n'] => (line, "\\r\\n"),

@@ -34,7 +34,7 @@ pub(super) fn ipv4(tree: &mut Tree<'_>, header: &Ipv4<'_>) {
     });
 }
 
-/// Wireshark's words for this one are not those for the others.
+/// Wireshark's words for this checksum differ from those for the others.
 fn ipv4_checksum(tree: &mut Tree<'_>, header: &Ipv4<'_>) {
     let value = header.checksum;
     let name = "Header Checksum";
@@ -255,7 +255,7 @@ fn icmp_head(tree: &mut Tree<'_>, message: &Icmp<'_>) {
     }
 }
 
-/// Whether it quotes the packet that was its cause.
+/// Whether it quotes the packet that caused it.
 fn is_error(message: &Icmp<'_>) -> bool {
     match message.v6 {
         true => matches!(message.kind, 1..=4),
@@ -276,12 +276,12 @@ fn icmp_error(tree: &mut Tree<'_>, message: &Icmp<'_>, decoded: &Decoded<'_>) {
         (false, 12, _) => tree.field("Pointer", value >> 24),
         _ => tree.field("Unused", format_args!("{value:08x}")),
     }
-    // An error never quotes an error (RFC 1122 §3.2.2), unless it was made to go deep.
+    // An error never quotes an error (RFC 1122 §3.2.2), unless someone made it to nest deeply.
     if !tree.is_outermost() {
         return tree.field("Data", hex(packet));
     }
     for layer in quoted(packet).as_slice() {
-        // What is known of this packet's connection is not known of the one it quotes.
+        // The state of this packet's connection does not apply to the packet that it quotes.
         let bare = Decoded {
             segment: None,
             udp_stream: None,

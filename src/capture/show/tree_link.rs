@@ -1,4 +1,5 @@
-//! The frame and what stands before IP, field by field: Ethernet, VLAN, cooked, loopback, ARP. Pure.
+//! The frame and the headers before IP, field by field: Ethernet, VLAN, cooked, loopback, ARP.
+//! Pure.
 
 use super::digits::Text;
 use super::tree::{Bits, Tree, hardware, text};
@@ -69,7 +70,7 @@ pub(super) fn ethernet(tree: &mut Tree<'_>, header: &Ethernet) {
     });
 }
 
-/// A MAC address and the two bits of its first byte that mean something (IEEE 802 §8.2).
+/// A MAC address and the two bits of its first byte that have a meaning (IEEE 802 §8.2).
 fn address(tree: &mut Tree<'_>, name: &str, octets: &[u8; 6]) {
     let [first, second, third, ..] = octets.map(u32::from);
     let bits = |mask| Bits {

@@ -47,13 +47,13 @@ pub(super) fn tcp(tree: &mut Tree<'_>, segment: &Tcp<'_>, decoded: &Decoded<'_>)
     );
 }
 
-/// Sequence and acknowledgment number, relative and as they stand there.
+/// Sequence and acknowledgment number, relative and as in the header.
 fn numbers(tree: &mut Tree<'_>, segment: &Tcp<'_>, place: Option<&Segment>) {
     if let Some(place) = place {
         let relative = place.sequence;
         let note = "(relative sequence number)";
         tree.field("Sequence Number", format_args!("{relative}    {note}"));
-        // SYN and FIN take a number each (RFC 9293 §3.4).
+        // SYN and FIN take a sequence number each (RFC 9293 §3.4).
         let flags = [TcpFlags::SYN, TcpFlags::FIN].map(|bit| u32::from(segment.flags.has(bit)));
         let taken = flags.iter().sum::<u32>().wrapping_add(segment.length);
         let next = relative.wrapping_add(taken);
@@ -71,7 +71,7 @@ fn numbers(tree: &mut Tree<'_>, segment: &Tcp<'_>, place: Option<&Segment>) {
     tree.field("Acknowledgment number (raw)", segment.acknowledgment);
 }
 
-/// What follows the numbers, up to the options.
+/// The fields after the numbers, up to the options.
 fn tcp_header(tree: &mut Tree<'_>, segment: &Tcp<'_>, place: Option<&Segment>) {
     let (length, words) = (segment.header_length, segment.header_length / 4);
     let bits = Bits::byte(words << 4, 0xf0);
@@ -120,7 +120,7 @@ fn flags(tree: &mut Tree<'_>, flags: TcpFlags) {
     });
 }
 
-/// `first` is what relative acknowledgments count from.
+/// `first` is the base of relative acknowledgments.
 fn options(tree: &mut Tree<'_>, bytes: &[u8], first: u32) {
     tree.block(format_args!("Options: ({} bytes)", bytes.len()), |tree| {
         for option in TcpOptions::of(bytes) {
