@@ -1,12 +1,12 @@
-//! Packets for bytes that a relay passed on: what a capture between client and target would have
-//! shown, had there been no relay. Pure.
+//! Packets for the bytes that a relay passed on: what a capture between client and target would
+//! show without the relay. Pure.
 //!
-//! The relay sees reads and writes, not segments, so these are made up: a handshake, the bytes in
-//! segments of at most an MSS, an acknowledgment for every second one and for the last (RFC 9293
-//! §3.8.6.3), a FIN where a side ended its direction, a RST where the connection was reset. Numbers
-//! and checksums are right, and the order is that of the calls, so that Wireshark, which recomputes
-//! all of it, has nothing to say. What is *not* shown is what the relay cannot know: losses,
-//! retransmissions, windows, round-trip times.
+//! The relay sees reads and writes, not segments, so the segments are made up: a handshake; the
+//! bytes in segments of at most an MSS; an acknowledgment for every second one and for the last
+//! (RFC 9293 §3.8.6.3); a FIN when a side ends its direction; a RST when the connection was reset.
+//! Numbers and checksums are right, and the order is that of the calls, so Wireshark, which
+//! recomputes all of it, finds no fault. The relay cannot know losses, retransmissions, windows and
+//! round-trip times, so these are *not* shown.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -17,20 +17,20 @@ use crate::capture::flow::{Direction, Ends};
 use crate::capture::packet::{LinkType, Packet};
 use crate::server::mix;
 
-/// Payload in a segment, over IPv4 and IPv6: what 1,500 bytes of Ethernet leave after both headers.
+/// Payload of a segment, over IPv4 and IPv6: 1,500 bytes of Ethernet less both headers.
 const MSS: (u16, u16) = (1460, 1440);
 /// A window that is never full: at most two segments are unacknowledged.
 const WINDOW: u16 = 65_535;
-/// The port of a made-up target: reserved at IANA, so that no protocol is read into it.
+/// The port of a made-up target: reserved at IANA, so no protocol is recognized by it.
 pub const MADE_UP_TARGET: u16 = 49_151;
 /// The first made-up port of a client, and how many there are (RFC 6335 §6: dynamic ports).
 const MADE_UP_CLIENTS: (u16, u16) = (49_152, 16_384);
 
-/// Whom the packets are handed to.
+/// The function to which the packets are passed.
 pub type Emit<'e> = &'e mut dyn FnMut(Packet<'_>);
 
-/// The addresses of connection `number` in its packets. An end without an IP address, on a Unix
-/// socket, gets one on loopback: a target port 49151, a client one from 49152 upwards, by turns.
+/// The addresses of connection `number` in its packets. An end on a Unix socket, without an IP
+/// address, gets one on loopback: a target port 49151, clients the ports from 49152 on in rotation.
 pub fn ends(client: Option<SocketAddr>, target: Option<SocketAddr>, number: u64) -> Ends {
     let beside = |other: Option<SocketAddr>, port| {
         let ip = match other {
@@ -64,13 +64,13 @@ pub struct Conversation {
     client: Side,
     target: Side,
     reset: bool,
-    /// The packet under construction; kept for its memory.
+    /// The packet under construction; kept to reuse its memory.
     packet: Vec<u8>,
 }
 
 impl Conversation {
-    /// A connection that has not begun. `seed` decides the initial sequence numbers; connections
-    /// with the same ends should have different ones.
+    /// A connection before its handshake. `seed` decides the initial sequence numbers; connections
+    /// between the same ends should have different ones.
     pub fn new(ends: Ends, seed: u64) -> Self {
         let first = |salt: u64| Side {
             next: (mix(seed ^ salt) >> 32) as u32,
@@ -93,14 +93,14 @@ impl Conversation {
         self.acknowledge(time, Direction::Forward, emit);
     }
 
-    /// A handshake that nobody answers but with a reset: the target was not reached.
+    /// A SYN that is answered only by a reset: the target was not reached.
     pub fn refuse(&mut self, time: Duration, emit: Emit<'_>) {
         self.send(time, Direction::Forward, TcpFlags::SYN, &[], emit);
         self.target.next = 0; // RFC 9293 §3.10.7.1: to a segment without ACK, a reset numbered 0
         self.reset(time, Direction::Back, emit);
     }
 
-    /// Bytes that went this way, and their acknowledgments.
+    /// Bytes in this direction, and their acknowledgments.
     pub fn data(&mut self, time: Duration, way: Direction, bytes: &[u8], emit: Emit<'_>) {
         let mss = usize::from(self.mss());
         let mut segments = bytes.chunks(mss).enumerate().peekable();
@@ -114,7 +114,7 @@ impl Conversation {
         }
     }
 
-    /// This way nothing more will come: a FIN, and its acknowledgment. The other way goes on.
+    /// The end of this direction: a FIN, and its acknowledgment. The other direction goes on.
     pub fn end(&mut self, time: Duration, way: Direction, emit: Emit<'_>) {
         if self.sender(way).ended {
             return;
@@ -125,7 +125,7 @@ impl Conversation {
         self.acknowledge(time, other(way), emit);
     }
 
-    /// Whoever sends this way has reset the connection; nothing follows.
+    /// The sender of this direction has reset the connection; nothing follows.
     pub fn reset(&mut self, time: Duration, way: Direction, emit: Emit<'_>) {
         self.send(time, way, TcpFlags::RST | TcpFlags::ACK, &[], emit);
         self.reset = true;
@@ -192,7 +192,7 @@ pub struct Datagrams {
 }
 
 impl Datagrams {
-    /// Between these two, from the client to the target.
+    /// From the client to the target of these ends.
     pub fn new(ends: Ends) -> Self {
         Self {
             ends,
@@ -202,8 +202,8 @@ impl Datagrams {
         }
     }
 
-    /// A datagram that went this way. Of one that no IP packet can carry (a Unix socket's), the
-    /// first 65,507 bytes.
+    /// A datagram in this direction. If no IP packet can carry it (from a Unix socket), its first
+    /// 65,507 bytes.
     pub fn datagram(&mut self, time: Duration, way: Direction, bytes: &[u8], emit: Emit<'_>) {
         let (ends, side) = match way {
             Direction::Forward => (self.ends, &mut self.client),
@@ -219,7 +219,7 @@ fn next_id(side: &mut Side) -> u16 {
     side.id
 }
 
-/// The way back.
+/// The other direction.
 pub(super) fn other(way: Direction) -> Direction {
     match way {
         Direction::Forward => Direction::Back,
@@ -294,7 +294,7 @@ mod tests {
         tcp.end(now, Direction::Forward, emit);
         tcp.data(now, Direction::Back, &[1; 3000], emit);
         tcp.end(now, Direction::Back, emit);
-        tcp.end(now, Direction::Back, emit); // said already
+        tcp.end(now, Direction::Back, emit); // has ended already
         let expected = [
             "> 02 0 0 0",
             "< 12 0 1 0",

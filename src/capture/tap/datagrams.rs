@@ -1,8 +1,9 @@
-//! The relay of datagrams: one socket for all clients, and for each of them one to the target.
+//! The relay of datagrams: one socket for all clients, and one to the target for each client.
 //!
-//! There are no connections, so a client is an address from which a datagram came; it is forgotten
-//! when nothing has passed for the idle time. Datagrams that are delayed, throttled or overtaken
-//! wait in one [`Lane`]; what finds no room there is lost, as in a router whose queue is full.
+//! There are no connections, so a client is an address from which a datagram came. It is forgotten
+//! when nothing has passed for the idle time-out. Datagrams that are delayed, throttled or
+//! reordered wait in one [`Lane`]; if it has no room, they are lost, as in a router whose queue is
+//! full.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -22,12 +23,12 @@ use crate::net::{Addr, DatagramSocket, Deadline, dial_datagrams, plain_words};
 use crate::server::{Stopper, is_due};
 use crate::telemetry::{Counter, Level, Log};
 
-/// The longest datagram that is passed on, in bytes: more than IP carries, and what a Unix socket
-/// sends by default.
+/// The longest datagram that is passed on, in bytes: more than IP carries, and as much as a Unix
+/// socket sends by default.
 const LONGEST: usize = 256 * 1024;
-/// How long a client is remembered without [`RelayConfig::idle`].
+/// How long a client is remembered if [`RelayConfig::idle`] is not set.
 pub const IDLE: Duration = Duration::from_secs(60);
-/// How long a Unix peer whose queue is full may take to make room before the datagram is lost.
+/// How long a Unix peer with a full queue may take to make room before the datagram is lost.
 const PATIENCE: Duration = Duration::from_secs(1);
 const STACK: usize = 128 * 1024;
 
@@ -68,12 +69,12 @@ pub struct DatagramRelay {
     clients: Mutex<HashMap<Addr, Arc<Client>>>,
     lane: Option<Lane<Datagram>>,
     begun: Instant,
-    /// When a client that is not served was a warning.
+    /// When the log last had a warning about a client that is not served.
     complained: Mutex<Option<Instant>>,
 }
 
 struct Client {
-    /// Counted from 0.
+    /// Its number, from 0.
     number: u64,
     address: Addr,
     /// Connected to the target.
@@ -93,7 +94,7 @@ struct Datagram {
 }
 
 impl DatagramRelay {
-    /// A relay on a bound socket. More than `most_clients` at a time are not served.
+    /// A relay on a bound socket. It serves at most `most_clients` at a time.
     pub fn new(
         config: RelayConfig,
         recorder: Arc<Recorder>,
@@ -124,8 +125,9 @@ impl DatagramRelay {
         self.totals.clone()
     }
 
-    /// Passes datagrams on, on this thread and one more a client, until `stopper` is used; what is
-    /// on its way then is lost. Fails when the socket breaks or no thread can be had.
+    /// Passes datagrams on, on this thread and one more per client, until `stopper` is used;
+    /// datagrams still on their way are lost. Fails if the socket breaks or a thread cannot be
+    /// started.
     pub fn run(self, stopper: &Stopper) -> io::Result<()> {
         let (closing, watched) = (self.socket.clone(), stopper.clone());
         let closer = thread::Builder::new().name("stop".into()).stack_size(STACK);
@@ -143,7 +145,7 @@ impl DatagramRelay {
             }
             result
         });
-        stopper.stop(); // whoever waits for it hears of a broken socket, too
+        stopper.stop(); // so that others that wait for it learn of a broken socket
         result
     }
 
@@ -162,7 +164,7 @@ impl DatagramRelay {
         thread.spawn_scoped(scope, deliver).map(drop)
     }
 
-    /// What clients send.
+    /// Receives the datagrams of all clients.
     fn receive<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>) -> io::Result<()> {
         let mut buffer = vec![0; LONGEST];
         loop {
@@ -178,7 +180,7 @@ impl DatagramRelay {
                     let bytes = buffer.get_mut(..count).unwrap_or_default();
                     self.through(&client, Direction::Forward, bytes);
                 }
-                // Told without -v, as a connection that failed is; but not for each datagram.
+                // Logged even without -v, as a failed connection is; but not for each datagram.
                 Err(error) => {
                     let level = match is_due(&self.complained) {
                         true => Level::Warn,
@@ -190,7 +192,7 @@ impl DatagramRelay {
         }
     }
 
-    /// A client that was not heard of before.
+    /// Adds a new client.
     fn admit<'scope>(
         &'scope self,
         scope: &'scope Scope<'scope, '_>,
@@ -209,7 +211,7 @@ impl DatagramRelay {
         Ok(client)
     }
 
-    /// It has a socket of its own, so the target can tell it from the others.
+    /// The client gets a socket of its own, so that the target can tell it from the others.
     fn client(&self, address: Addr) -> io::Result<Client> {
         let (network, target) = &self.config.target;
         let socket = dial_datagrams(*network, target)?;
@@ -235,13 +237,13 @@ impl DatagramRelay {
             track,
             forward: plan(Direction::Forward),
             back: plan(Direction::Back),
-            // Now: counted from the beginning, a client of a relay that is older than the idle time
-            // would be forgotten by the thread below before its first datagram.
+            // The present time: with 0, a relay older than the idle time-out would forget the
+            // client in the thread below before its first datagram.
             active: AtomicU64::new(self.begun.elapsed().as_millis() as u64),
         })
     }
 
-    /// What the target sends to one client, until it is forgotten.
+    /// Receives what the target sends to one client, until the client is forgotten.
     fn replies(&self, client: &Arc<Client>) {
         let mut buffer = vec![0; LONGEST];
         loop {
@@ -251,7 +253,7 @@ impl DatagramRelay {
                     let bytes = buffer.get_mut(..count).unwrap_or_default();
                     self.through(client, Direction::Back, bytes);
                 }
-                // An ICMP "port unreachable": nobody is there now, but may be later.
+                // An ICMP "port unreachable": the target is not there now, but may be later.
                 Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
                     self.totals.failed.inc();
                     self.recorder
@@ -275,7 +277,7 @@ impl DatagramRelay {
         end.map_or(Deadline::NEVER, Deadline::at)
     }
 
-    /// Gives a datagram its fate.
+    /// Applies the faults to a datagram and passes it on.
     fn through(&self, client: &Arc<Client>, way: Direction, bytes: &mut [u8]) {
         let now = self.moved(client);
         let plan = match way {
@@ -297,9 +299,9 @@ impl DatagramRelay {
                 bytes: bytes.to_vec(),
             };
             let wait = if fate.held { HOLD } else { Duration::ZERO };
-            // Those of other clients, and of the other direction, overtake nothing here.
+            // Datagrams of other clients, and of the other direction, overtake nothing here.
             let flow = client.number * 2 + u64::from(way == Direction::Back);
-            // A datagram of no bytes takes room, too.
+            // An empty datagram takes room, too.
             let size = bytes.len() + 64;
             if !lane.offer(fate.due + wait, size, datagram, (flow, fate.held)) {
                 self.totals.lost.inc();
@@ -310,7 +312,7 @@ impl DatagramRelay {
         }
     }
 
-    /// Something came from the client or to it, or left for either: it is not idle now.
+    /// Something came from the client or was sent either way: the client is not idle.
     fn moved(&self, client: &Client) -> Duration {
         let now = self.begun.elapsed();
         let millis = now.as_millis() as u64;
@@ -331,7 +333,7 @@ impl DatagramRelay {
             Direction::Forward => socket.send(bytes),
             Direction::Back => socket.send_to(bytes, &client.address),
         };
-        // An ICMP error that an earlier datagram has earned is told in place of sending this one.
+        // An ICMP error caused by an earlier datagram is reported in place of sending this one.
         let sent = match send() {
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => send(),
             other => other,
@@ -356,7 +358,7 @@ impl DatagramRelay {
     }
 }
 
-/// A panic of another thread while it held the lock is not this one's.
+/// A panic of another thread that held the lock does not matter here.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,15 +1,15 @@
-//! Faults on purpose, from a seed: what happens to the bytes and datagrams of one direction. Pure.
+//! Injected faults, from a seed: what happens to the bytes and datagrams of one direction. Pure.
 //!
-//! A plan is asked with each chunk that arrives, and says how many of its bytes make the next write,
-//! when it is due, and whether the connection ends there. Where a byte is corrupted and where the
-//! end comes depends on its place in the stream alone, not on how the stream fell into chunks, so a
-//! seed repeats them exactly; jitter is thrown once a write.
+//! A plan is asked about each chunk that arrives. It says how many of its bytes make the next
+//! write, when the write is due, and whether the connection ends there. Which byte is corrupted and
+//! where the connection ends depends only on the offset in the stream, not on how the stream was
+//! split into chunks, so a seed repeats them exactly. Jitter is drawn once per write.
 //!
 //! ```text
-//!  arrives ──> corrupt ──> throttle: a link of so many bytes a second ──> delay ──> due
+//!  arrives ──> corrupt ──> throttle: a link of this many bytes a second ──> delay ──> due
 //! ```
 //!
-//! Time is the caller's: any clock that counts from a fixed moment.
+//! The caller provides the time: any clock that counts from a fixed moment.
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,53 +19,53 @@ use crate::capture::flow::Direction;
 use crate::cli::{DurationArg, Size};
 use crate::server::mix;
 
-/// A throttled link takes at most what it carries in this part of a second at a time, so that slow
-/// is a trickle and not a burst a minute.
+/// A throttled link takes at most what it carries in this part of a second at a time, so that a
+/// slow link gives a trickle and not one burst a minute.
 const SLICES: u64 = 20;
-/// How long a datagram waits to be overtaken by the next one before it goes all the same.
+/// How long a datagram waits to be overtaken by the next one before it is sent anyway.
 pub const HOLD: Duration = Duration::from_millis(100);
 
-/// What is to go wrong, and which way. The default is nothing.
+/// Which faults to inject, and in which direction. The default is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Faults {
-    /// Everything comes later, its end too.
+    /// Everything arrives later, the end of the stream too.
     pub delay: Option<Delay>,
-    /// At most so many bytes a second, more than 0.
+    /// At most this many bytes a second; more than 0.
     pub throttle: Option<u64>,
-    /// After so many bytes the connection is closed.
+    /// The connection is closed after this many bytes.
     pub cut: Option<u64>,
-    /// After so many bytes it is reset.
+    /// The connection is reset after this many bytes.
     pub reset: Option<u64>,
-    /// Some bytes have one bit wrong.
+    /// In some bytes, one bit is flipped.
     pub corrupt: Option<Corrupt>,
-    /// Writes of at most so many bytes, more than 0.
+    /// Writes of at most this many bytes; more than 0.
     pub split: Option<usize>,
-    /// Datagrams that get lost.
+    /// Datagrams that are lost.
     pub drop: Share,
-    /// Datagrams that come twice.
+    /// Datagrams that arrive twice.
     pub duplicate: Share,
     /// Datagrams that the next one overtakes.
     pub reorder: Share,
-    /// Which way.
+    /// In which direction.
     pub which: Which,
 }
 
-/// Which way faults happen.
+/// The direction of the faults.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Which {
-    /// Both, each counted apart.
+    /// Both, each counted separately.
     #[default]
     Both,
-    /// On the way to the target.
+    /// Towards the target.
     ToTarget,
-    /// On the way to the client.
+    /// Towards the client.
     ToClient,
 }
 
-/// A delay and how far it varies: `50ms`, `50ms±10ms`, `50ms+-10ms`.
+/// A delay and its variation: `50ms`, `50ms±10ms`, `50ms+-10ms`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delay {
-    /// In the middle.
+    /// The mean.
     pub time: Duration,
     /// At most this much more or less.
     pub jitter: Duration,
@@ -76,7 +76,7 @@ pub struct Delay {
 pub enum Corrupt {
     /// Each byte with this probability.
     Some(Share),
-    /// One in so many, more than 0.
+    /// One in this many bytes; more than 0.
     Every(u64),
 }
 
@@ -84,7 +84,7 @@ pub enum Corrupt {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Share(f64);
 
-/// A text that is no fault.
+/// A text that describes no fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadFault(pub(super) &'static str);
 
@@ -158,7 +158,7 @@ impl FromStr for Which {
 }
 
 impl Faults {
-    /// Whether chance has a part in them, so that the seed matters.
+    /// Whether any of the faults is random, so that the seed matters.
     pub fn are_random(&self) -> bool {
         self.corrupt.is_some()
             || [self.drop, self.duplicate, self.reorder]
@@ -167,7 +167,7 @@ impl Faults {
             || self.delay.is_some_and(|delay| !delay.jitter.is_zero())
     }
 
-    /// What there is of them this way.
+    /// The faults in this direction.
     fn on(&self, way: Direction) -> Self {
         match (self.which, way) {
             (Which::ToTarget, Direction::Back) | (Which::ToClient, Direction::Forward) => {
@@ -178,7 +178,7 @@ impl Faults {
     }
 }
 
-/// What happens in one direction of one connection (or to the datagrams of one client).
+/// The faults in one direction of one connection (or for the datagrams of one client).
 #[derive(Clone, Debug)]
 pub struct Plan {
     faults: Faults,
@@ -187,9 +187,9 @@ pub struct Plan {
     fates: Dice,
     /// Bytes so far.
     passed: u64,
-    /// The place of the next byte to corrupt.
+    /// The offset of the next byte to corrupt.
     wrong: u64,
-    /// When a throttled link has sent all so far.
+    /// When a throttled link will have sent all bytes so far.
     free: Duration,
     /// When the last write was due.
     last: Duration,
@@ -199,15 +199,15 @@ pub struct Plan {
 /// The next write of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// How many of the bytes.
+    /// How many of the bytes it has.
     pub take: usize,
-    /// When.
+    /// When it is due.
     pub due: Duration,
-    /// What comes behind it.
+    /// What follows it.
     pub then: Then,
 }
 
-/// What comes behind a write.
+/// What follows a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
     /// More bytes, or the end.
@@ -218,14 +218,14 @@ pub enum Then {
     Reset,
 }
 
-/// What becomes of a datagram.
+/// What happens to a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fate {
-    /// How often it arrives: 0 is lost.
+    /// How often it arrives: 0 means lost.
     pub copies: u8,
     /// Whether the next one overtakes it, if one comes within [`HOLD`].
     pub held: bool,
-    /// When.
+    /// When it is due.
     pub due: Duration,
 }
 
@@ -249,7 +249,7 @@ impl Plan {
         plan
     }
 
-    /// Whether writes become due later than they arrive.
+    /// Whether writes may be due later than their bytes arrive.
     pub fn is_slow(&self) -> bool {
         self.faults.delay.is_some() || self.faults.throttle.is_some()
     }
@@ -259,8 +259,8 @@ impl Plan {
         self.is_slow() || self.faults.reorder.0 > 0.0
     }
 
-    /// Bytes that may wait: what the delayed link holds when it is full, within `most`. A throttled
-    /// link without a delay still takes the next slice while one is on its way.
+    /// How many bytes may wait: what the delayed link holds when it is full, but at most `most`. A
+    /// throttled link without a delay still takes the next slice while one is on its way.
     pub fn room(&self, most: usize) -> usize {
         let Some(rate) = self.faults.throttle else {
             return most;
@@ -273,8 +273,8 @@ impl Plan {
         ((rate as f64 * seconds) as usize).clamp(1, most)
     }
 
-    /// The next write of these bytes, which arrived at `now`; corrupts them where they stand. To be
-    /// asked again with the rest of them, until none is left or it ends.
+    /// The next write of these bytes, which arrived at `now`; corrupts them in place. Call again
+    /// with the rest of them, until none is left or the connection ends.
     pub fn step(&mut self, now: Duration, bytes: &mut [u8]) -> Step {
         let limits = [self.faults.cut, self.faults.reset];
         let limit = limits.into_iter().flatten().min().unwrap_or(u64::MAX);
@@ -303,10 +303,10 @@ impl Plan {
         self.in_order(now, 0)
     }
 
-    /// What becomes of a datagram that arrived at `now`; corrupts it where it stands.
+    /// What happens to a datagram that arrived at `now`; corrupts it in place.
     pub fn datagram(&mut self, now: Duration, bytes: &mut [u8]) -> Fate {
         self.corrupt(bytes);
-        // Three throws each time, so that one fault does not shift the others.
+        // Three draws each time, so that one fault does not shift the others.
         let shares = [self.faults.drop, self.faults.duplicate, self.faults.reorder];
         let [lost, twice, late] = shares.map(|share| self.fates.chance(share));
         let due = self.due(now, bytes.len());
@@ -322,19 +322,19 @@ impl Plan {
         Fate { copies, held, due }
     }
 
-    /// A datagram of so many bytes found no room before the link, so the link has not sent it: else
-    /// a flood that was lost would keep the link busy for those behind it.
+    /// A datagram of this size found no room before the link, so the link has not sent it.
+    /// Otherwise a lost flood would keep the link busy for later datagrams.
     pub fn lost(&mut self, count: usize) {
         self.free = self.free.saturating_sub(self.takes(count));
     }
 
-    /// A stream's bytes do not overtake each other, whatever the jitter.
+    /// When the bytes of a stream are due: they do not overtake each other, whatever the jitter.
     fn in_order(&mut self, now: Duration, count: usize) -> Duration {
         self.last = self.last.max(self.due(now, count));
         self.last
     }
 
-    /// When so many bytes have come through the link, and the delay is over.
+    /// When this many bytes have passed the link and the delay.
     fn due(&mut self, now: Duration, count: usize) -> Duration {
         if self.faults.throttle.is_some() {
             self.free = self.free.max(now) + self.takes(count);
@@ -346,14 +346,14 @@ impl Plan {
         self.free.max(now).saturating_add(delay)
     }
 
-    /// How long a throttled link sends so many bytes.
+    /// How long a throttled link takes for this many bytes.
     fn takes(&self, count: usize) -> Duration {
         self.faults.throttle.map_or(Duration::ZERO, |rate| {
             Duration::from_secs_f64(count as f64 / rate.max(1) as f64)
         })
     }
 
-    /// Flips one bit of each byte whose turn it is.
+    /// Flips one bit of each byte that is to be corrupted.
     fn corrupt(&mut self, bytes: &mut [u8]) {
         let begin = self.passed;
         self.passed += bytes.len() as u64;
@@ -366,8 +366,8 @@ impl Plan {
         }
     }
 
-    /// From one corrupted byte to the next; at least 1. For a probability that is one throw of the
-    /// geometric distribution instead of one a byte.
+    /// The distance from one corrupted byte to the next; at least 1. A probability needs one draw
+    /// from the geometric distribution, instead of one per byte.
     fn gap(&mut self) -> u64 {
         match self.faults.corrupt {
             None => u64::MAX,
@@ -375,7 +375,7 @@ impl Plan {
             Some(Corrupt::Every(every)) => every.max(1),
             Some(Corrupt::Some(Share(share))) if share >= 1.0 => 1,
             Some(Corrupt::Some(Share(share))) => {
-                // Above 0, so that the logarithm is finite; `as` cuts what is too large.
+                // Above 0, so that the logarithm is finite; `as` limits what is too large.
                 let part = 1.0 - self.bits.part();
                 ((part.ln() / (-share).ln_1p()) as u64).saturating_add(1)
             }
@@ -394,9 +394,9 @@ impl Dice {
         number
     }
 
-    /// 0 or more, below 1.
+    /// At least 0 and less than 1.
     fn part(&mut self) -> f64 {
-        // 53 bits are what an f64 holds exactly.
+        // An f64 holds 53 bits exactly.
         (self.number() >> 11) as f64 / (1_u64 << 53) as f64
     }
 

@@ -1,7 +1,7 @@
 //! IP, TCP and UDP headers around a payload, with right lengths and checksums. Pure.
 //!
-//! The packets begin with the IP header ([`LinkType::RAW`](crate::capture::LinkType::RAW)): no
-//! Ethernet has to be made up. Sources: RFC 791 §3.1, RFC 8200 §3 and §8.1, RFC 9293 §3.1, RFC 768.
+//! The packets begin with the IP header ([`LinkType::RAW`](crate::capture::LinkType::RAW)), so no
+//! Ethernet header is needed. Sources: RFC 791 §3.1, RFC 8200 §3 and §8.1, RFC 9293 §3.1, RFC 768.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,12 +9,12 @@ use crate::capture::decode::checksum::Sum;
 use crate::capture::flow::Ends;
 use crate::net::ip::{canonical, to_mapped};
 
-/// The most that a made-up datagram carries, in bytes, as over IPv4: 65,535 less both headers.
+/// The largest payload of a made-up datagram, in bytes, as over IPv4: 65,535 less both headers.
 pub const MOST: usize = 65_507;
 /// Protocol numbers of IP.
 const TCP: u8 = 6;
 const UDP: u8 = 17;
-/// Routers that the packet could have passed: what most systems start with.
+/// How many routers the packet could pass: the initial value of most systems.
 const TTL: u8 = 64;
 /// IPv4 flags: don't fragment.
 const DONT_FRAGMENT: u16 = 0x4000;
@@ -24,15 +24,16 @@ const DONT_FRAGMENT: u16 = 0x4000;
 pub(super) struct Segment {
     pub sequence: u32,
     pub acknowledgment: u32,
-    /// [`TcpFlags`](crate::capture::decode::TcpFlags)' bits.
+    /// The bits of [`TcpFlags`](crate::capture::decode::TcpFlags).
     pub flags: u16,
     pub window: u16,
-    /// The MSS option (RFC 9293 §3.7.1), of a SYN.
+    /// The MSS option (RFC 9293 §3.7.1), for a SYN.
     pub mss: Option<u16>,
 }
 
-/// The two ends as one packet can have them: of one family, IPv4 peers of an IPv6 socket as IPv4.
-/// Where the families differ, the IPv4 one is written as `::ffff:a.b.c.d` (RFC 4291 §2.5.5.2).
+/// The two ends in the form that one packet can have: of one family, with IPv4 peers of an IPv6
+/// socket as IPv4. If the families differ, the IPv4 address becomes `::ffff:a.b.c.d` (RFC 4291
+/// §2.5.5.2).
 pub(super) fn ends(client: SocketAddr, target: SocketAddr) -> Ends {
     let (mut from, mut to) = (canonical(client.ip()), canonical(target.ip()));
     if from.is_ipv4() != to.is_ipv4() {
@@ -51,7 +52,7 @@ fn widened(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// Makes `out` a TCP segment.
+/// Writes a TCP segment to `out`, in place of its content.
 pub(super) fn tcp(out: &mut Vec<u8>, ends: &Ends, id: u16, head: &Segment, payload: &[u8]) {
     let header = if head.mss.is_some() { 24 } else { 20 };
     ip(out, ends, TCP, id, header + payload.len());
@@ -60,7 +61,7 @@ pub(super) fn tcp(out: &mut Vec<u8>, ends: &Ends, id: u16, head: &Segment, paylo
     out.extend(ends.destination.1.to_be_bytes());
     out.extend(head.sequence.to_be_bytes());
     out.extend(head.acknowledgment.to_be_bytes());
-    // The header's length in words stands in the upper four bits.
+    // The upper four bits hold the header's length in words.
     let words = if head.mss.is_some() { 6 } else { 5 };
     out.extend(((words << 12) | head.flags).to_be_bytes());
     out.extend(head.window.to_be_bytes());
@@ -74,7 +75,8 @@ pub(super) fn tcp(out: &mut Vec<u8>, ends: &Ends, id: u16, head: &Segment, paylo
     put(out, begin + 16, sum);
 }
 
-/// Makes `out` a datagram; a payload longer than [`MOST`] loses its end.
+/// Writes a datagram to `out`, in place of its content; a payload longer than [`MOST`] loses its
+/// end.
 pub(super) fn udp(out: &mut Vec<u8>, ends: &Ends, id: u16, payload: &[u8]) {
     let payload = payload.get(..MOST).unwrap_or(payload);
     let length = 8 + payload.len();
@@ -86,11 +88,11 @@ pub(super) fn udp(out: &mut Vec<u8>, ends: &Ends, id: u16, payload: &[u8]) {
     out.extend([0; 2]);
     out.extend_from_slice(payload);
     let sum = checksum(ends, UDP, out.get(begin..).unwrap_or_default());
-    // 0 would mean that there is none (RFC 768); all ones are the same number.
+    // 0 would mean that there is no checksum (RFC 768); all ones is the same number.
     put(out, begin + 6, if sum == 0 { 0xffff } else { sum });
 }
 
-/// Begins a packet whose payload will have `length` bytes, at most [`MOST`] and a UDP header.
+/// Starts a packet whose payload has `length` bytes, at most [`MOST`] and a UDP header.
 fn ip(out: &mut Vec<u8>, ends: &Ends, protocol: u8, id: u16, length: usize) {
     out.clear();
     match (ends.source.0, ends.destination.0) {

@@ -1,5 +1,5 @@
-//! Things on their way between two threads: one puts them in with the time at which they are due,
-//! the other takes each out when it is. A delay shifts what passes; it does not slow it down.
+//! A queue between two threads: one puts things in with the time at which they are due, the other
+//! takes each out when it is due. A delay shifts the traffic; it does not slow it down.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::line::Line;
 use crate::net::{Deadline, wait_until};
 
-/// A way for things that are due later, with room for so many bytes of them.
+/// A queue of things that are due later, with room for a number of bytes.
 pub(super) struct Lane<T> {
     begun: Instant,
     room: usize,
@@ -17,7 +17,7 @@ pub(super) struct Lane<T> {
 
 struct State<T> {
     line: Line<(usize, T)>,
-    /// Bytes on their way.
+    /// Bytes in the queue.
     bytes: usize,
     closed: bool,
 }
@@ -37,7 +37,7 @@ impl<T> Lane<T> {
         }
     }
 
-    /// Puts a thing of `size` bytes in; blocks while the lane is full. `false` when it is closed.
+    /// Puts a thing of `size` bytes in; blocks while the lane is full. `false` if it is closed.
     pub(super) fn push(&self, due: Duration, size: usize, thing: T) -> bool {
         let full = |state: &mut State<T>| state.bytes > 0 && state.bytes + size > self.room;
         let waited = self
@@ -47,8 +47,8 @@ impl<T> Lane<T> {
         Self::put(&mut state, due, (size, thing), (0, false), &self.changed)
     }
 
-    /// Puts a datagram of a flow in, to be overtaken by the flow's next one or not. `false` when there
-    /// is no room.
+    /// Puts a datagram of a flow in, held to be overtaken by the flow's next one or not. `false` if
+    /// there is no room.
     pub(super) fn offer(
         &self,
         due: Duration,
@@ -101,7 +101,7 @@ impl<T> Lane<T> {
         None
     }
 
-    /// Wakes both threads; what is on its way is lost.
+    /// Wakes both threads; things in the queue are lost.
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_all();

@@ -1,12 +1,13 @@
-//! What is on its way: things that are due later, in the order in which they are. Pure.
+//! Things that are due later, in the order in which they are due. Pure.
 //!
-//! Several flows share a line. A thing that is held waits for the next one of its own flow: what the
-//! others send meanwhile does not let it go.
+//! Several flows share a line. A thing that is held waits for the next one of its own flow; things
+//! of other flows do not release it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Things with the time at which each is due; of those due at one time the first in comes first out.
+/// Things with the times at which they are due; of those due at the same time, the first in is
+/// first out.
 #[derive(Debug)]
 pub struct Line<T> {
     waiting: BTreeMap<Key, (u64, T)>,
@@ -30,7 +31,8 @@ impl<T> Default for Line<T> {
 }
 
 impl<T> Line<T> {
-    /// Adds one of a flow that is due then. What the flow has held goes right behind it.
+    /// Adds a thing of a flow, due at this time. A held thing of the flow then goes directly after
+    /// it.
     pub fn push(&mut self, due: Duration, flow: u64, thing: T) {
         self.insert(due, flow, thing);
         for key in self.held.remove(&flow).unwrap_or_default() {
@@ -40,7 +42,8 @@ impl<T> Line<T> {
         }
     }
 
-    /// Adds one that the flow's next [`push`](Self::push) overtakes; without one it is due then.
+    /// Adds a thing that the flow's next [`push`](Self::push) overtakes; without one, it is due at
+    /// `due`.
     pub fn hold(&mut self, due: Duration, flow: u64, thing: T) {
         let key = self.insert(due, flow, thing);
         self.held.entry(flow).or_default().push(key);

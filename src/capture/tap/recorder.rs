@@ -1,10 +1,10 @@
-//! Where everything that passes is shown and written down: one clock, one order, one file.
+//! Shows and records everything that passes: one clock, one order, one file.
 //!
-//! The relay tells of bytes *before* it passes them on. So an answer is never recorded before its
-//! question, although each direction has a thread: whoever answers has been asked.
+//! The relay records bytes *before* it passes them on. So an answer is never recorded before its
+//! question, although each direction has a thread of its own.
 //!
-//! What can go wrong: a full disk or a reader of standard output that has gone is told once, and
-//! the relay goes on without the file. What was written then ends with a whole packet.
+//! What can go wrong: a full disk, or standard output without a reader. Either is reported once,
+//! and the relay goes on without it. The file then ends with a whole packet.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
@@ -24,7 +24,7 @@ use crate::cli::{Out, explain};
 use crate::server::mix;
 use crate::telemetry::{Counter, Log};
 
-/// Shows and writes down what passes.
+/// Shows and records what passes.
 pub struct Recorder {
     show: Show,
     seed: u64,
@@ -32,7 +32,7 @@ pub struct Recorder {
     out: Out,
     log: Log,
     path: PathBuf,
-    /// Whether anybody wants to know: looked at before any lock is taken.
+    /// Whether anything is shown or recorded: checked before any lock is taken.
     wanted: bool,
     lossy: AtomicBool,
     packets: Counter,
@@ -42,18 +42,18 @@ pub struct Recorder {
 #[derive(Default)]
 struct Sinks {
     file: Option<CaptureWriter<WholeParts>>,
-    /// Of [`Show::Packets`].
+    /// For [`Show::Packets`].
     lines: Option<Lines>,
     text: String,
 }
 
-/// Packets as lines: one decoder for all connections, as for a capture.
+/// Packets as lines: one decoder for all connections, as in a capture.
 struct Lines {
     decoder: Decoder,
     summary: Summary,
 }
 
-/// What is remembered of one connection, or of one client's datagrams.
+/// The state of one connection, or of one client's datagrams.
 pub struct Track {
     state: Mutex<State>,
 }
@@ -71,11 +71,11 @@ enum MadeUp {
 /// What happened on a track.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
-    /// The two were connected.
+    /// The client and the target were connected.
     Opened(&'a str, &'a str),
     /// The target was not reached, and why.
     Refused(&'a str),
-    /// Bytes, or a datagram, on their way.
+    /// Bytes, or a datagram, about to be sent.
     Passed(Direction, &'a [u8]),
     /// A direction ended.
     Ended(Direction),
@@ -88,8 +88,8 @@ pub enum Event<'a> {
 }
 
 impl Recorder {
-    /// A recorder without a file. `seed` decides sequence numbers; the rules say which protocol is
-    /// spoken on a port, for [`Show::Packets`].
+    /// A recorder without a file. `seed` decides sequence numbers; the rules give the protocol of a
+    /// port, for [`Show::Packets`].
     pub fn new(show: Show, seed: u64, decode_as: Vec<Rule>, log: Log) -> Self {
         let lines = (show == Show::Packets).then(|| Lines {
             decoder: Decoder::new(Settings {
@@ -115,8 +115,8 @@ impl Recorder {
         }
     }
 
-    /// The same with a file, made anew: pcapng where its name ends so, else pcap. At most `snap`
-    /// bytes of each packet are written (0 is all).
+    /// The same with a new file: pcapng if its name ends so, otherwise pcap. At most `snap` bytes
+    /// of each packet are written (0 means all).
     pub fn with_file(mut self, path: &Path, snap: u32) -> Result<Self, FileError> {
         let parts = WholeParts::create(path)?;
         let mut file = match path.extension().is_some_and(|end| end == "pcapng") {
@@ -134,7 +134,7 @@ impl Recorder {
         Ok(self)
     }
 
-    /// Connection `number` begins, between these two as its packets will have them.
+    /// The state for connection `number`, which begins, with these ends in its packets.
     pub fn stream(&self, number: u64, ends: Ends) -> Track {
         let seed = mix(self.seed) ^ number;
         self.track(number, MadeUp::Stream(Conversation::new(ends, seed)))
@@ -164,7 +164,7 @@ impl Recorder {
         self.lossy.load(Ordering::Relaxed)
     }
 
-    /// Shows and writes down an event. Blocks while the disk or the reader of standard output does.
+    /// Shows and records an event. Blocks while the disk or the reader of standard output does.
     pub fn record(&self, track: &Track, event: Event<'_>) {
         if !self.wanted {
             return;
@@ -186,7 +186,7 @@ impl Recorder {
             }
         }
         if !text.is_empty() {
-            drop(self.out.write_all(text.as_bytes())); // whose reader may have gone
+            drop(self.out.write_all(text.as_bytes())); // its reader may have gone
         }
     }
 
@@ -218,7 +218,7 @@ impl State {
         }
     }
 
-    /// Writes the packets of an event, all of them or none, and shows them; returns how many were
+    /// Writes the packets of an event, all or none of them, and shows them; returns how many were
     /// written.
     fn packets_of(
         &mut self,
@@ -265,18 +265,18 @@ impl State {
     }
 }
 
-/// A panic of another thread while it held the lock is not this one's.
+/// A panic of another thread that held the lock does not matter here.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A file that has all of what stood between two flushes or nothing of it: a disk that fills up in
-/// the middle of a packet would leave a file that every reader complains of.
+/// A file that gets everything written between two flushes, or nothing of it: if a disk fills up in
+/// the middle of a packet, readers would otherwise complain about the file.
 #[derive(Debug)]
 struct WholeParts {
     file: File,
     part: Vec<u8>,
-    /// How long the file is, in whole parts.
+    /// The length of the file, up to the last whole part.
     good: u64,
 }
 
@@ -300,7 +300,7 @@ impl Write for WholeParts {
         let written = self.file.write_all(&self.part);
         match written {
             Ok(()) => self.good += self.part.len() as u64,
-            // Fails on what is no file, a pipe: its reader has got what it has got.
+            // Fails on a pipe: its reader already has the bytes.
             Err(_) => {
                 let _ = self.file.set_len(self.good);
                 let _ = self.file.seek(SeekFrom::Start(self.good));

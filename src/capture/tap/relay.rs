@@ -1,5 +1,5 @@
-//! The relay of streams: two sockets, a thread for each direction, ends as exact as the sockets
-//! allow.
+//! The relay of streams: two sockets, a thread for each direction; each end of the stream is passed
+//! on as exactly as the sockets allow.
 //!
 //! ```text
 //!            read            plan             record, write
@@ -9,11 +9,11 @@
 //!
 //! With a delay or a throttle there is a [`Lane`] between plan and write, and a second thread.
 //!
-//! - The end of one direction is passed on as that (a half-close); the other goes on.
-//! - A reset is passed on as a reset, to both; on a Unix socket, which has none, as an end.
-//! - A target that is not reached is a reset for the client: it has been accepted already.
-//! - A side that does not read stops the other one, as it would without the relay: nothing is
-//!   gathered but one chunk, or what a delayed link holds ([`MOST_ON_THE_WAY`]).
+//! - The end of one direction is passed on as such (a half-close); the other direction goes on.
+//! - A reset is passed on as a reset, to both sides; on a Unix socket, which has none, as an end.
+//! - If the target is not reached, the client gets a reset: its connection was already accepted.
+//! - A side that does not read stops the other side, as it would without the relay: the relay holds
+//!   only one chunk, or what a delayed link holds ([`MOST_ON_THE_WAY`]).
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};
@@ -31,30 +31,30 @@ use crate::net::{Conn, Deadline, Dialer, Network};
 use crate::server::{End, Handler, Session};
 use crate::telemetry::Counter;
 
-/// Bytes in one read, at most.
+/// The most bytes of one read.
 const CHUNK: usize = 128 * 1024;
-/// Bytes of one direction on a delayed link, at most: it carries 16 MiB in the time of the delay.
+/// The most bytes of one direction on a delayed link: it carries 16 MiB in the time of the delay.
 pub const MOST_ON_THE_WAY: usize = 16 << 20;
-/// How long a thread may wait in a write before it looks whether the connection is over: a writer,
-/// unlike a reader, cannot be woken without a word to the peer.
+/// How long a thread may wait in a write before it checks whether the connection is over: a writer,
+/// unlike a reader, cannot be woken without the peer noticing.
 const LOOK: Duration = Duration::from_secs(1);
 /// After a cut: how long the last bytes may take to arrive.
 const LAST_BYTES: Duration = Duration::from_secs(1);
 /// The stack of a thread that copies bytes.
 const STACK: usize = 128 * 1024;
 
-/// Where to, and what goes wrong on the way.
+/// The target, and the faults on the way.
 #[derive(Clone, Debug)]
 pub struct RelayConfig {
     /// The target's network and address.
     pub target: (Network, String),
-    /// How it is dialled.
+    /// How to connect to it.
     pub dialer: Dialer,
-    /// What goes wrong.
+    /// The faults.
     pub faults: Faults,
-    /// What decides where; a connection's number, counted from 0, plays a part, too.
+    /// Decides where faults happen, together with the connection's number, counted from 0.
     pub seed: u64,
-    /// A connection, or a client's datagrams, on which nothing passes for so long is ended.
+    /// A connection, or a client's datagrams, ends when nothing has passed for this long.
     pub idle: Option<Duration>,
 }
 
@@ -84,7 +84,7 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// A relay whose traffic `recorder` hears of.
+    /// A relay that records its traffic with `recorder`.
     pub fn new(config: RelayConfig, recorder: Arc<Recorder>) -> Self {
         Self {
             config,
@@ -93,19 +93,19 @@ impl Relay {
         }
     }
 
-    /// How many bytes were passed on.
+    /// The counters of bytes passed on.
     pub fn passed(&self) -> Arc<Passed> {
         self.passed.clone()
     }
 
-    /// The client hears of it as it would without the relay: by a reset.
+    /// Resets the client, which learns by this that the target was not reached.
     fn refuse(&self, client: &Conn, number: u64, why: &str) -> io::Error {
         let (network, address) = &self.config.target;
         let target = address.parse::<SocketAddr>().ok();
         let track = self
             .recorder
             .stream(number, ends(client.peer_addr().ip(), target, number));
-        // Where a name stands, no address is known that a packet could have gone to.
+        // If the target is a name that was not resolved, its packets could not have an address.
         let is_known = target.is_some() || network.is_unix();
         let event = if is_known {
             Event::Refused(why)
@@ -113,7 +113,7 @@ impl Relay {
             Event::Note(why)
         };
         self.recorder.record(&track, event);
-        let _ = client.reset_on_close(); // fails when the client has gone
+        let _ = client.reset_on_close(); // fails if the client has gone
         io::Error::new(ErrorKind::ConnectionAborted, why.to_string())
     }
 }
@@ -140,14 +140,14 @@ impl Handler for Relay {
 /// How a direction ends.
 #[derive(Clone, Copy, Debug)]
 enum Ending {
-    /// Nothing more will come; the other direction goes on.
+    /// No more bytes; the other direction goes on.
     End,
-    /// Both sides are closed, whatever they still have to say.
+    /// Both sides are closed, whatever they still have to send.
     Cut,
     Reset,
 }
 
-/// What is on its way in a lane.
+/// What a lane holds.
 enum Act {
     Write(Vec<u8>),
     End(Ending),
@@ -160,11 +160,11 @@ struct Link<'a> {
     target: &'a Conn,
     track: Track,
     begun: Instant,
-    /// The plan and, if it is slow, the lane of each direction.
+    /// For each direction, the plan and, if it is slow, the lane.
     plans: [Plan; 2],
     forward: Option<Lane<Act>>,
     back: Option<Lane<Act>>,
-    /// Reset or cut: nothing passes any more.
+    /// The connection was reset or cut: nothing passes any more.
     over: AtomicBool,
     /// When something last passed, in milliseconds since `begun`.
     active: AtomicU64,
@@ -222,7 +222,7 @@ impl<'a> Link<'a> {
         Ok(())
     }
 
-    /// Starts the thread behind a lane.
+    /// Starts the thread that writes what leaves a lane.
     fn start_lane<'scope>(
         &'scope self,
         scope: &'scope Scope<'scope, '_>,
@@ -244,7 +244,7 @@ impl<'a> Link<'a> {
         })
     }
 
-    /// Reads one side to its end.
+    /// Reads one side until its end.
     fn pass(&self, way: Direction, mut plan: Plan) {
         let from = self.socket(other(way));
         let mut buffer = vec![0; CHUNK];
@@ -270,7 +270,7 @@ impl<'a> Link<'a> {
         self.send_end(way, due, ending);
     }
 
-    /// Passes on what was read; `false` when nothing may follow.
+    /// Passes on the bytes of a read; `false` if nothing may follow.
     fn chunk(&self, way: Direction, plan: &mut Plan, mut bytes: &mut [u8]) -> bool {
         let now = self.begun.elapsed();
         self.moved();
@@ -291,7 +291,7 @@ impl<'a> Link<'a> {
         true
     }
 
-    /// Bytes, by the lane or at once.
+    /// Sends bytes, through the lane if there is one.
     fn send(&self, way: Direction, due: Duration, bytes: &[u8]) -> bool {
         match self.lane(way) {
             _ if bytes.is_empty() => true,
@@ -300,7 +300,7 @@ impl<'a> Link<'a> {
         }
     }
 
-    /// The end, likewise; nothing may follow.
+    /// Sends the end, likewise; nothing may follow.
     fn send_end(&self, way: Direction, due: Duration, ending: Ending) -> bool {
         match self.lane(way) {
             Some(lane) => {
@@ -313,7 +313,7 @@ impl<'a> Link<'a> {
         false
     }
 
-    /// Records and writes bytes; `false` when nothing may follow.
+    /// Records and writes bytes; `false` if nothing may follow.
     fn write(&self, way: Direction, bytes: &[u8]) -> bool {
         if self.is_over() {
             return false;
@@ -323,20 +323,20 @@ impl<'a> Link<'a> {
         match self.write_all(self.socket(way), bytes) {
             Ok(()) => self.relay.passed.add(way, bytes.len()),
             Err(error) if Deadline::is_cause_of(&error) => self.cut(way),
-            // Whoever is written to has gone: that is a reset by that side.
+            // The side written to has gone, which counts as a reset by it.
             Err(_) => self.reset(other(way)),
         }
         !self.is_over()
     }
 
-    /// Ends the direction, or all; nothing may follow.
+    /// Ends the direction, or both; nothing may follow.
     fn end(&self, way: Direction, ending: Ending) -> bool {
         match ending {
             _ if self.is_over() => {}
             Ending::End => {
                 let event = Event::Ended(way);
                 self.relay.recorder.record(&self.track, event);
-                // Fails when that side has gone: it knows.
+                // Fails if that side has gone: it knows already.
                 let _ = self.socket(way).shutdown(Shutdown::Write);
             }
             Ending::Cut => self.cut(way),
@@ -345,7 +345,7 @@ impl<'a> Link<'a> {
         false
     }
 
-    /// One read, by the idle time.
+    /// One read, limited by the idle time-out.
     fn read(&self, mut from: &Conn, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let until = self.idle_end();
@@ -358,7 +358,7 @@ impl<'a> Link<'a> {
         }
     }
 
-    /// Writes all of it, unless the connection is over meanwhile.
+    /// Writes all bytes, unless the connection is over before.
     fn write_all(&self, mut to: &Conn, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             to.set_write_deadline(Deadline::after(LOOK));
@@ -377,8 +377,8 @@ impl<'a> Link<'a> {
         Ok(())
     }
 
-    /// Something came or went. Both count: on a slow link, or to a slow reader, the bytes of one read
-    /// may go for longer than the idle time.
+    /// Bytes were read or written. Both count: on a slow link, or to a slow reader, the bytes of
+    /// one read may take longer than the idle time-out.
     fn moved(&self) {
         if self.relay.config.idle.is_some() {
             let now = self.begun.elapsed().as_millis() as u64;
@@ -386,7 +386,7 @@ impl<'a> Link<'a> {
         }
     }
 
-    /// When the connection has been idle for too long, if nothing passes until then.
+    /// When the connection will have been idle for too long, if nothing passes until then.
     fn idle_end(&self) -> Deadline {
         let Some(idle) = self.relay.config.idle else {
             return Deadline::NEVER;
@@ -399,14 +399,14 @@ impl<'a> Link<'a> {
         end.map_or(Deadline::NEVER, Deadline::at)
     }
 
-    /// The sender of this direction has reset the connection, or a fault says so.
+    /// Resets the connection: the sender of this direction has reset it, or a fault says so.
     fn reset(&self, way: Direction) {
         if self.over.swap(true, Ordering::Relaxed) {
             return;
         }
         self.relay.recorder.record(&self.track, Event::Reset(way));
         for side in [self.client, self.target] {
-            let _ = side.reset_on_close(); // fails on the one that is gone already
+            let _ = side.reset_on_close(); // fails on the side that is already gone
         }
         self.wake();
     }
@@ -418,12 +418,12 @@ impl<'a> Link<'a> {
         }
         self.relay.recorder.record(&self.track, Event::Cut(way));
         for side in [self.client, self.target] {
-            let _ = side.shutdown(Shutdown::Write); // fails on one that is gone already
+            let _ = side.shutdown(Shutdown::Write); // fails on a side that is already gone
         }
         self.wake();
     }
 
-    /// Ends all waiting but that in a write. To shut the reading down says nothing to the peer.
+    /// Ends all waiting, except in a write. To shut down reading sends nothing to the peer.
     fn wake(&self) {
         for side in [self.client, self.target] {
             let _ = side.shutdown(Shutdown::Read);
@@ -437,7 +437,7 @@ impl<'a> Link<'a> {
         self.over.load(Ordering::Relaxed)
     }
 
-    /// The side that this direction leads to.
+    /// The socket of the side to which this direction leads.
     fn socket(&self, way: Direction) -> &'a Conn {
         match way {
             Direction::Forward => self.target,

@@ -7,8 +7,8 @@
 //! 0.000912 #0 -> end
 //! ```
 //!
-//! The arrow to the right is the way to the target. A line of the peer's never begins one of ours:
-//! what steers a terminal is escaped, and texts of several lines are indented.
+//! The arrow to the right is the direction to the target. A line of the peer's never begins one of
+//! ours: characters that control a terminal are escaped, and texts of several lines are indented.
 
 use std::fmt::{Display, Write as _};
 use std::str::FromStr;
@@ -24,15 +24,15 @@ use crate::telemetry::push_visible;
 /// A line longer than this, in bytes, is shown in parts.
 const LONGEST_LINE: usize = 4096;
 
-/// How to show what passes.
+/// The form in which traffic is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Show {
-    /// A line of ours for each of theirs, once it is whole or the other side speaks.
+    /// One of our lines for each of theirs, once it is complete or the other side sends.
     #[default]
     Lines,
-    /// Each chunk as it passes: how many bytes, and their text.
+    /// Each chunk as it passes: its length and its text.
     Text,
-    /// Each chunk in hexadecimal, with its place in the stream.
+    /// Each chunk in hexadecimal, with its offset in the stream.
     Hex,
     /// The packets that a capture would have, decoded.
     Packets,
@@ -69,12 +69,12 @@ pub struct Transcript {
 struct Way {
     /// Bytes so far.
     passed: u64,
-    /// The beginning of a line whose end has not come.
+    /// The beginning of a line that is not complete.
     line: Vec<u8>,
 }
 
 impl Transcript {
-    /// Of connection `number`.
+    /// The transcript of connection `number`.
     pub fn new(show: Show, number: u64) -> Self {
         Self {
             show,
@@ -106,14 +106,14 @@ impl Transcript {
         self.way(way).passed += bytes.len() as u64;
     }
 
-    /// A datagram: its borders are those of its lines, and it has no place in a stream.
+    /// A datagram: it ends its last line, and it has no offset in a stream.
     pub fn datagram(&mut self, time: Duration, way: Direction, bytes: &[u8], out: &mut String) {
         self.way(way).passed = 0;
         self.passed(time, way, bytes, out);
         self.finish_line(time, way, out);
     }
 
-    /// A direction came to its end.
+    /// The end of a direction.
     pub fn ended(&mut self, time: Duration, way: Direction, out: &mut String) {
         self.finish_line(time, way, out);
         self.note(time, format_args!("{} end", arrow(way)), out);
@@ -166,7 +166,7 @@ impl Transcript {
         }
     }
 
-    /// Shows what there is of a line.
+    /// Shows an incomplete line as far as it goes.
     fn finish_line(&mut self, time: Duration, way: Direction, out: &mut String) {
         let mut line = std::mem::take(&mut self.way(way).line);
         if line.is_empty() {
@@ -175,7 +175,7 @@ impl Transcript {
         let text = String::from_utf8_lossy(without_line_end(&line));
         self.note(time, format_args!("{} {text}", arrow(way)), out);
         line.clear();
-        self.way(way).line = line; // for its memory
+        self.way(way).line = line; // to reuse its memory
     }
 
     fn way(&mut self, way: Direction) -> &mut Way {

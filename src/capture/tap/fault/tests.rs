@@ -1,10 +1,10 @@
-//! Each fault alone, from the same seed again, and however the stream falls into chunks.
+//! Each fault alone: the same from the same seed, however the stream is split into chunks.
 
 use super::*;
 
 const MS: Duration = Duration::from_millis(1);
 
-/// What a stream becomes: its bytes after corruption, the lengths of its writes, the end.
+/// The result for a stream: its bytes after corruption, the lengths of its writes, the end.
 fn streamed(faults: &Faults, seed: u64, bytes: &[u8], chunk: usize) -> (Vec<u8>, Vec<usize>, Then) {
     let mut plan = Plan::new(faults, seed, 0, Direction::Forward);
     let (mut out, mut writes) = (Vec::new(), Vec::new());
@@ -168,7 +168,7 @@ fn a_throttled_link_carries_its_rate_in_slices() {
         rest = &mut rest[step.take..];
     }
     assert_eq!(due, MS * 500);
-    // A link that was idle has not saved anything up.
+    // An idle link has not saved up any capacity.
     assert_eq!(plan.step(MS * 9000, &mut [0; 50]).due, MS * 9050);
     assert_eq!((plan.is_slow(), plan.room(1 << 20)), (true, 100));
 }
