@@ -3,8 +3,9 @@
 //! The relay records bytes *before* it passes them on. So an answer is never recorded before its
 //! question, although each direction has a thread of its own.
 //!
-//! What can go wrong: a full disk, or standard output without a reader. Either is reported once,
-//! and the relay goes on without it. The file then ends with a whole packet.
+//! What can go wrong: the file cannot be written, because the disk is full or the file is a pipe
+//! without a reader. This is reported once, and the relay goes on without the file, which ends with
+//! a whole packet. If standard output has lost its reader, lines are dropped without a report.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
