@@ -64,7 +64,7 @@ impl fmt::Display for FilterError {
             }
             Problem::TooDeep => write!(
                 f,
-                "more than {} parentheses within each other",
+                "more than {} parentheses and negations within each other",
                 super::Filter::DEEPEST
             ),
             Problem::Character(char) => write!(f, "{char:?} has no meaning here"),

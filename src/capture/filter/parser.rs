@@ -89,7 +89,7 @@ impl<'t> Parser<'t> {
     }
 
     fn test(&mut self) -> Result<Node, FilterError> {
-        if self.depth == Filter::DEEPEST {
+        if self.depth > Filter::DEEPEST {
             return Err(self.fail(Problem::TooDeep));
         }
         self.depth += 1;
