@@ -15,7 +15,7 @@ use groundwire::telemetry::{Format, Level, Log, Registry};
 
 const SPEC: Spec = Spec {
     name: "dns-server",
-    about: "Answer questions about names from zone files, over UDP and TCP.",
+    about: "Answer DNS queries from zone files, over UDP and TCP.",
     usage: &["[OPTION]...", "[OPTION]... --check"],
     operands: &[],
     options: &[
@@ -28,31 +28,31 @@ const SPEC: Spec = Spec {
         Opt::value(
             "zone",
             "[NAME=]FILE",
-            "serve this zone file, for NAME unless it says itself [samples]",
+            "serve this zone file; NAME is its origin if it sets none [samples]",
         )
         .many(),
         Opt::flag(
             "check",
-            "read the zones, tell what is wrong with them, and exit",
+            "read the zones, report what is wrong with them, and exit",
         ),
         Opt::value("workers", "N", "threads for UDP, at most 64").default("2"),
-        Opt::value("udp-size", "N", "octets of the longest reply over UDP").default("1232"),
+        Opt::value("udp-size", "N", "the longest reply over UDP, in octets").default("1232"),
         Opt::value(
             "transfer",
             "PREFIX",
-            "these addresses may have whole zones (AXFR) [nobody]",
+            "these addresses may transfer whole zones (AXFR) [none]",
         )
         .many(),
         Opt::value(
             "idle-timeout",
             "TIME",
-            "on TCP, the time for the next query to come",
+            "on TCP, how long to wait for the next query",
         )
         .default("10s"),
         Opt::value(
             "write-timeout",
             "TIME",
-            "on TCP, the time for answers to be taken",
+            "on TCP, how long a client may take to read its replies",
         )
         .default("10s"),
         flags::MAX_CONNECTIONS,
@@ -64,18 +64,18 @@ const SPEC: Spec = Spec {
         Opt::value(
             "rate-limit",
             "N",
-            "replies a second of one kind to one network over UDP [no limit]",
+            "replies of one kind to one network over UDP, each second [no limit]",
         ),
         Opt::value(
             "rate-slip",
             "N",
-            "of those over it, send each Nth empty; 0: none",
+            "of replies above the limit, send every Nth empty, with TC set; 0: none",
         )
         .default("2"),
         Opt::value(
             "rate-window",
             "N",
-            "at most so many seconds of replies are held against a network",
+            "replies above the limit count for at most this many seconds",
         )
         .default("15"),
         Opt::flag("query-log", "log a line for each query"),
@@ -90,7 +90,7 @@ const SPEC: Spec = Spec {
                dns-server --check --zone lab.test=lab.zone",
 };
 
-/// More workers than this are not faster anywhere, and each has its buffers.
+/// More workers than this are not faster anywhere, and each has its own buffers.
 const MAX_WORKERS: usize = 64;
 
 fn main() -> ExitCode {
@@ -123,7 +123,7 @@ fn serve(args: Args) -> Result<(), Failure> {
     let (log, drain) = (config.tcp.log.clone(), config.tcp.drain);
     let places = places(&args, config.workers)?;
     program::begin()?;
-    // The samples are known; what was read from files may not be what was meant.
+    // Not for the samples, which are known: files may hold other zones than the user thinks.
     for zone in loaded.summary.iter().filter(|_| !files.is_empty()) {
         config.log.info(SPEC.name, "zone read", &[("zone", zone)]);
     }
@@ -147,7 +147,7 @@ fn serve(args: Args) -> Result<(), Failure> {
 fn places(args: &Args, workers: usize) -> Result<Vec<Place>, Failure> {
     let addresses: Vec<&str> = args.values("listen").collect();
     if addresses.is_empty() {
-        // Multicast DNS has this port, too, and where it runs the first lesson would end here.
+        // Multicast DNS uses this port, too; where it runs, the first lesson would end here.
         let place = Place::bind("127.0.0.1:5353", workers).map_err(|error| {
             Failure::Failed(format!(
                 "{}; try --listen 127.0.0.1:5300",
@@ -167,7 +167,7 @@ fn config(args: &Args) -> Result<Config, Failure> {
         let why = format!("must be at most {MAX_WORKERS}");
         return Err(UsageError::bad_value("--workers", workers, why).into());
     }
-    // Reloads, transfers and the queries, if at all, are told whatever -v says.
+    // Reloads, transfers and (with --query-log) queries are logged whatever -v says.
     let log = Log::stderr(Level::Info, args.parse::<Format>("log")?);
     Ok(Config {
         tcp: flags::with_peers(flags::config_of_threads(SPEC.name, args)?, args)?,
@@ -185,7 +185,7 @@ fn config(args: &Args) -> Result<Config, Failure> {
 fn timeout(args: &Args, option: &str) -> Result<Duration, Failure> {
     let time = args.parse::<DurationArg>(option)?.get();
     if time.is_zero() {
-        // No query would be answered over TCP, and nobody would be told.
+        // No query would be answered over TCP, and no error would say so.
         let (option, why) = (format!("--{option}"), "must be above 0");
         return Err(UsageError::bad_value(&option, "0", why).into());
     }

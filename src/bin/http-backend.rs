@@ -10,7 +10,7 @@ use groundwire::server::{flags, program};
 
 const SPEC: Spec = Spec {
     name: "http-backend",
-    about: "Answer HTTP requests: who I am, what you sent, slowly, in chunks, badly, with files.",
+    about: "Serve HTTP for tests: echo requests, serve files, be slow or wrong on request.",
     usage: &["[OPTION]... [ADDRESS]"],
     operands: &[(
         "ADDRESS",
@@ -38,7 +38,7 @@ const SPEC: Spec = Spec {
         flags::VERBOSE,
     ],
     statuses: None,
-    epilogue: "The page / lists the others. With --root, any other path is a file.\n\n\
+    epilogue: "The page / lists all pages. With --root, any other path is a file.\n\n\
                Examples:\n  http-backend --name b1 -v\n  http-backend --root docs --fail-rate 0.1 :9002",
 };
 

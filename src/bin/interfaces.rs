@@ -15,9 +15,9 @@ const SPEC: Spec = Spec {
     operands: &[("NAME", "the one to show [all]")],
     options: &[Opt::flag("json", "print a JSON array of objects").short('j')],
     statuses: None,
-    epilogue: "An interface is UP when it was switched on, and RUNNING when packets could\n\
-               leave: there is a cable, a radio link, a peer. The counters begin when it is\n\
-               made.\n\n\
+    epilogue: "An interface is UP when it is switched on, and RUNNING when packets can leave:\n\
+               there is a cable, a radio link or a peer. The counters start when the\n\
+               interface is created.\n\n\
                Examples:\n  interfaces\n  interfaces --json lo",
 };
 
@@ -42,7 +42,7 @@ fn list(args: Args) -> Result<(), Failure> {
     found.iter().try_for_each(|one| out.line(paragraph(one)))
 }
 
-/// A name for the terminal: the kernel allows nearly any byte, those that steer it included.
+/// A name for the terminal: the kernel allows nearly any byte, control characters included.
 fn shown(name: &str) -> String {
     name.escape_debug().to_string()
 }

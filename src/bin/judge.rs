@@ -10,7 +10,7 @@ use groundwire::cli::json::{Object, array, string};
 use groundwire::cli::{self, Args, Failure, NonZeroCount, Opt, Out, Spec, What};
 use groundwire::raft::history::{self, Operation, Verdict};
 
-/// Bytes of one line at most.
+/// The longest line, in bytes.
 const LONGEST_LINE: u64 = 4 << 20;
 
 const SPEC: Spec = Spec {
@@ -25,19 +25,19 @@ const SPEC: Spec = Spec {
         Opt::value(
             "limit",
             "N",
-            "give up on a key after trying so many changes of it",
+            "give up on a key after trying this many changes of it",
         )
         .default("2M"),
         Opt::flag("json", "print a JSON object for each file").short('j'),
         Opt::flag("verbose", "print each operation as it was read").short('v'),
     ],
     statuses: Some(
-        "0 all are linearizable, 1 one is not, or nobody knows, or it cannot be read,\n\
+        "0 all are linearizable, 1 one is not, is undecided or cannot be read, \
          2 called wrongly",
     ),
     epilogue: "Each line has process, operation (get, put, delete, cas), key, value, start\n\
-               and end in microseconds, outcome (ok, mismatch, failed, unknown); a cas has\n\
-               expected, too.\n\n\
+               and end in microseconds, and outcome (ok, mismatch, failed, unknown); a cas\n\
+               also has expected.\n\n\
                Examples:\n  judge history.jsonl\n  judge --limit 20M --json *.jsonl",
 };
 
@@ -67,7 +67,7 @@ fn judge(args: Args) -> Result<(), Failure> {
     good.then_some(()).ok_or(Failure::Quiet(1))
 }
 
-/// Judges one history and prints the verdict; whether it is linearizable.
+/// Judges one history and prints the verdict. True if it is linearizable.
 fn report(
     out: &Out,
     file: &str,
@@ -123,7 +123,7 @@ fn object(file: &str, verdict: &Verdict) -> String {
     }
 }
 
-/// All operations of a file. Blank lines are none.
+/// All operations of a file. Blank lines are skipped.
 fn read(file: &str) -> Result<Vec<Operation>, Failure> {
     let mut input: Box<dyn BufRead> = match file {
         "-" => Box::new(io::stdin().lock()),

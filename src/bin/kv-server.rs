@@ -31,33 +31,33 @@ const SPEC: Spec = Spec {
     ],
     operands: &[],
     options: &[
-        Opt::value("id", "N", "this node's number, from 1 on, never used twice"),
+        Opt::value("id", "N", "this node's number, 1 or more, never reused"),
         Opt::value(
             "data",
             "DIR",
-            "its folder, which is made; of --local-cluster: theirs",
+            "its folder, made if missing; of a local cluster, the folder for all",
         ),
         Opt::value(
             "listen",
             "HOST:PORT",
-            "where to listen, if it is not what --peers says",
+            "where to listen, if not at its address in --peers",
         ),
         Opt::value(
             "peers",
             "ID=HOST:PORT,...",
-            "where the nodes listen, this one included; they found the cluster",
+            "addresses of the nodes that found the cluster, this one included",
         )
         .many(),
         Opt::value(
             "cluster-token",
             "TEXT",
-            "founders with another token, or other --peers, are another cluster",
+            "founders with another token or other --peers form another cluster",
         ),
-        Opt::flag("join", "wait to be added to a cluster that is there"),
+        Opt::flag("join", "wait to be added to an existing cluster"),
         Opt::value(
             "local-cluster",
             "N",
-            "run N nodes in this process, on ports from --listen on [127.0.0.1:7301]",
+            "run N nodes in this process, on ports from that of --listen [127.0.0.1:7301]",
         ),
         rpc::flags::SECRET_FILE,
         Opt::value(
@@ -66,22 +66,17 @@ const SPEC: Spec = Spec {
             "a follower campaigns after this long without a leader, or up to twice as long",
         )
         .default("500ms"),
-        Opt::value(
-            "heartbeat",
-            "TIME",
-            "a leader lets itself be heard so often",
-        )
-        .default("50ms"),
+        Opt::value("heartbeat", "TIME", "how often a leader sends heartbeats").default("50ms"),
         Opt::value(
             "snapshot-entries",
             "N",
-            "replace the log by a snapshot after so many entries",
+            "replace the log by a snapshot after this many entries",
         )
         .default("100000"),
         Opt::value(
             "workers",
             "N",
-            "threads for watches and for changes of the cluster, each takes one while it waits",
+            "threads for watches and changes of the cluster; each occupies one while it waits",
         )
         .default("256"),
         flags::SCHEDULING,
@@ -95,15 +90,15 @@ const SPEC: Spec = Spec {
         flags::VERBOSE,
     ],
     statuses: None,
-    epilogue: "The folder remembers the members: --peers founds the cluster the first time\n\
-               only, and later says where members listen that have moved. A node that has\n\
-               lost its folder must be removed, and joins again under a new number. SIGINT\n\
-               and SIGTERM hand leadership over, then end it.\n\n\
+    epilogue: "The folder stores the members: --peers founds the cluster the first time only,\n\
+               and later gives the addresses of members that have moved. A node that has\n\
+               lost its folder must be removed, and join again with a new number. SIGINT\n\
+               and SIGTERM hand over leadership, then end the node.\n\n\
                Examples:\n  kv-server --local-cluster 3\n  \
                kv-server --id 1 --data kv1 --peers 1=10.0.0.1:7301,2=10.0.0.2:7301",
 };
 
-/// Nodes of a local cluster at most: a lesson with more is about something else.
+/// The most nodes of a local cluster: no lesson needs more.
 const MOST_LOCAL: u64 = 9;
 
 fn main() -> ExitCode {
@@ -120,7 +115,8 @@ fn serve(args: Args) -> Result<(), Failure> {
     served.and(removed)
 }
 
-/// Serves; the folder that was made for this run only is the caller's to remove, however it ends.
+/// Serves. `temporary` is the folder that was made for this run only; the caller removes it,
+/// whatever the outcome.
 fn serve_with(args: &Args, temporary: &mut Option<PathBuf>) -> Result<(), Failure> {
     let nodes = match args.parse_opt::<NonZeroCount>("local-cluster")? {
         None => vec![single(args)?],
@@ -133,10 +129,10 @@ fn serve_with(args: &Args, temporary: &mut Option<PathBuf>) -> Result<(), Failur
         .map(|(_, listener)| (listener.network(), listener.local_addr().clone()))
         .collect();
     let stats = Arc::<Stats>::default();
-    // Before the line that says where they listen: who reads it counts on them.
+    // Before the `listening` line is printed: its reader may rely on the nodes from then on.
     let opened = nodes.into_iter().map(|node| open(node, &stats));
     let opened = opened.collect::<Result<Vec<_>, _>>()?;
-    // They stop one after the other.
+    // The nodes stop one after the other.
     let count = u32::try_from(opened.len()).unwrap_or(u32::MAX);
     let drain = config.drain.saturating_mul(count);
     let registry = Registry::new();
@@ -146,7 +142,7 @@ fn serve_with(args: &Args, temporary: &mut Option<PathBuf>) -> Result<(), Failur
         (SPEC.name, &config.log, drain),
         &bound,
         (&registry, args.value("metrics")),
-        None::<fn()>, // there is nothing to read again
+        None::<fn()>, // no configuration to reload
         |stopper| {
             if let Some(folder) = temporary {
                 stopper.remove_at_exit(folder.clone());
@@ -156,7 +152,7 @@ fn serve_with(args: &Args, temporary: &mut Option<PathBuf>) -> Result<(), Failur
     )
 }
 
-/// Opens the folder of a node, and says so where anybody may speak as one.
+/// Opens the folder of a node, and warns if anyone may pose as a node.
 fn open(
     (config, listener): (NodeConfig, Listener),
     stats: &Arc<Stats>,
@@ -194,7 +190,7 @@ fn run(
             }
         };
         start(format!("watch {id}"), watch)?;
-        // One that hears nobody would lead on, and nobody could ask it for anything.
+        // A node that accepts no connections would still lead, but no client could reach it.
         let (deaf, stopper) = (node.deaf(), stopper.clone());
         let hears = move || {
             deaf.wait();
@@ -210,7 +206,7 @@ fn run(
         let what = format!("node {}: serving", node.id());
         node.stop().what(what)
     };
-    // All of them, whatever became of the first: each drains its connections.
+    // Stop all, even if the first fails: each drains its connections.
     let stopped: Vec<_> = running.into_iter().map(stop).collect();
     stopped.into_iter().collect::<Result<Vec<_>, _>>()?;
     told.try_recv()
@@ -222,7 +218,7 @@ fn start(name: String, watch: impl FnOnce() + Send + 'static) -> Result<(), Fail
     thread.map(drop).what("starting a thread")
 }
 
-/// Whoever reaches a node without a secret may speak as another node, and end the cluster.
+/// Anyone who reaches a node without a secret may pose as another node, and destroy the cluster.
 fn warn_if_open(config: &NodeConfig, listener: &Listener) {
     let address = listener.local_addr();
     let reachable = address.ip().is_some_and(|at| !at.ip().is_loopback());
@@ -233,7 +229,7 @@ fn warn_if_open(config: &NodeConfig, listener: &Listener) {
     }
 }
 
-/// One that is alone and listens on all addresses is known by none at which others could call it.
+/// A node alone that listens on all addresses has no address at which another node could call it.
 fn warn_if_nameless(config: &NodeConfig) {
     let own = config.addresses.get(&config.id);
     let own = own.filter(|_| config.addresses.len() == 1);
@@ -243,7 +239,7 @@ fn warn_if_nameless(config: &NodeConfig) {
     }
 }
 
-/// One node of a cluster whose others are elsewhere.
+/// One node of a cluster whose other nodes run elsewhere.
 fn single(args: &Args) -> Result<(NodeConfig, Listener), Failure> {
     let id = args.parse_opt::<NonZeroCount>("id")?;
     let (Some(id), Some(data)) = (id.map(NonZeroCount::get), args.value("data")) else {
@@ -315,13 +311,13 @@ fn local(
     (1..).zip(listeners).map(node).collect()
 }
 
-/// Where node `id` of a local cluster keeps what it has.
+/// The folder of node `id` of a local cluster.
 fn node_folder(data: &Path, id: NodeId) -> PathBuf {
     data.join(format!("node-{id}"))
 }
 
-/// Makes the folders of all nodes, unless they are there. Where only some are, the others would found
-/// a cluster that these know nothing of, or vote a second time if they had been there and were lost.
+/// Makes the folders of all nodes, unless all exist. If only some exist, it fails: the new nodes would
+/// found another cluster, or, if their folders were lost, vote a second time in the same term.
 fn node_folders(data: &Path, count: u64) -> Result<(), Failure> {
     let is_there = |id: &NodeId| node_folder(data, *id).exists();
     let (there, missing): (Vec<_>, Vec<_>) = (1..=count).partition(is_there);
@@ -343,7 +339,7 @@ fn node_folders(data: &Path, count: u64) -> Result<(), Failure> {
     missing.into_iter().try_for_each(make)
 }
 
-/// Listeners on ports that follow each other; from port 0 on, on whichever are free.
+/// Listeners on consecutive ports from `first`; if that is port 0, on any free ports.
 fn listeners(first: &str, count: u64) -> Result<Vec<Listener>, Failure> {
     let (host, port) = split_host_port(first).map_err(UsageError::rule)?;
     let first: u16 = port.parse().map_err(|_| {
@@ -368,7 +364,7 @@ fn config(
 ) -> Result<NodeConfig, Failure> {
     let server = flags::with_peers(flags::config_of_threads(SPEC.name, args)?, args)?;
     let secret = rpc::flags::secret(args)?;
-    // Elections, members and full disks are told whatever -v says; peers with -v.
+    // Elections, members and full disks are logged whatever -v says; peers only with -v.
     let level = if args.count("verbose") == 0 {
         Level::Info
     } else {
@@ -399,7 +395,7 @@ fn config(
                 .parse::<NonZeroCount>("workers")?
                 .as_usize()
                 .min(flags::MAX_WORKERS),
-            // The last tenth is for the answers of those that are cancelled.
+            // The last tenth is for the replies to the calls that are cancelled.
             drain: server.drain / 10 * 9,
             secret,
             ..rpc::ServerConfig::default()
@@ -412,7 +408,7 @@ fn config(
     })
 }
 
-/// The node's times: elections must be rarer than heartbeats by far.
+/// The node's times: heartbeats must be much more frequent than elections.
 fn times(args: &Args) -> Result<raft::Config, UsageError> {
     let election = args.parse::<DurationArg>("election-timeout")?.get();
     let heartbeat = args.parse::<DurationArg>("heartbeat")?.get();
@@ -445,7 +441,7 @@ fn peers(args: &Args) -> Result<BTreeMap<NodeId, String>, UsageError> {
         if peers.contains_key(&id) {
             return Err(wrong("the node is named twice".into()));
         }
-        // A line that was copied: one of the two would be away for ever, and nobody would say why.
+        // Likely a copied line: one of the two would never be reached, and no error would say why.
         if let Some((other, _)) = peers.iter().find(|(_, there)| **there == address) {
             return Err(wrong(format!("node {other} has the same address")));
         }

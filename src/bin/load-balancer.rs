@@ -14,11 +14,11 @@ const OWN: [Opt; 5] = [
     Opt::value(
         "config",
         "FILE",
-        "read all this from a file instead of flags",
+        "read the configuration from a file instead of flags",
     ),
     Opt::flag(
         "check-config",
-        "show the configuration as it is understood, and exit",
+        "print the configuration as it is understood, and exit",
     ),
     flags::SCHEDULING,
     flags::LOG,
@@ -41,7 +41,7 @@ const ALL: [Opt; OWN.len() + OPTIONS.len()] = {
 
 const SPEC: Spec = Spec {
     name: "load-balancer",
-    about: "Pass HTTP/1.1 requests on to backends, and leave out those that fail.",
+    about: "Forward HTTP/1.1 requests to backends, and avoid those that fail.",
     usage: &[
         "--listen ADDRESS --backend URL [OPTION]...",
         "--config FILE [--check-config]",
@@ -49,8 +49,9 @@ const SPEC: Spec = Spec {
     operands: &[],
     options: &ALL,
     statuses: None,
-    epilogue: "SIGHUP reads the file again, and opens the access log anew; requests under\n\
-               way are not disturbed.\n\n\
+    epilogue: "Quote an address with its words: --backend 'http://127.0.0.1:9001 weight=2'.\n\
+               SIGHUP reads the file again and reopens the access log; requests in flight are\n\
+               not affected.\n\n\
                Examples:\n  \
                load-balancer --listen :8080 --backend http://127.0.0.1:9001\n  \
                load-balancer --config site.conf --check-config",
@@ -68,7 +69,7 @@ fn serve(args: Args) -> Result<(), Failure> {
     }
     program::begin()?;
     let server = server_config(&args)?;
-    // A request has a connection on either side.
+    // A request has a connection on each side.
     program::make_room(&groundwire::server::Config {
         max_connections: config.limits.connections.saturating_mul(2),
         ..server.clone()
@@ -96,8 +97,8 @@ fn serve(args: Args) -> Result<(), Failure> {
     )
 }
 
-/// Reads the file again, for SIGHUP. Where flags say all they say the same again: the log may have been
-/// moved, and the token's file have another token. What came of it is told whatever `-v` says.
+/// Reads the file again, for SIGHUP. Without a file, the flags are applied again: the access log may
+/// have been moved, and the token file changed. The result is logged whatever `-v` says.
 fn reader(
     args: &Args,
     flags: Config,
@@ -137,7 +138,7 @@ fn configuration(args: &Args) -> Result<Config, Failure> {
     })
 }
 
-/// A line for each mistake, the last of which is the failure.
+/// Prints a line for each problem but the last, which is returned as the failure.
 fn all_of(problems: &[Problem], failure: impl FnOnce(String) -> Failure) -> Failure {
     let mut lines: Vec<String> = problems.iter().map(Problem::to_string).collect();
     let last = lines.pop().unwrap_or_default();

@@ -36,7 +36,7 @@ const SPEC: Spec = Spec {
     ],
     statuses: None,
     epilogue: "It prints what it sends, and the reply as `->: LINE`. Without -n, -s, -m\n\
-               and -p the struct is an example; it always has another one inside.\n\n\
+               and -p it sends an example struct. Each struct contains another one.\n\n\
                Examples:\n  message-client localhost:7100 string hello there\n  \
                message-client localhost:7100 struct -n 7 -m one=1 -m two=2 -p 00ff",
 };

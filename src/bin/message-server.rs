@@ -13,7 +13,7 @@ use groundwire::telemetry::{Counter, Registry};
 
 const SPEC: Spec = Spec {
     name: "message-server",
-    about: "Receive strings and structs, each behind the name of its command.",
+    about: "Receive commands that carry a string or a struct.",
     usage: &["[OPTION]... [ADDRESS]"],
     operands: &[(
         "ADDRESS",
@@ -39,8 +39,8 @@ const SPEC: Spec = Spec {
         flags::VERBOSE,
     ],
     statuses: None,
-    epilogue: "It prints what it receives, with -v each command and its peer, too. The commands\n\
-               are STRING, a line, and STRUCT, a frame; the reply to both is a line.\n\n\
+    epilogue: "It prints what it receives; with -v, also each command and its peer. STRING\n\
+               takes a line and STRUCT takes a frame; the reply to both is a line.\n\n\
                Examples:\n  message-server\n  printf 'STRING\\nhello\\n' | nc -N 127.0.0.1 7100",
 };
 

@@ -10,7 +10,7 @@ use groundwire::server::{Config, flags, program};
 
 const SPEC: Spec = Spec {
     name: "rpc-server",
-    about: "Offer a calculator whose methods other programs call.",
+    about: "Offer a calculator whose methods other programs can call.",
     usage: &["[OPTION]... [ADDRESS]", "[OPTION]... --unix PATH"],
     operands: &[(
         "ADDRESS",
@@ -36,8 +36,8 @@ const SPEC: Spec = Spec {
         flags::VERBOSE,
     ],
     statuses: None,
-    epilogue: "Its methods are shown by `rpc-client --list`. A secret keeps strangers out, and\n\
-               hides nothing: what is sent can be read and changed on the way.\n\n\
+    epilogue: "`rpc-client --list` shows its methods. A secret keeps strangers out but hides\n\
+               nothing: anyone on the path can read and change what is sent.\n\n\
                Examples:\n  rpc-server\n  rpc-server --unix /tmp/rpc.sock --quit",
 };
 

@@ -1,4 +1,4 @@
-//! Talks to an echo server over TCP, line by line. The lesson: who closes first, and how.
+//! Talks to an echo server over TCP, line by line. The lesson: which side closes first, and how.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
@@ -35,7 +35,7 @@ const SPEC: Spec = Spec {
     statuses: None,
     epilogue: "It prompts with `>> ` on a terminal and prints each reply as `->: LINE`. At\n\
                the end of the input or after STOP it half-closes, prints what still comes,\n\
-               and ends. Replies are not compared with what was sent, unless by --check.\n\n\
+               and ends. It compares replies with what was sent only with --check.\n\n\
                Examples:\n  tcp-echo-client localhost:7000\n  tcp-echo-client localhost:7000 hello",
 };
 

@@ -14,7 +14,7 @@ const SPEC: Spec = Spec {
     usage: &["[OPTION]... [ADDRESS]"],
     operands: &[(
         "ADDRESS",
-        "where to listen, as HOST:PORT; port 0 picks one, no host (:7000) is every interface, so that other machines reach it [127.0.0.1:7000]",
+        "where to listen, as HOST:PORT; port 0 picks one; without a host (:7000), every interface, open to other machines [127.0.0.1:7000]",
     )],
     options: &[
         flags::MODE,
@@ -41,8 +41,8 @@ const SPEC: Spec = Spec {
         flags::VERBOSE,
     ],
     statuses: None,
-    epilogue: "The first line printed is the address, the last one the totals. SIGINT and\n\
-               SIGTERM end it when its connections have ended, a second signal at once.\n\n\
+    epilogue: "It prints the address first and the totals last. SIGINT and SIGTERM end it when\n\
+               its connections have ended; a second signal ends it at once.\n\n\
                Examples:\n  tcp-echo-server\n  tcp-echo-server --mode pool --workers 8 -v :7000",
 };
 

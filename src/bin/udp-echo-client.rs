@@ -27,13 +27,13 @@ const SPEC: Spec = Spec {
         Opt::value("timeout", "TIME", "wait this long for each reply")
             .short('t')
             .default("1s"),
-        Opt::value("retries", "N", "send again this often")
+        Opt::value("retries", "N", "send again this many times")
             .short('r')
             .default("2"),
     ],
     statuses: None,
-    epilogue: "No reply, or word from the host that nobody listens, is a failure. A datagram\n\
-               that differs from what was sent is no reply: it is passed over as a late one.\n\n\
+    epilogue: "It fails if no reply comes, or if the host says that nothing listens there. A\n\
+               datagram that differs from what was sent is ignored as a late reply.\n\n\
                Example:\n  udp-echo-client --timeout 500ms localhost:7001 hello",
 };
 

@@ -14,7 +14,7 @@ const SPEC: Spec = Spec {
     usage: &["[OPTION]... [ADDRESS]"],
     operands: &[(
         "ADDRESS",
-        "where to listen, as HOST:PORT; port 0 picks one, no host (:7001) is every interface, so that other machines reach it [127.0.0.1:7001]",
+        "where to listen, as HOST:PORT; port 0 picks one; without a host (:7001), every interface, open to other machines [127.0.0.1:7001]",
     )],
     options: &[
         Opt::value("sockets", "N", "sockets that share the port, a thread each").default("1"),
@@ -25,7 +25,7 @@ const SPEC: Spec = Spec {
         flags::VERBOSE,
     ],
     statuses: None,
-    epilogue: "The first line printed is the address, the last one the totals.\n\n\
+    epilogue: "It prints the address first and the totals last.\n\n\
                Example:\n  udp-echo-server -v 127.0.0.1:7001",
 };
 
@@ -49,7 +49,7 @@ fn serve(args: Args) -> Result<(), Failure> {
     };
     let listen = |address: &str| listening.listen_datagrams(Network::Udp, address);
     let first = program::bind(Network::Udp, || listen(address))?;
-    // The others bind what the first was given, which matters when that was port 0.
+    // The others bind the address that the first got, which matters if it asked for port 0.
     let bound = first
         .local_addr()
         .map_or(address.to_string(), |local| local.to_string());

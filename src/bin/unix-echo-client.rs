@@ -37,7 +37,7 @@ const SPEC: Spec = Spec {
         .default("10s"),
     ],
     statuses: None,
-    epilogue: "Replies are not compared with what was sent, unless by --check.\n\n\
+    epilogue: "It compares replies with what was sent only with --check.\n\n\
                Example:\n  unix-echo-client /tmp/echo.sock hello",
 };
 

@@ -24,7 +24,7 @@ const SPEC: Spec = Spec {
         Opt::value(
             "permissions",
             "OCTAL",
-            "permission bits of the file, as 600 [by the umask]",
+            "permission bits of the file, such as 600 [by the umask]",
         ),
         flags::MODE,
         flags::WORKERS,
@@ -44,8 +44,8 @@ const SPEC: Spec = Spec {
     ],
     statuses: None,
     epilogue: "With --type datagram there are no connections: options about them are refused.\n\
-               A socket file that a killed server left behind is replaced; one that a server\n\
-               answers on is not. The file is removed at the end.\n\n\
+               A socket file that a killed server left behind is replaced, unless a server\n\
+               answers on it. The file is removed at the end.\n\n\
                Examples:\n  unix-echo-server /tmp/echo.sock\n\
                \x20 unix-echo-server --type seqpacket --permissions 600 /tmp/echo.sock",
 };
@@ -122,12 +122,12 @@ fn permissions(args: &Args, path: &Path) -> Result<Option<u32>, UsageError> {
         return Ok(None);
     };
     if path.as_os_str().as_encoded_bytes().starts_with(b"@") {
-        // Anybody on this network namespace may connect; who asks for bits means otherwise.
+        // Anyone in this network namespace may connect: the bits would have no effect.
         return Err(UsageError::rule(
             "--permissions: an abstract name has no file",
         ));
     }
-    // A sign is no digit, though the parser takes one.
+    // The parser would take a sign, too.
     let digits = text.bytes().all(|digit| digit.is_ascii_digit());
     match u32::from_str_radix(text, 8) {
         Ok(mode) if digits && mode <= 0o777 => Ok(Some(mode)),

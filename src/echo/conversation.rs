@@ -20,7 +20,7 @@ pub const MAX_LINE: Opt =
 /// `--check`
 pub const CHECK: Opt = Opt::flag(
     "check",
-    "fail when a reply is not what was sent; datagrams that are not are never replies",
+    "fail when a reply differs from what was sent; a datagram that differs is ignored",
 );
 /// `--raw`
 pub const RAW: Opt = Opt::flag(

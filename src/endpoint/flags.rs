@@ -23,7 +23,7 @@ pub const IDLE_TIMEOUT: Opt = Opt::value(
 pub const ITEM_TIMEOUT: Opt = Opt::value(
     "item-timeout",
     "TIME",
-    "end one whose begun name, line or frame does; 0: never",
+    "end one whose name, line or frame takes longer; 0: never",
 )
 .default("30s");
 /// `--write-timeout TIME`
@@ -35,7 +35,7 @@ pub const WRITE_TIMEOUT: Opt = Opt::value(
 .default("10s");
 
 /// `-n N`
-pub const NUMBER: Opt = Opt::value("number", "N", "the record's number n").short('n');
+pub const NUMBER: Opt = Opt::value("number", "N", "the struct's number n").short('n');
 /// `-s TEXT`
 pub const STRING: Opt = Opt::value("string", "TEXT", "its string s").short('s');
 /// `-m KEY=N`
@@ -43,7 +43,7 @@ pub const MAP: Opt = Opt::value("map", "KEY=N", "an entry of its map m")
     .short('m')
     .many();
 /// `-p HEX`
-pub const PAYLOAD: Opt = Opt::value("payload", "HEX", "its bytes p, as 00ff").short('p');
+pub const PAYLOAD: Opt = Opt::value("payload", "HEX", "its bytes p, such as 00ff").short('p');
 
 /// The configuration from the flags.
 pub fn config(args: &Args) -> Result<EndpointConfig, UsageError> {

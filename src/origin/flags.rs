@@ -9,18 +9,22 @@ use crate::http::Limits;
 use crate::server::flags::limit;
 
 /// `--name NAME`
-pub const NAME: Opt = Opt::value("name", "NAME", "say this name in every reply [the address]");
+pub const NAME: Opt = Opt::value(
+    "name",
+    "NAME",
+    "send this name in every reply [the address]",
+);
 /// `--root FOLDER`
 pub const ROOT: Opt = Opt::value("root", "FOLDER", "serve the files of this folder, too");
 /// `--fail-rate SHARE`
 pub const FAIL_RATE: Opt = Opt::value(
     "fail-rate",
     "SHARE",
-    "let this share of the requests fail, as 0.1: with 503 or half an answer",
+    "fail this share of requests, such as 0.1, by a 503 or half a reply",
 )
 .default("0");
 /// `--seed N`
-pub const SEED: Opt = Opt::value("seed", "N", "which ones those are").default("1");
+pub const SEED: Opt = Opt::value("seed", "N", "decides which requests fail").default("1");
 /// `--max-header SIZE`
 pub const MAX_HEADER: Opt = Opt::value(
     "max-header",
@@ -46,14 +50,14 @@ pub const IDLE_TIMEOUT: Opt = Opt::value(
 pub const HEADER_TIMEOUT: Opt = Opt::value(
     "header-timeout",
     "TIME",
-    "end one whose begun header section does; 0: never",
+    "end one whose header section takes longer; 0: never",
 )
 .default("10s");
 /// `--body-timeout TIME`
 pub const BODY_TIMEOUT: Opt = Opt::value(
     "body-timeout",
     "TIME",
-    "end one whose body brings nothing for so long; 0: never",
+    "end one whose body is silent for this long; 0: never",
 )
 .default("30s");
 /// `--write-timeout TIME`

@@ -28,7 +28,7 @@ pub const QUEUE: Opt = Opt::value(
 pub const IN_FLIGHT: Opt = Opt::value(
     "in-flight",
     "N",
-    "calls under way on a connection; more are refused",
+    "calls in flight on a connection; more are refused",
 )
 .default("256");
 /// `--max-message SIZE`
@@ -38,14 +38,14 @@ pub const MAX_MESSAGE: Opt =
 pub const IDLE_TIMEOUT: Opt = Opt::value(
     "idle-timeout",
     "TIME",
-    "end a connection that is silent and has no call for so long; 0: never",
+    "end a connection without calls that is silent for this long; 0: never",
 )
 .default("10m");
 /// `--secret-file FILE`
 pub const SECRET_FILE: Opt = Opt::value(
     "secret-file",
     "FILE",
-    "both sides must know what stands in it, 16 bytes or more; nobody else may read it",
+    "the secret of both sides, 16 bytes or more, in a file that only its owner can read",
 );
 
 /// The permissions of the group and of others. A file with a secret must have none of them.

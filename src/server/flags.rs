@@ -52,14 +52,14 @@ pub const DRAIN: Opt = Opt::value(
 pub const ALLOW: Opt = Opt::value(
     "allow",
     "PREFIX",
-    "serve only these addresses, as 10.0.0.0/8",
+    "serve only these addresses, such as 10.0.0.0/8",
 )
 .many();
 /// `--deny PREFIX`
 pub const DENY: Opt = Opt::value(
     "deny",
     "PREFIX",
-    "refuse these addresses; wins over --allow",
+    "refuse these addresses; overrides --allow",
 )
 .many();
 /// `--metrics ADDRESS`

@@ -1,4 +1,4 @@
-//! What there is to say about a value: a row for each fact, the same for people and as JSON.
+//! The facts about a value, a row each: the same rows for people and as JSON.
 
 use std::net::IpAddr;
 
@@ -9,7 +9,7 @@ use groundwire::net::{Host, HostPort, Prefix, ZonedIp, reverse_name};
 
 use super::value::Value;
 
-/// A fact: its name, and what it is.
+/// A fact: its name and its value.
 pub type Fact = (&'static str, Is);
 
 /// A text, or a number of any size.

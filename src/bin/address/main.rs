@@ -1,6 +1,6 @@
-//! Says what an address is: its family, its class, its network, its name in the DNS. Asks nobody.
+//! Says what an address is: its family, its class, its network, its name in the DNS. Looks nothing up.
 //!
-//! Reading order: `value` (what a text may be), `facts` (what there is to say about it).
+//! Reading order: `value` (what a text may be), `facts` (what is printed about it).
 #![forbid(unsafe_code)]
 
 mod facts;
@@ -24,15 +24,15 @@ const SPEC: Spec = Spec {
     )],
     options: &[Opt::flag("json", "print a JSON array of objects").short('j')],
     statuses: Some(
-        "0 done, 1 failed or a value is no address (the others are printed all the same), \
+        "0 done, 1 failed or a value is not an address (the others are still printed), \
          2 called wrongly",
     ),
-    epilogue: "Nothing is looked up: a name is only told to be one.\n\n\
+    epilogue: "Nothing is looked up: a name is only recognized as a name.\n\n\
                Examples:\n  address 10.1.2.3/8 fe80::1%eth0 [::1]:http\n\
                \x20 interfaces | grep -o '[^ ]*/[0-9]*' | address -",
 };
 
-/// The longest line of standard input, in bytes; no address comes near.
+/// The longest line of standard input, in bytes; every address is much shorter.
 const MAX_LINE: usize = 4096;
 
 fn main() -> ExitCode {

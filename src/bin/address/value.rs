@@ -30,14 +30,14 @@ impl FromStr for Value {
         match text.parse()? {
             Host::Ip(ip) => Ok(Value::Ip(ip)),
             Host::Name(name) => Ok(Value::Name(name)),
-            // The empty text: what the parser of addresses says about that.
+            // Only the empty text comes here: the parser of addresses has the error for it.
             Host::Any => Ok(Value::Ip(text.parse()?)),
         }
     }
 }
 
-/// `Prefix` refuses host bits, because in an access list they are a mistake. Here they are the
-/// question. The address stays as it is written: `::ffff:10.0.0.0/104` is an IPv6 text.
+/// `Prefix` refuses host bits, because in an access list they are a mistake. Here the user asks
+/// about them. The address stays as it is written: `::ffff:10.0.0.0/104` is an IPv6 text.
 fn network(text: &str) -> Result<Value, AddressError> {
     let parsed = text.parse::<Prefix>();
     let parts = text.split_once('/');

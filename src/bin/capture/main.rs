@@ -1,4 +1,4 @@
-//! Shows packets: of a capture file, or as they pass an interface.
+//! Shows packets from a capture file, or as they pass an interface.
 //!
 //! Options and output are those of tshark and tcpdump, which scripts and people know.
 //!
@@ -38,9 +38,9 @@ const SPEC: Spec = Spec {
         .short('r'),
         Opt::value("interface", "NAME", "capture on this interface, or on any").short('i'),
         Opt::flag("list", "list the interfaces and exit").short('D'),
-        Opt::value("count", "N", "stop after this many packets [never]").short('c'),
-        // Many times: who has tcpdump's -nn in the fingers.
-        Opt::flag("numeric", "accepted: names are never looked up")
+        Opt::value("count", "N", "stop after this many packets [no limit]").short('c'),
+        // Repeatable for users who type tcpdump's -nn by habit.
+        Opt::flag("numeric", "no effect: names are never looked up")
             .short('n')
             .many(),
         Opt::value("filter", "FILTER", "show and write only packets that match")
@@ -49,31 +49,35 @@ const SPEC: Spec = Spec {
         Opt::value(
             "capture-filter",
             "FILTER",
-            "the others are not there at all",
+            "ignore all other packets, as if they did not exist",
         )
         .short('f')
         .under("Which packets"),
-        Opt::value("decode-as", "RULE", "as tcp.port==7100,frames")
-            .short('d')
-            .many()
-            .under("Which packets"),
+        Opt::value(
+            "decode-as",
+            "RULE",
+            "decode a port as a protocol, such as tcp.port==7100,frames",
+        )
+        .short('d')
+        .many()
+        .under("Which packets"),
         Opt::flag("tree", "show all fields of each packet")
             .short('V')
             .under("What is shown"),
         Opt::flag("hex", "show the bytes of each packet")
             .short('x')
             .under("What is shown"),
-        Opt::value("type", "TYPE", "text, or fields: those of -e in a line")
+        Opt::value("type", "TYPE", "text, or fields: a line with those of -e")
             .short('T')
             .under("What is shown"),
-        Opt::value("field", "FIELD", "a field, as tcp.srcport")
+        Opt::value("field", "FIELD", "a field to show, such as tcp.srcport")
             .short('e')
             .many()
             .under("What is shown"),
         Opt::value(
             "field-option",
             "OPTION",
-            "as header=y, separator=/t, quote=d",
+            "such as header=y, separator=/t, quote=d",
         )
         .short('E')
         .many()
@@ -90,13 +94,13 @@ const SPEC: Spec = Spec {
         Opt::value(
             "follow",
             "STREAM",
-            "show what it carried: tcp,0 or udp,0,hex",
+            "show the data of a stream: tcp,0 or udp,0,hex",
         )
         .under("What is shown"),
         Opt::value(
             "statistics",
             "TABLE",
-            "at the end: conv,tcp, or udp, ip, ipv6, eth",
+            "a table at the end: conv,tcp, or udp, ip, ipv6, eth",
         )
         .short('z')
         .many()
@@ -105,10 +109,13 @@ const SPEC: Spec = Spec {
         Opt::flag("quiet", "show no packets")
             .short('q')
             .under("What is shown"),
-        Opt::flag("print", "show the line of each packet though -w, -V or -x")
-            .short('P')
-            .under("What is shown"),
-        Opt::flag("line-buffered", "let each packet's text out at once")
+        Opt::flag(
+            "print",
+            "show the line of each packet even with -w, -V or -x",
+        )
+        .short('P')
+        .under("What is shown"),
+        Opt::flag("line-buffered", "flush the text of each packet at once")
             .short('l')
             .under("What is shown"),
         Opt::value("write", "FILE", "write the packets; - is standard output")
@@ -121,21 +128,25 @@ const SPEC: Spec = Spec {
         )
         .short('F')
         .under("Writing"),
-        Opt::value("snap", "BYTES", "keep no more of a packet; 0 is all")
-            .short('s')
-            .default("262144")
-            .under("Capturing"),
-        Opt::flag("no-promiscuous", "leave what is addressed to others")
+        Opt::value(
+            "snap",
+            "BYTES",
+            "keep at most this much of a packet; 0 is all",
+        )
+        .short('s')
+        .default("262144")
+        .under("Capturing"),
+        Opt::flag("no-promiscuous", "leave out packets addressed to others")
             .short('p')
             .under("Capturing"),
-        Opt::value("buffer", "SIZE", "room in the kernel for packets that wait")
+        Opt::value("buffer", "SIZE", "the kernel's buffer for waiting packets")
             .short('B')
             .default("2MiB")
             .under("Capturing"),
     ],
     statuses: None,
-    epilogue: "FILE is written as pcapng, or as pcap where it ends in .pcap. To capture takes a\n\
-               right: sudo, or once sudo setcap cap_net_raw+ep PATH-OF-CAPTURE.\n\n\
+    epilogue: "FILE is written as pcapng, or as pcap if its name ends in .pcap. Capturing needs\n\
+               a privilege: use sudo, or once: sudo setcap cap_net_raw+ep PATH-OF-CAPTURE.\n\n\
                Examples:\n  capture -r trace.pcapng -Y 'tcp.flags.syn==1'\n  capture -i lo -c 10 -w trace.pcap",
 };
 
@@ -145,7 +156,7 @@ fn main() -> ExitCode {
 
 fn capture(args: Args) -> Result<(), Failure> {
     if let Some(extra) = args.operands().first() {
-        // tshark takes a filter there, tcpdump its own language.
+        // Here tshark takes a display filter, and tcpdump one in its own language.
         let extra = extra.to_string_lossy();
         let why = "extra operand: a file is for -r, a filter for -Y";
         return Err(UsageError::rule(format_args!("{extra}: {why}")).into());
@@ -153,7 +164,7 @@ fn capture(args: Args) -> Result<(), Failure> {
     if args.flag("list") {
         return list();
     }
-    // A file that may not grow any more (SIGXFSZ) is an error, which is told.
+    // With SIGXFSZ blocked, a file that reaches its size limit is an error to report.
     signal::block(&[Signal::FileSize]).what("blocking signals")?;
     let plan = Plan::from_args(&args)?;
     let view = View::from_args(&args)?;
@@ -162,8 +173,8 @@ fn capture(args: Args) -> Result<(), Failure> {
     Run::new(plan, view)?.run(&mut source)
 }
 
-/// A live capture ends at the first signal, and tells its counts; reading a file just ends. Where it
-/// writes to a named pipe, the reader has come by then.
+/// A live capture ends at the first signal and prints its counts; reading a file just ends. If a live
+/// capture writes to a named pipe, the pipe has a reader when this returns.
 fn open(plan: &Plan) -> Result<(Source, Option<File>), Failure> {
     let source = Source::open(plan)?;
     let Some((name, stop)) = source.live() else {

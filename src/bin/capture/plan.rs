@@ -11,11 +11,11 @@ pub struct Plan {
     pub from: From,
     pub live: live::Options,
     pub save: Option<Save>,
-    /// Stop after so many packets.
+    /// Stop after this many packets.
     pub count: Option<u64>,
     /// Which packets are shown and written.
     pub filter: Option<Filter>,
-    /// Which packets are there at all.
+    /// Which packets are captured at all.
     pub capture_filter: Option<Filter>,
     pub settings: Settings,
     /// Whether each packet's text leaves at once.
@@ -96,7 +96,7 @@ fn filter(args: &Args, name: &str) -> Result<Option<Filter>, UsageError> {
     Ok(Some(filter))
 }
 
-/// What to write instead, where a filter that is wrong is one of tcpdump's.
+/// What to write instead, if the wrong filter is one of tcpdump's.
 fn hint(text: &str) -> &'static str {
     let is_theirs = |word| ["port", "portrange", "host", "net", "src", "dst"].contains(&word);
     match text.split_whitespace().any(is_theirs) {

@@ -1,4 +1,4 @@
-//! The loop: a packet from the source, what the filters say of it, to the screen and the file.
+//! The loop: takes a packet from the source, filters it, and hands it to the screen and the file.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -19,7 +19,7 @@ const PIECE: usize = 64 << 10;
 pub struct Run {
     count: u64,
     most: u64,
-    /// `-f`, with a decoder of its own: what does not match has no number and no connection.
+    /// `-f`, with a decoder of its own: packets that do not match get no number and no connection.
     capture_filter: Option<(Filter, Decoder)>,
     filter: Option<Filter>,
     decoder: Decoder,
@@ -51,7 +51,7 @@ impl Run {
         })
     }
 
-    /// Reads to the end. What was read before an error is shown before it is told.
+    /// Reads to the end. Packets that were read before an error are shown before it is reported.
     pub fn run(mut self, source: &mut Source) -> Result<(), Failure> {
         if let Some(save) = &mut self.save {
             save.begin(source.interfaces())?;
@@ -116,7 +116,7 @@ impl Run {
         Ok(())
     }
 
-    /// Lets all out that was held back, what is written to a file, too.
+    /// Flushes the text that was held back, and the file that is written.
     fn flush(&mut self) -> Result<(), Failure> {
         self.let_out()?;
         match &mut self.save {
@@ -137,7 +137,7 @@ impl Run {
             plural(count),
             plural(dropped),
         );
-        // Nobody is left to tell where that fails.
+        // If this fails, there is nowhere left to report it.
         let _ = io::stderr().write_all(text.as_bytes());
     }
 }

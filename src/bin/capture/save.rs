@@ -10,7 +10,7 @@ use groundwire::cli::{Failure, What, explain, standard_output};
 
 use super::plan::{self, FileFormat};
 
-/// A file being written. A pcap file's header has the link type, so it waits for one to be known.
+/// A file being written. A pcap file's header has the link type, so it waits until one is known.
 pub struct Save {
     path: String,
     format: FileFormat,
@@ -21,7 +21,7 @@ pub struct Save {
 }
 
 impl Save {
-    /// Makes the file, or empties the one that is there; never the one that is read.
+    /// Makes the file, or empties an existing one; refuses the file that is being read.
     pub fn open(plan: &plan::Save, from: &plan::From) -> Result<Self, Failure> {
         if let plan::From::File(read) = from {
             if is_same(read, &plan.path) {
@@ -70,8 +70,8 @@ impl Save {
     }
 
     fn try_write(&mut self, packet: &Packet<'_>, known: &[Interface]) -> Result<(), FileError> {
-        // Only pcapng describes its interfaces behind its beginning, and another one may have kept
-        // more of its packets: what this one kept at most must not cut those.
+        // Snapshot length 0, no limit: a pcap header has only one, and packets of a later interface
+        // may be longer than the limit of this one.
         self.try_begin(known, Some((packet.link, 0)))?;
         match &mut self.writer {
             Some(writer) => writer.write(packet),
@@ -79,7 +79,7 @@ impl Save {
         }
     }
 
-    /// Writes the header, if it is not yet, for a link and what is kept of its packets at most; and
+    /// Writes the header, unless it is written, with this link type and snapshot length; then
     /// describes the interfaces that are new.
     fn try_begin(
         &mut self,
@@ -108,7 +108,7 @@ impl Save {
         Ok(())
     }
 
-    /// What errors call it.
+    /// Its name in errors.
     fn name(&self) -> &str {
         match self.path.as_str() {
             "-" => "standard output",
@@ -126,7 +126,7 @@ impl Save {
     }
 }
 
-/// Whether what is read is the file that is to be written, if by another name or by the shell.
+/// Whether both are the same file, even under another name or redirected by the shell.
 fn is_same(read: &str, write: &str) -> bool {
     let read = if read == "-" { "/dev/stdin" } else { read };
     // A device may be both: a terminal, /dev/null.

@@ -17,7 +17,7 @@ pub struct View {
     follow: Option<Follow>,
     tables: Vec<Conversations>,
     summary: Summary,
-    /// The interface as whose times those of the lines are exact.
+    /// The interface whose time resolution the lines have now.
     exact_as: Option<u32>,
 }
 
@@ -25,7 +25,7 @@ impl View {
     pub fn from_args(args: &Args) -> Result<Self, Failure> {
         let fields = fields(args)?;
         let (follow, tables) = statistics(args)?;
-        // Who asks for a file or a stream does not ask for the packets as well.
+        // A user who asks for a file or a stream does not also ask for the packets.
         let other = args.given("write") || follow.is_some();
         let shown = !args.flag("quiet") && (args.flag("print") || !other);
         let (tree, bytes) = (args.flag("tree"), args.flag("hex"));
@@ -33,7 +33,7 @@ impl View {
             return Err(UsageError::rule("-T fields excludes -V, -x and -P").into());
         }
         Ok(Self {
-            // As tshark: what says more takes the line's place, unless -P asks for it.
+            // As in tshark: the tree or the bytes replace the line, unless -P asks for it.
             line: shown && fields.is_none() && (args.flag("print") || !tree && !bytes),
             fields: fields.filter(|_| shown),
             explain: (shown && args.flag("explain")).then(Explain::new),
@@ -55,7 +55,7 @@ impl View {
         packets || self.explain.is_some() || self.follow.is_some() || !self.tables.is_empty()
     }
 
-    /// What stands before the first packet.
+    /// What is printed before the first packet.
     pub fn head(&self, text: &mut String) {
         if let Some(fields) = &self.fields {
             fields.header(text);
@@ -94,7 +94,7 @@ impl View {
         }
     }
 
-    /// Interfaces of a file may differ in how exact their times are.
+    /// Interfaces of one file may differ in their time resolution.
     fn be_exact(&mut self, number: u32, known: &[Interface]) {
         if self.exact_as != Some(number) {
             self.exact_as = Some(number);
@@ -104,7 +104,7 @@ impl View {
         }
     }
 
-    /// What stands behind the last packet.
+    /// What is printed after the last packet.
     pub fn end(&mut self, text: &mut String) {
         if let Some(follow) = &mut self.follow {
             follow.end(text);

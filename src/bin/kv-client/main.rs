@@ -1,4 +1,4 @@
-//! Reads and changes a replicated store, and looks after its cluster.
+//! Reads and changes a replicated store, and manages its cluster.
 #![forbid(unsafe_code)]
 
 mod request;
@@ -23,7 +23,7 @@ use request::{Admin, Data, Request};
 
 const SPEC: Spec = Spec {
     name: "kv-client",
-    about: "Read and change a replicated key-value store, and look after its cluster.",
+    about: "Read and change a replicated key-value store, and manage its cluster.",
     usage: &[
         "[OPTION]... get KEY | put KEY VALUE | delete KEY | cas KEY OLD NEW",
         "[OPTION]... list [PREFIX] | watch [PREFIX]",
@@ -36,7 +36,7 @@ const SPEC: Spec = Spec {
         ),
         (
             "OLD",
-            "what the key must hold; not given with --absent or --if-revision",
+            "the value that the key must hold; omit it with --absent or --if-revision",
         ),
         ("PREFIX", "what the keys begin with [all keys]"),
     ],
@@ -44,36 +44,36 @@ const SPEC: Spec = Spec {
         Opt::value(
             "servers",
             "HOST:PORT,...",
-            "nodes of the cluster; one that is there suffices",
+            "nodes of the cluster; one that answers is enough",
         )
         .short('s')
         .default("127.0.0.1:7301,127.0.0.1:7302,127.0.0.1:7303"),
         Opt::value(
             "etcd",
             "URL,...",
-            "an etcd cluster instead, as http://10.0.0.1:2379: for keys, not for its nodes",
+            "use an etcd cluster, such as http://10.0.0.1:2379: for keys, not for its nodes",
         ),
         Opt::value("timeout", "TIME", "try this long in all")
             .short('t')
             .default("10s"),
         Opt::flag("raw", "get: print the value's bytes, nothing else"),
-        Opt::flag("absent", "cas: the key must not be there"),
+        Opt::flag("absent", "cas: the key must not exist"),
         Opt::value(
             "if-revision",
             "N",
             "cas: the key's last change must be this one",
         ),
         Opt::value("from", "N", "watch: from this revision on [the next]"),
-        Opt::value("count", "N", "watch: end after so many changes"),
-        Opt::flag("learner", "add-node: it gets the log and has no vote"),
+        Opt::value("count", "N", "watch: end after this many changes"),
+        Opt::flag("learner", "add-node: it gets the log, but has no vote"),
         Opt::flag("json", "status: as JSON, an object a node"),
         flags::SECRET_FILE,
     ],
     statuses: Some(
         "0 done, 1 failed, or there is no such key, or cas found something else, 2 called wrongly",
     ),
-    epilogue: "Keys and values are printed with escapes where they are no plain text. What may\n\
-               have been done although no answer came is told as `perhaps done`.\n\n\
+    epilogue: "Keys and values are printed with escapes where they are not plain text.\n\
+               `perhaps done` means: no answer came, but the change may have been made.\n\n\
                Examples:\n  kv-client put greeting hello\n  kv-client get greeting\n  \
                kv-client cas greeting hello goodbye\n  kv-client -s 10.0.0.1:7301 status",
 };
@@ -97,7 +97,7 @@ fn run(args: Args) -> Result<(), Failure> {
     }
 }
 
-/// The same requests about keys, elsewhere.
+/// The same requests about keys, to a cluster of etcd.
 fn at_etcd(urls: &str, time: Duration, request: &Request, args: &Args) -> Result<(), Failure> {
     let given = |name: &&&str| args.given(name);
     if let Some(other) = ["servers", "secret-file"].iter().find(given) {
@@ -134,7 +134,7 @@ fn config(args: &Args, time: Duration) -> Result<ClientConfig, Failure> {
             .map_err(|why| UsageError::rule(format_args!("--servers: {why}")))?;
     }
     let config = ClientConfig::new(servers.into_iter().map(str::to_string).collect());
-    // While a majority is there, so many tries find one of it, though each of the others hangs.
+    // With a majority up, this many tries reach one of its nodes, even if all other nodes hang.
     let share = share(time, config.servers.len() / 2 + 1);
     Ok(ClientConfig {
         secret: flags::secret(args)?,
@@ -145,7 +145,7 @@ fn config(args: &Args, time: Duration) -> Result<ClientConfig, Failure> {
     })
 }
 
-/// How a request ends otherwise than well.
+/// How a request fails.
 enum End {
     Store(StoreError),
     Out(Failure),
@@ -167,7 +167,7 @@ impl End {
     fn told(self, what: &str) -> Failure {
         match self {
             End::Out(failure) => failure,
-            // A server's words must not drive the terminal.
+            // A server's text must not control the terminal.
             End::Store(error) => Failure::Failed(printable(format!("{what}: {error}").as_bytes())),
         }
     }
@@ -177,7 +177,7 @@ fn usage(error: UsageError) -> End {
     End::Out(error.into())
 }
 
-/// There is no such key: as `grep`, which finds nothing and says nothing.
+/// There is no such key: status 1 and no message, as `grep` when it finds nothing.
 fn absent() -> End {
     End::Out(Failure::Quiet(1))
 }
@@ -228,7 +228,7 @@ fn bytes(operand: &str) -> Result<Vec<u8>, Failure> {
         return Ok(operand.into());
     }
     let mut bytes = Vec::new();
-    // One more than there may be, so that too many are noticed.
+    // One more than allowed, so that too many are noticed.
     let most = MAX_VALUE as u64 + 1;
     let read = io::stdin().lock().take(most).read_to_end(&mut bytes);
     read.what("standard input")?;
@@ -239,7 +239,7 @@ fn list(store: &dyn Store, prefix: &str, out: &Out) -> Result<(), End> {
     let mut after = None::<Vec<u8>>;
     loop {
         let page = store.list(prefix.as_bytes(), after.as_deref(), 1000)?;
-        // A page that does not go on where the last one ended would be followed by another for ever.
+        // A server that goes back to earlier keys would send pages for ever.
         if page
             .entries
             .iter()
@@ -262,7 +262,7 @@ fn shown(entry: &KeyValue) -> String {
     format!("{} {}", readable(&entry.key), readable(&entry.value))
 }
 
-/// All of these bytes as text: none is left out or replaced, so that what differs looks different.
+/// Bytes as text: none is left out or replaced, so different bytes look different.
 fn readable(bytes: &[u8]) -> String {
     let mut text = String::new();
     for chunk in bytes.utf8_chunks() {
@@ -273,11 +273,11 @@ fn readable(bytes: &[u8]) -> String {
     text
 }
 
-/// After a watch that broke, before it is begun again.
+/// The pause after a watch that broke, before it is tried again.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Prints changes until there are as many as were asked for. A watch that breaks goes on where it
-/// was, for as long as `--timeout` says.
+/// Prints changes, until the number asked for. A watch that breaks is continued from the same
+/// revision, for as long as `--timeout` says.
 fn watch(store: &dyn Store, prefix: &str, args: &Args, out: &Out) -> Result<(), End> {
     let mut left = args.parse_opt::<u64>("count").map_err(usage)?;
     let from = match args.parse_opt::<Revision>("from").map_err(usage)? {
@@ -288,7 +288,7 @@ fn watch(store: &dyn Store, prefix: &str, args: &Args, out: &Out) -> Result<(), 
         }
     };
     let mut watch = store.watch(Keys::Prefix(prefix.into()), from)?;
-    // A client of ours has tried all that time itself; one of etcd leaves it to its caller.
+    // Our own client has retried for that long before it fails; etcd's leaves that to its caller.
     let patience = match args.given("etcd") {
         true => time(args).map_err(usage)?,
         false => Duration::ZERO,
@@ -300,7 +300,7 @@ fn watch(store: &dyn Store, prefix: &str, args: &Args, out: &Out) -> Result<(), 
             Err(StoreError::NotDone(_))
                 if trouble.get_or_insert_with(Instant::now).elapsed() < patience =>
             {
-                Stopper::new().wait_timeout(PAUSE); // nobody stops it
+                Stopper::new().wait_timeout(PAUSE); // a plain wait: nothing stops it
                 continue;
             }
             Err(error) => return Err(error.into()),
@@ -360,8 +360,8 @@ fn administer(client: &Client, admin: &Admin, args: &Args) -> Result<(), End> {
     Ok(())
 }
 
-/// One node after the other: each is busy with it. A node that is away, or slow, must not cost the
-/// others theirs, so each has its share of the time that is left.
+/// One node after the other, because a snapshot keeps a node busy. Each gets an equal share of the
+/// time left, so that one that is down or slow does not use up the time of the others.
 fn snapshots(client: &Client, servers: &[&str], time: Duration, out: &Out) -> Result<(), End> {
     let deadline = Deadline::after(time);
     let rows = table::look_around(client, servers);
@@ -387,7 +387,7 @@ fn snapshots(client: &Client, servers: &[&str], time: Duration, out: &Out) -> Re
     }
 }
 
-/// What each of so many gets of a time.
+/// An equal share of a time, among this many.
 fn share(time: Duration, among: usize) -> Duration {
     time / u32::try_from(among).unwrap_or(u32::MAX)
 }

@@ -7,9 +7,9 @@ use groundwire::raft::NodeId;
 
 /// What is to be done.
 pub enum Request {
-    /// With keys: any store can.
+    /// With keys: any store serves it.
     Data(Data),
-    /// With the cluster.
+    /// With the cluster: only our own store serves it.
     Admin(Admin),
 }
 
@@ -66,7 +66,7 @@ impl Admin {
 }
 
 impl Old {
-    /// The value that is expected, if it is one.
+    /// The bytes of the expected value; none for a revision.
     pub fn bytes(&self) -> Result<Vec<u8>, Failure> {
         match self {
             Old::Value(value) => super::bytes(value),

@@ -10,9 +10,9 @@ use groundwire::kv::service::NodeStatus;
 use groundwire::kv::{Client, StoreError};
 use groundwire::raft::NodeId;
 
-/// One node, or an address where one should be.
+/// One node, or an address where one is expected.
 pub struct Row {
-    /// Who it is, if somebody knows.
+    /// Its id, if it or another node says.
     pub id: Option<NodeId>,
     /// Where it was asked.
     pub address: String,
@@ -20,9 +20,9 @@ pub struct Row {
     pub seen: Result<NodeStatus, StoreError>,
 }
 
-/// Asks the servers, and all members that they name: those that are known at one time at once, so
-/// that silent ones cost the time of one. Where a node is, its members may see differently: one that
-/// was removed knows old addresses. So an address at which nobody answered is not the last word.
+/// Asks the servers, then all members that they name, in rounds. One round asks all addresses known
+/// so far at once, so that several silent nodes cost the time-out of one. Nodes may disagree about
+/// an address, since a removed node knows old ones: a later answer replaces an earlier failure.
 pub fn look_around(client: &Client, servers: &[&str]) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     let mut asked = BTreeSet::new();
@@ -59,7 +59,7 @@ pub fn look_around(client: &Client, servers: &[&str]) -> Vec<Row> {
     rows
 }
 
-/// Who should be at an address that was given and where nobody answered, the others know.
+/// Names the silent nodes: an address that gave no answer has the id that other nodes give it.
 fn name_silent(rows: &mut [Row]) {
     let seen = rows.iter().filter_map(|row| row.seen.as_ref().ok());
     let members = seen.flat_map(|status| &status.membership.addresses);
@@ -72,7 +72,7 @@ fn name_silent(rows: &mut [Row]) {
     }
 }
 
-/// How many are asked at once. A cluster has fewer; a server may name any number.
+/// The most that are asked at once: more than a cluster has, but a server may name any number.
 const AT_ONCE: usize = 16;
 
 /// What each of the servers said, in their order.
@@ -90,7 +90,7 @@ fn ask_at_once(client: &Client, servers: &[String]) -> Vec<Result<NodeStatus, St
         };
         let asking: Vec<_> = servers.iter().map(begin).collect();
         let end = |(server, asking): (_, io::Result<ScopedJoinHandle<_>>)| {
-            // No thread to be had, or one that panicked: ask here.
+            // No thread could be started, or it panicked: ask on this one.
             let seen = asking.ok().and_then(|asking| asking.join().ok());
             seen.unwrap_or_else(|| ask(server))
         };

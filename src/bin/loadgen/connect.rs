@@ -16,7 +16,7 @@ use crate::worker::STACK;
 /// Too many open files, in the process (EMFILE) and in the system (ENFILE).
 const NO_DESCRIPTOR: [i32; 2] = [24, 23];
 
-/// Time-outs in a row after which a thread opens no more: the server, or the way to it, has fallen silent.
+/// Time-outs in a row after which a thread opens no more: the server, or the path to it, is silent.
 const SILENCE: u32 = 2;
 
 /// What a thread has opened.
@@ -26,7 +26,7 @@ struct Share {
     errors: Errors,
     /// The first failure, in words.
     why: Option<String>,
-    /// The address is none.
+    /// The error, if the address is not valid.
     wrong_call: Option<Failure>,
 }
 
@@ -44,7 +44,7 @@ pub fn all(
             let connect = move || open_share(plan, stopper, number);
             let started = thread.spawn_scoped(scope, connect);
             if started.is_err() {
-                stopper.stop(); // ends those that did start
+                stopper.stop(); // ends the threads that did start
             }
             threads.push(started.what(format_args!("starting thread {number}"))?);
         }
@@ -70,7 +70,7 @@ pub fn all(
     Ok(shares)
 }
 
-/// Opens one thread's share; between two connections it looks whether the user wants to stop.
+/// Opens one thread's share; between two connections it checks whether to stop.
 fn open_share(plan: &Plan, stopper: &Stopper, number: usize) -> Share {
     let mut share = Share::default();
     let silence = plan.timeout.saturating_mul(SILENCE);
@@ -86,13 +86,13 @@ fn open_share(plan: &Plan, stopper: &Stopper, number: usize) -> Share {
         if share.targets.len() > opened {
             heard = Instant::now();
         } else if opened == 0 || heard.elapsed() >= silence {
-            break; // a server that is not there is not asked a thousand times
+            break; // no thousand tries at a server that is down
         }
     }
     share
 }
 
-/// Opens one connection and tries it; `Break` where the next one would fail alike.
+/// Opens one connection and tries it; `Break` if the next one would fail in the same way.
 fn open_one(plan: &Plan, seed: u64, share: &mut Share) -> ControlFlow<()> {
     match Target::open(plan, seed) {
         Ok(mut target) => match target.exchange() {
@@ -128,7 +128,7 @@ fn is_descriptor_shortage(error: &net::Error) -> bool {
 }
 
 /// Holds what was opened, idle, until the time is over or a signal comes; then looks at each
-/// connection once, without a request: what the server has closed meanwhile is lost.
+/// connection once, without a request: one that the server has closed meanwhile counts as lost.
 pub fn hold(
     plan: &Plan,
     stopper: &Stopper,

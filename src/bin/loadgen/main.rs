@@ -1,14 +1,14 @@
-//! Loads an echo server and says how fast and how evenly it answers.
+//! Loads an echo server and reports how fast and how evenly it answers.
 //!
 //! Two ways to ask, with different meanings. *Closed loop* (the default): each connection sends
-//! its next request when the reply to the last one is there, so a slow server is asked less.
+//! its next request when the reply to the last one has come, so a slow server is asked less.
 //! *Fixed rate* (`--rate`): requests are due at fixed moments, whether or not the server keeps
 //! up, and a latency counts from the moment a request was due, not from when it could at last
 //! be sent. Otherwise a server that stalls for a second would show one slow request instead of
 //! a second's worth of them (*coordinated omission*).
 //!
 //! Reading order: `plan` (what is asked for), `target` (one connection), `connect` (all of them),
-//! `schedule` (when requests are due), `worker` (a thread's loop), `outcome` (what came of it),
+//! `schedule` (when requests are due), `worker` (a thread's loop), `outcome` (the result),
 //! `report` (the words for it).
 #![forbid(unsafe_code)]
 
@@ -44,7 +44,7 @@ const SPEC: Spec = Spec {
         Opt::value(
             "threads",
             "N",
-            "threads that share them, at most 4096 [one a CPU]",
+            "threads that share them, at most 4096 [one per CPU]",
         )
         .short('t'),
         Opt::value("size", "SIZE", "bytes of a request, its line feed included")

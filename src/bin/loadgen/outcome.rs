@@ -1,4 +1,4 @@
-//! What came of a run: latencies, failures by kind, and why it failed if it did.
+//! The outcome of a run: latencies, failures by kind, and why it failed if it did.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use groundwire::telemetry::Histogram;
 use crate::plan::Plan;
 use crate::target::Trouble;
 
-/// The longest line that our servers take unless their `--max-line` says otherwise.
+/// The longest line that our servers accept by default (`--max-line`), in bytes.
 const USUAL_LINE: usize = 64 * 1024;
 
 /// Failed requests by kind.
@@ -44,7 +44,7 @@ impl Errors {
         self.connect + self.timeout + self.closed + self.mismatch + self.other
     }
 
-    /// ` (connect 1, timeout 2)`, only the kinds that there were.
+    /// ` (connect 1, timeout 2)`: only the kinds that occurred.
     pub fn kinds(&self) -> String {
         let rows = [
             ("connect", self.connect),
@@ -85,14 +85,14 @@ pub struct Held {
     pub lasted: Duration,
 }
 
-/// What came of a run.
+/// The outcome of a run.
 #[derive(Default)]
 pub struct Outcome {
     /// Latencies of the measured requests, in nanoseconds.
     pub latency: Histogram,
     /// Failures, those of the warm-up included.
     pub errors: Errors,
-    /// How long was measured.
+    /// How long the measurement took.
     pub elapsed: Duration,
     /// At a fixed rate.
     pub pace: Option<Pace>,
@@ -103,7 +103,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Measured requests that were answered rightly.
+    /// Measured requests with a correct reply.
     pub fn requests(&self) -> u64 {
         self.latency.count()
     }

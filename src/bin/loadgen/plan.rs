@@ -10,16 +10,16 @@ use groundwire::telemetry::shown;
 /// The largest request, in bytes.
 const MAX_SIZE: usize = 64 * 1024 * 1024;
 
-/// The most connections: what a Linux process can have open (`fs.nr_open`) is a little more.
+/// The most connections: a Linux process can have a few more descriptors (`fs.nr_open`).
 const MAX_CONNECTIONS: usize = 1_000_000;
 
 /// The most threads. A few for each CPU are of use; hundreds are for the curious.
 const MAX_THREADS: usize = 4_096;
 
-/// The highest rate, one request a nanosecond: no clock here tells closer moments apart.
+/// The highest rate, one request a nanosecond: the resolution of `Duration`.
 const MAX_RATE: u64 = 1_000_000_000;
 
-/// A checked request for load.
+/// What to do, checked.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub network: Network,
@@ -116,14 +116,14 @@ impl Plan {
         shown(&self.address.to_string_lossy())
     }
 
-    /// How many of `whole` fall to thread `number`: as even as can be.
+    /// The share of `whole` that thread `number` gets: as even as possible.
     pub fn share(&self, whole: u64, number: usize) -> u64 {
         let (threads, number) = (self.threads as u64, number as u64);
         whole / threads + u64::from(number < whole % threads)
     }
 }
 
-/// Options of which only one can be meant: the other would be silently without effect.
+/// Refuses pairs of options of which one would silently have no effect.
 fn exclusive(args: &Args) -> Result<(), UsageError> {
     let pairs = [
         ("hold", "churn"),
@@ -141,7 +141,7 @@ fn exclusive(args: &Args) -> Result<(), UsageError> {
     }
 }
 
-/// The network, by its own name or by that which `unix-echo-server --type` has for it.
+/// The network, by its own name or by its name in `unix-echo-server --type`.
 fn network(args: &Args) -> Result<Network, UsageError> {
     match args.operand(0, "NETWORK")? {
         "stream" => Ok(Network::Unix),
@@ -157,7 +157,7 @@ fn network(args: &Args) -> Result<Network, UsageError> {
     }
 }
 
-/// More threads than CPUs would take turns with the server under load instead of loading it.
+/// More threads than CPUs would compete with the server under load instead of loading it.
 fn one_for_each_cpu() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }

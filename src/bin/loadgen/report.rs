@@ -16,7 +16,7 @@ pub fn text(plan: &Plan, outcome: &Outcome) -> String {
     }
 }
 
-/// What `--hold` has to tell: nothing was measured, so there are no latencies.
+/// The report of `--hold`: nothing was measured, so there are no latencies.
 fn held_text(plan: &Plan, outcome: &Outcome, held: &Held) -> String {
     format!(
         "held {} of {} connections for {:.1} s, lost {}\nerrors    {}{}\n",

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 const NANOS: u128 = 1_000_000_000;
 
-/// One thread's part of the requests: of `threads`, the one of this `number`, from 0.
+/// One thread's part of the requests: that of thread `number`, from 0, of `threads`.
 #[derive(Clone, Copy, Debug)]
 pub struct Schedule {
     /// Requests due a second, in all; at least 1.

@@ -53,21 +53,21 @@ enum Socket {
     Datagram(DatagramSocket),
 }
 
-/// Hexadecimal digits at a request's beginning that number it, where it is long enough: a late
+/// Hexadecimal digits that number a request, at its beginning if it is long enough: so a late
 /// reply to an earlier datagram is not taken for this one's.
 const NUMBER: usize = 16;
 
-/// The place of the number, if there is one. The line feed is not for it: without that, a line
-/// would have no end, and no reply.
+/// The place of the number, if there is room for it. It never covers the line feed: without that, a
+/// line would have no end, and get no reply.
 fn number(line: &[u8]) -> Option<&[u8]> {
     line.split_last().and_then(|(_, text)| text.get(..NUMBER))
 }
 
 impl Target {
-    /// Connects; `seed` makes its bytes its own, so that a mixed-up reply is noticed.
+    /// Connects. `seed` makes its requests unlike others', so that a mixed-up reply is noticed.
     pub fn open(plan: &Plan, seed: u64) -> Result<Self, net::Error> {
         let socket = if plan.network.is_stream() {
-            // Keep-alive probes would be three more calls for each connection of --churn.
+            // Keep-alive would cost three more system calls for each connection of --churn.
             let timeout = Some(plan.timeout);
             let dialer = Dialer {
                 timeout,
@@ -96,8 +96,8 @@ impl Target {
         self.receive()
     }
 
-    /// Whether the connection is still there, without a request; of a datagram socket nobody
-    /// can tell, so it counts as open.
+    /// Whether the connection is still open, without a request. A datagram socket has none to
+    /// lose, so it counts as open.
     pub fn is_open(&self) -> bool {
         match &self.socket {
             Socket::Stream(conn) => conn.is_quiet(),
@@ -121,7 +121,7 @@ impl Target {
             }
             Socket::Datagram(socket) => {
                 socket.set_read_deadline(deadline);
-                // A Unix peer that does not read has a full queue, and lets nothing more in.
+                // A send blocks while the queue of a Unix peer that does not read is full.
                 socket.set_write_deadline(deadline);
                 socket
                     .send(&self.request)

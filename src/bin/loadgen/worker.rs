@@ -1,7 +1,7 @@
 //! The threads that make the load: each drives its share of the connections.
 //!
 //! A thread with several connections sends on all of them before it waits on the first, so that
-//! each connection has one request under way all the time.
+//! each connection has one request in flight all the time.
 
 use std::io;
 use std::sync::{Mutex, PoisonError};
@@ -20,7 +20,7 @@ use crate::plan::Plan;
 use crate::schedule::Schedule;
 use crate::target::{Target, Trouble};
 
-/// A stack for a thread here, whose buffers are on the heap.
+/// The stack of a thread, in bytes: its buffers are on the heap.
 pub const STACK: usize = 128 * 1024;
 
 /// When a run is measured, and when it ends.
@@ -33,11 +33,11 @@ struct Clock {
 
 /// Runs the plan to its end or to a signal.
 pub fn run(plan: &Plan, stopper: &Stopper, out: &Out) -> Result<Outcome, Failure> {
-    // Each connection is a descriptor; the usual soft limit of 1,024 is below what is asked for.
+    // Each connection is a descriptor, and the usual soft limit is only 1,024.
     raise_descriptor_limit(plan.connections as u64 + 64).what("raising the file limit")?;
     let mut outcome = Outcome::default();
     let shares = if plan.churn {
-        // One first, so that a server that is not there is one error and not a hundred thousand.
+        // Try one first: a server that is down is one error and not a hundred thousand.
         if let Err(error) = Target::open(plan, 0) {
             if matches!(error, net::Error::Address(_)) {
                 return Err(flags::failure(error));
@@ -55,12 +55,12 @@ pub fn run(plan: &Plan, stopper: &Stopper, out: &Out) -> Result<Outcome, Failure
         return Ok(outcome);
     }
     if !plan.churn && shares.iter().all(Vec::is_empty) {
-        return Ok(outcome); // nobody to ask
+        return Ok(outcome); // no connection could be opened
     }
     let outcome = Mutex::new(outcome);
     let start = Instant::now();
     let measure_from = start + plan.warm_up;
-    // A run by count ends by its count; the time is for a server that stops answering.
+    // A run by count ends by its count; the limit is for a server that stops answering.
     let longest = if plan.requests.is_some() {
         Duration::from_secs(86_400)
     } else {
@@ -90,7 +90,7 @@ pub fn run(plan: &Plan, stopper: &Stopper, out: &Out) -> Result<Outcome, Failure
             })
             .collect();
         if threads.is_err() {
-            stopper.stop(); // ends those that did start
+            stopper.stop(); // ends the threads that did start
         }
         threads.map(drop)
     })?;
@@ -101,9 +101,9 @@ pub fn run(plan: &Plan, stopper: &Stopper, out: &Out) -> Result<Outcome, Failure
     Ok(outcome)
 }
 
-/// Has this thread wait its turn when it is woken, for when it has several datagrams under way. A
-/// server answers them all with one system call; a thread that runs as soon as the first reply is
-/// there takes the CPU from the server before it has sent the second.
+/// Lets the server finish its batch of replies when this thread has several datagrams in flight. A
+/// server answers them all with one system call; without this, the first reply would wake this
+/// thread at once, which takes the CPU from the server before it has sent the second.
 fn wait_our_turn() {
     // A refused change costs some speed and nothing else.
     let _ = process::set_scheduling(process::Scheduling::Batch);
@@ -164,7 +164,7 @@ impl Worker<'_> {
             for (index, (target, at)) in targets.iter_mut().zip(&mut sent).enumerate().take(round) {
                 *at = Instant::now();
                 if self.is_over(*at) {
-                    round = index; // each of the others may wait for room, one after the other
+                    round = index; // else each of the others might block, one after the other
                     break;
                 }
                 if let Err(trouble) = target.send() {
@@ -227,7 +227,7 @@ impl Worker<'_> {
             end,
         } = self.clock;
         self.keep_up(schedule, (start, measure_from), tally, &mut ask);
-        // Afresh: what the warm-up left undone is not owed in the measured time.
+        // A new schedule: the measured time does not owe what the warm-up did not send.
         let sent = self.keep_up(schedule, (measure_from, end), tally, &mut ask);
         let span = Instant::now().min(end).duration_since(measure_from);
         let asked_for = self
@@ -238,8 +238,8 @@ impl Worker<'_> {
         tally.pace = Some(Pace { due, sent });
     }
 
-    /// The requests of one stretch of time, which lasts to its end although the last of them is
-    /// done before; returns how many there were.
+    /// Makes the requests that are due from `from` to `until`, and returns how many. Lasts until
+    /// the end, even if the last one is done before.
     fn keep_up(
         &self,
         schedule: Schedule,
@@ -298,7 +298,7 @@ impl Worker<'_> {
         share.saturating_sub(tally.measured)
     }
 
-    /// Records a latency, unless it is of the warm-up or came after the end.
+    /// Records a latency, unless it belongs to the warm-up or came after the end.
     fn measure_in_time(&self, tally: &mut Tally, since: Instant) {
         let now = Instant::now();
         if now <= self.clock.end {
@@ -306,7 +306,7 @@ impl Worker<'_> {
         }
     }
 
-    /// Records a latency, unless it is of the warm-up. A request that was due in time counts
+    /// Records a latency, unless it belongs to the warm-up. A request that was due in time counts
     /// however late its reply is: to leave out the late ones is coordinated omission.
     fn measure(&self, tally: &mut Tally, since: Instant) {
         self.record(tally, since, Instant::now());
@@ -322,15 +322,14 @@ impl Worker<'_> {
         }
     }
 
-    /// Counts a failure; a failed request counts to the number asked for, or a run by count
-    /// against a dead server would never end.
+    /// Counts a failure. A failed request counts towards `--requests`; otherwise a run against a
+    /// dead server would never end.
     fn fail(&self, tally: &mut Tally, trouble: Trouble) {
         tally.errors.count(trouble);
         tally.measured += 1;
     }
 
-    /// Replaces failed connections, while there is something left to ask; those that cannot be
-    /// replaced are given up.
+    /// Replaces failed connections while requests are left; gives up those that it cannot replace.
     fn reopen(
         &self,
         targets: &mut Vec<Target>,
@@ -341,7 +340,7 @@ impl Worker<'_> {
         for (index, trouble) in failed {
             self.fail(tally, trouble);
             if !self.goes_on(tally) {
-                continue; // one after the other may take the whole time-out
+                continue; // each open might take the whole time-out
             }
             match Target::open(self.plan, (self.number as u64) << 32 | index as u64) {
                 Ok(fresh) => {

@@ -1,4 +1,4 @@
-//! What to ask for an operand, whom, and in which form to tell the answer.
+//! What to ask for an operand, whom to ask, and in which form to print the answer.
 
 use std::net::IpAddr;
 
@@ -25,7 +25,7 @@ pub const NO_ANSWER: u8 = 3;
 
 /// An operand, read.
 pub struct Asked {
-    /// As it is given to the resolver: an address has become its reverse name.
+    /// As the resolver takes it: an address has become its reverse name.
     pub text: String,
     pub name: Name,
     pub kinds: Vec<RecordType>,
@@ -33,7 +33,7 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// Reads an operand; `must` be an address with `-x`.
+    /// Reads an operand, which with `-x` (`must`) has to be an address.
     pub fn new(text: &str, kinds: &[RecordType], must: bool) -> Result<Self, UsageError> {
         let address = operand_address(text, must)?;
         let name = match address {
@@ -59,7 +59,7 @@ impl Asked {
     }
 }
 
-/// Tells the answers about an operand; returns the exit status.
+/// Prints the answers about an operand; returns the exit status.
 pub fn answers(asked: &Asked, resolver: &Resolver, style: Style, out: &Out) -> Result<u8, Failure> {
     let outcomes = match resolver.search_each(&asked.text, &asked.kinds) {
         Ok(outcomes) => outcomes,
@@ -79,7 +79,7 @@ pub fn answers(asked: &Asked, resolver: &Resolver, style: Style, out: &Out) -> R
     } {
         out.line(line)?;
     }
-    // Some types have records, and no server could answer for these.
+    // Other types have records; for these no server could answer.
     for error in &failures {
         if style == Style::Json {
             out.line(json::failure(&asked.name, error))?;
@@ -92,7 +92,7 @@ pub fn answers(asked: &Asked, resolver: &Resolver, style: Style, out: &Out) -> R
     })
 }
 
-/// Found is what has any record: a host with an IPv4 address only is no failure.
+/// A name is found if it has any record: a host with an IPv4 address only is no failure.
 fn status<'a>(mut endings: impl Iterator<Item = &'a Ending>) -> u8 {
     match endings.any(|ending| matches!(ending, Ending::Records(_))) {
         true => 0,
@@ -118,7 +118,8 @@ fn failed(asked: &Asked, error: &LookupError, style: Style, out: &Out) -> Result
     Ok(NO_ANSWER)
 }
 
-/// Tells whole replies, the one for each type and those before it that were of no use; returns the exit status.
+/// Prints whole replies: the last one for each type, after those that were of no use. Returns the
+/// exit status.
 pub fn messages(asked: &Asked, resolver: &Resolver, out: &Out) -> Result<u8, Failure> {
     let mut status = NOT_FOUND;
     for question in asked.questions() {
@@ -139,7 +140,7 @@ pub fn messages(asked: &Asked, resolver: &Resolver, out: &Out) -> Result<u8, Fai
             }
         };
         out.line(sections::reply(&reply))?;
-        // An alias that leads elsewhere is what was found.
+        // An alias whose target is elsewhere counts as found.
         let found = matches!(
             ending(&question, &reply.message),
             Some(Ending::Records(_)) | None
@@ -151,7 +152,7 @@ pub fn messages(asked: &Asked, resolver: &Resolver, out: &Out) -> Result<u8, Fai
     Ok(status)
 }
 
-/// Tells what the system's own resolver finds.
+/// Prints what the system's own resolver finds.
 pub fn system(asked: &Asked, style: Style, out: &Out) -> Result<u8, Failure> {
     if asked.address.is_some() {
         let why = "--system finds addresses of names, not names of addresses";
@@ -170,7 +171,7 @@ pub fn system(asked: &Asked, style: Style, out: &Out) -> Result<u8, Failure> {
         }
         Err(error) => {
             let said = cli::explain(&error);
-            // EAI_AGAIN, in the words of glibc and of musl; std keeps the number to itself.
+            // EAI_AGAIN, in the words of glibc and of musl; std does not give the number.
             let again = ["Temporary failure", "Try again"];
             let status = match again.iter().any(|words| said.contains(words)) {
                 true => NO_ANSWER,

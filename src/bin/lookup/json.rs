@@ -49,7 +49,7 @@ fn failed(one: &Try) -> String {
         .end()
 }
 
-/// What `--system` finds: it tells addresses and nothing else.
+/// What `--system` finds: addresses and nothing else.
 pub fn address(name: &Name, address: IpAddr) -> String {
     Object::new()
         .text("name", name)

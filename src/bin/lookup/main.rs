@@ -1,4 +1,4 @@
-//! Asks name servers what is known of a name. The lesson: a name is a question, and who answers it.
+//! Asks name servers about a name. The lesson: a name is a question, and which server answers it.
 #![forbid(unsafe_code)]
 
 mod ask;
@@ -34,7 +34,7 @@ const SPEC: Spec = Spec {
             "NAME",
             "a name, completed by the search list when it has few dots",
         ),
-        ("ADDRESS", "an IP address, whose names are wanted"),
+        ("ADDRESS", "an IP address, to find its names"),
         (
             "@SERVER",
             "ask this server, by address or name [those of /etc/resolv.conf]",
@@ -48,7 +48,7 @@ const SPEC: Spec = Spec {
         )
         .short('t')
         .many(),
-        Opt::flag("reverse", "operands are addresses, nothing else").short('x'),
+        Opt::flag("reverse", "every operand is an address").short('x'),
         Opt::value("port", "PORT", "the port of servers named without one")
             .short('p')
             .default("53"),
@@ -61,7 +61,7 @@ const SPEC: Spec = Spec {
         Opt::value(
             "attempts",
             "N",
-            "ask each server this often [resolv.conf, or 2]",
+            "ask each server this many times [resolv.conf, or 2]",
         ),
         Opt::flag(
             "no-search",
@@ -69,17 +69,21 @@ const SPEC: Spec = Spec {
         ),
         Opt::flag("system", "ask the system's own resolver, for addresses"),
         Opt::flag("short", "print the data of the records only"),
-        Opt::flag("json", "print an object a line"),
+        Opt::flag("json", "print one JSON object a line"),
         Opt::flag("verbose", "print whole replies, useless ones too").short('v'),
         Opt::flag("trace", "walk down from the root instead, and show the way"),
-        Opt::value("root", "ADDRESS", "where the root is, for --trace in a lab").many(),
-        Opt::value("root-hints", "FILE", "the same from a file [IANA's list]"),
+        Opt::value("root", "ADDRESS", "begin --trace at this server, for a lab").many(),
+        Opt::value(
+            "root-hints",
+            "FILE",
+            "begin --trace at the servers in a file [IANA's list]",
+        ),
     ],
     statuses: Some(
         "0 found, 1 no such name or no such record, 2 called wrongly, 3 no server could answer",
     ),
-    epilogue: "Without @SERVER, /etc/hosts is looked into first, and localhost is never asked\n\
-               for; but -v and --trace take a name as it is and ask servers about each.\n\n\
+    epilogue: "Without @SERVER, /etc/hosts is read first, and no server is asked for localhost;\n\
+               but -v and --trace take every name as it is, and ask servers for it.\n\n\
                Examples:\n  lookup localhost\n  lookup -t mx @127.0.0.1:5353 lab.test\n  \
                lookup --short 192.0.2.1",
 };
@@ -91,7 +95,7 @@ fn main() -> ExitCode {
 fn lookup(args: Args) -> Result<(), Failure> {
     let port: u16 = args.parse("port")?;
     let kinds: Vec<RecordType> = args.parse_all("type")?;
-    // ANY is a question that servers answer; a zone transfer is a conversation of another kind.
+    // Servers answer ANY like any query; a zone transfer is another kind of exchange.
     let mut metas = kinds.iter().filter(|kind| kind.is_meta());
     if let Some(kind) = metas.find(|kind| **kind != RecordType::ANY) {
         let why = "there are no records of this type to look up";
@@ -196,7 +200,7 @@ fn config(args: &Args, servers: &[&str], port: u16) -> Result<ResolverConfig, Fa
         config.search.clear();
     }
     if !servers.is_empty() {
-        // Who names a server wants to know what that one says, of `localhost` as well.
+        // A user who names a server wants to know what it says, also about `localhost`.
         let mut named = Vec::new();
         for server in servers {
             named.extend(addresses(server, port)?);
@@ -222,8 +226,8 @@ fn config(args: &Args, servers: &[&str], port: u16) -> Result<ResolverConfig, Fa
     Ok(config)
 }
 
-/// How long all the waiting takes that was asked for: for each server and attempt, over UDP and, if
-/// the reply is cut, over TCP.
+/// The longest time that the user's settings can take: for each server and attempt, over UDP and, if
+/// the reply is truncated, over TCP.
 fn asked_for(config: &ResolverConfig) -> Duration {
     let servers = u32::try_from(config.servers.len()).unwrap_or(u32::MAX);
     let waits = servers.saturating_mul(config.attempts).saturating_mul(2);
@@ -302,7 +306,7 @@ fn roots(args: &Args, port: u16) -> Result<Vec<SocketAddr>, Failure> {
     Ok(roots)
 }
 
-/// The address that an operand is, an error when it looks like one and is none, else nothing.
+/// An operand as an address; an error if it looks like one but is not; `None` for a name.
 fn operand_address(text: &str, must: bool) -> Result<Option<IpAddr>, UsageError> {
     match parse_ip(text) {
         Ok(address) => Ok(Some(address)),

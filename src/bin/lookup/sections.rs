@@ -6,7 +6,7 @@ use groundwire::dns::exchange::Try;
 use groundwire::dns::{Edns, Header, Message, Question, Record, Reply};
 use groundwire::net::Transport;
 
-/// A try that led to nothing: the reply, or a line that says why there is none to show.
+/// A try that failed: its reply, or a line that says why there is none.
 pub fn failed(failed: &Try) -> String {
     let shown = failed.reply.as_ref().map(reply);
     shown.unwrap_or_else(|| format!(";; {failed}\n"))

@@ -1,4 +1,4 @@
-//! From the root down to the answer, one referral after the other, without anybody's help.
+//! From the root down to the answer, one referral after the other, without a resolver's help.
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -13,12 +13,12 @@ use groundwire::dns::{self, Ending, Name, Question, RecordType, Reply, Resolver}
 use crate::ask::{Asked, NO_ANSWER, NOT_FOUND};
 use crate::{SPEC, plain};
 
-/// How many name servers without an address are looked up inside of each other. Names such as
-/// `ns.b.test` for `a.test` and the other way round have no end.
+/// How deep look-ups of name servers without glue may nest. If `a.test` is served by `ns.b.test` and
+/// `b.test` by `ns.a.test`, there is no end.
 const MAX_DEPTH: usize = 4;
 /// How many queries a walk may take, all together. A zone can name hundreds of servers without an
 /// address, each a walk of its own (the NXNS attack, CVE-2020-8616), or a thousand addresses of
-/// somebody else's machines.
+/// another network's machines.
 const MAX_QUERIES: usize = 100;
 
 /// Shows the way to each of the records asked for; returns the exit status.
@@ -67,13 +67,13 @@ fn tell(question: &Question, reply: &Reply, out: &Out) -> Result<u8, Failure> {
         Some(Ending::NoSuchRecord { .. }) => {
             out.line(format_args!("{name} has no {} record", question.kind))?;
         }
-        // An alias that leads elsewhere is what was found.
+        // An alias whose target is elsewhere counts as found.
         Some(Ending::Records(_)) | None => return Ok(0),
     }
     Ok(NOT_FOUND)
 }
 
-/// Why a walk did not arrive.
+/// Why a walk did not reach an answer.
 enum Ended {
     Lost(String),
     Output(Failure),
@@ -83,13 +83,13 @@ struct Walker<'a> {
     resolver: &'a Resolver,
     roots: &'a [SocketAddr],
     port: u16,
-    /// How many are left.
+    /// How many queries are left.
     queries: Cell<usize>,
     begun: Instant,
 }
 
 impl Walker<'_> {
-    /// The reply of a server that is in charge. `say` is given a line for each step.
+    /// The reply of an authoritative server. `say` gets a line for each step.
     fn down(
         &self,
         question: &Question,
@@ -157,7 +157,7 @@ impl Walker<'_> {
         reply.map_err(|failure| Ended::Lost(failure.to_string()))
     }
 
-    /// Where the servers of a referral are: as the glue says, else what a walk of their own finds.
+    /// The addresses of a referral's servers: from the glue, else from a walk for each name.
     fn servers(&self, referral: &Referral, depth: usize) -> Result<Vec<SocketAddr>, Ended> {
         let mut addresses = referral.addresses();
         let names_of = |kind| referral.servers.iter().map(move |server| (&server.0, kind));

@@ -1,4 +1,4 @@
-//! Answers in the words of host(1), and as data alone. Names and data come from strangers; their
+//! Answers in the words of host(1), and as data alone. Names and data are not to be trusted; their
 //! `Display` writes everything that is not printable ASCII as `\DDD`.
 
 use std::net::IpAddr;
@@ -68,7 +68,7 @@ fn record(record: &Record) -> String {
     }
 }
 
-/// Why there is nothing: no such name, or none of the records.
+/// Why there is nothing: no such name, or no such records.
 fn nothing(answers: &[Answer]) -> Option<String> {
     let first = answers.first()?;
     let name = plain(&first.name);

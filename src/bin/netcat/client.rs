@@ -11,7 +11,7 @@ use groundwire::server::{Signals, Stopper, flags};
 use crate::plan::{Plan, Proxy, Target, transport};
 use crate::{failed, tell};
 
-/// Connects, and copies until both ends have ended.
+/// Connects, and copies until both sides have ended.
 pub fn connect(plan: &Plan, target: &Target) -> Result<(), Failure> {
     let mut output = Output::standard().what("standard output")?;
     match plan.network {
@@ -52,7 +52,7 @@ fn dial_through(plan: &Plan, proxy: &Proxy, host: &str, port: u16) -> Result<Con
     Ok(conn)
 }
 
-/// What is sent before the peer listens is lost, as datagrams are.
+/// What is sent before the peer listens is lost, as with any datagram.
 fn datagrams(plan: &Plan, target: &Target, output: &mut Output) -> Result<(), Failure> {
     // A Unix datagram socket has a file of its own, to be removed at the end.
     let signals = match plan.network {
@@ -77,7 +77,7 @@ fn datagrams(plan: &Plan, target: &Target, output: &mut Output) -> Result<(), Fa
     exchange(&socket, &feed, output).map_err(failed)
 }
 
-/// OpenBSD's line, on which scripts rely.
+/// OpenBSD's wording, on which scripts rely.
 fn succeeded(plan: &Plan, target: &Target) {
     match target {
         Target::Unix(path) => tell(

@@ -1,4 +1,4 @@
-//! The end that waits to be connected to.
+//! The end that waits for a connection.
 
 use std::ffi::OsStr;
 use std::panic::{self, AssertUnwindSafe};
@@ -19,7 +19,7 @@ use crate::{SPEC, failed, tell};
 /// How long the end may take after a signal.
 const AFTER_SIGNAL: Duration = Duration::from_secs(1);
 
-/// Takes one connection and copies until both ends have ended; with `-k` one after the other.
+/// Takes one connection and copies until both sides have ended; with `-k`, one after the other.
 pub fn listen(plan: &Arc<Plan>, address: &OsStr) -> Result<(), Failure> {
     let output = Output::standard().what("standard output")?;
     let (news, told) = mpsc::channel();
@@ -64,7 +64,7 @@ fn connections(
             Err(error) => return Err(Failure::of(error)),
         };
         if !plan.keep_open {
-            // Whoever comes now is refused, and does not wait for nothing.
+            // Later clients are refused at once instead of waiting in vain.
             listener.close();
         }
         tell(plan, format_args!("connection from {}", Peer(&conn)));
@@ -73,7 +73,7 @@ fn connections(
             return result.map(|()| Work::Connection).map_err(failed);
         }
         match result {
-            // Nobody is left to read what comes.
+            // Standard output is gone: nothing more can be delivered.
             Err(error @ Error::Output(_)) => return Err(failed(error)),
             Err(error) => groundwire::cli::complain(&SPEC, error),
             Ok(()) => {}
@@ -81,7 +81,7 @@ fn connections(
     }
 }
 
-/// What was going on at the end.
+/// What the work was doing when it ended.
 enum Work {
     Waiting,
     Connection,
@@ -112,14 +112,14 @@ fn datagrams(
         let served = serve(&socket, &feed, &mut output, |peer| {
             tell(&plan, format_args!("datagram from {}", shown(peer)));
         });
-        // The feed has it, too, and lives to the end of the process: its file would stay.
+        // The feed also holds the socket, to the end of the process: its file would stay.
         socket.close();
-        // There is nothing that a signal could break off: to be ended by one is the way.
+        // No connection to interrupt: a signal is the usual end.
         served.map(|()| Work::Waiting).map_err(failed)
     })
 }
 
-/// On the first signal tells of it, and quits.
+/// On the first signal, reports it and quits.
 fn stop_by(
     feed: &Arc<Feed>,
     news: Sender<News>,
@@ -128,15 +128,15 @@ fn stop_by(
     let signals = Signals::block().what("blocking signals")?;
     let feed = Arc::clone(feed);
     let stop = signals.stop_and_tell(Stopper::new(), move |signal| {
-        let _ = news.send(News::Signal(signal.number())); // fails when all has ended
+        let _ = news.send(News::Signal(signal.number())); // fails if all has ended
         close();
         feed.quit();
     });
     stop.what("starting a thread")
 }
 
-/// Starts the work on a thread of its own: a write to a pipe that nobody empties cannot be woken,
-/// and after a signal the program ends without it.
+/// Starts the work on a thread of its own: a write to a full pipe cannot be woken, and after a
+/// signal the program ends without it.
 fn start(
     news: Sender<News>,
     work: impl FnOnce() -> Result<Work, Failure> + Send + 'static,
@@ -144,19 +144,19 @@ fn start(
     let run = move || {
         let ended = panic::catch_unwind(AssertUnwindSafe(work));
         let ended = ended.unwrap_or_else(|_| Err("its thread panicked".to_string().into()));
-        let _ = news.send(News::Ended(ended)); // fails when nobody waits any more
+        let _ = news.send(News::Ended(ended)); // fails if the main thread has left
     };
     let thread = thread::Builder::new().name("work".into());
     thread.spawn(run).map(drop).what("starting a thread")
 }
 
-/// A signal that broke a connection off is told as shells tell a death by signal; to wait for a
-/// connection and be told not to is no failure.
+/// A signal that interrupted a connection gives 128 plus its number, as in a shell; a signal while
+/// waiting for a connection is no failure.
 fn ending(told: &Receiver<News>) -> Result<(), Failure> {
     let number = match told.recv() {
         Ok(News::Signal(number)) => number,
         Ok(News::Ended(result)) => return result.map(drop),
-        Err(_) => return Ok(()), // cannot be: the thread that works tells of its end
+        Err(_) => return Ok(()), // cannot happen: the work reports its end
     };
     match told.recv_timeout(AFTER_SIGNAL) {
         Ok(News::Ended(Ok(Work::Waiting))) => Ok(()),
@@ -172,14 +172,14 @@ fn announce(plan: &Plan, address: &Addr) {
     );
 }
 
-/// Who has connected.
+/// The peer of a connection, as shown.
 struct Peer<'a>(&'a Conn);
 
 impl std::fmt::Display for Peer<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (self.0.peer_addr(), self.0.peer_credentials()) {
             (Addr::Unix(None), Ok(who)) => write!(f, "process {}", who.pid),
-            // A Unix peer has chosen its name.
+            // A Unix peer has chosen its own name: show it escaped.
             (address, _) => f.write_str(&shown(address)),
         }
     }

@@ -1,4 +1,4 @@
-//! Standard input and output at the end of a socket: the tool that every lesson begins with.
+//! Connects standard input and output to a socket: the tool that every lesson begins with.
 //!
 //! The options are those of OpenBSD's `nc`; where the meaning differs, `--help` says so.
 //!
@@ -22,7 +22,7 @@ use plan::{Plan, Role};
 
 const SPEC: Spec = Spec {
     name: "netcat",
-    about: "Copy standard input to a connection, and what comes from it to standard output.",
+    about: "Copy standard input to a connection, and what it receives to standard output.",
     usage: &[
         "[OPTION]... HOST PORT",
         "-z [OPTION]... HOST PORT...",
@@ -32,17 +32,21 @@ const SPEC: Spec = Spec {
     operands: &[
         (
             "HOST",
-            "an IP address or a name; to listen on, else all addresses",
+            "an IP address or a name; with -l, where to listen [all addresses]",
         ),
         (
             "PORT",
-            "a number or a service's name; with -z ranges, 20-30",
+            "a number or the name of a service; with -z also ranges, 20-30",
         ),
         ("PATH", "a Unix socket; @NAME is an abstract name"),
     ],
     options: &[
         Opt::flag("listen", "wait for a connection instead of making one").short('l'),
-        Opt::flag("keep-open", "with -l: after a connection wait for the next").short('k'),
+        Opt::flag(
+            "keep-open",
+            "with -l: after a connection, wait for the next one",
+        )
+        .short('k'),
         Opt::flag("udp", "datagrams: UDP, or with -U Unix datagrams").short('u'),
         Opt::flag("unix", "a Unix socket").short('U'),
         Opt::flag(
@@ -58,24 +62,24 @@ const SPEC: Spec = Spec {
             "the IP address to connect from, or to listen on",
         )
         .short('s'),
-        Opt::flag("numeric", "look no names up").short('n'),
+        Opt::flag("numeric", "do not look up names").short('n'),
         Opt::flag("verbose", "say what happens, on standard error")
             .short('v')
             .many(),
-        Opt::flag("scan", "only see which ports are open")
+        Opt::flag("scan", "only test which ports are open")
             .short('z')
             .under("Scanning"),
         Opt::value(
             "timeout",
             "SECONDS",
-            "to connect, and without data; then end [never]",
+            "end after this long without connection or data [never]",
         )
         .short('w')
         .under("Ends"),
         Opt::value(
             "quit-after",
             "SECONDS",
-            "after the input's end; -1 for never [never]",
+            "end this long after the input's end; -1: never [never]",
         )
         .short('q')
         .under("Ends"),
@@ -98,7 +102,7 @@ const SPEC: Spec = Spec {
         Opt::flag("crlf", "send CR LF for each LF")
             .short('C')
             .under("Data"),
-        Opt::flag("telnet", "refuse what Telnet negotiates")
+        Opt::flag("telnet", "refuse all Telnet negotiation")
             .short('t')
             .under("Data"),
         Opt::flag(
@@ -116,19 +120,19 @@ const SPEC: Spec = Spec {
     statuses: Some("0 done (with -z: a port is open), 1 failed, 2 called wrongly"),
     epilogue: "Differences from OpenBSD's nc, and why:\n\
         \x20 At the end of the input it half-closes, as nc does only with -N: most\n\
-        \x20 servers answer when they know that all was asked. -d leaves it out.\n\
+        \x20 servers answer once they have the whole request. -d turns this off.\n\
         \x20 It ends when both sides have ended. nc -l ends when the peer half-closes,\n\
-        \x20 although the reply may not be sent; nc HOST waits for input after the\n\
-        \x20 peer has closed. Here a terminal is not waited for, and a reset (on Unix\n\
+        \x20 even if the reply is not yet sent; nc HOST waits for input after the\n\
+        \x20 peer has closed. netcat does not wait for a terminal, and a reset (on Unix\n\
         \x20 sockets a close) ends it at once.\n\
-        \x20 -l -u hears every peer, with and without -k; the input goes to the last.\n\
-        \x20 Failures are told without -v, too, and a broken connection is status 1.\n\
-        \x20 -t takes the commands out of the data. -X 4 sends names to the proxy (4a).\n\
+        \x20 -l -u hears every peer, with and without -k; the input goes to the latest.\n\
+        \x20 It reports failures even without -v; a broken connection is status 1.\n\
+        \x20 -t removes Telnet commands from the data. -X 4 sends names to the proxy (4a).\n\
         \x20 Port ranges need -z. Seconds may be fractions, or have a unit: 200ms.\n\
-        \x20 -l -U removes its socket at the end; nc leaves one that nobody answers on.\n\
-        \x20 Running programs (-e, -c) is left out for safety, here as there.\n\n\
-        A connection interrupted by a signal while it listens ends with 128 plus the\n\
-        signal's number.\n\n\
+        \x20 -l -U removes its socket at the end; nc leaves the file behind.\n\
+        \x20 There is no option to run programs (-e, -c), for safety, as in nc.\n\n\
+        With -l, a signal during a connection makes it exit with 128 plus the signal's\n\
+        number.\n\n\
         Examples:\n  printf 'GET / HTTP/1.0\\r\\n\\r\\n' | netcat 127.0.0.1 80\n  \
         netcat -l 7000 > copy\n  netcat -zv 127.0.0.1 20-30",
 };
@@ -138,7 +142,7 @@ fn main() -> ExitCode {
 }
 
 fn netcat(args: Args) -> Result<(), Failure> {
-    // A file that may not grow any more (SIGXFSZ) is an error, which is told.
+    // With SIGXFSZ blocked, a file that reaches its size limit is an error to report.
     signal::block(&[Signal::FileSize]).what("blocking signals")?;
     let plan = Arc::new(Plan::from_args(&args)?);
     match &plan.role {
@@ -151,12 +155,12 @@ fn netcat(args: Args) -> Result<(), Failure> {
 /// A line about what happens, with `-v`.
 fn tell(plan: &Plan, line: impl Display) {
     if plan.verbose {
-        // In one write; a lost line ends nothing.
+        // In one write; a lost line is no reason to end.
         let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
     }
 }
 
-/// An error of the room as this program's failure: a reader of our output who has had enough is none.
+/// An error of the room as this program's failure. A closed output pipe ends it silently.
 fn failed(error: Error) -> Failure {
     match error {
         Error::Output(why) if why.kind() == std::io::ErrorKind::BrokenPipe => Failure::ClosedPipe,

@@ -28,7 +28,7 @@ pub struct Plan {
     pub settings: Settings,
 }
 
-/// With whom.
+/// What to do with connections, and at which address.
 pub enum Role {
     Connect(Target),
     Listen(OsString),
@@ -56,7 +56,7 @@ impl Plan {
         let network = network(args);
         let timeout = seconds(args, "timeout")?;
         if timeout.is_some_and(|time| time.is_zero()) {
-            // No connection is made in no time, and who means "no limit" leaves it out.
+            // No connection is made in zero time, and "no limit" is to leave it out.
             let text = args.value("timeout").unwrap_or_default();
             return Err(UsageError::bad_value("--timeout", text, "must be above 0"));
         }
@@ -89,7 +89,7 @@ impl Plan {
     }
 }
 
-/// Options that do not go together, in the order of the help page.
+/// Refuses options that exclude each other, in the order of the help page.
 fn refuse_contradictions(args: &Args) -> Result<(), UsageError> {
     let pairs = [
         ("ipv4", "ipv6"),
@@ -168,7 +168,7 @@ fn role(args: &Args, network: Network) -> Result<Role, UsageError> {
     Ok(Role::Connect(Target::Ip { host, port }))
 }
 
-/// `-l PORT`, `-l HOST PORT`, or the two by `-s` and `-p`.
+/// `-l PORT`, `-l HOST PORT`, or both by `-s` and `-p`.
 fn listen_address(args: &Args, network: Network) -> Result<String, UsageError> {
     args.at_most(2)?;
     let first = args.operand_opt(0, "HOST")?;
@@ -191,7 +191,7 @@ fn listen_address(args: &Args, network: Network) -> Result<String, UsageError> {
     Ok(join_host_port(&place, port))
 }
 
-/// Checks a host's form, so that a mistake is told before anything is looked up.
+/// Checks a host's form, so that a mistake is reported before anything is looked up.
 fn host(args: &Args, text: &str) -> Result<String, UsageError> {
     let parsed = text.parse::<Host>();
     let host = parsed.map_err(|why| UsageError::bad_value("HOST", text, why))?;
@@ -209,17 +209,17 @@ fn port(network: Network, what: &str, text: &str) -> Result<u16, UsageError> {
         .map_err(|why| UsageError::bad_value(what, text, why))
 }
 
-/// Whose service names count.
+/// The transport whose service names apply.
 pub fn transport(network: Network) -> Transport {
     network.transport().unwrap_or(Transport::Tcp)
 }
 
-/// The address to connect from, when a part of it is given.
+/// The address to connect from, if `-s` or `-p` gives a part of it.
 fn local(args: &Args, network: Network) -> Result<Option<SocketAddr>, UsageError> {
     if args.flag("listen") || !(args.given("port") || args.given("source")) {
         return Ok(None);
     }
-    // Of either family (see `Dialer::local`), as only the port may be given.
+    // Stands for either family (see `Dialer::local`), as only the port may be given.
     let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
     let ip = args.parse_opt::<IpAddr>("source")?.unwrap_or(any);
     let port = match args.value("port") {
@@ -242,7 +242,7 @@ fn proxy(args: &Args) -> Result<Option<Proxy>, UsageError> {
     let Some(text) = args.value("proxy") else {
         return Ok(None);
     };
-    // Without a port the usual one; an IPv6 address needs brackets before a port.
+    // Without a port, the usual one; an IPv6 address needs brackets before a port.
     let whole = match text.parse::<Host>() {
         Ok(_) => join_host_port(text, protocol.usual_port()),
         Err(_) => match text.ends_with(']') {
@@ -262,7 +262,7 @@ fn seconds(args: &Args, name: &str) -> Result<Option<Duration>, UsageError> {
     Ok(args.parse_opt::<Seconds>(name)?.map(Seconds::get))
 }
 
-/// A negative number is never, as `nc` has it.
+/// A negative number means never, as in `nc`.
 fn quit_after(args: &Args) -> Result<Option<Duration>, UsageError> {
     let text = args.value("quit-after").unwrap_or_default();
     match text.strip_prefix('-').map(str::parse::<Seconds>) {

@@ -1,4 +1,4 @@
-//! Which ports are open.
+//! Tests which ports are open.
 
 use std::ops::RangeInclusive;
 
@@ -17,7 +17,7 @@ pub fn scan(plan: &Plan, host: &str, ports: &[RangeInclusive<u16>]) -> Result<()
     let mut first = true;
     for port in ports.iter().cloned().flatten() {
         if let (Some(interval), false) = (plan.settings.interval, first) {
-            // Nobody stops it: this is the wait alone.
+            // Nothing stops it: this is only a wait.
             Stopper::new().wait_timeout(interval);
         }
         first = false;

@@ -1,4 +1,4 @@
-//! Asks a host whether it is there, with ICMP echo requests, and how long its answers take.
+//! Asks a host with ICMP echo requests whether it is up, and measures how long its replies take.
 //!
 //! The output and the exit status are those of iputils' `ping`, which scripts and people know.
 //!
@@ -27,30 +27,39 @@ const SPEC: Spec = Spec {
         Opt::flag("ipv4", "use IPv4 only").short('4'),
         Opt::flag("ipv6", "use IPv6 only").short('6'),
         Opt::value("count", "N", "stop after this many requests [never]").short('c'),
-        Opt::value("interval", "SECONDS", "from one request to the next")
+        Opt::value("interval", "SECONDS", "time from one request to the next")
             .short('i')
             .default("1"),
-        Opt::value("timeout", "SECONDS", "wait for the first reply, at the end")
-            .short('W')
-            .default("10"),
+        Opt::value(
+            "timeout",
+            "SECONDS",
+            "how long to wait for a first reply, at the end",
+        )
+        .short('W')
+        .default("10"),
         Opt::value("deadline", "SECONDS", "end after this long; 0 is never")
             .short('w')
             .default("0"),
-        Opt::value("size", "BYTES", "payload of a request, 0 to 65507")
+        Opt::value("size", "BYTES", "payload bytes of a request, 0 to 65507")
             .short('s')
             .default("56"),
-        Opt::value("ttl", "HOPS", "routers to pass, 1 to 255 [the system's]").short('t'),
-        Opt::flag("quiet", "only the first line and the summary").short('q'),
+        Opt::value(
+            "ttl",
+            "HOPS",
+            "how many hops a request may take, 1 to 255 [the system's]",
+        )
+        .short('t'),
+        Opt::flag("quiet", "print only the first line and the summary").short('q'),
         Opt::flag("numeric", "show addresses only, no name").short('n'),
     ],
     statuses: Some(
         "0 a reply came (with --count and --deadline: that many came in time), 1 none or \
-         too few did, 2 all other trouble",
+         too few came, 2 any other failure",
     ),
-    epilogue: "Seconds may be written with a unit, too: 200ms. Once something was received, the\n\
-               wait at the end is two round trips or one interval. With a count and a deadline,\n\
-               requests are sent until that many were answered. With a deadline the first\n\
-               error message is the end, too.\n\n\
+    epilogue: "SECONDS may have a unit: 200ms. Once a reply has come, the wait at the end is\n\
+               two round trips or one interval. With a count and a deadline, requests are\n\
+               sent until that many are answered. With a deadline, the first ICMP error\n\
+               message ends it, too.\n\n\
                Examples:\n  ping -c 3 localhost\n  ping -i 0.2 -w 5 -q 192.0.2.1",
 };
 
@@ -66,7 +75,7 @@ fn ping(args: Args) -> Result<(), Failure> {
     if let Some(ttl) = plan.ttl {
         socket.set_ttl(ttl).map_err(Failure::of)?;
     }
-    // Not earlier: until here the resolver may be waited for, and Ctrl-C has to end that.
+    // Not earlier: Ctrl-C has to end a wait for the resolver.
     let signals = Signals::block().what("blocking signals")?;
     let waiting = Arc::clone(&socket);
     let stop = signals.stop_and_tell(Stopper::new(), move |_| waiting.close());
@@ -74,7 +83,7 @@ fn ping(args: Args) -> Result<(), Failure> {
     Run::new(&plan, &target, &socket, &Out::lines())?.finish()
 }
 
-/// Where other programs end with 1, `ping` ends with 2: its 1 is a host that does not answer.
+/// `ping` exits with 2 where other programs exit with 1: its 1 is a host that does not reply.
 fn trouble(failure: Failure) -> Failure {
     match failure {
         Failure::Failed(text) => {

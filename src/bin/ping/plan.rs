@@ -1,4 +1,4 @@
-//! What is asked for on the command line, and whom it is about.
+//! What is asked for on the command line, and the host to ping.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ pub struct Plan {
     pub numeric: bool,
 }
 
-/// Faster than this is a flood, which no network asked for.
+/// A shorter interval would be a flood.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(2);
 
 impl Plan {
@@ -46,7 +46,7 @@ impl Plan {
             count: within(args, "count", 1, u64::MAX)?,
             interval,
             timeout: args.parse::<Seconds>("timeout")?.get(),
-            // Zero is none, as in iputils.
+            // Zero is no deadline, as in iputils.
             deadline: args
                 .parse_opt::<Seconds>("deadline")?
                 .map(Seconds::get)
@@ -59,7 +59,7 @@ impl Plan {
     }
 }
 
-/// A whole number between these, if it was given or has a default.
+/// A whole number from `least` to `most`, if it was given or has a default.
 fn within(args: &Args, name: &str, least: u64, most: u64) -> Result<Option<u64>, UsageError> {
     let number = args.parse_opt::<u64>(name)?;
     match number.filter(|number| !(least..=most).contains(number)) {
@@ -74,7 +74,7 @@ fn within(args: &Args, name: &str, least: u64, most: u64) -> Result<Option<u64>,
     }
 }
 
-/// Whom to ask.
+/// The host to ping.
 pub struct Target {
     /// As the user wrote it.
     pub name: String,
@@ -82,7 +82,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// The first address of the host that is of the wanted family.
+    /// The first address of the host in the wanted family.
     pub fn find(host: &str, family: Option<Network>) -> Result<Target, Failure> {
         let found = net::host_addresses(host).map_err(super::failed)?;
         let wanted = |address: &&SocketAddr| family.is_none_or(|net| net.allows(address.ip()));

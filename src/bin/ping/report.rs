@@ -1,4 +1,4 @@
-//! The words, as iputils' `ping` has them.
+//! The output, in the wording of iputils' `ping`.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -72,7 +72,7 @@ impl<'a> Report<'a> {
         ))
     }
 
-    /// Whether somebody else answers than was asked. A group is answered by its members, and the
+    /// Whether another host than the target replies. A group's members reply for it, and the
     /// unspecified address stands for this host.
     fn is_from_elsewhere(&self, from: SocketAddr) -> bool {
         let asked = self.target.address.ip();
@@ -138,8 +138,8 @@ fn summary(name: &str, statistics: &Statistics, took: Duration) -> String {
     text
 }
 
-/// Three digits after the point for less than a millisecond, and one less for each power of ten.
-/// Rounded before the power is looked for: 99.96 is 100, not 100.0.
+/// Three decimals below a millisecond, and one fewer for each power of ten.
+/// Rounded before the power is determined: 99.96 is 100, not 100.0.
 fn in_millis(time: Duration) -> String {
     let micros = time.as_micros();
     let (step, decimals) = match micros {
@@ -153,7 +153,7 @@ fn in_millis(time: Duration) -> String {
 }
 
 /// A percentage with six significant digits and without zeros at its end, as C's `%g` has it; below
-/// 0.0001, where that turns to powers of ten, with nine decimals.
+/// 0.0001, where `%g` uses an exponent, with nine decimals.
 fn significant(percent: f64) -> String {
     let decimals = match percent {
         100.0.. => 3,

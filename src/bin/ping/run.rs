@@ -1,4 +1,4 @@
-//! The loop: send when it is time, else wait for what comes, at most until it is time.
+//! The loop: send if a request is due, else wait for a packet, at most until the next is due.
 //!
 //! There is one thread and one blocking call. Its deadline is the moment at which the loop has
 //! something else to do: the next request, the end of the wait, the end of everything. A signal
@@ -88,8 +88,8 @@ impl<'a> Run<'a> {
             if self.is_sending() && self.now() >= self.due {
                 self.send()?;
             }
-            // Never without a look: if this process had to wait for its turn since the request left,
-            // the reply is here, and with a deadline it may be the last that is wanted.
+            // Always read once: if this process was not scheduled since the request left, the reply
+            // is here already, and with a deadline it may be the last one needed.
             let until = self.next_event().max(self.now() + SHORT_LOOK);
             self.socket
                 .set_read_deadline(Deadline::at(self.begun + until));
@@ -98,7 +98,7 @@ impl<'a> Run<'a> {
             match received {
                 Ok(incoming) => self.take(&incoming, now)?,
                 Err(error) if error.kind() == ErrorKind::TimedOut => {}
-                // Closed: a signal.
+                // A signal has closed the socket.
                 Err(error) if error.kind() == ErrorKind::NotConnected => return Ok(()),
                 Err(error) => return Err(Failure::of(error)),
             }
@@ -106,8 +106,8 @@ impl<'a> Run<'a> {
         self.last_look(&mut buffer)
     }
 
-    /// Takes what had arrived when the time was over: on a busy machine a reply may wait in the
-    /// socket while this process waits for its turn, and is not lost.
+    /// Takes replies that had arrived when the time was over: on a busy machine a reply may be in the
+    /// socket while this process is not scheduled.
     fn last_look(&mut self, buffer: &mut [u8]) -> Result<(), Failure> {
         self.socket.set_read_deadline(Deadline::after(LAST_LOOK));
         while !self.tally.is_settled() {
@@ -123,7 +123,7 @@ impl<'a> Run<'a> {
         self.begun.elapsed()
     }
 
-    /// Whether there are requests left. With a deadline the count is one of replies.
+    /// Whether requests are left to send. With a deadline, `--count` counts replies.
     fn is_sending(&self) -> bool {
         let done = match self.plan.deadline {
             None => self.tally.statistics().transmitted,
@@ -134,7 +134,7 @@ impl<'a> Run<'a> {
 
     fn is_over(&self) -> bool {
         let now = self.now();
-        // As iputils has it: whoever sets a deadline waits for word, and an error is word.
+        // As in iputils: with a deadline, an error message ends the run.
         let has_word = self.tally.statistics().errors > 0;
         if self
             .plan
@@ -154,7 +154,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// When the loop has something to do, if nothing comes.
+    /// When the loop has something to do, if no packet comes.
     fn next_event(&self) -> Duration {
         let next = match self.is_sending() {
             true => self.due,
@@ -174,7 +174,7 @@ impl<'a> Run<'a> {
             payload: &payload,
         };
         self.last_sent = now;
-        // Between two requests is never less than the interval, as in iputils, however late one was.
+        // As in iputils, two requests are at least the interval apart, however late the last one was.
         self.due = now + self.plan.interval;
         match self.socket.send_to(&echo, &self.target.address) {
             Ok(()) => {
@@ -185,8 +185,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// A request that cannot leave. The first one says that none can; a later one may be a full queue
-    /// or a cable that was pulled, and the next may leave.
+    /// A request could not be sent. If it is the first, none can be: that is a failure. Later, a queue
+    /// may be full or a cable unplugged, and the next request may leave.
     fn not_sent(&mut self, error: Error) -> Result<(), Failure> {
         if !self.has_sent {
             return Err(Failure::of(error));

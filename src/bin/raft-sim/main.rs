@@ -32,24 +32,28 @@ const SPEC: Spec = Spec {
             .short('s')
             .default("election"),
         Opt::value("nodes", "N", "founding voters [the scenario's]").short('n'),
-        Opt::value("seed", "N", "decides all chance [the scenario's, or 42]"),
-        Opt::value("duration", "TIME", "end then [the scenario's]").short('d'),
+        Opt::value(
+            "seed",
+            "N",
+            "the seed of all random choices [the scenario's, or 42]",
+        ),
+        Opt::value("duration", "TIME", "run for this long [the scenario's]").short('d'),
         Opt::flag(
             "deterministic",
-            "virtual time: at once, and the same each time",
+            "run in virtual time: at once, and the same each time",
         ),
         Opt::flag("messages", "show each message, too").short('m'),
         Opt::flag("quiet", "show the table at the end only").short('q'),
-        Opt::flag("json", "print one JSON object a line, the table's last"),
+        Opt::flag("json", "print one JSON object a line, the table last"),
         Opt::value("html", "FILE", "write a page on which time can be scrubbed"),
-        Opt::flag("list", "print the scenarios that have a name"),
+        Opt::flag("list", "list the scenarios that have a name"),
         Opt::value("show", "SCENARIO", "print a scenario's text"),
     ],
     statuses: Some(
         "0 all checks held, 1 a safety property broke or nothing worked after everything healed, \
          2 called wrongly",
     ),
-    epilogue: "As threads it ends early on SIGINT, with its table.\n\n\
+    epilogue: "In real time, SIGINT ends the run early and prints the table.\n\n\
                Examples:\n  raft-sim --scenario leader-crash\n\
                \x20 raft-sim -s partition --deterministic --seed 7 --html partition.html",
 };
@@ -77,7 +81,7 @@ fn simulate(args: Args) -> Result<(), Failure> {
     show.end(end)
 }
 
-/// Runs the scenario in virtual time, then tells it; returns when it ended.
+/// Runs the scenario in virtual time, then prints it; returns when it ended.
 fn in_virtual_time(plan: &Plan, show: &mut Show<'_>) -> Result<Duration, Failure> {
     let options = Options { watch: true };
     let run = world::run(&plan.scenario, plan.seed, &options);

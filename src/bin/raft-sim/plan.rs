@@ -14,7 +14,7 @@ const SEED: u64 = 42;
 /// The longest run that is kept whole: some hundred megabytes of moments.
 const KEPT: Duration = Duration::from_secs(600);
 
-/// A checked request for a run.
+/// What to run, checked.
 pub struct Plan {
     /// What the scenario was called.
     pub name: String,

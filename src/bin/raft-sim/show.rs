@@ -21,7 +21,7 @@ pub struct Show<'a> {
 }
 
 impl<'a> Show<'a> {
-    /// Prints what stands above the lines.
+    /// Prints the heading.
     pub fn new(plan: &'a Plan) -> Result<Self, Failure> {
         let show = Self {
             plan,
@@ -39,7 +39,7 @@ impl<'a> Show<'a> {
         Ok(show)
     }
 
-    /// Prints a moment if it is worth a line, and counts it.
+    /// Counts a moment, and prints it if it is worth a line.
     pub fn moment(&mut self, moment: &Moment) -> Result<(), Failure> {
         self.tally.count(moment);
         let most = match self.plan.messages {
@@ -102,10 +102,10 @@ pub fn list(out: &Out) -> Result<(), Failure> {
     out.flush()
 }
 
-/// A sentence that is longer ends at its colon, in a list.
+/// In a list, a longer sentence ends at its colon.
 const LONG: usize = 90;
 
-/// What the comment at the head of a scenario says first.
+/// The first sentence of the comment at the head of a scenario.
 fn about(name: &str) -> String {
     let Some(text) = scenario::text(name) else {
         return "all that can go wrong, as the seed will have it".into();
@@ -121,7 +121,7 @@ fn about(name: &str) -> String {
     }
 }
 
-/// Prints a scenario as a file has it: as it was written, if that is what would be run.
+/// Prints a scenario as a file: in its original text, unless options change it.
 pub fn text(out: &Out, name: &str, args: &Args) -> Result<(), Failure> {
     let changed = args.given("nodes") || args.given("duration");
     let written = scenario::text(name).filter(|_| !changed);

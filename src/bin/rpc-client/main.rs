@@ -34,7 +34,7 @@ const SPEC: Spec = Spec {
             "PATH",
             "the server's Unix socket, instead of HOST:PORT",
         ),
-        Opt::flag("list", "show all methods, and what is special about each").short('l'),
+        Opt::flag("list", "show all methods and their properties").short('l'),
         Opt::flag("stats", "show how often each was called, and its times").short('s'),
         Opt::value(
             "timeout",
@@ -47,9 +47,9 @@ const SPEC: Spec = Spec {
         flags::SECRET_FILE,
     ],
     statuses: None,
-    epilogue: "The arguments of Calculator.Add and Subtract are two whole numbers, of Sleep\n\
-               milliseconds, of Count the first number and the last. Any other method can be\n\
-               called without arguments.\n\n\
+    epilogue: "Calculator.Add and Subtract take two whole numbers, Sleep takes milliseconds,\n\
+               Count takes the first number and the last. All other methods are called\n\
+               without arguments.\n\n\
                Examples:\n  rpc-client localhost:7200 Calculator.Add -17 18\n  \
                rpc-client --list localhost:7200",
 };
@@ -87,24 +87,24 @@ fn run(args: Args) -> Result<(), Failure> {
     make(&server, &request).map_err(|end| match end {
         End::Out(failure) => failure,
         End::Call(error) => {
-            // A server's words must not drive the terminal.
+            // A server's text must not control the terminal.
             Failure::Failed(printable(told(&request, timeout, known, &error).as_bytes()))
         }
     })
 }
 
-/// The address, as far as it can be told to be none before anything is sent.
+/// The address, checked as far as possible before anything is sent.
 fn address(args: &Args) -> Result<&str, UsageError> {
     let address = args.operand(0, "HOST:PORT")?;
     let (_, port) = split_host_port(address).map_err(UsageError::rule)?;
     if port.bytes().all(|byte| byte.is_ascii_digit()) {
-        // With a name for its port, the system's own table will say.
+        // A port with a name is looked up later, in the system's table of services.
         HostPort::parse(address, Transport::Tcp, &Services::builtin()).map_err(UsageError::rule)?;
     }
     Ok(address)
 }
 
-/// How a request ends otherwise than well.
+/// How a request fails.
 enum End {
     Call(CallError),
     Out(Failure),
@@ -122,7 +122,7 @@ impl From<Failure> for End {
     }
 }
 
-/// Makes the request, and prints what comes.
+/// Makes the request, and prints the replies.
 fn make(server: &Reconnecting, request: &Request) -> Result<(), End> {
     let out = Out::lines();
     let calculator = CalculatorClient(server);
@@ -155,7 +155,7 @@ fn make(server: &Reconnecting, request: &Request) -> Result<(), End> {
             out.line("Reply (Count): done")?;
         }
         Request::Other(name) => {
-            // Unknown here, so it is not repeatable: the server's answer is shown, whatever it is.
+            // Unknown here, so not repeated; the server's answer is shown, whatever it is.
             server.client()?.call::<_, ()>(name, &())?;
             let method = name.rsplit('.').next().unwrap_or(name);
             out.line(format_args!("Reply ({method}): done"))?;
@@ -175,7 +175,7 @@ fn about(name: &'static str) -> MethodName {
 fn told(request: &Request, timeout: Duration, known: bool, error: &CallError) -> String {
     let method = request.method();
     match error {
-        // They say themselves what was attempted, and with whom.
+        // `why` already says what was attempted, and with which peer.
         CallError::Disconnected { why, sent: false } => why.clone(),
         CallError::Disconnected { why, .. } => {
             format!("{why}; whether {method} was run is not known")

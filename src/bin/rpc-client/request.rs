@@ -1,4 +1,4 @@
-//! What the command line asks for, and what of the server's own tables is printed.
+//! What the command line asks for, and the lines of `--list` and `--stats`.
 
 use groundwire::cli::{Args, UsageError};
 use groundwire::echo::printable;
@@ -31,7 +31,7 @@ impl Request {
     }
 }
 
-/// Reads the operands from `first` on, behind the address.
+/// Reads the operands after the address, from `first` on.
 pub fn read(args: &Args, first: usize) -> Result<Request, UsageError> {
     match (args.flag("list"), args.flag("stats")) {
         (true, true) => return Err(UsageError::rule("--list and --stats exclude each other")),

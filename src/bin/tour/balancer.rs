@@ -17,10 +17,10 @@ use super::stops::{PATIENCE, Result, Told, ensure};
 use super::wire;
 
 const NAMES: [&str; 3] = ["b1", "b2", "b3"];
-/// How many requests are sent while all three live, and how many after one has died.
+/// How many requests are sent while all three are up, and how many after one is down.
 const BEFORE: usize = 9;
 const AFTER: usize = 21;
-/// Two recipients may disagree where this one ends.
+/// A request with two lengths: recipients may disagree where it ends.
 const AMBIGUOUS: &[u8] = b"POST / HTTP/1.1\r\nHost: tour\r\nContent-Length: 4\r\n\
                            Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
 
@@ -50,7 +50,7 @@ pub fn balancer() -> Result<Told> {
     let tap = wire::tap(&address)?;
     let mut client = ClientExchange::new(connect(&tap.address)?, Limits::default());
     let before = ask(&mut client, BEFORE)?;
-    backends.remove(1).stop()?; // and with it every connection that the balancer has kept
+    backends.remove(1).stop()?; // and with it every connection that the balancer keeps to it
     let after = ask(&mut client, AFTER)?;
     let refused = refusal(&address)?;
     let setup = current.get();
@@ -113,7 +113,7 @@ fn connect(address: &str) -> Result<Conn> {
     Ok(conn)
 }
 
-/// Sends so many requests, each of which must be answered with 200; says who answered how many.
+/// Sends `count` requests, each of which must be answered with 200; returns the counts by backend.
 fn ask(client: &mut ClientExchange<Conn>, count: usize) -> Result<BTreeMap<String, usize>> {
     let mut answers = BTreeMap::new();
     for _ in 0..count {
@@ -133,7 +133,7 @@ fn tally(answers: &BTreeMap<String, usize>) -> String {
     counts.collect::<Vec<_>>().join(", ")
 }
 
-/// What the balancer says to a request that nobody should pass on. It closes then, so the end comes.
+/// The reply to a request that no intermediary should forward. The balancer then closes.
 fn refusal(address: &str) -> Result<String> {
     let mut conn = connect(address)?;
     conn.write_all(AMBIGUOUS)?;

@@ -1,4 +1,4 @@
-//! The stop at the calls by name.
+//! The stop about calls by name.
 
 use groundwire::net::{self, Network};
 use groundwire::rpc::{

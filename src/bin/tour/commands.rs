@@ -1,4 +1,4 @@
-//! The stops at the command endpoint.
+//! The stops about named commands.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;

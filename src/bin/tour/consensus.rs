@@ -1,4 +1,4 @@
-//! The stop at Raft: five simulated nodes elect a leader, are parted, elect another, and heal.
+//! The stop about Raft: five simulated nodes elect a leader, are partitioned, elect another, and heal.
 
 use groundwire::raft::history::Outcome;
 use groundwire::raft::sim::scenario::Scenario;

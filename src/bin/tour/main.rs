@@ -33,12 +33,12 @@ const SPEC: Spec = Spec {
         Opt::value(
             "write",
             "FILE",
-            "write their packets there [if capture is one, a new file in $TMPDIR]",
+            "record packets in FILE [for the stop capture, a new file in $TMPDIR]",
         )
         .short('w'),
     ],
     statuses: None,
-    epilogue: "A stop that does not show what it promises is a failure.\n\n\
+    epilogue: "It fails if a stop does not show what it promises.\n\n\
                Examples:\n  tour\n  tour tcp udp",
 };
 
@@ -55,7 +55,7 @@ fn tour(args: Args) -> Result<(), Failure> {
             .try_for_each(|s| out.line(format_args!("{:10} {}", s.name, s.about)));
     }
     let chosen = chosen(&args)?;
-    // A file that may not grow any more (SIGXFSZ) is an error, which is told.
+    // With SIGXFSZ blocked, a file that reaches its size limit is an error to report.
     signal::block(&[Signal::FileSize]).what("blocking signals")?;
     record(&args, &chosen)?;
     let begun = Instant::now();
@@ -93,8 +93,8 @@ fn tour(args: Args) -> Result<(), Failure> {
     }
 }
 
-/// What the stops send is written down where that was asked for, or one of them reads it. Without a file
-/// of the user's choice, a folder that cannot be written to fails that one stop, not the tour.
+/// Begins to record packets, if `--write` asks for it or the stop `capture` is chosen. Without
+/// `--write`, a temporary folder that cannot be written to fails only that stop, not the tour.
 fn record(args: &Args, chosen: &[&Stop]) -> Result<(), Failure> {
     if let Some(path) = args.value("write") {
         return wire::begin(path.as_ref()).what(format_args!("writing {path}"));

@@ -30,7 +30,7 @@ pub struct Stop {
     pub visit: fn() -> Result<Told>,
 }
 
-/// What a stop has to tell.
+/// What a stop prints.
 pub struct Told {
     pub lines: Vec<String>,
     /// The files that show it.
@@ -206,7 +206,7 @@ fn udp() -> Result<Told> {
     running.join().map_err(|_| "the server panicked")??;
     ensure((small, large) == (4, MAX_UDP_PAYLOAD), "a datagram was cut")?;
 
-    // Nobody listens there now: the kernel answers with ICMP "port unreachable".
+    // Nothing listens there now: the kernel answers with ICMP "port unreachable".
     let socket = net::dial_datagrams(Network::Udp, &address)?;
     let refused = match DatagramClient::new(socket, PATIENCE, 1).ask(b"anybody?") {
         Err(error) => error.to_string(),
@@ -414,7 +414,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // By name: `remove_dir_all` has to open the folder, and there may be no descriptor left.
+        // By name: `remove_dir_all` has to open the folder, and the process may be out of descriptors.
         let _ = std::fs::remove_file(self.0.join(SOCKET));
         let _ = std::fs::remove_dir(&self.0);
     }

@@ -1,7 +1,7 @@
-//! The stop at the wire: what the stops before it have sent, packet by packet.
+//! The stop about packets: what the stops before it have sent, packet by packet.
 //!
 //! Stops where a client talks to a server put a relay between the two ([`tap`], [`tap_datagrams`]),
-//! which writes down what passes as packets, into one capture file for the whole tour.
+//! which records what passes as packets, in one capture file for the whole tour.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -21,27 +21,27 @@ use groundwire::telemetry::Log;
 
 use super::stops::{self, PATIENCE, Result, Told, ensure};
 
-/// Where what passes is written down, once [`begin`] has said where.
+/// The recorder and its file, from [`begin`] on.
 static RECORDER: OnceLock<(Arc<Recorder>, PathBuf)> = OnceLock::new();
 /// The name of the stop that reads the file.
 pub const STOP: &str = "capture";
 /// More clients than any stop has.
 const CLIENTS: usize = 16;
 
-/// From here on, what passes the taps is written to this file, which is made anew.
+/// From here on, traffic through the taps is recorded in this file, which is made anew.
 pub fn begin(path: &Path) -> std::result::Result<(), FileError> {
     let recorder = Recorder::new(Show::None, 0, Vec::new(), Log::off()).with_file(path, 0)?;
     RECORDER.get_or_init(|| (Arc::new(recorder), path.to_path_buf()));
     Ok(())
 }
 
-/// The same, to a new file in the folder for temporary ones.
+/// The same, to a new file in the folder for temporary files.
 pub fn begin_anywhere() -> Result<()> {
     let path = cli::temporary("groundwire-tour", ".pcap", |path| File::create_new(path))?;
     Ok(begin(&path)?)
 }
 
-/// A relay before a server; without a recorder, none, and the address is the server's own.
+/// A relay before a server. Without a recorder there is none, and the address is the server's own.
 pub struct Tap {
     pub address: String,
     running: Option<Running>,
@@ -66,7 +66,7 @@ pub fn tap(server: &str) -> Result<Tap> {
 }
 
 impl Tap {
-    /// Waits until all that has passed is written down.
+    /// Waits until all that has passed is recorded.
     pub fn stop(self) -> Result<()> {
         self.running.map_or(Ok(()), |running| {
             running.stop()?;
@@ -103,7 +103,7 @@ pub fn tap_datagrams(server: &str) -> Result<DatagramTap> {
 }
 
 impl DatagramTap {
-    /// Ends it; what was answered has passed.
+    /// Ends it. Every datagram that was answered has passed by then.
     pub fn stop(self) -> Result<()> {
         if let Some((stopper, thread)) = self.running {
             stopper.stop();
@@ -130,7 +130,7 @@ pub fn capture() -> Result<Told> {
         .ok_or("no capture file could be made; see --write")?;
     let mut seen = read(path)?;
     if seen.handshake.len() < 3 {
-        // None of the stops before was one with a TCP connection.
+        // No stop before this one had a TCP connection.
         stops::tcp()?;
         seen = read(path)?;
     }

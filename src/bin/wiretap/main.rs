@@ -1,4 +1,4 @@
-//! Passes on what comes, shows it, writes it down as packets, and breaks it on purpose. The lesson:
+//! Relays traffic, shows it, records it as packets, and breaks it on purpose. The lesson:
 //! what is on the wire, without privilege; and what a program does when the wire is bad.
 #![forbid(unsafe_code)]
 
@@ -38,7 +38,7 @@ fn tap(args: Args) -> Result<(), Failure> {
     let options = options::read(&args, &target)?;
     let path = args.value("write").unwrap_or_default();
     let _pipe = cli::reader_of_pipe(path).what(format_args!("writing {path}"))?;
-    // Bound first: a file is not made anew for a relay that does not come about.
+    // Bind first: do not overwrite a file for a relay that cannot start.
     let tap = if is_datagrams { datagrams } else { streams };
     tap(&args, &listen, options)
 }
@@ -81,8 +81,8 @@ fn datagrams(args: &Args, listen: &Place, options: Options) -> Result<(), Failur
     })
 }
 
-/// Runs on a thread of its own, which is waited for only so long once the stopper is used: it may
-/// be stuck in a line that nobody reads.
+/// Runs on a thread of its own. Once stopped, waits at most [`AFTER_STOP`] for that thread: it may be
+/// stuck writing to a full pipe.
 fn leave_behind(
     stopper: &Stopper,
     run: impl FnOnce(&Stopper) -> io::Result<()> + Send + 'static,
@@ -102,7 +102,7 @@ fn leave_behind(
     }
 }
 
-/// Makes the recorder, and serves; the totals, and what the file has, are the last line.
+/// Makes the recorder, and serves. The last line has the totals, and the packets in the file.
 fn serve(
     args: &Args,
     options: Options,
@@ -131,12 +131,12 @@ fn serve(
         })
     })?;
     if watched.is_incomplete() {
-        return Err(Failure::Quiet(1)); // it was told when it happened
+        return Err(Failure::Quiet(1)); // it was reported when it happened
     }
     Ok(())
 }
 
-/// Each connection is two.
+/// Each connection needs two descriptors.
 fn two_for_each(config: &Config) -> Config {
     Config {
         max_connections: config.max_connections.saturating_mul(2),

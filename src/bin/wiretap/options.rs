@@ -19,14 +19,17 @@ const LIMITS: &str = "Limits";
 
 pub const SPEC: Spec = Spec {
     name: "wiretap",
-    about: "Pass on what comes to LISTEN to TARGET and back, show it, write it down as packets, break it.",
+    about: "Relay traffic between LISTEN and TARGET: show it, record it as packets, inject faults.",
     usage: &["[OPTION]... LISTEN TARGET"],
     operands: &[
         (
             "LISTEN",
             "where clients connect: HOST:PORT (port 0 picks one, no host is every interface), or a Unix socket: /path, unix:path, @name",
         ),
-        ("TARGET", "where to connect for each of them: likewise"),
+        (
+            "TARGET",
+            "where to connect for each client, in the same forms",
+        ),
     ],
     options: &[
         Opt::flag("udp", "datagrams instead of streams").short('u'),
@@ -34,60 +37,60 @@ pub const SPEC: Spec = Spec {
         Opt::value(
             "as",
             "PROTOCOL",
-            "of --show packets: dns, http, rpc or frames",
+            "for --show packets: dns, http, rpc or frames",
         ),
         Opt::value(
             "write",
             "FILE",
-            "write what passes as packets: pcap, or pcapng where FILE ends so",
+            "record what passes as packets: pcap, or pcapng if FILE ends in .pcapng",
         )
         .short('w'),
         Opt::value(
             "snap",
             "BYTES",
-            "write at most this much of a packet; 0 is all",
+            "record at most this much of a packet; 0 is all",
         )
         .short('s')
         .default("0"),
-        Opt::value("delay", "TIME", "let all come later, as 50ms or 50ms±10ms").under(FAULTS),
-        Opt::value("throttle", "RATE", "at most so many bytes a second, as 64K").under(FAULTS),
+        Opt::value(
+            "delay",
+            "TIME",
+            "delay all data, for example by 50ms or 50ms±10ms",
+        )
+        .under(FAULTS),
+        Opt::value(
+            "throttle",
+            "RATE",
+            "pass at most this many bytes a second, such as 64K",
+        )
+        .under(FAULTS),
         Opt::value(
             "corrupt",
             "HOW",
             "flip a bit: 0.001 or 0.1% of bytes, or every:1000",
         )
         .under(FAULTS),
-        Opt::value("cut", "BYTES", "close both sides after so many").under(FAULTS),
-        Opt::value("reset", "BYTES", "reset both sides after so many").under(FAULTS),
-        Opt::value("split", "BYTES", "writes of at most so many").under(FAULTS),
+        Opt::value("cut", "BYTES", "close both sides after this many").under(FAULTS),
+        Opt::value("reset", "BYTES", "reset both sides after this many").under(FAULTS),
+        Opt::value("split", "BYTES", "write at most this many at once").under(FAULTS),
         Opt::value(
             "direction",
             "WHICH",
-            "faults both ways, to-target or to-client",
+            "inject faults both ways, to-target or to-client",
         )
         .default("both")
         .under(FAULTS),
-        Opt::value(
-            "seed",
-            "N",
-            "what is left to chance is that of this seed [a new one]",
-        )
-        .under(FAULTS),
+        Opt::value("seed", "N", "the seed of all random choices [a new one]").under(FAULTS),
         Opt::value("drop", "SHARE", "lose 0.01 or 1% of datagrams").under(DATAGRAM_FAULTS),
-        Opt::value("duplicate", "SHARE", "let so many come twice").under(DATAGRAM_FAULTS),
-        Opt::value(
-            "reorder",
-            "SHARE",
-            "let so many be overtaken by the next one",
-        )
-        .under(DATAGRAM_FAULTS),
+        Opt::value("duplicate", "SHARE", "send this share twice").under(DATAGRAM_FAULTS),
+        Opt::value("reorder", "SHARE", "send this share after the next one").under(DATAGRAM_FAULTS),
         Opt::value(
             "idle-timeout",
             "TIME",
-            "end what passes nothing for so long [never; datagrams 60s]",
+            "end a connection that is silent this long [never; datagrams 60s]",
         )
         .under(LIMITS),
-        Opt::value("connect-timeout", "TIME", "for reaching the target")
+        Opt::value("connect-timeout", "TIME", "time to connect to the target")
             .default("10s")
             .under(LIMITS),
         limit(flags::MAX_CONNECTIONS).default("1000"),
@@ -99,11 +102,11 @@ pub const SPEC: Spec = Spec {
         flags::LOG.under("Log"),
     ],
     statuses: None,
-    epilogue: "The first line printed is the address, the last one the totals. -> is the way\n\
-               to the target. Shown and written is what leaves the tap, with its faults. The\n\
-               packets have made-up headers, as if client and target were connected; the ends\n\
-               of Unix sockets are 127.0.0.1, ports 49151 and from 49152 upwards. Faults count\n\
-               each direction of each connection apart. On Unix sockets a reset is an end.\n\n\
+    epilogue: "It prints the address first and the totals last. -> marks data to the target. It\n\
+               shows and records what leaves the tap, after the faults. The packets have\n\
+               made-up headers, as if client and target were connected; the ends of Unix\n\
+               sockets are 127.0.0.1, ports 49151 and from 49152 upwards. Faults count each\n\
+               direction of each connection separately. On Unix sockets a reset is an end.\n\n\
                Examples:\n\
                \x20 wiretap 127.0.0.1:8080 127.0.0.1:80\n\
                \x20 wiretap -w http.pcap --show none :8080 example.test:http\n\
@@ -119,7 +122,7 @@ const fn limit(opt: Opt) -> Opt {
     opt.under(LIMITS)
 }
 
-/// What was asked for; a usage error for what cannot be.
+/// The options, checked; a usage error if they contradict each other.
 pub fn read(args: &Args, target: &Place) -> Result<Options, Failure> {
     let is_datagrams = args.flag("udp");
     let (others, what) = match is_datagrams {
@@ -130,7 +133,7 @@ pub fn read(args: &Args, target: &Place) -> Result<Options, Failure> {
         return Err(UsageError::rule(format_args!("--{name}: {what}")).into());
     }
     if args.value("write") == Some("-") {
-        // Standard output begins with the address.
+        // Standard output begins with the address that it listens on.
         let why = "standard output is taken; for a pipe into Wireshark make one with mkfifo";
         return Err(UsageError::bad_value("--write", "-", why).into());
     }
@@ -162,7 +165,7 @@ pub fn read(args: &Args, target: &Place) -> Result<Options, Failure> {
     })
 }
 
-/// A target that cannot be is told now, and not at the first client.
+/// An impossible target is an error now, and not at the first client.
 fn check(target: &Place, is_datagrams: bool) -> Result<(), UsageError> {
     if target.network.is_unix() {
         return Ok(());
@@ -190,7 +193,7 @@ fn faults(args: &Args) -> Result<Faults, UsageError> {
     })
 }
 
-/// The rule of `--as` for the target's port, as packets have it.
+/// The rule for `--as`: the target's port, as the recorded packets have it.
 fn decode_as(args: &Args, target: &Place) -> Result<Vec<Rule>, UsageError> {
     let Some(name) = args.value("as") else {
         return Ok(Vec::new());
@@ -233,7 +236,7 @@ fn above_0(args: &Args, name: &str) -> Result<Option<u64>, UsageError> {
     }
 }
 
-/// Another one each time, short enough to be typed: std seeds its hash tables from the system.
+/// A new seed each time, short enough to type: std seeds its hash tables from the system.
 fn new_seed() -> u64 {
     RandomState::new().hash_one(0) >> 40
 }
