@@ -1,8 +1,8 @@
 //! The operations on one key as what they do to a register: the form that is searched.
 //!
-//! Values become numbers. Seven kinds of operation and five outcomes become four effects, some of
-//! which are *optional*: they may be left out of an order, since nobody knows that they happened.
-//! What can have no effect and tells nothing is left out here.
+//! Values become numbers. Four kinds of operation and five outcomes become four effects, some of
+//! which are *optional*: they may be left out of an order, since it is not known that they
+//! happened. Operations that can have no effect and tell nothing are left out here.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::operation::{Kind, Operation, Outcome};
 /// A value's number; 0 is a register without a value.
 pub(super) type Word = usize;
 
-/// The register without a value: how each begins.
+/// The register without a value, as each one begins.
 pub(super) const ABSENT: Word = 0;
 
 /// What an operation does when it takes effect.
@@ -23,7 +23,7 @@ pub(super) enum Effect {
     Differs(Word),
     /// The register holds this from now on.
     Becomes(Word),
-    /// It holds the first and from now on the second.
+    /// The register holds the first, and from now on the second.
     Swaps(Word, Word),
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Step {
     pub end: u64,
     /// How.
     pub effect: Effect,
-    /// Whether it may not take effect at all.
+    /// Whether it may take no effect at all.
     pub optional: bool,
     /// Its place in the whole history.
     pub source: usize,
@@ -74,7 +74,7 @@ impl Register {
         }
     }
 
-    /// As far as it could be seen at this time: what had not been answered then is optional.
+    /// The register as known at this time: what had not been answered then is optional.
     pub fn until(&self, time: u64) -> Register {
         let begun = self.steps.iter().filter(|step| step.start <= time);
         let known = begun.filter_map(|step| match step.effect {
@@ -118,11 +118,12 @@ impl Default for Numbers<'_> {
 }
 
 impl<'a> Numbers<'a> {
-    /// The effect and whether it is optional.
+    /// The effect, and whether it is optional.
     fn effect(&mut self, operation: &'a Operation) -> Option<(Effect, bool)> {
         let effect = match (&operation.kind, &operation.outcome) {
             (_, Outcome::Failed) | (Kind::Get, Outcome::Unknown) => return None,
-            // An answer to another question: no register holds what nobody writes.
+            // An answer to another question: it fits nowhere, as no register holds a value never
+            // written.
             (kind, outcome) if !outcome.suits(kind) => Effect::Holds(self.fresh()),
             (Kind::Get, Outcome::Read(value)) => Effect::Holds(self.of(value.as_deref())),
             (Kind::Get, _) => return None,

@@ -13,13 +13,13 @@ pub(super) struct Counts {
     pub(super) term: Gauge,
     pub(super) commit: Gauge,
     pub(super) applied: Gauge,
-    /// Times that it became leader.
+    /// How often it became leader.
     pub(super) won: Counter,
     pub(super) proposals: Counter,
     pub(super) reads: Counter,
     pub(super) snapshots: Counter,
-    /// How long a write and its sync took, in nanoseconds. Their number over that of the proposals
-    /// is how many share a sync.
+    /// How long each write with its sync took, in nanoseconds. The number of proposals divided by
+    /// the number of these is how many share a sync.
     pub(super) writing: Arc<Histogram>,
 }
 
@@ -29,7 +29,7 @@ impl Counts {
     }
 }
 
-/// A name behind the prefix, what it is, and where it stands.
+/// The name after the prefix, the help text, and the field.
 type Row<T> = (&'static str, &'static str, fn(&Counts) -> &T);
 
 const GAUGES: [Row<Gauge>; 4] = [
