@@ -8,25 +8,25 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Times and limits of a [`Node`](super::Node).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The shortest election timeout (§5.2). Also how long a follower that has heard its leader
-    /// refuses others its vote, and how long a leader may hear no majority. Default 150 ms.
+    /// The shortest election timeout (§5.2). For this long, a follower that has heard its leader
+    /// refuses its vote, and a leader may hear no majority. Default 150 ms.
     pub election_timeout_min: Duration,
     /// The longest; each election draws its own between the two. Default 300 ms.
     pub election_timeout_max: Duration,
-    /// How often a leader lets itself be heard. Default 50 ms.
+    /// How often a leader sends heartbeats. Default 50 ms.
     pub heartbeat: Duration,
     /// The most bytes of entries in one AppendEntries; one entry may be longer. Default 256 KiB.
     pub max_batch: usize,
     /// The most AppendEntries to one follower that wait for their reply. Default 64.
     pub max_in_flight: usize,
-    /// The most bytes of entries that wait for commitment; beyond them clients are refused.
+    /// The most bytes of entries that wait for commitment; beyond this, clients are refused.
     /// Default 64 MiB.
     pub max_uncommitted: usize,
     /// The size of a snapshot's parts in bytes. Default 256 KiB.
     pub snapshot_part: usize,
-    /// The largest snapshot that is taken from a leader, in bytes. Default 1 GiB.
+    /// The largest snapshot that a follower accepts, in bytes. Default 1 GiB.
     pub max_snapshot: usize,
-    /// How many entries stay in the log behind a snapshot, for followers that lag a little.
+    /// How many entries that a snapshot covers stay in the log, for followers that lag a little.
     /// Default 1,024.
     pub keep_entries: u64,
     /// ... and how many bytes of them at most. Default 16 MiB.
@@ -34,7 +34,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// The first setting that a node would not take as it is; a program tells its user.
+    /// The first setting that a node would not accept as it is, for a program to report.
     ///
     /// ```
     /// # use std::time::Duration;

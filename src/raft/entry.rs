@@ -41,7 +41,7 @@ impl From<Vec<u8>> for Command {
     }
 }
 
-/// As text where it is text: commands of lessons and tests are.
+/// As text if it is text, as the commands of lessons and tests are.
 impl fmt::Debug for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match std::str::from_utf8(&self.0) {
@@ -71,7 +71,7 @@ crate::wire! {
     /// One place of the log (Figure 2).
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct Entry {
-        /// When the entry was received by a leader.
+        /// The term in which a leader received it.
         pub term: Term,
         /// Its place.
         pub index: Index,
@@ -82,7 +82,7 @@ crate::wire! {
     /// What an entry is for.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub enum Payload {
-        /// Nothing: a new leader's first entry, through which those before it commit (§8).
+        /// Nothing: a new leader's first entry, with which those before it commit (§8).
         NoOp,
         /// For the state machine.
         Command(Command),
@@ -95,7 +95,7 @@ crate::wire! {
     pub struct HardState {
         /// The latest term that the node has seen.
         pub term: Term,
-        /// Who got its vote in this term.
+        /// The candidate that got its vote in this term.
         pub vote: Option<NodeId>
     }
 
@@ -121,8 +121,8 @@ crate::wire! {
 }
 
 impl Entry {
-    /// What batches and limits count: the bytes of its command, and some for itself, so that empty
-    /// ones have a limit, too.
+    /// What batches and limits count: the bytes of its command, and some for the entry, so that
+    /// empty entries have a limit, too.
     pub fn size(&self) -> usize {
         const OVERHEAD: usize = 32;
         match &self.payload {

@@ -1,14 +1,15 @@
-//! Bugs on purpose: each takes one rule of the core away, in tests only.
+//! Bugs on purpose: each leaves out one rule of the core, in tests only.
 //!
 //! They check the checker: a simulation that does not find a planted bug would not find a real one
-//! (`sim/hunt.rs` runs them; `node/tests/flaws.rs` shows each by hand). In any other build [`Node::planted`](super::Node) is `false` for
-//! all, so the compiler leaves none of them behind.
-//! To add one: a variant here with the rule that it breaks, and `self.planted(Flaw::...)` at the
-//! place of the rule; a run by hand.
+//! (`sim/hunt.rs` runs them; `node/tests/flaws.rs` shows each by hand). In any other build
+//! [`Node::planted`](super::Node) is always `false`, so the compiler removes them all.
+//!
+//! To add one: 1. a variant here with the rule that it breaks; 2. `self.planted(Flaw::...)` at the
+//! place of the rule; 3. a run by hand.
 
 /// One rule that is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)] // each says it as the rule that is broken
+#[allow(missing_docs)] // each is documented by the rule that it breaks
 pub enum Flaw {
     /// Figure 2, persistent state: the vote is not written.
     VoteNotPersisted,
@@ -32,7 +33,7 @@ pub enum Flaw {
     CommitBeyondMatch,
     /// §5.3: the match index comes from the message that is answered.
     MatchFromNext,
-    /// §5.3: entries are appended only behind one that matches.
+    /// §5.3: entries are appended only after one that matches.
     AppendWithoutMatch,
     /// Dissertation §10.2.1: a leader counts its own log only as far as it is stable.
     CountUnstableSelf,

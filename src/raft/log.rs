@@ -1,13 +1,13 @@
-//! A node's log in memory: the latest snapshot and the entries behind it (§5.3, §7).
+//! A node's log in memory: the latest snapshot and the entries after it (§5.3, §7).
 //!
 //! ```text
 //!            base            snapshot.last_index                 last
 //!    gone  |  kept for followers that lag  |  not in the snapshot  |
 //! ```
 //!
-//! The entries from `base + 1` on are here. Which of them are committed, stable or applied is
-//! the node's to know. Memberships stand in the log too, and the last one counts from the moment
-//! it is appended; so they are kept with their index, and go when their entry is truncated (§6).
+//! The entries from `base + 1` on are here. The node knows which of them are committed, stable or
+//! applied. Memberships are in the log too, and the last one is in effect from the moment it is
+//! appended; so they are kept with their index, and go when their entry is truncated (§6).
 
 use std::collections::VecDeque;
 
@@ -136,8 +136,8 @@ impl Log {
         self.memberships.clone_from(&other.memberships);
     }
 
-    /// Takes a snapshot in that ends at an entry which is here; of the entries up to there the last
-    /// ones stay, at most so many and so many bytes of them.
+    /// Stores a snapshot that ends at an entry which is here. Of the entries that it covers, the
+    /// last ones stay: at most `keep` of them, and at most `bytes`.
     pub(super) fn compact(&mut self, snapshot: Snapshot, (keep, bytes): (u64, usize)) {
         let last = snapshot.meta.last_index;
         let covered = last.saturating_sub(self.base.0) as usize;

@@ -1,4 +1,4 @@
-//! What a cluster is for: a state machine that every node runs on the same log (§2).
+//! The state machine that every node of a cluster runs on the same log (§2).
 //!
 //! Because all nodes apply the same commands in the same order, a machine must be deterministic:
 //! no clock, no randomness, no address of anything, no iteration over a `HashMap`. Then all of them
@@ -14,14 +14,14 @@ pub trait StateMachine: Send + 'static {
     /// Applies a committed command and returns the reply for its client. `index` is the command's
     /// place in the log: it rises from call to call, with gaps where the log holds other entries.
     ///
-    /// A command that makes no sense is answered with an error of the machine's own; it changes
-    /// nothing, on every node alike.
+    /// A command that makes no sense gets an error of the machine's own as its reply, and changes
+    /// nothing, on every node.
     fn apply(&mut self, index: Index, command: &[u8]) -> Vec<u8>;
 
     /// The whole state as bytes: equal states give equal bytes.
     fn snapshot(&self) -> Vec<u8>;
 
-    /// Becomes what [`snapshot`](Self::snapshot) wrote, there or on another node. After an error
+    /// Becomes what [`snapshot`](Self::snapshot) wrote, on this or another node. After an error
     /// the machine is as it was before.
     fn restore(&mut self, data: &[u8]) -> Result<(), BadSnapshot>;
 }

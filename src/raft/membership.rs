@@ -1,8 +1,8 @@
-//! Who belongs to the cluster, and what a majority of it is (§6, joint consensus).
+//! Which nodes belong to the cluster, and what a majority of it is (§6, joint consensus).
 //!
-//! A membership is a value that stands in the log. While `outgoing` is not empty it is a *joint*
+//! A membership is a value in the log. While `outgoing` is not empty it is a *joint*
 //! one, C_old,new: agreement needs a majority of the old voters and one of the new. Learners get
-//! the log and are counted in no majority.
+//! the log and count in no majority.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,11 +12,11 @@ crate::wire! {
     /// The members as of one log entry.
     #[derive(Clone, Debug, Default, PartialEq, Eq)]
     pub struct Membership {
-        /// Who votes: C_new while the membership is joint.
+        /// The nodes that vote: C_new while the membership is joint.
         pub voters: BTreeSet<NodeId>,
-        /// Who voted before: C_old. Empty unless the membership is joint.
+        /// The nodes that voted before: C_old. Empty unless the membership is joint.
         pub outgoing: BTreeSet<NodeId>,
-        /// Who gets the log only.
+        /// The nodes that only get the log.
         pub learners: BTreeSet<NodeId>,
         /// Where each member listens; Raft itself does not look at it.
         pub addresses: BTreeMap<NodeId, String>
@@ -47,14 +47,14 @@ impl Membership {
         self.is_voter(node) || self.learners.contains(&node)
     }
 
-    /// All who get the log, in order.
+    /// All nodes that get the log, in order.
     pub fn members(&self) -> BTreeSet<NodeId> {
         let voters = self.voters.union(&self.outgoing).copied();
         voters.chain(self.learners.iter().copied()).collect()
     }
 
-    /// Whether those for whom `agrees` is true are enough: a majority of the voters, and while the
-    /// membership is joint a majority of the outgoing ones, too.
+    /// Whether the nodes for which `agrees` is true are enough: a majority of the voters, and while
+    /// the membership is joint a majority of the outgoing ones, too.
     pub fn has_quorum(&self, agrees: impl Fn(NodeId) -> bool) -> bool {
         let majority = |set: &BTreeSet<NodeId>| {
             let count = set.iter().filter(|&&node| agrees(node)).count();
@@ -63,7 +63,7 @@ impl Membership {
         !self.voters.is_empty() && majority(&self.voters) && majority(&self.outgoing)
     }
 
-    /// The highest value that a quorum has reached: of match indices the one that may commit.
+    /// The highest value that a quorum has reached: of match indices, the one that may commit.
     pub fn reached_by_quorum(&self, value: impl Fn(NodeId) -> Index) -> Index {
         let reached = |set: &BTreeSet<NodeId>| {
             let mut values: Vec<Index> = set.iter().map(|&node| value(node)).collect();

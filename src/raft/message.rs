@@ -1,4 +1,4 @@
-//! What nodes say to each other: the three calls of the paper and their replies, as messages.
+//! What nodes send each other: the three RPCs of the paper and their replies, as messages.
 //!
 //! | message | source |
 //! |---|---|
@@ -8,7 +8,7 @@
 //! | [`Body::TimeoutNow`] | dissertation §3.10 |
 //!
 //! Each carries its sender's term. A message may be lost, repeated, late or out of order: the
-//! receiver decides by what stands in it, never by what it expects.
+//! receiver decides by its contents, never by what it expects.
 
 use super::entry::{Command, Entry, Index, NodeId, SnapshotMeta, Term};
 
@@ -18,7 +18,7 @@ crate::wire! {
     pub struct Message {
         /// Its sender.
         pub from: NodeId,
-        /// Whom it is for.
+        /// Its receiver.
         pub to: NodeId,
         /// The sender's term; a pre-vote's is the term that it would campaign in.
         pub term: Term,
@@ -29,7 +29,7 @@ crate::wire! {
     /// Which kind of election a vote is for.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum Ballot {
-        /// Would you vote for me? Changes nothing at the one who is asked.
+        /// Would you vote for me? Changes nothing at the receiver.
         Pre,
         /// Vote for me.
         Real,
@@ -62,16 +62,16 @@ crate::wire! {
             previous_index: Index,
             /// That entry's term.
             previous_term: Term,
-            /// What to store behind it.
+            /// What to store after it.
             entries: Vec<Entry>,
             /// The leader's commit index.
             commit: Index,
             /// Counts the leader's rounds of messages; it comes back with the reply (reads, §8).
             round: u64
         },
-        /// The log of the one who answers equals the leader's up to here, on stable storage.
+        /// The sender's log equals the leader's up to here, on stable storage.
         Appended {
-            /// The last index that the answered message spoke of.
+            /// The last index of the message that this answers.
             matched: Index,
             /// The round of the answered message.
             round: u64
@@ -80,7 +80,7 @@ crate::wire! {
         Conflict {
             /// The previous index of the answered message.
             previous_index: Index,
-            /// The term of the entry that stands there, if there is one.
+            /// The term of the entry at that index, if there is one.
             term: Option<Term>,
             /// The first index of that term; without an entry, the end of the log plus one.
             first_index: Index,

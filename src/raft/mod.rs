@@ -3,9 +3,10 @@
 //! # The problem
 //!
 //! One machine that keeps a value may fail, and the value is gone. Several machines that keep it
-//! may disagree: a message is late, a node was away, two believe to be in charge. Raft makes one
-//! *log* of commands that all nodes hold in the same order. Each feeds it to the same deterministic
-//! *state machine*; so all have the same state, and the loss of a minority loses nothing.
+//! may disagree: a message is late, a node was down, two nodes think they lead. Raft makes one
+//! *log* of commands that all nodes hold in the same order. Each node feeds it to the same
+//! deterministic *state machine*, so all have the same state, and the loss of a minority loses
+//! nothing.
 //!
 //! # The promises
 //!
@@ -14,20 +15,20 @@
 //! - *Election Safety*: at most one leader a term.
 //! - *Leader Append-Only*: a leader never changes or drops entries of its own log.
 //! - *Log Matching*: two logs that hold an entry of the same index and term are equal up to it.
-//! - *Leader Completeness*: what was committed stands in the log of every later leader.
+//! - *Leader Completeness*: a committed entry is in the log of every later leader.
 //! - *State Machine Safety*: no two nodes apply different entries at the same index.
-//! - *Linearizability*: a command takes effect once, between its call and its answer; a read sees
-//!   all that was answered before it began.
-//! - *Progress*, when a majority is up and its messages arrive: some leader, soon.
+//! - *Linearizability*: a command takes effect once, between its call and its reply; a read sees
+//!   every command that was answered before it began.
+//! - *Progress*, when a majority is up and its messages arrive: soon there is a leader.
 //!
 //! Not promised: anything against nodes that lie. The nodes of a cluster trust each other.
 //!
 //! # The words
 //!
-//! A *term* is a period with at most one leader. An *entry* stands at a *log index* and has the
+//! A *term* is a period with at most one leader. An *entry* is at a *log index* and has the
 //! term in which a leader received it. It is *committed* when a majority has it on stable storage
 //! and a leader of its own term has counted them; then it is *applied*. A *snapshot* replaces the
-//! log up to an index. The *membership* says who votes; it stands in the log, too.
+//! log up to an index. The *membership* says which nodes vote; it is in the log, too.
 //!
 //! # The shape
 //!
@@ -40,7 +41,7 @@
 //!                  └────────────────────────────────────────────┘
 //! ```
 //!
-//! The core decides, and touches nothing: so it runs the same under a shell of threads and sockets,
+//! The core decides and does no I/O. So it runs the same under a shell of threads and sockets,
 //! under a simulation with virtual time, and in a test that fits on a page.
 //!
 //! # The files, in reading order
@@ -51,12 +52,12 @@
 //! | `port` | what goes into a node and what comes out |
 //! | `log` | the log in memory |
 //! | `node/` | the core, rule by rule |
-//! | `flaw`, `dice` | the rules as bugs, for tests; chance by seed |
+//! | `flaw`, `dice` | rules left out on purpose, for tests; random numbers from a seed |
 //! | `machine`, [`sessions`], [`registers`] | state machines, and commands that take effect once |
 //! | [`packing`] | their snapshots as bytes |
 //! | [`storage`] | term, vote, snapshot and log across a crash |
 //! | [`replica`] | a node on a thread, with disk and state machine: what programs use |
-//! | [`sim`] | clusters in a box, with faults |
+//! | [`sim`] | simulated clusters, with faults |
 //! | [`history`] | what clients saw, and whether one copy could have done it |
 //!
 //! Source: Ongaro and Ousterhout, "In search of an understandable consensus algorithm (extended

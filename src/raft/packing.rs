@@ -1,8 +1,8 @@
 //! Snapshots as bytes: numbers and byte strings, one after the other.
 //!
-//! A snapshot is as large as the state, so it cannot fail on a limit as a message of
-//! [`wire`](mod@crate::wire) may, and it is written by nobody but a node of the same cluster. What
-//! is read is checked all the same: a disk or a programmer may be wrong.
+//! A snapshot is as large as the state, so it must not fail on a limit as a message of
+//! [`wire`](mod@crate::wire) may, and only nodes of the same cluster write one. What is read is
+//! checked all the same: a disk or a programmer may be wrong.
 //!
 //! ```text
 //!  number   8 bytes, little-endian        bytes   a number: how many; then they

@@ -50,14 +50,14 @@ pub enum Input {
     },
     /// All writes up to this number, which came with [`Persist::number`], are on stable storage.
     Persisted(u64),
-    /// The storage takes no more (its disk is full), or does again: until then the node neither
-    /// leads nor campaigns.
+    /// The storage takes no more writes (its disk is full), or takes them again: until then the
+    /// node neither leads nor campaigns.
     Writable(bool),
-    /// The state machine's bytes after the entry at `index` was applied: the log up to there may go.
+    /// A snapshot of the state machine after the entry at `index`: the log up to there may go.
     Compact {
         /// An index that was applied.
         index: Index,
-        /// The state machine then.
+        /// The state machine's bytes at that index.
         data: Command,
     },
     /// Nothing but time has passed: [`Node::deadline`](super::Node::deadline) has come.
@@ -71,14 +71,14 @@ pub enum Change {
     Add {
         /// Who.
         node: NodeId,
-        /// Where it listens; of a learner, what counts from now on.
+        /// Where it listens. Replaces the address of a learner.
         address: String,
     },
     /// A node that only learns.
     AddLearner {
         /// Who.
         node: NodeId,
-        /// Where it listens; of a learner that is one, what counts from now on.
+        /// Where it listens. Replaces the address of one that is a learner already.
         address: String,
     },
     /// A voter or learner leaves.
@@ -90,7 +90,7 @@ pub enum Change {
     Voters(BTreeSet<NodeId>),
 }
 
-/// What must be on stable storage: all of it, in this order, before `number` is reported back.
+/// What must go to stable storage: all of it, in this order, before `number` is reported back.
 /// A later one may be written together with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Persist {
@@ -98,7 +98,7 @@ pub struct Persist {
     pub number: u64,
     /// The new term and vote.
     pub hard_state: Option<HardState>,
-    /// A snapshot, own or received. Entries up to its last index may be forgotten.
+    /// A snapshot, the node's own or received. Entries up to its last index may be removed.
     pub snapshot: Option<Snapshot>,
     /// Whether all entries go with the snapshot: it came from a leader and the log is not a
     /// continuation of it (§7).
@@ -127,13 +127,13 @@ pub struct Output {
     pub apply: Vec<Apply>,
     /// Reads that may be answered from the state machine once `apply` is done.
     pub reads: Vec<u64>,
-    /// Proposals that stand in this leader's log, at this index and term. They are done when an
+    /// Proposals that are in this leader's log, at this index and term. They are done when an
     /// entry of the same index *and* term is applied; when another one is, they are lost.
     pub accepted: Vec<(u64, Index, Term)>,
-    /// What was not begun, and why: nothing of it has happened.
+    /// Requests that were not begun, and why: nothing of them has happened.
     pub refused: Vec<(u64, Refusal)>,
-    /// Changes of membership that were begun by a leader that leads no more (the next one may end
-    /// them or not), or that waited for a learner which was removed.
+    /// Changes of membership whose outcome is unknown: their leader was deposed (the next one may
+    /// complete them), or the learner they waited for was removed.
     pub unknown: Vec<u64>,
     /// What a spectator would want to know.
     pub events: Vec<Event>,
@@ -142,13 +142,13 @@ pub struct Output {
 /// Why a node does not do what a client asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// It does not lead; perhaps this one does.
+    /// It does not lead; perhaps this node does.
     NotLeader(Option<NodeId>),
-    /// It hands leadership over.
+    /// It is handing leadership over.
     Transferring(NodeId),
-    /// Too much waits for commitment.
+    /// Too many bytes of entries, or too many reads, wait.
     Busy,
-    /// Another change of membership is under way.
+    /// Another change of membership is in progress.
     ChangeUnderWay,
     /// The change makes no sense for these members.
     BadChange,
@@ -197,7 +197,7 @@ impl fmt::Display for RoleName {
 /// Something to show on a timeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Another role or term.
+    /// The node has another role or term.
     Became {
         /// What it is now.
         role: RoleName,
@@ -223,7 +223,7 @@ pub enum Event {
     Compacted(Index),
     /// A leader's snapshot up to here replaced the state machine.
     Installed(Index),
-    /// As a leader it heard no majority for an election timeout.
+    /// As leader, it heard no majority for an election timeout.
     LostQuorum,
     /// Leadership goes to this node.
     Transferring(NodeId),
@@ -254,7 +254,7 @@ pub struct Status {
     pub membership: Membership,
     /// A leader's view of the others: the match index of each.
     pub matched: Vec<(NodeId, Index)>,
-    /// To whom a leader best hands over: the voter that is furthest in the log and was heard last, of
-    /// those that it has heard within an election timeout, if there are any.
+    /// The best voter to hand leadership to: of those heard within an election timeout (of all, if
+    /// there are none) the one furthest in the log; of several, the one heard last.
     pub successor: Option<NodeId>,
 }

@@ -1,6 +1,6 @@
 //! A small state machine for lessons and for the simulation: registers that have names.
 //!
-//! `key` holds `value`, both texts; four commands. The key-value store of `kv` is this with
+//! `key` holds `value`, both text; there are four commands. The key-value store of `kv` adds
 //! revisions, watches and limits.
 
 use std::collections::BTreeMap;
@@ -105,7 +105,7 @@ impl StateMachine for Registers {
             Ok(ask) => self.ask(ask),
             Err(_) => Say::Malformed,
         };
-        // It holds no more than one command brought, so it is no longer than a message may be.
+        // A register holds no more than one command brought, so the reply fits into a message.
         wire::encode(&said).unwrap_or_default()
     }
 

@@ -1,8 +1,8 @@
 //! Client sessions: a command takes effect once, however often it is sent (dissertation §6.3).
 //!
-//! A client that hears no answer cannot know whether its command was applied, so it sends the
-//! command again; without more, the command might be applied twice. Therefore each client has a
-//! session inside the replicated state, and its commands are numbered:
+//! A client that gets no reply cannot know whether its command was applied, so it sends the
+//! command again; without further measures it might be applied twice. Therefore each client has a
+//! session in the replicated state, and its commands are numbered:
 //!
 //! ```text
 //!  Register                                   entry 7:  session 7 begins, its id is the index
@@ -12,11 +12,10 @@
 //!  Command 7 #2, awaits from #2               entry 13: the reply to #1 is forgotten
 //! ```
 //!
-//! What each replica remembers must be equal on all of them, so everything is decided by the log
-//! and nothing by a clock: a session expires when there are more than [`Limits::sessions`], the
-//! one whose last command stands furthest back in the log first. Its client is told
-//! [`Answer::NoSession`]; a retry of it may then not be taken for a new command, so its outcome is
-//! unknown.
+//! All replicas must remember the same, so the log decides everything and a clock nothing. When
+//! there are more than [`Limits::sessions`], the session whose last command is furthest back in the
+//! log expires. Its client is told [`Answer::NoSession`]: it must not retry the command in a new
+//! session, where it would count as a new command, so the outcome is unknown.
 //!
 //! [`Sessions`] wraps the machine; [`ClientSession`] is the client's half.
 
@@ -31,7 +30,7 @@ use crate::wire;
 pub type ClientId = u64;
 
 crate::wire! {
-    /// What stands in the log for a machine with sessions.
+    /// The commands in the log of a machine with sessions.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum Request<'a> {
         /// A session begins.
@@ -59,13 +58,13 @@ crate::wire! {
     pub enum Answer {
         /// To `Register`: the session.
         Registered(ClientId),
-        /// The machine's reply, now or back then.
+        /// The machine's reply, new or remembered.
         Reply(Vec<u8>),
         /// To `End`.
         Ended,
         /// There is no such session: it expired or ended. Nothing was done now.
         NoSession,
-        /// The client has said that it awaits this reply no more. Nothing was done now.
+        /// The client has said that it no longer awaits this reply. Nothing was done now.
         Forgotten,
         /// The number is too far ahead of those that are awaited. Nothing was done.
         TooFarAhead,
@@ -74,15 +73,15 @@ crate::wire! {
     }
 }
 
-/// What sessions may take. They decide about expiry, so they must be the same on every node.
+/// The limits of sessions. They decide about expiry, so they must be the same on every node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The most sessions. Default 65,536.
     pub sessions: usize,
-    /// How far a number may be ahead of the lowest awaited one: so many replies at most are
-    /// remembered in a session. Default 256.
+    /// How far a number may be ahead of the lowest awaited one, and so the most replies that a
+    /// session remembers. Default 256.
     pub window: u64,
-    /// The most bytes of remembered replies in all sessions; beyond them sessions expire.
+    /// The most bytes of remembered replies in all sessions; beyond this, sessions expire.
     /// Default 64 MiB.
     pub reply_bytes: usize,
 }
@@ -213,7 +212,7 @@ impl<M: StateMachine> Sessions<M> {
 }
 
 impl Session {
-    /// Forgets the replies before this number: how many bytes they were.
+    /// Forgets the replies before this number; returns how many bytes they were.
     fn await_from(&mut self, awaits_from: u64) -> usize {
         self.awaits_from = self.awaits_from.max(awaits_from);
         let mut forgotten = 0;
@@ -237,7 +236,7 @@ impl<M: StateMachine> StateMachine for Sessions<M> {
             Ok(request) => self.answer(index, request),
             Err(_) => Answer::Malformed,
         };
-        // A machine whose replies are longer than 4 GiB has no answer.
+        // A reply of more than 4 GiB cannot be encoded: then there is none.
         wire::encode_within(&answer, UNLIMITED).unwrap_or_default()
     }
 
@@ -275,7 +274,7 @@ impl<M: StateMachine> StateMachine for Sessions<M> {
     }
 }
 
-/// What bounds a reply is the machine.
+/// No limit here: the machine bounds its replies.
 const UNLIMITED: wire::Limits = wire::Limits {
     message: usize::MAX,
     elements: usize::MAX,

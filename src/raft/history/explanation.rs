@@ -2,17 +2,17 @@
 //!
 //! Two cuts make the explanation small, and both keep it true:
 //!
-//! - *In time*: the first answer with which no order is left. What had not been answered then may
-//!   or may not have happened, so that nothing later plays a part.
-//! - *In number*: what only looks may be left out of any legal order, and so may, if no
-//!   compare-and-swap failed, a change that nobody saw. So if an order is impossible without
+//! - *In time*: at the first answer with which no order is left. What had not been answered then
+//!   may or may not have happened, and nothing later matters.
+//! - *In number*: an operation that only reads can be left out of any legal order. So can a change
+//!   whose value no operation saw, if no compare-and-swap failed. If there is no order without
 //!   them, they are not the reason.
 
 use super::operation::Operation;
 use super::register::{Effect, Register, Step};
 use super::search::{Found, search};
 
-/// The operations on one key of which no order is legal. Without any of them one would be, or they
+/// The operations on one key of which no order is legal. Without any of them, one would be, or they
 /// would explain less.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
@@ -20,17 +20,18 @@ pub struct Explanation {
     pub key: Vec<u8>,
     /// The operations, in order of their start.
     pub operations: Vec<Operation>,
-    /// When the last chance for an order was gone, in microseconds. What ends later had not been
+    /// When no order was possible any more, in microseconds. What ends later had not been
     /// answered then.
     pub until: u64,
-    /// Which of them fits nowhere: with its answer the last chance was gone.
+    /// Which of them fits nowhere: with its answer, no order was possible any more.
     pub misfit: usize,
-    /// A legal order of what had been answered before: the last one there was.
+    /// A legal order of what had been answered before that: the last one possible.
     pub order: Vec<usize>,
 }
 
 impl Explanation {
-    /// `register` has no legal order. Small as the limit allows: each search is given up after it.
+    /// Explains why `register` has no legal order. As small as the limit allows, which ends each
+    /// search.
     pub(super) fn new(key: &[u8], all: &[Operation], register: Register, limit: u64) -> Self {
         let has_none = |register: &Register| matches!(search(register, limit), Found::Nothing);
         let (part, until) = first_answer_too_many(register, has_none);
@@ -67,7 +68,7 @@ fn first_answer_too_many(
     let mut times: Vec<u64> = answered.map(|step| step.end).collect();
     times.sort_unstable();
     times.dedup();
-    // There is none until `times[most]`; there is one, or nobody knows, before `times[least]`.
+    // Up to `times[most]` there is none; before `times[least]` there is one, or it is undecided.
     let (mut least, mut most) = (0, times.len().saturating_sub(1));
     while least < most {
         let middle = least + (most - least) / 2;
@@ -80,10 +81,10 @@ fn first_answer_too_many(
     (register.until(until), until)
 }
 
-/// Rounds of leaving out: each takes one more end off a chain of swaps.
+/// Rounds of leaving out: each takes one more swap off the end of a chain.
 const ROUNDS: usize = 8;
 
-/// Leaves out what can be, in large parts first.
+/// Leaves out what can be left out, in large parts first.
 fn smallest(mut register: Register, has_none: impl Fn(&Register) -> bool) -> Register {
     for _ in 0..ROUNDS {
         let before = register.steps.len();
@@ -96,7 +97,7 @@ fn smallest(mut register: Register, has_none: impl Fn(&Register) -> bool) -> Reg
     register
 }
 
-/// Without those of the steps that `may_go` names, as far as there is still no order.
+/// Leaves out the steps that `may_go` names, as far as there is still no order without them.
 fn thinned(
     mut register: Register,
     may_go: impl Fn(&Register) -> Vec<bool>,
@@ -128,7 +129,7 @@ fn only_looks(register: &Register) -> Vec<bool> {
     register.steps.iter().map(looks).collect()
 }
 
-/// What makes values that nobody asks for.
+/// For each step, whether it makes a value that no step asks for.
 fn unseen(register: &Register) -> Vec<bool> {
     let mut asked = vec![false; register.words];
     let mut failed = false;

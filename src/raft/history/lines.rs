@@ -9,9 +9,9 @@
 //!
 //! | member | what |
 //! |---|---|
-//! | `process` | a number; a process does one thing after the other |
+//! | `process` | a number; a process does one operation after the other |
 //! | `operation` | `get`, `put`, `delete`, `cas` (compare-and-swap) |
-//! | `key`, `value`, `expected` | a string; bytes that are no UTF-8 as an array of numbers; no value is `null` |
+//! | `key`, `value`, `expected` | a string; bytes that are not UTF-8 as an array of numbers; no value is `null` |
 //! | `value` | what was put or swapped in; of a get, what was read |
 //! | `expected` | of a `cas` only |
 //! | `start`, `end` | microseconds; `end` may be missing if the outcome is unknown |
@@ -24,10 +24,10 @@ use std::fmt;
 use super::operation::{Kind, Operation, Outcome};
 use crate::cli::json::{self, Object, Value};
 
-/// Why a line is no operation.
+/// Why a line is not an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LineError {
-    /// It is no JSON.
+    /// It is not JSON.
     NotJson(json::Error),
     /// A member is missing, or not what it should be.
     Member {

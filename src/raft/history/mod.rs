@@ -4,7 +4,7 @@
 //!
 //! A replicated store promises that it looks like one copy: each operation seems to take effect at
 //! one instant between its start and its end (Herlihy and Wing, "Linearizability: a correctness
-//! condition for concurrent objects", 1990). Clients write down what they did and what they were
+//! condition for concurrent objects", 1990). Clients record what they did and what they were
 //! told. [`check`] looks for an order of these operations which
 //!
 //! - keeps *real time*: what ended before another began comes before it;
@@ -21,21 +21,21 @@
 //!
 //! - *It is local* (the paper's Theorem 1): a history is linearizable if and only if that of each
 //!   key is. So each key is judged alone.
-//! - *An unknown outcome is no failure.* A put whose answer was lost may take effect at any time
-//!   after its start, even long after its client gave up, or never. To call it failed would be to
-//!   call a correct store wrong.
-//! - Deciding is NP-complete in general (Gibbons and Korach, 1997) and quick for what real clients
-//!   do, above all if each value is put once: make them so. A limit ends the rest, and then the
-//!   verdict says so.
+//! - *An unknown outcome is not a failure.* A put whose answer was lost may take effect at any time
+//!   after its start, even long after its client gave up, or never. If it counted as failed,
+//!   correct stores would be judged wrong.
+//! - *It is quick in practice.* Deciding is NP-complete in general (Gibbons and Korach, 1997), but
+//!   quick for what real clients do, above all if each value is put only once: write tests that
+//!   way. A limit ends the other cases, and the verdict says so.
 //!
 //! Two operations of which one ends in the microsecond in which the other begins count as
-//! overlapping; a [`Recorder`] sees to it that this does not happen.
+//! overlapping; a [`Recorder`] avoids this.
 //!
 //! # The files, in reading order
 //!
 //! `operation` (what is recorded), `recorder` (recording it), `lines` (as JSON lines, for `judge`),
 //! `register` (one key's operations as four effects), `search` (the order), `explanation` (the few
-//! operations that have none), `picture` (for a person).
+//! operations that have none), `picture` (a drawing of it).
 //!
 //! ```
 //! use groundwire::raft::history::{self, Kind, Outcome, Recorder};
@@ -72,18 +72,18 @@ pub use recorder::{Begun, Recorder};
 use register::Register;
 use search::{Found, search};
 
-/// How many changes of a key's value [`check`] tries before it gives up on the key. As many take
-/// some seconds, and at most some 200 MB.
+/// How many changes of a key's value [`check`] tries before it gives up on the key. This takes
+/// some seconds, and at most about 200 MB.
 pub const LIMIT: u64 = 2_000_000;
 
-/// What a history is.
+/// Whether a history is linearizable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// For each key there is a legal order.
     Linearizable(Size),
     /// For this key there is none; it is the first such key.
     NotLinearizable(Box<Explanation>),
-    /// For this key the limit was reached first, and no other is wrong.
+    /// For this key the limit was reached first; no other key is wrong.
     Undecided {
         /// The first such key.
         key: Vec<u8>,
@@ -104,7 +104,7 @@ pub struct Size {
 }
 
 impl Verdict {
-    /// Whether there is a legal order for each key. False if nobody knows.
+    /// Whether there is a legal order for each key. False if it is undecided.
     pub fn is_linearizable(&self) -> bool {
         matches!(self, Verdict::Linearizable(_))
     }
@@ -138,13 +138,13 @@ impl fmt::Display for Size {
     }
 }
 
-/// Judges a history, in any order of its operations. An operation whose outcome does not suit its
-/// kind fits nowhere.
+/// Judges a history, whose operations may be in any order. An operation whose outcome does not suit
+/// its kind fits nowhere.
 pub fn check(history: &[Operation]) -> Verdict {
     check_within(history, LIMIT)
 }
 
-/// Judges a history; gives up on a key after so many tried changes of its value.
+/// Judges a history; gives up on a key after trying `limit` changes of its value.
 pub fn check_within(history: &[Operation], limit: u64) -> Verdict {
     let mut keys = BTreeMap::<&[u8], Vec<usize>>::new();
     for (at, operation) in history.iter().enumerate() {

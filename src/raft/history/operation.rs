@@ -1,11 +1,11 @@
-//! An operation of a client, as it looked from outside.
+//! An operation of a client, as seen from outside.
 
 use std::fmt;
 
-/// What one process did to one key, from when to when, and what it was told.
+/// What one process did to one key, when, and what it was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation {
-    /// Who: a client that does one thing after the other.
+    /// The client, which does one operation after the other.
     pub process: u64,
     /// On which key.
     pub key: Vec<u8>,
@@ -13,7 +13,7 @@ pub struct Operation {
     pub kind: Kind,
     /// When it asked, in microseconds since any moment that the whole history shares.
     pub start: u64,
-    /// When it was answered. None: never. Of no meaning if the outcome is unknown.
+    /// When it was answered. None: never. Has no meaning if the outcome is unknown.
     pub end: Option<u64>,
     /// What it was told.
     pub outcome: Outcome,
@@ -37,7 +37,7 @@ pub enum Kind {
     },
 }
 
-/// What a client knows of its operation in the end.
+/// What a client finally knows about its operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// A put or a delete: done.
@@ -53,7 +53,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Whether an operation of this kind can end so.
+    /// Whether an operation of this kind can have this outcome.
     pub fn suits(&self, kind: &Kind) -> bool {
         match self {
             Outcome::Done => matches!(kind, Kind::Put(_) | Kind::Delete),
@@ -65,7 +65,7 @@ impl Outcome {
 }
 
 impl Operation {
-    /// Whether it may take effect after its end, too.
+    /// Whether it may still take effect after its end.
     pub(super) fn may_come_later(&self) -> bool {
         self.outcome == Outcome::Unknown
     }
@@ -92,10 +92,10 @@ impl fmt::Display for Operation {
     }
 }
 
-/// Letters of a key or value that are shown.
+/// How many characters of a key or value are shown.
 const SHOWN: usize = 24;
 
-/// Bytes for a person: quoted, what is no text escaped, and not too long.
+/// Bytes for a person: quoted, escaped where they are not text, and not too long.
 pub(super) fn shown(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let beginning: String = text.chars().take(SHOWN).collect();

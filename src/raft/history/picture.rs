@@ -6,10 +6,10 @@ use std::fmt;
 use super::explanation::Explanation;
 use super::operation::{Operation, shown};
 
-/// Operations that a picture shows at most: the last to begin, and the one that fits nowhere.
+/// The most operations in a picture: the last to begin, and the one that fits nowhere.
 const MOST: usize = 20;
 
-/// Columns that time takes at most.
+/// The most columns for time.
 const WIDTH: usize = 60;
 
 impl fmt::Display for Explanation {

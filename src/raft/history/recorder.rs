@@ -1,9 +1,9 @@
-//! Writing down a history while it happens.
+//! Records a history while it happens.
 //!
 //! Call [`begin`](Recorder::begin) before an operation is sent, and [`end`](Recorder::end) after its
-//! answer has come. Each call gets a time of its own: if the clock has not moved since the call
-//! before, a microsecond is added. So the order of the calls is kept, and a client that asks again
-//! in the moment of its answer is known to have asked later.
+//! answer has come. Each call gets a time of its own: if the clock has not moved since the previous
+//! call, a microsecond is added. So the order of the calls is kept: a client that asks again at the
+//! moment of its answer is recorded as asking later.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ impl Recorder {
         Recorder::default()
     }
 
-    /// A process is about to ask. `now` counts from any moment, the same for all.
+    /// A process is about to ask. `now` may have any origin, the same for all calls.
     pub fn begin(
         &mut self,
         process: u64,

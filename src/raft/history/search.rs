@@ -1,26 +1,27 @@
 //! The search for a legal order of one register's steps.
 //!
-//! Wing and Gong ("Testing and verifying concurrent objects", 1993): a step may come next if none
-//! that is left over ended before it started; try each that is legal, go on, go back when nothing
-//! is. Lowe ("Testing for linearizability", 2017): remember the *configurations* (which steps are
-//! taken, what the register holds) from which nothing was found. Both are exponential at worst. A
-//! register allows much more to be decided without a choice:
+//! Wing and Gong ("Testing and verifying concurrent objects", 1993): a step may come next if no
+//! remaining step ended before it started. Try each legal one and go on; go back when none is left.
+//! Lowe ("Testing for linearizability", 2017): remember the *configurations* (which steps are
+//! taken, what the register holds) from which no order was found. Both are exponential at worst.
+//! For a register, much more can be decided without a choice:
 //!
-//! 1. *What only looks goes at once.* A get of the value that the register holds may go before
-//!    anything else: it changes nothing, and waiting helps nobody.
-//! 2. *Of two puts of one value, the one that must end first.* In any order they can change places.
-//! 3. *No way back, no leaving.* If a get of the current value is left over, and nothing that could
-//!    make this value again starts before that get must end, the register cannot change.
-//! 4. *A value that is needed now only goes at once.* If all that is left over of the gets of a value
-//!    may come next, its put and these gets form a block, which in any legal order can move to the
-//!    front: there, nothing can come before the next change. Not if a swap waits for the current
-//!    value, or if a compare-and-swap has yet to fail that would not, were this put not where it was.
-//! 5. *An effect that nobody saw and nobody promised is left out*, except to make a
-//!    compare-and-swap fail. For that one is as good as another, so the first is taken.
+//! 1. *A step that only reads is taken at once.* A get of the value that the register holds may
+//!    come before anything else: it changes nothing, and to delay it gains nothing.
+//! 2. *Of two puts of one value, take the one that must end first.* In any order they can be
+//!    swapped.
+//! 3. *No change while the value is needed.* If a get of the current value remains, and nothing
+//!    that could make this value again starts before that get must end, the register cannot change.
+//! 4. *A value that is needed only now is taken at once.* If all remaining gets of a value may come
+//!    next, its put and these gets form a block. In any legal order, the block can move to the
+//!    front, before the next change. Not if a swap waits for the current value, and not if a
+//!    compare-and-swap that has yet to fail would succeed, were this put not where it was.
+//! 5. *An optional effect that no step saw is left out*, except to make a compare-and-swap fail.
+//!    For that, each is as good as another, so the first is taken.
 //!
-//! If each value is put only once, these leave next to no choice, as Gibbons and Korach ("Testing
-//! shared memories", 1997) found: such histories of any length are judged in nearly linear time.
-//! What choice remains is tried in the order of deadlines.
+//! If each value is put only once, these rules leave almost no choice, as Gibbons and Korach
+//! ("Testing shared memories", 1997) found: such histories of any length are judged in nearly
+//! linear time. The remaining choices are tried in the order of deadlines.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,21 +47,21 @@ pub(super) fn search(register: &Register, limit: u64) -> Found {
 /// A configuration, and what is needed to go on and back from it.
 struct Search<'a> {
     steps: &'a [Step],
-    /// What is left over, by start; and of it what must be taken, by end.
+    /// The remaining steps, by start; and those of them that are not optional, by end.
     by_start: Links,
     by_end: Links,
-    /// What is left over, by the value that it concerns.
+    /// The remaining steps, by the value that they concern.
     words: Vec<Concerned>,
-    /// How many [`Effect::Differs`] are left over.
+    /// How many [`Effect::Differs`] remain.
     differs: usize,
     held: Word,
-    /// What was taken, with what the register held before.
+    /// The steps taken, each with what the register held before.
     taken: Vec<(usize, Word)>,
-    /// The sum of the names of what was taken: two sets with the same sum are taken for equal.
+    /// The sum of the names of the steps taken: two sets with the same sum count as equal.
     name: u128,
 }
 
-/// Steps left over that concern a value: the demand for it and the supply of it.
+/// The remaining steps that concern a value: the demand for it and the supply of it.
 #[derive(Clone, Debug, Default)]
 struct Concerned {
     /// Gets of it, by their end.
@@ -69,9 +70,9 @@ struct Concerned {
     swaps: BTreeSet<(u64, usize)>,
     /// How many swaps from it may happen.
     wishes: usize,
-    /// How many compare-and-swaps failed since there was another value.
+    /// How many compare-and-swaps expect it and failed.
     differs: usize,
-    /// Puts of it and swaps to it, whether they must happen or may, by their start.
+    /// Puts of it and swaps to it, optional or not, by their start.
     makers: BTreeSet<(u64, usize)>,
 }
 
@@ -90,7 +91,7 @@ impl Concerned {
 /// A place where there was a choice.
 struct Fork {
     taken: usize,
-    /// Those not tried yet, the best last.
+    /// The steps not tried yet, the best last.
     choices: Vec<usize>,
 }
 
@@ -120,12 +121,12 @@ impl<'a> Search<'a> {
     /// All steps but those that rule 5 leaves out in every configuration.
     fn without_the_unseen(&mut self) -> Vec<usize> {
         let mut kept: Vec<usize> = (0..self.steps.len()).collect();
-        // One that is left out may have been the only one to want another.
+        // A step that is left out may have been the only one that needed another.
         let mut before = usize::MAX;
         while kept.len() < before {
             before = kept.len();
-            // Each that is of use makes a compare-and-swap fail, so there is no use for more; of
-            // puts that nobody can tell apart those that start first can do what the others can.
+            // Each useful one makes one compare-and-swap fail, so no more are needed. Of puts that
+            // no step tells apart, those that start first can do what the others can.
             let mut room = self.differs;
             kept.retain(|at| {
                 let step = &self.steps[*at];
@@ -136,7 +137,8 @@ impl<'a> Search<'a> {
                             room = room.saturating_sub(1);
                             stays
                         }
-                        // Whoever fails on the second value has failed on the first.
+                        // A compare-and-swap that fails on the second value fails on the first,
+                        // too.
                         Effect::Swaps(from, to) => {
                             !self.words[to].nobody_asks() || self.words[from].differs > 0
                         }
@@ -151,8 +153,8 @@ impl<'a> Search<'a> {
         kept
     }
 
-    /// Whether a value is like any other of which this is true: nobody asks for it, and no
-    /// compare-and-swap failed for want of it.
+    /// Whether all values like this are alike: no step asks for it, and no failed compare-and-swap
+    /// expected it.
     fn is_any(&self, word: Word) -> bool {
         self.words[word].nobody_asks() && self.words[word].differs == 0
     }
@@ -168,7 +170,7 @@ impl<'a> Search<'a> {
                 return Found::Order(self.taken.iter().map(|(at, _)| *at).collect());
             }
             let choices = self.choices();
-            // Only where there is a choice is it worth remembering that we have been here.
+            // Configurations are worth remembering only if there is a choice.
             if choices.len() < 2 || failed.insert((self.name, self.held)) {
                 let taken = self.taken.len();
                 forks.push(Fork { taken, choices });
@@ -184,14 +186,14 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// To the last fork with something left to try: which is returned.
+    /// Goes back to the last fork with a choice left, and returns that choice.
     fn go_back(&mut self, forks: &mut Vec<Fork>) -> Option<usize> {
         loop {
             let fork = forks.last_mut()?;
             if let Some(next) = fork.choices.pop() {
                 let taken = fork.taken;
                 if fork.choices.is_empty() {
-                    // So that a history without choices leaves nothing behind.
+                    // So that a history without choices keeps no forks.
                     forks.pop();
                 }
                 while self.taken.len() > taken {
@@ -203,7 +205,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// A value that is needed more often than it can come into being.
+    /// Whether some value is needed more often than it can be made.
     fn some_value_has_no_origin(&self) -> bool {
         let mut words = self.words.iter().enumerate();
         words.any(|(word, concerned)| {
@@ -212,7 +214,7 @@ impl<'a> Search<'a> {
         })
     }
 
-    /// Whatever is left over must not have ended before what comes next starts.
+    /// The first end of a remaining step: what comes next must not start later.
     fn horizon(&self) -> u64 {
         self.by_end
             .first()
@@ -242,7 +244,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The steps to try next, the best last. Nothing that only looks is legal now.
+    /// The steps to try next, the best last. No step that only reads is legal now.
     fn choices(&self) -> Vec<usize> {
         let scene = Scene::of(self);
         let mut ranked = Vec::new();
@@ -276,15 +278,15 @@ impl<'a> Search<'a> {
             && swaps.count() < here.makers.len().max(1)
     }
 
-    /// Whether all that asks for a value may come next.
+    /// Whether all steps that ask for a value may come next.
     fn is_block(&self, word: Word, scene: &Scene) -> bool {
         let waiting = scene.waiting.get(&word).map_or(0, |(count, _)| *count);
         let there = &self.words[word];
         there.swaps.is_empty() && there.wishes == 0 && there.holds.len() == waiting
     }
 
-    /// Whether a compare-and-swap might be left over that only fails since this put stands between it
-    /// and the value that it expects. That value must have been made before the put's end.
+    /// Whether a compare-and-swap may remain that fails only because this put comes between it and
+    /// the value that it expects. That value must have been made before the put's end.
     fn failure_depends_on(&self, at: usize) -> bool {
         let end = self.steps[at].end;
         let all = std::iter::successors(self.by_start.first(), |at| self.by_start.after(*at));
@@ -324,7 +326,7 @@ impl<'a> Search<'a> {
         self.by_start.restore(at);
     }
 
-    /// Adds a step to what is left over of its values, or removes it.
+    /// Adds a step to the remaining ones of its values, or removes it.
     fn count(&mut self, at: usize, count: Count) {
         let step = &self.steps[at];
         let change = |number: &mut usize| match count {
@@ -360,17 +362,17 @@ enum Count {
     Out,
 }
 
-/// In place of each value that only makes a compare-and-swap fail, and does so as well as others.
+/// Stands for every value that only makes a compare-and-swap fail: all are equally good for that.
 const ANY: Word = Word::MAX;
 
-/// What stands before us in a configuration.
+/// What can happen next in a configuration.
 struct Scene {
-    /// What could change the register, one for each way: the one that must end first (rule 2). A
-    /// swap is another way than a put of the same value; all puts of [`ANY`] value are one way.
+    /// The steps that could change the register, one for each way: that which must end first (rule
+    /// 2). A swap and a put of the same value are two ways; all puts of [`ANY`] value are one way.
     offers: BTreeMap<(Word, bool), usize>,
     /// The gets of other values: how many, and when the first of them must have taken effect.
     waiting: BTreeMap<Word, (usize, u64)>,
-    /// Whether a compare-and-swap has yet to fail, and does not on the current value.
+    /// Whether a compare-and-swap has yet to fail, but would not on the current value.
     stuck: bool,
     /// Whether a swap from the current value may come next.
     swap_waits: bool,

@@ -5,8 +5,9 @@
 //!  Add 4 to {1 2 3}:   {1 2 3} + learner 4  ──caught up──>  {1 2 3} and {1 2 3 4}  ──committed──>  {1 2 3 4}
 //! ```
 //!
-//! One change at a time, each of its memberships committed before the next one is appended, and
-//! none before the leader has committed an entry of its own term.
+//! There is one change at a time. Each of its memberships is committed before the next one is
+//! appended, and the first is appended only after the leader has committed an entry of its own
+//! term.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,22 +19,22 @@ use crate::raft::membership::Membership;
 use crate::raft::message::Body;
 use crate::raft::port::{Change, Event, Refusal};
 
-/// How many entries a learner may lack and count as caught up.
+/// How many entries a learner may lack and still count as caught up.
 const CAUGHT_UP: u64 = 128;
 
-/// A change under way: until its last membership is appended.
+/// A change in progress, until its last membership is appended.
 #[derive(Debug)]
 pub(super) struct Changing {
     pub id: u64,
-    /// Who is to vote at the end.
+    /// The voters after the change.
     target: BTreeSet<NodeId>,
 }
 
-/// Leadership is to go over.
+/// A leadership transfer in progress.
 #[derive(Debug)]
 pub(super) struct Transfer {
     pub to: NodeId,
-    /// Then it is given up.
+    /// When it is given up.
     pub until: Duration,
     /// Whether the target was told to campaign.
     pub told: bool,
@@ -92,15 +93,15 @@ impl Node {
         Ok(())
     }
 
-    /// Whether no other change is under way, and the leader has committed in its own term (without
-    /// which even single-server changes are unsafe).
+    /// Whether no other change is in progress, and the leader has committed in its own term
+    /// (without which even single-server changes are unsafe).
     fn may_change(&self, change: &Change) -> bool {
         let Role::Leader(leader) = &self.role else {
             return false;
         };
         let is_free = match (&leader.changing, change) {
             (None, _) => true,
-            // It may be dead, and would keep the change waiting for ever.
+            // The learner being added may be down for ever: its removal ends the wait for it.
             (Some(changing), Change::Remove { node }) => {
                 changing.target.contains(node) && self.log.membership().learners.contains(node)
             }
@@ -124,8 +125,8 @@ impl Node {
         self.out.accepted.push((id, index, self.hard.term));
     }
 
-    /// The next step of a change, once the one before is committed. Whoever leads goes on, also
-    /// with what a predecessor began. True if the leader itself has left by it.
+    /// The next step of a change, once the previous one is committed. A new leader continues a
+    /// change that its predecessor began. True if the change has removed the leader itself.
     pub(super) fn continue_change(&mut self) -> bool {
         if self.log.membership_index() > self.commit {
             return false;
@@ -140,7 +141,7 @@ impl Node {
         false
     }
 
-    /// The voters that are to be, if all of them have nearly the whole log.
+    /// The target's voters, if all of them have nearly the whole log.
     fn target_caught_up(&self) -> Option<BTreeSet<NodeId>> {
         let Role::Leader(leader) = &self.role else {
             return None;
@@ -185,8 +186,8 @@ impl Node {
         }
     }
 
-    /// A committed membership without some whom the leader still feeds: they hear of the commitment
-    /// once more, then nothing. True if the leader is not in it.
+    /// After a membership is committed, tells the nodes that it leaves out of the commitment, then
+    /// stops sending to them. True if the leader is left out itself.
     fn let_go(&mut self) -> bool {
         let members = self.log.membership();
         let Role::Leader(leader) = &mut self.role else {
@@ -208,8 +209,8 @@ impl Node {
         }
     }
 
-    /// It led until the membership without it was committed (§6); now its successor may take over
-    /// at once.
+    /// Steps down: a leader leads until the membership without it is committed (§6). Its successor
+    /// may take over at once.
     pub(super) fn resign(&mut self) {
         if let Role::Leader(leader) = &mut self.role {
             leader.beat = true;
@@ -222,8 +223,8 @@ impl Node {
         self.become_follower(self.hard.term, None);
     }
 
-    /// The voter that a leader best hands over to. One that is gone may be as far in the log as any
-    /// while nothing is written, but was heard last some time ago.
+    /// The best voter to hand leadership to. While nothing is written, a voter that is down may be
+    /// as far in the log as any, so the ones heard recently come first.
     pub(super) fn successor(&self) -> Option<NodeId> {
         let Role::Leader(leader) = &self.role else {
             return None;
@@ -282,9 +283,8 @@ impl Node {
 }
 
 impl Membership {
-    /// Takes in a learner, or a new address of one: it was added with another, perhaps one where
-    /// nobody listens. (A voter that is looked for at a wrong one would be a vote less.) Whether
-    /// that is a change.
+    /// Adds a learner, or changes the address of one, which may have been added with a wrong one.
+    /// (A voter's address stays: a wrong one would cost a vote.) Returns whether anything changes.
     fn learn(&mut self, node: NodeId, address: String) -> bool {
         let before = self.addresses.get(&node);
         let moves = before.is_some_and(|before| *before != address);

@@ -1,18 +1,18 @@
-//! What no node of a cluster says: such a message is dropped before it is looked at.
+//! Messages that no node of a cluster sends: they are dropped before any rule sees them.
 //!
-//! Raft trusts its members, and the transport lets nobody else in; but a bit may flip, and a
-//! programmer may err. Here are the bounds that let the rest of the core count without overflow,
-//! and keep a log whose terms only grow (Figure 3, Log Matching, rests on it).
+//! Raft trusts its members, and the transport admits no others; but a bit may flip, and a
+//! programmer may err. These bounds let the rest of the core count without overflow, and keep a log
+//! whose terms only grow, on which Log Matching (Figure 3) rests.
 
 use super::Node;
 use crate::raft::message::{Body, Message};
 
-/// Beyond every term and index that comes up: a million a second for 146,000 years. Two of them
-/// add up without overflow.
+/// Above every real term and index: a million a second for 146,000 years. Two of them
+/// can be added without overflow.
 const HIGHEST: u64 = 1 << 62;
 
 impl Node {
-    /// A message from outside: for this node, from another one, and possible.
+    /// Takes a message from outside, if it is for this node, from another one, and possible.
     pub(super) fn hear(&mut self, message: Message) {
         if message.to == self.id && message.from != self.id && is_possible(&message) {
             self.receive(message);
@@ -20,8 +20,8 @@ impl Node {
     }
 }
 
-/// Whether some node could have sent it. A log's terms are never above its node's term, and a
-/// candidate has raised its own. (The entries of an append are looked at where they are stored.)
+/// Whether a node could have sent it. A log's terms are never above its node's term, and a
+/// candidate has raised its own. (The entries of an append are checked where they are stored.)
 fn is_possible(message: &Message) -> bool {
     let term = message.term;
     let possible = match &message.body {

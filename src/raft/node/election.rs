@@ -6,9 +6,9 @@
 //!       └── a leader is heard, a higher term is seen, or a majority refuses ──┘
 //! ```
 //!
-//! The election timer is set back on exactly three events: a vote given, a message of the current
-//! leader, an election of one's own. The pre-vote is why a node that comes back from a partition
-//! deposes nobody: it asks before it raises the term.
+//! Exactly three events reset the election timer: the node gives a vote, hears the current leader,
+//! or starts an election itself. Because of the pre-vote, a node that returns from a partition does
+//! not depose a leader: it asks before it raises the term.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::raft::message::{Ballot, Body, Message};
 use crate::raft::port::Event;
 
 impl Node {
-    /// Draws a new timeout, for each election its own (§5.2).
+    /// Draws a new timeout; each election has its own (§5.2).
     pub(super) fn reset_election_timer(&mut self) {
         let (least, most) = (
             self.config.election_timeout_min,
@@ -28,9 +28,9 @@ impl Node {
         self.election = self.now + self.dice.between(least, most);
     }
 
-    /// Whether a node that hears its leader is asked for a vote: it does not even look at the term
-    /// (§6, "disruptive servers"). A leader hears itself; when it loses its majority it stops to
-    /// lead. A transfer is the leader's own wish.
+    /// Whether this asks for a vote while the node hears its leader: then the message is dropped,
+    /// whatever its term (§6, "disruptive servers"). A leader counts as hearing itself; when it
+    /// loses its majority, it steps down. A transfer is no disturbance: the leader asked for it.
     pub(super) fn is_disturbance(&self, message: &Message) -> bool {
         let asks = matches!(
             message.body,
@@ -53,7 +53,7 @@ impl Node {
         }
     }
 
-    /// No leader for a whole timeout.
+    /// No leader was heard for a whole timeout.
     pub(super) fn election_timeout(&mut self) {
         if self.may_campaign() {
             return self.campaign(Ballot::Pre);
@@ -64,9 +64,9 @@ impl Node {
         }
     }
 
-    /// A voter may. So may one that the membership in effect leaves out, until that is committed: it
-    /// may be that only those who leave have its entry, and that the others wait for their votes
-    /// (dissertation §4.2.2). Its own vote does not count then.
+    /// A voter may campaign. So may a node that the membership in effect leaves out, until that
+    /// membership is committed: perhaps only leaving nodes have its entry, and the others could not
+    /// elect a leader without them (dissertation §4.2.2). Its own vote does not count then.
     fn may_campaign(&self) -> bool {
         let committed = self.log.membership_at(self.commit);
         let is_voter = self.log.membership().is_voter(self.id) || committed.is_voter(self.id);
@@ -95,7 +95,7 @@ impl Node {
                 self.send_message_when_stable(Message { term, ..request });
             }
         }
-        // The own vote counts when it is on disk, like any other.
+        // The node's own vote counts once it is on disk, like any other.
         let granted = true;
         let own = self.message(self.id, Body::Vote { ballot, granted });
         self.send_message_when_stable(Message { term, ..own });
@@ -106,14 +106,14 @@ impl Node {
         self.become_(Role::Candidate { ballot, votes });
     }
 
-    /// The leader hands over: no pre-vote, no waiting (dissertation §3.10).
+    /// The leader hands over: campaign without pre-vote and at once (dissertation §3.10).
     pub(super) fn timeout_now(&mut self, from: NodeId) {
         if self.leader() == Some(from) && from != self.id && self.may_campaign() {
             self.campaign(Ballot::Transfer);
         }
     }
 
-    /// Someone asks for a vote: one a term, first come, first served (§5.2), and only for a log that
+    /// A request for a vote: one a term, first come, first served (§5.2), and only for a log that
     /// is not behind (§5.4.1).
     pub(super) fn request_vote(
         &mut self,
@@ -155,9 +155,9 @@ impl Node {
         self.out.events.push(Event::Voted { to, term });
     }
 
-    /// Someone answered: counted once a voter, for this election only.
+    /// An answer to a request for a vote: counts once for each voter, and only for this election.
     pub(super) fn vote(&mut self, from: NodeId, term: Term, ballot: Ballot, granted: bool) {
-        // Nobody was asked before the term was on disk: a leader could forget a term it leads in.
+        // The term must be on disk first: else a leader could forget a term that it led.
         if !self.stable.has_term() && !self.planted(Flaw::AnswerBeforeStable) {
             return;
         }
@@ -194,7 +194,8 @@ impl Node {
         }
     }
 
-    /// Whether those for whom it is true are a majority; while the membership is joint, two.
+    /// Whether the nodes for which it is true are a majority; while the membership is joint, of
+    /// both.
     pub(super) fn has_quorum(&self, agrees: impl Fn(NodeId) -> bool) -> bool {
         if self.planted(Flaw::JointByNewMajority) {
             return self.new_members().has_quorum(agrees);
@@ -202,7 +203,7 @@ impl Node {
         self.log.membership().has_quorum(agrees)
     }
 
-    /// The highest value that such a majority has reached.
+    /// The highest value that such a quorum has reached.
     pub(super) fn reached_by_quorum(&self, value: impl Fn(NodeId) -> Index) -> Index {
         if self.planted(Flaw::JointByNewMajority) {
             return self.new_members().reached_by_quorum(value);

@@ -5,7 +5,7 @@ use crate::raft::entry::{Command, Entry, Index, NodeId, Snapshot, SnapshotMeta, 
 use crate::raft::flaw::Flaw;
 use crate::raft::message::Body;
 
-/// A snapshot that is coming in, in parts (Figure 13).
+/// A snapshot that is being received, in parts (Figure 13).
 #[derive(Debug)]
 pub(super) struct Incoming {
     meta: SnapshotMeta,
@@ -13,8 +13,8 @@ pub(super) struct Incoming {
 }
 
 impl Node {
-    /// A message of this term's leader: it is followed, and the election waits. False if it cannot
-    /// be the leader, as there is one already (then someone broke a rule).
+    /// A message of this term's leader: the node follows it, and resets its election timer. False
+    /// if the sender cannot be the leader, because there is another (then some node broke a rule).
     pub(super) fn follow(&mut self, from: NodeId) -> bool {
         match &self.role {
             Role::Leader(_) => return false,
@@ -40,7 +40,7 @@ impl Node {
         }
     }
 
-    /// New entries behind `previous_index`, or none: a heartbeat (Figure 2, "AppendEntries").
+    /// New entries after `previous_index`, or none: a heartbeat (Figure 2, "AppendEntries").
     pub(super) fn append_entries(
         &mut self,
         previous_index: Index,
@@ -54,7 +54,8 @@ impl Node {
         };
         let base = self.log.base();
         if previous_index < base {
-            // All up to the base is committed here, so it is the same; what lies behind counts.
+            // All up to the base is committed, so it is the same in both logs; compare only what
+            // follows.
             let is_other = |entry: &Entry| Some(entry.term) != self.log.term_at(base);
             if entries
                 .iter()
@@ -84,8 +85,8 @@ impl Node {
         }
     }
 
-    /// Nothing came that has to be written, so the answer does not wait for entries that are being
-    /// written: a slow disk must cost neither the leader its majority nor its readers their time.
+    /// A heartbeat brings nothing to write, so its answer does not wait for entries that are being
+    /// written: a slow disk must neither cost the leader its majority nor delay reads.
     fn answer_heartbeat(&mut self, matched: Index, round: u64) {
         let stable = self.stable.last_index();
         let matched = matched.min(stable);
@@ -98,7 +99,7 @@ impl Node {
         }
     }
 
-    /// The index of the last entry that the message speaks of; `None` for one that no leader sends.
+    /// The last index that the message covers; `None` for a message that no leader sends.
     fn check_entries(&self, previous: Index, mut term: Term, entries: &[Entry]) -> Option<Index> {
         let last = previous.checked_add(entries.len() as Index)?;
         for (entry, index) in entries.iter().zip(previous.saturating_add(1)..=last) {
@@ -110,7 +111,8 @@ impl Node {
         (term <= self.hard.term).then_some(last)
     }
 
-    /// Tells where the logs part, by term, so that the leader skips a whole term a message (§5.3).
+    /// Tells the leader where the logs differ, by term, so that it skips a term with each message
+    /// (§5.3).
     fn refuse_append(&mut self, previous_index: Index, round: u64) {
         let term = self.log.term_at(previous_index);
         let first_index = match term {
@@ -125,9 +127,9 @@ impl Node {
         });
     }
 
-    /// Stores what is not there yet. Only an entry of another term at the same index is a conflict,
-    /// and only then the log is cut: a late, shorter message must not cost newer entries. False if
-    /// it would cost committed ones, which no leader asks for.
+    /// Stores the entries that are not there yet. Only an entry of another term at the same index
+    /// is a conflict, and only a conflict truncates the log: a late, shorter message must not
+    /// remove newer entries. False if it would remove committed ones, which no leader asks for.
     fn store(&mut self, entries: Vec<Entry>, last: Index) -> bool {
         for entry in entries {
             match self.log.term_at(entry.index) {
@@ -157,7 +159,7 @@ impl Node {
     ) {
         let stale = meta.last_index <= self.commit && !self.planted(Flaw::InstallStaleSnapshot);
         if stale {
-            // All up to the commit index is the leader's, too.
+            // All up to the commit index is in the leader's log, too.
             let matched = meta.last_index;
             return self.answer_leader(Body::Appended { matched, round });
         }
@@ -177,7 +179,7 @@ impl Node {
         });
     }
 
-    /// Adds a part; the whole, if this was the last.
+    /// Adds a part; returns the snapshot if it is complete.
     fn gather(
         &mut self,
         meta: SnapshotMeta,
@@ -189,7 +191,7 @@ impl Node {
         let Role::Follower { incoming, .. } = &mut self.role else {
             return None;
         };
-        // A newer snapshot takes the place of an older one, never the other way round.
+        // A newer snapshot replaces an older one, never the other way round.
         if incoming
             .as_ref()
             .is_some_and(|have| have.meta.last_index > meta.last_index)
@@ -226,8 +228,8 @@ impl Node {
         }
     }
 
-    /// A snapshot is here. If the log has its last entry, the log has all that it says, and goes on;
-    /// else all of the log goes (§7).
+    /// A snapshot is complete. If the log has its last entry, the log already holds all of it and
+    /// stays; otherwise the snapshot replaces the whole log (§7).
     fn take_over(&mut self, snapshot: Snapshot) {
         let SnapshotMeta {
             last_index,

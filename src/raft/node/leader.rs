@@ -1,4 +1,4 @@
-//! What a leader does: takes proposals, counts replies, commits, and lets itself be heard (§5.3,
+//! What a leader does: takes proposals, counts replies, commits, and sends heartbeats (§5.3,
 //! §5.4.2).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -12,23 +12,22 @@ use crate::raft::entry::{Command, Entry, Index, NodeId, Payload, Term};
 use crate::raft::flaw::Flaw;
 use crate::raft::port::{Event, Refusal};
 
-/// What a leader keeps in mind; all of it is lost with its office (Figure 2, "volatile state on
-/// leaders").
+/// A leader's state, which it drops when it steps down (Figure 2, "volatile state on leaders").
 #[derive(Debug)]
 pub(super) struct Leader {
     /// Of every other member.
     pub progress: BTreeMap<NodeId, Progress>,
-    /// The first entry of its term: what comes before it commits through it (§5.4.2).
+    /// The first entry of its term: earlier entries commit with it (§5.4.2).
     pub first_own: Index,
     /// Counts rounds of messages; each reply repeats its number.
     pub round: u64,
-    /// When all are to hear of it next.
+    /// When the next heartbeat is due.
     pub heartbeat: Duration,
-    /// When it next asks itself whether a majority hears it.
+    /// When it next checks that a majority answers.
     pub quorum: Duration,
-    /// Whether all get a message with the next output, news or not.
+    /// Whether all nodes get a message with the next output, even without news.
     pub beat: bool,
-    /// Bytes of entries behind the commit index.
+    /// Bytes of entries after the commit index.
     pub uncommitted: usize,
     /// Reads that wait for a round or for the state machine, in order.
     pub reads: VecDeque<Reading>,
@@ -39,7 +38,7 @@ pub(super) struct Leader {
 }
 
 impl Leader {
-    /// Makes the progress of new members. Those who left keep theirs until they know it.
+    /// Adds a progress for each new member. Nodes that left keep theirs until they are told.
     pub fn meet(&mut self, members: &BTreeSet<NodeId>, own: NodeId, last: Index, now: Duration) {
         for &node in members {
             if node != own {
@@ -63,8 +62,8 @@ impl Leader {
 }
 
 impl Node {
-    /// A majority voted for it. Its first entry says nothing: without one of its own term it could
-    /// not commit those of earlier ones (§5.4.2, §8).
+    /// A majority voted for it. It appends a no-op: without an entry of its own term, it could not
+    /// commit those of earlier terms (§5.4.2, §8).
     pub(super) fn become_leader(&mut self) {
         let last = self.log.last_index();
         let uncommitted = self.log.from(self.commit + 1).map(Entry::size).sum();
@@ -86,7 +85,7 @@ impl Node {
         self.append(Payload::NoOp);
     }
 
-    /// What was asked of a leader that no longer is one: reads did not happen, the rest is unknown.
+    /// Answers the requests of a leader that steps down: reads did not happen, the rest is unknown.
     pub(super) fn leave_office(&mut self, leader: Leader) {
         let refusal = Refusal::NotLeader(self.leader());
         for reading in leader.reads {
@@ -141,14 +140,14 @@ impl Node {
         } else {
             matched
         };
-        // What nobody sent cannot match.
+        // An index that was never sent cannot match.
         if matched <= last && progress.matches(matched) {
             self.try_commit();
         }
     }
 
-    /// A follower's log parts from this one before the entry that was sent: back up, a term at once
-    /// (§5.3).
+    /// A follower's log differs from this one before the entry that was sent: back up by a whole
+    /// term (§5.3).
     pub(super) fn conflict(
         &mut self,
         from: NodeId,
@@ -159,7 +158,7 @@ impl Node {
         if previous > self.log.last_index() {
             return;
         }
-        // Where this log has that term, too, its last entry of it may be the one that matches.
+        // If this log has that term, too, its last entry of the term may be the one that matches.
         let shared = term.and_then(|term| self.log.last_of_term(term));
         let hint = shared.map_or(first_index, |last| last + 1);
         if let Some(progress) = self.answered(from, round) {
@@ -167,8 +166,8 @@ impl Node {
         }
     }
 
-    /// What is known of a node that answered in this round; nothing of one whose answers do not
-    /// count, or of a round that never began.
+    /// Notes that a node answered in this round, and returns its progress; `None` for a node whose
+    /// answers do not count, or a round that never began.
     pub(super) fn answered(&mut self, node: NodeId, round: u64) -> Option<&mut Progress> {
         let now = self.now;
         match &mut self.role {
@@ -181,8 +180,9 @@ impl Node {
         }
     }
 
-    /// What a majority has on stable storage is committed, if its last entry is of this term: only
-    /// such entries are counted, all before them commit with them (§5.4.2, Figure 8).
+    /// Commits what a majority has on stable storage, if the last such entry is of this term: only
+    /// entries of the current term commit by counting, and all before commit with them (§5.4.2,
+    /// Figure 8).
     pub(super) fn try_commit(&mut self) {
         let Role::Leader(leader) = &self.role else {
             return;
@@ -242,8 +242,8 @@ impl Node {
         }
     }
 
-    /// A leader that no majority hears must not go on for ever: another one may lead already, and
-    /// clients wait (dissertation §6.2).
+    /// A leader that no majority answers must step down: another may lead already, and clients wait
+    /// (dissertation §6.2).
     fn check_quorum(&mut self) {
         let Role::Leader(leader) = &self.role else {
             return;
@@ -259,7 +259,7 @@ impl Node {
         }
     }
 
-    /// With each output: what has to be said to the others.
+    /// With each output: what has to be sent to the others.
     pub(super) fn lead_on(&mut self) {
         let resigns = self.continue_change();
         self.replicate();

@@ -5,13 +5,13 @@
 //!
 //! | file | rules | source |
 //! |---|---|---|
-//! | `mod` | what a node is; terms; who gets which message | Figure 2, "all servers" |
-//! | `door` | what no node says | |
+//! | `mod` | what a node is; terms; which rule gets which message | Figure 2, "all servers" |
+//! | `door` | messages that no node sends | |
 //! | `stable` | what must be on disk before what may leave; commit and apply | Figure 2 |
 //! | `election` | timers, pre-vote, votes | §5.2, §5.4.1, §6; dissertation §9.6 |
 //! | `follower` | appends and snapshots | §5.3, §7 |
 //! | `leader` | proposals, replies, commitment, heartbeats | §5.3, §5.4.2 |
-//! | `progress`, `replicate` | what to send whom | §5.3; dissertation §10.2 |
+//! | `progress`, `replicate` | what to send to which node | §5.3; dissertation §10.2 |
 //! | `reads` | linearizable reads | §8; dissertation §6.4 |
 //! | `change` | membership, leadership transfer | §6; dissertation §3.10 |
 
@@ -42,17 +42,17 @@ use super::message::{Ballot, Body, Message};
 use super::port::{Apply, Event, Input, Output, Refusal, RoleName, Status};
 use super::storage::Restored;
 
-/// What a node does in its term (Figure 4), with what it needs for it.
+/// A node's role in its term (Figure 4), with its state.
 #[derive(Debug)]
 enum Role {
     Follower {
         leader: Option<NodeId>,
-        /// The snapshot that is coming in from that leader.
+        /// The snapshot that is being received from that leader.
         incoming: Option<Incoming>,
     },
     Candidate {
         ballot: Ballot,
-        /// Who answered what, each once.
+        /// Each node's first answer.
         votes: BTreeMap<NodeId, bool>,
     },
     Leader(Box<Leader>),
@@ -71,7 +71,7 @@ pub struct Node {
     role: Role,
     /// When a follower or candidate campaigns.
     election: Duration,
-    /// When the current leader was last heard.
+    /// When it last heard the current leader.
     heard: Option<Duration>,
     commit: Index,
     applied: Index,
@@ -84,9 +84,9 @@ pub struct Node {
 }
 
 impl Node {
-    /// A node that continues from what its storage held. `now` is any point in time that all later
-    /// ones are counted from; `seed` decides its election timeouts. A config with a
-    /// [problem](Config::problem) is mended.
+    /// A node that continues from what its storage held. `now` may have any origin, the same in all
+    /// later calls; `seed` decides the election timeouts. A config with a
+    /// [problem](Config::problem) is corrected.
     pub fn new(id: NodeId, config: Config, restored: Restored, seed: u64, now: Duration) -> Self {
         let Restored {
             hard_state,
@@ -124,7 +124,7 @@ impl Node {
         node
     }
 
-    /// Takes in what happened at `now`. A time before the last one counts as the last one.
+    /// Takes what happened at `now`. An earlier time than the last counts as the last.
     pub fn step(&mut self, now: Duration, input: Input) {
         self.now = self.now.max(now);
         match input {
@@ -140,7 +140,7 @@ impl Node {
         }
     }
 
-    /// What is to be done, all that was collected since the last call.
+    /// Everything to be done, collected since the last call.
     pub fn output(&mut self) -> Output {
         if matches!(self.role, Role::Leader(_)) {
             self.lead_on();
@@ -151,7 +151,7 @@ impl Node {
         std::mem::take(&mut self.out)
     }
 
-    /// When [`Input::Tick`] is wanted at the latest.
+    /// When [`Input::Tick`] is due, unless another input comes before.
     pub fn deadline(&self) -> Duration {
         match &self.role {
             Role::Leader(leader) => leader.deadline(),
@@ -203,16 +203,16 @@ impl Node {
         &self.log
     }
 
-    /// Its term and vote, perhaps not stable yet.
+    /// Its term and vote, perhaps not yet on stable storage.
     pub fn hard_state(&self) -> HardState {
         self.hard
     }
 
-    /// Whether a proposal would be taken now; if not, why.
+    /// Why a proposal would be refused now; `None` if it would be taken.
     pub fn refusal(&self) -> Option<Refusal> {
         match &self.role {
             Role::Leader(leader) => self.leader_refusal(leader),
-            // Who can be sent to another node is: there the disk may have space.
+            // A client is sent to the leader if there is one: its disk may have space.
             _ => match self.leader() {
                 None if !self.writable => Some(Refusal::DiskFull),
                 leader => Some(Refusal::NotLeader(leader)),
@@ -228,7 +228,7 @@ impl Node {
         }
     }
 
-    /// Takes a role and tells of it.
+    /// Takes a role and reports it.
     fn become_(&mut self, role: Role) {
         if let Role::Leader(leader) = std::mem::replace(&mut self.role, role) {
             self.leave_office(*leader);
@@ -240,7 +240,7 @@ impl Node {
         });
     }
 
-    /// Follows, in this term or in a later one, where it has no vote given yet (Figure 2).
+    /// Follows, in this term or in a later one, in which it has not voted yet (Figure 2).
     fn become_follower(&mut self, term: Term, leader: Option<NodeId>) {
         if term > self.hard.term {
             self.set_hard_state(HardState { term, vote: None });
@@ -250,8 +250,8 @@ impl Node {
             leader,
             incoming: None,
         });
-        // A leader has no election timer. All others keep theirs: a higher term is no reason to
-        // wait longer.
+        // A leader has no election timer, so a new one starts. All others keep theirs: a higher
+        // term is no reason to wait longer.
         if led {
             self.reset_election_timer();
         }
@@ -329,7 +329,7 @@ impl Node {
                 ballot: *ballot,
                 granted: false,
             },
-            // An old leader needs no more than the term of this.
+            // A deposed leader needs only the term of this reply.
             Body::AppendEntries { round, .. } | Body::InstallSnapshot { round, .. } => {
                 Body::Conflict {
                     previous_index: 0,
@@ -377,7 +377,7 @@ impl Node {
         }
     }
 
-    /// Lets a bug be, from now on.
+    /// Has this bug from now on.
     #[cfg(test)]
     pub fn plant(&mut self, flaw: Flaw) {
         self.flaw = Some(flaw);
@@ -394,8 +394,8 @@ impl Node {
     }
 }
 
-/// Whether a higher term in such a message is one that exists. A pre-vote asks about a term that
-/// nobody is in yet, and a granted one repeats it (dissertation §9.6).
+/// Whether a higher term in such a message is a real one. A pre-vote asks about a term that
+/// no node has entered yet, and the reply that grants it repeats that term (dissertation §9.6).
 fn raises_term(body: &Body) -> bool {
     !matches!(
         body,

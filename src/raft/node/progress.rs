@@ -9,23 +9,23 @@ use crate::raft::entry::{Index, Snapshot};
 /// How a leader feeds one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Flow {
-    /// Where the logs part is not known: one message, then its reply.
+    /// It is not known where the logs differ: send one message, then wait for its reply.
     Probe {
-        /// Whether a message is under way.
+        /// Whether a message is in flight.
         waiting: bool,
     },
     /// The logs match up to `next - 1`: messages follow each other without waiting.
     Replicate {
-        /// The last index of each message that is under way.
+        /// The last index of each message in flight.
         in_flight: VecDeque<Index>,
     },
-    /// It needs entries that are gone: the snapshot goes over, part by part.
+    /// It needs entries that are gone: send the snapshot, part by part.
     Snapshot {
-        /// Which one: it stays the same until it is over, though there may be a later one.
+        /// Which one: it stays the same to its end, even if there is a later one.
         snapshot: Snapshot,
         /// What the node has of it, in bytes.
         offset: u64,
-        /// Whether a part is under way.
+        /// Whether a part is in flight.
         waiting: bool,
     },
 }
@@ -39,13 +39,13 @@ pub(super) struct Progress {
     pub matched: Index,
     /// The latest round that it has answered.
     pub round: u64,
-    /// When it was last heard.
+    /// When it last answered.
     pub heard: Duration,
     pub flow: Flow,
 }
 
 impl Progress {
-    /// Of a node that nothing is known of; the best guess is that it has everything (Figure 2).
+    /// For a node of which nothing is known: the first guess is that it has everything (Figure 2).
     pub fn new(last_index: Index, now: Duration) -> Self {
         Self {
             next: last_index + 1,
@@ -62,7 +62,7 @@ impl Progress {
         self.heard = now;
     }
 
-    /// Its log is the leader's up to `matched`. True if that was not known.
+    /// Its log equals the leader's up to `matched`. True if that was not known.
     pub fn matches(&mut self, matched: Index) -> bool {
         let news = matched > self.matched;
         self.matched = self.matched.max(matched);
@@ -73,7 +73,7 @@ impl Progress {
                     in_flight.pop_front();
                 }
             }
-            // A reply to something older says nothing of the snapshot.
+            // A reply to an older message says nothing about the snapshot.
             Flow::Snapshot { snapshot, .. } if matched < snapshot.meta.last_index => {}
             Flow::Probe { .. } | Flow::Snapshot { .. } => {
                 self.next = self.matched + 1;
@@ -85,7 +85,7 @@ impl Progress {
         news
     }
 
-    /// Its log parts from the leader's before `previous + 1`: try again at `hint` (§5.3). Replies
+    /// Its log differs from the leader's before `previous + 1`: try again at `hint` (§5.3). Replies
     /// to older messages change nothing.
     pub fn conflicts(&mut self, previous: Index, hint: Index) {
         let stale = match &self.flow {
@@ -96,16 +96,16 @@ impl Progress {
         if stale || previous <= self.matched {
             return;
         }
-        // At least one back, so it ends; never behind what matches.
+        // At least one back, so it ends; never back to entries that match.
         self.next = hint.min(previous).max(self.matched + 1);
         self.flow = Flow::Probe { waiting: false };
     }
 
-    /// A heartbeat is due: what was sent may have been lost, so one more may go.
+    /// A heartbeat is due: the last message may have been lost, so one more may be sent.
     pub fn may_repeat(&mut self) {
         match &mut self.flow {
             Flow::Probe { waiting } | Flow::Snapshot { waiting, .. } => *waiting = false,
-            // A lost append shows when the heartbeat behind it finds a gap.
+            // A lost append is noticed when the heartbeat after it finds a gap.
             Flow::Replicate { .. } => {}
         }
     }

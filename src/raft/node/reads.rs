@@ -1,23 +1,23 @@
 //! Linearizable reads without a log entry: ReadIndex (§8; dissertation §6.4).
 //!
-//! A read must see all that was committed before it came. So the leader notes how far that may be,
-//! makes sure by a round of messages that nobody leads in a later term, and waits until its state
-//! machine is there.
+//! A read must see everything that was committed before it came. So the leader notes its commit
+//! index, confirms by a round of messages that no other node leads in a later term, and waits until
+//! its state machine has applied up to that index.
 
 use super::{Node, Role};
 use crate::raft::entry::Index;
 use crate::raft::flaw::Flaw;
 use crate::raft::port::Refusal;
 
-/// The most reads that wait; beyond them clients are refused. Who has given up waiting still
-/// stands here, and while the followers' disks are stuck they answer heartbeats and nothing else.
+/// The most reads that wait; beyond this, clients are refused. Reads whose clients have given up
+/// still count, and followers with stuck disks answer heartbeats and nothing else.
 pub(super) const MOST_READS: usize = 65_536;
 
 /// A read that waits.
 #[derive(Debug)]
 pub(super) struct Reading {
     pub id: u64,
-    /// What must be applied before it is answered.
+    /// The index that must be applied before it is answered.
     index: Index,
     /// The round that a majority must have answered.
     round: u64,
@@ -37,19 +37,19 @@ impl Node {
             return;
         }
         // A new leader may not know yet how far its predecessors have committed; its own first
-        // entry stands behind all of it.
+        // entry comes after all of it.
         let index = if before_no_op {
             self.commit
         } else {
             self.commit.max(leader.first_own)
         };
-        // A reply to an older round tells nothing of the time after the read came.
+        // A reply to an older round proves nothing about the time after the read came.
         let round = leader.round + u64::from(!by_earlier);
         leader.reads.push_back(Reading { id, index, round });
         leader.new_reads = true;
     }
 
-    /// Reads whose round a majority has answered and whose index was given to the state machine.
+    /// Outputs the reads whose round a majority has answered and whose index is applied.
     pub(super) fn collect_reads(&mut self) {
         let Role::Leader(leader) = &self.role else {
             return;

@@ -1,8 +1,8 @@
-//! What a leader sends to each of the others: entries in batches, several under way, or the
+//! What a leader sends to each of the others: entries in batches, several in flight, or the
 //! snapshot in parts (§5.3, §7; batching and pipelining: dissertation §10.2).
 //!
-//! Nothing here waits for the leader's own disk: entries travel while they are written
-//! (dissertation §10.2.1), for the leader counts itself only when they are.
+//! Nothing here waits for the leader's own disk: entries are sent while they are written
+//! (dissertation §10.2.1), because the leader counts itself only after that.
 
 use std::collections::VecDeque;
 
@@ -13,7 +13,7 @@ use crate::raft::entry::{Command, Entry, Index, NodeId, Term};
 use crate::raft::log::Log;
 use crate::raft::message::{Body, Message};
 
-/// All that a message to a follower is made of.
+/// What is needed to make a message to a follower.
 struct Post<'a> {
     from: NodeId,
     term: Term,
@@ -25,7 +25,7 @@ struct Post<'a> {
 }
 
 impl Node {
-    /// Sends each member what it may get now.
+    /// Sends each member what its flow allows now.
     pub(super) fn replicate(&mut self) {
         let Role::Leader(leader) = &mut self.role else {
             return;
@@ -48,7 +48,7 @@ impl Node {
         }
     }
 
-    /// A follower has got this far with the snapshot.
+    /// A follower has received the snapshot up to this offset.
     pub(super) fn snapshot_received(
         &mut self,
         from: NodeId,
@@ -67,10 +67,10 @@ impl Node {
         {
             if snapshot.meta.last_index == last_index {
                 let received = received.min(snapshot.data.bytes().len() as u64);
-                // Only news bring the next part at once. A reply that comes twice would bring it
-                // twice, each of these two replies, and so on (TFTP's Sorcerer's Apprentice, RFC
-                // 1123 §4.2.3.1); a part that is refused would go back and forth without end. The
-                // heartbeat repeats what was lost.
+                // Only progress sends the next part at once. A duplicated reply would send it
+                // twice, bring two replies, and so on (TFTP's Sorcerer's Apprentice, RFC 1123
+                // §4.2.3.1); a refused part would go back and forth without end. The heartbeat
+                // repeats what was lost.
                 *waiting &= received <= *offset;
                 *offset = received;
             }
@@ -79,7 +79,7 @@ impl Node {
 }
 
 impl Post<'_> {
-    /// To one follower: all that its flow allows; `always` even if there is no news.
+    /// Sends one follower all that its flow allows; with `always`, even if there is no news.
     fn feed(&mut self, to: NodeId, progress: &mut Progress, always: bool) {
         let needs_snapshot = progress.next <= self.log.base();
         if needs_snapshot && !matches!(progress.flow, Flow::Snapshot { .. }) {
@@ -109,7 +109,7 @@ impl Post<'_> {
         }
     }
 
-    /// Batches until the log ends or enough are under way.
+    /// Sends batches until the log ends or enough are in flight.
     fn stream(&mut self, to: NodeId, next: &mut Index, in_flight: &mut VecDeque<Index>) -> bool {
         let mut sent = false;
         while *next <= self.log.last_index() && in_flight.len() < self.config.max_in_flight {
@@ -123,8 +123,8 @@ impl Post<'_> {
         sent
     }
 
-    /// One batch from `next` on; returns the last index in it. At most `max_batch` bytes, but one
-    /// entry always, else a long one would never go.
+    /// Sends one batch from `next` on; returns its last index. At most `max_batch` bytes, but
+    /// always one entry, else a long one would never be sent.
     fn append(&mut self, to: NodeId, next: Index) -> Option<Index> {
         let mut size = 0;
         let mut entries: Vec<Entry> = Vec::new();
@@ -159,7 +159,7 @@ impl Post<'_> {
         self.send(to, body);
     }
 
-    /// The next part of the snapshot.
+    /// Sends the next part of the snapshot.
     fn feed_snapshot(&mut self, to: NodeId, progress: &mut Progress) {
         let Flow::Snapshot {
             snapshot,

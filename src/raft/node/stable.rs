@@ -1,4 +1,4 @@
-//! What must be on stable storage before what may leave, and what may be applied.
+//! Order: what must be on stable storage before a message may leave, or an entry be applied.
 //!
 //! "Updated on stable storage before responding to RPCs" (Figure 2). Writes are numbered; a message
 //! that reveals a term, a vote or an entry waits for the number that covers it. A node's own vote
@@ -12,24 +12,24 @@ use crate::raft::flaw::Flaw;
 use crate::raft::message::{Body, Message};
 use crate::raft::port::{Apply, Event, Persist};
 
-/// The most messages that wait for the disk. More are lost, as any may be: a node whose disk is
-/// full for an hour must not hoard its answers to all who ask it for votes meanwhile.
+/// The most messages that wait for the disk. More are dropped, as any may be: a node whose disk is
+/// full for an hour must not collect answers to all requests for votes meanwhile.
 pub(super) const MOST_KEPT_BACK: usize = 4096;
 
 /// A write that the storage has not yet reported.
 #[derive(Debug)]
 struct Write {
     number: u64,
-    /// The last index that is stable when it is, unless the log was cut since.
+    /// The last index that is stable when this write is, unless the log was truncated since.
     last_index: Index,
-    /// What the state machine becomes when it is.
+    /// What the state machine becomes when this write is stable.
     install: Option<Snapshot>,
 }
 
 /// What is on stable storage, and what waits for it.
 #[derive(Debug)]
 pub(super) struct Stable {
-    /// The last entry that is.
+    /// The last stable entry.
     last_index: Index,
     /// The number of the next write.
     next: u64,
@@ -80,8 +80,8 @@ impl Stable {
         !self.hard_state && self.hard_write <= self.done
     }
 
-    /// Keeps a message back. Of two that say how far the log has come the second says all: while a
-    /// disk takes nothing, its node must not hoard an answer to each heartbeat.
+    /// Keeps a message back. Of two acknowledgements, the later one covers the earlier: while a
+    /// disk takes nothing, its node must not collect an answer to each heartbeat.
     fn keep_back(&mut self, after: u64, message: Message) {
         let is_full = self.waiting.len() >= MOST_KEPT_BACK;
         match self.waiting.back_mut() {
@@ -140,7 +140,7 @@ impl Node {
         }
     }
 
-    /// What is new since the last write, as the next one.
+    /// Collects what is new since the last write, as the next write.
     pub(super) fn collect_persist(&mut self) {
         if self.stable.is_saved() {
             return;
@@ -177,7 +177,7 @@ impl Node {
     /// The storage has done all writes up to this number.
     pub(super) fn persisted(&mut self, number: u64) {
         let stable = &mut self.stable;
-        // A number that was never given out would be a broken shell.
+        // A number that was never given out would be a bug of the shell.
         stable.done = stable.done.max(number.min(stable.next - 1));
         while stable
             .under_way
@@ -205,7 +205,7 @@ impl Node {
         self.try_commit();
     }
 
-    /// The commit index moves up, never down; nobody can be asked to commit what is not there.
+    /// Moves the commit index up, never down, and never beyond the log.
     pub(super) fn commit_to(&mut self, index: Index) {
         let index = index.min(self.log.last_index());
         if index > self.commit {
@@ -214,7 +214,7 @@ impl Node {
         }
     }
 
-    /// Committed entries that are on this node's own disk, in order, each once.
+    /// Outputs the committed entries that are on this node's own disk, in order, each once.
     pub(super) fn collect_apply(&mut self) {
         let until = self.commit.min(self.stable.last_index());
         if until <= self.applied {
@@ -252,7 +252,7 @@ impl Node {
         self.out.events.push(Event::Compacted(index));
     }
 
-    /// A leader's snapshot takes the place of the log, and of the state machine once it is stable.
+    /// A leader's snapshot replaces the log, and the state machine once it is stable.
     pub(super) fn replace_log(&mut self, snapshot: Snapshot) {
         let last_index = snapshot.meta.last_index;
         let members = snapshot.meta.membership.clone();
@@ -265,7 +265,7 @@ impl Node {
         self.commit_to(last_index);
     }
 
-    /// Drops the entries from here on: another leader's stand there.
+    /// Drops the entries from here on: another leader's entries replace them.
     pub(super) fn truncate(&mut self, index: Index) {
         let before = self.log.membership_index();
         self.stable.truncated(index);
@@ -286,7 +286,7 @@ impl Node {
         }
     }
 
-    /// Appends an entry to the own log; it is to be written.
+    /// Appends an entry to the node's own log, to be written.
     pub(super) fn push(&mut self, entry: crate::raft::Entry) {
         let members = match &entry.payload {
             Payload::Membership(membership) => Some(membership.clone()),
@@ -300,7 +300,7 @@ impl Node {
         }
     }
 
-    /// A leader keeps a progress for each member.
+    /// Adds a progress for each new member, on a leader.
     fn meet_members(&mut self) {
         let members = self.log.membership().members();
         if let Role::Leader(leader) = &mut self.role {
@@ -309,7 +309,7 @@ impl Node {
     }
 }
 
-/// Whether an answer to the same leader says what an earlier one said, and perhaps more.
+/// Whether an answer to the same leader covers an earlier one.
 fn says_all(message: &Message, earlier: &Message) -> bool {
     let (
         Body::Appended { matched, round },

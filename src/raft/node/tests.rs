@@ -34,7 +34,7 @@ use crate::raft::{Command, Membership};
 use cluster::Cluster;
 
 impl Node {
-    /// As if its leader had been silent for long.
+    /// As if its leader had been silent for a long time.
     fn forget_leader(&mut self) {
         self.heard = None;
     }

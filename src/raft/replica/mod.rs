@@ -10,21 +10,22 @@
 //! ```
 //!
 //! *What a proposal costs.* One copy of the command, one ticket, the reply; two switches between
-//! threads (to the node's and back), beside those of the network. All letters that came while the
-//! disk was busy are stepped together and share the next sync: group commit without a timer.
+//! threads (to the node's and back), in addition to those of the network. All letters that came
+//! while the disk was busy are handled together and share the next sync: group commit without a
+//! timer.
 //!
-//! *Why the disk is waited for on this thread.* The messages are out before the write begins, so
-//! the followers' disks work beside the leader's. A storage thread could take messages in
-//! meanwhile, but what they lead to waits for the same disk, and each write would pay two more
-//! switches.
+//! *Why this thread waits for the disk.* The messages are sent before the write begins, so the
+//! followers' disks work at the same time as the leader's. With a storage thread, the node could
+//! take messages meanwhile, but their results would wait for the same disk, and each write would
+//! cost two more switches.
 //!
-//! *What a snapshot costs.* [`StateMachine::snapshot`] and the writing of its bytes run on this
-//! thread as well, and the node is deaf that long: 50 MB on a disk that takes 100 MB a second are
-//! half a second. A leader that is deaf for an election timeout is replaced. So a larger state
-//! wants longer timeouts, or snapshots more rarely, or another design.
+//! *What a snapshot costs.* [`StateMachine::snapshot`] and the writing of its bytes also run on
+//! this thread, and the node handles nothing meanwhile: 50 MB on a disk that takes 100 MB a second
+//! are half a second. A leader that is silent for an election timeout is replaced. So a larger
+//! state needs longer timeouts, fewer snapshots, or another design.
 //!
-//! The files: this one is the handle; `ticket` one caller's answer; `waiting` who waits for what;
-//! `work` the thread; `counts` what is counted.
+//! The files: this one is the handle; `ticket` is one caller's answer; `waiting` the requests that
+//! wait, and for what; `work` the thread; `counts` what is counted.
 
 mod counts;
 #[cfg(test)]
@@ -55,12 +56,12 @@ use ticket::{Ticket, ticket};
 use waiting::Question;
 use work::Work;
 
-/// Letters that wait for the node's thread. A proposal that finds it full is refused; a message
-/// from a peer waits, and with it the connection that brought it.
+/// Letters that wait for the node's thread. When it is full, a proposal is refused, and a message
+/// from a peer waits, together with the connection that brought it.
 const INBOX: usize = 4096;
-/// ... and bytes of commands in them: while a disk is stuck, clients go away and come back.
+/// ... and bytes of commands in them: while a disk is stuck, clients leave and come back.
 const INBOX_BYTES: usize = 64 << 20;
-/// Events that wait for one spectator; more are lost to it.
+/// Events that wait for one spectator; it misses any more.
 const EVENTS: usize = 4096;
 
 /// Carries messages to the other nodes.
@@ -68,7 +69,7 @@ pub trait Transport: Send + 'static {
     /// Sends each message to its `to`. May lose any, must not block: it runs on the node's thread.
     fn send(&mut self, messages: Vec<Message>);
 
-    /// Another membership is in effect: here is where its nodes listen. Default: nothing.
+    /// Another membership is in effect, with the addresses of its nodes. Default: does nothing.
     fn members(&mut self, membership: &Membership) {
         let _ = membership;
     }
@@ -77,17 +78,17 @@ pub trait Transport: Send + 'static {
 /// The stack of a node's thread, which runs the state machine, in bytes.
 const STACK: usize = 2 << 20;
 
-/// What a user may tune of a replica, beside the [`Config`] of its node.
+/// What a user may tune of a replica, in addition to the [`Config`] of its node.
 #[derive(Clone, Debug)]
 pub struct ReplicaConfig {
     /// Times and limits of the node.
     pub raft: Config,
-    /// A snapshot is taken when so many entries were applied since the last. Default 100,000.
+    /// A snapshot is taken when this many entries were applied since the last. Default 100,000.
     pub snapshot_entries: u64,
-    /// ... or when the commands applied since then have so many bytes and are more than the last
-    /// snapshot was, so that large states are not written over and over. Default 64 MiB.
+    /// ... or when the commands applied since then have this many bytes, and more than the last
+    /// snapshot, so that large states are not written over and over. Default 64 MiB.
     pub snapshot_bytes: usize,
-    /// Where roles, full disks and the like are told. Default: nowhere.
+    /// The log for roles, full disks and the like. Default: off.
     pub log: Log,
 }
 
@@ -105,12 +106,12 @@ impl Default for ReplicaConfig {
 /// Why a request has no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failed {
-    /// Nothing of it has happened, nor will.
+    /// It has not happened, and will not.
     Refused(Refusal),
-    /// The node has stopped; nothing of it has happened, nor will.
+    /// The node has stopped; it has not happened, and will not.
     Stopped,
-    /// It may have been done, or be done yet: the time was over, or leadership lost, before that
-    /// was known. For a read: there is no answer.
+    /// It may have been done, or may still be: the deadline passed, or leadership was lost, before
+    /// the outcome was known. For a read: there is no answer.
     Unknown,
 }
 
@@ -129,9 +130,9 @@ impl std::error::Error for Failed {}
 /// Why a node stopped by itself.
 #[derive(Debug)]
 pub enum Ended {
-    /// Its storage failed: what it has promised cannot be kept otherwise.
+    /// Its storage failed: running on, it could not keep its promises.
     Storage(StorageError),
-    /// A snapshot, its own or a leader's, is none of this state machine.
+    /// A snapshot, its own or a leader's, does not belong to this state machine.
     Snapshot(BadSnapshot),
     /// Its state machine panicked.
     Panicked,
@@ -150,20 +151,20 @@ impl fmt::Display for Ended {
 impl std::error::Error for Ended {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            // Its text is this one's.
+            // `Display` shows the storage's error itself, so its source comes next.
             Ended::Storage(error) => error.source(),
             Ended::Snapshot(_) | Ended::Panicked => None,
         }
     }
 }
 
-/// What the node's thread is asked.
+/// What the node's thread is asked to do.
 enum Letter<M> {
     Messages(Vec<Message>),
     Propose(Command, Ticket<Vec<u8>>),
     /// Through ReadIndex.
     Read(Question<M>),
-    /// As the state machine is now.
+    /// Of the state machine as it is now.
     Look(Question<M>),
     Change(Change, Ticket<()>),
     Transfer(NodeId, Ticket<()>),
@@ -187,10 +188,10 @@ struct Shared {
 struct Progress {
     applied: Index,
     leader: Option<NodeId>,
-    /// How many look at it: waking nobody would cost a system call each time.
+    /// How many threads wait for it: without any, a wake-up would be a wasted system call.
     waiting: usize,
     ended: bool,
-    /// Until somebody takes it.
+    /// Until a caller takes it.
     why: Option<Ended>,
 }
 
@@ -235,7 +236,7 @@ impl<M> Clone for Replica<M> {
 }
 
 impl<M: StateMachine> Replica<M> {
-    /// Starts the node's thread on what its storage held. Fails when there is no thread to have.
+    /// Starts the node's thread on what its storage held. Fails if no thread can be started.
     pub fn start(
         id: NodeId,
         config: ReplicaConfig,
@@ -245,7 +246,7 @@ impl<M: StateMachine> Replica<M> {
     ) -> io::Result<Self> {
         let (inbox, letters) = sync_channel(INBOX);
         let shared = Arc::new(Shared::default());
-        // Nodes with one seed would draw the same election timeouts, and split every vote.
+        // With the same seed, nodes would draw the same election timeouts, and split every vote.
         let seed = RandomState::new().build_hasher().finish();
         let told = shared.clone();
         let work = move || {
@@ -265,7 +266,7 @@ impl<M: StateMachine> Replica<M> {
 
     /// Gives it messages from its peers. Blocks while its inbox is full.
     pub fn deliver(&self, messages: Vec<Message>) {
-        let _ = self.inbox.send(Letter::Messages(messages)); // a node that has stopped wants none
+        let _ = self.inbox.send(Letter::Messages(messages)); // a stopped node ignores them
     }
 
     /// Has the cluster apply a command, and returns the state machine's reply. Blocks until it is
@@ -283,10 +284,11 @@ impl<M: StateMachine> Replica<M> {
         awaited.wait(deadline)
     }
 
-    /// Asks the state machine, linearizably: the answer holds all that was acknowledged before the
-    /// call (§8). The leader only. Blocks for a round of heartbeats, at most until the deadline.
+    /// Asks the state machine, linearizably: the answer includes all that was acknowledged before
+    /// the call (§8). The leader only. Blocks for a round of heartbeats, at most until the
+    /// deadline.
     ///
-    /// The question runs on the node's thread, which hears nobody meanwhile: keep it short.
+    /// The question runs on the node's thread, which handles nothing else meanwhile: keep it short.
     pub fn read<R: Send + 'static>(
         &self,
         question: impl FnOnce(&M) -> R + Send + 'static,
@@ -297,7 +299,7 @@ impl<M: StateMachine> Replica<M> {
         awaited.wait(deadline)
     }
 
-    /// The same of the state machine as it stands here, on any node: perhaps behind the others'.
+    /// Asks this node's state machine as it is now, on any node; it may be behind the others'.
     pub fn look<R: Send + 'static>(
         &self,
         question: impl FnOnce(&M) -> R + Send + 'static,
@@ -308,16 +310,16 @@ impl<M: StateMachine> Replica<M> {
         awaited.wait(deadline)
     }
 
-    /// Changes the membership. Blocks until the change is committed as a whole: a node that is
-    /// added votes by then.
+    /// Changes the membership. Blocks until the whole change is committed: by then, a node that is
+    /// added votes.
     pub fn change(&self, change: Change, deadline: Deadline) -> Result<(), Failed> {
         let (ticket, awaited) = ticket();
         self.ask(Letter::Change(change, ticket))?;
         awaited.wait(deadline)
     }
 
-    /// Hands leadership over. Blocks until another leader is known here; [`Failed::Unknown`] if
-    /// that is a third one, or if the node still leads after a while.
+    /// Hands leadership over. Blocks until another leader is known here. [`Failed::Unknown`] if
+    /// that is a third node, or if this node still leads after three election timeouts.
     pub fn transfer(&self, to: NodeId, deadline: Deadline) -> Result<(), Failed> {
         let (ticket, awaited) = ticket();
         self.ask(Letter::Transfer(to, ticket))?;
@@ -338,7 +340,7 @@ impl<M: StateMachine> Replica<M> {
         awaited.wait(deadline)
     }
 
-    /// What happens from now on. A spectator that does not keep up misses some.
+    /// All events from now on. A spectator that does not keep up misses some.
     pub fn events(&self) -> Receiver<Event> {
         let (tell, told) = sync_channel(EVENTS);
         let _ = self.inbox.send(Letter::Watch(tell));
@@ -367,15 +369,15 @@ impl<M: StateMachine> Replica<M> {
         counts::register(registry, id, &self.shared);
     }
 
-    /// Stops the node; blocks until its thread has let go of the storage. Handing leadership over
-    /// is the caller's to do before.
+    /// Stops the node; blocks until its thread has released the storage. To hand leadership over,
+    /// the caller calls [`transfer`](Self::transfer) before.
     pub fn stop(&self) {
         let _ = self.inbox.send(Letter::Stop);
         drop(self.wait());
     }
 
-    /// Blocks until the node has stopped: why, if it did so by itself. Only the first who asks
-    /// gets the reason.
+    /// Blocks until the node has stopped. The error says why it stopped by itself; only the first
+    /// caller gets it.
     pub fn wait(&self) -> Result<(), Ended> {
         let mut progress = self.shared.lock();
         while !progress.ended {

@@ -1,6 +1,6 @@
 //! One answer for one caller: the node's thread holds the [`Ticket`], the caller waits.
 //!
-//! One allocation a call, and no channel. A ticket that is dropped answers by itself, so nobody
+//! One allocation a call, and no channel. A ticket that is dropped answers by itself, so no caller
 //! waits for a node that has stopped, or whose state machine panicked.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -17,7 +17,7 @@ struct Slot<T> {
 #[derive(Debug)]
 struct State<T> {
     answer: Option<Result<T, Failed>>,
-    /// Its caller sleeps: without looking, each answer would cost a system call to wake nobody.
+    /// Whether the caller sleeps: if not, a wake-up would be a wasted system call.
     asleep: bool,
 }
 
@@ -92,7 +92,7 @@ impl<T> Slot<T> {
 }
 
 impl<T> Awaited<T> {
-    /// Blocks until the answer is here, or the deadline has passed: then nobody knows it.
+    /// Blocks until the answer is here; [`Failed::Unknown`] if the deadline passes first.
     pub(super) fn wait(self, deadline: Deadline) -> Result<T, Failed> {
         let mut state = self.0.lock();
         loop {

@@ -1,10 +1,10 @@
-//! Who waits for what: proposals and changes for their entry, reads for their turn, a hand-over for
-//! what comes of it.
+//! The requests that wait, and for what: proposals and changes for their entry, reads for their
+//! turn, a hand-over for its outcome.
 //!
-//! The rule for what stands in the log: index and term decide. When the entry at a request's index
-//! is applied and has its term, it is this one; with another term it was replaced, and is lost for
-//! ever. When leadership is lost nobody knows yet. The caller is told so at once: it can try again
-//! with the next leader rather than wait until this node has learnt what became of it.
+//! For a request in the log, index and term decide. When the entry at its index is applied with its
+//! term, the request is done; with another term, it was replaced and is lost for ever. When
+//! leadership is lost, the outcome is not known yet. The caller is told so at once: it can try
+//! again with the next leader instead of waiting until this node learns the outcome.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::Failed;
 use super::ticket::Ticket;
 use crate::raft::{Index, NodeId, Refusal, RoleName, Term};
 
-/// What is asked of the state machine, with the place for the answer.
+/// A question to the state machine, with the ticket for the answer.
 pub(super) struct Question<M>(Box<Put<M>>);
 
 type Put<M> = dyn FnOnce(Result<&M, Failed>) + Send;
@@ -33,20 +33,20 @@ impl<M> Question<M> {
     }
 }
 
-/// A request that the core has, until it says accepted, refused, or that it may be read.
+/// A request given to the core, until it is accepted or refused, or the read may be answered.
 pub(super) enum Asked<M> {
     Propose(Ticket<Vec<u8>>),
     Change(Ticket<()>),
     Read(Question<M>),
 }
 
-/// A request that stands in the log.
+/// A request in the log.
 pub(super) enum Standing {
     Command(Ticket<Vec<u8>>),
     Change(Ticket<()>),
 }
 
-/// A hand-over under way.
+/// A hand-over in progress.
 struct Transfer {
     id: u64,
     to: NodeId,
@@ -54,7 +54,7 @@ struct Transfer {
     ticket: Ticket<()>,
 }
 
-/// All who wait.
+/// All requests that wait.
 pub(super) struct Waiting<M> {
     next_id: u64,
     asked: BTreeMap<u64, Asked<M>>,
@@ -86,7 +86,7 @@ impl<M> Waiting<M> {
         id
     }
 
-    /// Enters a hand-over that is given up at a time. One that was under way is not heard of again.
+    /// Enters a hand-over that is given up at a time. An earlier one ends without an answer.
     pub(super) fn transfer(&mut self, to: NodeId, given_up: Duration, ticket: Ticket<()>) -> u64 {
         let id = self.next_id();
         self.transfer = Some(Transfer {
@@ -98,7 +98,7 @@ impl<M> Waiting<M> {
         id
     }
 
-    /// The request stands in the log. True if it is a command.
+    /// The request is in the log. True if it is a command.
     pub(super) fn accepted(&mut self, id: u64, index: Index, term: Term) -> bool {
         let standing = match self.asked.remove(&id) {
             Some(Asked::Propose(ticket)) => Standing::Command(ticket),
@@ -126,9 +126,9 @@ impl<M> Waiting<M> {
         }
     }
 
-    /// The change was begun, and this node will not hear what becomes of it.
+    /// The change was begun, and this node will not learn its outcome.
     pub(super) fn unknown(&mut self, id: u64) {
-        self.asked.remove(&id); // the dropped ticket says so
+        self.asked.remove(&id); // the dropped ticket answers
     }
 
     /// The read may be answered now.
@@ -138,7 +138,7 @@ impl<M> Waiting<M> {
         }
     }
 
-    /// The entry at this index is applied: whose it is, if it was asked for here.
+    /// The entry at this index is applied. Returns its request, if it was made here.
     pub(super) fn applied(&mut self, index: Index, term: Term) -> Option<Standing> {
         self.skipped(index.saturating_sub(1));
         self.standing.front().filter(|(at, ..)| *at == index)?;
@@ -154,19 +154,19 @@ impl<M> Waiting<M> {
         None
     }
 
-    /// A snapshot took the place of all entries up to this index: what they were is not known.
+    /// A snapshot replaced all entries up to this index: which entries they were is not known.
     pub(super) fn skipped(&mut self, index: Index) {
         while self.standing.front().is_some_and(|(at, ..)| *at <= index) {
-            self.standing.pop_front(); // dropped tickets say so
+            self.standing.pop_front(); // the dropped ticket answers
         }
     }
 
-    /// Leadership is lost. What does not stand in the log the core answers itself.
+    /// Leadership is lost. The core itself answers requests that are not in the log.
     pub(super) fn deposed(&mut self) {
-        self.standing.clear(); // dropped tickets say that it is not known
+        self.standing.clear(); // dropped tickets answer that the outcome is not known
     }
 
-    /// Looks whether the hand-over has come to an end.
+    /// Answers the hand-over if it has ended.
     pub(super) fn look_at_transfer(
         &mut self,
         role: RoleName,

@@ -16,12 +16,12 @@ use crate::raft::{
     StateMachine,
 };
 
-/// Letters that are stepped before the output is taken, so that answers do not wait for ever.
+/// The most letters handled before the output is taken, so that answers do not wait for ever.
 const BATCH: usize = 1024;
 /// How long after a full disk the write is tried again.
 const FULL_PAUSE: Duration = Duration::from_secs(1);
-/// Election timeouts after which a hand-over that has not happened is told to have failed; the
-/// core itself gives up after one (dissertation §3.10).
+/// Election timeouts after which a hand-over is reported as failed; the core itself gives up after
+/// one (dissertation §3.10).
 const TRANSFER_TIMEOUTS: u32 = 3;
 
 /// Everything that the thread owns.
@@ -38,12 +38,12 @@ pub(super) struct Work<M, S, T> {
     role: RoleName,
     leader: Option<NodeId>,
     applied: Index,
-    /// The last index of the leader's snapshot that the machine became before it was written.
+    /// The last index of a leader's snapshot that the machine restored before it was written.
     became: Index,
-    /// Since the last snapshot of its own.
+    /// What was applied since the last snapshot of its own.
     since: Since,
     snapshots: Vec<Ticket<Index>>,
-    /// What the disk has not taken, and since it is full: when to try again.
+    /// Writes that the disk has not taken; if it is full, when to try again.
     unwritten: VecDeque<Persist>,
     full_until: Option<Duration>,
     /// What the core was last told.
@@ -92,7 +92,7 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
         }
     }
 
-    /// Runs until it is told to stop, or cannot go on.
+    /// Runs until it has to stop, or cannot go on.
     pub(super) fn run(mut self, inbox: Receiver<Letter<M>>, shared: &Shared) -> Result<(), Ended> {
         let status = self.node.status();
         self.transport.members(&status.membership);
@@ -107,7 +107,7 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                // No handle is left: nobody can ask, deliver or stop.
+                // No handle is left that could ask, deliver or stop.
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
             let now = self.now();
@@ -133,7 +133,7 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
         self.full_until.map_or(deadline, |full| full.min(deadline))
     }
 
-    /// Steps a letter and all that are there behind it; `false` when one says stop.
+    /// Handles a letter and those that wait after it; `false` when one says stop.
     fn take_all(&mut self, first: Letter<M>, inbox: &Receiver<Letter<M>>, shared: &Shared) -> bool {
         let now = self.now();
         let letters = std::iter::once(first).chain(inbox.try_iter());
@@ -155,7 +155,7 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
                 let inputs = messages.into_iter().map(Input::Message);
                 inputs.for_each(|input| self.node.step(now, input));
             }
-            // Nobody would hear of it, and it need not happen.
+            // The caller has left and would get no answer, so it need not happen.
             Letter::Propose(_, ticket) if ticket.is_abandoned() => {}
             Letter::Propose(command, ticket) => {
                 let id = self.waiting.ask(Asked::Propose(ticket.begun()));
@@ -229,7 +229,7 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
         for id in output.reads {
             self.waiting.read(id, &self.machine);
         }
-        // Behind `apply`: a leader that has left the cluster resigns with the entry that says so.
+        // After `apply`: a leader that was removed resigns with the entry that removes it.
         for event in output.events {
             self.hear(event, shared);
         }
@@ -241,7 +241,7 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
             Apply::Snapshot(snapshot) => {
                 let data = snapshot.data.bytes();
                 let last_index = snapshot.meta.last_index;
-                // It may be a later one already: several waited for a full disk.
+                // The machine may have restored a later one: several waited for a full disk.
                 if self.became < last_index {
                     self.machine.restore(data).map_err(Ended::Snapshot)?;
                 }
@@ -273,7 +273,7 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
         }
     }
 
-    /// Tells an event to whom it concerns.
+    /// Reports an event to the log, the counters and the spectators.
     fn hear(&mut self, event: Event, shared: &Shared) {
         let counts = &shared.counts;
         match &event {
@@ -330,9 +330,9 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
         self.config.log.info(&target, message, fields);
     }
 
-    /// Writes what is there to write, syncs once, and tells the core. A full disk takes nothing
-    /// until it has been asked again; any other failure ends the node: what was written may be
-    /// gone, and asking again would not tell.
+    /// Writes what there is to write, syncs once, and tells the core. After a full disk, it writes
+    /// nothing until the next try. Any other failure ends the node: what was written may be lost,
+    /// and a second try would not show that.
     fn write_out(&mut self, shared: &Shared) -> Result<(), Ended> {
         if self.full_until.is_some() {
             return Ok(());
@@ -340,9 +340,10 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
         let begun = Instant::now();
         let mut written = None;
         while let Some(write) = self.unwritten.front() {
-            // A snapshot that none of this machine's would take the place of the whole log, and the
-            // node could never start again: so the machine tries it first. All before it is
-            // applied, nothing is applied until it is written, and what it says is committed.
+            // If this machine could not read the snapshot that replaces the whole log, the node
+            // could never start again: so the machine restores it first. That is safe: all before
+            // it is applied, nothing is applied until it is written, and its contents are
+            // committed.
             if let Some(snapshot) = write.snapshot.as_ref().filter(|_| write.drop_log) {
                 let last_index = snapshot.meta.last_index;
                 if self.became < last_index {
@@ -357,7 +358,7 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
                     self.unwritten.pop_front();
                 }
                 Err(error @ StorageError::Full { .. }) => {
-                    // Tried again each second, told once.
+                    // Tried again each second, logged once.
                     if self.writable {
                         let target = format!("node {}", self.id);
                         let why: [(&str, &dyn Display); 1] = [("because", &error)];
@@ -399,7 +400,7 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
         entries > 0 && (entries >= self.config.snapshot_entries || bytes >= most)
     }
 
-    /// Puts the state machine in the place of the log up to here.
+    /// Replaces the log up to here by a snapshot.
     fn compact(&mut self, shared: &Shared) {
         if self.since.entries > 0 {
             let data = self.machine.snapshot();
@@ -415,7 +416,7 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
         }
     }
 
-    /// Nothing waits for the disk: the snapshots that were asked for are there.
+    /// When nothing waits for the disk, the requested snapshots are there.
     fn answer_snapshots(&mut self) {
         let index = self.node.log().snapshot().last_index;
         for ticket in self.snapshots.drain(..) {

@@ -1,4 +1,4 @@
-//! What goes between clients and nodes.
+//! The calls of clients to nodes, and the answers.
 
 use super::checks::Checked;
 use super::client::{Call, Client, Next, PATIENCE, Plan, Reply};
@@ -23,7 +23,7 @@ impl World<'_> {
         self.hosts.keys().copied().collect()
     }
 
-    /// A client begins its next operation. When all faults are over it has no more.
+    /// A client begins its next operation. After all faults are over, there are no more.
     pub(super) fn wakes(&mut self, place: usize) -> Checked {
         let now = self.now;
         let Some(client) = self.clients.get_mut(place).filter(|_| !self.calm) else {

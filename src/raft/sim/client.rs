@@ -6,7 +6,7 @@
 //!             └─────────┴──── another node, a pause <──┘   after GIVES_UP: outcome unknown
 //! ```
 //!
-//! Every value that is put is put once in a run, so that a read tells which put it saw.
+//! Every value is put only once in a run, so that a read shows which put it saw.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,17 +19,17 @@ use crate::wire;
 
 /// How long a client waits for the answer to one call.
 pub(super) const PATIENCE: Duration = Duration::from_millis(250);
-/// How long it tries.
+/// How long it tries one operation.
 const GIVES_UP: Duration = Duration::from_millis(2500);
 /// How long it waits before it calls again.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(50));
 
-/// What a client does with its time.
+/// What a client asks for.
 #[derive(Clone, Debug)]
 pub(super) enum Plan {
-    /// Asks this and that until the run ends.
+    /// Random operations until the run ends.
     Always(Clients),
-    /// Asks once, perhaps of one node only.
+    /// One operation, perhaps at one node only.
     Once(Request, Option<NodeId>),
 }
 
@@ -62,16 +62,16 @@ pub(super) enum Outcome {
     Holds(Option<String>),
     /// The write was done.
     Done,
-    /// The swap was not: the key held this.
+    /// The swap was not done: the key held this.
     Differs(Option<String>),
-    /// It will never be known whether it happened, or has yet to happen.
+    /// It is not known whether it happened, or still will.
     Unknown,
 }
 
 /// What a client wants to do after an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// The answer belongs to nothing that it still awaits.
+    /// The answer belongs to no operation that it still awaits.
     Nothing,
     /// Call again after this time.
     Again(Duration),
@@ -79,7 +79,7 @@ pub(super) enum Next {
     Over(Outcome),
 }
 
-/// An operation under way.
+/// An operation in progress.
 #[derive(Clone, Debug)]
 struct Doing {
     request: Request,
@@ -123,7 +123,7 @@ impl Client {
         }
     }
 
-    /// Begins the next operation; `name` makes its values its own. `None`: there is none.
+    /// Begins the next operation, if there is one; `name` makes its values unlike other clients'.
     pub(super) fn begin(&mut self, now: Duration, name: usize) -> Option<Request> {
         let request = match &self.plan {
             Plan::Once(..) if self.operation > 0 => return None,
@@ -210,8 +210,8 @@ impl Client {
         if self.doing.is_none() || operation != self.operation {
             return Next::Nothing;
         }
-        // What an earlier call of this operation brought is welcome; that it brought nothing is
-        // no news.
+        // A result of an earlier call of this operation counts; a refusal of an earlier call does
+        // not.
         let refused = matches!(reply, Reply::Refused(_) | Reply::Replaced);
         if refused && call != self.call {
             return Next::Nothing;
@@ -233,7 +233,7 @@ impl Client {
     fn applied(&mut self, now: Duration, answer: Answer) -> Next {
         match answer {
             Answer::Registered(client) => {
-                // A second registration, by a call that was repeated, is of no use.
+                // A second registration, by a repeated call, is not needed.
                 if self.session.is_some() {
                     return Next::Nothing;
                 }
@@ -252,7 +252,7 @@ impl Client {
         }
     }
 
-    /// Calls another node from now on: the one that is said to lead, or any.
+    /// Calls another node from now on: the one that leads, by the hint, or any.
     fn elsewhere(&mut self, hint: Option<NodeId>, nodes: &[NodeId]) {
         if matches!(self.plan, Plan::Once(_, Some(_))) {
             return;
@@ -280,7 +280,7 @@ impl Client {
             return Next::Nothing;
         };
         match (&outcome, doing.request) {
-            // The session would take the next command for one that came after.
+            // The next command of this session would say that this one is over.
             (Outcome::Unknown, Request::Put { .. } | Request::Cas { .. }) => self.session = None,
             (Outcome::Holds(Some(value)) | Outcome::Differs(Some(value)), request) => {
                 self.seen.insert(request.key().to_owned(), value.clone());

@@ -1,4 +1,4 @@
-//! How a run ends: faults are over, and the cluster shows that it still works.
+//! How a run ends: the faults are over, and the cluster must show that it still works.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::world::{Event, RECOVERY, World};
 use crate::raft::{Command, Input, NodeId, StateMachine};
 
 impl World<'_> {
-    /// The scenario is over, and with it all that goes wrong.
+    /// The scenario is over, and with it all faults.
     pub(super) fn over(&mut self) -> Checked {
         self.calm = true;
         self.network.heal();
@@ -26,7 +26,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Writes something new as soon as there is a leader; true when all its members have it.
+    /// Writes something new as soon as there is a leader; true once all its members have it.
     pub(super) fn has_recovered(&mut self) -> Result<bool, Broken> {
         let waited = self.now.saturating_sub(self.scenario.duration);
         if waited > RECOVERY {
@@ -48,8 +48,8 @@ impl World<'_> {
             return Ok(false);
         };
         let (term, last) = (node.hard_state().term, node.log().last_index());
-        // An entry that a leader of this term appends now is a new write; one that it refuses is
-        // asked for again.
+        // An entry that the current leader appends now is the new write; if the leader refuses it,
+        // it is proposed again.
         let Some((_, index)) = self
             .proof
             .filter(|&(of, index)| of == term && index <= last)
@@ -82,7 +82,7 @@ impl World<'_> {
         format!("no new write has reached all members: {}", nodes.join(", "))
     }
 
-    /// All machines are the same, and the clients saw nothing else.
+    /// All machines are equal, and what the clients saw is linearizable.
     pub(super) fn conclude(&mut self) -> Checked {
         let ids: Vec<NodeId> = self.hosts.keys().copied().collect();
         for id in ids {

@@ -1,4 +1,4 @@
-//! What the clients of a run did and saw, written down for the judge.
+//! What the clients of a run did and saw, recorded for the judge.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,16 +8,16 @@ use super::client::Outcome;
 use super::scenario::Request;
 use crate::raft::history::{self, Begun, Kind, Operation, Recorder, Verdict};
 
-/// As many orders of one key's operations are tried; a run has too few for more.
+/// The limit of the search for each key's order; the operations of a run need less.
 const LIMIT: u64 = 200_000;
 
 /// The operations of all clients.
 #[derive(Debug, Default)]
 pub(super) struct Recording {
     recorder: Recorder,
-    /// By client: what it is doing.
+    /// By client: its operation in progress.
     under_way: BTreeMap<usize, (Begun, Request)>,
-    /// The process that a client is now; after an unknown outcome it is another.
+    /// The process that a client is now; after an unknown outcome it becomes another.
     processes: BTreeMap<usize, u64>,
     last_process: u64,
 }
@@ -69,7 +69,8 @@ impl Recording {
         Some(request)
     }
 
-    /// Whether one copy could have answered all of it. A run that nobody can judge has not passed.
+    /// Whether one copy could have given all the answers. A run that cannot be judged has not
+    /// passed.
     pub(super) fn judge(&self) -> Checked {
         self.judge_within(LIMIT)
     }

@@ -9,7 +9,7 @@ use crate::raft::sessions::{Limits, Sessions};
 use crate::raft::storage::MemoryStorage;
 use crate::raft::{Dice, Index, Input, Node, NodeId, Term};
 
-/// Parts of a million: how clocks are wrong.
+/// Errors of clocks are in parts of a million.
 const MILLION: i128 = 1_000_000;
 
 /// A clock that runs at its own rate.
@@ -22,7 +22,7 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// A clock that is wrong by at most this share, as the dice say.
+    /// A clock whose rate is wrong by at most this share, as the dice say.
     pub(super) fn skewed(skew: Share, dice: &mut Dice) -> Self {
         let most = u64::from(skew.0) * 100;
         let fast = dice.below(2 * most + 1) as i64 - most as i64;
@@ -37,13 +37,13 @@ impl Clock {
         self.ahead += by;
     }
 
-    /// What it shows at a time of the world.
+    /// What it shows at a time of the simulation.
     pub(super) fn shows(self, world: Duration) -> Duration {
         let nanos = world.as_nanos() as i128 * (MILLION + i128::from(self.fast)) / MILLION;
         self.ahead + Duration::from_nanos(nanos as u64)
     }
 
-    /// The first time of the world at which it shows this or more.
+    /// The first time of the simulation at which it shows this or more.
     pub(super) fn when(self, shown: Duration) -> Duration {
         let nanos = shown.saturating_sub(self.ahead).as_nanos() as i128 * MILLION;
         let rate = MILLION + i128::from(self.fast);
@@ -51,12 +51,12 @@ impl Clock {
     }
 }
 
-/// Someone who waits for an answer of a node.
+/// A client that waits for an answer of a node.
 #[derive(Clone, Debug)]
 pub(super) struct Waiting {
     /// Which client.
     pub(super) client: usize,
-    /// Which of its operations, by which call.
+    /// Which of its operations, and which call.
     pub(super) of: (u64, u64),
     /// Of a read: the key, and how much was committed when it came.
     pub(super) read: Option<(String, Index)>,
@@ -68,10 +68,10 @@ pub(super) struct Host {
     pub(super) id: NodeId,
     /// `None` while it is down.
     pub(super) node: Option<Node>,
-    /// Counts its starts: what was planned for an earlier life does not happen.
+    /// Counts its starts: events planned for an earlier life are ignored.
     pub(super) life: u64,
     pub(super) storage: MemoryStorage,
-    /// When the disk has done all that it was given.
+    /// When the disk will have done all its writes.
     pub(super) disk_free: Duration,
     pub(super) machine: Sessions<Registers>,
     /// The last index that went into the machine.
@@ -81,15 +81,15 @@ pub(super) struct Host {
     pub(super) clock: Clock,
     /// When a tick is planned.
     pub(super) tick: Option<Duration>,
-    /// The election timeout that spectators have been told.
+    /// The election timeout that was last reported.
     pub(super) timer: Duration,
-    /// Whether its output is going to be taken a little later.
+    /// Whether its output will be taken a little later.
     pub(super) flush: bool,
-    /// While it stands still: what arrived.
+    /// While it is paused: what arrived.
     pub(super) paused: Option<Vec<Input>>,
-    /// Who waits, by the id that the node was given.
+    /// The clients that wait, by the id that the node was given.
     pub(super) waiting: BTreeMap<u64, Waiting>,
-    /// Whose command stands at an index, if the entry there has this term.
+    /// By index: the request whose command is there, if the entry has this term.
     pub(super) accepted: BTreeMap<Index, (Term, u64)>,
 }
 
@@ -132,7 +132,7 @@ impl Host {
         };
     }
 
-    /// Whether it runs and does not stand still.
+    /// Whether it runs and is not paused.
     pub(super) fn is_awake(&self) -> bool {
         self.node.is_some() && self.paused.is_none()
     }

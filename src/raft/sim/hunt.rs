@@ -1,7 +1,7 @@
 //! The check of the checker: each planted bug is found, and nothing is found without one.
 //!
-//! Most bugs show themselves in chaos within a few seeds. Some need a rare meeting of events, and
-//! have a scenario that brings it about. A flaw whose variant has no scenario is tried in chaos.
+//! Chaos finds most bugs within a few seeds. Some need a rare coincidence, and have a scenario that
+//! brings it about. A flaw without a scenario here is tried in chaos.
 
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ duration 3s
 weather delay 10ms..120ms duplicate 30% reorder 60%
 ";
 
-/// A leader writes what only one other node acknowledges, loses it with its office, and leads again
-/// while some of the answers are still under way.
+/// A leader writes what only one other node acknowledges, loses leadership and these entries, and
+/// leads again while some of the answers are still in flight.
 const LATE_ANSWERS: &str = "
 nodes 5
 duration 3s
@@ -35,7 +35,7 @@ at 1600ms transfer 1
 at 1700ms transfer 1
 ";
 
-/// A leader is cut off and stands still while another is elected; clients find it when it wakes.
+/// A leader is cut off and paused while another is elected; clients find it when it resumes.
 const LATE_READS: &str = "
 nodes 3
 duration 5s
@@ -50,7 +50,7 @@ at 3600ms resume all
 at 3620ms heal
 ";
 
-/// A leader changes the members while nobody hears it.
+/// A leader changes the members while no other node hears it.
 const LOST_CHANGE: &str = "
 nodes 3
 duration 2s
@@ -59,7 +59,7 @@ at 510ms remove follower
 at 1s heal
 ";
 
-/// A node with a long log that nobody agreed to meets a leader whose log begins with a snapshot.
+/// A node with a long, uncommitted log meets a leader whose log begins with a snapshot.
 const LONG_WRONG_LOG: &str = "
 nodes 3
 duration 2s
@@ -71,7 +71,7 @@ at 0s crash 1
 at 1s restart 1
 ";
 
-/// What brings the flaw to light.
+/// The scenario that reveals the flaw.
 fn scenario(flaw: Flaw, seed: u64) -> Scenario {
     let text = match flaw {
         Flaw::CountVotesOfEarlierTerms => LATE_VOTES,
@@ -84,7 +84,7 @@ fn scenario(flaw: Flaw, seed: u64) -> Scenario {
     text.parse().expect("a scenario")
 }
 
-/// What finds the flaw under this seed.
+/// What finds the flaw with this seed.
 fn finds(flaw: Option<Flaw>, scenario: &Scenario, seed: u64) -> Option<String> {
     let options = Options {
         flaw,

@@ -1,9 +1,9 @@
-//! Simulations of a cluster: what may happen to it, and what people see of it.
+//! Simulations of a cluster: what may happen to it, and how that is shown.
 //!
-//! Two of them play the same scenarios ([`scenario`]) and tell what happened in the same words
-//! ([`timeline`]):
+//! Two simulations play the same scenarios ([`scenario`]) and report what happened in the same
+//! words ([`timeline`]):
 //!
-//! - [`world`]: one thread, virtual time, one seed decides all. What must always hold is looked at
+//! - [`world`]: one thread, virtual time, one seed decides all. The safety properties are checked
 //!   after each step ([`checks`]), and a failing scenario is made small (`shrink`).
 //! - [`threads`]: a thread a node, channels, real time.
 

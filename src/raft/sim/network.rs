@@ -1,7 +1,7 @@
 //! The network of the deterministic simulation: what becomes of each message.
 //!
-//! A message is cut off if its way is cut when it leaves or when it would arrive. One that is
-//! late, repeated or overtaken is nothing special to Raft, so all of that is drawn for each alone.
+//! A message is lost if its way is cut when it leaves or when it would arrive. Delay, duplication
+//! and reordering are drawn for each message independently: Raft expects all of them.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,15 +10,15 @@ use super::scenario::Weather;
 use super::timeline::Loss;
 use crate::raft::{Dice, NodeId};
 
-/// How much longer at most a message takes that others are to overtake.
+/// A message that others are to overtake takes at most this many times as long.
 const HELD_BACK: u32 = 10;
 
-/// Who hears whom, and how well.
+/// Which nodes hear which, and how well.
 #[derive(Debug)]
 pub(super) struct Network {
     pub(super) weather: Weather,
     dice: Dice,
-    /// Without a partition, none. Nodes in no group hear nobody.
+    /// The groups of a partition. A node in no group hears no other.
     groups: Option<Vec<Vec<NodeId>>>,
     cuts: BTreeSet<(NodeId, NodeId)>,
 }
@@ -59,7 +59,7 @@ impl Network {
         together && !self.cuts.contains(&(from, to))
     }
 
-    /// What becomes of a message between two nodes that leaves now; delays are from now on.
+    /// Decides the fate of a message between two nodes that leaves now; delays count from now.
     pub(super) fn send(&mut self, from: NodeId, to: NodeId) -> Arrivals {
         match self.connects(from, to) {
             true => self.carry(),
@@ -67,7 +67,7 @@ impl Network {
         }
     }
 
-    /// The same for a client's, which no partition keeps from any node.
+    /// The same for a client's message: partitions do not affect clients.
     pub(super) fn carry(&mut self) -> Arrivals {
         if self.dice.chance(self.weather.loss.of_one()) {
             return Err(Loss::Weather);

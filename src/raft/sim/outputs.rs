@@ -1,5 +1,5 @@
-//! What a node wants done is done: its messages go to the network, its writes to the disk, what is
-//! committed into the state machine, answers to clients.
+//! Carries out a node's outputs: messages go to the network, writes to the disk, committed entries
+//! to the state machine, answers to clients.
 
 use super::checks::{Broken, Checked, Rule};
 use super::client::Reply;
@@ -12,7 +12,7 @@ use crate::raft::{
 };
 
 impl World<'_> {
-    /// Does what a node wants done, until it wants no more.
+    /// Carries out a node's outputs until there are no more.
     pub(super) fn settle(&mut self, id: NodeId) -> Checked {
         let Some(host) = self.hosts.get_mut(&id) else {
             return Ok(());
@@ -105,9 +105,9 @@ impl World<'_> {
         let Some(host) = self.hosts.get_mut(&id) else {
             return;
         };
-        // A storage in memory takes all that it is given.
+        // A storage in memory takes every write.
         let _ = host.storage.write(persist);
-        // One write after the other, as a disk has it.
+        // One write after the other, as on a disk.
         host.disk_free = host.disk_free.max(self.now) + takes;
         let (life, number, node) = (host.life, persist.number, id);
         self.queue
@@ -143,7 +143,7 @@ impl World<'_> {
             });
         }
         (host.applied, host.compacted) = (meta.last_index, meta.last_index);
-        // Who waits for an entry that went into it will call again.
+        // A client that waits for an entry in the snapshot will call again.
         host.accepted = host.accepted.split_off(&(meta.last_index + 1));
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! A run as one self-contained page, on which time can be scrubbed.
 //!
-//! The page is `page.html` with the moments' JSON put in: no other file, no network, so it can be
-//! kept, sent and opened from a disk. `page.html#t=2.5` opens it at that second.
+//! The page is `page.html` with the moments inserted as JSON: no other file, no network, so it can
+//! be kept, sent and opened from a disk. `page.html#t=2.5` opens it at that second.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ const PAGE: &str = include_str!("page.html");
 /// Where the data goes.
 const PLACE: &str = "@RUN@";
 
-/// A finished run and what stands above its picture.
+/// A finished run, and the heading of its picture.
 #[derive(Clone, Copy, Debug)]
 pub struct Page<'a> {
     /// The scenario's name.
@@ -40,8 +40,8 @@ impl Page<'_> {
     }
 }
 
-/// JSON that may stand in a `<script>`: there `</script>` ends the data and `<!--` changes what
-/// follows. A `<` can only be part of a text, where the escape means the same.
+/// JSON that is safe in a `<script>`: there `</script>` ends the data and `<!--` changes what
+/// follows. In JSON a `<` can only be in a string, where the escape means the same.
 fn harmless(json: &str) -> String {
     json.replace('<', "\\u003c")
 }

@@ -1,4 +1,4 @@
-//! What is going to happen, in order of time; of one time, in the order it was planned.
+//! Future events, in order of time; of the same time, in the order in which they were planned.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

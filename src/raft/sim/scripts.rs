@@ -1,4 +1,4 @@
-//! Scenarios with the timeline that they must lead to, in plain text: `scripts/*.txt`.
+//! Scenarios with the timelines that they must produce, in plain text: `scripts/*.txt`.
 //!
 //! A script is a scenario, a line `---`, and the story line by line. To add one: write the
 //! scenario, run this test with `GROUNDWIRE_REWRITE=1`, and read what it wrote: is that what the
@@ -24,7 +24,7 @@ fn scripts() -> Vec<PathBuf> {
     paths
 }
 
-/// The story of a scenario, as far as everybody cares.
+/// The story of a scenario: its lines of level [`Level::Story`].
 fn story(text: &str, path: &Path) -> String {
     let scenario: Scenario = text
         .parse()

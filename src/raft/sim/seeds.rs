@@ -1,8 +1,8 @@
 //! The deterministic simulation over many seeds.
 //!
-//! `make sim` runs it long, in release mode, from a new seed; `make test` shortly, from a fixed one.
-//! A failure prints the seed and the smallest scenario that still fails: save that text, and
-//! `raft-sim --deterministic --scenario FILE` shows what happens.
+//! `make sim` makes a long run in release mode from a new seed; `make test` a short one from a
+//! fixed seed. A failure prints the seed and the smallest scenario that still fails: save that
+//! text, and `raft-sim --deterministic --scenario FILE` shows what happens.
 
 use std::panic::catch_unwind;
 use std::time::{Duration, Instant};
@@ -29,8 +29,8 @@ fn failure(scenario: &Scenario, seed: u64) -> Option<String> {
     }
 }
 
-/// How many seeds a smaller scenario is tried with: whatever is left out changes all chance behind
-/// it, so that the same seed often fails no more where its neighbour does.
+/// How many seeds a smaller scenario is tried with: leaving a part out changes all random choices
+/// after it, so the same seed may no longer fail where the next one does.
 const NEIGHBOURS: u64 = 25;
 
 /// The first seed from this one on with which a run fails, and why.
@@ -105,7 +105,7 @@ fn the_same_seed_gives_the_same_trace_byte_for_byte() {
     let (one, other) = (run(&scenario, 5, &options()), run(&scenario, 5, &options()));
     assert_eq!(trace(&one), trace(&other));
     assert_eq!(one.digest, other.digest);
-    // Who does not watch sees the same run.
+    // Without a spectator, the run is the same.
     let unseen = run(&scenario, 5, &Options::default());
     assert_eq!(one.digest, unseen.digest);
     assert_ne!(one.digest, run(&scenario, 6, &Options::default()).digest);

@@ -1,7 +1,7 @@
-//! Makes a failing scenario small: what is not needed for the failure goes.
+//! Makes a failing scenario small: removes what the failure does not need.
 //!
-//! Every part that can be left out is left out once; if the run still fails, it stays out. That is
-//! repeated until nothing can go any more. What is left is what a person has to understand.
+//! It leaves out each part in turn; if the run still fails, the part stays out. This is repeated
+//! until no part can go. What is left is what a person has to understand.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub fn shrink(scenario: &Scenario, mut fails: impl FnMut(&Scenario) -> bool) -> 
     while again {
         again = false;
         let mut place = 0;
-        // A candidate that fails becomes the smallest, and then the one at this place is another.
+        // A candidate that fails becomes the smallest, so another one is now at this place.
         while let Some(smaller) = candidates(&smallest).into_iter().nth(place) {
             runs += 1;
             if runs > MOST_RUNS {
@@ -56,7 +56,7 @@ fn candidates(of: &Scenario) -> Vec<Scenario> {
     with(&|smaller| smaller.weather.loss = Share::NONE);
     with(&|smaller| smaller.weather.delay = Weather::default().delay);
     with(&|smaller| smaller.duration = shorter(smaller));
-    // Not smaller, but easier to read: times in whole steps.
+    // Not smaller, but easier to read: round times.
     for step in [100, 10, 1].map(Duration::from_millis) {
         with(&|smaller| {
             let last = smaller.actions.last().map(|timed| timed.at);
@@ -91,7 +91,7 @@ fn without_actions(of: &Scenario) -> Vec<Scenario> {
     all
 }
 
-/// Until a little after its last action, if that is not longer.
+/// The duration to a little after the last action, if that is not longer.
 fn shorter(scenario: &Scenario) -> Duration {
     let last = scenario.actions.last().map(|timed| timed.at);
     let end = last.unwrap_or_default() + Duration::from_millis(500);

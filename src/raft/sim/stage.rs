@@ -1,4 +1,4 @@
-//! The scenario's actions happen.
+//! Carries out the scenario's actions.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::world::{Event, World};
 use crate::raft::storage::Restored;
 use crate::raft::{Change, Input, NodeId, Refusal, RoleName};
 
-/// How often a change is tried until a leader takes it, and how long after each other.
+/// How often a change is tried until a leader takes it, and the pause between tries.
 const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -63,7 +63,7 @@ impl World<'_> {
         }
     }
 
-    /// A change of membership or a transfer: given to the leader, and again until there is one
+    /// Gives a change of membership or a transfer to the leader, again and again until there is one
     /// that takes it.
     pub(super) fn order(&mut self, place: usize, tries: u32) -> Checked {
         let scenario = self.scenario;
@@ -87,7 +87,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Whether the leader took it, or it makes no sense.
+    /// True if the leader took it, or refused it as making no sense.
     fn give_order(&mut self, leader: NodeId, action: &Action) -> Result<bool, Broken> {
         let id = self.number();
         let Some(input) = self.order_input(id, action) else {
@@ -129,7 +129,7 @@ impl World<'_> {
         Some(Input::Change { id, change })
     }
 
-    /// A node that nobody knows yet waits for a leader, with nothing on its disk.
+    /// A new node, not yet a member, waits for a leader with nothing on its disk.
     fn join(&mut self, id: NodeId) -> Checked {
         if self.hosts.contains_key(&id) {
             return Ok(());
@@ -146,7 +146,7 @@ impl World<'_> {
         ids.into_iter().try_for_each(|id| act(self, id))
     }
 
-    /// Whom the words mean now, each once. `rest` are all but these.
+    /// The nodes that the words mean now, each once. `rest` means all but `named`.
     fn all_of(&mut self, who: &[Who], named: &BTreeSet<NodeId>) -> Vec<NodeId> {
         let mut ids = Vec::new();
         for who in who {
@@ -170,7 +170,7 @@ impl World<'_> {
         ids
     }
 
-    /// Whom the word means now, if it is one and there is one.
+    /// The node that the word means now, if it means one and there is one.
     fn one(&mut self, who: Who) -> Option<NodeId> {
         match who {
             Who::Node(id) => self.hosts.contains_key(&id).then_some(id),
@@ -180,7 +180,7 @@ impl World<'_> {
         }
     }
 
-    /// A running voter that does not lead, and is none of these.
+    /// A running voter that does not lead and is not among these.
     fn follower(&mut self, but: &[NodeId]) -> Option<NodeId> {
         let leader = self.leader();
         let follows = |id: &NodeId| {
@@ -235,7 +235,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// What arrived meanwhile happens now, in its order.
+    /// Handles now, in order, what arrived meanwhile.
     pub(super) fn resume(&mut self, id: NodeId) -> Checked {
         let Some(arrived) = self.hosts.get_mut(&id).and_then(|host| host.paused.take()) else {
             return Ok(());

@@ -1,4 +1,4 @@
-//! What a run adds up to: the table at the end.
+//! The sums of a run: the table at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -14,7 +14,7 @@ use crate::raft::{Event, Index, NodeId, RoleName, Term};
 pub struct Tally {
     /// Campaigns that were begun, pre-votes not counted.
     pub elections: u64,
-    /// Who led in which term.
+    /// The leader of each term.
     pub leaders: BTreeMap<Term, NodeId>,
     /// Each kind of message: how many were sent.
     pub sent: BTreeMap<&'static str, u64>,
@@ -41,7 +41,7 @@ pub struct Tally {
     leaderless: Leaderless,
 }
 
-/// A node as it was last seen.
+/// The last known state of a node.
 #[derive(Clone, Debug)]
 struct Last {
     role: RoleName,
@@ -92,7 +92,7 @@ impl Tally {
         }
     }
 
-    /// Keeps what a node is, and whether anybody leads.
+    /// Keeps what a node is, and whether there is a leader.
     fn see(&mut self, moment: &Moment) {
         let Some(id) = moment.node else { return };
         let node = self.nodes.entry(id).or_insert(Last {
@@ -103,7 +103,7 @@ impl Tally {
             running: true,
         });
         match &moment.what {
-            // Told by those who look at a node from outside: they are not always up to date.
+            // Reported by observers from outside, who are not always up to date.
             What::Sent { .. } | What::Dropped { .. } | What::Duplicated { .. } => return,
             What::Crashed => node.running = false,
             What::Started { snapshot, entries } => {
@@ -233,10 +233,10 @@ impl Tally {
 }
 
 impl Leaderless {
-    /// Nobody leads from `time` on, or somebody does.
+    /// From `time` on there is no leader, or there is one.
     fn is(&mut self, leaderless: bool, time: Duration) {
         if !self.begun {
-            // Before the first election nobody leads.
+            // Before the first election there is no leader.
             (self.begun, self.since) = (true, Some(Duration::ZERO));
         }
         match (leaderless, self.since) {

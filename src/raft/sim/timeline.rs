@@ -21,7 +21,7 @@ use crate::raft::{Entry, Event, Index, Message, NodeId, RoleName, Term};
 pub struct Moment {
     /// Since the run began.
     pub time: Duration,
-    /// To whom; `None` for the network and for clients that ask nobody in particular.
+    /// The node; `None` for the network, and for clients that ask no particular node.
     pub node: Option<NodeId>,
     /// What the node is after it. Without a node it means nothing, nor does `term`.
     pub role: RoleName,
@@ -58,7 +58,7 @@ impl Moment {
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
-    /// What the core tells its spectators.
+    /// An event of the core.
     Event(Event),
     /// The node wants to act at this time if it hears nothing: a follower's election timeout.
     Timer(Duration),
@@ -73,7 +73,7 @@ pub enum What {
     },
     /// The node stops without a warning; what was not synced is lost.
     Crashed,
-    /// The node stands still and does not notice; what arrives waits.
+    /// The node is paused and does not notice; what arrives waits.
     Paused,
     /// It goes on.
     Resumed,
@@ -161,26 +161,26 @@ pub enum Loss {
     Down,
 }
 
-/// For whom a moment is worth a line.
+/// Which readers want a line for a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// Everybody: roles, votes, commits, faults, clients.
+    /// All: roles, votes, commits, faults, clients.
     Story,
-    /// Who wants to see each message.
+    /// Those who want to see each message.
     Message,
     /// The page only.
     Detail,
 }
 
 impl Moment {
-    /// For whom it is worth a line.
+    /// Which readers want a line for it.
     pub fn level(&self) -> Level {
         match &self.what {
             What::Sent { .. }
             | What::Duplicated { .. }
             | What::Dropped { .. }
             | What::Delivered { .. } => Level::Message,
-            // What the leader has committed the others soon hear; one line of it is enough.
+            // The others soon hear what the leader has committed; one line for it is enough.
             What::Event(Event::Committed(_)) if self.role != RoleName::Leader => Level::Message,
             What::Timer(_) | What::Appended(_) => Level::Detail,
             _ => Level::Story,
@@ -188,7 +188,7 @@ impl Moment {
     }
 }
 
-/// All moments of a run in order of time, and what they add up to.
+/// All moments of a run in order of time, and their sums.
 #[derive(Clone, Debug, Default)]
 pub struct Timeline {
     moments: Vec<Moment>,
@@ -201,7 +201,7 @@ impl Timeline {
         Self::default()
     }
 
-    /// Adds what happened next, or a little earlier: what threads tell comes not quite in order.
+    /// Adds what happened next, or a little earlier: threads report not quite in order.
     pub fn add(&mut self, moment: Moment) {
         self.tally.count(&moment);
         let later = self.moments.iter().rev();
@@ -214,7 +214,7 @@ impl Timeline {
         &self.moments
     }
 
-    /// What they add up to.
+    /// Their sums.
     pub fn tally(&self) -> &Tally {
         &self.tally
     }

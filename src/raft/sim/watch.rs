@@ -1,8 +1,8 @@
-//! What can be checked of a cluster from outside, while it runs.
+//! Checks a cluster from outside, while it runs.
 //!
-//! Of the five safety properties (Figure 3) two show outside the nodes: *Election Safety*, at most
-//! one leader a term, and *State Machine Safety*, no two nodes apply different entries at one
-//! index. The deterministic simulation sees into the nodes and checks all five.
+//! Of the five safety properties (Figure 3), two are visible outside the nodes: *Election Safety*,
+//! at most one leader a term, and *State Machine Safety*, no two nodes apply different entries at
+//! one index. The deterministic simulation looks into the nodes and checks all five.
 
 use std::collections::BTreeMap;
 

@@ -6,7 +6,8 @@
 //!     0.231     1  follower          1  votes for 3
 //! ```
 //!
-//! One line a moment, columns aligned, so that `grep ' 3  leader'` is one node's reign.
+//! One line a moment, columns aligned, so that `grep ' 3  leader'` finds all that node 3 did as
+//! leader.
 
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use crate::raft::sessions::Request;
 use crate::raft::{Body, Entry, Event, Membership, NodeId, Payload, RoleName};
 use crate::wire;
 
-/// What stands above the lines.
+/// The heading of the lines.
 pub const HEADER: &str = "    time  node  role           term  what";
 
 impl Moment {
@@ -57,7 +58,7 @@ pub(super) fn milliseconds(time: Duration) -> String {
 }
 
 impl What {
-    /// What happened, in one word: what `grep` and the page look for.
+    /// What happened, in one word, for `grep` and the page.
     pub fn word(&self) -> &'static str {
         match self {
             What::Event(event) => event_word(event),
@@ -135,7 +136,7 @@ impl What {
         }
     }
 
-    /// Adds what belongs to it, for programs.
+    /// Adds the members of the event, for programs.
     fn members(&self, object: Object) -> Object {
         match self {
             What::Event(event) => event_members(event, object),
@@ -362,7 +363,7 @@ fn ask_words(ask: Ask) -> String {
     }
 }
 
-/// The members, as a person writes them down.
+/// The members, as a person writes them.
 pub(super) fn membership_words(membership: &Membership) -> String {
     let mut words = numbers_words(&membership.voters);
     if membership.is_joint() {

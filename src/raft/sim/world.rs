@@ -8,10 +8,10 @@
 //!                                          └──> checks after each ◄─┘
 //! ```
 //!
-//! Nothing here asks the operating system for anything, and all chance comes from [`Dice`] of the
-//! one seed: the same seed and scenario give the same run, moment by moment, on every machine. When
-//! the scenario is over all faults are, too; then a leader must be elected and a new write must
-//! reach all members within [`RECOVERY`], and what the clients saw must be linearizable.
+//! Nothing here uses the operating system, and all random choices come from [`Dice`] with one seed:
+//! the same seed and scenario give the same run, moment by moment, on every machine. When the
+//! scenario is over, so are all faults. Then a leader must be elected, a new write must reach all
+//! members within [`RECOVERY`], and what the clients saw must be linearizable.
 //!
 //! Files in reading order: `queue`, `network`, `host`, this one, `outputs` (what nodes want done),
 //! `stage` (the scenario's actions), `client`, `calls` (what goes between clients and nodes), `ending`,
@@ -32,11 +32,11 @@ use crate::raft::history::Operation;
 use crate::raft::storage::{MemoryStorage, Restored};
 use crate::raft::{Dice, Index, Input, Message, Node, NodeId, Refusal, RoleName};
 
-/// How long a cluster may take after all faults until a new write has reached all members.
+/// How long after all faults a new write may take to reach all members.
 pub const RECOVERY: Duration = Duration::from_secs(10);
-/// A run of more steps than this does not end.
+/// A run of more steps than this counts as endless.
 const MOST_STEPS: u64 = 20_000_000;
-/// How often an output is taken a little after its input, so that inputs come in batches.
+/// The share of outputs that are taken a little after their input, so that inputs come in batches.
 const BATCHED: f64 = 0.1;
 
 /// What a run showed.
@@ -44,7 +44,7 @@ const BATCHED: f64 = 0.1;
 pub struct Run {
     /// The moments, if they were asked for.
     pub timeline: Timeline,
-    /// A number that differs if anything did.
+    /// A number that differs between runs that differ anywhere.
     pub digest: u64,
     /// How many events there were.
     pub steps: u64,
@@ -123,11 +123,11 @@ pub(super) enum Event {
     Impatient { client: usize, call: u64 },
     /// The scenario is over.
     Over,
-    /// Whether the cluster has recovered is looked at.
+    /// It is checked whether the cluster has recovered.
     Recovered,
 }
 
-/// All there is.
+/// The whole simulated world.
 #[derive(Debug)]
 pub(super) struct World<'a> {
     pub(super) scenario: &'a Scenario,
@@ -142,9 +142,9 @@ pub(super) struct World<'a> {
     pub(super) checks: Checks,
     /// Counts messages, and the ids that nodes are given.
     pub(super) numbers: u64,
-    /// The order that the leader is asked to follow, and why it does not.
+    /// The change or transfer that the leader was given, and why it was refused.
     pub(super) order: Option<(u64, Option<Refusal>)>,
-    /// From now on nothing goes wrong any more; the write that shows it.
+    /// Whether all faults are over; then `proof` is the write that shows recovery.
     pub(super) calm: bool,
     pub(super) proof: Option<(u64, Index)>,
     timeline: Timeline,
@@ -252,7 +252,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Adds a moment; `what` is made only if somebody watches.
+    /// Adds a moment; `what` is made only if moments are kept.
     pub(super) fn tell(&mut self, node: Option<NodeId>, what: impl FnOnce() -> What) {
         if !self.options.watch {
             return;
@@ -272,7 +272,7 @@ impl<'a> World<'a> {
         });
     }
 
-    /// Takes part in the digest.
+    /// Mixes a number into the digest.
     pub(super) fn mix(&mut self, number: u64) {
         self.digest = Dice::new(self.digest ^ number).number();
     }
@@ -319,7 +319,7 @@ impl<'a> World<'a> {
             true => host.storage.crash(&mut self.dice),
             false => host.storage = MemoryStorage::new(host.storage.load()),
         }
-        // While it is known what the node was.
+        // Before the node's role is gone.
         self.tell(Some(id), || What::Crashed);
         if let Some(host) = self.hosts.get_mut(&id) {
             host.stop();
@@ -447,7 +447,7 @@ impl<'a> World<'a> {
         let Some(node) = &host.node else {
             return;
         };
-        // A deadline that has passed comes again a little later, not at once: time must go on.
+        // A deadline that has passed is due a little later, not at once: time must go on.
         let due = host
             .clock
             .when(node.deadline())
@@ -463,7 +463,7 @@ impl<'a> World<'a> {
         self.tell_timer(id, due);
     }
 
-    /// Spectators see a follower's election timeout run.
+    /// Reports a follower's election timeout, for spectators.
     fn tell_timer(&mut self, id: NodeId, due: Duration) {
         let host = self.hosts.get_mut(&id).filter(|_| self.options.watch);
         let Some(host) = host.filter(|host| host.timer != due) else {
@@ -476,7 +476,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// The leader of the highest term among those that run.
+    /// The leader of the highest term among the running nodes.
     pub(super) fn leader(&self) -> Option<NodeId> {
         let leads = |host: &&Host| {
             let node = host.node.as_ref();

@@ -1,8 +1,8 @@
 //! What every storage promises: what was synced is found again, in the order it was written.
 //!
-//! [`Restored`] is the meaning of a sequence of writes (Figure 2 "persistent state", §7): the
-//! storages differ in how they keep it, and share here what it is. The assertions state what a
-//! node must hold to; a log with a hole would be found at the next start only, when it is too late.
+//! [`Restored`] is the meaning of a sequence of writes (Figure 2 "persistent state", §7). Storages
+//! differ in how they keep it; what it is, they share here. The assertions state the duties of a
+//! node: a log with a hole would otherwise be found only at the next start, when it is too late.
 
 use std::fmt;
 use std::io;
@@ -18,22 +18,22 @@ pub struct Restored {
     pub hard_state: HardState,
     /// The latest snapshot. A new cluster's first one is empty, has index 0, and names the members.
     pub snapshot: Snapshot,
-    /// The entries behind it, without a gap.
+    /// The entries after it, without a gap.
     pub entries: Vec<Entry>,
 }
 
 impl Restored {
-    /// Whether nothing was ever written: the node is new, and somebody must tell it its cluster.
+    /// Whether nothing was ever written: the node is new, and must be told its cluster.
     pub fn is_new(&self) -> bool {
         *self == Self::default()
     }
 
-    /// The last entry's index, or the snapshot's if there is none behind it.
+    /// The last entry's index, or the snapshot's if there is none after it.
     pub fn last_index(&self) -> Index {
         self.snapshot.meta.last_index + self.entries.len() as Index
     }
 
-    /// Becomes this snapshot. Of the entries those behind it stay, or none if the log is not a
+    /// Becomes this snapshot. The entries after it stay, or none if the log is not a
     /// continuation of it (§7, Figure 13 rules 6 and 7).
     pub(super) fn install(&mut self, snapshot: &Snapshot, drop_log: bool) {
         let (last, held) = (snapshot.meta.last_index, self.snapshot.meta.last_index);
@@ -47,7 +47,7 @@ impl Restored {
         self.snapshot = snapshot.clone();
     }
 
-    /// Takes an entry in; what the log holds from its index on is replaced.
+    /// Stores an entry; what the log holds from its index on is replaced.
     pub(super) fn append(&mut self, entry: &Entry) {
         let (first, last) = (self.snapshot.meta.last_index + 1, self.last_index());
         let fits = (first..=last + 1).contains(&entry.index);
@@ -59,13 +59,13 @@ impl Restored {
 
 /// Stable storage for one node.
 pub trait Storage: Send {
-    /// Takes a write in; nothing of it has to be stable yet. Blocks for the disk at most.
+    /// Takes a write; nothing of it has to be stable yet. Blocks at most for the disk.
     ///
-    /// [`StorageError::Full`]: nothing of it counts, and the same write may be tried again. Any
+    /// [`StorageError::Full`]: nothing of the write counts, and it may be tried again. Any
     /// other error is final.
     fn write(&mut self, write: &Persist) -> Result<(), StorageError>;
 
-    /// Returns when all writes are on stable storage: one call for many of them (group commit).
+    /// Returns when all writes are on stable storage: one call for many writes (group commit).
     /// Any error is final.
     fn sync(&mut self) -> Result<(), StorageError>;
 }
@@ -87,7 +87,7 @@ pub enum StorageError {
         /// Why not.
         cause: io::Error,
     },
-    /// A file says what was never written to it.
+    /// A file holds what was never written to it.
     Corrupt {
         /// Which file.
         path: PathBuf,

@@ -1,8 +1,8 @@
 //! A storage in memory that can crash: for the simulations, where a disk must cost nothing.
 //!
-//! A crash leaves what a disk leaves after recovery: all that was synced, and of the unsynced
-//! writes a prefix. The smallest part of a write is its hard state, its snapshot, or one of its
-//! entries: each is there whole or not at all, none before the ones written before it. So a torn
+//! A crash leaves what a disk leaves after recovery: all that was synced, and a prefix of the
+//! unsynced writes. The parts of a write are its hard state, its snapshot, and each of its entries:
+//! each part is there whole or not at all, and none without those written before it. So a torn
 //! write of five entries may leave two of them; what those replaced is gone.
 
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use super::contract::{Restored, Storage, StorageError};
 use crate::raft::dice::Dice;
 use crate::raft::port::Persist;
 
-/// Stable storage as long as the process lives.
+/// Storage that is stable as long as the process lives.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStorage {
     stable: Restored,
@@ -48,7 +48,7 @@ impl MemoryStorage {
         }
     }
 
-    /// The machine loses power: of what was not synced, nothing stays, or all, or as much as the
+    /// The machine loses power: of the unsynced parts, none stay, or all, or as many as the
     /// dice say.
     pub fn crash(&mut self, dice: &mut Dice) {
         let parts: usize = self.unsynced.iter().map(parts).sum();
@@ -84,7 +84,7 @@ impl Storage for MemoryStorage {
     }
 }
 
-/// How many parts a write has of which a crash may keep some.
+/// How many parts a write has; a crash keeps the first few.
 pub(super) fn parts(write: &Persist) -> usize {
     let single = usize::from(write.hard_state.is_some()) + usize::from(write.snapshot.is_some());
     single + write.entries.len()

@@ -1,7 +1,7 @@
 //! What outlives a crash: term, vote, snapshot, log.
 //!
-//! A node writes and never reads back while it runs: its log from the snapshot on stands in
-//! memory. So a storage has two verbs, write and sync, and tells at its start what it held.
+//! A node only writes while it runs, and never reads back: its log from the snapshot on is in
+//! memory. So a storage has two verbs, write and sync, and returns what it holds when it is opened.
 //!
 //! ```text
 //!            write   write   write   sync            crash          start

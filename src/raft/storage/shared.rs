@@ -7,7 +7,7 @@ use super::memory::MemoryStorage;
 use crate::raft::dice::Dice;
 use crate::raft::port::Persist;
 
-/// A handle on one [`MemoryStorage`]: a node has one, and who stops and starts the node another.
+/// A handle on one [`MemoryStorage`]: the node has one, and the code that restarts it another.
 #[derive(Clone, Debug, Default)]
 pub struct SharedStorage(Arc<Mutex<MemoryStorage>>);
 
@@ -32,7 +32,7 @@ impl SharedStorage {
         self.with(|storage| storage.set_full(full));
     }
 
-    /// A node that panicked while it held the lock has crashed: what is stable is whole.
+    /// A node that panicked while it held the lock counts as crashed: its stable part is whole.
     fn with<T>(&self, act: impl FnOnce(&mut MemoryStorage) -> T) -> T {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -1,4 +1,4 @@
-//! Random and mutated messages, slow disks, crashes: what must hold whatever comes.
+//! Random and mutated messages, slow disks, crashes: what must hold in any case.
 //!
 //! Two runs: a node alone among liars, and a small cluster whose honest messages are delayed,
 //! repeated, lost. `GROUNDWIRE_FUZZ` is how many steps are tried (60,000 without it; `make fuzz`
@@ -263,7 +263,7 @@ fn a_node_among_liars_neither_panics_nor_loses_what_is_committed() {
     }
 }
 
-/// Something that a client or the shell wants of a node.
+/// A request of a client or of the shell.
 fn client(cluster: &mut Cluster, dice: &mut Dice, id: NodeId, applied: Index) {
     let node = dice.below(5) + 1;
     let address = String::new();
@@ -293,7 +293,7 @@ fn client(cluster: &mut Cluster, dice: &mut Dice, id: NodeId, applied: Index) {
 /// The state machines of a cluster: each state is a number that all commands so far decide.
 #[derive(Default)]
 struct States {
-    /// By index, whoever came there first.
+    /// By index: the state of the first node to get there.
     known: BTreeMap<Index, u64>,
     of: BTreeMap<NodeId, (Index, u64)>,
     leaders: BTreeMap<Term, NodeId>,
@@ -413,7 +413,7 @@ fn trouble(cluster: &mut Cluster, states: &mut States, dice: &mut Dice, step: u6
     }
 }
 
-/// All faults end: within three seconds somebody leads, and a command is committed.
+/// All faults end: within three seconds there is a leader, and a command is committed.
 fn heal(cluster: &mut Cluster, states: &mut States) {
     cluster.isolated.clear();
     for id in 1..=5 {

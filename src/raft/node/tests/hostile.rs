@@ -1,4 +1,4 @@
-//! What nobody should say or set: messages that no node sends, and a config that makes no sense.
+//! Impossible input: messages that no node sends, and a config that makes no sense.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::cluster::Cluster;
 use super::words::{append, appended, part, request, stopped, vote};
 use crate::raft::{Ballot, Body, Config, HardState, Input, Message, NodeId, Term};
 
-/// What node 1 of {1 2 3}, in term 3 with log 1 1 2, is like after a message.
+/// The state of node 1 of {1 2 3}, in term 3 with log 1 1 2, after a message.
 fn after(from: NodeId, to: NodeId, term: Term, body: Body) -> (HardState, Vec<Term>, u64, usize) {
     let mut cluster = Cluster::alone(3, &[1, 1, 2]);
     let message = Message {

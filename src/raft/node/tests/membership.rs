@@ -1,4 +1,4 @@
-//! Membership: joint consensus, learners, who leaves and how; leadership transfer (§6; dissertation
+//! Membership: joint consensus, learners, nodes that leave; leadership transfer (§6; dissertation
 //! §3.10, chapter 4).
 
 use std::collections::BTreeSet;
@@ -380,7 +380,8 @@ fn a_learner_may_be_moved_without_a_vote_and_a_voter_may_not() {
 
 #[test]
 fn a_promotion_outlives_its_leader_once_it_is_committed_and_may_be_asked_for_again_before() {
-    // The learner is known, the joint membership not yet begun: nobody goes on, all may begin anew.
+    // The learner is known, the joint membership not yet begun: no new leader continues it, a
+    // client may begin anew.
     let mut cluster = Cluster::of(3);
     cluster.elect(1);
     cluster.change(1, add(4));
@@ -394,7 +395,7 @@ fn a_promotion_outlives_its_leader_once_it_is_committed_and_may_be_asked_for_aga
     cluster.change(2, add(4));
     cluster.pass(LONG);
     assert_eq!(voters(&cluster, 4), [1, 2, 3, 4].into());
-    // The joint membership stands in a majority of both: whoever leads then ends it.
+    // The joint membership is in the logs of both majorities: the next leader completes it.
     let mut cluster = with_learners();
     cluster.change(1, Change::Voters([2, 3, 4].into()));
     cluster.settle_until(|cluster| {

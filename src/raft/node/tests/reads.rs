@@ -1,4 +1,4 @@
-//! Reads and what becomes of requests (§8; dissertation §6.4).
+//! Reads, and the outcome of requests (§8; dissertation §6.4).
 
 use std::time::Duration;
 

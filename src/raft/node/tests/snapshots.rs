@@ -1,4 +1,4 @@
-//! Snapshots: what they carry, in parts and out of order, and what becomes of the log (§7, Figure
+//! Snapshots: what they carry, in parts and out of order, and what happens to the log (§7, Figure
 //! 13).
 
 use std::time::Duration;

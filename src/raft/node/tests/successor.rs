@@ -1,4 +1,4 @@
-//! To whom a leader hands over: of those that answer, the one that is furthest in the log.
+//! The node that a leader hands over to: of those that answer, the one furthest in the log.
 
 use std::time::Duration;
 

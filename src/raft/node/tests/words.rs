@@ -1,4 +1,4 @@
-//! What the tests of the core say in one line: logs, disks, messages.
+//! Short forms for the tests of the core: logs, disks, messages.
 //!
 //! A log is a list of terms, as in the paper's Figures 7 and 8; its commands are named after term
 //! and index.
@@ -23,7 +23,7 @@ pub fn founding(members: &Membership) -> Restored {
     }
 }
 
-/// What a founding node finds that was in this term, without a vote, when it stopped.
+/// What a founding node finds on its disk if it stopped in this term, without a vote.
 pub fn stopped(voters: impl IntoIterator<Item = NodeId>, term: Term, log: &[Term]) -> Restored {
     Restored {
         hard_state: HardState { term, vote: None },
@@ -32,7 +32,7 @@ pub fn stopped(voters: impl IntoIterator<Item = NodeId>, term: Term, log: &[Term
     }
 }
 
-/// What a snapshot of voters 1 to 3 is about.
+/// The meta of a snapshot of voters 1 to 3.
 pub fn meta(last_index: Index, last_term: Term) -> SnapshotMeta {
     SnapshotMeta {
         last_index,
@@ -80,7 +80,7 @@ pub fn appended(matched: Index, round: u64) -> Body {
     Body::Appended { matched, round }
 }
 
-/// An append of entries with these terms behind an entry; all of it is committed up to `commit`.
+/// An append of entries with these terms after an entry; committed up to `commit`.
 pub fn append(previous: (Index, Term), terms: &[Term], commit: Index) -> Body {
     let (previous_index, previous_term) = previous;
     Body::AppendEntries {

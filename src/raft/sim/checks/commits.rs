@@ -1,4 +1,4 @@
-//! What is committed stays committed: the log that all agree on, grown by one entry at a time.
+//! What is committed stays committed: the log that all nodes agree on, extended entry by entry.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::raft::sim::words::membership_words;
 use crate::raft::storage::Restored;
 use crate::raft::{Entry, Index, Membership, Node, NodeId, Payload, RoleName, SnapshotMeta, Term};
 
-/// The agreed log, and what the machine is at some of its indices.
+/// The agreed log, and the machine's state at some of its indices.
 #[derive(Debug, Default)]
 pub(in crate::raft::sim) struct Commits {
     /// Entry 1 first; with the term in which it was seen committed for the first time.
@@ -31,7 +31,7 @@ pub(super) fn holds(disk: &Restored, index: Index, term: Term) -> bool {
 }
 
 impl Commits {
-    /// How much is committed, as far as any node knows.
+    /// The highest commit index that any node knows.
     pub(in crate::raft::sim) fn last(&self) -> Index {
         self.agreed.len() as Index
     }
@@ -103,7 +103,8 @@ impl Commits {
         })
     }
 
-    /// Nobody knew before that this entry is committed; who does is the leader, for it counts.
+    /// No node knew before that this entry is committed; the first that does must be the leader,
+    /// which counts.
     fn commit_first(&mut self, id: NodeId, node: &Node, entry: &Entry) -> Checked {
         must(
             node.role() == RoleName::Leader,
@@ -165,8 +166,8 @@ impl Commits {
         })
     }
 
-    /// A snapshot of a node: its members are those of its last index. One that was added and got the
-    /// log from its first entry on knows none before the first change.
+    /// A snapshot of a node: its members are those of its last index. A node that was added, and
+    /// got the log from its first entry on, knows no members before the first change.
     pub(in crate::raft::sim) fn members_at(&self, id: NodeId, meta: &SnapshotMeta) -> Checked {
         let (index, says) = (meta.last_index, &meta.membership);
         let Some((_, members)) = self.members.range(..=index).next_back() else {
@@ -216,7 +217,7 @@ impl Commits {
     }
 }
 
-/// Why a leader may commit: a quorum has the entry on its disks, and it is of the leader's term.
+/// A leader may commit if a quorum has the entry on its disks, and it is of the leader's term.
 fn leader_may_commit(
     id: NodeId,
     node: &Node,
@@ -232,7 +233,7 @@ fn leader_may_commit(
     })?;
     let has = |member| disks(member).is_some_and(|disk| holds(disk, commit, of));
     let quorum = |members: &Membership| members.has_quorum(has);
-    // The step may have appended another membership after it counted by the one before.
+    // The step may have appended another membership after it counted by the previous one.
     let counted = quorum(log.membership())
         || quorum(members)
         || (*since..log.membership_index()).any(|index| quorum(log.membership_at(index)));

@@ -101,7 +101,7 @@ impl Logs {
         self.extend(id, shadow, log)
     }
 
-    /// Takes in the entries behind the shadow's end.
+    /// Adds the entries after the shadow's end.
     fn extend(&mut self, id: NodeId, shadow: &mut Shadow, log: &Log) -> Checked {
         for index in shadow.last_index() + 1..=log.last_index() {
             let entry = log.entry(index);
@@ -139,14 +139,14 @@ impl Logs {
     }
 }
 
-/// The last index up to which the log is what it was, or is gone into a snapshot.
+/// The last index up to which the log is unchanged, or went into a snapshot.
 fn common(shadow: &Shadow, log: &Log) -> Index {
     let mut same = shadow.last_index().min(log.last_index());
-    // What is below the log's base went into a snapshot, which is checked by itself.
+    // What is below the log's base went into a snapshot, which has its own check.
     while same > shadow.base.0 && same > log.base() && shadow.term_at(same) != log.term_at(same) {
         same -= 1;
     }
-    // A log that begins behind the old one's end kept none of it, and lost none.
+    // A log that begins after the old one's end kept none of it, and lost none.
     if log.base() >= shadow.last_index() {
         return shadow.last_index();
     }

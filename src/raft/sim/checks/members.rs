@@ -7,7 +7,7 @@ use crate::raft::Log;
 use crate::raft::sim::words::membership_words;
 use crate::raft::{Membership, NodeId, Payload};
 
-/// More voters than this are not tried out.
+/// With more voters than this, the quorums are not enumerated.
 const MOST: usize = 12;
 
 /// The members in effect are those that the log's last membership entry names, or its

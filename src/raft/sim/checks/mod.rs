@@ -1,9 +1,9 @@
-//! What must always hold, looked at after each step of each node (Figure 3 and what it rests on).
+//! What must always hold, checked after each step of each node (Figure 3 and what it rests on).
 //!
-//! Checks see all nodes at once, and what is on their disks: more than any node knows. Each is made
-//! so that a step which changes nothing costs next to nothing.
+//! Checks see all nodes at once, and their disks: more than any node knows. Each is made
+//! so that a step which changes nothing costs almost nothing.
 //!
-//! | rule | how it is seen | file |
+//! | rule | how it is checked | file |
 //! |---|---|---|
 //! | Election Safety | one node leads in a term; it has the votes of a quorum of its members | `votes` |
 //! | one vote a term | the votes that left a node, over all its lives | `votes` |
@@ -72,7 +72,7 @@ pub enum Rule {
     Read,
     /// Clients saw what one machine alone could have answered.
     Linearizable,
-    /// When all faults are over, a leader is elected and a write reaches all members.
+    /// After all faults are over, a leader is elected and a write reaches all members.
     Progress,
 }
 
@@ -120,7 +120,7 @@ impl std::error::Error for Broken {}
 /// `Err` if a rule is broken.
 pub(super) type Checked = Result<(), Broken>;
 
-/// `Err` unless `holds`; `how` is told then.
+/// `Err` with `how`, unless `holds`.
 fn must(holds: bool, rule: Rule, how: impl FnOnce() -> String) -> Checked {
     match holds {
         true => Ok(()),

@@ -1,17 +1,17 @@
-//! The election timer is not set back by a vote that was refused (§5.2).
+//! A refused vote does not reset the election timer (§5.2).
 
 use std::time::Duration;
 
 use super::{Checked, Rule, must};
 use crate::raft::{Body, HardState, Input, Node, NodeId, RoleName};
 
-/// What a node was before it was asked for its vote.
+/// A node's state before it was asked for its vote.
 pub(in crate::raft::sim) struct Asked {
     deadline: Duration,
     hard: HardState,
 }
 
-/// Before a step: `None` if it is no request for a vote, or of one who has another timer.
+/// Before a step: `None` if it is no request for a vote, or the node has another timer.
 pub(in crate::raft::sim) fn before(input: &Input, node: &Node) -> Option<Asked> {
     let asked = matches!(input, Input::Message(message) if matches!(message.body, Body::RequestVote { .. }));
     (asked && node.role() == RoleName::Follower).then(|| Asked {
@@ -26,7 +26,7 @@ pub(in crate::raft::sim) fn after(asked: Option<Asked>, id: NodeId, node: &Node)
         return Ok(());
     };
     let now = node.hard_state();
-    // A repeated request may have its vote, given already, again.
+    // A repeated request gets the vote again that it already has.
     let voted = now.vote.is_some() && (now != hard || now.vote == hard.vote);
     must(
         voted || node.deadline() <= deadline,

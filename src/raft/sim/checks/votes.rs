@@ -1,4 +1,4 @@
-//! Votes and terms: what leaves a node binds it for all its lives (Figure 2).
+//! Votes and terms: what a node has sent binds it for ever, over all crashes (Figure 2).
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::{Checked, Disks, Rule, must};
 use crate::raft::storage::Restored;
 use crate::raft::{Ballot, Body, Membership, Message, Node, NodeId, Term};
 
-/// Who voted for whom, and who led.
+/// The votes of all nodes, and the leaders.
 #[derive(Debug, Default)]
 pub(super) struct Votes {
     /// By term and voter.
@@ -74,7 +74,7 @@ impl Votes {
         match body {
             Body::Vote { granted: true, .. } => self.votes(*term, *from, *to, disk),
             Body::RequestVote { .. } => self.votes(*term, *from, *from, disk),
-            // One that waited while the term changed speaks of a log that may be gone.
+            // A message that waited while the term changed is about a log that may be gone.
             Body::Appended { matched, .. } if *term == node.hard_state().term => {
                 acknowledged(*from, *matched, node, disk)
             }
@@ -97,7 +97,7 @@ impl Votes {
         })
     }
 
-    /// A node begins to lead: nobody else did in this term, and a quorum voted for it.
+    /// A node begins to lead: no other did in this term, and a quorum voted for it.
     pub(super) fn elected(
         &mut self,
         id: NodeId,
@@ -131,9 +131,9 @@ impl Votes {
     }
 }
 
-/// What a follower says it has, it has on its disk.
+/// What a follower acknowledges is on its disk.
 fn acknowledged(id: NodeId, matched: u64, node: &Node, disk: &Restored) -> Checked {
-    // What went into a snapshot in memory was committed: any entry at that index is the one.
+    // What went into a snapshot in memory was committed: any entry at that index is the right one.
     let stable = match node.log().term_at(matched) {
         _ if matched <= disk.snapshot.meta.last_index => true,
         Some(term) => super::commits::holds(disk, matched, term),

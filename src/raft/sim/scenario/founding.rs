@@ -1,4 +1,4 @@
-//! What a scenario says of its cluster at the start: the members, their disks, how they are set.
+//! A scenario's cluster at the start: the members, their disks, their configuration.
 
 use super::Scenario;
 use crate::raft::storage::Restored;
@@ -29,7 +29,7 @@ impl Scenario {
         restored
     }
 
-    /// How every node is set.
+    /// The configuration of every node.
     pub(in crate::raft::sim) fn config(&self) -> Config {
         Config {
             election_timeout_min: self.timeouts.election.least,

@@ -12,21 +12,21 @@
 //! ```
 //!
 //! A line that is left out has its default ([`Scenario::default`]). `#` begins a comment. A line
-//! `---` ends the scenario: behind it, a script (`scripts/`) has the story that it leads to. Actions
+//! `---` ends the scenario: after it, a script (`scripts/`) has the story that it leads to. Actions
 //! happen in the order of their times; those of one time in the order of the lines.
 //!
 //! | line | means |
 //! |---|---|
 //! | `nodes N` | N founding voters, numbered from 1 |
-//! | `learners N` | founding learners, numbered behind them |
-//! | `seed N` | what decides all chance, unless the program is told another seed |
+//! | `learners N` | founding learners, numbered after them |
+//! | `seed N` | the seed of all random choices, unless the program is given another |
 //! | `duration T` | how long the faults last |
 //! | `timeouts A..B heartbeat T` | the election timeout (§5.2) and the leader's heartbeat |
 //! | `weather delay A..B loss P duplicate P reorder P` | of every message; each part may be left out |
-//! | `disks sync A..B tear P` | how long a sync takes; in what share of crashes the last write tears |
+//! | `disks sync A..B tear P` | how long a sync takes; the share of crashes that tear the last write |
 //! | `clocks skew P` | each clock runs wrong by at most this much |
 //! | `snapshots every N keep N part N` | a snapshot every N entries (0: never); entries kept; bytes a part |
-//! | `clients N keys N pause A..B mix get N put N cas N` | clients, and what they do how often |
+//! | `clients N keys N pause A..B mix get N put N cas N` | clients, and how often they do what |
 //! | `log N: 1 1 4 term 5` | node N starts with entries of these terms, and this current term |
 //! | `at T ACTION` | see [`Action`] |
 //!
@@ -58,7 +58,7 @@ pub const MAX_CLIENTS: u64 = 64;
 pub const MAX_KEYS: u64 = 1024;
 /// The longest scenario and the latest action.
 pub const MAX_DURATION: Duration = Duration::from_secs(3600);
-/// The line behind which a text is no scenario any more.
+/// The line that ends a scenario; text after it does not belong to it.
 pub const END: &str = "---";
 /// The most bytes of a scenario's text.
 pub const MAX_TEXT: usize = 256 << 10;
@@ -68,9 +68,9 @@ pub const MAX_TEXT: usize = 256 << 10;
 pub struct Scenario {
     /// How many founding voters; their numbers begin with 1.
     pub nodes: u64,
-    /// How many founding learners; numbered behind the voters.
+    /// How many founding learners; numbered after the voters.
     pub learners: u64,
-    /// What decides all chance, unless the one who runs the scenario has another.
+    /// The seed of all random choices, unless the caller gives another.
     pub seed: Option<u64>,
     /// How long it lasts. A check of progress may come after it.
     pub duration: Duration,
@@ -84,7 +84,7 @@ pub struct Scenario {
     pub skew: Share,
     /// When nodes make snapshots.
     pub snapshots: Snapshots,
-    /// Who asks for what all the time.
+    /// The clients that ask all the time.
     pub clients: Clients,
     /// Nodes that do not start empty.
     pub logs: BTreeMap<NodeId, Preset>,
@@ -120,7 +120,7 @@ impl Share {
     /// Never.
     pub const NONE: Self = Self(0);
 
-    /// As many hundredths of 1.
+    /// A share in percent.
     pub const fn percent(percent: u32) -> Self {
         Self(percent * 100)
     }
@@ -155,7 +155,7 @@ impl Span {
 pub struct Timeouts {
     /// The election timeout is drawn from here.
     pub election: Span,
-    /// How often a leader lets itself be heard.
+    /// How often a leader sends heartbeats.
     pub heartbeat: Duration,
 }
 
@@ -199,7 +199,7 @@ impl Default for Weather {
 pub struct Disks {
     /// How long a sync takes.
     pub sync: Span,
-    /// In which share of the crashes a part of what was not synced is there all the same.
+    /// In which share of the crashes a part of what was not synced survives.
     pub tear: Share,
 }
 
@@ -218,7 +218,7 @@ impl Default for Disks {
 pub struct Snapshots {
     /// After this many applied entries; 0: only when told to.
     pub every: u64,
-    /// How many entries stay in the log behind a snapshot.
+    /// How many entries that a snapshot covers stay in the log.
     pub keep: u64,
     /// The bytes in one part of a snapshot that is sent.
     pub part: u64,
@@ -293,9 +293,9 @@ pub enum Who {
     Leader,
     /// A running voter that does not lead; the seed draws it.
     Follower,
-    /// Each node there is.
+    /// Every node.
     All,
-    /// Each that no other group of the partition names.
+    /// Every node that no other group of the partition names.
     Rest,
 }
 
@@ -337,11 +337,11 @@ impl Request {
 /// Something that is done to the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// `crash WHO...`: the process is gone, and with it what was not synced.
+    /// `crash WHO...`: the process ends, and what was not synced is lost.
     Crash(Vec<Who>),
     /// `restart WHO...`: those of them that had crashed.
     Restart(Vec<Who>),
-    /// `pause WHO...`: stands still, and does not notice. What arrives waits.
+    /// `pause WHO...`: the process stops, and does not notice. What arrives waits.
     Pause(Vec<Who>),
     /// `resume WHO...`: those of them that were paused.
     Resume(Vec<Who>),
@@ -349,7 +349,7 @@ pub enum Action {
     /// `partition WHO... | rest`. A node in no group talks to nobody. Replaces the partition and
     /// the cuts before it.
     Partition(Vec<Vec<Who>>),
-    /// `cut 1 2 -> 3`: no message in this direction, beside what is cut already.
+    /// `cut 1 2 -> 3`: no message in this direction, in addition to earlier cuts.
     Cut {
         /// Whose messages are lost.
         from: Vec<Who>,
@@ -367,11 +367,11 @@ pub enum Action {
         /// How far.
         by: Duration,
     },
-    /// `get`, `put` or `cas`, by a client of its own, with `on WHO` at that node only.
+    /// `get`, `put` or `cas`, by a separate client; with `on WHO`, at that node only.
     Ask {
         /// What.
         request: Request,
-        /// Where; without it, at whoever leads.
+        /// At which node; without it, at the leader.
         on: Option<Who>,
     },
     /// `add N`: becomes a voter; a node that is not there yet starts empty.

@@ -1,4 +1,4 @@
-//! The scenarios that have a name: ten written down, and chaos, which the seed writes.
+//! The scenarios that have a name: ten texts, and chaos, which is made from the seed.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub const NAMES: [&str; 11] = [
     "chaos",
 ];
 
-/// The text of a scenario that is written down, comments included.
+/// The text of a scenario that has one, comments included.
 pub fn text(name: &str) -> Option<&'static str> {
     Some(match name {
         "election" => include_str!("named/election.txt"),
@@ -37,8 +37,8 @@ pub fn text(name: &str) -> Option<&'static str> {
     })
 }
 
-/// The scenario of this name; `None` if there is none. `seed` decides what `chaos` is, and
-/// nothing of the others.
+/// The scenario of this name; `None` if there is none. `seed` decides what `chaos` is, and does not
+/// change the others.
 pub fn named(name: &str, seed: u64) -> Option<Scenario> {
     match name {
         "chaos" => Some(chaos(seed, 5, Duration::from_secs(10))),
@@ -46,7 +46,7 @@ pub fn named(name: &str, seed: u64) -> Option<Scenario> {
     }
 }
 
-/// All that can go wrong, as the seed will have it: so many founding nodes for so long.
+/// A scenario of random faults, drawn by the seed, with `nodes` founding nodes.
 ///
 /// Every fault is undone within a second or two, so that a cluster makes progress in between:
 /// a cluster that is down all the time breaks no promise.
@@ -189,7 +189,7 @@ fn some(dice: &mut Dice, nodes: u64) -> Vec<Who> {
     }
 }
 
-/// The same nodes later. Who led then leads no more, so all are meant.
+/// The same nodes later. After `leader` it is all nodes, since that one no longer leads.
 fn again(who: Vec<Who>) -> Vec<Who> {
     match who.contains(&Who::Leader) {
         true => vec![Who::All],

@@ -1,4 +1,4 @@
-//! Reads a scenario's text. Each mistake is told with its line, and what was expected there.
+//! Reads a scenario's text. Each mistake is reported with its line, and what was expected there.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -64,7 +64,7 @@ impl FromStr for Scenario {
     }
 }
 
-/// Actions behind the end would silently not happen. `lines` has the line of each.
+/// Refuses actions after the end, which would silently not happen. `lines` has the line of each.
 fn all_in_time(scenario: &Scenario, lines: &[usize]) -> Result<(), ScenarioError> {
     let late = |(_, timed): &(&usize, &Timed)| timed.at > scenario.duration;
     match lines.iter().zip(&scenario.actions).find(late) {
@@ -304,7 +304,7 @@ fn who(word: &str) -> Option<Who> {
     })
 }
 
-/// One node where one is needed: `all` and `rest` are none.
+/// One node where one is needed: not `all` or `rest`.
 fn one(words: &mut Words<'_>) -> Result<Who, String> {
     let expected = "a node's number, leader or follower";
     let word = words.word(expected)?;
@@ -314,7 +314,7 @@ fn one(words: &mut Words<'_>) -> Result<Who, String> {
     }
 }
 
-/// One node or more, up to a word that is none.
+/// One node or more, up to a word that is not a node.
 fn group(words: &mut Words<'_>) -> Result<Vec<Who>, String> {
     let mut group = Vec::new();
     while let Some(who) = words.peek().and_then(who) {
@@ -350,7 +350,7 @@ fn voters(words: &mut Words<'_>) -> Result<BTreeSet<NodeId>, String> {
 mod tests {
     use super::*;
 
-    /// Each line as it is written back: what is left out is said, what is short is said at length.
+    /// Each line as it is written back: parts left out are added, short forms are spelled out.
     #[test]
     fn a_scenario_is_the_same_again_as_text() {
         let table = [

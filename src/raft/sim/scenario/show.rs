@@ -8,7 +8,7 @@ use super::{
     Who,
 };
 
-/// The whole text. Lines that say the default are left out, `nodes` and `duration` never.
+/// The whole text. Lines with the default are left out, except `nodes` and `duration`.
 impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let default = Self::default();

@@ -27,7 +27,7 @@ impl<'a> Words<'a> {
         self.rest.peek().copied()
     }
 
-    /// Whether this word comes next; then it is taken.
+    /// Takes this word if it comes next; true if it did.
     pub(super) fn take(&mut self, word: &str) -> bool {
         self.rest.next_if_eq(&word).is_some()
     }

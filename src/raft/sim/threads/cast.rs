@@ -1,4 +1,4 @@
-//! Who takes part in a run: the threads, how they start, how they end.
+//! The threads of a run: how they start, and how they end.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -38,7 +38,7 @@ pub(super) struct Cast {
 pub(super) struct Machine {
     life: Life,
     clock: Clock,
-    /// While it stands still: dropping this lets it go on.
+    /// While it is paused: dropping this resumes it.
     gate: Option<Sender<()>>,
 }
 
@@ -146,7 +146,7 @@ impl Cast {
         };
     }
 
-    /// Lets a running node stand still.
+    /// Pauses a running node.
     pub(super) fn pause(&mut self, id: NodeId) {
         let (gate, other_end) = mpsc::channel();
         let Some(machine) = self.machines.get_mut(&id) else {
@@ -158,14 +158,14 @@ impl Cast {
         }
     }
 
-    /// Lets it go on.
+    /// Resumes it.
     pub(super) fn resume(&mut self, id: NodeId) {
         if let Some(machine) = self.machines.get_mut(&id) {
             machine.gate = None;
         }
     }
 
-    /// A machine's clock jumps; it stays ahead over a crash.
+    /// A machine's clock jumps ahead, and stays ahead after a crash.
     pub(super) fn jump(&mut self, id: NodeId, by: Duration) {
         if let Some(machine) = self.machines.get_mut(&id) {
             machine.clock.jump(by);
@@ -196,7 +196,7 @@ impl Cast {
         Ok(name)
     }
 
-    /// Those that there are, and those that the scenario will add.
+    /// All nodes, those that the scenario will add included.
     fn all_nodes(&self) -> Vec<NodeId> {
         let added = self
             .scenario
@@ -230,7 +230,7 @@ impl Cast {
         }
         self.send(Letter::Stop);
         for thread in self.others {
-            // A panic has been told on standard error.
+            // A panic was reported on standard error.
             let _ = thread.join();
         }
     }

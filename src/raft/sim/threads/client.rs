@@ -1,4 +1,5 @@
-//! A client: a thread that calls, waits for the answer, and rests; what to say is `client.rs`'s.
+//! A client: a thread that calls, waits for the answer, and rests; `sim/client.rs` decides what to
+//! ask.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use super::super::timeline::What;
 use super::post::{Answer, Asker, Letter, Report, Spectator};
 use crate::raft::NodeId;
 
-/// What a client does until its time is over.
+/// What a client is doing, up to a given time.
 #[derive(Clone, Copy)]
 enum Stage {
     /// Nothing, between two operations.
@@ -26,7 +27,7 @@ pub(super) struct ClientThread {
     /// What it asks for at the moment, in words.
     pub(super) request: String,
     pub(super) inbox: Receiver<Answer>,
-    /// The other end of the inbox, for those who shall answer.
+    /// The other end of the inbox, for nodes to answer.
     pub(super) reply_to: Sender<Answer>,
     pub(super) network: Sender<Letter>,
     /// The nodes it knows.
@@ -86,7 +87,7 @@ impl ClientThread {
                 of: (self.client.operation, self.client.call),
                 inbox: self.reply_to.clone(),
             };
-            // When the network has gone, the run is over, and that will be heard.
+            // If the network is gone, the run is over, and the inbox will say so.
             let _ = self
                 .network
                 .send(Letter::Call(self.client.target, call, asker));

@@ -1,7 +1,7 @@
 //! The control: plays the scenario by the clock, and watches.
 //!
-//! It has one inbox, too, for the reports of all other threads, and waits for it until the
-//! scenario's next action is due. It knows of the nodes what they report, as a spectator would.
+//! It also has one inbox, for the reports of all other threads, and waits for it until the
+//! scenario's next action is due. It knows the nodes only by their reports, as a spectator does.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -21,7 +21,7 @@ use super::post::{Letter, Order, Post, Report, Spectator, Time};
 use crate::raft::storage::Restored;
 use crate::raft::{Change, Event, Input, NodeId, Refusal, RoleName, Term};
 
-/// How long an order that was refused is tried again, and how often.
+/// How long a refused order is tried again, and at what interval.
 const ORDER: (Duration, Duration) = (Duration::from_secs(3), Duration::from_millis(100));
 /// How long after healing an operation must have been answered.
 const PROGRESS: Duration = Duration::from_secs(5);
@@ -46,7 +46,7 @@ pub(super) struct Control {
     /// What each node said last.
     roles: BTreeMap<NodeId, (RoleName, Term)>,
     voters: BTreeSet<NodeId>,
-    /// The client whose operation shows that the cluster works after all.
+    /// The client whose operation shows that the cluster has recovered.
     witness: Option<u64>,
     ended: Option<Ended>,
 }
@@ -285,7 +285,7 @@ impl Control {
         self.spectator.of_world(What::Note(words));
     }
 
-    /// The nodes that are meant; when there is none, that is said.
+    /// The nodes that are meant; if there are none, a note says so.
     fn meant(&mut self, who: &[Who], words: &str) -> Vec<NodeId> {
         let nodes = self.nodes(who);
         if nodes.is_empty() {
@@ -335,7 +335,7 @@ impl Control {
         self.agenda.plan(now + ORDER.1, Task::Order(order));
     }
 
-    /// Everything is well from here on, so an operation must be answered.
+    /// Ends all faults: from here on, an operation must be answered.
     fn heal(&mut self) -> io::Result<()> {
         self.note("all faults are over".into());
         self.spectator.of_world(What::Healed);
@@ -361,7 +361,7 @@ impl Control {
     }
 }
 
-/// Who is meant.
+/// Which nodes are meant.
 impl Control {
     fn nodes(&mut self, who: &[Who]) -> Vec<NodeId> {
         let mut nodes = Vec::new();
@@ -374,7 +374,7 @@ impl Control {
                     nodes.extend(follower);
                 }
                 Who::All => nodes.extend(self.cast.machines.keys()),
-                Who::Rest => {} // of what, only `parts` knows
+                Who::Rest => {} // only `parts` knows the other groups
             }
         }
         nodes

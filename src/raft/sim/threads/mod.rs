@@ -1,4 +1,4 @@
-//! A cluster of threads and channels, in real time: Raft as one first meets it.
+//! A cluster of threads and channels, in real time: the first Raft cluster to read.
 //!
 //! ```text
 //!  node 1 ──┐ messages  ┌─────────┐  deliveries ┌──> node 1's inbox
@@ -7,13 +7,13 @@
 //!  clients ── calls ────────^   ^── faults ── control <── reports of all
 //! ```
 //!
-//! Every box is a thread, every arrow a channel; nobody shares anything else, nobody polls or
+//! Every box is a thread, every arrow a channel; threads share nothing else, and none polls or
 //! sleeps: each thread waits for its inbox, at most until its next deadline. The node's loop
 //! (`node.rs`) is the lesson; the network (`network.rs`) delays, loses, repeats and parts; the
 //! control (`control.rs`) plays a [`Scenario`] and checks what can be seen from outside.
 //!
-//! The machine's scheduler has its say here, so no two runs are equal. For runs that can be
-//! repeated there is the deterministic simulation, with the same scenarios.
+//! The machine's scheduler decides the order here, so no two runs are equal. For runs that can be
+//! repeated, use the deterministic simulation, with the same scenarios.
 
 mod cast;
 mod client;
@@ -40,7 +40,7 @@ pub struct Run(Control);
 pub struct Ended {
     /// How long it lasted.
     pub at: Duration,
-    /// Whether it was stopped before its end: then progress was not asked for.
+    /// Whether it was stopped early: then progress was not checked.
     pub stopped: bool,
 }
 
@@ -49,12 +49,12 @@ pub struct Ended {
 pub struct RunStopper(Sender<Report>);
 
 impl Run {
-    /// Starts the threads. Fails if the system has no more of them.
+    /// Starts the threads. Fails if the system cannot start as many.
     pub fn start(scenario: &Scenario, seed: u64) -> io::Result<Self> {
         Control::start(scenario.clone(), seed).map(Self)
     }
 
-    /// What ends it early.
+    /// A handle that ends the run early.
     pub fn stopper(&self) -> RunStopper {
         RunStopper(self.0.sender())
     }

@@ -1,7 +1,7 @@
 //! The network: one thread that holds every message until its time has come, or loses it.
 //!
 //! It never polls: it waits for the next letter, at most until the next delivery is due. It knows
-//! the nodes by their inboxes only; a crashed node's is closed, and what comes then finds nobody.
+//! the nodes by their inboxes only; a crashed node's inbox is closed, and messages to it are lost.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
@@ -13,7 +13,7 @@ use super::super::timeline::{Loss, Moment, What};
 use super::post::{Letter, Post, Report, Spectator};
 use crate::raft::{Message, NodeId, RoleName, Term};
 
-/// How long a thread waits when it has nothing to wait for.
+/// How long a thread waits when nothing is due.
 pub(super) const LONG: Duration = Duration::from_secs(3600);
 
 /// The thread's state.
@@ -21,7 +21,7 @@ pub(super) struct NetworkThread {
     inbox: Receiver<Letter>,
     network: Network,
     nodes: BTreeMap<NodeId, Sender<Post>>,
-    /// What is on its way, with its number.
+    /// Messages in flight, with their numbers.
     flying: Queue<(u64, Message)>,
     /// Messages and copies so far.
     count: u64,
@@ -78,7 +78,7 @@ impl NetworkThread {
         inbox.is_some_and(|inbox| inbox.send(post).is_ok())
     }
 
-    /// Decides what becomes of a message.
+    /// Decides the fate of a message.
     fn carry(&mut self, role: RoleName, term: Term, message: Message) {
         let now = self.spectator.time.now();
         self.count += 1;
@@ -127,7 +127,7 @@ impl NetworkThread {
     }
 }
 
-/// From whom a message is, for whom, and its name: what is told of one that is lost.
+/// Sender, receiver and name of a message, for the report of its loss.
 type Way = (NodeId, NodeId, &'static str);
 
 fn way(message: &Message) -> Way {

@@ -1,8 +1,8 @@
 //! A node as a thread: an inbox, a loop, and the pure core in the middle of it.
 //!
-//! This is all that stands between the paper's rules and a program: [`NodeThread::run`] waits until
-//! something comes or is due, hands it to the core, and does what the core wants. `replica.rs` is
-//! the same loop for real work.
+//! This is all that the paper's rules need to become a program: [`NodeThread::run`] waits until
+//! something arrives or is due, hands it to the core, and carries out the core's output.
+//! [`replica`](crate::raft::replica) has the same loop for real work.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
@@ -34,9 +34,9 @@ pub(super) struct NodeThread {
     pub(super) disk: Disk,
     pub(super) snapshots: Snapshots,
     pub(super) asked: Asked,
-    /// What the node is, as far as it has been told to the spectator.
+    /// The role and term that were last reported.
     pub(super) seen: (RoleName, Term),
-    /// The election timeout that has been told.
+    /// The election timeout that was last reported.
     pub(super) timer: Duration,
 }
 
@@ -51,7 +51,7 @@ pub(super) struct Disk {
 /// When the log goes into a snapshot.
 #[derive(Default)]
 pub(super) struct Snapshots {
-    /// After so many entries; 0: only when told to.
+    /// After this many entries; 0: only when told to.
     every: u64,
     /// The last one.
     last: Index,
@@ -64,7 +64,7 @@ pub(super) struct Snapshots {
 pub(super) struct Asked {
     count: u64,
     waiting: BTreeMap<u64, Waiting>,
-    /// Whose entry will stand at an index, if it has this term.
+    /// By index: the request whose entry will be there, if it has this term.
     accepted: BTreeMap<Index, (Term, u64)>,
 }
 

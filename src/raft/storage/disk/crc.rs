@@ -1,8 +1,8 @@
 //! CRC-32C, the checksum of records and snapshots (Castagnoli's polynomial; RFC 3720 §12.1, vectors
 //! in B.4).
 //!
-//! Eight bytes a step by eight tables ("slicing-by-8", Kounavis and Berry, 2005): table `k` says
-//! what a byte does to the checksum of a message that goes on for `k` bytes.
+//! Eight tables take eight bytes in each step ("slicing-by-8", Kounavis and Berry, 2005): table `k`
+//! has the effect of a byte on the checksum when `k` more bytes follow it.
 
 /// The polynomial 0x1edc6f41, lowest bit first.
 const POLYNOMIAL: u32 = 0x82f6_3b78;
@@ -53,7 +53,7 @@ pub fn crc32c(before: u32, bytes: &[u8]) -> u32 {
     !sum
 }
 
-/// A byte has a place in each table, so neither index can be out of bounds.
+/// Each table has an entry for every byte, so neither index can be out of bounds.
 fn of(table: usize, byte: u8) -> u32 {
     TABLES[table][usize::from(byte)]
 }

@@ -1,4 +1,4 @@
-//! Faults of the disk, planted by tests: the call at which one happens, and which. The calls are told.
+//! Faults of the disk, planted by tests: which fault, and at which call. It records the calls, too.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind};

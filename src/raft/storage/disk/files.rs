@@ -1,10 +1,10 @@
 //! The calls to the file system that a storage makes, each with what was attempted.
 //!
-//! A name that is new, or gone, is stable when its folder was synced; a file's bytes are when the
-//! file was. So what must be there whole or not at all is written under a name of its own, synced,
-//! renamed, and then the folder is synced.
+//! A name that was made or removed is stable once its folder is synced; a file's bytes are stable
+//! once the file is synced. So a file that must be there whole or not at all is written under
+//! another name, synced and renamed, and then the folder is synced.
 //!
-//! All that changes the disk goes through [`attempt`]: there the tests let a call fail, or the
+//! Every change of the disk goes through [`attempt`]: there the tests let a call fail, or the
 //! process "die" before it, at each place in turn.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -26,12 +26,12 @@ pub struct Folder {
     path: PathBuf,
     /// The folder itself, to be synced.
     itself: File,
-    /// Locked as long as it is open.
+    /// The lock lasts as long as this is open.
     _lock: File,
 }
 
 impl Folder {
-    /// Takes the folder for this process; makes it (mode 700) if it is missing, not those above.
+    /// Locks the folder for this process; makes it (mode 700) if it is missing, but no parent.
     pub fn open(path: &Path) -> Result<Self> {
         match DirBuilder::new().mode(0o700).create(path) {
             Ok(()) => sync_above(path)?,
@@ -51,12 +51,12 @@ impl Folder {
         Ok(folder)
     }
 
-    /// Where the folder, or a file in it, is.
+    /// The path of the folder, or of a file in it.
     pub fn path(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
-    /// The names in it that are text.
+    /// The names in it that are UTF-8.
     pub fn names(&self) -> Result<Vec<String>> {
         let of = |error| failed("list", &self.path, error);
         let mut names = Vec::new();
@@ -66,13 +66,13 @@ impl Folder {
         Ok(names)
     }
 
-    /// Removes what was prepared when the process ended.
+    /// Removes files that were only prepared when an earlier process ended.
     pub fn clear(&self, names: &[String]) -> Result<()> {
         let mut prepared = names.iter().filter(|name| name.starts_with(PREPARED));
         prepared.try_for_each(|name| self.remove(name))
     }
 
-    /// All of a file, of at most `most` bytes; `None` if there is no such file.
+    /// The whole of a file, at most `most` bytes; `None` if there is no such file.
     pub fn read(&self, name: &str, most: u64) -> Result<Option<Vec<u8>>> {
         let path = self.path(name);
         let file = match File::open(&path) {
@@ -103,7 +103,7 @@ impl Folder {
         let path = self.path(&prepared);
         let written = self.write_new(&path, parts);
         written.map_err(|error| {
-            // It would be removed at the next start.
+            // If this fails, the next start removes it.
             let _ = fs::remove_file(&path);
             full_or_failed("write", &path, error)
         })
@@ -129,7 +129,7 @@ impl Folder {
         self.remove(&format!("{PREPARED}{name}"))
     }
 
-    /// Gives a prepared file its name, in place of the file that had it.
+    /// Gives a prepared file its name, and so replaces the file that had it.
     pub fn put_in_place(&self, name: &str) -> Result<()> {
         let path = self.path(name);
         let prepared = self.path(&format!("{PREPARED}{name}"));
@@ -186,13 +186,13 @@ pub fn sync_data(file: &File) -> io::Result<()> {
     file.sync_data()
 }
 
-/// An error that no second try mends.
+/// An error that a second try does not mend.
 pub fn failed(doing: &'static str, path: &Path, cause: io::Error) -> StorageError {
     let path = path.to_owned();
     StorageError::Failed { doing, path, cause }
 }
 
-/// What a write that did not succeed means: no space, by disk, quota or limit, is not final.
+/// The error of a failed write: no space (disk, quota or limit) is not final.
 pub fn full_or_failed(doing: &'static str, path: &Path, cause: io::Error) -> StorageError {
     match cause.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {

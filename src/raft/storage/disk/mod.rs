@@ -2,9 +2,9 @@
 //!
 //! # The problem
 //!
-//! A node may answer only what survives the loss of power (Figure 2: "before responding"), and each
-//! wait for the disk is a wait for every client. So: one file that only grows, and one `fdatasync`
-//! for all that came in since the last one.
+//! A node may acknowledge only what survives a loss of power (Figure 2: "before responding"), and
+//! each wait for the disk is a wait for every client. So there is one file that only grows, and one
+//! `fdatasync` for everything written since the last one.
 //!
 //! # The folder
 //!
@@ -18,22 +18,22 @@
 //!
 //! # The decisions
 //!
-//! - *Term and vote are records of the log*, and stand again in the first record of each segment. A
+//! - *Term and vote are records of the log*, repeated in the first record of each segment. A
 //!   file of their own would make an append in a new term wait for two syncs.
 //! - *A conflict truncates by appending*: an entry replaces what the log held from its index on. No
-//!   byte that was stable is written over, so a crash in the middle can harm nothing.
+//!   stable byte is overwritten, so a crash in the middle does no harm.
 //! - *A snapshot begins a segment.* Snapshot and segment, with the entries that came along, are
-//!   prepared under other names and synced; then the snapshot gets its name, then the segment,
-//!   each followed by a sync of the folder. Only then do the segments go that it covers. If the
-//!   crash comes between the two, §7's rule says what of the log stays.
+//!   prepared under other names and synced. Then the snapshot gets its name, then the segment, each
+//!   followed by a sync of the folder. Only then are the segments removed that the snapshot covers.
+//!   If a crash comes between the two names, §7's rule says what of the log stays.
 //! - *A torn write is cut, damage is refused*: `record` says how they are told apart.
-//! - *A failed sync is final.* A full disk is not: nothing of the write counts, and the file is cut
-//!   back to where it was. (A term that came with a snapshot stays: terms only go up.)
+//! - *A failed sync is final.* A full disk is not: nothing of that write counts, and the file is
+//!   cut back to where it was. (A term that came with a snapshot stays: terms only go up.)
 //!
 //! # The files, in reading order
 //!
-//! `crc`, `record`, `replay`, `snapshot`: what the bytes mean (pure). `files`: the calls to the file
-//! system. `segment`: the file that is written to. `recovery`: what a start finds.
+//! `crc`, `record`, `replay`, `snapshot`: the meaning of the bytes (pure). `files`: calls to the
+//! file system. `segment`: the segment being written. `recovery`: what a start finds.
 
 mod crc;
 #[cfg(test)]
@@ -65,18 +65,18 @@ type Result<T, E = StorageError> = std::result::Result<T, E>;
 /// The name of the snapshot's file.
 const SNAPSHOT: &str = "snapshot";
 
-/// A buffer that grew past this, in bytes, is given back.
+/// A buffer that grew past this, in bytes, is freed.
 const KEPT: usize = 1 << 20;
 
-/// The longest segment in bytes: places in it are numbers of 32 bits.
+/// The longest segment, in bytes: offsets in it are 32-bit numbers.
 const MOST_FILE: u64 = u32::MAX as u64;
 
 /// Sizes of a [`DiskStorage`], in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// A segment that is longer is followed by a new one. At most 1 GiB. Default 64 MiB.
+    /// When a segment is longer, a new one begins. At most 1 GiB. Default 64 MiB.
     pub segment: usize,
-    /// The longest entry, with some bytes around its command. Default 65 MiB.
+    /// The longest record: an entry's command and some bytes around it. Default 65 MiB.
     pub record: usize,
     /// The most data of a snapshot. Default 1 GiB.
     pub snapshot: usize,
@@ -116,13 +116,13 @@ pub struct DiskStorage {
     /// The whole segments: number, and highest index of an entry.
     older: VecDeque<(u64, Index)>,
     tail: Segment,
-    /// After an error that is final.
+    /// Set after an error that is final.
     broken: bool,
 }
 
 impl DiskStorage {
     /// Opens the storage in this folder, and returns what it holds. The folder is made (mode 700)
-    /// if it is missing, those above it are not. Reads one whole segment into memory at a time.
+    /// if it is missing, its parents are not. Reads one whole segment into memory at a time.
     ///
     /// A torn write at the log's end is cut off. [`StorageError::Corrupt`] when a file is damaged:
     /// nothing is repaired, since a node that lost what it acknowledged must not vote (§5.4.1).
@@ -134,7 +134,7 @@ impl DiskStorage {
         let folder = Folder::open(folder.as_ref())?;
         let names = folder.names()?;
         folder.clear(&names)?;
-        // A name that the last process saw need not be stable: it may have died before its sync.
+        // The last process may have died before it synced the folder: make its names stable.
         folder.sync()?;
         let snapshot = recovery::read_snapshot(&folder, limits)?;
         let has_snapshot = snapshot.is_some();
@@ -189,7 +189,7 @@ impl DiskStorage {
         done
     }
 
-    /// A write that fits into the segment: its records behind the others.
+    /// A write that fits into the segment: appends its records.
     fn append(&mut self, write: &Persist) -> Result<()> {
         check_entries(&write.entries, self.snapshot, self.next);
         self.bytes.clear();
@@ -213,8 +213,8 @@ impl DiskStorage {
         Ok(())
     }
 
-    /// A write with which a segment begins: all of it is stable when the segment has its name, and
-    /// nothing of it before.
+    /// A write with which a segment begins: it is stable as a whole once the segment has its name,
+    /// and nothing of it is before.
     fn begin_segment(&mut self, write: &Persist) -> Result<()> {
         if write.snapshot.is_some() && write.hard_state.is_some() {
             // The snapshot's name comes before the segment's; the term must not come after it.
@@ -258,7 +258,8 @@ impl DiskStorage {
         }
     }
 
-    /// Where the log stands after a write's term, vote and snapshot, before its entries.
+    /// The head for a new segment: the log after a write's term, vote and snapshot, before its
+    /// entries.
     fn head(&self, write: &Persist) -> Head {
         let mark = write.snapshot.as_ref().map(|it| Mark::of(&it.meta));
         let next = match mark {
@@ -300,8 +301,8 @@ impl DiskStorage {
         }
     }
 
-    /// Removes whole segments from the oldest on, each for good before the next, so that none is
-    /// ever missing between two others.
+    /// Removes whole segments from the oldest on, syncing after each, so that none is ever missing
+    /// between two others.
     fn remove_covered(&mut self, last_index: Index) -> Result<()> {
         while let Some(&(number, last)) = self.older.front() {
             if last > last_index {
@@ -331,7 +332,7 @@ impl Storage for DiskStorage {
     }
 }
 
-/// What a node must hold to: a log without a hole.
+/// A node's duty: a log without a hole.
 fn check_entries(entries: &[Entry], snapshot: Option<Mark>, next: Index) {
     let mut places = snapshot.unwrap_or_default().index + 1..=next;
     for Entry { index, .. } in entries {
@@ -340,7 +341,7 @@ fn check_entries(entries: &[Entry], snapshot: Option<Mark>, next: Index) {
     }
 }
 
-/// The segment of a new log, in its place.
+/// The first segment of a new log, under its name.
 fn first_segment(folder: &Folder, encoder: &mut Encoder, limits: Limits) -> Result<Segment> {
     let head = Head {
         number: 1,
@@ -352,7 +353,7 @@ fn first_segment(folder: &Folder, encoder: &mut Encoder, limits: Limits) -> Resu
     Ok(segment)
 }
 
-/// A segment with a head and entries, stable, but not yet in its place.
+/// A segment with a head and entries, stable, but not yet under its name.
 fn prepare_segment(
     folder: &Folder,
     encoder: &mut Encoder,
@@ -379,11 +380,11 @@ fn prepare_segment(
     Ok(Segment::new(head.number, length, end, file, path))
 }
 
-/// Where records are put together.
+/// Builds records.
 struct Records<'a> {
     encoder: &'a mut Encoder,
     bytes: &'a mut Vec<u8>,
-    /// Where in the segment the bytes go.
+    /// The offset of the bytes in the segment.
     start: usize,
     number: u64,
     stable: u32,

@@ -1,4 +1,4 @@
-//! Records in a segment: how they stand there, and what a damaged one means.
+//! Records in a segment: their format, and what a damaged one means.
 //!
 //! ```text
 //!  byte 0        4          8           12            16
@@ -6,26 +6,26 @@
 //!  | of the body |            | of the body | of this head | a multiple of eight    |
 //! ```
 //!
-//! Numbers are little-endian, sums are CRC-32C. The head's sum covers also the segment's number and
-//! the head's place in it: a record that is read where it was not written (old bytes, a copy
-//! within a command) is none. The head has a sum of its own so that a length is believed, and an
-//! intact head found behind a damaged record, without looking at a body.
+//! Numbers are little-endian, sums are CRC-32C. The head's sum also covers the segment's number and
+//! the head's offset in it: bytes that were not written there as a record (old bytes, a copy in a
+//! command) do not count as one. The head has its own sum so that a length can be trusted, and an
+//! intact head be found after a damaged record, without reading a body.
 //!
 //! # Torn, or corrupt?
 //!
-//! A crash may leave any part of what was not synced: a disk writes pages in the order it likes, so
-//! a bad record with good ones behind it can be an honest crash. What was synced must not be cut.
-//! So each record says in `stable` how much of its segment was on the disk when it was written. A
-//! bad record at `x` is *corrupt* if any intact head says that more than `x` was stable; else it
-//! is part of the last, unfinished write, and the log ends before it. What this cannot tell apart
-//! is damage to the very last synced write, behind which nothing was written.
+//! A crash may leave any part of what was not synced. A disk writes pages in any order, so a bad
+//! record with good ones after it can be the result of a crash. But what was synced must not be
+//! cut. So each record says in `stable` how much of its segment was on the disk when it was
+//! written. A bad record at `x` is *corrupt* if any intact head says that more than `x` was stable;
+//! otherwise it is part of the last, unfinished write, and the log ends before it. One case cannot
+//! be told apart: damage to the very last synced write, after which nothing was written.
 
 use super::crc::crc32c;
 
 /// How every segment begins: what it is, and the version of the format.
 pub const MAGIC: [u8; 8] = *b"gwraft01";
 
-/// Bytes of a record's head. Records stand at multiples of [`ALIGN`].
+/// Bytes of a record's head. Records begin at multiples of [`ALIGN`].
 const HEAD: usize = 16;
 const ALIGN: usize = 8;
 
@@ -35,7 +35,7 @@ struct Head {
     /// Bytes of the body, at least 1: zeros are no head.
     length: u32,
     stable: u32,
-    /// Of the body and the zeros behind it.
+    /// Of the body and the zeros after it.
     sum: u32,
 }
 
@@ -53,7 +53,7 @@ impl Head {
         bytes
     }
 
-    /// The head that stands here, if it is whole and was written here.
+    /// The head at this offset, if it is whole and was written here.
     fn read(segment: &[u8], number: u64, offset: usize) -> Option<Self> {
         let bytes: &[u8; HEAD] = segment.get(offset..)?.first_chunk()?;
         let mut numbers = bytes
@@ -77,7 +77,7 @@ fn sum_of_head(bytes: &[u8; HEAD], number: u64, offset: usize) -> u32 {
     crc32c(place, bytes.get(..HEAD - 4).unwrap_or_default())
 }
 
-/// Writes a record behind the `bytes`, which are those of segment `number` from `start` on.
+/// Appends a record to `bytes`, which are those of segment `number` from `start` on.
 pub fn put(bytes: &mut Vec<u8>, start: usize, number: u64, stable: u32, body: &[u8]) {
     let at = bytes.len();
     bytes.extend_from_slice(&[0; HEAD]);
@@ -108,7 +108,7 @@ pub fn all_is_stable(segment: &mut [u8], number: u64) {
 /// What a segment's bytes hold.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Scan<'a> {
-    /// The body of each record, and where the record stands.
+    /// The offset of each record, and its body.
     pub records: Vec<(usize, &'a [u8])>,
     /// Where the next record goes: the end of the last good one.
     pub end: usize,
@@ -146,7 +146,7 @@ pub fn scan(segment: &[u8], number: u64, longest: usize) -> Result<Scan<'_>, Dam
             Err(bad) => break bad,
         }
     };
-    // The first record of all was stable before the file had its name.
+    // The first record was stable before the file got its name.
     let proven = found.stable.max(highest_stable(segment, number, found.end));
     if proven > found.end || found.records.is_empty() {
         let what = format!("{bad}, in what was stable up to byte {proven}");
@@ -176,7 +176,7 @@ fn record(
     Ok((head, padded.get(..length).unwrap_or_default()))
 }
 
-/// The most that any intact head from `from` on says to have been stable.
+/// The highest `stable` of any intact head from `from` on.
 fn highest_stable(segment: &[u8], number: u64, from: usize) -> usize {
     let places = (from..segment.len()).step_by(ALIGN);
     let heads = places.filter_map(|offset| Head::read(segment, number, offset));

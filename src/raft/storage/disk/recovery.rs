@@ -98,7 +98,7 @@ pub fn recover(
     }))
 }
 
-/// A log that is read, segment by segment.
+/// A log being read, segment by segment.
 struct Reading<'a> {
     folder: &'a Folder,
     limits: Limits,

@@ -1,9 +1,9 @@
 //! From records to a log: what the segments say when they are read in order.
 //!
-//! The first record of a segment is its [`Head`]: all that a reader must know of the segments
-//! before it, so that these may go when a snapshot covers their entries. Then come terms and
-//! votes, and entries; an entry replaces what the log holds from its index on, so a conflict
-//! (§5.3) needs no record of its own and nothing is ever written twice.
+//! The first record of a segment is its [`Head`]: all that a reader must know of earlier segments,
+//! so that they may be removed when a snapshot covers their entries. Then come terms and votes, and
+//! entries. An entry replaces what the log holds from its index on, so a conflict (§5.3) needs no
+//! record of its own, and nothing is overwritten.
 
 use crate::raft::entry::{Entry, HardState, Index, Snapshot, SnapshotMeta, Term};
 use crate::raft::storage::contract::Restored;
@@ -20,7 +20,7 @@ crate::wire! {
         Entry(Entry)
     }
 
-    /// Where the log stands at a segment's begin.
+    /// The state of the log at the beginning of a segment.
     #[derive(Clone, Debug, Default, PartialEq, Eq)]
     pub struct Head {
         /// Counts the segments, from 1 on.
@@ -64,12 +64,12 @@ pub struct Replay {
     /// The index of the first of the entries, or of the next one if there are none.
     first: Index,
     entries: Vec<Entry>,
-    /// The segment that is read, and the length of the one that was.
+    /// The number of the segment being read, and the length of the one before.
     number: u64,
     previous: u64,
 }
 
-/// What the folder holds, all in all.
+/// What the folder holds, taken together.
 #[derive(Debug)]
 pub struct Held {
     /// What the node gets.
@@ -84,7 +84,7 @@ impl Replay {
         self.first + self.entries.len() as Index
     }
 
-    /// Takes the next record in; an error says what is wrong with it.
+    /// Takes the next record; an error says what is wrong with it.
     pub fn take(&mut self, record: Record, is_first: bool) -> Result<(), String> {
         match record {
             Record::Head(head) if is_first => return self.begin(&head),
@@ -128,7 +128,7 @@ impl Replay {
             let (next, index) = (self.next(), entry.index);
             return Err(format!("entry {index} where {next} comes next"));
         }
-        // Below the first: what it continues stands in segments that a snapshot covers.
+        // Below the first: the entries before it are in segments that a snapshot covers.
         self.first = self.first.min(entry.index);
         self.entries.truncate(distance(self.first, entry.index));
         self.entries.push(entry);
@@ -146,8 +146,8 @@ impl Replay {
         }
     }
 
-    /// The log and the snapshot that was found, put together. A snapshot newer than the log knows
-    /// was being installed when the crash came: §7 says what of the log stays.
+    /// Puts the log and the snapshot that was found together. A snapshot newer than the log knows
+    /// was being installed when a crash came: §7 says what of the log stays.
     pub fn finish(mut self, snapshot: Option<Snapshot>) -> Result<Held, String> {
         let found = snapshot.as_ref().map(|snapshot| Mark::of(&snapshot.meta));
         let interrupted = found != self.snapshot;

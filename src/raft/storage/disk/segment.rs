@@ -1,4 +1,4 @@
-//! The segment that is written to.
+//! The segment being written.
 //!
 //! ```text
 //!  0                 stable              end            filled
@@ -31,14 +31,14 @@ pub struct Segment {
     /// What was synced.
     pub stable: usize,
     filled: usize,
-    /// How long it is to become: no zeros behind that.
+    /// Its planned length: no zeros beyond that.
     length: usize,
     file: File,
     path: PathBuf,
 }
 
 impl Segment {
-    /// A segment that will be of about `length` bytes, of which `end` are there, and stable.
+    /// A segment that will have about `length` bytes, of which `end` are there, and stable.
     pub fn new(number: u64, length: usize, end: usize, file: File, path: PathBuf) -> Self {
         Self {
             number,
@@ -52,8 +52,8 @@ impl Segment {
         }
     }
 
-    /// Writes behind the end. When the disk is full, the file is as it was before, for good: what
-    /// did get written must not come up again behind a later, shorter write.
+    /// Appends the bytes. If the disk is full, restores the file as it was, and syncs it: what did
+    /// get written must not reappear after a later, shorter write.
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
         let end = self.end + bytes.len();
         if let Err(error) = write_at(&self.file, bytes, self.end as u64) {
@@ -71,7 +71,7 @@ impl Segment {
         Ok(())
     }
 
-    /// Zeros behind the end; without space for them the log goes on without.
+    /// Writes zeros after the end; if there is no space for them, the log goes on without.
     fn fill(&mut self) -> Result<(), StorageError> {
         let ahead = self.length.saturating_sub(self.end).min(AHEAD);
         let zeros = ZEROS.get(..ahead).unwrap_or_default();
@@ -93,7 +93,7 @@ impl Segment {
         self.last = self.last.max(last);
     }
 
-    /// Takes away what stands behind the end.
+    /// Cuts off what comes after the end.
     fn cut(&mut self) -> Result<(), StorageError> {
         self.filled = self.end;
         let cut = set_len(&self.file, self.end as u64);
@@ -122,9 +122,9 @@ impl Segment {
         Ok(())
     }
 
-    /// Makes stable what was read from it, `tail` being its last bytes. They are written once
-    /// more: after a failed sync the kernel shows what the disk does not hold, and takes it for
-    /// written.
+    /// Makes stable what was read from it, of which `tail` are the last bytes. They are written
+    /// once more: after a failed sync, the kernel still shows bytes that the disk does not hold,
+    /// and takes them for written.
     pub fn confirm(&mut self, tail: &[u8]) -> Result<(), StorageError> {
         let from = self.end.saturating_sub(tail.len());
         let written = write_at(&self.file, tail, from as u64);

@@ -6,7 +6,7 @@
 //!
 //! The sum is CRC-32C over all that follows it; meta is a [`SnapshotMeta`] as a message of
 //! [`wire`](mod@crate::wire). The file is written under another name and renamed, so it is never
-//! torn: whatever is wrong with it is damage.
+//! torn: anything wrong with it is damage.
 
 use super::crc::crc32c;
 use crate::raft::entry::{Command, Snapshot, SnapshotMeta};
@@ -31,7 +31,7 @@ pub fn head(snapshot: &Snapshot) -> Result<Vec<u8>, wire::Error> {
     Ok([&MAGIC, sum.to_le_bytes().as_slice(), &rest].concat())
 }
 
-/// The longest file of a snapshot with so much data, in bytes.
+/// The longest file of a snapshot with this much data, in bytes.
 pub fn longest(data: usize) -> u64 {
     (HEAD + MOST_META) as u64 + data as u64
 }
