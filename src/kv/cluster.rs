@@ -1,15 +1,16 @@
 //! Which cluster a node belongs to, so that two clusters never become one.
 //!
-//! Nodes are numbered from 1 in every cluster, so the number says nothing of whose message it is. One
-//! wrong address, and a leader of one cluster replaces the log of another. So each connection
-//! between nodes begins with both telling their cluster (`Raft.Introduce`), and one that ends at
-//! another cluster carries nothing.
+//! Nodes are numbered from 1 in every cluster, so a node's number does not say to which cluster a
+//! message belongs. With one wrong address, a leader of one cluster would replace the log of
+//! another. So on each connection between nodes, both sides first name their cluster
+//! (`Raft.Introduce`); a connection to another cluster carries no messages.
 //!
-//! Nobody has to agree on the number first. As in etcd those who found a cluster compute it from what
-//! they are founded with: the members, their addresses, and a token that tells clusters apart which
-//! use the same addresses one after the other. Who founds one alone draws a number: two machines that
-//! each listen on `0.0.0.0:7301` have the same to say of it otherwise. A node that joins has none, and takes that of the
-//! first member that calls it by its number. It stands in the folder from then on.
+//! The founders need not agree on the cluster's name first. As in etcd, each computes it from its
+//! configuration: the members, their addresses, and a token that distinguishes clusters that use
+//! the same addresses one after the other. A node that founds a cluster alone draws a random name:
+//! otherwise two machines that each listen on `0.0.0.0:7301` would compute the same. A node that
+//! joins has no name yet, and takes that of the first member that calls it by its node number. From
+//! then on the name is in its folder.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -29,7 +30,7 @@ crate::wire! {
 }
 
 impl ClusterId {
-    /// That of the cluster that these nodes found. They all have to be given the same.
+    /// The name of the cluster that these nodes found. All must be given the same arguments.
     pub fn of(founders: &BTreeMap<NodeId, String>, token: &str) -> Self {
         let lines = founders.iter().map(|(id, at)| format!("{id}={at}\n"));
         let text = lines.collect::<String>() + token;
@@ -37,13 +38,13 @@ impl ClusterId {
         Self(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
     }
 
-    /// That of a cluster whose one founder has nobody to agree with.
+    /// A name for a cluster with a single founder.
     pub(super) fn random() -> Self {
         Self(RandomState::new().build_hasher().finish())
     }
 
     fn parse(text: &str) -> Option<Self> {
-        // A part of a name is the name of another cluster.
+        // A truncated name would be the name of another cluster.
         let is_name = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         let number = u64::from_str_radix(text, 16).ok();
         number.filter(|_| is_name).map(Self)
@@ -60,30 +61,30 @@ impl fmt::Display for ClusterId {
 #[derive(Clone, Debug)]
 pub struct Belonging {
     known: Arc<Mutex<Known>>,
-    /// Where it stands; nowhere in tests.
+    /// The file that holds it; none in tests.
     note: Option<Arc<Note>>,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Known {
-    /// The node joins, and nobody has called yet.
+    /// The node joins, and no member has called yet.
     Awaited,
-    /// The folder has a log and says nothing: it is older than the file, or the log came from such a
-    /// one. Whoever calls is believed, as he was then.
+    /// The folder has a log but no name: it is older than such files, or got its log from such a
+    /// cluster. Every caller is believed, as before there were names.
     Untold,
-    /// It belongs to this one.
+    /// It belongs to this cluster.
     To(ClusterId),
 }
 
 impl Belonging {
-    /// Of a founder: it is written down before the cluster is.
+    /// For a founder: the name is stored before the cluster is founded.
     pub(super) fn found(note: Note, cluster: ClusterId) -> Result<Self, StartError> {
         let written = note.write(&cluster.to_string());
         written.map_err(note.failed("writing"))?;
         Ok(Self::with(Known::To(cluster), Some(note)))
     }
 
-    /// Of a node that has a folder, or joins with a new one.
+    /// For a node that has a folder, or joins with a new one.
     pub(super) fn read(note: Note, is_new: bool) -> Result<Self, StartError> {
         let known = match (note.read()?, is_new) {
             (Some(text), _) => Known::To(ClusterId::parse(&text).ok_or_else(|| {
@@ -96,7 +97,7 @@ impl Belonging {
         Ok(Self::with(known, Some(note)))
     }
 
-    /// Of a node that has no folder.
+    /// For a node without a folder.
     #[cfg(test)]
     pub(super) fn to(cluster: Option<ClusterId>) -> Self {
         Self::with(cluster.map_or(Known::Awaited, Known::To), None)
@@ -117,8 +118,8 @@ impl Belonging {
         }
     }
 
-    /// A node of this cluster calls, as it says: which cluster this node belongs to, from now on at
-    /// the latest.
+    /// A node that says it is of cluster `theirs` calls. Returns this node's cluster; a node that
+    /// joins takes the caller's.
     pub(super) fn called_by(
         &self,
         theirs: Option<ClusterId>,
@@ -188,7 +189,7 @@ mod tests {
         std::fs::remove_dir_all(folder).unwrap();
     }
 
-    /// Of a folder from before there were names, nobody can say whose it is.
+    /// It is not known to which cluster a folder from before there were names belongs.
     #[test]
     fn a_folder_that_does_not_say_is_not_given_away_to_who_calls() {
         let folder = crate::cli::temporary("kv-untold", "", |path| std::fs::create_dir(path));
@@ -199,7 +200,8 @@ mod tests {
         std::fs::remove_dir_all(folder).unwrap();
     }
 
-    /// Nor is who has the log of such a one, though it still runs as the node that waited for it.
+    /// The same holds for a node that got its log from such a cluster, in the run in which it
+    /// joined.
     #[test]
     fn who_joins_a_cluster_without_a_name_is_not_given_away_either() {
         let joins = Belonging::to(None);

@@ -1,22 +1,22 @@
 //! The words of the store: keys and values with their revisions, commands, replies.
 //!
-//! Everything here is a value, with a form on the wire. The revisions are etcd's: the store counts
-//! its changes, from 1 (nothing was changed yet) on, and each key remembers at which revision it
+//! Everything here is a value with a wire format. The revisions are etcd's: the store counts
+//! its changes, from 1 (no change yet) on, and each key remembers at which revision it
 //! was created and last changed, and how often it was changed since it was created.
 
 use std::fmt;
 use std::iter;
 
-/// How many changes the store has seen, and one: 1 is the store of nothing.
+/// The number of changes that the store has seen, plus one: an empty store is at 1.
 pub type Revision = u64;
 
-/// The longest key, in bytes. A key has one at least.
+/// The longest key, in bytes. A key has at least one.
 pub const MAX_KEY: usize = 4096;
 
-/// The longest value, in bytes. (etcd takes requests of 1.5 MiB, by default.)
+/// The longest value, in bytes. (By default, etcd accepts requests of up to 1.5 MiB.)
 pub const MAX_VALUE: usize = 1 << 20;
 
-/// The longest command, in bytes: a compare-and-swap with two values, and some around them.
+/// The longest command, in bytes: a compare-and-swap with two values, and the bytes around them.
 pub const MAX_COMMAND: usize = MAX_KEY + 2 * MAX_VALUE + 1024;
 
 crate::wire! {
@@ -38,13 +38,13 @@ crate::wire! {
     /// What a compare-and-swap expects to find.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum Expected<'a> {
-        /// The key's `mod_revision`; 0 where there is no such key.
+        /// The key's `mod_revision`; 0 if there is no such key.
         Revision(Revision),
         /// The key, with this value.
         Value(&'a [u8])
     }
 
-    /// A change that a client wants: what stands in the log.
+    /// A change that a client wants, as it is in the log.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum Command<'a> {
         /// The key holds this from now on.
@@ -54,7 +54,7 @@ crate::wire! {
             /// Its value.
             value: &'a [u8]
         },
-        /// The key goes.
+        /// The key is deleted.
         Delete {
             /// The key.
             key: &'a [u8]
@@ -70,7 +70,7 @@ crate::wire! {
         }
     }
 
-    /// What a command led to. Small, whatever the values are: sessions remember it.
+    /// The result of a command. Always small, because sessions remember it.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub enum Reply {
         /// To `Put`: the revision that it made.
@@ -86,17 +86,17 @@ crate::wire! {
     /// How a compare-and-swap went.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum Swap {
-        /// The key was as expected. The revision that the swap made; deleting a key that is not
-        /// there makes none, and this is the store's.
+        /// The key was as expected. The revision that the swap made; deleting a key that does not
+        /// exist makes none, and this is the store's.
         Done(Revision),
-        /// It was not, and stays as it is: its `mod_revision`, 0 where there is no such key.
+        /// It was not, and is unchanged: its `mod_revision`, 0 if there is no such key.
         Differs(Revision)
     }
 
-    /// Why a command is not done, whoever sends it and however often.
+    /// Why a command is never done, whichever client sends it and however often.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub enum Refused {
-        /// A key has one byte at least.
+        /// A key has at least one byte.
         EmptyKey,
         /// The key is longer than [`MAX_KEY`].
         KeyTooLong,
@@ -104,7 +104,7 @@ crate::wire! {
         ValueTooLong,
         /// The store takes no more bytes: delete something.
         Full,
-        /// The bytes are no command.
+        /// The bytes are not a command.
         Malformed,
         /// The server's own reason.
         Other(String)
@@ -115,7 +115,7 @@ crate::wire! {
     pub enum Keys {
         /// This one.
         One(Vec<u8>),
-        /// All that begin with this; with nothing, all there are.
+        /// All that begin with this; if it is empty, all keys.
         Prefix(Vec<u8>)
     }
 
@@ -124,7 +124,7 @@ crate::wire! {
     pub struct Page {
         /// The keys and what they hold, all at one moment.
         pub entries: Vec<KeyValue>,
-        /// Whether there are more behind the last one, which the next page goes on after.
+        /// Whether there are more after the last one, from which the next page continues.
         pub more: bool,
         /// The store's revision at that moment.
         pub revision: Revision
@@ -133,9 +133,9 @@ crate::wire! {
     /// A change that was made.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub enum Change {
-        /// The key holds this since.
+        /// The key holds this since then.
         Put(KeyValue),
-        /// The key went.
+        /// The key was deleted.
         Deleted {
             /// Which.
             key: Vec<u8>,
@@ -149,20 +149,20 @@ crate::wire! {
     pub struct Changes {
         /// The changes of the keys that were asked for.
         pub changes: Vec<Change>,
-        /// The revision to go on from: everything before it has been told.
+        /// The revision to continue from: all changes before it have been reported.
         pub next: Revision
     }
 
-    /// The changes that were asked for are remembered no more.
+    /// The requested changes are no longer remembered.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct Compacted {
-        /// The first revision that still is.
+        /// The first revision that is still remembered.
         pub oldest: Revision
     }
 }
 
 impl Keys {
-    /// Whether there may be such keys: any bytes are a prefix, not all are a key.
+    /// Whether such keys are possible: any bytes can be a prefix, but not a key.
     pub fn check(&self) -> Result<(), Refused> {
         match self {
             Keys::One(key) => check_key(key),
@@ -180,8 +180,8 @@ impl Keys {
 }
 
 impl Changes {
-    /// Whether they go on from revision `from`, in order and to behind the last of them. A watch of
-    /// others would be told the same again, perhaps for ever.
+    /// Whether they continue from revision `from`, in order, with `next` after the last of them.
+    /// Otherwise a watch would be told the same changes again, perhaps for ever.
     pub fn go_on_from(&self, from: Revision) -> bool {
         let told = self.changes.iter().map(Change::revision);
         let behind = told
@@ -211,8 +211,8 @@ impl Change {
 }
 
 impl<'a> Command<'a> {
-    /// Whether its key and values keep within the limits: what every store asks first. (No key
-    /// holds a longer value than they allow, so none can be expected.)
+    /// Whether its key and values are within the limits, which every store checks first. (No key
+    /// holds a value above them, so an expected value is not checked.)
     pub fn check(&self) -> Result<(), Refused> {
         let (key, value) = match *self {
             Command::Put { key, value } => (key, Some(value)),

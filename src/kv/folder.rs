@@ -1,5 +1,5 @@
-//! What a data folder says of itself, in small files beside those of Raft: which node's it is, to
-//! which cluster that node belongs, and whether others founded that.
+//! What a data folder records about itself, in small files beside those of Raft: its node, that
+//! node's cluster, and whether other nodes founded that cluster.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -9,17 +9,17 @@ use std::path::{Path, PathBuf};
 use super::node::StartError;
 use crate::raft::NodeId;
 
-/// Whose it is.
+/// The number of the folder's node.
 const OWNER: &str = "node-id";
-/// To which cluster that node belongs.
+/// The name of that node's cluster.
 const CLUSTER: &str = "cluster-id";
-/// There, if others founded that.
+/// This file exists if other nodes founded that cluster.
 const JOINS: &str = "joins";
-/// A number at most: what is longer is not ours.
+/// The longest file, in bytes: each holds at most one number, so a longer one is not ours.
 const LONGEST: u64 = 64;
 
-/// Makes the file that says whose the folder is; refuses another node's. A node that took over
-/// another's votes would vote twice in its own name.
+/// Makes the file that names the folder's node; refuses another node's folder. A node that took
+/// over another's votes could vote twice in its own name.
 pub(super) fn own(data: &Path, id: NodeId) -> Result<(), StartError> {
     let owner = Note::new(data, OWNER);
     match owner.read()? {
@@ -34,9 +34,9 @@ pub(super) fn own(data: &Path, id: NodeId) -> Result<(), StartError> {
     }
 }
 
-/// Whether the node joins a cluster that others have founded: so it is said now, or was when its
-/// folder was new. Until the first entry comes nothing else tells it from a founder, and one that is
-/// started anew without the word would found a cluster of its own.
+/// Whether the node joins a cluster that others founded: `said` now, or when its folder was new.
+/// Until its first entry, only this file distinguishes it from a founder: without it, a node
+/// restarted without `--join` would found a cluster of its own.
 pub(super) fn joins(data: &Path, said: bool) -> Result<bool, StartError> {
     let note = Note::new(data, JOINS);
     let known = note.read()?.is_some();
@@ -46,7 +46,7 @@ pub(super) fn joins(data: &Path, said: bool) -> Result<bool, StartError> {
     Ok(said || known)
 }
 
-/// The file that says to which cluster the folder's node belongs.
+/// The file that names the cluster of the folder's node.
 pub(super) fn cluster_note(data: &Path) -> Note {
     Note::new(data, CLUSTER)
 }
@@ -66,7 +66,7 @@ impl Note {
         }
     }
 
-    /// What it says; `None` where it is missing, or was made and not written before a crash.
+    /// Its text; `None` if it is missing, or was made but not written before a crash.
     pub(super) fn read(&self) -> Result<Option<String>, StartError> {
         let mut text = String::new();
         let read =
@@ -78,7 +78,7 @@ impl Note {
         }
     }
 
-    /// Makes it say something, on stable storage, like the votes that it goes with.
+    /// Writes its text to stable storage, where the votes that it goes with are.
     pub(super) fn write(&self, text: &str) -> io::Result<()> {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);
@@ -88,7 +88,7 @@ impl Note {
         File::open(&self.folder)?.sync_all()
     }
 
-    /// The error of a node that cannot start, or cannot be called, for it.
+    /// The error of a node that cannot start, or take a call, because of this file.
     pub(super) fn failed(&self, doing: &'static str) -> impl FnOnce(io::Error) -> StartError {
         let path = self.path.clone();
         move |cause| StartError::Folder { doing, path, cause }

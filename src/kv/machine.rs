@@ -9,8 +9,8 @@
 //! ```
 //!
 //! A change of the store is a change of one key, so the remembered changes have consecutive
-//! revisions: the place of one in the window is found by subtraction. The window has a limit, and
-//! who asks for older changes is told so ([`Compacted`]).
+//! revisions, and a subtraction finds the place of a change in the window. The window has a limit;
+//! a request for older changes gets [`Compacted`].
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
@@ -23,24 +23,25 @@ use crate::raft::packing::{Packer, Unpacker};
 use crate::raft::{BadSnapshot, Index, StateMachine};
 use crate::wire;
 
-/// What a key costs beyond its bytes and its value's, roughly: counted so that short keys have a
+/// The cost of a key beyond its bytes and its value's, roughly: counted so that short keys have a
 /// limit, too.
 const OVERHEAD: usize = 128;
 
 /// The most bytes of keys and values in one page or one batch of changes; one entry may be more.
 const MAX_PAGE: usize = 1 << 20;
 
-/// The revision that the first change of all makes.
+/// The revision that the very first change makes.
 const FIRST_CHANGE: Revision = 2;
 
-/// What the store may take. Commands are refused by it, so it must be the same on every node.
+/// The limits of the store. They decide which commands are refused, so they must be the same on
+/// every node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The most bytes of keys and values, and 128 for each key. Default 512 MiB.
     pub bytes: usize,
     /// The most changes that are remembered for watches. Default 10,000.
     pub changes: usize,
-    /// The most bytes of them, counted alike. Default 16 MiB.
+    /// The most bytes of these changes, counted in the same way. Default 16 MiB.
     pub change_bytes: usize,
 }
 
@@ -70,7 +71,7 @@ pub struct Machine {
     revision: Revision,
     keys: BTreeMap<Vec<u8>, Held>,
     bytes: usize,
-    /// The last one made `revision`, each one before it one less.
+    /// The last one made `revision`, the one before it `revision - 1`, and so on.
     changes: VecDeque<Change>,
     change_bytes: usize,
 }
@@ -82,7 +83,7 @@ impl Default for Machine {
 }
 
 impl Machine {
-    /// The store of nothing.
+    /// An empty store.
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
@@ -109,8 +110,8 @@ impl Machine {
         self.keys.get(key).map(|held| held.with(key))
     }
 
-    /// The keys that begin with `prefix`, from behind `after` on: at most `limit`, which is taken
-    /// as 1 at least, and at most 1 MiB, or one.
+    /// The keys that begin with `prefix`, after the key `after`: at most `limit` (at least 1) of
+    /// them, and at most 1 MiB, but always one if there is one.
     pub fn list(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Page {
         let from = match after {
             Some(after) if after >= prefix => Bound::Excluded(after),
@@ -132,8 +133,8 @@ impl Machine {
         page
     }
 
-    /// The changes of these keys from revision `from` on: at most `limit`, and at most 1 MiB, or
-    /// one. None where they are still to come.
+    /// The changes of these keys from revision `from` on: at most `limit`, and at most 1 MiB, but
+    /// always one if there is one. None if they are still to come.
     pub fn changes(&self, keys: &Keys, from: Revision, limit: usize) -> Result<Changes, Compacted> {
         let oldest = self.oldest_change();
         if from < oldest && oldest > FIRST_CHANGE {
@@ -158,8 +159,8 @@ impl Machine {
         Ok(found)
     }
 
-    /// The first change that is remembered. Watches may begin there, or anywhere while it is the
-    /// first of all.
+    /// The first change that is remembered. Watches may begin there; if it is the very first
+    /// change, they may begin anywhere.
     pub fn oldest_change(&self) -> Revision {
         self.revision + 1 - self.changes.len() as u64
     }
@@ -190,7 +191,7 @@ impl Machine {
         let before = self.keys.get(key);
         let freed = before.map_or(0, |held| cost(key, &held.value));
         let bytes = self.bytes - freed + cost(key, value);
-        // What shrinks is always taken: the limit may have been lowered.
+        // A change that frees bytes is always taken: the limit may have been lowered.
         if bytes > self.limits.bytes.max(self.bytes) {
             return Err(Refused::Full);
         }
@@ -254,7 +255,7 @@ impl Machine {
     }
 }
 
-/// What a page still takes.
+/// The room left in a page.
 struct Room {
     entries: usize,
     bytes: usize,
@@ -270,7 +271,7 @@ impl Room {
         }
     }
 
-    /// Whether there is room for one of so many bytes: always for the first.
+    /// Whether there is room for an entry of this many bytes: always for the first.
     fn take(&mut self, bytes: usize) -> bool {
         let fits = self.entries > 0 && (bytes <= self.bytes || self.is_empty);
         if fits {
@@ -304,7 +305,7 @@ impl Held {
         }
     }
 
-    /// Half of a [`KeyValue`]; the other is the key.
+    /// Splits a [`KeyValue`] into the key and the rest.
     fn split(now: KeyValue) -> (Vec<u8>, Self) {
         let held = Self {
             value: now.value,
@@ -367,14 +368,14 @@ impl StateMachine for Machine {
     }
 }
 
-/// etcd's revisions are signed; and nothing that counts on from here overflows.
+/// The highest revision: etcd's are signed, and counting on from here does not overflow.
 const MAX_REVISION: Revision = i64::MAX as Revision;
 
 impl Machine {
     fn unpack_keys(&mut self, unpacker: &mut Unpacker<'_>) -> Result<(), BadSnapshot> {
         for _ in 0..unpacker.number()? {
             let now = unpack(unpacker)?;
-            // In order, and each made by changes that the store has counted.
+            // In order, and with revisions that the store has counted.
             let rises = self.keys.last_key_value().is_none_or(|(k, _)| *k < now.key);
             let counts = [1, now.create_revision, now.mod_revision, self.revision].is_sorted()
                 && (1..=self.revision).contains(&now.version);
@@ -403,7 +404,7 @@ impl Machine {
     }
 }
 
-/// What a change of a snapshot begins with.
+/// The number with which a change begins in a snapshot.
 const PUT: u64 = 0;
 const DELETED: u64 = 1;
 

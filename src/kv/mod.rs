@@ -3,8 +3,8 @@
 //! # The problem
 //!
 //! A service keeps a little state that must not be lost and that several processes must agree on:
-//! who owns what, how it is configured, what was done already. One machine that keeps it is one
-//! machine that can fail.
+//! which process owns what, how a service is configured, what is done already. A single machine
+//! that keeps it can fail.
 //!
 //! # What it offers
 //!
@@ -29,15 +29,15 @@
 //! |---|---|
 //! | [`command`] | the words, as values with a form on the wire (pure) |
 //! | [`machine`] | the state machine (pure) |
-//! | [`store`] | what a service wants of a store, and how it fails |
+//! | [`store`] | the interface of a store, and how it fails |
 //! | [`etcd`] | the same from an etcd cluster |
 //! | [`service`] | what a node offers its clients |
-//! | `server` | that, on a replica |
+//! | `server` | that service, on a replica |
 //! | [`cluster`] | which cluster a node belongs to |
-//! | `folder` | what its data folder says of that |
+//! | `folder` | what its data folder records about that |
 //! | [`peers`] | messages from node to node |
-//! | [`node`] | a node put together |
-//! | [`client`] | a store that is a cluster of these |
+//! | [`node`] | a whole node |
+//! | [`client`] | a store on a cluster of such nodes |
 
 pub mod client;
 pub mod cluster;

@@ -1,4 +1,4 @@
-//! One node of the cluster, put together: storage, replica, peers, and both services on one
+//! One whole node of the cluster: storage, replica, peers, and both services on one
 //! listener.
 //!
 //! ```text
@@ -29,40 +29,40 @@ use crate::rpc::{self, RpcHandler};
 use crate::server::{self, Running, Stats, Stopper, Totals};
 use crate::telemetry::Registry;
 
-/// How long a hand-over may take at the end of a node.
+/// How long a hand-over may take when a node stops.
 const HAND_OVER: Duration = Duration::from_secs(2);
 
-/// What a node is made of.
+/// The configuration of a node.
 #[derive(Clone, Debug)]
 pub struct NodeConfig {
-    /// Who it is. Never used again for another node of the cluster.
+    /// Its number, never used again for another node of the cluster.
     pub id: NodeId,
-    /// Its data folder. Made where it is missing, but not those above it.
+    /// Its data folder. Made if it is missing, but not its parents.
     pub data: PathBuf,
-    /// Where nodes listen, this one included. They found the cluster, if the folder is new and
-    /// `joins` is not set; an address here wins over the one that the membership remembers.
+    /// Where nodes listen, this one included. If the folder is new and `joins` is not set, these
+    /// nodes found the cluster. An address here overrides the one in the membership.
     pub addresses: BTreeMap<NodeId, String>,
-    /// Tells the cluster that several found from others with the same addresses. Empty is well.
+    /// Distinguishes the cluster from others founded with the same addresses. May be empty.
     pub token: String,
     /// The node is new in a cluster that others have founded: it waits to be added. Its folder
-    /// remembers it.
+    /// records that.
     pub joins: bool,
     /// The replica.
     pub replica: ReplicaConfig,
-    /// The way to the others.
+    /// The connections to its peers.
     pub peers: PeersConfig,
-    /// The services.
+    /// The RPC services.
     pub rpc: rpc::ServerConfig,
     /// The server around them.
     pub server: server::Config,
-    /// Where its connections are counted: nodes of one process may share it.
+    /// The counters of its connections, which nodes of one process may share.
     pub stats: Arc<Stats>,
 }
 
 /// Why a node does not start.
 #[derive(Debug)]
 pub enum StartError {
-    /// Its storage does not open.
+    /// Its storage cannot be opened.
     Storage(StorageError),
     /// Its folder cannot be used.
     Folder {
@@ -80,9 +80,9 @@ pub enum StartError {
         /// What it says.
         owner: String,
     },
-    /// The folder is new, and nobody says who founds the cluster.
+    /// The folder is new, and the configuration names no founders.
     NoFounders,
-    /// No thread can be had.
+    /// No thread could be started.
     Thread(io::Error),
 }
 
@@ -107,7 +107,7 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            // Its text is this one's.
+            // `Display` shows the storage's error itself, so its source comes next.
             StartError::Storage(error) => error.source(),
             StartError::Folder { cause, .. } | StartError::Thread(cause) => Some(cause),
             StartError::NotOurs { .. } | StartError::NoFounders => None,
@@ -121,7 +121,7 @@ impl From<StorageError> for StartError {
     }
 }
 
-/// A node whose folder is open, and which nobody hears yet.
+/// A node whose folder is open, but which does not run yet.
 #[derive(Debug)]
 pub struct Opened {
     config: NodeConfig,
@@ -130,7 +130,7 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// Opens the folder, which no other process has from now on; founds the cluster in a new one.
+    /// Opens the folder and locks out other processes; founds the cluster if the folder is new.
     pub fn open(config: NodeConfig) -> Result<Self, StartError> {
         let (mut storage, mut restored) = DiskStorage::open(&config.data, disk::Limits::default())?;
         folder::own(&config.data, config.id)?;
@@ -165,8 +165,8 @@ impl Opened {
         })
     }
 
-    /// Starts the node and its server on a listener. Its numbers go into the registry; of several
-    /// nodes with one registry, the calls of the first only.
+    /// Starts the node and its server on a listener. Its metrics go into the registry; if several
+    /// nodes share one, only the first node's calls are counted.
     pub fn start(self, listener: Listener, registry: &Registry) -> Result<Node, StartError> {
         let Self {
             config,
@@ -204,7 +204,7 @@ impl Opened {
     }
 }
 
-/// A node that runs.
+/// A running node.
 pub struct Node {
     id: NodeId,
     replica: Replica<Replicated>,
@@ -221,7 +221,7 @@ impl Node {
         Opened::open(config)?.start(listener, registry)
     }
 
-    /// Who it is.
+    /// Its number.
     pub fn id(&self) -> NodeId {
         self.id
     }
@@ -231,19 +231,19 @@ impl Node {
         &self.replica
     }
 
-    /// Blocks until the node has stopped: why, if it did so by itself.
+    /// Blocks until the node has stopped. The error says why it stopped by itself.
     pub fn wait(&self) -> Result<(), Ended> {
         self.replica.wait()
     }
 
-    /// Used as soon as the node hears no more calls: it was stopped, or its listener broke, which
-    /// [`Node::stop`] then tells.
+    /// A stopper that is used as soon as the node accepts no more calls: because it was stopped, or
+    /// because its listener broke, which [`Node::stop`] then returns.
     pub fn deaf(&self) -> Stopper {
         self.running.stopper()
     }
 
-    /// Gives leadership, if it has it, to the voter that answers and is furthest in the log; so the
-    /// cluster need not miss it for an election timeout. Whether that worked does not matter to who stops.
+    /// If the node leads, hands leadership to the best voter, so that the cluster is not without a
+    /// leader for an election timeout. The result is ignored: the node stops in any case.
     pub fn hand_over(&self) {
         let deadline = Deadline::after(HAND_OVER);
         let Ok(status) = self.replica.status(deadline) else {
@@ -254,14 +254,15 @@ impl Node {
         }
     }
 
-    /// Stops the node: lets calls finish, lets go of the folder. Blocks for the drain time at most.
+    /// Stops the node: lets calls finish, then releases the folder. Blocks for at most the drain
+    /// time.
     pub fn stop(self) -> io::Result<Totals> {
         let totals = self.running.stop();
         self.replica.stop();
         totals
     }
 
-    /// Stops it as a crash would: the replica first, whatever is under way.
+    /// Stops it like a crash: the replica first, whatever is in flight.
     pub fn kill(self) {
         self.replica.stop();
         let _ = self.running.stop();

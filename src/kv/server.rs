@@ -13,19 +13,19 @@ use crate::raft::{Change, Command, Index, NodeId, Refusal, Replica};
 use crate::rpc::{Call, Failure};
 use crate::wire;
 
-/// What every node of the store runs: the machine, and the sessions around it.
+/// The state machine of every node: the store, with sessions around it.
 pub type Replicated = Sessions<Machine>;
 
-/// No call waits longer, whatever its caller says; a watch asks again. (But a change of the members
-/// may: one is under way at a time, and a node that is added may have much to catch up with.)
+/// No call waits longer, whatever its caller says; a watch asks again. (A change of the members may
+/// wait longer: there is one at a time, and an added node may have much to catch up with.)
 const LONGEST: Duration = Duration::from_secs(30);
-/// How long a watch that found nothing waits before it looks once more, though something else has
-/// changed: a hundred watches then cost the node's thread 10,000 looks a second, no more.
+/// How long a watch that found nothing waits before it looks again, even if other keys change: so a
+/// hundred watches cost the node's thread at most 10,000 looks a second.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 /// How long a watch may wait for a change without asking whether its caller is still there.
 const PATIENCE: Duration = Duration::from_millis(250);
-/// The longest request, in bytes. What stands in the log must fit into a message to a peer, beside
-/// what goes with it (4 MiB): a leader that holds an entry which it cannot send is replaced.
+/// The longest request, in bytes. Each entry must fit into a message to a peer (4 MiB), with the
+/// bytes around it: a leader with an entry that it cannot send would be replaced.
 const MAX_REQUEST: usize = MAX_COMMAND + 64;
 /// The most changes in one answer.
 const CHANGES: usize = 1000;
@@ -53,7 +53,7 @@ impl Server {
         }
     }
 
-    /// Asks the state machine what the cluster has agreed to.
+    /// Asks the state machine, linearizably.
     fn ask<T: Send + 'static>(
         &self,
         call: &Call<'_>,
@@ -62,7 +62,7 @@ impl Server {
         let question = move |replicated: &Replicated| question(replicated.machine());
         let answer = self.replica.read(question, deadline(call));
         Ok(answer.map_err(|failed| match failed {
-            // What a read was not told, it did not change either.
+            // A read without an answer has not changed anything.
             Failed::Unknown => Problem::NotDone("no answer of the cluster in time".into()),
             failed => self.problem(failed),
         }))
@@ -105,7 +105,7 @@ impl KvService for Server {
             let why = format!("a request is at most {MAX_REQUEST} bytes");
             return Ok(Err(Problem::Never(why)));
         }
-        // What no replica would understand need not go through the log of all of them.
+        // A request that no replica can decode need not go into the log.
         if let Err(error) = wire::decode::<Request<'_>>(request.bytes()) {
             return Ok(Err(Problem::Never(format!("not a request: {error}"))));
         }
@@ -134,7 +134,7 @@ impl KvService for Server {
         let until = Deadline::after(Duration::from_millis(wait)).earlier(deadline(call));
         let mut from = from;
         loop {
-            // Before the look, so that what is applied behind it is not missed.
+            // Before the look, so that changes applied after the look are not missed.
             let seen = self
                 .replica
                 .applied_beyond(0, Deadline::after(Duration::ZERO));
@@ -146,9 +146,9 @@ impl KvService for Server {
             if !changes.changes.is_empty() || until.passed() {
                 return Ok(Ok(changes));
             }
-            // What was of no interest is not looked at again, and may be forgotten meanwhile.
+            // Changes of other keys are not looked at again, and may be compacted meanwhile.
             from = changes.next;
-            // Cut off from the others it would wait for what they have long done.
+            // Cut off from the others, it would wait for changes that they made long ago.
             if self.replica.leader().is_none() {
                 return Ok(Err(Problem::Elsewhere(None)));
             }
@@ -193,7 +193,7 @@ impl KvService for Server {
     }
 
     fn add(&self, call: &Call<'_>, node: NodeId, address: String, learner: bool) -> Answer<()> {
-        // Nobody could call it, and a change that makes it a voter would wait for it.
+        // No node could call it, and a change that makes it a voter would wait for it for ever.
         if let Err(why) = check_address(&address) {
             return Ok(Err(Problem::Never(why)));
         }

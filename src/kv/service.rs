@@ -1,14 +1,14 @@
-//! What a node offers its clients: the methods and their answers, declared once for both sides.
+//! The service of a node for its clients: methods and answers, declared once for both sides.
 //!
-//! Every answer is `Ok` or a [`Problem`], which says whether anything happened and whom to ask
-//! next. A method that changes something takes a request of `raft::sessions`, with the client's
+//! Every answer is `Ok` or a [`Problem`], which says whether anything happened and which node to
+//! ask next. A method that changes something takes a request of `raft::sessions`, with the client's
 //! session and number in it, so that it may be sent again to any node.
 //!
 //! *One call at a time on a connection.* `propose`, `get` and `list` are quick methods that wait
-//! for the cluster on the connection's own thread: a worker would cost a hand-over there and back,
-//! a third of the time of a call. The calls behind them on the same connection wait, too, so
-//! [`Client`](super::Client) has a connection for each caller, and a thread a connection is what
-//! servers here are made of. A client of your own should do the same.
+//! for the cluster on the connection's own thread: with a worker, two switches of threads would
+//! cost a third of the time of a call. Later calls on the same connection wait, too. So
+//! [`Client`](super::Client) uses a connection for each caller, which suits servers with a thread
+//! for each connection. Your own client should do the same.
 
 use super::command::{Changes, Compacted, KeyValue, Keys, Page, Revision};
 use crate::raft::{Command, Index, Membership, NodeId, Term};
@@ -17,13 +17,13 @@ crate::wire! {
     /// Why there is no answer.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub enum Problem {
-        /// Nothing was done. Another node leads: here it listens, if that is known.
+        /// Nothing was done. Another node leads; its address, if it is known.
         Elsewhere(Option<String>),
-        /// Nothing was done; later it may be.
+        /// Nothing was done; it may succeed later.
         NotDone(String),
-        /// Perhaps it was done, perhaps it will be.
+        /// It may have been done, or may still be.
         Unknown(String),
-        /// It is not done, however often it is asked for.
+        /// It will never be done, however often it is requested.
         Never(String),
         /// A watch from a revision that is too old.
         Compacted(Compacted),
@@ -70,25 +70,25 @@ crate::rpc_service! {
         [repeatable] fn propose(request: Command) -> Result<Vec<u8>, Problem>, as "Propose";
         /// What a key holds, linearizably.
         [repeatable] fn get(key: Vec<u8>) -> Result<Option<KeyValue>, Problem>, as "Get";
-        /// Keys by prefix, from behind one of them, at most so many and at most 1 MiB, but one at
-        /// least if there is one, linearizably.
+        /// Keys by prefix, after the key `after`, linearizably: at most `limit` and at most 1 MiB,
+        /// but at least one if there is one.
         [repeatable] fn list(prefix: Vec<u8>, after: Option<Vec<u8>>, limit: u64)
             -> Result<Page, Problem>, as "List";
-        /// Changes of keys from a revision on. Waits until there are some, at most so many
-        /// milliseconds, and returns none then. Any node that knows a leader answers.
+        /// Changes of keys from a revision on. Waits until there are some; after `wait`
+        /// milliseconds, returns none. Any node that knows a leader answers.
         [slow, repeatable] fn changes(keys: Keys, from: Revision, wait: u64)
             -> Result<Changes, Problem>, as "Changes";
         /// How the node sees itself and its cluster.
         [repeatable] fn status() -> Result<NodeStatus, Problem>, as "Status";
-        /// A new node joins, as a voter once it has caught up, or as a learner; a learner votes, or
-        /// is looked for at another address from now on. Returns when it is so.
+        /// Adds a node, as a voter once it has caught up, or as a learner. Makes a learner a voter,
+        /// or changes its address. Returns when that is done.
         [slow] fn add(node: NodeId, address: String, learner: bool)
             -> Result<(), Problem>, as "Add";
-        /// A node leaves.
+        /// Removes a node.
         [slow] fn remove(node: NodeId) -> Result<(), Problem>, as "Remove";
-        /// Another node is to lead. Returns when it does.
+        /// Makes another node the leader. Returns when it leads.
         [slow] fn transfer(to: NodeId) -> Result<(), Problem>, as "Transfer";
-        /// This node takes a snapshot. Returns the last index in it when it is on the disk.
+        /// Takes a snapshot on this node. Returns its last index, once it is on the disk.
         [slow] fn snapshot() -> Result<Index, Problem>, as "Snapshot";
     }
 }

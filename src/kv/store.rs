@@ -1,8 +1,8 @@
-//! What a service wants of a key-value store, wherever it runs.
+//! The interface of a key-value store, wherever it runs.
 //!
-//! The embedded cluster's client and [`Etcd`](super::etcd::Etcd) are both a [`Store`]: a service
-//! that outgrows the one changes an address. `tests/kv/conformance.rs` runs one list of cases on
-//! each of them.
+//! The embedded cluster's client and [`Etcd`](super::etcd::Etcd) both implement [`Store`]: a
+//! service that outgrows the first changes an address. `tests/kv/conformance.rs` runs the same
+//! cases on both.
 //!
 //! All calls block, at most for the deadline that the store was made with. Reads are linearizable:
 //! they see every change that was acknowledged before they began.
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::command::{Changes, Compacted, Expected, KeyValue, Keys, Page, Refused, Revision, Swap};
 
-/// A key-value store. Any number of threads may use one at a time.
+/// A key-value store, which any number of threads may use at the same time.
 pub trait Store: Send + Sync {
     /// What a key holds, if there is such a key.
     fn get(&self, key: &[u8]) -> Result<Option<KeyValue>, StoreError>;
@@ -31,34 +31,35 @@ pub trait Store: Send + Sync {
         value: Option<&[u8]>,
     ) -> Result<Swap, StoreError>;
 
-    /// The keys that begin with `prefix`, in the order of their bytes, from behind `after` on if it
-    /// is given: at most `limit` (at least 1) of them, fewer where they are large. Each page is of
-    /// its own moment.
+    /// The keys that begin with `prefix`, in the order of their bytes; if `after` is given, those
+    /// after it. At most `limit` (at least 1) of them, fewer if they are large. Each page shows a
+    /// moment of its own.
     fn list(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Page, StoreError>;
 
-    /// Watches keys for changes, those of revision `from` and later: none is missed, none is told
-    /// twice. `from` may be a revision to come.
+    /// Watches keys for changes, those of revision `from` and later: none is missed, none is
+    /// reported twice. `from` may be a future revision.
     fn watch(&self, keys: Keys, from: Revision) -> Result<Box<dyn Watch>, StoreError>;
 }
 
-/// A watch that goes on. Dropping it ends it.
+/// A watch in progress. Dropping it ends it.
 pub trait Watch: Send {
-    /// The changes since the last call: waits at most for `wait` until there are some, then returns
-    /// none. After [`StoreError::NotDone`] it may be called again, and goes on where it was.
+    /// The changes since the last call. Blocks until there are some, at most for `wait`, and then
+    /// returns none. After [`StoreError::NotDone`] it may be called again, and continues where it
+    /// was.
     fn changes(&mut self, wait: Duration) -> Result<Changes, StoreError>;
 }
 
-/// Why a watch does not take what a server says.
+/// Why a watch refuses a server's answer.
 pub(super) const WENT_BACK: &str = "its changes go back behind the revision that was asked for";
 
-/// Why a store did not do what it was asked to, or does not know.
+/// Why a store did not do what it was asked, or does not know whether it did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreError {
-    /// Nothing was changed, and later it may work.
+    /// Nothing was changed; it may work later.
     NotDone(String),
-    /// The change was sent and no answer came: perhaps it was made, perhaps it will be.
+    /// The change was sent and no answer came: it may have been made, or may still be.
     Unknown(String),
-    /// It is not done, however often it is asked for.
+    /// It will never be done, however often it is requested.
     Refused(Refused),
     /// A watch from a revision that is too old.
     Compacted(Compacted),

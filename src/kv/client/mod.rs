@@ -1,13 +1,14 @@
-//! The cluster's client: finds the leader, tries again where that is safe, says what it knows.
+//! The cluster's client: finds the leader, retries where that is safe, and reports what is known.
 //!
 //! A change is a numbered command of a session (`raft::sessions`), so it may be sent again after a
-//! connection broke or a leader was lost: the cluster carries it out once, and a retry gets the
-//! first answer. What is not known when the time is over is reported as
+//! connection broke or a leader was lost: the cluster applies it once, and a retry gets the
+//! first answer. If the outcome is not known at the deadline, the call returns
 //! [`StoreError::Unknown`].
 //!
-//! Each call has a connection to itself while it lasts (see [`service`](super::service)).
+//! Each call has a connection to itself (see [`service`](super::service)).
 //!
-//! The files: `route` where to ask, and the connections; `session` the numbers; this one the rest.
+//! The files: `route`, which server to ask, and the connections; `session`, the numbers; this one,
+//! the rest.
 
 mod route;
 mod session;
@@ -39,9 +40,9 @@ const HOPS: u32 = 4;
 /// The configuration of a [`Client`].
 #[derive(Clone, Debug)]
 pub struct ClientConfig {
-    /// Where nodes of the cluster listen: one that is there suffices.
+    /// Where nodes of the cluster listen; one that answers is enough.
     pub servers: Vec<String>,
-    /// What all nodes and clients of the cluster know. Default: none.
+    /// The secret of all nodes and clients of the cluster. Default: none.
     pub secret: Option<Secret>,
     /// How long a call may take, with all its tries. Default 10 s.
     pub time: Duration,
@@ -76,20 +77,20 @@ struct Shared {
     route: Route,
     connections: Connections,
     session: Session,
-    /// Never used: what waits here waits for its time.
+    /// Never used, so a wait for it is a plain pause.
     never: Stopper,
 }
 
-/// What a call does when it is carried out twice.
+/// The effect of carrying out a call twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Twice {
-    /// The same as once: it reads, or its session sees to it.
+    /// The same as once: it only reads, or its session prevents a second effect.
     Harmless,
-    /// Something else perhaps: it is not tried again once it may have been carried out.
+    /// Perhaps another: it is not retried once it may have been carried out.
     Harmful,
 }
 
-/// A result, and whether it came after a try whose outcome is not known.
+/// A result, and whether the outcome of an earlier try is unknown.
 struct Ran<R> {
     value: R,
     doubted: bool,
@@ -134,7 +135,7 @@ impl Client {
         self.shared.ask_one(server, time, |kv| kv.status())
     }
 
-    /// Has one node take a snapshot, in so much time; returns the last index in it.
+    /// Makes one node take a snapshot, within `time`; returns its last index.
     pub fn snapshot(&self, server: &str, time: Duration) -> Result<Index, StoreError> {
         self.shared.ask_one(server, time, |kv| kv.snapshot())
     }
@@ -173,8 +174,9 @@ impl Client {
                         reply => Ok(reply),
                     };
                 }
-                // It expired before this command: nothing was done, and a new one can be had. Where
-                // that one is lost, too, there are too many, and each is an entry in the log.
+                // The session expired before this command: nothing was done; begin a new session.
+                // If that is lost, too, there are too many sessions, and each costs a log entry:
+                // pause.
                 Answer::NoSession if !doubted => {
                     if deadline.remaining().is_some_and(|left| left <= pause) {
                         let why = "each session was lost before it could be used";
@@ -193,7 +195,7 @@ impl Client {
 }
 
 impl Shared {
-    /// Sends a command once, as often as it takes.
+    /// Sends a command as often as needed; it takes effect once.
     fn command(&self, command: &[u8], deadline: Deadline) -> Result<(Answer, bool), StoreError> {
         let propose = |request: &[u8]| {
             let ran = self.run(deadline, self.config.try_time, Twice::Harmless, |kv| {
@@ -209,7 +211,7 @@ impl Shared {
         answer
     }
 
-    /// Carries a call to the leader, again and again until it has an answer or no time.
+    /// Makes a call to the leader, again and again until there is an answer or no time left.
     fn run<R>(
         &self,
         deadline: Deadline,
@@ -218,7 +220,7 @@ impl Shared {
         call: impl Fn(&KvClient<Timed<'_>>) -> Result<Result<R, Problem>, CallError>,
     ) -> Result<Ran<R>, StoreError> {
         let (mut doubted, mut hops, mut strangers, mut pause) = (false, 0, 0, FIRST_PAUSE);
-        let mut reason = None::<(String, String)>; // who could not do it last, and why
+        let mut reason = None::<(String, String)>; // the last server that could not do it, and why
         loop {
             let server = self.route.server();
             let by = deadline.earlier(Deadline::after(try_time));
@@ -233,7 +235,7 @@ impl Shared {
                         continue;
                     }
                     match &reason {
-                        // It is, and has said why it does not do it.
+                        // The leader has already said why it cannot do it.
                         Some((told_by, why)) if *told_by == leader => format!("{leader}: {why}"),
                         _ => format!("{server}: the leader is said to be {leader}"),
                     }
@@ -243,8 +245,8 @@ impl Shared {
                     format!("{server}: no leader is known")
                 }
                 Ok(Err(Problem::NotDone(why))) => {
-                    // Perhaps it is this node that cannot: one whose disk is full does not even
-                    // learn who leads, while the others have long had a leader.
+                    // Perhaps only this node cannot: one with a full disk does not even learn the
+                    // leader, while the others have long had one.
                     self.route.pass(&server);
                     let told = format!("{server}: {why}");
                     reason = Some((server, why));
@@ -260,12 +262,12 @@ impl Shared {
                     format!("{server}: a problem of a later version")
                 }
                 Err(error) => {
-                    // One node may have another secret; if all have, it is this client.
+                    // One node may have another secret; if all have, this client's is wrong.
                     let is_stranger = error == CallError::Failed(Failure::Unauthenticated);
                     strangers += usize::from(is_stranger);
                     let last = is_final(&error) || strangers > self.config.servers.len();
-                    // It ran, where the reply cannot be read. The other final ones are of calls
-                    // that did not, which says nothing of the tries before; nor did a stranger's.
+                    // If the reply cannot be read, the call ran. After the other final errors, and
+                    // without the secret, this call did not run; earlier tries may have.
                     doubted |= match &error {
                         CallError::BadReply(_) => true,
                         error => !last && !is_stranger && !error.not_run(),
@@ -294,7 +296,7 @@ impl Shared {
         }
     }
 
-    /// Carries a call to one node, once.
+    /// Makes a call to one node, once.
     fn ask_one<R>(
         &self,
         server: &str,
@@ -312,7 +314,7 @@ impl Shared {
     }
 }
 
-/// Whether it will be the same next time, and everywhere.
+/// Whether the call would fail in the same way again, on every node.
 fn is_final(error: &CallError) -> bool {
     matches!(
         error,
@@ -323,7 +325,7 @@ fn is_final(error: &CallError) -> bool {
     )
 }
 
-/// A question that has no answer has changed nothing.
+/// The error of a read: without an answer, it has changed nothing.
 fn only_asked(error: StoreError) -> StoreError {
     match error {
         StoreError::Unknown(why) => StoreError::NotDone(why),
@@ -339,7 +341,7 @@ fn not_understood(error: wire::Error) -> StoreError {
     StoreError::Unknown(format!("the answer cannot be read: {error}"))
 }
 
-/// A reply to another command than was sent.
+/// The error for a reply that does not suit the command.
 fn strange(reply: &Reply) -> StoreError {
     StoreError::Unknown(format!("the answer is to something else: {reply:?}"))
 }
@@ -396,8 +398,8 @@ impl Store for Client {
     }
 }
 
-/// A watch: a call that waits at a node, and the next from the revision where it ended. So a node
-/// that is lost costs a try, and no change.
+/// A watch: one call after the other, each waiting at a node from the revision where the last
+/// ended. So a lost node costs a try, but no change is missed.
 struct Watching {
     client: Client,
     keys: Keys,
@@ -415,7 +417,7 @@ impl Watch for Watching {
             Ok(
                 told.and_then(|changes| match changes.go_on_from(self.next) {
                     true => Ok(changes),
-                    // Another node may make sense.
+                    // Another node may answer correctly.
                     false => Err(Problem::NotDone(WENT_BACK.into())),
                 }),
             )

@@ -1,4 +1,4 @@
-//! Where to ask, and the connections that lead there.
+//! Which server to ask, and the connections.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -21,9 +21,9 @@ pub(super) struct Route {
 
 #[derive(Debug, Default)]
 struct Choice {
-    /// As the last who knew has said.
+    /// The leader, as the last answer named it.
     leader: Option<String>,
-    /// Of the servers, while no leader is known.
+    /// Which of the servers to ask while no leader is known.
     turn: usize,
 }
 
@@ -51,7 +51,7 @@ impl Route {
         self.lock().leader = Some(server.to_string());
     }
 
-    /// This server was asked in vain: the next is to be, unless others have found that already.
+    /// This server was asked in vain: ask the next, unless another thread has moved on already.
     pub(super) fn pass(&self, server: &str) {
         let mut choice = self.lock();
         let turn = choice.turn.checked_rem(self.servers.len()).unwrap_or(0);
@@ -65,13 +65,13 @@ impl Route {
         }
     }
 
-    /// Nobody is known to lead.
+    /// No leader is known any more.
     pub(super) fn forget(&self) {
         self.lock().leader = None;
     }
 }
 
-/// Connections, one for each call under way.
+/// Connections, one for each call in flight.
 #[derive(Debug)]
 pub(super) struct Connections {
     dialer: Dialer,
@@ -79,7 +79,7 @@ pub(super) struct Connections {
     idle: Mutex<BTreeMap<String, Vec<rpc::Client>>>,
 }
 
-/// A connection, and how long a call on it may take.
+/// A connection, and the deadline of a call on it.
 pub(in crate::kv) struct Timed<'a> {
     client: &'a rpc::Client,
     time: Option<Duration>,
@@ -116,8 +116,8 @@ impl Connections {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes a call to a server, until a deadline. A connection whose call has ended is kept; one
-    /// whose call was given up is not, for its server is busy with that.
+    /// Makes a call to a server, until a deadline. The connection is kept if the call has ended; if
+    /// the call was given up, it is not, because the server is still busy with it.
     pub(super) fn call<R>(
         &self,
         server: &str,

@@ -17,19 +17,19 @@ pub(super) struct Session {
 #[derive(Debug, Default)]
 struct State {
     session: Option<ClientSession>,
-    /// A thread is about to have one.
+    /// A thread is registering one.
     registering: bool,
 }
 
-/// A command that was given its number.
+/// A command with its number.
 pub(super) struct Begun {
     client: ClientId,
     sequence: u64,
-    /// What to propose, as often as it takes.
+    /// What to propose, as often as needed.
     pub(super) request: Vec<u8>,
 }
 
-/// Proposes a request: its answer, and whether a try before may have been carried out.
+/// Proposes a request; returns its answer, and whether an earlier try may have been carried out.
 type Propose<'a> = &'a dyn Fn(&[u8]) -> Result<(Answer, bool), StoreError>;
 
 impl Session {
@@ -37,8 +37,8 @@ impl Session {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Numbers a command. Registers a session if there is none; waits while too many commands are
-    /// under way.
+    /// Numbers a command. Registers a session if there is none; blocks while too many commands are
+    /// in flight.
     pub(super) fn begin(
         &self,
         deadline: Deadline,
@@ -51,7 +51,7 @@ impl Session {
                 if let Some(sequence) = session.begin(Limits::default().window) {
                     let request = wire::encode(&session.request(sequence, command));
                     if request.is_err() {
-                        session.end(sequence); // else it is awaited for ever
+                        session.end(sequence); // else it would be awaited for ever
                     }
                     return Ok(Begun {
                         client: session.client(),
@@ -79,10 +79,10 @@ impl Session {
         }
     }
 
-    /// The command is not sent again; `lost` if the cluster knows the session no more.
+    /// The command will not be sent again; `lost` if the cluster no longer knows the session.
     pub(super) fn end(&self, begun: &Begun, lost: bool) {
         let mut state = self.lock();
-        // Another thread may have found it lost, and have a new one.
+        // Another thread may have noticed that it is lost, and have begun a new one.
         if let Some(session) = &mut state.session {
             if session.client() == begun.client {
                 session.end(begun.sequence);
@@ -96,7 +96,7 @@ impl Session {
     }
 }
 
-/// Begins a session. Tried again, it may begin two: the one that nobody uses expires.
+/// Begins a session. A retry may begin a second one: the unused one expires.
 fn register(propose: Propose<'_>) -> Result<ClientSession, StoreError> {
     let request = wire::encode(&Request::Register).map_err(super::not_sent)?;
     match propose(&request) {

@@ -1,4 +1,4 @@
-//! What is said to etcd and what it says, as JSON (etcd 3.4, `Documentation/dev-guide/
+//! Requests to etcd and its answers, as JSON (etcd 3.4, `Documentation/dev-guide/
 //! api_grpc_gateway.md` and `etcdserver/etcdserverpb/rpc.proto`).
 //!
 //! The gateway turns JSON to the messages of gRPC by the rules of proto3: bytes are base64, 64-bit
@@ -10,7 +10,7 @@ use crate::cli::json::{Limits, Object, Value, array};
 use crate::http::base64;
 use crate::kv::command::{Change, Compacted, Expected, KeyValue, Keys, Page, Revision, Swap};
 
-/// Of etcd's answers, how deep they nest: five, and some for what later versions add.
+/// How deep etcd's answers may nest: they need five levels, later versions perhaps more.
 const DEPTH: usize = 16;
 
 /// To `/v3/kv/range`: one key.
@@ -18,9 +18,9 @@ pub fn get(key: &[u8]) -> String {
     object().text("key", base64::encode(key)).end()
 }
 
-/// To `/v3/kv/range`: the keys with a prefix behind another key, `limit` of them.
+/// To `/v3/kv/range`: the keys with a prefix, after the key `after`, `limit` of them.
 pub fn list(prefix: &[u8], after: Option<&[u8]>, limit: usize) -> String {
-    // The next key behind another one is that with a zero byte more.
+    // The first possible key after a key is that key with a zero byte appended.
     let behind = after.map(|after| [after, b"\0"].concat());
     let from = behind.unwrap_or_default().max(prefix.to_vec());
     let range = Object::new()
@@ -45,7 +45,7 @@ pub fn compare_and_swap(key: &[u8], expected: Expected<'_>, value: Option<&[u8]>
     let compare = object()
         .text("key", base64::encode(key))
         .text("result", "EQUAL");
-    // A key that is not there has the mod revision 0, and equals no value.
+    // A key that does not exist has the mod revision 0, and equals no value.
     let compare = match expected {
         Expected::Revision(revision) => {
             let compare = compare.text("target", "MOD");
@@ -78,7 +78,7 @@ pub fn watch(keys: &Keys, from: Revision) -> String {
             .text("key", range_start(prefix))
             .text("range_end", base64::encode(&prefix_end(prefix))),
     };
-    // 0 would mean "from now on". Without `fragment`, all that is to be caught up comes as one line.
+    // 0 would mean "from now on". Without `fragment`, all past changes come in one line.
     let create = create.text("start_revision", from.max(1));
     let create = create.value("fragment", true).end();
     object().value("create_request", create).end()
@@ -88,13 +88,13 @@ fn object() -> Object {
     Object::new()
 }
 
-/// The first key of all is a zero byte, since no key is empty.
+/// The lowest possible key is a zero byte, since no key is empty.
 fn range_start(from: &[u8]) -> String {
     base64::encode(if from.is_empty() { b"\0" } else { from })
 }
 
-/// The first key behind all that begin with `prefix`: the last byte that can count up does, those
-/// behind it go. Where none can, a zero byte, which stands for the end of all keys (rpc.proto).
+/// The first key after all that begin with `prefix`: the last byte below 255 is counted up, and the
+/// bytes after it are dropped. If there is none, a zero byte: the end of all keys (rpc.proto).
 fn prefix_end(prefix: &[u8]) -> Vec<u8> {
     let mut end = prefix.to_vec();
     while let Some(last) = end.pop() {
@@ -106,7 +106,7 @@ fn prefix_end(prefix: &[u8]) -> Vec<u8> {
     vec![0]
 }
 
-/// An answer that is not what etcd's documentation says.
+/// An answer that does not follow etcd's documentation.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Strange(pub String);
 
@@ -169,16 +169,16 @@ pub fn swap(answer: &Value) -> Result<Swap, Strange> {
 /// One line from `/v3/watch`.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Told {
-    /// The watch has begun, or is still there.
+    /// The watch has begun, or still runs.
     Nothing,
     /// Something changed.
     Changes {
-        /// What, at least one thing.
+        /// The changes, at least one.
         changes: Vec<Change>,
         /// More changes may follow that belong to the revision of the last one.
         is_fragment: bool,
     },
-    /// It begins too early.
+    /// The watch begins too early.
     Compacted(Compacted),
     /// The watch is over: why.
     Ended(String),
@@ -234,7 +234,7 @@ fn key_value(value: &Value) -> Result<KeyValue, Strange> {
     })
 }
 
-/// The items of a member, none where it is left out.
+/// The items of a member; none if it is left out.
 fn items<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
     let items = value.get(name).and_then(Value::as_array);
     items.unwrap_or_default().iter()
@@ -250,7 +250,7 @@ pub fn text(value: &Value, name: &str) -> String {
     text.unwrap_or("no reason given").into()
 }
 
-/// A number, written as text or not. etcd's are signed and none is negative here.
+/// A number, written as text or not. etcd's are signed, but none here is negative.
 fn number(value: &Value, name: &str) -> Result<u64, Strange> {
     let number = match value.get(name) {
         None => Some(0),

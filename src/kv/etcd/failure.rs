@@ -1,4 +1,4 @@
-//! What etcd's errors say about a change: surely not made, perhaps made, never to be made.
+//! The meaning of etcd's errors for a change: surely not made, perhaps made, never to be made.
 //!
 //! The gateway answers an error with an HTTP status and, as JSON, the code of gRPC
 //! (`google.golang.org/grpc/codes`) and a text (`etcdserver/api/v3rpc/rpctypes/error.go`). The
@@ -9,7 +9,7 @@ use crate::cli::json::Value;
 use crate::kv::command::Refused;
 use crate::kv::store::StoreError;
 
-/// Whether a request changes something: what no answer means depends on it.
+/// Whether a request changes something. The meaning of a missing answer depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// It only reads.
@@ -19,7 +19,7 @@ pub enum Effect {
 }
 
 impl Effect {
-    /// The request was sent, and what came back tells nothing about it.
+    /// The error if the request was sent, and what came back does not show its outcome.
     pub fn unanswered(self, why: String) -> StoreError {
         match self {
             Effect::Read => StoreError::NotDone(why),
@@ -28,7 +28,7 @@ impl Effect {
     }
 }
 
-/// The codes of gRPC that etcd uses for what was decided before anything was proposed.
+/// The gRPC codes that etcd uses for errors before anything was proposed.
 const INVALID_ARGUMENT: u64 = 3;
 const NOT_FOUND: u64 = 5;
 const PERMISSION_DENIED: u64 = 7;
@@ -37,10 +37,10 @@ const FAILED_PRECONDITION: u64 = 9;
 const UNIMPLEMENTED: u64 = 12;
 const UNAUTHENTICATED: u64 = 16;
 
-/// What an answer means whose status is not 200.
+/// The meaning of an answer whose status is not 200.
 pub fn of_answer(status: u16, answer: &[u8], effect: Effect) -> StoreError {
     let answer = body::parse(answer, answer.len()).unwrap_or(Value::Null);
-    // Where the answer would have been a stream, its error is a member of what is said.
+    // If the answer would have been a stream, `error` is an object with the members.
     let (error, code) = match answer.get("error") {
         Some(error @ Value::Object(_)) => (error, "grpc_code"),
         _ => (&answer, "code"),
@@ -52,22 +52,24 @@ pub fn of_answer(status: u16, answer: &[u8], effect: Effect) -> StoreError {
     if why.contains("database space exceeded") {
         return StoreError::Refused(Refused::Full);
     }
-    // A learner takes no changes; another endpoint may be none. (Its code depends on the version.)
+    // A learner takes no changes; another endpoint may be a voter. (The code depends on the
+    // version.)
     if why.contains("not supported for learner") {
         return StoreError::NotDone(why);
     }
     match code {
         INVALID_ARGUMENT | NOT_FOUND | PERMISSION_DENIED | FAILED_PRECONDITION | UNIMPLEMENTED
         | UNAUTHENTICATED => StoreError::Refused(Refused::Other(why)),
-        // "too many requests": it was not let in.
+        // "too many requests": it was not accepted.
         RESOURCE_EXHAUSTED => StoreError::NotDone(why),
-        // Among them "request timed out" and "leader changed", with the entry perhaps in the log.
+        // For example "request timed out" and "leader changed": the entry may be in the log.
         _ if why.contains("etcdserver: no leader") => StoreError::NotDone(why),
         _ => effect.unanswered(why),
     }
 }
 
-/// What it means that etcd ends a watch: it may be begun again, unless the reason will be the same.
+/// The meaning of a watch that etcd ends: it may be begun again, unless the reason would stay the
+/// same.
 pub fn of_end(why: &str) -> StoreError {
     const FINAL: [&str; 6] = [
         "InvalidArgument",
@@ -86,7 +88,7 @@ pub fn of_end(why: &str) -> StoreError {
     }
 }
 
-/// An answer that is not etcd's own: of something before it, or of a version that knows no `/v3`.
+/// An answer that is not etcd's own: from a proxy before it, or a version that has no `/v3`.
 fn of_status(status: u16, effect: Effect) -> StoreError {
     let why = format!("HTTP status {status}");
     match status {

@@ -5,8 +5,8 @@
 //!            └─ a kept connection that is quiet, else a new one ── POST ─> etcd
 //! ```
 //!
-//! The next endpoint is asked only when it is sure that this one did nothing: always for reads,
-//! for changes as long as the request was not sent whole.
+//! The next endpoint is asked only if this one surely changed nothing: always for reads,
+//! for changes if the request was not sent as a whole.
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,7 +27,7 @@ pub(super) type Exchange = ClientExchange<Conn>;
 const KEPT: usize = 16;
 
 /// Metadata of gRPC, as the gateway takes it (`rpctypes/metadatafields.go`): the stream ends with `no
-/// leader` where its member has none.
+/// leader` if its member has none.
 const REQUIRE_LEADER: &str = "Grpc-Metadata-hasleader";
 
 /// The endpoints of one cluster and the connections to them.
@@ -35,7 +35,7 @@ pub(super) struct Link {
     config: Config,
     /// `host:port` of each.
     endpoints: Vec<String>,
-    /// The one to ask first: that which answered last.
+    /// The one to ask first: the one that answered last.
     first: AtomicUsize,
     kept: Mutex<Vec<(usize, Exchange)>>,
 }
@@ -81,7 +81,7 @@ impl Link {
                 Some(exchange) => exchange,
                 None => self.connect(endpoint, share)?,
             };
-            // A change is not sent twice, so its one answer is waited for to the end.
+            // A change is not sent twice, so wait for its one answer until the deadline.
             let until = match effect {
                 Effect::Read => share,
                 Effect::Change => deadline,
@@ -92,9 +92,9 @@ impl Link {
         })
     }
 
-    /// Posts `body` to `path` on a connection of its own, and returns that at the answer's first
-    /// byte, with its head read. A member that is cut off from the others would be silent about what
-    /// they do for as long as that lasts; asked to, it says so instead, at once or when it notices.
+    /// Posts `body` to `path` on a connection of its own, and returns the connection once the
+    /// answer's head is read. A member that is cut off from the others would stay silent as long as
+    /// that lasts; with [`REQUIRE_LEADER`], it reports that it has no leader.
     pub(super) fn open(&self, path: &str, body: &str) -> Result<Exchange, NoAnswer> {
         self.in_turn(|endpoint, share, _| {
             let mut exchange = self.connect(endpoint, share)?;
@@ -112,8 +112,8 @@ impl Link {
         })
     }
 
-    /// Tries one endpoint after the other, until one is tried that did something, or may have. Each
-    /// gets its share of the time that is left.
+    /// Tries one endpoint after the other, until one did something, or may have. Each gets an equal
+    /// share of the time left.
     fn in_turn<T>(
         &self,
         attempt: impl Fn(usize, Deadline, Deadline) -> Result<T, NoAnswer>,
@@ -151,7 +151,7 @@ impl Link {
     ) -> Result<Value, NoAnswer> {
         exchange.stream().set_deadline(until);
         let request = self.request(endpoint, path, body);
-        // Not sent whole: a body that is cut is no request, so nothing was done.
+        // Not sent as a whole: a truncated body is not a request, so nothing was done.
         let sent = exchange.send(&request);
         sent.map_err(|error| self.not_done(endpoint, &error))?;
         let most = self.config.max_answer;
@@ -187,7 +187,8 @@ impl Link {
         Ok(ClientExchange::new(conn, Limits::default()))
     }
 
-    /// A connection to this endpoint which it has not closed, as far as is known here.
+    /// A kept connection to this endpoint, if there is one that it has not closed as far as is
+    /// known.
     fn take_kept(&self, endpoint: usize) -> Option<Exchange> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|(_, exchange)| exchange.stream().is_quiet());
@@ -206,12 +207,12 @@ impl Link {
         self.endpoints.get(endpoint).map_or("", String::as_str)
     }
 
-    /// A failure, and with whom.
+    /// A failure, with the endpoint's name.
     fn about(&self, endpoint: usize, error: &dyn Display) -> String {
         format!("etcd {}: {error}", self.name(endpoint))
     }
 
-    /// An endpoint's own words, with its name where another one may say something else.
+    /// An endpoint's own error, with its name if another endpoint may answer otherwise.
     fn told(&self, endpoint: usize, error: StoreError) -> NoAnswer {
         NoAnswer::Failed(match error {
             StoreError::NotDone(why) => self.not_done(endpoint, &why),

@@ -1,7 +1,7 @@
 //! A [`Store`] that is an etcd cluster, for a service that outgrows the embedded one.
 //!
-//! etcd (3.4 and later) offers its gRPC calls as HTTP/1.1 with JSON, too, below `/v3`. That costs a
-//! third more bytes, for base64, and saves a service all of HTTP/2 and protobuf:
+//! etcd (3.4 and later) also offers its gRPC calls as HTTP/1.1 with JSON, below `/v3`. That costs a
+//! third more bytes, for base64, and avoids all of HTTP/2 and protobuf:
 //!
 //! ```text
 //!  put            POST /v3/kv/put           {"key":"aw==","value":"dg=="}
@@ -13,11 +13,11 @@
 //! ```
 //!
 //! What it does not do: TLS, etcd's users and tokens, leases. Revisions are those of the whole
-//! etcd, which other clients change as well; a transaction of theirs may make several changes of
-//! one revision.
+//! etcd, which other clients change, too; a transaction of theirs may make several changes in one
+//! revision.
 //!
-//! The files: `body` is what is said (pure), `failure` what errors mean (pure), `link` the
-//! endpoints and connections, `watch` the answer that does not end.
+//! The files: `body`, requests and answers (pure); `failure`, the meaning of errors (pure); `link`,
+//! endpoints and connections; `watch`, the answer that does not end.
 
 use std::fmt;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ mod failure;
 mod link;
 mod watch;
 
-/// The most keys that one page asks for: an answer comes whole, so it should not be all of them.
+/// The most keys in one page: an answer comes as a whole, so it must not have all keys.
 const MAX_PAGE: usize = 1000;
 
 /// Times and limits.
@@ -44,7 +44,7 @@ const MAX_PAGE: usize = 1000;
 pub struct Config {
     /// For a call with all its attempts; for a watch, to open it. Default 5 s.
     pub timeout: Duration,
-    /// For one connection, its name looked up. Default 1 s.
+    /// For one connection, the look-up of its name included. Default 1 s.
     pub connect_timeout: Duration,
     /// The longest answer, and the longest line of a watch, in bytes. Default 16 MiB.
     pub max_answer: usize,
@@ -79,7 +79,7 @@ impl std::error::Error for BadEndpoint {}
 /// use groundwire::kv::{Expected, Store};
 ///
 /// let etcd = Etcd::new(&["http://10.0.0.1:2379", "http://10.0.0.2:2379"], Config::default())?;
-/// // Only one of many wins: a key that is not there has the revision 0.
+/// // Only one of many clients wins: a key that does not exist has the revision 0.
 /// etcd.compare_and_swap(b"leader", Expected::Revision(0), Some(b"me"))?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -158,7 +158,7 @@ impl Store for Etcd {
         let mut limit = limit.clamp(1, MAX_PAGE);
         loop {
             match self.read(&body::list(prefix, after, limit)) {
-                // The values are large: fewer of them.
+                // The values are large: ask for fewer.
                 Err(NoAnswer::TooLong) if limit > 1 => limit /= 2,
                 page => return page.map_err(plain),
             }

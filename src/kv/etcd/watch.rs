@@ -1,7 +1,7 @@
-//! Watching at etcd: one answer that does not end, a line for each thing that happens.
+//! Watches at etcd: one answer that does not end, with a line for each event.
 //!
-//! The stream has a connection of its own. When it breaks, the next call opens another one, to
-//! whichever endpoint answers, from the revision behind the last change that was told.
+//! The stream has a connection of its own. When it breaks, the next call opens another, to any
+//! endpoint that answers, from the revision after the last change that was reported.
 
 use std::fmt::Display;
 use std::io;
@@ -16,14 +16,14 @@ use crate::kv::command::{Change, Changes, Keys, Revision};
 use crate::kv::store::{StoreError, WENT_BACK, Watch};
 use crate::net::Deadline;
 
-/// The shortest wait: what has come already is told even to who does not want to wait.
+/// The shortest wait, so that changes that have already arrived are returned even with a wait of 0.
 const LEAST_WAIT: Duration = Duration::from_millis(5);
 
-/// A watch that goes on.
+/// A watch in progress.
 pub(super) struct EtcdWatch {
     link: Arc<Link>,
     keys: Keys,
-    /// Everything before it has been told.
+    /// All changes before it have been reported.
     next: Revision,
     stream: Option<Lines>,
 }
@@ -53,7 +53,7 @@ impl Watch for EtcdWatch {
             None => self.open()?,
         };
         let until = Deadline::after(wait.max(LEAST_WAIT));
-        // An error leaves the stream taken: the next call opens another.
+        // After an error there is no stream left: the next call opens another.
         let mut changes = Vec::new();
         while changes.is_empty() {
             match told(&mut stream, until)? {
@@ -80,7 +80,7 @@ impl Watch for EtcdWatch {
     }
 }
 
-/// The next thing that the stream tells, `None` at the deadline.
+/// The next message of the stream; `None` at the deadline.
 fn told(stream: &mut Lines, until: Deadline) -> Result<Option<Told>, StoreError> {
     let Some(line) = stream.next(until).map_err(broken)? else {
         return Ok(None);
@@ -96,7 +96,7 @@ fn broken(why: impl Display) -> StoreError {
     StoreError::NotDone(format!("the watch broke: {why}"))
 }
 
-/// The bytes of a change, and what it takes beside them, roughly.
+/// The bytes of a change, with its overhead, roughly.
 fn size(change: &Change) -> usize {
     let value = match change {
         Change::Put(now) => now.value.len(),
@@ -108,9 +108,9 @@ fn size(change: &Change) -> usize {
 /// The answer's body, line by line.
 struct Lines {
     exchange: Exchange,
-    /// What has come of them.
+    /// The bytes received and not yet returned.
     bytes: Vec<u8>,
-    /// In how many of these bytes no line ends.
+    /// How many of these bytes are searched, and have no end of a line.
     searched: usize,
     most: usize,
     /// Changes of a revision that may have more.
@@ -128,8 +128,9 @@ impl Lines {
         }
     }
 
-    /// The changes that may be told, and the revision to go on from. Those of the last revision of
-    /// a fragment are held back: if the stream broke then, a new one could not begin within it.
+    /// The changes to report, and the revision to continue from. Those of a fragment's last
+    /// revision are held back: if the stream broke then, a new one could not begin within that
+    /// revision.
     fn whole_revisions(
         &mut self,
         told: Vec<Change>,
@@ -144,7 +145,7 @@ impl Lines {
         let mut changes = self.held.iter();
         let begun = changes.position(|change| change.revision() == last);
         let held = self.held.split_off(begun.unwrap_or(0));
-        // What etcd takes in one transaction is shorter than a line.
+        // The changes of one transaction of etcd are shorter than the longest line.
         if held.iter().map(size).sum::<usize>() > self.most {
             return Err(ExchangeError::TooLong(self.most as u64));
         }
@@ -152,7 +153,7 @@ impl Lines {
         Ok(Changes { changes, next })
     }
 
-    /// The next line, `None` at the deadline.
+    /// The next line; `None` at the deadline.
     fn next(&mut self, until: Deadline) -> Result<Option<Vec<u8>>, ExchangeError> {
         self.exchange.stream().set_read_deadline(until);
         let mut part = [0; 4096];
@@ -176,7 +177,7 @@ impl Lines {
         }
     }
 
-    /// Takes a line that has come whole.
+    /// Takes a line, if one has arrived as a whole.
     fn whole(&mut self) -> Option<Vec<u8>> {
         let unsearched = self.bytes.iter().skip(self.searched);
         let Some(end) = unsearched.copied().position(|byte| byte == b'\n') else {

@@ -13,13 +13,13 @@ use crate::raft::{Body, Message, NodeId};
 use crate::rpc::{CallError, Client};
 use crate::telemetry::Level;
 
-/// Bytes of commands that go in one notification, but for the last message. Together they stay
-/// below the limit of a message (4 MiB), as does one AppendEntries or part of a snapshot.
+/// Bytes after which no more messages go into a notification. With its last message, which may
+/// exceed this, it stays below the limit of a message (4 MiB).
 const TOGETHER: usize = 1 << 20;
-/// What a message weighs beside its commands: about what its fields take.
+/// The weight of a message without its commands: about the bytes of its fields.
 const AROUND: usize = 64;
 
-/// The way to one peer. Ends its thread when it is dropped.
+/// The link to one peer. Ends its thread when it is dropped.
 pub(super) struct Link {
     queue: Arc<Queue>,
     most: usize,
@@ -33,7 +33,7 @@ struct Queue {
 struct State {
     messages: Vec<Message>,
     bytes: usize,
-    /// The thread waits, and has not been woken yet.
+    /// Whether the thread waits and has not been woken yet.
     asleep: bool,
     closed: bool,
 }
@@ -74,8 +74,8 @@ impl Link {
         })
     }
 
-    /// Adds a message; all that waits goes when it is too much. What the peer did not take in for
-    /// so long is old, and Raft starts over from what the peer says it has.
+    /// Adds a message. If too much waits, all that waits is dropped: messages that the peer has not
+    /// taken for so long are old, and Raft starts over from what the peer says it has.
     pub(super) fn push(&self, message: Message) {
         let new = weight(&message);
         let mut state = self.queue.lock();
@@ -95,7 +95,7 @@ impl Link {
         state.messages.push(message);
     }
 
-    /// Lets the thread look, if it waits and there is something.
+    /// Wakes the thread, if it waits and there are messages.
     pub(super) fn wake(&self) {
         let mut state = self.queue.lock();
         if state.asleep && !state.messages.is_empty() {
@@ -118,7 +118,7 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// All that is there, when there is something; `None` at the end.
+    /// Blocks until there are messages, and takes them all; `None` at the end.
     fn take(&self, taken: &mut Vec<Message>) -> Option<()> {
         let mut state = self.lock();
         while state.messages.is_empty() {
@@ -144,9 +144,9 @@ struct Sending {
     belonging: Belonging,
     config: PeersConfig,
     client: Option<Client>,
-    /// Dials that failed since the last that did not.
+    /// Dials that failed since the last successful one.
     failures: u32,
-    /// The last of them found another node there.
+    /// Whether the last of them found another node at the address.
     is_stranger: bool,
     /// When to dial again. Until then messages are dropped.
     retry: Deadline,
@@ -163,7 +163,7 @@ impl Sending {
         }
     }
 
-    /// Whether there is a connection; dials if it is time to.
+    /// Whether there is a connection; dials if it is time to do so.
     fn connect(&mut self) -> bool {
         if self.client.as_ref().is_some_and(Client::is_usable) {
             return true;
@@ -177,7 +177,7 @@ impl Sending {
         match self.dial() {
             Ok(client) => {
                 let why = client.peer();
-                // Whoever read that it was not reached wants to read this.
+                // At the level at which readers were told that it could not be reached.
                 let level = match self.failures {
                     0 => Level::Debug,
                     _ => Level::Info,
@@ -224,7 +224,7 @@ impl Sending {
         }
     }
 
-    /// Sends messages, so many together that each notification has a limit.
+    /// Sends messages, several in each notification, up to its limit.
     fn send(&mut self, messages: &[Message]) {
         let mut rest = messages;
         while !rest.is_empty() {
@@ -245,8 +245,8 @@ impl Sending {
         }
     }
 
-    /// To everyone once when a peer goes away and once when it comes back, else to who looks
-    /// closely.
+    /// Logs what happens to the peer: at [`Level::Info`] once when it is lost and once when it is
+    /// back, otherwise for debugging.
     fn tell(&self, level: Level, what: &str, why: &dyn Display) {
         let target = format!("node {}", self.from);
         let fields: [(&str, &dyn Display); 2] = [("peer", &self.to), ("why", why)];
@@ -256,16 +256,16 @@ impl Sending {
 
 /// Why there is no connection.
 enum Unreached {
-    /// It cannot be had.
+    /// It could not be made.
     Failed(CallError),
-    /// A node of another cluster listens at the address: ours, theirs.
+    /// A node of another cluster listens at the address: our cluster, theirs.
     Stranger(String, ClusterId, ClusterId),
     /// Another node listens at the address: which.
     Other(String, NodeId),
 }
 
 impl Unreached {
-    /// What to say where the address is wrong, not the peer away.
+    /// The message if the address is wrong, and the peer not just down.
     fn stranger(&self) -> Option<&'static str> {
         match self {
             Unreached::Failed(_) => None,
@@ -295,16 +295,16 @@ impl Display for Unreached {
     }
 }
 
-/// The pause after so many failures.
+/// The pause after this many failures.
 fn pause(config: &PeersConfig, failures: u32) -> Duration {
     let doubled = 1_u32.checked_shl(failures).unwrap_or(u32::MAX);
     let pause = config.first_pause.saturating_mul(doubled);
     pause.min(config.longest_pause)
 }
 
-/// Whether a message says no more than one that has not left yet: a leader that waits for an answer
-/// sends the same entries, or the same part of a snapshot, with each heartbeat. On a slow line these
-/// would take the place of everything else.
+/// Whether a message repeats one that has not left yet: a leader that waits for an answer sends the
+/// same entries, or the same part of a snapshot, with each heartbeat. On a slow path, these would
+/// crowd out everything else.
 fn repeats(new: &Message, old: &Message) -> bool {
     match (&new.body, &old.body) {
         (
@@ -325,7 +325,7 @@ fn repeats(new: &Message, old: &Message) -> bool {
     }
 }
 
-/// How many messages go together: those before the limit is reached, and the one that reaches it.
+/// How many messages go into one notification: up to the one that reaches the limit.
 fn fit(messages: &[Message]) -> usize {
     let mut bytes = 0;
     let reached = messages.iter().position(|message| {
@@ -335,7 +335,7 @@ fn fit(messages: &[Message]) -> usize {
     reached.map_or(messages.len(), |last| last + 1)
 }
 
-/// About how many bytes a message is.
+/// About how many bytes a message has.
 fn weight(message: &Message) -> usize {
     AROUND
         + match &message.body {

@@ -1,17 +1,18 @@
-//! Messages between nodes, over `rpc/`: what a replica sends through, and the service that receives.
+//! Messages between nodes, over `rpc/`: the transport of a replica, and the service that receives.
 //!
 //! ```text
 //!  node's thread ── send ──> a bounded queue for each peer ──> its thread ── notify ──> peer
 //!  node's thread <── inbox <── Raft.Deliver, on the connection's thread <────────────── peer
 //! ```
 //!
-//! One connection for each peer and direction. Raft needs neither order nor delivery, so nothing
-//! here tries hard: what cannot be sent is dropped, and the node repeats what matters. A peer that
-//! is away costs its own thread a dial now and then, and the node nothing.
+//! There is one connection for each peer and direction. Raft needs neither order nor delivery, so
+//! what cannot be sent is dropped, and the node repeats what matters. A peer that is down costs its
+//! own thread a dial now and then, and the node nothing.
 //!
-//! *Where a peer listens* stands in the membership; a node that has just been added has none yet,
-//! so each connection begins with `Raft.Introduce`: who calls whom, where it listens, and to which
-//! [cluster](super::cluster) it belongs. The answer is who was reached, and whose member that is.
+//! *Where a peer listens* is in the membership. A node that has just been added has no membership
+//! yet, so each connection begins with `Raft.Introduce`: caller and callee, the caller's address,
+//! and its [cluster](super::cluster). The answer has the number and the cluster of the node
+//! reached.
 
 mod link;
 
@@ -34,21 +35,21 @@ use link::Link;
 const DELIVER: &str = "Raft.Deliver";
 const INTRODUCE: &str = "Raft.Introduce";
 
-/// What [`INTRODUCE`] says: who calls whom, where the caller listens, to which cluster it belongs,
-/// as far as it knows.
+/// The argument of [`INTRODUCE`]: caller, callee, the caller's address and cluster, as far as it
+/// knows them.
 type Introduction = (NodeId, NodeId, Option<String>, Option<ClusterId>);
-/// What it is answered: who is there, to which cluster that one belongs.
+/// The answer: the number and the cluster of the node reached.
 type Answer = (NodeId, Option<ClusterId>);
 
 /// The longest address, in bytes: the longest name of the DNS, and a port.
 const MAX_ADDRESS: usize = 260;
-/// How many nodes that nobody else knows may introduce themselves: learners before they are added,
+/// How many nodes outside the membership may introduce themselves: learners before they are added,
 /// and nodes that were removed.
 const MOST_INTRODUCED: usize = 256;
 
-/// Whether the others can call this address, as far as its text tells: a host, not all of a machine's
-/// addresses, at which each would call itself, and a port from 1 on. It stands in the log, in every snapshot, and in each part of one that is sent, so it is at most
-/// 260 bytes.
+/// Checks that other nodes can call this address, as far as its text shows. It needs a host (at the
+/// unspecified address, each node would call itself) and a port, not 0. It is in the log, in every
+/// snapshot, and in each part of a snapshot that is sent, so it has at most 260 bytes.
 pub fn check_address(address: &str) -> Result<(), String> {
     if address.len() > MAX_ADDRESS {
         return Err(format!("an address is at most {MAX_ADDRESS} bytes"));
@@ -69,20 +70,20 @@ pub fn check_address(address: &str) -> Result<(), String> {
 /// How peers are reached.
 #[derive(Clone, Debug)]
 pub struct PeersConfig {
-    /// What all nodes and clients of the cluster know. Default: none.
+    /// The secret of all nodes and clients of the cluster. Default: none.
     pub secret: Option<Secret>,
-    /// Bytes that may wait for one peer; beyond them all that waits is dropped. Default 32 MiB.
+    /// Bytes that may wait for one peer; beyond this, all that waits is dropped. Default 32 MiB.
     pub queue_bytes: usize,
     /// How long a dial may take. Default 500 ms.
     pub dial_timeout: Duration,
-    /// How long sent bytes may stay unacknowledged; then the peer is dialled anew. After a
-    /// partition TCP itself would be silent about as long as the partition was. Default 2 s.
+    /// How long sent bytes may stay unacknowledged before the peer is dialled anew. After a
+    /// partition, TCP itself would stay silent for about as long as the partition. Default 2 s.
     pub unacknowledged: Duration,
     /// The pause after the first failed dial; each further one is twice as long. Default 50 ms.
     pub first_pause: Duration,
     /// The longest pause. Default 500 ms.
     pub longest_pause: Duration,
-    /// Where peers that come and go are told. Default: nowhere.
+    /// The log for peers that come and go. Default: off.
     pub log: Log,
 }
 
@@ -126,11 +127,11 @@ pub struct Book {
 
 #[derive(Debug, Default)]
 struct Addresses {
-    /// As this node's own user says.
+    /// As this node's configuration says.
     given: BTreeMap<NodeId, String>,
-    /// As the membership has it: what was agreed to.
+    /// As the membership says, which the cluster agreed on.
     members: BTreeMap<NodeId, String>,
-    /// As they said themselves.
+    /// As the nodes said themselves.
     introduced: BTreeMap<NodeId, String>,
 }
 
@@ -139,15 +140,15 @@ impl Book {
     pub fn address(&self, node: NodeId) -> Option<String> {
         let addresses = self.lock();
         let member = addresses.members.get(&node);
-        // One that was founded alone stands there with all addresses of its machine, and may say more
-        // since.
+        // A node founded alone may be in the membership with the unspecified address, and may have
+        // introduced itself with a better one since.
         let callable = member.filter(|address| check_address(address).is_ok());
         let known = addresses.given.get(&node).or(callable);
         let known = known.or(addresses.introduced.get(&node)).or(member);
         known.cloned()
     }
 
-    /// Notes what a node says of itself, within limits: whoever may call may say anything.
+    /// Notes where a node says it listens, within limits: a caller may claim anything.
     fn introduce(&self, node: NodeId, address: String) {
         let introduced = &mut self.lock().introduced;
         let has_room = introduced.len() < MOST_INTRODUCED || introduced.contains_key(&node);
@@ -163,7 +164,7 @@ impl Book {
     }
 }
 
-/// The way from one node to its peers.
+/// The links from one node to its peers.
 pub struct Peers {
     id: NodeId,
     book: Book,
@@ -173,8 +174,8 @@ pub struct Peers {
 }
 
 impl Peers {
-    /// The way out of node `id`. The addresses given here win over those that the membership has,
-    /// for nodes that have moved. No peer is dialled before there is a message for it.
+    /// The links of node `id`. The addresses given here override those of the membership,
+    /// for nodes that have moved. A peer is dialled only when there is a message for it.
     pub fn new(
         id: NodeId,
         given: BTreeMap<NodeId, String>,
@@ -202,15 +203,15 @@ impl Transport for Peers {
     fn send(&mut self, messages: Vec<Message>) {
         for message in messages {
             let to = message.to;
-            // Nobody knows where: a thread would have nobody to dial. (An answer goes to whom a
-            // message names as its sender, and it may name anyone.)
+            // Without an address, a thread could not dial. (An answer goes to the node that a
+            // message names as its sender, and it may name any number.)
             if !self.links.contains_key(&to) && self.book.address(to).is_none() {
                 continue;
             }
             let (ends, of) = ((self.id, to), (&self.book, &self.belonging));
             match self.links.entry(to) {
                 Entry::Occupied(link) => link.get().push(message),
-                // Without a thread to have, what is sent is lost, like all that cannot be sent.
+                // If no thread can be started, the message is lost, like any that cannot be sent.
                 Entry::Vacant(place) => match Link::start(ends, of, &self.config) {
                     Ok(link) => place.insert(link).push(message),
                     Err(_) => continue,
@@ -226,8 +227,8 @@ impl Transport for Peers {
         let address = |node: &NodeId| (*node, self.book.address(*node));
         let before: BTreeMap<_, _> = self.links.keys().map(address).collect();
         self.book.lock().members = membership.addresses.clone();
-        // One that was removed and is told something once more gets a new link for it. So does one
-        // whose address was wrong: the old link would go on with it until it is lost.
+        // Drop the links to removed nodes (a last message to one makes a new link), and to nodes
+        // whose address has changed: such a link would use the old address until it is lost.
         self.links.retain(|node, _| {
             let moved = before.get(node) != Some(&self.book.address(*node));
             membership.contains(*node) && !moved
@@ -235,10 +236,10 @@ impl Transport for Peers {
     }
 }
 
-/// What node `id` offers its peers.
+/// The service of node `id` for its peers.
 ///
-/// `Deliver` is quick: it puts messages in the replica's inbox. While that is full it waits, and
-/// its connection with it, which is how a peer that sends too much comes to notice.
+/// `Deliver` is a quick method: it puts messages into the replica's inbox. While that is full, it
+/// blocks its connection, which slows down a peer that sends too much.
 pub fn service<M: StateMachine>(
     id: NodeId,
     replica: Replica<M>,
@@ -247,20 +248,20 @@ pub fn service<M: StateMachine>(
     log: Log,
 ) -> Service {
     let deliver = move |_: &Call<'_>, (mut messages,): (Vec<Message>,)| {
-        // For another node, which had this address before.
+        // Drop messages for another node, which had this address before.
         messages.retain(|message| message.to == id && message.from != id);
         replica.deliver(messages);
         Ok(())
     };
     let told = AtomicBool::new(false);
     let introduce = move |_: &Call<'_>, (node, to, address, theirs): Introduction| {
-        // Whoever looks for another node does not take this one into its cluster.
+        // A caller that looks for another node does not take this one into its cluster.
         if to != id {
             return Ok((id, belonging.cluster()));
         }
         let ours = belonging.called_by(theirs).map_err(|error| {
             let why = explain(&error);
-            // Callers come again and again; what stands in their way is here.
+            // Callers retry again and again, and the cause is on this node: log it once.
             if !told.swap(true, Ordering::Relaxed) {
                 let target = format!("node {id}");
                 log.warn(&target, "the cluster cannot be noted", &[("why", &why)]);
