@@ -35,13 +35,13 @@ crate::wire! {
     /// How a node sees itself and its cluster.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct NodeStatus {
-        /// Who it is.
+        /// Its number.
         pub id: NodeId,
         /// `leader`, `follower`, `candidate` or `pre-candidate`.
         pub role: String,
         /// Its term.
         pub term: Term,
-        /// Who leads, as far as it knows.
+        /// The leader, as far as it knows.
         pub leader: Option<NodeId>,
         /// The first index that its log holds.
         pub first_index: Index,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::membership::Membership;
 use crate::wire::{Decode, Encode, Failed, Reader, Writer};
 
-/// Who a node is, from 1 on; never used again for another node of the same cluster.
+/// A node's number, from 1 on; never used again for another node of the same cluster.
 pub type NodeId = u64;
 
 /// A period with at most one leader (§5.1). 0 before the first election.
@@ -90,7 +90,7 @@ crate::wire! {
         Membership(Membership)
     }
 
-    /// What must be on stable storage beside the log (Figure 2, "persistent state").
+    /// What must be on stable storage in addition to the log (Figure 2, "persistent state").
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub struct HardState {
         /// The latest term that the node has seen.

@@ -69,21 +69,21 @@ pub enum Input {
 pub enum Change {
     /// A new voter: first as a learner, then, when it has caught up, through joint consensus.
     Add {
-        /// Who.
+        /// Its number.
         node: NodeId,
         /// Where it listens. Replaces the address of a learner.
         address: String,
     },
     /// A node that only learns.
     AddLearner {
-        /// Who.
+        /// Its number.
         node: NodeId,
         /// Where it listens. Replaces the address of one that is a learner already.
         address: String,
     },
     /// A voter or learner leaves.
     Remove {
-        /// Who.
+        /// Its number.
         node: NodeId,
     },
     /// Exactly these voters, all of them members already.
@@ -199,16 +199,16 @@ impl fmt::Display for RoleName {
 pub enum Event {
     /// The node has another role or term.
     Became {
-        /// What it is now.
+        /// Its role now.
         role: RoleName,
         /// In which term.
         term: Term,
-        /// Whom it follows.
+        /// The leader that it follows.
         leader: Option<NodeId>,
     },
     /// It gave its vote.
     Voted {
-        /// To whom.
+        /// To which candidate.
         to: NodeId,
         /// In which term.
         term: Term,
@@ -232,19 +232,19 @@ pub enum Event {
 /// A node as a table shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
-    /// Who it is.
+    /// Its number.
     pub id: NodeId,
-    /// What it is.
+    /// Its role.
     pub role: RoleName,
     /// Its term.
     pub term: Term,
-    /// Who leads, as far as it knows.
+    /// The leader, as far as it knows.
     pub leader: Option<NodeId>,
     /// The first index that its log still holds.
     pub first_index: Index,
     /// The last one.
     pub last_index: Index,
-    /// The last one's term.
+    /// The term of that entry.
     pub last_term: Term,
     /// The commit index.
     pub commit: Index,

@@ -209,7 +209,8 @@ impl Worker<'_> {
         });
     }
 
-    /// Calls `ask` for each request with the moment when it is due; `ask` tells whether to go on.
+    /// Calls `ask` for each request with the moment when it is due; `ask` returns whether to
+    /// continue.
     fn keep_schedule(
         &self,
         rate: u64,

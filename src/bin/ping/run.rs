@@ -26,7 +26,7 @@ const LAST_LOOK: Duration = Duration::from_millis(20);
 /// How long the loop looks at least when its next event is due already.
 const SHORT_LOOK: Duration = Duration::from_millis(1);
 
-/// A ping under way.
+/// A ping in progress.
 pub struct Run<'a> {
     plan: &'a Plan,
     target: &'a Target,

@@ -70,7 +70,7 @@ fn simulate(args: Args) -> Result<(), Failure> {
     if let Some(name) = args.value("show") {
         return show::text(&Out::bulk(), name, &args);
     }
-    // A file that may not grow any more (SIGXFSZ) is an error, which is told.
+    // With SIGXFSZ blocked, a file that reaches its size limit is an error to report.
     signal::block(&[Signal::FileSize]).what("blocking signals")?;
     let plan = Plan::from_args(&args)?;
     let mut show = Show::new(&plan)?;

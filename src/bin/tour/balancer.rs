@@ -1,4 +1,4 @@
-//! The stop at the load balancer: three backends behind one address, and one of them is killed.
+//! The stop about the load balancer: three backends behind one address; one of them is killed.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};

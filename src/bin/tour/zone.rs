@@ -1,5 +1,5 @@
 //! The stop at the name server: what it says of its own zone, of names that are not there, and of
-//! names that are somebody else's.
+//! names that belong to other servers.
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -75,7 +75,7 @@ fn ask(server: SocketAddr, name: &str, kind: RecordType) -> Result<Message> {
     Ok(Message::decode(buffer.get(..count).unwrap_or_default())?)
 }
 
-/// The same over TCP, where the length stands before each message.
+/// The same over TCP, where each message follows its length.
 fn ask_tcp(server: SocketAddr, query: &Message) -> Result<Message> {
     let mut stream = net::dial(Network::Tcp, &server.to_string())?;
     stream.set_deadline(Deadline::after(PATIENCE));

@@ -180,7 +180,7 @@ impl Node {
         }
     }
 
-    /// What it is.
+    /// Its role.
     pub fn role(&self) -> RoleName {
         match &self.role {
             Role::Follower { .. } => RoleName::Follower,

@@ -359,7 +359,7 @@ impl<M: StateMachine> Replica<M> {
         progress.applied
     }
 
-    /// Who leads, as far as this node knows.
+    /// The leader, as far as this node knows.
     pub fn leader(&self) -> Option<NodeId> {
         self.shared.lock().leader
     }

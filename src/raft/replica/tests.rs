@@ -10,7 +10,7 @@ use crate::raft::registers::{Ask, Registers, Say};
 use crate::raft::storage::SharedStorage;
 use crate::raft::{Body, Membership, RoleName, Snapshot, SnapshotMeta};
 
-/// No passing test waits so long.
+/// No passing test waits this long.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn soon() -> Deadline {
@@ -95,7 +95,7 @@ impl Cluster {
         self.net.lock().unwrap().insert(id, replica);
     }
 
-    /// Takes a node out of the network, not out of the world.
+    /// Takes a node off the network; it keeps running.
     fn cut_off(&self, id: NodeId) {
         self.net.lock().unwrap().remove(&id);
     }
@@ -126,7 +126,7 @@ impl Cluster {
         assert_eq!(self.ask(&Ask::Put { key, value }), Say::Done);
     }
 
-    /// Some leader that a majority of the nodes here knows.
+    /// A leader that a majority of the nodes here knows.
     fn wait_for_leader(&self) -> NodeId {
         let deadline = soon();
         while !deadline.passed() {
@@ -270,7 +270,7 @@ fn only_commands_in_the_log_and_reads_that_were_answered_are_counted() {
         ReplicaConfig::default(),
         (SharedStorage::new(founding(3)), founding(3)),
         Registers::default(),
-        Calls(1, Net::default()), // without its peers it leads nobody
+        Calls(1, Net::default()), // without its peers it cannot lead
     );
     let alone = started.unwrap();
     let refused = |failed| matches!(failed, Failed::Refused(Refusal::NotLeader(_)));

@@ -103,7 +103,7 @@ impl Tally {
             running: true,
         });
         match &moment.what {
-            // Reported by observers from outside, who are not always up to date.
+            // Reported by observers from outside, which are not always up to date.
             What::Sent { .. } | What::Dropped { .. } | What::Duplicated { .. } => return,
             What::Crashed => node.running = false,
             What::Started { snapshot, entries } => {

@@ -1,4 +1,4 @@
-//! A run as a list of moments: what happened when, to whom.
+//! A run as a list of moments: what happened, when, and to which node.
 //!
 //! ```text
 //!  node's events ──┐
@@ -68,14 +68,14 @@ pub enum What {
     Started {
         /// The last index of its snapshot.
         snapshot: Index,
-        /// The log behind it.
+        /// The log after it.
         entries: Vec<Entry>,
     },
     /// The node stops without a warning; what was not synced is lost.
     Crashed,
     /// The node is paused and does not notice; what arrives waits.
     Paused,
-    /// It goes on.
+    /// The node continues.
     Resumed,
     /// The node gave a message to the network. Numbers are counted from 1 on and never repeat.
     Sent {
@@ -95,9 +95,9 @@ pub enum What {
     Dropped {
         /// Its number.
         number: u64,
-        /// Who sent it.
+        /// Its sender.
         from: NodeId,
-        /// For whom it was.
+        /// Its receiver.
         to: NodeId,
         /// Its name: [`Body::name`](crate::raft::Body::name).
         kind: &'static str,
@@ -108,7 +108,7 @@ pub enum What {
     Delivered {
         /// Its number.
         number: u64,
-        /// Who sent it.
+        /// Its sender.
         from: NodeId,
         /// Its name.
         kind: &'static str,

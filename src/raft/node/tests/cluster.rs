@@ -15,9 +15,9 @@ use crate::raft::{
 pub struct Cluster {
     pub now: Duration,
     pub nodes: BTreeMap<NodeId, Node>,
-    /// Under way, oldest first.
+    /// Messages in flight, oldest first.
     pub messages: VecDeque<Message>,
-    /// Nobody hears these, and they hear nobody.
+    /// Nodes cut off from all others.
     pub isolated: BTreeSet<NodeId>,
     /// Writes of disks that are slow, by node.
     pub unwritten: BTreeMap<NodeId, VecDeque<Persist>>,
@@ -89,7 +89,7 @@ impl Cluster {
         self.collect(id);
     }
 
-    /// Starts a new node, which waits for someone to make it a member.
+    /// Starts a new node, which waits to be made a member.
     pub fn join(&mut self, id: NodeId) {
         self.disks.insert(id, Restored::default());
         self.start(id);
@@ -101,7 +101,7 @@ impl Cluster {
         self.unwritten.remove(&id);
     }
 
-    /// Lets a bug be in all nodes that run.
+    /// Plants a bug in all running nodes.
     pub fn plant(&mut self, flaw: Option<Flaw>) {
         for node in self.nodes.values_mut() {
             flaw.into_iter().for_each(|flaw| node.plant(flaw));
@@ -112,7 +112,8 @@ impl Cluster {
         &self.nodes[&id]
     }
 
-    /// Something happens to a node; its messages are under way, its writes done unless it is slow.
+    /// Something happens to a node; its messages are in flight, its writes done unless its disk is
+    /// slow.
     pub fn step(&mut self, id: NodeId, input: Input) {
         let now = self.now;
         self.nodes.get_mut(&id).expect("a node").step(now, input);
@@ -126,7 +127,7 @@ impl Cluster {
         self.collect(id);
     }
 
-    /// One message for a node; what it says to it.
+    /// Delivers one message to a node, and returns its answers.
     pub fn hear(&mut self, to: NodeId, from: NodeId, term: Term, body: Body) -> Vec<Message> {
         self.messages.clear();
         let message = Message {
@@ -139,7 +140,7 @@ impl Cluster {
         self.messages.drain(..).collect()
     }
 
-    /// Time goes on until the node's timer runs out; nobody else's does.
+    /// Time passes until the node's timer runs out, and only that node's.
     pub fn time_out(&mut self, id: NodeId) {
         self.now = self.now.max(self.node(id).deadline());
         self.step(id, Input::Tick);
@@ -157,7 +158,7 @@ impl Cluster {
         assert_eq!(self.role(id), RoleName::Leader);
     }
 
-    /// All nodes have heard no leader for long.
+    /// No node has heard a leader for a long time.
     pub fn forget_leaders(&mut self) {
         self.nodes.values_mut().for_each(Node::forget_leader);
     }
@@ -244,7 +245,7 @@ impl Cluster {
         }
     }
 
-    /// Delivers until nothing is under way.
+    /// Delivers until nothing is in flight.
     pub fn settle(&mut self) {
         for _ in 0..100_000 {
             let Some(message) = self.messages.pop_front() else {
@@ -255,7 +256,7 @@ impl Cluster {
         panic!("the messages do not end");
     }
 
-    /// Delivers until it is so.
+    /// Delivers until the condition holds.
     pub fn settle_until(&mut self, holds: impl Fn(&Self) -> bool) {
         while !holds(self) {
             let message = self.messages.pop_front().expect("a message");
@@ -307,7 +308,7 @@ impl Cluster {
         panic!("node {id} is not elected");
     }
 
-    /// All who believe that they lead.
+    /// All nodes that believe they lead.
     pub fn leaders(&self) -> Vec<NodeId> {
         let leads = |node: &&Node| node.status().role == RoleName::Leader;
         let leaders = self.nodes.values().filter(leads);
@@ -360,7 +361,7 @@ impl Cluster {
         self.applied[&id].iter().filter_map(command).collect()
     }
 
-    /// State Machine Safety (Figure 3): whatever was applied at an index, by whomever and whenever,
+    /// State Machine Safety (Figure 3): all that was applied at an index, on any node at any time,
     /// is one entry.
     pub fn agree(&self) -> bool {
         let mut at: BTreeMap<Index, &Entry> = BTreeMap::new();

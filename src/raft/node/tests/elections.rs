@@ -1,5 +1,5 @@
-//! Elections: who may win one, when one begins, who is left in peace (§5.2, §5.4.1, §6; dissertation
-//! §6.2, §9.6).
+//! Elections: which node may win, when one begins, which requests are ignored (§5.2, §5.4.1, §6;
+//! dissertation §6.2, §9.6).
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -130,7 +130,7 @@ fn a_candidate_follows_the_leader_of_its_own_term() {
     cluster.hear(1, 3, 2, append((1, 1), &[], 0));
     let status = cluster.node(1).status();
     assert_eq!((status.role, status.leader), (RoleName::Follower, Some(3)));
-    // Its vote of this term, for itself, stays given.
+    // It keeps its vote of this term, which it gave to itself.
     assert!(!granted(&cluster.hear(
         1,
         2,
@@ -298,7 +298,7 @@ fn a_node_with_a_higher_term_and_a_shorter_log_does_not_hold_the_cluster_up() {
         assert_eq!(cluster.term(3), cluster.term(leader));
         assert_eq!(cluster.commands(3), cluster.commands(leader));
     }
-    // The same with no leader when it comes: the lower terms must ask in the higher one.
+    // The same without a leader when it comes back: the lower terms must ask in the higher one.
     let disks = [(1, 5, &[1, 5][..]), (2, 5, &[1, 5]), (3, 10, &[1])];
     let disks = disks.map(|(id, term, log)| (id, stopped(1..=3, term, log)));
     let mut cluster = Cluster::from(disks, Config::default());
@@ -321,7 +321,7 @@ fn a_leader_that_hears_no_majority_for_an_election_timeout_steps_down() {
     assert_eq!(cluster.term(1), 1, "and raises no term alone");
 }
 
-/// Whether node 1, leader with these members, still leads when it has heard only some for long.
+/// Whether node 1, leader of these members, still leads after it heard only some for a long time.
 fn leads_on(members: &Membership, heard: &[NodeId]) -> bool {
     let mut start = stopped(1..=3, 1, &[1]);
     start.entries[0].payload = Payload::Membership(members.clone());

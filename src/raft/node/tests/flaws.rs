@@ -1,5 +1,5 @@
-//! Each planted bug is one: with it a small run breaks a promise, without it the same run does not.
-//! (The simulation must find them by itself: `sim/hunt.rs`.)
+//! Each planted bug is really a bug: with it a small run breaks a promise, without it the run does
+//! not. (The simulation must find them by itself: `sim/hunt.rs`.)
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ fn each_planted_bug_breaks_a_promise_and_nothing_else_does() {
     }
 }
 
-/// Plays the run that shows this bug, with `planted`; whether the promise was kept.
+/// Plays the run that shows this bug, with `planted`; true if the promise was kept.
 fn keeps_promise(shown: Flaw, planted: Option<Flaw>) -> bool {
     match shown {
         Flaw::VoteNotPersisted => one_vote_across_a_crash(planted),
@@ -72,7 +72,7 @@ fn one_vote_across_a_crash(flaw: Option<Flaw>) -> bool {
     !granted(&cluster.hear(1, 3, 2, ask))
 }
 
-/// A follower says that it has an entry, and crashes: does it?
+/// A follower acknowledges an entry, and crashes: does it still have the entry?
 fn answer_after_the_write(flaw: Option<Flaw>) -> bool {
     let mut cluster = alone(flaw, 1, &[]);
     cluster.slow.insert(1);
@@ -132,7 +132,7 @@ fn votes_of_the_own_term_elect(flaw: Option<Flaw>) -> bool {
     cluster.role(1) == RoleName::Candidate
 }
 
-/// What node 2 had acknowledged to node 1 when it led before, and has no longer, perhaps.
+/// Node 2 acknowledged entries to node 1 in an earlier term, and may have lost them since.
 fn answers_of_the_own_term_commit(flaw: Option<Flaw>) -> bool {
     let mut cluster = leader_alone(flaw, 1, &[1]);
     cluster.hear(1, 2, 1, appended(2, 0));
@@ -148,7 +148,7 @@ fn what_was_acknowledged_stays(flaw: Option<Flaw>) -> bool {
     cluster.terms(1) == [1, 1, 1]
 }
 
-/// A heartbeat that knows of more commitments than it shows to match.
+/// A heartbeat with a commit index above the entries that it shows to match.
 fn the_leaders_entry_is_applied(flaw: Option<Flaw>) -> bool {
     let mut cluster = alone(flaw, 2, &[1, 1]);
     cluster.hear(1, 2, 2, append((1, 1), &[], 2));
@@ -156,7 +156,7 @@ fn the_leaders_entry_is_applied(flaw: Option<Flaw>) -> bool {
     cluster.commands(1) == ["1.1", "2.2"]
 }
 
-/// Two messages are under way, the first one is answered.
+/// Two messages are in flight, the first one is answered.
 fn a_majority_has_what_is_committed(flaw: Option<Flaw>) -> bool {
     let mut cluster = leader_alone(flaw, 1, &[]);
     cluster.hear(1, 2, 2, appended(1, 0));
@@ -167,7 +167,7 @@ fn a_majority_has_what_is_committed(flaw: Option<Flaw>) -> bool {
     cluster.commit(1) == 2
 }
 
-/// An entry of term 3 behind a 2 that this log does not have.
+/// An entry of term 3 after one of term 2 that this log does not have.
 fn logs_match_before_an_entry(flaw: Option<Flaw>) -> bool {
     let mut cluster = alone(flaw, 3, &[1, 1]);
     cluster.hear(1, 2, 3, append((2, 2), &[3], 3));
@@ -184,7 +184,7 @@ fn a_majority_of_disks_has_what_is_committed(flaw: Option<Flaw>) -> bool {
     cluster.commit(1) < 2 || on_disks >= 2
 }
 
-/// Node 1 leads on in its partition while node 2 has committed more.
+/// Node 1 still leads in its partition while node 2 has committed more.
 fn a_deposed_leader_reads(flaw: Option<Flaw>) -> bool {
     let mut cluster = Cluster::of(3);
     cluster.elect(1);
@@ -216,13 +216,13 @@ fn members_go_with_their_entry(flaw: Option<Flaw>) -> bool {
     }
     cluster.hear(1, 2, 1, change);
     cluster.hear(1, 3, 2, append((1, 1), &[2], 0));
-    // Who counts as a majority is what it believes now.
+    // Now see which nodes it counts as a majority.
     cluster.forget_leaders();
     cluster.time_out(1);
     cluster.role(1) != RoleName::Leader && cluster.node(1).log().membership().voters.len() == 3
 }
 
-/// A snapshot is made while the log has a later membership that may yet go.
+/// A snapshot is made while the log has a later membership that may still be undone.
 fn a_snapshot_has_the_members_of_its_index(flaw: Option<Flaw>) -> bool {
     let mut cluster = alone(flaw, 1, &[1]);
     let mut change = append((1, 1), &[1], 1);

@@ -183,7 +183,7 @@ fn a_leader_outside_the_new_membership_does_not_count_itself_and_steps_down_when
     let mut cluster = Cluster::of(3);
     cluster.elect(1);
     cluster.change(1, Change::Remove { node: 1 });
-    // The joint membership is committed; the last one is appended and under way.
+    // The joint membership is committed; the last one is appended and in flight.
     let is_last = |cluster: &Cluster| !is_joint(cluster, 1) && voters(cluster, 1) == [2, 3].into();
     while !is_last(&cluster) {
         let message = cluster.messages.pop_front().expect("a message");

@@ -132,7 +132,7 @@ fn a_snapshot_beyond_the_limit_is_not_gathered() {
 }
 
 /// A leader that has compacted all, two parts of three bytes, and a follower that lacks it: the
-/// first messages are under way.
+/// first messages are in flight.
 fn sending() -> Cluster {
     let config = Config {
         keep_entries: 0,

@@ -13,7 +13,7 @@
 //! | what was acknowledged stays | a follower's log in the term of its acknowledgement | `logs` |
 //! | Leader Completeness | a new leader's log against what was committed in earlier terms | `commits` |
 //! | State Machine Safety | one entry is committed, and applied, at an index; once, in order | `commits` |
-//! | a commit stands on a quorum | the disks of a leader's members when its commit index rises | `commits` |
+//! | a commit has a quorum | the disks of a leader's members when its commit index rises | `commits` |
 //! | Figure 8 | a leader's commit index rises to an entry of its own term | `commits` |
 //! | adjacent memberships overlap | each quorum of one has a node in each quorum of the next | `members` |
 //! | a membership goes with its entry | the members in effect against the log | `members` |

@@ -346,7 +346,7 @@ pub enum Action {
     /// `resume WHO...`: those of them that were paused.
     Resume(Vec<Who>),
     /// `partition 1 2 | 3 4 5`: no message between groups. `isolate WHO...` is short for
-    /// `partition WHO... | rest`. A node in no group talks to nobody. Replaces the partition and
+    /// `partition WHO... | rest`. A node in no group reaches no other. Replaces the partition and
     /// the cuts before it.
     Partition(Vec<Vec<Who>>),
     /// `cut 1 2 -> 3`: no message in this direction, in addition to earlier cuts.

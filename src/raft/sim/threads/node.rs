@@ -40,7 +40,7 @@ pub(super) struct NodeThread {
     pub(super) timer: Duration,
 }
 
-/// The disk: what it is given is stable some time later.
+/// The disk: a write becomes stable some time after it is given.
 pub(super) struct Disk {
     span: Span,
     dice: Dice,

@@ -1,4 +1,4 @@
-//! What the threads say to each other: everything that crosses a channel.
+//! Everything that crosses a channel between the threads.
 
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ pub(super) enum Post {
     Snapshot,
     /// The clock jumps forward.
     Clock(Duration),
-    /// Stand still until the other end of this channel is gone.
+    /// Pause until the other end of this channel is dropped.
     Pause(Receiver<()>),
     /// Stop at once.
     Crash,
@@ -28,7 +28,7 @@ pub(super) enum Post {
 
 /// To the network's inbox.
 pub(super) enum Letter {
-    /// A message for the node that stands in it, from one in this role and term.
+    /// A message for the node that it names, from a node in this role and term.
     Message(RoleName, Term, Message),
     /// A client's call, which no partition stops.
     Call(NodeId, Call, Asker),
@@ -36,11 +36,11 @@ pub(super) enum Letter {
     Post(NodeId, Post),
     /// A node has this inbox from now on.
     Inbox(NodeId, Sender<Post>),
-    /// Nodes of different groups hear each other no more.
+    /// Nodes of different groups no longer hear each other.
     Part(Vec<Vec<NodeId>>),
-    /// Nor is anything heard in this direction.
+    /// No message passes in this direction either.
     Cut(Vec<NodeId>, Vec<NodeId>),
-    /// All hear all.
+    /// All nodes hear each other again.
     Heal,
     /// Another weather.
     Weather(Weather),
@@ -75,7 +75,7 @@ pub(super) enum Report {
     Stop,
 }
 
-/// Who wants to know what becomes of a call.
+/// Where the answer to a call goes.
 #[derive(Clone)]
 pub(super) struct Asker {
     /// The operation and the call.
@@ -84,7 +84,7 @@ pub(super) struct Asker {
 }
 
 impl Asker {
-    /// Answers. A client that has gone needs no answer.
+    /// Sends the answer. A client that has ended needs none.
     pub(super) fn tell(&self, reply: Reply) {
         let _ = self.inbox.send(Answer::Reply(self.of, reply));
     }
@@ -120,7 +120,7 @@ impl Time {
     }
 }
 
-/// Tells the control what happens.
+/// Reports events to the control.
 #[derive(Clone)]
 pub(super) struct Spectator {
     pub(super) time: Time,
@@ -128,7 +128,7 @@ pub(super) struct Spectator {
 }
 
 impl Spectator {
-    /// Nothing is lost by a report that nobody takes: the run is over then.
+    /// A report that cannot be sent does not matter: the run is over then.
     pub(super) fn tell(&self, report: Report) {
         let _ = self.control.send(report);
     }

@@ -1,6 +1,6 @@
 //! The storage on real files: histories of writes, with a fault at each call, a cut at each byte,
-//! each byte flipped. What must hold: what is found again is what was written up to some point, at
-//! or behind the last sync; or the storage refuses.
+//! each byte flipped. What must hold: it finds again what was written up to some point, at or after
+//! the last sync; or it refuses to open.
 
 mod calls;
 mod refused;
@@ -310,7 +310,7 @@ fn a_write_on_a_full_disk_may_be_tried_again_and_nothing_is_lost() {
             let context = format!("seed {seed}, call {call}: {ran:?}");
             match ran {
                 Ok(()) => assert_eq!(restored(&path), *expected.last(), "{context}"),
-                // What syncs, cuts or renames has no second try.
+                // A failed sync, cut or rename is final.
                 Err(_) => expected.hold(&restored(&path), &context),
             }
         }
@@ -525,7 +525,7 @@ fn records_within_a_command_and_old_bytes_behind_the_end_are_no_records() {
     storage.sync().unwrap();
     drop(storage);
     assert_eq!(restored(&torn).entries[6], sly.entries[0]);
-    // The same, torn: what is read is what was before, nothing out of the command.
+    // The same, torn: only the earlier records are read, nothing out of the command.
     let at = left.len() + 20;
     fs::write(torn.join(&file), {
         let mut bytes = fs::read(torn.join(&file)).unwrap();
