@@ -3,8 +3,8 @@
 //! # The problem
 //!
 //! A service keeps a little state that must not be lost and that several processes must agree on:
-//! which process owns what, how a service is configured, what is done already. A single machine
-//! that keeps it can fail.
+//! which process owns what, how a service is configured, what is done already. If one machine keeps
+//! it, and that machine fails, the state is gone.
 //!
 //! # What it offers
 //!

@@ -14,8 +14,8 @@
 //!    that could make this value again starts before that get must end, the register cannot change.
 //! 4. *A value that is needed only now is taken at once.* If all remaining gets of a value may come
 //!    next, its put and these gets form a block. In any legal order, the block can move to the
-//!    front, before the next change. Not if a swap waits for the current value, and not if a
-//!    compare-and-swap that has yet to fail would succeed, were this put not where it was.
+//!    front, before the next change. The rule does not apply if a swap waits for the current value,
+//!    or if a compare-and-swap has yet to fail that would succeed if this put moved.
 //! 5. *An optional effect that no step saw is left out*, except to make a compare-and-swap fail.
 //!    For that, each is as good as another, so the first is taken.
 //!
