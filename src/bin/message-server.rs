@@ -36,7 +36,7 @@ const SPEC: Spec = Spec {
         flags::DRAIN,
         flags::METRICS,
         flags::LOG,
-        flags::VERBOSE,
+        flags::VERBOSE_AND_SHOW,
     ],
     statuses: None,
     epilogue: "It prints what it receives; with -v, also each command and its peer. STRING\n\

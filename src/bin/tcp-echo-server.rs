@@ -38,7 +38,7 @@ const SPEC: Spec = Spec {
         flags::DRAIN,
         flags::METRICS,
         flags::LOG,
-        flags::VERBOSE,
+        flags::VERBOSE_AND_SHOW,
     ],
     statuses: None,
     epilogue: "It prints the address first and the totals last. SIGINT and SIGTERM end it when\n\

@@ -22,7 +22,7 @@ const SPEC: Spec = Spec {
         flags::DENY,
         flags::METRICS,
         flags::LOG,
-        flags::VERBOSE,
+        flags::VERBOSE_AND_SHOW,
     ],
     statuses: None,
     epilogue: "It prints the address first and the totals last.\n\n\

@@ -40,7 +40,7 @@ const SPEC: Spec = Spec {
         flags::DRAIN,
         flags::METRICS,
         flags::LOG,
-        flags::VERBOSE,
+        flags::VERBOSE_AND_SHOW,
     ],
     statuses: None,
     epilogue: "With --type datagram there are no connections: options about them are refused.\n\

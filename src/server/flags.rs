@@ -79,9 +79,13 @@ pub const SCHEDULING: Opt = Opt::value(
 )
 .default("auto");
 /// `-v`, `--verbose`
-pub const VERBOSE: Opt = Opt::flag(
+pub const VERBOSE: Opt = Opt::flag("verbose", "log connections; twice: log everything")
+    .short('v')
+    .many();
+/// `-v`, `--verbose` of a server that shows on standard output what its peers send.
+pub const VERBOSE_AND_SHOW: Opt = Opt::flag(
     "verbose",
-    "show each line, log connections; twice: log everything",
+    "show what peers send, log connections; twice: log everything",
 )
 .short('v')
 .many();

@@ -95,10 +95,7 @@ pub const SPEC: Spec = Spec {
             .under(LIMITS),
         limit(flags::MAX_CONNECTIONS).default("1000"),
         limit(flags::DRAIN),
-        Opt::flag("verbose", "log connections; twice: log everything")
-            .short('v')
-            .many()
-            .under("Log"),
+        flags::VERBOSE.under("Log"),
         flags::LOG.under("Log"),
     ],
     statuses: None,
