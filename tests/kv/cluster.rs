@@ -323,6 +323,11 @@ fn a_node_that_nobody_could_call_does_not_get_into_the_log() {
         ),
         (
             9,
+            "[::ffff:0.0.0.0]:1",
+            "address [::ffff:0.0.0.0]:1: the others need to know the host",
+        ),
+        (
+            9,
             "here:65536",
             "address here:65536: port must be 0 to 65535",
         ),

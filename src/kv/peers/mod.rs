@@ -25,7 +25,7 @@ use std::time::Duration;
 use super::cluster::{Belonging, ClusterId};
 use crate::cli::explain;
 use crate::net::Transport::Tcp;
-use crate::net::{Dialer, Host, HostPort, Rule, system_services};
+use crate::net::{Dialer, Host, HostPort, Rule, ip::canonical, system_services};
 use crate::raft::{Membership, Message, NodeId, Replica, StateMachine, Transport};
 use crate::rpc::{Call, ClientConfig, Failure, Secret, Service, Traits};
 use crate::telemetry::Log;
@@ -57,7 +57,7 @@ pub fn check_address(address: &str) -> Result<(), String> {
     let unknown = match HostPort::parse(address, Tcp, system_services()) {
         Ok(HostPort { host, port: 1.. }) => match host {
             Host::Name(_) => return Ok(()),
-            Host::Ip(ip) if !ip.ip().is_unspecified() => return Ok(()),
+            Host::Ip(ip) if !canonical(ip.ip()).is_unspecified() => return Ok(()),
             Host::Ip(_) | Host::Any => "host",
         },
         Err(error) if *error.rule() != Rule::PortEmpty => return Err(error.to_string()),
