@@ -15,7 +15,7 @@ use super::{
 use crate::cli::{Args, Failure, Out, What};
 use crate::net::{self, Addr, DatagramSocket, Deadline, Listener, Network};
 use crate::sys::process;
-use crate::sys::signal::Signal;
+use crate::sys::signal::{self, Signal};
 use crate::telemetry::{Log, Registry, shown};
 
 /// How long printing the totals may take. The reader of a pipe may have stopped reading, and with
@@ -134,6 +134,9 @@ pub fn make_room(config: &Config) {
     }
     let limit = process::set_descriptor_limit(needed).unwrap_or(old);
     if limit < needed {
+        // For a program that has not called `begin` yet, because it binds later: past the file size
+        // limit the line is lost, and the program goes on.
+        let _ = signal::block(&[Signal::FileSize]);
         config.log.warn(
             &config.name,
             "fewer descriptors than connections need",

@@ -358,6 +358,17 @@ fn a_log_file_that_may_not_grow_any_more_does_not_end_the_server() {
 }
 
 #[test]
+fn nor_does_a_warning_to_such_a_file_before_the_server_has_bound() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    // So few descriptors are worth a warning.
+    let limits = format!("ulimit -f 0; ulimit -n 100; exec 2>{}", log.display());
+    let limited = Running::start_after(&limits, "dns-server", &["--listen", "127.0.0.1:0"]);
+    let ended = Server::announced_by(limited).end_by("TERM");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}
+
+#[test]
 fn a_signal_during_the_start_leaves_no_socket_file_behind() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("socket");
