@@ -253,6 +253,10 @@ impl Dialer {
         let fd = socket::new(&RawAddress::ip(&peer), Kind::Stream)?;
         if let Some(local) = self.local_for(&peer) {
             socket::set(fd.as_fd(), Opt::ReuseAddress, 1)?;
+            if local.port() == 0 {
+                // Or the address has one connection for each of its ports, whatever their peers.
+                socket::set(fd.as_fd(), Opt::BindAddressNoPort, 1)?;
+            }
             socket::bind(fd.as_fd(), &RawAddress::ip(&local))?;
         }
         socket::set(fd.as_fd(), Opt::NoDelay, i32::from(self.no_delay))?;

@@ -68,6 +68,7 @@ pub const IPV6_HOPLIMIT: c_int = 52;
 pub const IPPROTO_IP: c_int = 0;
 pub const IP_TTL: c_int = 2;
 pub const IP_PKTINFO: c_int = 8;
+pub const IP_BIND_ADDRESS_NO_PORT: c_int = 24;
 pub const IP_RECVERR: c_int = 11;
 pub const IP_RECVTTL: c_int = 12;
 pub const IP_MULTICAST_TTL: c_int = 33;

@@ -35,6 +35,9 @@ pub enum Kind {
 pub enum Opt {
     /// Bind although old connections linger in TIME-WAIT (`socket(7)` SO_REUSEADDR).
     ReuseAddress,
+    /// Bind to an address only, and choose the port when connecting: it then only has to differ from
+    /// those of other connections to the same peer (`ip(7)` IP_BIND_ADDRESS_NO_PORT).
+    BindAddressNoPort,
     /// Several sockets bound to one port share its load (`socket(7)` SO_REUSEPORT).
     ReusePort,
     /// Bytes for received data that is not read yet. The kernel doubles it for its own needs, and
@@ -79,6 +82,7 @@ impl Opt {
     fn level_and_name(self) -> (c_int, c_int) {
         match self {
             Opt::ReuseAddress => (abi::SOL_SOCKET, abi::SO_REUSEADDR),
+            Opt::BindAddressNoPort => (abi::IPPROTO_IP, abi::IP_BIND_ADDRESS_NO_PORT),
             Opt::ReusePort => (abi::SOL_SOCKET, abi::SO_REUSEPORT),
             Opt::ReceiveBuffer => (abi::SOL_SOCKET, abi::SO_RCVBUF),
             Opt::Ipv6Only => (abi::IPPROTO_IPV6, abi::IPV6_V6ONLY),

@@ -60,6 +60,12 @@ const SPEC: Spec = Spec {
         Opt::value("rate", "N", "requests due a second, in all [closed loop]").short('r'),
         Opt::flag("churn", "a new connection for each request"),
         Opt::value(
+            "source",
+            "ADDRESS",
+            "connect from this address, with ports of its own; of several, connections take turns",
+        )
+        .many(),
+        Opt::value(
             "hold",
             "TIME",
             "one request each, then hold the connections open, idle, and count those that the server closes",

@@ -1,10 +1,11 @@
 //! What a run is asked to do: the arguments, checked, and shared out among threads.
 
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use groundwire::cli::{Args, DurationArg, NonZeroCount, Size, UsageError};
-use groundwire::net::{MAX_UDP_PAYLOAD, Network};
+use groundwire::net::{MAX_UDP_PAYLOAD, Network, Transport, parse_ip};
 use groundwire::telemetry::shown;
 
 /// The largest request, in bytes.
@@ -35,6 +36,8 @@ pub struct Plan {
     /// Requests due a second, in all; `None` for a closed loop.
     pub rate: Option<u64>,
     pub churn: bool,
+    /// The addresses to connect from, by turns; none for the kernel's choice.
+    pub sources: Vec<IpAddr>,
     pub hold: Option<Duration>,
     pub timeout: Duration,
     /// Report in JSON, and print nothing else.
@@ -65,6 +68,7 @@ impl Plan {
                 .parse_opt::<NonZeroCount>("rate")?
                 .map(NonZeroCount::get),
             churn: args.flag("churn"),
+            sources: sources(args)?,
             hold: args.parse_opt::<DurationArg>("hold")?.map(DurationArg::get),
             timeout: args.parse::<DurationArg>("timeout")?.get(),
             json: args.flag("json"),
@@ -108,6 +112,10 @@ impl Plan {
             let why = format!("--churn: {} has no connections", self.network);
             return Err(UsageError::rule(why));
         }
+        if !self.sources.is_empty() && self.network.transport() != Some(Transport::Tcp) {
+            let why = format!("--source: of TCP only, not of {}", self.network);
+            return Err(UsageError::rule(why));
+        }
         Ok(())
     }
 
@@ -121,6 +129,13 @@ impl Plan {
         let (threads, number) = (self.threads as u64, number as u64);
         whole / threads + u64::from(number < whole % threads)
     }
+}
+
+fn sources(args: &Args) -> Result<Vec<IpAddr>, UsageError> {
+    let parse = |text| {
+        parse_ip(text).map_err(|error| UsageError::bad_value("--source", text, error.rule()))
+    };
+    args.values("source").map(parse).collect()
 }
 
 /// Refuses pairs of options of which one would silently have no effect.
@@ -178,6 +193,7 @@ mod tests {
             requests: None,
             rate: None,
             churn: false,
+            sources: Vec::new(),
             hold: None,
             timeout: Duration::from_secs(1),
             json: false,

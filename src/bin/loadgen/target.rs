@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use groundwire::net::{self, Conn, DatagramSocket, Deadline, Dialer, Network, plain_words};
@@ -38,6 +39,13 @@ impl fmt::Display for Trouble {
     }
 }
 
+/// Where a connection comes from: threads and connections take the sources by turns.
+fn source(plan: &Plan, seed: u64) -> Option<SocketAddr> {
+    let turn = (seed >> 32).wrapping_add(seed & u64::from(u32::MAX)) as usize;
+    let source = plan.sources.get(turn % plan.sources.len().max(1))?;
+    Some(SocketAddr::new(*source, 0))
+}
+
 /// An open connection and its request.
 pub struct Target {
     socket: Socket,
@@ -64,7 +72,8 @@ fn number(line: &[u8]) -> Option<&[u8]> {
 }
 
 impl Target {
-    /// Connects. `seed` makes its requests unlike others', so that a mixed-up reply is noticed.
+    /// Connects. `seed` makes its requests unlike others', so that a mixed-up reply is noticed. It is
+    /// the number of the thread in the upper half and that of the connection in the lower one.
     pub fn open(plan: &Plan, seed: u64) -> Result<Self, net::Error> {
         let socket = if plan.network.is_stream() {
             // Keep-alive would cost three more system calls for each connection of --churn.
@@ -72,6 +81,7 @@ impl Target {
             let dialer = Dialer {
                 timeout,
                 keep_alive: None,
+                local: source(plan, seed),
                 ..Dialer::default()
             };
             Socket::Stream(dialer.dial(plan.network, &plan.address)?)

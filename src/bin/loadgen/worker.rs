@@ -278,7 +278,7 @@ impl Worker<'_> {
 
     /// One request on a connection of its own.
     fn ask_anew(&self) -> Result<(), Trouble> {
-        let opened = Target::open(self.plan, self.number as u64);
+        let opened = Target::open(self.plan, (self.number as u64) << 32);
         opened
             .map_err(|_| Trouble::Connect)
             .and_then(|mut target| target.exchange())

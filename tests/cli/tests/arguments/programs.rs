@@ -281,6 +281,7 @@ pub const PROGRAMS: &[Program] = &[
             "-w, --warm-up",
             "-r, --rate",
             "--churn",
+            "--source",
             "--hold",
             "--timeout",
             "--json",
