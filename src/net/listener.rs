@@ -88,7 +88,8 @@ enum Socket {
 /// Listens with the default configuration.
 ///
 /// `address` is `host:port` (`:0` for every interface and a free port) or, on a Unix network, a
-/// path, which need not be UTF-8. Errors name the network and address: `listen tcp 127.0.0.1:80: permission denied`.
+/// path, which need not be UTF-8. Errors name the network and address:
+/// `listen tcp 127.0.0.1:80: permission denied`.
 pub fn listen(network: Network, address: &(impl AsRef<OsStr> + ?Sized)) -> Result<Listener, Error> {
     ListenConfig::default().listen(network, address)
 }

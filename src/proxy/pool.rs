@@ -84,10 +84,11 @@ struct Shared {
 
 /// What the lock guards.
 struct Desk {
-    /// The number of the pool in use, its active check, and the number of the last pool made. What
-    /// the look-ups of any other pool find is out of date, or comes too early.
+    /// The number of the pool in use. What other pools' look-ups find is out of date or too early.
     at_work: u64,
+    /// The active check of the pool in use. Another pool's result counts if it asks the same.
     check: Option<Check>,
+    /// The number of the last pool made.
     last: u64,
     seats: Vec<Seat>,
     balancer: Balancer,
