@@ -387,10 +387,11 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // The whole group: the shell and what it left in the background.
-        let group = format!("-{}", self.shell.id());
-        let _ = Command::new("kill")
-            .args(["-KILL", "--", &group])
+        // The whole group: the shell and what it left in the background. By a shell's own `kill`:
+        // the program of that name is not everywhere.
+        let kill = format!("kill -KILL -{}", self.shell.id());
+        let _ = Command::new("bash")
+            .args(["-c", &kill])
             .stderr(Stdio::null())
             .status();
         let _ = self.shell.wait();

@@ -227,8 +227,8 @@ pub fn question_end(query: &[u8]) -> usize {
 impl Drop for Daemon {
     fn drop(&mut self) {
         // NSD has children that a plain kill would leave behind.
-        let pid = self.child.id().to_string();
-        let _ = Command::new("kill").args(["-TERM", &pid]).status();
+        let kill = format!("kill -TERM {}", self.child.id());
+        let _ = Command::new("sh").args(["-c", &kill]).status();
         let _ = self.child.wait();
     }
 }

@@ -260,7 +260,10 @@ fn a_reply_leaves_from_the_address_that_was_asked() {
         }
         let server = Running::start(Network::Udp, listening, datagram_handler(false));
         let port = server.socket.local_addr().unwrap().ip().unwrap().port();
-        for ip in asked {
+        // Where IPv6 is switched off for the interfaces, `[::]` takes IPv4 and `[::1]` is no address.
+        let is_here = |ip: &&str| net::listen_datagrams(Network::Udp, &format!("{ip}:0")).is_ok();
+        let asked: Vec<&str> = asked.iter().copied().filter(is_here).collect();
+        for ip in &asked {
             // A connected socket takes replies of the address that it asked only.
             let client = client(Network::Udp, &format!("{ip}:{port}"));
             for size in [5, 0, 1_000] {

@@ -665,12 +665,13 @@ fn a_server_that_falls_silent_ends_the_connecting() {
 #[test]
 fn a_lack_of_descriptors_ends_the_connecting_at_once() {
     let server = Server::tcp(&[]);
-    let script = format!(
-        "ulimit -n 30; exec {} -c 1M -t 2 -n 10 -w 0 tcp {}",
-        path("loadgen").display(),
-        server.address
-    );
-    let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+    let script = "ulimit -n 30; exec \"$0\" -c 1M -t 2 -n 10 -w 0 tcp $1";
+    let output = Command::new("sh")
+        .args(["-c", script])
+        .arg(path("loadgen"))
+        .arg(&server.address)
+        .output()
+        .unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{stderr}");

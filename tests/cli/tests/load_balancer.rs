@@ -443,9 +443,9 @@ fn a_help_page_that_nobody_reads_is_no_panic() {
     if !installed("head") {
         return;
     }
-    let script = format!("{} --help | head -n 1", path().display());
     let output = std::process::Command::new("sh")
-        .args(["-c", &script])
+        .args(["-c", "\"$0\" --help | head -n 1"])
+        .arg(path())
         .output()
         .unwrap();
     assert!(output.stdout.starts_with(b"Usage: load-balancer"));

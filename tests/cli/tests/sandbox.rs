@@ -98,7 +98,8 @@ fn a_server_that_gets_no_more_threads_ends_with_its_totals() {
     let pid = lines.next().unwrap().unwrap();
     let listening = lines.next().unwrap().unwrap();
     assert!(listening.starts_with("listening on tcp "), "{listening}");
-    let killed = Command::new("kill").arg(&pid).status().unwrap();
+    let kill = format!("kill {pid}");
+    let killed = Command::new("sh").args(["-c", &kill]).status().unwrap();
     let last = lines.next().map(Result::unwrap);
     let ended = traced.wait_with_output().unwrap();
     let errors = String::from_utf8_lossy(&ended.stderr).into_owned();
