@@ -14,7 +14,7 @@ use super::config::Config;
 use super::handler::Clients;
 use super::phase::Newcomers;
 use super::pool::Pool;
-use super::resolve::{self, Names};
+use super::resolve::{self, Names, Resolved};
 use super::setup::{Current, Setup};
 use crate::net::{self, Addr, Deadline, ListenConfig, Listener, Network, plain_words};
 use crate::server::{self, Server, Stats, Stopper, Totals};
@@ -259,7 +259,7 @@ fn put_to_work(config: Config, older: Option<&Setup>, log: &Log) -> Result<Setup
     };
     let asks_alike = older.is_some_and(|older| asks(&older.config) == asks(&config));
     let mut pools = Vec::new();
-    let mut young = Vec::new();
+    let (mut young, mut names) = (Vec::new(), Vec::new());
     for wanted in &config.pools {
         let known = older.and_then(|older| older.pool(&wanted.name));
         // A pool's threads use the name servers and intervals that they were started with.
@@ -267,26 +267,21 @@ fn put_to_work(config: Config, older: Option<&Setup>, log: &Log) -> Result<Setup
             pools.push(known.clone());
             continue;
         }
-        let mut names = Names::new(&wanted.backends, resolver.clone(), times.clone());
+        let mut own = Names::new(&wanted.backends, resolver.clone(), times.clone());
         if let Some(known) = known {
-            names.remember(&known.found());
-        }
-        let resolved = names.resolve();
-        for failure in &resolved.failures {
-            let fields: [(&str, &dyn fmt::Display); 2] = [("pool", &wanted.name), ("why", failure)];
-            log.warn("load-balancer", "a backend's name is not known", &fields);
-        }
-        for backend in &resolved.empty {
-            let fields: [(&str, &dyn fmt::Display); 2] =
-                [("pool", &wanted.name), ("backend", backend)];
-            log.warn("load-balancer", "a backend's name has no address", &fields);
+            own.remember(&known.found());
         }
         let pool = Arc::new(match known {
             Some(known) => Pool::after(known, wanted.clone(), log.clone()),
             None => Pool::new(wanted.clone(), Vec::new(), log.clone()),
         });
         pools.push(pool.clone());
-        young.push((pool, names, resolved.members));
+        young.push(pool);
+        names.push(own);
+    }
+    let resolved = resolve::resolve_all(&mut names);
+    for (pool, resolved) in young.iter().zip(&resolved) {
+        tell_missing(pool, resolved, log);
     }
     let target = config.access_log.as_ref().map(|target| target.to_string());
     let failed = |error| StartError::AccessLog(target.unwrap_or_default(), error);
@@ -295,8 +290,8 @@ fn put_to_work(config: Config, older: Option<&Setup>, log: &Log) -> Result<Setup
         access.complain_to(log.clone());
     }
     let mut begun = Vec::new();
-    for (pool, names, members) in young {
-        begun.push((pool.clone(), pool.take_over(members)));
+    for ((pool, names), resolved) in young.into_iter().zip(names).zip(resolved) {
+        begun.push((pool.clone(), pool.take_over(resolved.members)));
         pool.set_found(names.found());
         if let Err(error) = look_after(pool, names, log) {
             give_back(begun, older);
@@ -310,6 +305,18 @@ fn put_to_work(config: Config, older: Option<&Setup>, log: &Log) -> Result<Setup
         }
     }
     Ok(setup)
+}
+
+/// Logs which names of a new pool led to no backend.
+fn tell_missing(pool: &Pool, resolved: &Resolved, log: &Log) {
+    for failure in &resolved.failures {
+        let fields: [(&str, &dyn fmt::Display); 2] = [("pool", &pool.name()), ("why", failure)];
+        log.warn("load-balancer", "a backend's name is not known", &fields);
+    }
+    for backend in &resolved.empty {
+        let fields: [(&str, &dyn fmt::Display); 2] = [("pool", &pool.name()), ("backend", backend)];
+        log.warn("load-balancer", "a backend's name has no address", &fields);
+    }
 }
 
 /// Gives the older pools their members back, because the pools that had taken over will not be

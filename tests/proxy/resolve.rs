@@ -1,5 +1,6 @@
 //! Pools of backends by name, over our own DNS server with a zone that changes.
 
+use std::collections::HashMap;
 use std::fs;
 use std::net::{SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use groundwire::dns::server::{Config as DnsConfig, DnsServer, Loaded, Place, Reloader, ZoneFile};
 use groundwire::proxy::config::{Backend, Config, PoolConfig};
-use groundwire::proxy::resolve::{EMPTY_ANSWERS, Names, resolver};
+use groundwire::proxy::resolve::{EMPTY_ANSWERS, Names, Resolved, resolve_all, resolver};
 use groundwire::proxy::{Pool, Standing};
 use groundwire::server::Stopper;
 use groundwire::telemetry::{Format, Level, Log};
@@ -269,34 +270,97 @@ fn a_pool_follows_its_names_and_the_log_tells() {
     assert_eq!(text.matches("cannot look up").count(), 1, "{text}");
 }
 
+/// The name that a query asks for, on the wire, and its type.
+fn asked(query: &[u8]) -> (&[u8], u8) {
+    let end = 12 + query[12..].iter().position(|octet| *octet == 0).unwrap();
+    (&query[12..=end], query[end + 2])
+}
+
+/// A reply to a query for addresses; without data, that it failed.
+fn reply(query: &[u8], data: Option<&[u8]>) -> Vec<u8> {
+    let (name, kind) = asked(query);
+    let (code, count) = data.map_or((0x82, 0), |_| (0x80, 1));
+    let mut reply = query[..2].to_vec();
+    reply.extend([0x81, code, 0, 1, 0, count, 0, 0, 0, 0]);
+    reply.extend(name);
+    reply.extend([0, kind, 0, 1]);
+    if let Some(data) = data {
+        reply.extend([0xc0, 12, 0, kind, 0, 1, 0, 0, 0, 0, 0, data.len() as u8]);
+        reply.extend(data);
+    }
+    reply
+}
+
+fn address(kind: u8) -> &'static [u8] {
+    if kind == 1 { &[10, 0, 0, 7] } else { &[7; 16] }
+}
+
+fn socket() -> UdpSocket {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket
+}
+
 /// A name server that knows one address of each family for every name, and of the second one only
 /// while `knows` says so; it fails otherwise.
 fn half_a_server(knows: Arc<AtomicBool>) -> SocketAddr {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    let address = socket.local_addr().unwrap();
+    let socket = socket();
+    let local = socket.local_addr().unwrap();
     let mut query = [0; 512];
     thread::spawn(move || {
         while let Ok((_, from)) = socket.recv_from(&mut query) {
-            let name = query[12..].iter().position(|octet| *octet == 0).unwrap();
-            let question = &query[12..12 + name + 5];
-            let is_ipv4 = question[name + 2] == 1;
-            let fails = !is_ipv4 && !knows.load(Ordering::SeqCst);
-            let (code, count) = if fails { (0x82, 0) } else { (0x80, 1) };
-            let mut reply = query[..2].to_vec();
-            reply.extend([0x81, code, 0, 1, 0, count, 0, 0, 0, 0]);
-            reply.extend(question);
-            let data: &[u8] = if is_ipv4 { &[10, 0, 0, 7] } else { &[7; 16] };
-            if !fails {
-                reply.extend([0xc0, 12]);
-                reply.extend(&question[name + 1..]);
-                reply.extend([0, 0, 0, 0, 0, data.len() as u8]);
-                reply.extend(data);
-            }
-            socket.send_to(&reply, from).unwrap();
+            let (_, kind) = asked(&query);
+            let knows = kind == 1 || knows.load(Ordering::SeqCst);
+            let data = knows.then(|| address(kind));
+            socket.send_to(&reply(&query, data), from).unwrap();
         }
     });
-    address
+    local
+}
+
+/// A name server that answers nobody before it was asked for so many names.
+fn server_for(names: usize) -> SocketAddr {
+    let socket = socket();
+    let local = socket.local_addr().unwrap();
+    let (mut query, mut waiting) = ([0; 512], HashMap::new());
+    thread::spawn(move || {
+        while let Ok((_, from)) = socket.recv_from(&mut query) {
+            let name = asked(&query).0.to_vec();
+            waiting
+                .entry(name)
+                .or_insert(Vec::new())
+                .push((query, from));
+            if waiting.len() >= names {
+                for (query, from) in waiting.values_mut().flat_map(|queries| queries.drain(..)) {
+                    let data = Some(address(asked(&query).1));
+                    socket.send_to(&reply(&query, data), from).unwrap();
+                }
+            }
+        }
+    });
+    local
+}
+
+#[test]
+fn the_names_of_all_pools_are_looked_up_at_the_same_time() {
+    let config = Config {
+        name_servers: vec![server_for(3)],
+        ..Config::default()
+    };
+    let resolver = Arc::new(resolver(&config));
+    let pool = |lines: &str| Names::new(&backends(lines), resolver.clone(), PAUSES);
+    let mut pools = [
+        pool("backend http://a.test.:80\nbackend http://10.0.0.1:80\nbackend http://b.test.:80"),
+        pool("backend http://c.test.:80"),
+    ];
+    let shown = |resolved: Resolved| {
+        assert!(resolved.failures.is_empty(), "{:?}", resolved.failures);
+        let names = resolved.members.into_iter().map(|member| member.name);
+        names.filter(|name| !name.contains('[')).collect::<Vec<_>>()
+    };
+    let found: Vec<_> = resolve_all(&mut pools).into_iter().map(shown).collect();
+    let [a, b, c] = ["a", "b", "c"].map(|name| format!("{name}.test/10.0.0.7:80"));
+    assert_eq!(found, [vec![a, "10.0.0.1:80".into(), b], vec![c]]);
 }
 
 #[test]

@@ -27,17 +27,20 @@
 //!
 //! All this holds across a reload, too: a name that stays in the file keeps its members.
 //!
-//! Each line is judged by itself: a name that cannot be looked up does not hold up the members of
-//! others.
+//! Each line is judged by itself, and lines are looked up at the same time: a name that cannot be
+//! looked up does not hold up the members of others.
 //!
 //! `members` is the pure half.
 
 mod members;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+use std::iter;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -55,6 +58,8 @@ use crate::telemetry::Log;
 pub const EMPTY_ANSWERS: u32 = 3;
 /// How long one look-up may take: a starting program waits for it.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// How many names are looked up at the same time.
+const AT_ONCE: usize = 16;
 /// The shortest pause, for a configuration made in code that says 0.
 const SHORTEST: Duration = Duration::from_millis(10);
 const ADDRESSES: [RecordType; 2] = [RecordType::A, RecordType::AAAA];
@@ -95,6 +100,9 @@ struct Line {
 
 /// The lines and their members, for the pool that replaces this one.
 pub(super) type Found = Vec<(Backend, Vec<Member>)>;
+
+/// What one line leads to, and how long that may be used; `None`: for ever.
+type Outcome = Result<(Vec<Member>, Option<Duration>), LookupError>;
 
 /// The result of a look-up of all names.
 pub struct Resolved {
@@ -146,20 +154,21 @@ impl Names {
 
     /// Whether there is anything to look up.
     pub fn has_names(&self) -> bool {
-        let is_name = |line: &Line| match &line.backend.address {
-            BackendAddress::Tcp(address) => matches!(address.host, Host::Name(_)),
-            BackendAddress::Unix(_) => false,
-            BackendAddress::Service(_) => true,
-        };
-        self.lines.iter().any(is_name)
+        self.lines.iter().any(Line::has_name)
     }
 
-    /// Looks all names up. Blocks for at most ten seconds a name.
+    /// Looks all names up, as [`resolve_all`] does.
     pub fn resolve(&mut self) -> Resolved {
+        let outcomes = look_up_all(std::slice::from_ref(self));
+        self.judge(outcomes)
+    }
+
+    /// Takes over what the look-up of each line has brought, line by line.
+    fn judge(&mut self, outcomes: impl IntoIterator<Item = Outcome>) -> Resolved {
         let (mut failures, mut empty) = (Vec::new(), Vec::new());
         let (mut ttl, mut is_unsure) = (None::<Duration>, false);
-        for line in &mut self.lines {
-            match look_up(&line.backend, &line.members, &self.resolver) {
+        for (line, outcome) in self.lines.iter_mut().zip(outcomes) {
+            match outcome {
                 Ok((members, holds)) => {
                     if members.is_empty() {
                         empty.push(line.backend.clone());
@@ -227,6 +236,14 @@ impl Names {
 }
 
 impl Line {
+    fn has_name(&self) -> bool {
+        match &self.backend.address {
+            BackendAddress::Tcp(address) => matches!(address.host, Host::Name(_)),
+            BackendAddress::Unix(_) => false,
+            BackendAddress::Service(_) => true,
+        }
+    }
+
     /// Takes the answer over; `false` if it is not believed yet.
     fn believe(&mut self, members: Vec<Member>) -> bool {
         if members.is_empty() && !self.members.is_empty() {
@@ -241,13 +258,45 @@ impl Line {
     }
 }
 
-/// The members of a line, whose members so far are `known`, and how long they may be used; `None`:
-/// for ever.
-fn look_up(
-    backend: &Backend,
-    known: &[Member],
-    resolver: &Resolver,
-) -> Result<(Vec<Member>, Option<Duration>), LookupError> {
+/// Looks the names of all these pools up, [`AT_ONCE`] at a time, so that one that nobody answers for
+/// holds up no other. Blocks for ten seconds at most for each so many names.
+pub fn resolve_all(pools: &mut [Names]) -> Vec<Resolved> {
+    let mut outcomes = look_up_all(pools).into_iter();
+    let mut judged = |names: &mut Names| names.judge(outcomes.by_ref().take(names.lines.len()));
+    pools.iter_mut().map(&mut judged).collect()
+}
+
+/// The outcomes of all lines of all pools, in their order.
+fn look_up_all(pools: &[Names]) -> Vec<Outcome> {
+    let mut lines = Vec::new();
+    for names in pools {
+        lines.extend(names.lines.iter().map(|line| (line, &*names.resolver)));
+    }
+    let look_up =
+        |(line, resolver): &(&Line, &Resolver)| look_up(&line.backend, &line.members, resolver);
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let turns = iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+        let mine = turns.map_while(|turn| Some((turn, look_up(lines.get(turn)?))));
+        mine.collect::<Vec<_>>()
+    };
+    let names = lines.iter().filter(|(line, _)| line.has_name()).count();
+    let mut found: BTreeMap<usize, Outcome> = thread::scope(|scope| {
+        let thread = |_| thread::Builder::new().name("lookup".into());
+        let helpers = (1..names.min(AT_ONCE)).map(thread);
+        let helpers = helpers.map(|thread| thread.spawn_scoped(scope, work));
+        let helpers: Vec<_> = helpers.flatten().collect();
+        let own = work();
+        // A thread that could not be started, or panicked, leaves its lines to this one.
+        let theirs = helpers.into_iter().flat_map(|helper| helper.join());
+        own.into_iter().chain(theirs.flatten()).collect()
+    });
+    let outcome = |(turn, line)| found.remove(&turn).unwrap_or_else(|| look_up(line));
+    lines.iter().enumerate().map(outcome).collect()
+}
+
+/// The members of a line, whose members so far are `known`.
+fn look_up(backend: &Backend, known: &[Member], resolver: &Resolver) -> Outcome {
     match &backend.address {
         BackendAddress::Unix(path) => {
             let to = Destination::Text(path.into());
@@ -283,7 +332,7 @@ fn look_up_service(
     name: &Name,
     known: &[Member],
     resolver: &Resolver,
-) -> Result<(Vec<Member>, Option<Duration>), LookupError> {
+) -> Outcome {
     // With its final dot, the name is not completed by the search list.
     let services = resolver.search(&name.to_string(), &[RecordType::SRV])?;
     let mut holds = hold(&services);
