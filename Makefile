@@ -5,8 +5,11 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 TMP     := $(or $(TMPDIR),/tmp)
 # Where cargo puts what it builds: the environment says it, or cargo's configuration. Asked only when
-# a target needs it, and answered without cargo, too (`sudo make install`).
-TARGET   = $(abspath $(or $(CARGO_TARGET_DIR),$(shell $(CARGO) metadata --no-deps --offline --format-version 1 2>/dev/null | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'),target))
+# a target needs it, and answered without cargo, too (`sudo make install`). By the shell, since
+# make's own functions take a folder with a space for two.
+TARGET   = $(shell dir='$(CARGO_TARGET_DIR)'; \
+  [ -n "$$dir" ] || dir=$$($(CARGO) metadata --no-deps --offline --format-version 1 2>/dev/null | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'); \
+  case "$${dir:=target}" in (/*) ;; (*) dir="$$PWD/$$dir" ;; esac; printf %s "$$dir")
 PROGRAMS := $(sort $(basename $(notdir $(wildcard src/bin/*.rs))) $(notdir $(patsubst %/main.rs,%,$(wildcard src/bin/*/main.rs))))
 
 .PHONY: build test test-cli check oldest fuzz sim airgap bench install clean help

@@ -18,7 +18,8 @@ fn install(target: &Path, prefix: &Path) -> Option<Output> {
 
 #[test]
 fn install_takes_the_programs_from_cargos_target_folder_and_needs_no_cargo_for_it() {
-    let name = format!("groundwire-install-{}", std::process::id());
+    // With a space, as folders of people have.
+    let name = format!("groundwire install-{}", std::process::id());
     let folder = std::env::temp_dir().join(name);
     let (target, prefix) = (folder.join("target"), folder.join("prefix"));
     fs::create_dir_all(target.join("release")).unwrap();

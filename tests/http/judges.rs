@@ -215,10 +215,10 @@ impl Drop for Nginx {
 fn configuration(folder: &str, address: &str, backend: &str) -> String {
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .iter()
-        .map(|name| format!("{name}_temp_path {folder}/{name};\n"))
+        .map(|name| format!("{name}_temp_path '{folder}/{name}';\n"))
         .collect();
     format!(
-        "daemon off;\nmaster_process off;\npid {folder}/pid;\nerror_log stderr crit;\n\
+        "daemon off;\nmaster_process off;\npid '{folder}/pid';\nerror_log stderr crit;\n\
          events {{ worker_connections 64; }}\n\
          http {{\naccess_log off;\n{temporary}\
          client_header_buffer_size 64k;\nlarge_client_header_buffers 4 64k;\n\

@@ -299,7 +299,8 @@ fn a_reload_puts_the_token_that_its_file_has_now_in_the_place_of_the_old_one() {
         fs::write(&file, token).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     };
-    let lines = format!("admin unix:{page}\nadmin-token-file {file}\nbackend http://{BACKEND}\n");
+    let lines =
+        format!("admin \"unix:{page}\"\nadmin-token-file \"{file}\"\nbackend http://{BACKEND}\n");
     write("the first of the tokens");
     let balancer = Balancer::start(&lines);
     let post = |token: &str| {

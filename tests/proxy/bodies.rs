@@ -243,7 +243,7 @@ fn the_access_log_counts_what_came_with_the_head_and_what_came_later() {
     let backend = Backend::saying(OK);
     let folder = Folder::new();
     let path = folder.path("log");
-    let lines = format!("access-log {path}\naccess-format json\n");
+    let lines = format!("access-log \"{path}\"\naccess-format json\n");
     let balancer = Balancer::before([&backend], &lines);
     let mut client = balancer.client();
     client.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
@@ -287,7 +287,7 @@ fn the_access_log_names_the_rule_that_either_side_broke() {
     });
     let folder = Folder::new();
     let path = folder.path("log");
-    let lines = format!("access-log {path}\naccess-format json\nretries 0\n");
+    let lines = format!("access-log \"{path}\"\naccess-format json\nretries 0\n");
     let balancer = Balancer::before([&backend], &lines);
     let chunked = "Transfer-Encoding: chunked\r\n\r\n1 \r\n";
     let size = "the request's body breaks a rule: a chunk size is not a hexadecimal number";
@@ -326,7 +326,7 @@ fn the_access_log_counts_a_body_that_no_backend_got() {
     let path = folder.path("log");
     let refuses = nobody();
     let lines = format!(
-        "access-log {path}\naccess-format json\nroute /a a\n\
+        "access-log \"{path}\"\naccess-format json\nroute /a a\n\
          pool a\nbackend http://{refuses}\n"
     );
     let balancer = Balancer::start(&lines);

@@ -133,12 +133,12 @@ fn nginx_serves_behind_the_proxy() {
     let (folder, large) = site();
     let path = |name: &str| folder.path(name);
     let conf = format!(
-        "daemon off; master_process off; pid {0}/pid; error_log {0}/errors;\n\
+        "daemon off; master_process off; pid '{0}/pid'; error_log '{0}/errors';\n\
          events {{}}\n\
-         http {{ access_log off; client_body_temp_path {0}/a; proxy_temp_path {0}/b;\n\
-           fastcgi_temp_path {0}/c; uwsgi_temp_path {0}/d; scgi_temp_path {0}/e;\n\
+         http {{ access_log off; client_body_temp_path '{0}/a'; proxy_temp_path '{0}/b';\n\
+           fastcgi_temp_path '{0}/c'; uwsgi_temp_path '{0}/d'; scgi_temp_path '{0}/e';\n\
            keepalive_requests 3;\n\
-           server {{ listen unix:{0}/socket; root {0};\n\
+           server {{ listen 'unix:{0}/socket'; root '{0}';\n\
              location /gone {{ return 204; }} }} }}\n",
         folder.0.display()
     );

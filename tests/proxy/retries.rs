@@ -160,7 +160,7 @@ fn what_nobody_else_can_take_is_not_counted_as_sent_again() {
     let bad = Backend::start(|peer| drop(peer.request()));
     let folder = Folder::new();
     let log = folder.path("log");
-    let lines = format!("max-failures 0\naccess-log {log}\naccess-format extended\n");
+    let lines = format!("max-failures 0\naccess-log \"{log}\"\naccess-format extended\n");
     let balancer = Balancer::before([&bad], &lines);
     assert_eq!(balancer.get("/").status(), 502);
     balancer.rests();

@@ -249,7 +249,7 @@ fn the_time_to_a_reply_is_logged_from_the_end_of_the_body() {
     });
     let folder = Folder::new();
     let path = folder.path("log");
-    let lines = format!("access-log {path}\naccess-format json\n");
+    let lines = format!("access-log \"{path}\"\naccess-format json\n");
     let balancer = Balancer::before([&backend], &lines);
     let mut client = balancer.client();
     client.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n");
@@ -271,7 +271,7 @@ fn a_connection_to_another_backend_is_not_told_of_the_one_that_refused() {
     let refuses = nobody();
     let folder = Folder::new();
     let path = folder.path("log");
-    let lines = format!("backend http://{refuses}\naccess-log {path}\naccess-format json\n");
+    let lines = format!("backend http://{refuses}\naccess-log \"{path}\"\naccess-format json\n");
     let balancer = Balancer::before([&fails], &lines);
     assert_eq!(balancer.get("/").status(), 502);
     drop(balancer);

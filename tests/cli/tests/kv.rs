@@ -288,7 +288,7 @@ fn the_folder_of_a_local_cluster_is_there_while_it_runs_and_goes_however_it_ends
     let among = folder.path().to_str().unwrap();
     let inside = || fs::read_dir(among).unwrap().count();
     let args = ["--local-cluster", "3", "--listen", "127.0.0.1:0"];
-    let before = format!("export TMPDIR={among}");
+    let before = format!("export TMPDIR='{among}'");
     let server = Running::start_after(&before, "kv-server", &args);
     assert!(server.line().unwrap().starts_with("listening on tcp "));
     assert_eq!(inside(), 1);

@@ -182,10 +182,12 @@ fn on_a_terminal_the_client_prompts() {
         return;
     }
     let server = Server::tcp(&[]);
-    let client = path("tcp-echo-client");
-    // Quoted, since socat reads the colon of an address as its own.
-    let client = format!("EXEC:'{} {}',pty,rawer", client.display(), server.address);
+    // Quoted, since socat reads the colon of an address as its own; and found by PATH, since socat
+    // divides the command at its spaces.
+    let client = format!("EXEC:'tcp-echo-client {}',pty,rawer", server.address);
+    let programs = path("tcp-echo-client").parent().unwrap().to_owned();
     let run = tool("socat", &["-t20", "-", &client])
+        .env("PATH", programs)
         .write_stdin("hello\nSTOP\n")
         .output()
         .unwrap();

@@ -340,7 +340,7 @@ fn a_log_file_that_may_not_grow_any_more_does_not_end_the_server() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
     // SIGXFSZ, which a write past the limit brings, would. The log is a line for each connection.
-    let limit = format!("ulimit -f 1; exec 2>{}", log.display());
+    let limit = format!("ulimit -f 1; exec 2>'{}'", log.display());
     let args = ["-v", "127.0.0.1:0"];
     let limited = Running::start_after(&limit, "tcp-echo-server", &args);
     let server = Server::announced_by(limited);
@@ -362,7 +362,7 @@ fn nor_does_a_warning_to_such_a_file_before_the_server_has_bound() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
     // So few descriptors are worth a warning.
-    let limits = format!("ulimit -f 0; ulimit -n 100; exec 2>{}", log.display());
+    let limits = format!("ulimit -f 0; ulimit -n 100; exec 2>'{}'", log.display());
     let limited = Running::start_after(&limits, "dns-server", &["--listen", "127.0.0.1:0"]);
     let ended = Server::announced_by(limited).end_by("TERM");
     assert_eq!(ended.code, Some(0), "{ended:?}");

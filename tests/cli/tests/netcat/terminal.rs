@@ -16,7 +16,7 @@ fn in_the_background_of_a_terminal_it_takes_a_connection() {
     // With job control (`set -m`), as in a shell that a person types in: without, the input of a job
     // in the background is no terminal.
     let job = format!(
-        "exec bash -c 'set -m; \"{}\" -lv 127.0.0.1 0 >{} 2>{} & wait'",
+        "exec bash -c 'set -m; \"{}\" -lv 127.0.0.1 0 >\"{}\" 2>\"{}\" & wait'",
         path("netcat").display(),
         out.display(),
         err.display()
