@@ -152,7 +152,7 @@ fn nginx_serves_behind_the_proxy() {
     eventually("nginx listens", || {
         std::os::unix::net::UnixStream::connect(path("socket")).is_ok()
     });
-    let balancer = Balancer::start(&format!("backend unix:{}\n", path("socket")));
+    let balancer = Balancer::start(&format!("backend \"unix:{}\"\n", path("socket")));
     files(&balancer, &large, true);
     // It closes each connection behind its third request.
     let mut client = balancer.client();

@@ -185,9 +185,11 @@ fn on_a_terminal_the_client_prompts() {
     // Quoted, since socat reads the colon of an address as its own; and found by PATH, since socat
     // divides the command at its spaces.
     let client = format!("EXEC:'tcp-echo-client {}',pty,rawer", server.address);
-    let programs = path("tcp-echo-client").parent().unwrap().to_owned();
+    let client_path = path("tcp-echo-client");
+    let programs = client_path.parent().unwrap().to_str().unwrap();
+    let all = format!("{programs}:{}", std::env::var("PATH").unwrap());
     let run = tool("socat", &["-t20", "-", &client])
-        .env("PATH", programs)
+        .env("PATH", all)
         .write_stdin("hello\nSTOP\n")
         .output()
         .unwrap();
