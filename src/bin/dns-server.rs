@@ -100,7 +100,7 @@ fn main() -> ExitCode {
 fn serve(args: Args) -> Result<(), Failure> {
     args.at_most(0)?;
     let files: Vec<ZoneFile> = args.parse_all("zone")?;
-    let config = config(&args)?;
+    let mut config = config(&args)?;
     let loaded = match files.is_empty() {
         true => Loaded::samples(),
         false => Loaded::read(&files),
@@ -119,7 +119,7 @@ fn serve(args: Args) -> Result<(), Failure> {
         let out = Out::lines();
         return loaded.summary.iter().try_for_each(|zone| out.line(zone));
     }
-    program::make_room(&config.tcp);
+    program::make_room(&args, &mut config.tcp, 1, args.given("max-connections"));
     let (log, drain) = (config.tcp.log.clone(), config.tcp.drain);
     let places = places(&args, config.workers)?;
     program::begin()?;

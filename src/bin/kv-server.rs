@@ -122,8 +122,8 @@ fn serve_with(args: &Args, temporary: &mut Option<PathBuf>) -> Result<(), Failur
         None => vec![single(args)?],
         Some(count) => local(args, count.get(), temporary)?,
     };
-    let config = flags::config_of_threads(SPEC.name, args)?;
-    program::make_room(&config);
+    let mut config = flags::config_of_threads(SPEC.name, args)?;
+    program::make_room(args, &mut config, 1, args.given("max-connections"));
     let bound: Vec<_> = nodes
         .iter()
         .map(|(_, listener)| (listener.network(), listener.local_addr().clone()))

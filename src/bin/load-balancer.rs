@@ -69,15 +69,18 @@ fn serve(args: Args) -> Result<(), Failure> {
     }
     program::begin()?;
     let server = server_config(&args)?;
-    // A request has a connection on each side.
-    program::make_room(&groundwire::server::Config {
-        max_connections: config.limits.connections.saturating_mul(2),
+    let mut limited = groundwire::server::Config {
+        max_connections: config.limits.connections,
         ..server.clone()
-    });
+    };
+    let is_asked_for = limited.max_connections != Config::default().limits.connections;
+    // A request has a connection on each side.
+    program::make_room(&args, &mut limited, 2, is_asked_for);
     let (log, drain) = (server.log.clone(), config.timeouts.drain);
     let metrics = config.metrics.as_ref().map(|address| address.to_string());
     let flags = config.clone();
     let balancer = LoadBalancer::bind(config, server).map_err(Failure::of)?;
+    let balancer = balancer.at_most(limited.max_connections);
     let (bound, current, registry) = (balancer.bound(), balancer.current(), Registry::new());
     balancer.register(&registry);
     let page = balancer.admin().map(|address| address.to_string());

@@ -115,6 +115,13 @@ impl LoadBalancer {
         })
     }
 
+    /// Serves no more clients at one time, whatever the configuration says: for a process that has
+    /// fewer descriptors. A reload does not change it.
+    pub fn at_most(mut self, clients: usize) -> Self {
+        self.server.max_connections = self.server.max_connections.min(clients);
+        self
+    }
+
     /// The addresses that it listens on.
     pub fn bound(&self) -> Vec<(Network, Addr)> {
         let all = self.listeners.iter();

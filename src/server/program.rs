@@ -80,14 +80,14 @@ pub fn serve_connections<H: Handler + 'static>(
 /// and add its own numbers to the registry, beside those of the server.
 pub fn serve_connections_with<H: Handler + 'static>(
     args: &Args,
-    config: Config,
+    mut config: Config,
     listener: Listener,
     handler: impl FnOnce(&Stopper, &Registry) -> H,
 ) -> Result<(), Failure> {
     let signals = Signals::block().what("blocking signals")?;
     let what = format!("serving {} {}", listener.network(), listener.local_addr());
     let life = Life::new(args, &config.name, &config.log);
-    make_room(&config);
+    make_room(args, &mut config, 1, args.given("max-connections"));
     let (stopper, registry, log) = (Stopper::new(), Registry::new(), config.log.clone());
     let handler = handler(&stopper, &registry);
     let drain = config.drain;
@@ -121,11 +121,15 @@ pub fn serve_connections_with<H: Handler + 'static>(
     announce_at_last(out, totals)
 }
 
-/// Raises the soft limit on descriptors to what the connections need. A lower limit would replace
-/// `max_connections`: at the limit, new connections are not refused but wait in the backlog, so
-/// enough idle peers would lock out all others. Logs a warning when the hard limit is too low.
-pub fn make_room(config: &Config) {
-    let needed = (config.most_at_once() as u64).saturating_add(SPARE_DESCRIPTORS);
+/// Raises the soft limit on descriptors to what the connections need, `each` so many.
+///
+/// Where the hard limit is lower, lowers `max_connections` to what it leaves room for: a server that
+/// runs out of descriptors refuses nobody, and newcomers wait in the backlog, so enough idle peers
+/// would lock out all others. That is a warning if the number was asked for, and if there is no room
+/// for one connection; then the number stays, and `accept` tells of each shortage.
+pub fn make_room(args: &Args, config: &mut Config, each: usize, is_asked_for: bool) {
+    let most = config.most_at_once();
+    let needed = (most.saturating_mul(each) as u64).saturating_add(SPARE_DESCRIPTORS);
     let Ok(old) = process::descriptor_limit() else {
         return; // nothing to compare with; `accept` will report it
     };
@@ -133,15 +137,22 @@ pub fn make_room(config: &Config) {
         return;
     }
     let limit = process::set_descriptor_limit(needed).unwrap_or(old);
-    if limit < needed {
-        // For a program that has not called `begin` yet, because it binds later: past the file size
-        // limit the line is lost, and the program goes on.
-        let _ = signal::block(&[Signal::FileSize]);
-        config.log.warn(
-            &config.name,
-            "fewer descriptors than connections need",
-            &[("limit", &limit), ("needed", &needed)],
-        );
+    if limit >= needed {
+        return;
+    }
+    let room = limit.saturating_sub(SPARE_DESCRIPTORS) / each.max(1) as u64;
+    let room = usize::try_from(room).unwrap_or(usize::MAX);
+    if room > 0 {
+        config.max_connections = room;
+    }
+    // For a program that has not called `begin` yet, because it binds later: past the file size
+    // limit the line is lost, and the program goes on.
+    let _ = signal::block(&[Signal::FileSize]);
+    let fields: Fields<'_> = &[("limit", &limit), ("needed", &needed), ("room", &room)];
+    let message = "fewer descriptors than connections need";
+    match is_asked_for || room == 0 {
+        true => config.log.warn(&config.name, message, fields),
+        false => flags::life_log(args, &config.log).info(&config.name, message, fields),
     }
 }
 

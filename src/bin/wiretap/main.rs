@@ -52,10 +52,10 @@ struct Options {
     snap: u32,
 }
 
-fn streams(args: &Args, listen: &Place, options: Options) -> Result<(), Failure> {
+fn streams(args: &Args, listen: &Place, mut options: Options) -> Result<(), Failure> {
     let (how, network) = (ListenConfig::default(), listen.network);
     let listener = program::bind(network, || how.listen(network, &listen.address))?;
-    program::make_room(&two_for_each(&options.server));
+    program::make_room(args, &mut options.server, 2, args.given("max-connections"));
     let bound = (listener.network(), listener.local_addr().clone());
     serve(args, options, bound, |options, recorder, stopper| {
         let relay = Relay::new(options.relay, recorder);
@@ -66,10 +66,10 @@ fn streams(args: &Args, listen: &Place, options: Options) -> Result<(), Failure>
     })
 }
 
-fn datagrams(args: &Args, listen: &Place, options: Options) -> Result<(), Failure> {
+fn datagrams(args: &Args, listen: &Place, mut options: Options) -> Result<(), Failure> {
     let (how, network) = (ListenConfig::default(), listen.network);
     let socket = program::bind(network, || how.listen_datagrams(network, &listen.address))?;
-    program::make_room(&options.server);
+    program::make_room(args, &mut options.server, 1, args.given("max-connections"));
     let local = socket.local_addr().what("reading the local address")?;
     let bound = (socket.network(), local);
     serve(args, options, bound, |options, recorder, stopper| {
@@ -134,14 +134,6 @@ fn serve(
         return Err(Failure::Quiet(1)); // it was reported when it happened
     }
     Ok(())
-}
-
-/// Each connection needs two descriptors.
-fn two_for_each(config: &Config) -> Config {
-    Config {
-        max_connections: config.max_connections.saturating_mul(2),
-        ..config.clone()
-    }
 }
 
 /// The last line of a relay of streams.

@@ -581,10 +581,28 @@ fn idle_peers_beyond_the_soft_limit_lock_nobody_out() {
 #[test]
 fn a_hard_limit_below_what_connections_need_is_warned_of() {
     let server = limited("ulimit -n 70", &["--max-connections", "100"]);
-    let warning =
-        "WARN  tcp-echo-server fewer descriptors than connections need limit=70 needed=164";
+    let warning = "WARN  tcp-echo-server fewer descriptors than connections need limit=70 needed=164 \
+         room=6";
     let said = server.error_line().unwrap();
     assert!(said.ends_with(warning), "{said}");
     assert_eq!(descriptor_limit(server.pid()), 70);
     server.stop();
+}
+
+#[test]
+fn of_a_default_it_serves_as_many_as_descriptors_allow_and_refuses_the_others() {
+    let server = limited("ulimit -n 70", &[]);
+    let mut served: Vec<TcpStream> = (0..6).map(|_| connect(&server.address)).collect();
+    for stream in &mut served {
+        assert_eq!(ask(stream, "served"), "served");
+    }
+    assert!(is_turned_away(connect(&server.address)));
+    drop(served);
+    let ended = server.end_by("TERM");
+    let lines: Vec<&str> = ended.stderr.lines().collect();
+    assert_eq!(lines.len(), 1, "of the limits, nothing: {lines:?}");
+    assert!(
+        lines[0].ends_with("why=\"too many connections\""),
+        "{lines:?}"
+    );
 }
