@@ -395,6 +395,8 @@ impl Drop for Session {
             .stderr(Stdio::null())
             .status();
         let _ = self.shell.wait();
+        // The end of their output is their end: then the next session can have their ports.
+        while self.printed.recv_timeout(PATIENCE).is_ok() {}
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
