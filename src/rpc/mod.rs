@@ -32,7 +32,7 @@
 //! | `message` | the greeting and the messages, byte by byte (pure) |
 //! | `failure` | why a call has no result (pure) |
 //! | `service`, `sink`, `builtin` | what a server offers |
-//! | `welcome`, `server`, `link`, `workers` | the server's threads |
+//! | `welcome`, `server`, `link`, `work`, `workers` | the server's threads |
 //! | `greeting`, `client`, `sending`, `reading`, `slot`, `stream` | the client's |
 //! | `reconnect`, `caller`, `argument`, `derive` | what stubs are built on |
 //! | `sha256`, `auth`, `nonce` | the proof of a shared secret (pure, except for the random bytes) |
@@ -64,6 +64,7 @@ mod sink;
 mod slot;
 mod stream;
 mod welcome;
+mod work;
 mod workers;
 
 pub use argument::Argument;

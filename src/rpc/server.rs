@@ -13,15 +13,16 @@
 
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use super::auth::Secret;
 use super::failure::Failure;
 use super::link::{Link, NoBegin};
 use super::message::{MAGIC, MAX_WINDOW, Message, Push, kind};
-use super::service::{Answer, Call, Method, Router, Running, Service};
+use super::service::{Answer, Call, Method, Router, Service};
 use super::welcome::{invalid, welcome};
+use super::work::{Held, Work};
 use super::workers::{Job, Workers};
 use crate::net::{Conn, Deadline, say_which};
 use crate::server::{End, Handler, Refusal, Session};
@@ -428,84 +429,32 @@ impl Reading<'_> {
             self.fail(id, &Failure::Overloaded(why));
             return self.link.finish(called, &[]);
         };
-        let (link, stats) = (self.link.clone(), method.stats.clone());
-        let work = Box::new(move || {
-            let mut out = Frames::new(link.answers);
-            let running = Running {
-                id,
-                link: &link,
-                state: &state,
-            };
-            let call = Call {
-                peer: link.conn.peer_addr(),
-                deadline,
-                limits: config.limits,
-                running: Some(running),
-            };
-            let begun = Instant::now();
-            let mut answer = Answer {
-                frames: &mut out,
-                id,
-            };
-            if deadline.passed() {
-                answer.refuse(&Failure::DeadlineExceeded);
-            } else if state.is_cancelled() {
-                answer.refuse(&Failure::Cancelled);
-            } else {
-                method.carry_out(&call, &argument.bytes, &mut answer, &config);
-                method.stats.time.record(nanos(begun.elapsed()));
-            }
-            // Released before the answer is sent, so that the caller can use the room at once.
-            drop(argument);
-            // After an error the connection has ended.
-            let _ = link.finish(called, out.bytes());
-        });
+        let stats = method.stats.clone();
+        let work = Work {
+            id,
+            called,
+            state,
+            method,
+            deadline,
+            argument,
+            link: self.link.clone(),
+            config,
+        };
         let link = self.link.clone();
+        let work = Box::new(move || work.run());
         if self.handler.workers.submit(Job { link, work }).is_err() {
             stats.refused.inc();
-            let mut out = Frames::new(self.link.answers);
             let why = format!(
                 "the queue for workers is full ({})",
                 self.handler.config.queue
             );
-            Answer {
-                frames: &mut out,
-                id,
-            }
-            .refuse(&Failure::Overloaded(why));
-            self.link.finish(called, out.bytes())?;
+            self.fail(id, &Failure::Overloaded(why));
+            self.link.finish(called, &[])?;
         }
         Ok(())
     }
 }
 
-/// An argument that a worker has or that waits for one. Its bytes count towards the limit.
-struct Held {
-    bytes: Vec<u8>,
-    among: Arc<AtomicUsize>,
-}
-
-impl Held {
-    /// Copies an argument; `None` if the total would exceed `most` bytes.
-    fn new(argument: &[u8], among: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
-        let all = among.fetch_add(argument.len(), Ordering::Relaxed) + argument.len();
-        if all > most {
-            among.fetch_sub(argument.len(), Ordering::Relaxed);
-            return None;
-        }
-        Some(Self {
-            bytes: argument.to_vec(),
-            among: among.clone(),
-        })
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.among.fetch_sub(self.bytes.len(), Ordering::Relaxed);
-    }
-}
-
-fn nanos(time: Duration) -> u64 {
+pub(super) fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
