@@ -57,6 +57,16 @@ pub fn run(plan: &Plan, stopper: &Stopper, out: &Out) -> Result<Outcome, Failure
     if !plan.churn && shares.iter().all(Vec::is_empty) {
         return Ok(outcome); // no connection could be opened
     }
+    drive(plan, stopper, shares, outcome)
+}
+
+/// Runs the threads, each with its share of the connections.
+fn drive(
+    plan: &Plan,
+    stopper: &Stopper,
+    shares: Vec<Vec<Target>>,
+    outcome: Outcome,
+) -> Result<Outcome, Failure> {
     let outcome = Mutex::new(outcome);
     let start = Instant::now();
     let measure_from = start + plan.warm_up;

@@ -7,11 +7,12 @@
 //!
 //! Each call has a connection to itself (see [`service`](super::service)).
 //!
-//! The files: `route`, which server to ask, and the connections; `session`, the numbers; this one,
-//! the rest.
+//! The files: `route`, which server to ask, and the connections; `tries`, what a try means for the
+//! next; `session`, the numbers; this one, the rest.
 
 mod route;
 mod session;
+mod tries;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,18 +25,17 @@ use super::store::{Store, StoreError, WENT_BACK, Watch};
 use crate::net::Deadline;
 use crate::raft::sessions::Answer;
 use crate::raft::{self, Index, NodeId};
-use crate::rpc::{CallError, Failure, Secret};
+use crate::rpc::{CallError, Secret};
 use crate::server::Stopper;
 use crate::wire;
 use route::{Connections, Route, Timed};
 use session::Session;
+use tries::Tries;
 
 /// The pause after the first try that failed; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// The longest pause: about an election.
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
-/// How often in a row one node may name another as the leader without a pause.
-const HOPS: u32 = 4;
 
 /// The configuration of a [`Client`].
 #[derive(Clone, Debug)]
@@ -219,75 +219,23 @@ impl Shared {
         twice: Twice,
         call: impl Fn(&KvClient<Timed<'_>>) -> Result<Result<R, Problem>, CallError>,
     ) -> Result<Ran<R>, StoreError> {
-        let (mut doubted, mut hops, mut strangers, mut pause) = (false, 0, 0, FIRST_PAUSE);
-        let mut reason = None::<(String, String)>; // the last server that could not do it, and why
+        let (mut tries, mut pause) = (Tries::default(), FIRST_PAUSE);
         loop {
             let server = self.route.server();
             let by = deadline.earlier(Deadline::after(try_time));
             let why = match self.connections.call(&server, by, &call) {
-                Ok(Ok(value)) => return Ok(Ran { value, doubted }),
-                Ok(Err(Problem::Never(why))) => return Err(Refused::Other(why).into()),
-                Ok(Err(Problem::Compacted(compacted))) => return Err(compacted.into()),
-                Ok(Err(Problem::Elsewhere(Some(leader)))) if leader != server => {
-                    self.route.lead(&leader);
-                    hops += 1;
-                    if hops % HOPS != 0 {
-                        continue;
-                    }
-                    match &reason {
-                        // The leader has already said why it cannot do it.
-                        Some((told_by, why)) if *told_by == leader => format!("{leader}: {why}"),
-                        _ => format!("{server}: the leader is said to be {leader}"),
-                    }
+                Ok(Ok(value)) => {
+                    let doubted = tries.doubted;
+                    return Ok(Ran { value, doubted });
                 }
-                Ok(Err(Problem::Elsewhere(_))) => {
-                    self.route.pass(&server);
-                    format!("{server}: no leader is known")
-                }
-                Ok(Err(Problem::NotDone(why))) => {
-                    // Perhaps only this node cannot: one with a full disk does not even learn the
-                    // leader, while the others have long had one.
-                    self.route.pass(&server);
-                    let told = format!("{server}: {why}");
-                    reason = Some((server, why));
-                    told
-                }
-                Ok(Err(Problem::Unknown(why))) => {
-                    doubted = true;
-                    self.route.pass(&server);
-                    format!("{server}: {why}")
-                }
-                Ok(Err(Problem::Other(_))) => {
-                    doubted = true;
-                    format!("{server}: a problem of a later version")
-                }
-                Err(error) => {
-                    // One node may have another secret; if all have, this client's is wrong.
-                    let is_stranger = error == CallError::Failed(Failure::Unauthenticated);
-                    strangers += usize::from(is_stranger);
-                    let last = is_final(&error) || strangers > self.config.servers.len();
-                    // If the reply cannot be read, the call ran. After the other final errors, and
-                    // without the secret, this call did not run; earlier tries may have.
-                    doubted |= match &error {
-                        CallError::BadReply(_) => true,
-                        error => !last && !is_stranger && !error.not_run(),
-                    };
-                    if last {
-                        let why = format!("{server}: {error}");
-                        return Err(match doubted {
-                            true => StoreError::Unknown(why),
-                            false => StoreError::NotDone(why),
-                        });
-                    }
-                    self.route.pass(&server);
-                    match error {
-                        CallError::Disconnected { why, .. } => why,
-                        error => format!("{server}: {error}"),
-                    }
-                }
+                Ok(Err(problem)) => match self.after_problem(&server, problem, &mut tries)? {
+                    Some(why) => why,
+                    None => continue,
+                },
+                Err(error) => self.after_error(&server, error, &mut tries)?,
             };
             let late = deadline.remaining().is_some_and(|left| left <= pause);
-            match doubted {
+            match tries.doubted {
                 true if late || twice == Twice::Harmful => return Err(StoreError::Unknown(why)),
                 false if late => return Err(StoreError::NotDone(why)),
                 _ => self.never.wait_timeout(pause),
@@ -312,17 +260,6 @@ impl Shared {
             Err(error) => Err(StoreError::NotDone(error.to_string())),
         }
     }
-}
-
-/// Whether the call would fail in the same way again, on every node.
-fn is_final(error: &CallError) -> bool {
-    matches!(
-        error,
-        CallError::Failed(
-            Failure::UnknownService(_) | Failure::UnknownMethod(_) | Failure::BadArgument(_)
-        ) | CallError::BadArgument(_)
-            | CallError::BadReply(_)
-    )
 }
 
 /// The error of a read: without an answer, it has changed nothing.
