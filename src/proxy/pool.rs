@@ -10,9 +10,11 @@
 //! One lock guards health, counts and turns of all backends of the pool: a choice looks at all of
 //! them anyway, and takes well under a microsecond.
 //!
-//! A reload makes another pool, which takes over the older one's desk, and with it the queue. So
+//! A reload makes another pool, which takes over the older one's roster, and with it the queue. So
 //! requests from before and after the reload share backends, places and turns. Otherwise a request
 //! could wait for a place whose release only the others would notice.
+
+mod roster;
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -20,13 +22,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::backend::{Backend, Member};
-use super::balance::{Balancer, Candidate};
-use super::config::{Check, PoolConfig};
+use super::balance::Balancer;
+use super::config::PoolConfig;
 use super::health::{Change, Health, State};
 use super::resolve::Found;
 use super::retry::Budget;
 use crate::server::Stopper;
 use crate::telemetry::Log;
+use roster::{Pick, Roster, Seat, Waiting, member_max};
 
 /// Why no backend can be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,64 +73,22 @@ pub struct Pool {
     born: Instant,
     /// Ends the threads of the pool: its health checks, its look-ups.
     life: Stopper,
-    /// Its number among the pools that share the desk.
+    /// Its number among the pools that share the roster.
     number: u64,
     shared: Arc<Shared>,
 }
 
 /// What a pool shares with those of the same name before and after it.
 struct Shared {
-    desk: Mutex<Desk>,
+    roster: Mutex<Roster>,
     /// A request in the queue may be able to go on.
     moved: Condvar,
-}
-
-/// What the lock guards.
-struct Desk {
-    /// The number of the pool in use. What other pools' look-ups find is out of date or too early.
-    at_work: u64,
-    /// The active check of the pool in use. Another pool's result counts if it asks the same.
-    check: Option<Check>,
-    /// The number of the last pool made.
-    last: u64,
-    seats: Vec<Seat>,
-    balancer: Balancer,
-    budget: Budget,
-    random: u64,
-    /// The queue, first come first.
-    line: Vec<Waiting>,
-    next_ticket: u64,
-    /// The last known members of the lines that have names.
-    found: Found,
-}
-
-/// A request in the queue.
-struct Waiting {
-    ticket: u64,
-    /// Whether it has tried some backends. Then nobody waits behind it, because the backends that
-    /// it cannot use may be free.
-    tried_some: bool,
-}
-
-struct Seat {
-    backend: Arc<Backend>,
-    health: Health,
-    /// Its limit of requests in flight.
-    max: Option<usize>,
-}
-
-/// The result of looking for a backend.
-enum Pick {
-    /// This backend, already counted, and its state at that moment.
-    Found(Arc<Backend>, State),
-    Full,
-    Out(Option<Duration>),
 }
 
 impl Pool {
     /// A pool of these backends.
     pub fn new(config: PoolConfig, members: Vec<Member>, log: Log) -> Self {
-        let desk = Desk {
+        let roster = Roster {
             at_work: 0,
             last: 0,
             check: config.check(),
@@ -146,7 +107,7 @@ impl Pool {
             life: Stopper::new(),
             number: 0,
             shared: Arc::new(Shared {
-                desk: Mutex::new(desk),
+                roster: Mutex::new(roster),
                 moved: Condvar::new(),
             }),
         };
@@ -157,14 +118,14 @@ impl Pool {
     /// A pool that will replace an older one, once it [takes over](Self::take_over). Its times
     /// count from the older one's start, because those of health do.
     pub fn after(older: &Pool, config: PoolConfig, log: Log) -> Self {
-        let mut desk = older.lock();
-        desk.last += 1;
+        let mut roster = older.lock();
+        roster.last += 1;
         Self {
             config,
             log,
             born: older.born,
             life: Stopper::new(),
-            number: desk.last,
+            number: roster.last,
             shared: older.shared.clone(),
         }
     }
@@ -173,16 +134,16 @@ impl Pool {
     /// requests in flight, and their connections, unless these would now be made in another way.
     /// Requests of the older pool get these backends now, too. Returns the earlier backends.
     pub fn take_over(&self, members: Vec<Member>) -> Vec<Member> {
-        let mut desk = self.lock();
-        (desk.at_work, desk.check) = (self.number, self.config.check());
-        desk.balancer = Balancer::new(self.config.balance);
-        desk.budget.set(self.config.retry);
-        let seats = desk.seats.iter();
+        let mut roster = self.lock();
+        (roster.at_work, roster.check) = (self.number, self.config.check());
+        roster.balancer = Balancer::new(self.config.balance);
+        roster.budget.set(self.config.retry);
+        let seats = roster.seats.iter();
         let before = seats.map(|seat| seat.backend.member.clone()).collect();
-        let seats = desk.seats.iter().map(|s| s.by(&self.config)).collect();
+        let seats = roster.seats.iter().map(|s| s.by(&self.config)).collect();
         // The connections of replaced backends close when the lock is free again.
-        let _old = std::mem::replace(&mut desk.seats, seats);
-        self.seat_members(desk, members);
+        let _old = std::mem::replace(&mut roster.seats, seats);
+        self.seat_members(roster, members);
         before
     }
 
@@ -195,15 +156,15 @@ impl Pool {
     /// their weight or maximum changes. Those that have gone finish their requests. Does nothing
     /// once another pool has taken over.
     pub fn set_members(&self, members: Vec<Member>) {
-        let desk = self.lock();
-        if desk.at_work == self.number {
-            self.seat_members(desk, members);
+        let roster = self.lock();
+        if roster.at_work == self.number {
+            self.seat_members(roster, members);
         }
     }
 
-    fn seat_members(&self, mut desk: MutexGuard<'_, Desk>, members: Vec<Member>) {
+    fn seat_members(&self, mut roster: MutexGuard<'_, Roster>, members: Vec<Member>) {
         let now = self.born.elapsed();
-        let mut old = std::mem::take(&mut desk.seats);
+        let mut old = std::mem::take(&mut roster.seats);
         let first = old.is_empty();
         for member in members {
             let same = |seat: &Seat| seat.backend.member == member;
@@ -227,11 +188,11 @@ impl Pool {
                     max,
                 },
             };
-            desk.seats.push(seat);
+            roster.seats.push(seat);
         }
-        let count = desk.seats.len();
-        desk.balancer.reset(count);
-        drop(desk);
+        let count = roster.seats.len();
+        roster.balancer.reset(count);
+        drop(roster);
         self.shared.moved.notify_all();
         for seat in &old {
             seat.backend.conns.clear(); // those in use close when they are given back
@@ -249,9 +210,9 @@ impl Pool {
     }
 
     pub(super) fn set_found(&self, found: Found) {
-        let mut desk = self.lock();
-        if desk.at_work == self.number {
-            desk.found = found;
+        let mut roster = self.lock();
+        if roster.at_work == self.number {
+            roster.found = found;
         }
     }
 
@@ -260,45 +221,45 @@ impl Pool {
     /// [`queue_timeout`](PoolConfig::queue_timeout).
     pub fn take(self: &Arc<Self>, client: u64, tried: &[Arc<Backend>]) -> Result<Lease, NoBackend> {
         let now = self.born.elapsed();
-        let mut desk = self.lock();
+        let mut roster = self.lock();
         if tried.is_empty() {
-            desk.budget.deposit(now);
+            roster.budget.deposit(now);
         }
         // Requests in the queue go first.
-        if desk.is_turn_of(None) {
-            match desk.pick(now, client, tried) {
+        if roster.is_turn_of(None) {
+            match roster.pick(now, client, tried) {
                 Pick::Found(backend, state) => return Ok(self.lease(backend, state, now)),
                 Pick::Out(until) => return Err(NoBackend::Out(until)),
                 Pick::Full => {}
             }
         }
-        let places = self.config.queue.saturating_mul(desk.seats.len());
-        if desk.line.len() >= places {
+        let places = self.config.queue.saturating_mul(roster.seats.len());
+        if roster.line.len() >= places {
             return Err(NoBackend::QueueFull);
         }
-        self.wait_in_line(desk, client, tried)
+        self.wait_in_line(roster, client, tried)
     }
 
     fn wait_in_line(
         self: &Arc<Self>,
-        mut desk: MutexGuard<'_, Desk>,
+        mut roster: MutexGuard<'_, Roster>,
         client: u64,
         tried: &[Arc<Backend>],
     ) -> Result<Lease, NoBackend> {
         let end = Instant::now() + self.config.queue_timeout;
-        let ticket = desk.next_ticket;
-        desk.next_ticket += 1;
+        let ticket = roster.next_ticket;
+        roster.next_ticket += 1;
         let tried_some = !tried.is_empty();
-        desk.line.push(Waiting { ticket, tried_some });
+        roster.line.push(Waiting { ticket, tried_some });
         let found = loop {
             let mut opens = None;
-            if desk.is_turn_of(Some(ticket)) {
+            if roster.is_turn_of(Some(ticket)) {
                 let now = self.born.elapsed();
-                match desk.pick(now, client, tried) {
+                match roster.pick(now, client, tried) {
                     Pick::Found(backend, state) => break Ok(self.lease(backend, state, now)),
                     Pick::Out(until) => break Err(NoBackend::Out(until)),
                     // No event ends an ejection or a trial, so the first in the queue looks again.
-                    Pick::Full => opens = desk.opens_in(now),
+                    Pick::Full => opens = roster.opens_in(now),
                 }
             }
             let left = end.saturating_duration_since(Instant::now());
@@ -306,12 +267,12 @@ impl Pool {
                 break Err(NoBackend::QueueTimeout);
             }
             let pause = opens.map_or(left, |opens| left.min(opens));
-            let woken = self.shared.moved.wait_timeout(desk, pause);
-            desk = woken.unwrap_or_else(PoisonError::into_inner).0;
+            let woken = self.shared.moved.wait_timeout(roster, pause);
+            roster = woken.unwrap_or_else(PoisonError::into_inner).0;
         };
-        desk.line.retain(|other| other.ticket != ticket);
-        let others_wait = !desk.line.is_empty();
-        drop(desk);
+        roster.line.retain(|other| other.ticket != ticket);
+        let others_wait = !roster.line.is_empty();
+        drop(roster);
         if others_wait {
             self.shared.moved.notify_all(); // another request is first in the queue now
         }
@@ -338,7 +299,7 @@ impl Pool {
     /// The state of all backends.
     pub fn standings(&self) -> Vec<Standing> {
         let now = self.born.elapsed();
-        let desk = self.lock();
+        let roster = self.lock();
         let standing = |seat: &Seat| {
             let state = seat.health.state(now);
             let until = match state {
@@ -352,7 +313,7 @@ impl Pool {
                 active: seat.backend.active(),
             }
         };
-        desk.seats.iter().map(standing).collect()
+        roster.seats.iter().map(standing).collect()
     }
 
     /// How many requests wait in the queue.
@@ -363,9 +324,9 @@ impl Pool {
     /// An active check of a backend has passed, or failed for this reason. The check of a replaced
     /// pool counts if both ask the same, because a check may take longer than a reload.
     pub fn checked(&self, backend: &Backend, outcome: Result<(), &dyn fmt::Display>) {
-        self.change_because(backend, outcome.err(), |desk, now| {
-            let counts = desk.check == self.config.check();
-            let seat = desk.seat(backend).filter(|_| counts);
+        self.change_because(backend, outcome.err(), |roster, now| {
+            let counts = roster.check == self.config.check();
+            let seat = roster.seat(backend).filter(|_| counts);
             seat?.health.checked(outcome.is_ok(), now)
         });
     }
@@ -385,8 +346,8 @@ impl Pool {
     }
 
     fn by_name(&self, name: &str) -> Option<Arc<Backend>> {
-        let desk = self.lock();
-        let found = desk.seats.iter().find(|seat| seat.backend.name() == name);
+        let roster = self.lock();
+        let found = roster.seats.iter().find(|seat| seat.backend.name() == name);
         found.map(|seat| seat.backend.clone())
     }
 
@@ -402,8 +363,8 @@ impl Pool {
         backend: &Backend,
         tell: impl FnOnce(&mut Health, Duration) -> Option<Change>,
     ) {
-        self.change_because(backend, None, |desk, now| {
-            tell(&mut desk.seat(backend)?.health, now)
+        self.change_because(backend, None, |roster, now| {
+            tell(&mut roster.seat(backend)?.health, now)
         });
     }
 
@@ -411,7 +372,7 @@ impl Pool {
         &self,
         backend: &Backend,
         cause: Option<&dyn fmt::Display>,
-        tell: impl FnOnce(&mut Desk, Duration) -> Option<Change>,
+        tell: impl FnOnce(&mut Roster, Duration) -> Option<Change>,
     ) {
         let now = self.born.elapsed();
         let changed = tell(&mut self.lock(), now);
@@ -427,125 +388,11 @@ impl Pool {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Desk> {
-        // No foreign code runs under the lock, so a poisoned desk is still consistent.
-        let desk = self.shared.desk.lock();
-        desk.unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Roster> {
+        // No foreign code runs under the lock, so a poisoned roster is still consistent.
+        let roster = self.shared.roster.lock();
+        roster.unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl Seat {
-    /// The same seat with another configuration.
-    fn by(&self, config: &PoolConfig) -> Seat {
-        let health = self.health.clone();
-        let member = self.backend.member.clone();
-        Seat {
-            backend: Arc::new(self.backend.by(member, config)),
-            max: member_max(&self.backend.member, config),
-            health: health.by(config.health, config.health_path.is_some()),
-        }
-    }
-
-    fn is_full(&self) -> bool {
-        self.max
-            .is_some_and(|max| self.backend.active() as usize >= max)
-    }
-}
-
-impl Desk {
-    /// Looks for a backend, among the backups last.
-    fn pick(&mut self, now: Duration, client: u64, tried: &[Arc<Backend>]) -> Pick {
-        // xorshift64 (Marsaglia 2003): enough to take two at random.
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        let mut any_full = false;
-        for backup in [false, true] {
-            let seats = &self.seats;
-            let weigh = |seat: &Seat| {
-                let member = &seat.backend.member;
-                if member.backup != backup || tried.iter().any(|tried| tried.is(&seat.backend)) {
-                    return 0;
-                }
-                seat.health.weight(member.weight, now)
-            };
-            let candidate = |index: usize| match seats.get(index) {
-                Some(seat) => Candidate {
-                    weight: if seat.is_full() { 0 } else { weigh(seat) },
-                    active: seat.backend.active(),
-                    key: seat.backend.key,
-                },
-                None => Candidate {
-                    weight: 0,
-                    active: 0,
-                    key: 0,
-                },
-            };
-            let chosen = self
-                .balancer
-                .choose(seats.len(), candidate, client, self.random);
-            if chosen.is_none() {
-                let full = || seats.iter().filter(|s| s.is_full() && weigh(s) > 0);
-                any_full |= full().next().is_some();
-                // A backend that is full is in service, so no backup is used; one that is to be
-                // tried is not.
-                match full().any(|seat| seat.health.state(now) != State::Trying) {
-                    true => break,
-                    false => continue,
-                }
-            }
-            if let Some(seat) = chosen.and_then(|index| self.seats.get_mut(index)) {
-                let state = seat.health.state(now);
-                if seat.health.admit(now) {
-                    seat.backend.begins();
-                    return Pick::Found(seat.backend.clone(), state);
-                }
-            }
-        }
-        match any_full {
-            true => Pick::Full,
-            false => Pick::Out(self.soonest(now)),
-        }
-    }
-
-    /// Whether this request is next; `None` stands for one that has just arrived.
-    fn is_turn_of(&self, ticket: Option<u64>) -> bool {
-        let is_me = |other: &Waiting| Some(other.ticket) == ticket;
-        let first = self.line.iter().find(|w| !w.tried_some || is_me(w));
-        first.is_none_or(is_me)
-    }
-
-    /// How long until an ejection ends.
-    fn soonest(&self, now: Duration) -> Option<Duration> {
-        let ends = self
-            .seats
-            .iter()
-            .filter_map(|seat| match seat.health.state(now) {
-                State::Ejected { until } => Some(until.saturating_sub(now)),
-                _ => None,
-            });
-        ends.min()
-    }
-
-    /// How long until a backend may accept requests again without any other event.
-    fn opens_in(&self, now: Duration) -> Option<Duration> {
-        let seats = self.seats.iter();
-        seats.filter_map(|seat| seat.health.opens_in(now)).min()
-    }
-
-    fn end_trial(&mut self, backend: &Backend, asked: Duration) {
-        if let Some(seat) = self.seat(backend) {
-            seat.health.trial_ended(asked);
-        }
-    }
-
-    fn seat(&mut self, backend: &Backend) -> Option<&mut Seat> {
-        self.seats.iter_mut().find(|seat| seat.backend.is(backend))
-    }
-}
-
-fn member_max(member: &Member, config: &PoolConfig) -> Option<usize> {
-    member.max.or(config.backend_connections)
 }
 
 /// One request's hold on a backend. Dropping it ends the hold.
@@ -584,12 +431,12 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.backend.ends();
-        let mut desk = self.pool.lock();
+        let mut roster = self.pool.lock();
         if self.is_trial {
-            desk.end_trial(&self.backend, self.asked);
+            roster.end_trial(&self.backend, self.asked);
         }
-        let others_wait = !desk.line.is_empty();
-        drop(desk);
+        let others_wait = !roster.line.is_empty();
+        drop(roster);
         if others_wait {
             self.pool.shared.moved.notify_all();
         }
