@@ -7,7 +7,12 @@
 //! compare it line by line with <https://www.iana.org/assignments/iana-ipv4-special-registry> and
 //! <https://www.iana.org/assignments/iana-ipv6-special-registry>. Four kinds of row are not in the
 //! registries, which cover unicast: multicast, site-local, the IPv6 space that IANA allocates from
-//! (`2000::/3`), and the rest.
+//! (`2000::/3`, RFC 3587 §3), and the rest.
+//!
+//! In IPv6 this is stricter than RFC 4291, which counts as global what has no prefix of its own
+//! (§2.4), even what was site-local (§2.5.7). But outside `2000::/3` nothing is allocated, so no
+//! host on the Internet has such an address, and a filter loses nothing. If IANA allocates from
+//! another block one day, that needs a row.
 //!
 //! The longest prefix that contains an address decides. Two kinds of address contain another one:
 //!
@@ -52,7 +57,8 @@ pub enum Class {
     Broadcast,
     /// Examples in texts (RFC 5737, RFC 3849, RFC 9637).
     Documentation,
-    /// `198.18.0.0/15` and `2001:2::/48`: laboratory tests (RFC 2544, RFC 5180).
+    /// `198.18.0.0/15` and `2001:2::/48`: laboratory tests (RFC 2544, RFC 5180; §8 there misprints
+    /// the prefix, the registry and table 24 of RFC 6890 have it right).
     Benchmarking,
     /// Set aside for a protocol of the IETF, and not routed on the Internet (RFC 6890 §2.1).
     ProtocolAssignment,
@@ -62,7 +68,7 @@ pub enum Class {
     /// `100::/64`, where packets are discarded (RFC 6666), and `100:0:0:1::/64`, where no packet
     /// may be sent (RFC 9780).
     Discard,
-    /// Not allocated (RFC 1112 §4, RFC 4291 §4), or deprecated (RFC 3879).
+    /// Kept for the future (RFC 1112 §4), not allocated, or deprecated (RFC 3879).
     Reserved,
     /// A host on the Internet, as far as the address shows.
     Global,
@@ -130,7 +136,7 @@ pub const TABLE: &[(Prefix, Class, &str)] = &[
     (Prefix::v6([0x64, 0xff9b, 1, 0, 0, 0, 0, 0], 48),     Class::Transition,         "RFC 8215 (local NAT64)"),
     (Prefix::v6([0x100, 0, 0, 0, 0, 0, 0, 0], 64),         Class::Discard,            "RFC 6666"),
     (Prefix::v6([0x100, 0, 0, 1, 0, 0, 0, 0], 64),         Class::Discard,            "RFC 9780 (dummy prefix)"),
-    (Prefix::v6([0x2000, 0, 0, 0, 0, 0, 0, 0], 3),         Class::Global,             "RFC 4291 §2.5.4"),
+    (Prefix::v6([0x2000, 0, 0, 0, 0, 0, 0, 0], 3),         Class::Global,             "RFC 3587 §3"),
     (Prefix::v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 23),        Class::ProtocolAssignment, "RFC 2928"),
     (Prefix::v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 32),        Class::Transition,         "RFC 4380 (Teredo)"),
     (Prefix::v6([0x2001, 1, 0, 0, 0, 0, 0, 1], 128),       Class::Global,             "RFC 7723 (PCP anycast)"),
@@ -151,7 +157,7 @@ pub const TABLE: &[(Prefix, Class, &str)] = &[
     (Prefix::v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10),        Class::LinkLocal,          "RFC 4291 §2.5.6"),
     (Prefix::v6([0xfec0, 0, 0, 0, 0, 0, 0, 0], 10),        Class::Reserved,           "RFC 3879 (was site-local)"),
     (Prefix::v6([0xff00, 0, 0, 0, 0, 0, 0, 0], 8),         Class::Multicast,          "RFC 4291 §2.7"),
-    (Prefix::v6([0, 0, 0, 0, 0, 0, 0, 0], 0),              Class::Reserved,           "RFC 4291 §4, the rest"),
+    (Prefix::v6([0, 0, 0, 0, 0, 0, 0, 0], 0),              Class::Reserved,           "the rest"),
 ];
 
 /// The well-known prefix of NAT64, whose last 32 bits are an IPv4 address (RFC 6052 §2.1).
