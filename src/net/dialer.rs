@@ -2,9 +2,14 @@
 //!
 //! A name often has several addresses, and the first may lead nowhere: a host with a broken IPv6
 //! route would cost a whole time-out each time. RFC 8305 ("happy eyeballs") staggers the attempts:
-//! the families take turns, the next attempt starts when the previous one has failed or after 250
-//! ms, and the first connection wins. Each attempt is a thread with a blocking `connect`; the
-//! losers are woken by shutting their sockets down.
+//! the families take turns (§4), the next attempt starts after 250 ms (§5), and the first
+//! connection wins. Each attempt is a thread with a blocking `connect`; the losers are woken by
+//! shutting their sockets down.
+//!
+//! Two things differ from the RFC. The next attempt also starts as soon as one has failed, even
+//! within the 10 ms that §5 keeps between two: a host that refuses at once is not congested, and
+//! the attempts are few. And the first one starts when the addresses of both families are there
+//! (§3 would not wait): `getaddrinfo` returns them together, in the order of RFC 6724.
 
 use std::collections::VecDeque;
 use std::ffi::OsStr;
@@ -48,11 +53,12 @@ pub struct Dialer {
     pub timeout: Option<Duration>,
     /// Idle time after which the kernel probes the peer, and the time between probes (9 of them).
     /// Rounded up to seconds, and cut to what the kernel takes: at most 32,767 s, about nine
-    /// hours. Default 15 s, as Go's; `None` for no probes.
+    /// hours. Default 15 s, as Go's, where RFC 9293 §3.8.4 has no probes by default, or one after
+    /// two hours: many a firewall forgets a silent connection within minutes. `None` for no probes.
     pub keep_alive: Option<Duration>,
-    /// How long sent bytes may stay unacknowledged before the connection is dead (TCP_USER_TIMEOUT,
-    /// RFC 5482): for a caller that must redial a peer soon after a network cut ends. Default
-    /// `None`: the kernel's own limit, about 15 minutes.
+    /// How long sent bytes may stay unacknowledged before the connection is dead (TCP_USER_TIMEOUT;
+    /// the user timeout of RFC 9293 §3.10.8): for a caller that must redial a peer soon after a
+    /// network cut ends. Default `None`: the kernel's own limit, about 15 minutes.
     pub unacknowledged: Option<Duration>,
     /// Send small writes at once (TCP_NODELAY). Default on.
     pub no_delay: bool,

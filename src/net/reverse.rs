@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn the_examples_of_the_rfcs_come_out() {
-        // RFC 1035 §3.5, RFC 3596 §2.5.
+        // The first is that of RFC 1035 §3.5, the last that of RFC 3596 §2.5.
         let table = [
             ("10.2.0.52", "52.0.2.10.in-addr.arpa"),
             ("0.0.0.0", "0.0.0.0.in-addr.arpa"),

@@ -7,8 +7,8 @@
 //!
 //! On a wildcard address the kernel picks the source address of each reply by the route to the
 //! peer. On a host with several addresses this may differ from the address that the request was
-//! sent to, which RFC 1122 §4.1.3.5 requires. [`Batch::reply_from_where_asked`] uses that address,
-//! by control messages (`cmsg(3)`):
+//! sent to, and RFC 1123 §2.3 wants the two to be the same. [`Batch::reply_from_where_asked`] uses
+//! that address, by control messages (`cmsg(3)`):
 //!
 //! ```text
 //! offset  0        8       12      16                  20         24

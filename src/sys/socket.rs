@@ -45,7 +45,7 @@ pub enum Opt {
     ReceiveBuffer,
     /// An IPv6 socket does not receive IPv4 (`ipv6(7)` IPV6_V6ONLY, RFC 3493 §5.3).
     Ipv6Only,
-    /// Send segments at once, without Nagle's algorithm (`tcp(7)` TCP_NODELAY, RFC 896).
+    /// Send segments at once, without Nagle's algorithm (`tcp(7)` TCP_NODELAY, RFC 9293 §3.7.4).
     NoDelay,
     /// Probe an idle peer (`tcp(7)` SO_KEEPALIVE, RFC 9293 §3.8.4).
     KeepAlive,
@@ -54,7 +54,8 @@ pub enum Opt {
     /// Seconds between probes.
     KeepAliveInterval,
     /// Milliseconds that sent bytes may stay unacknowledged before the connection is dead (`tcp(7)`
-    /// TCP_USER_TIMEOUT, RFC 5482); 0: the kernel's own limit, about 15 minutes.
+    /// TCP_USER_TIMEOUT, RFC 9293 §3.10.8); 0: the kernel's own limit, about 15 minutes. The peer is
+    /// not told, as the option of RFC 5482 would.
     UserTimeout,
     /// The time to live of IPv4 packets (`ip(7)` IP_TTL).
     Ttl,

@@ -100,7 +100,7 @@ fn every_connection_is_drained_the_idle_ones_too() {
         assert_eq!(ask(stream, "here"), "here");
     }
     for (number, stream) in streams.iter_mut().enumerate().step_by(2) {
-        // In one write: the kernel may hold the second of two small ones back (RFC 896).
+        // In one write: of two small ones the kernel may hold the second back (RFC 9293 §3.7.4).
         stream
             .write_all(format!("last of {number}\n").as_bytes())
             .unwrap();
