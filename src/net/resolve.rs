@@ -165,10 +165,11 @@ pub(super) fn without_zone(error: io::Error, address: &SocketAddr) -> io::Error 
     }
 }
 
-/// Whether it is link-local, unicast or multicast (RFC 4007 §5).
+/// Whether its scope is one link, or, as only a group's can be, one interface (RFC 4007 §5).
 fn needs_zone(ip: Ipv6Addr) -> bool {
     let [first, second, ..] = ip.octets();
-    ip.is_unicast_link_local() || (first == 0xff && second & 0x0f == 2)
+    // A group's scope is in the lower half of the second byte (RFC 4291 §2.7).
+    ip.is_unicast_link_local() || (first == 0xff && matches!(second & 0x0f, 1 | 2))
 }
 
 /// `errno(3)`.

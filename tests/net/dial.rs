@@ -32,6 +32,8 @@ fn an_address_that_is_on_every_link_is_said_to_need_a_zone() {
     let errors = [
         net::dial(Network::Tcp, "[fe80::1]:1").map(drop),
         net::dial_datagrams(Network::Udp, "[fe80::1]:1").map(drop),
+        net::dial_datagrams(Network::Udp, "[ff02::1]:1").map(drop),
+        net::dial_datagrams(Network::Udp, "[ff01::1]:1").map(drop),
         net::listen(Network::Tcp, "[fe80::1]:0").map(drop),
         net::listen_datagrams(Network::Udp, "[fe80::1]:0").map(drop),
     ];
