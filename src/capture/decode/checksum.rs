@@ -27,7 +27,7 @@ pub(super) fn of_message(
 pub(in crate::capture) struct Sum(u64);
 
 impl Sum {
-    /// Adds these bytes. Words of 32 bits fold to the same 16 (RFC 1071 §2 B), and the carries
+    /// Adds these bytes. Words of 32 bits fold to the same 16 (RFC 1071 §2 C), and the carries
     /// collect in the upper half: 2^32 words fit, more than any packet has.
     #[inline(never)]
     pub fn with(self, bytes: &[u8]) -> Self {

@@ -7,8 +7,10 @@
 //!   that, the oldest is given up;
 //! - none waits longer than [`PATIENCE`], by the times of the packets;
 //! - a fragment that overlaps another, unless it repeats it exactly, spoils its packet: all
-//!   fragments of that packet are discarded, including later ones (RFC 5722 §4). tshark shows such
-//!   packets, but what their receiver makes of them cannot be known.
+//!   fragments of that packet are discarded, including later ones (RFC 5722 §4; repetitions: RFC
+//!   8200 §4.5). That is a rule of IPv6. In IPv4 the copy that comes later counts (RFC 791 §3.2),
+//!   but not all systems do so: what the receiver makes of such packets, which tshark shows, cannot
+//!   be known.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -24,7 +26,7 @@ pub const MOST_BYTES: usize = 4 << 20;
 /// overhead.
 const PIECE: usize = 128;
 
-/// How long a packet may wait: 60 s (RFC 8200 §4.5).
+/// How long a packet may wait: 60 s (RFC 8200 §4.5; IPv4: RFC 1122 §3.3.2, 60 to 120 s).
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The longest payload of a reassembled packet.

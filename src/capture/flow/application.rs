@@ -110,8 +110,8 @@ impl Applications {
         if tcp.payload.is_empty() {
             return false;
         }
-        // A reset may give its reason in words, which are not bytes of the stream (RFC 1122
-        // §4.2.2.12).
+        // A reset may give its reason in words, which are not bytes of the stream (RFC 9293
+        // §3.5.3).
         if tcp.flags.has(TcpFlags::RST) {
             layers.push(Layer::Data(tcp.payload));
             return false;

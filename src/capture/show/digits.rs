@@ -213,7 +213,8 @@ impl Text {
     }
 
     /// Adds an IPv6 address as in RFC 5952 §4: lower case, no leading zeros, and `::` for the
-    /// longest run of two or more zero groups (the first of them).
+    /// longest run of two or more zero groups (the first of them). A v4-mapped one ends in the
+    /// dotted quad (§5).
     pub(super) fn ipv6(&mut self, address: Ipv6Addr) {
         if let [0, 0, 0, 0, 0, 0xffff, ..] = address.segments() {
             self.text("::ffff:");

@@ -1,4 +1,4 @@
-//! Packets from the RFCs and made by hand: what they decode to, whole and cut.
+//! Packets made by hand, by the figures of the RFCs: what they decode to, whole and cut.
 
 mod fuzz;
 mod wrong;
@@ -154,7 +154,7 @@ fn samples() -> Vec<(LinkType, Vec<u8>, &'static str)> {
         &plain[..],
     ]
     .concat();
-    // RFC 792's echo, and RFC 826's request with Ethernet padding after it.
+    // An echo request (RFC 792), and a request of ARP (RFC 826) with Ethernet padding after it.
     let mut echo = [8, 0, 0, 0, 0x11, 0x01, 0, 1, b'h', b'i'];
     let checksum = sum(&[&echo]);
     put(&mut echo, 2, checksum);
