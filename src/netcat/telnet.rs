@@ -7,6 +7,10 @@
 //!
 //! OpenBSD's nc answers the commands but passes them on to its output. This code removes them from
 //! the data. A doubled IAC is the byte 255.
+//!
+//! This concerns only what is received, and only the commands in it. A CR NUL, by which Telnet says
+//! a lone CR (RFC 854, page 11), stays two bytes. And the input is sent as it is: its bytes 255 are
+//! not doubled (page 14), so a script can send commands, as with nc.
 
 /// "Interpret as command" and the commands that matter here (RFC 854, page 14).
 const IAC: u8 = 255;
@@ -56,8 +60,8 @@ impl Telnet {
                 // A command without an option (go ahead, no operation ...) asks for nothing.
                 (Place::AfterIac, _) => Place::Data,
                 (Place::Option(command), option) => {
-                    // Refusals are not answered: otherwise two ends would answer for ever (RFC 854
-                    // page 3).
+                    // Refusals are not answered: otherwise two ends would answer for ever (RFC 854,
+                    // page 2, rule b).
                     match command {
                         DO => reply.extend([IAC, WONT, option]),
                         WILL => reply.extend([IAC, DONT, option]),

@@ -13,7 +13,8 @@
 //!
 //! Sources: RFC 1928 (SOCKS 5), RFC 9110 §9.3.6 (CONNECT). For SOCKS 4 and 4a there are only memos,
 //! by Y.-D. Lee of NEC ("SOCKS: A protocol for TCP proxy across firewalls", and its extension).
-//! Authentication is left out: if a proxy asks for it, the error says so.
+//! Authentication is left out, although RFC 1928 §3 demands GSSAPI and recommends user name and
+//! password: if a proxy asks for it, the error says so.
 
 mod connect;
 mod socks4;
