@@ -137,7 +137,8 @@ mod tests {
         digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// The examples of FIPS 180-4 (NIST's "SHA256.pdf"), and lengths around the size of a block.
+    /// No input, and TEST1, TEST2_1 and TEST3 of RFC 6234 §8.5. The second has 56 bytes: its length
+    /// no longer fits into its block.
     #[test]
     fn digests_are_those_of_the_standard() {
         let table: [(&[u8], &str); 4] = [

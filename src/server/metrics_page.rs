@@ -3,7 +3,8 @@
 //! A scrape is one GET of `/metrics`; the connection is closed after the answer. So this reads one
 //! request head (at most 8 KiB, within 2 seconds), looks only at its request line (RFC 9112 §3),
 //! and answers. Bytes that cannot begin a request (those of a TLS client, for example) get an error
-//! at once.
+//! at once. What a server of documents must do is left out: to refuse a request without `Host` (RFC
+//! 9112 §3.2), and to date its answers (RFC 9110 §6.6.1).
 //!
 //! Each request has a thread of its own, so that a silent peer delays no other. At most eight are
 //! in flight; one more takes the place of the oldest, which is the most likely to stay silent.
@@ -167,8 +168,8 @@ fn is_whole(head: &[u8]) -> bool {
     head.windows(4).any(|end| end == b"\r\n\r\n")
 }
 
-/// Whether these bytes may begin a request: a method in letters, a space (RFC 9112 §3.1), and a
-/// first line that ends in both CR and LF.
+/// Whether these bytes may begin a request: a method in letters, a space, and a first line that ends
+/// in both CR and LF. (RFC 9112 §3.1 allows methods with other characters. None is served here.)
 fn may_be_request(head: &[u8]) -> bool {
     let method = head.split(|&byte| byte == b' ').next().unwrap_or(&[]);
     let line_feed = head.iter().position(|&byte| byte == b'\n');
