@@ -6,6 +6,8 @@
 //! - at most [`MOST_PACKETS`] packets wait, with at most [`MOST_BYTES`] of memory in all: beyond
 //!   that, the oldest is given up;
 //! - none waits longer than [`PATIENCE`], by the times of the packets;
+//! - a fragment that cannot be a part of a packet does not count: without payload, beyond the
+//!   longest packet, or of a length that no other can follow (RFC 8200 §4.5);
 //! - a fragment that overlaps another, unless it repeats it exactly, spoils its packet: all
 //!   fragments of that packet are discarded, including later ones (RFC 5722 §4; repetitions: RFC
 //!   8200 §4.5). That is a rule of IPv6. In IPv4 the copy that comes later counts (RFC 791 §3.2),
@@ -88,7 +90,9 @@ impl Fragments {
     pub fn add(&mut self, key: Key, piece: Piece<'_>, time: Duration) -> Option<(u8, &[u8])> {
         self.forget_old(time);
         let end = piece.offset + piece.bytes.len();
-        if piece.bytes.is_empty() || end > LONGEST {
+        // Offsets count units of 8 bytes, so only the last fragment may have another length.
+        let is_odd = piece.more && piece.bytes.len() % 8 > 0;
+        if piece.bytes.is_empty() || end > LONGEST || is_odd {
             return None;
         }
         let cost = piece.bytes.len() + PIECE;
@@ -269,6 +273,14 @@ mod tests {
         let wanted = Some((0, b"1234567890".to_vec()));
         assert_eq!(whole(&[first, last]), wanted);
         assert_eq!(whole(&[last, first]), wanted);
+    }
+
+    #[test]
+    fn a_fragment_that_leaves_part_of_eight_bytes_for_the_next_one_does_not_count() {
+        let wrong = piece(0, true, b"123456789");
+        let (first, last) = (piece(0, true, b"12345678"), piece(8, false, b"90"));
+        let wanted = Some((0, b"1234567890".to_vec()));
+        assert_eq!(whole(&[wrong, first, last]), wanted);
     }
 
     #[test]
