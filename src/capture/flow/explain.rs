@@ -52,7 +52,8 @@ enum Phase {
 struct Close {
     /// The number after its FIN.
     fin: Option<u32>,
-    /// Whether its FIN came before the other side's.
+    /// Whether it closed without knowing of the other side's FIN. Both may have (RFC 9293 §3.6,
+    /// case 3).
     first: bool,
     acknowledged: bool,
 }
@@ -361,7 +362,7 @@ impl Words<'_> {
         let (own, other) = self.closes();
         own.fin = Some(number.wrapping_add(1));
         let both = other.fin.is_some();
-        own.first |= !both;
+        own.first |= !other.acknowledged;
         self.line(format_args!(
             "{from:#} has no more to send (FIN); that takes number {number}."
         ));
@@ -384,14 +385,20 @@ impl Words<'_> {
         }
         self.told.phase = Phase::Over;
         let (from, to) = self.sides();
-        let (own, _) = self.closes();
-        let first = if own.first { from } else { to };
+        let (own, other) = self.closes();
+        let (at_once, first) = (own.first && other.first, if own.first { from } else { to });
         self.line(format_args!(
             "Both FINs are acknowledged: the connection is over."
         ));
-        self.line(format_args!(
-            "{first:#} has closed first and keeps its port for a while, in case this was lost (TIME-WAIT)."
-        ));
+        if at_once {
+            self.line(format_args!(
+                "Both have closed at once, and keep their ports for a while, in case an acknowledgment was lost (TIME-WAIT)."
+            ));
+        } else {
+            self.line(format_args!(
+                "{first:#} has closed first and keeps its port for a while, in case this was lost (TIME-WAIT)."
+            ));
+        }
     }
 
     fn reset(&mut self) {

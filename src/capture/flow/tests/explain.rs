@@ -70,6 +70,16 @@ fn middle() -> Vec<Script> {
     ]
 }
 
+/// Each side sends its FIN before it has the other's (RFC 9293, figure 13).
+fn crossed() -> Vec<Script> {
+    vec![
+        c(0, 500, 1000, F | A, 0),
+        s(1, 1000, 500, F | A, 0),
+        c(10, 501, 1001, A, 0),
+        s(11, 1001, 501, A, 0),
+    ]
+}
+
 #[test]
 fn a_connection_from_its_handshake_to_its_close_is_told_in_words() {
     let mut out = String::new();
@@ -77,6 +87,7 @@ fn a_connection_from_its_handshake_to_its_close_is_told_in_words() {
         ("a whole connection", whole()),
         ("refused, and broken off", broken()),
         ("begun before the capture", middle()),
+        ("closed by both at once", crossed()),
     ] {
         out += &format!("# {title}\n");
         let mut explain = Explain::new();
