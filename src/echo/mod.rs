@@ -4,7 +4,8 @@
 //! - On a stream the unit is the *line*: whole lines are echoed as soon as they have arrived, byte
 //!   for byte, whatever the encoding; a rest without a line feed is echoed at the end of the
 //!   stream. Each line has a maximum length and a deadline, so no peer can fill the memory or
-//!   occupy its thread for ever.
+//!   occupy its thread for ever. (The RFC has neither lines nor limits: what came goes back at
+//!   once.)
 //! - On a datagram or sequenced-packet socket the unit is the datagram or record, echoed whole.
 //!
 //! Reading order: [`server`](EchoHandler) (the two handlers), [`client`](LineClient) (the other
