@@ -33,6 +33,7 @@ use std::time::Duration;
 
 use super::flow::{Rule, Segment};
 use super::packet::Packet;
+use crate::net::icmp::message::{self, Family};
 use fragments::Fragments;
 use places::Places;
 use rest::Rest;
@@ -171,14 +172,20 @@ fn nanoseconds(time: Duration) -> i64 {
         .saturating_add(time.subsec_nanos().into())
 }
 
-/// The packet that an ICMP error quotes, which follows four bytes of the error's own (RFC 792; RFC
-/// 4443 §3). `None` for all other messages.
+/// The layers of the packet that an ICMP error quotes; `None` for all other messages.
 pub fn quotation<'a>(icmp: &Icmp<'a>) -> Option<Layers<'a>> {
-    let is_error = match icmp.v6 {
-        true => matches!(icmp.kind, 1..=4),
-        false => matches!(icmp.kind, 3..=5 | 11 | 12),
+    quote(icmp).map(quoted)
+}
+
+/// The bytes of that packet. They follow four bytes of the error's own (RFC 792; RFC 4443 §3);
+/// extensions may follow them (RFC 4884), such as the labels of MPLS.
+pub(in crate::capture) fn quote<'a>(icmp: &Icmp<'a>) -> Option<&'a [u8]> {
+    let (family, is_error) = match icmp.v6 {
+        true => (Family::V6, matches!(icmp.kind, 1..=4)),
+        false => (Family::V4, matches!(icmp.kind, 3..=5 | 11 | 12)),
     };
-    icmp.body.get(4..).filter(|_| is_error).map(quoted)
+    let (own, rest) = icmp.body.split_first_chunk::<4>()?;
+    is_error.then(|| message::quote(family, icmp.kind, *own, rest))
 }
 
 /// The layers of the packet that an ICMP error quotes, from its IP header on. That the quotation

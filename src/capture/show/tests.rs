@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{MOST_TREE, Options, Summary, TimeFormat, tree};
 use crate::capture::decode::{
-    Decoded, Decoder, Extension, Fragment, Layer, Layers, Loopback, Malformed, Settings, Why,
+    Check, Decoded, Decoder, Extension, Fragment, Icmp, Layer, Layers, Loopback, Malformed,
+    Settings, Why,
 };
 use crate::capture::flow::{Direction, Marks, Segment};
 use crate::capture::{LinkType, Packet};
@@ -403,6 +404,23 @@ fn the_tree_of_a_handshake_has_each_field() {
 }
 
 /// As in tshark: the first of two questions, if the second is cut.
+#[test]
+fn the_tree_of_an_error_ends_with_the_extensions_behind_what_it_quotes() {
+    let mut body = vec![0, 32, 0, 0, 0x45];
+    body.resize(4 + 128, 0);
+    body.extend([0x20, 0, 0xdf, 0xff]);
+    let shown = tree_of(&of(&[Layer::Icmp(Icmp {
+        v6: false,
+        kind: 11,
+        code: 0,
+        checksum: 0,
+        check: Check::Unverified,
+        body: &body,
+    })]));
+    assert!(shown.ends_with("    Extensions: 2000dfff\n"), "{shown}");
+    assert!(!shown.contains("Unused"), "{shown}");
+}
+
 #[test]
 fn of_a_message_of_dns_that_is_cut_what_stands_before_is_shown() {
     let head = [0, 7, 1, 0, 0, 2, 0, 0, 0, 0, 0, 0];

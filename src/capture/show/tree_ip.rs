@@ -3,7 +3,7 @@
 use super::tree::{Bits, Tree, hardware, hex, one};
 use super::{icmp as words, numbers};
 use crate::capture::decode::{
-    Check, Decoded, Extension, Fragment, Icmp, Ipv4, Ipv4Option, Ipv4Options, Ipv6, quoted,
+    Check, Decoded, Extension, Fragment, Icmp, Ipv4, Ipv4Option, Ipv4Options, Ipv6, quote, quoted,
 };
 
 pub(super) fn ipv4(tree: &mut Tree<'_>, header: &Ipv4<'_>) {
@@ -264,9 +264,11 @@ fn is_error(message: &Icmp<'_>) -> bool {
 }
 
 fn icmp_error(tree: &mut Tree<'_>, message: &Icmp<'_>, decoded: &Decoded<'_>) {
-    let Some((word, packet)) = message.body.split_first_chunk::<4>() else {
+    let Some((word, rest)) = message.body.split_first_chunk::<4>() else {
         return tree.line(format_args!("[Malformed Packet: ICMP]"));
     };
+    let packet = quote(message).unwrap_or(rest);
+    let extensions = rest.get(packet.len()..).unwrap_or_default();
     let value = u32::from_be_bytes(*word);
     match (message.v6, message.kind, message.code) {
         (true, 2, _) => tree.field("MTU", value),
@@ -274,6 +276,7 @@ fn icmp_error(tree: &mut Tree<'_>, message: &Icmp<'_>, decoded: &Decoded<'_>) {
         (false, 3, 4) => tree.field("MTU of next hop", value & 0xffff),
         (false, 5, _) => tree.field("Gateway Address", std::net::Ipv4Addr::from(value)),
         (false, 12, _) => tree.field("Pointer", value >> 24),
+        _ if !extensions.is_empty() => {} // it gives the packet's length
         _ => tree.field("Unused", format_args!("{value:08x}")),
     }
     // An error never quotes an error (RFC 1122 §3.2.2), unless someone made it to nest deeply.
@@ -289,6 +292,9 @@ fn icmp_error(tree: &mut Tree<'_>, message: &Icmp<'_>, decoded: &Decoded<'_>) {
             ..*decoded
         };
         one(tree, layer, &bare);
+    }
+    if !extensions.is_empty() {
+        tree.field("Extensions", hex(extensions));
     }
 }
 

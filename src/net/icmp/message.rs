@@ -211,7 +211,7 @@ fn detail(family: Family, kind: u8, info: [u8; 4]) -> u32 {
 /// What an error message quotes, without the extensions that may follow. If there are any, a byte
 /// of the head, otherwise 0, gives the length of the quote: in words of 4 bytes, for IPv6 of 8 (RFC
 /// 4884 §4).
-fn quote(family: Family, kind: u8, info: [u8; 4], rest: &[u8]) -> &[u8] {
+pub(crate) fn quote(family: Family, kind: u8, info: [u8; 4], rest: &[u8]) -> &[u8] {
     let [first, second, ..] = info;
     let len = match (family, kind) {
         (Family::V4, 3 | 11 | 12) => usize::from(second) * 4,

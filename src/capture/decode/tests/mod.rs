@@ -283,6 +283,30 @@ fn the_first_bytes_of_a_packet_never_decode_to_more_than_the_whole() {
 }
 
 #[test]
+fn extensions_behind_the_packet_that_an_error_quotes_are_no_part_of_it() {
+    let whole = ipv4(17, 1, 0, &udp(&[7; 200]));
+    // Time exceeded; its sixth byte says that the quotation has 32 words (RFC 4884 §4.2). Then
+    // labels of MPLS (RFC 4950).
+    let error = [
+        &[11, 0, 0, 0, 0, 32, 0, 0],
+        &whole[..128],
+        &[0x20, 0, 0xdf, 0xff, 0, 8, 1, 1, 0, 1, 1, 0xff],
+    ]
+    .concat();
+    let bytes = ipv4(1, 1, 0, &error);
+    let mut decoder = Decoder::new(Settings::default());
+    let layers = decoder.decode(&packet(LinkType::RAW, &bytes)).layers;
+    let [Layer::Ipv4(_), Layer::Icmp(icmp)] = layers.as_slice() else {
+        panic!("{layers:?}");
+    };
+    let quoted = quotation(icmp).unwrap();
+    let Some(Layer::Udp(udp)) = quoted.as_slice().get(1) else {
+        panic!("{quoted:?}");
+    };
+    assert_eq!(udp.payload, [7; 100]);
+}
+
+#[test]
 fn all_fields_of_a_tcp_header_are_read() {
     let mut bytes = ipv4(6, 1, 0, &tcp(&[2, 4, 5, 0xb4], b"hello"));
     bytes[20 + 12] |= 1;
