@@ -190,6 +190,19 @@ fn of_two_zones_the_longer_answers_but_for_the_ds_record_of_its_beginning() {
 }
 
 #[test]
+fn a_zone_whose_parent_is_elsewhere_denies_its_ds_record_itself() {
+    let zones = zones(&[
+        ("z.test.", "sub NS ns.else.\n"),
+        ("deep.sub.z.test.", "www A 192.0.2.1\n"),
+    ]);
+    let soa = SOA.replace("z.test.", "deep.sub.z.test.");
+    let nodata = format!("NOERROR; AA; {soa}");
+    check(&zones, RecordType::DS, &[("deep.sub.z.test.", &nodata)]);
+    let referral = "NOERROR; auth: sub.z.test. 300 NS ns.else.";
+    check(&zones, RecordType::DS, &[("nx.sub.z.test.", referral)]);
+}
+
+#[test]
 fn a_chain_of_aliases_ends_with_what_its_last_name_has() {
     let zones = zones(&[(
         "z.test.",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::prepared::Prepared;
 use crate::dns::code::RecordType;
 use crate::dns::name::Name;
-use crate::dns::zone::{Key, Table, Zone};
+use crate::dns::zone::{Key, Lookup, Table, Zone};
 
 /// The zones of a server. They do not change: a reload makes a new `Zones`, which shares the zones
 /// that stay.
@@ -66,19 +66,32 @@ impl Zones {
     }
 
     /// The zone that answers for a name and type: the one with the longest apex that contains the
-    /// name. A question for the parent side of a delegation goes to the parent zone, if it is here
-    /// (RFC 4035 §3.1.4.1).
+    /// name. A question for the parent side of a delegation goes to the parent zone; if that is not
+    /// here, the child denies the record (RFC 4035 §3.1.4.1).
     pub(super) fn of(&self, key: &Key, kind: RecordType) -> Option<(&Zone, Option<&Prepared>)> {
         let longest = |start: usize| {
             let start = start.max(key.labels().saturating_sub(self.deepest));
             (start..=key.labels()).find_map(|without| self.find(key, without))
         };
         let above = match kind {
-            RecordType::DS => longest(1),
+            RecordType::DS => longest(1).filter(|number| self.is_parent(*number, key)),
             _ => None,
         };
         let number = above.or_else(|| longest(0))?;
         Some((self.zones.get(number)?, self.prepared.get(number)))
+    }
+
+    /// Whether a zone above a name is its parent: not if the name is below a delegation, because
+    /// then the parent is a zone between them.
+    fn is_parent(&self, number: usize, key: &Key) -> bool {
+        let meaning = self.zones.get(number).map(|zone| zone.look_up(key));
+        !matches!(
+            meaning,
+            Some(Lookup::Cut {
+                is_exact: false,
+                ..
+            })
+        )
     }
 
     fn find(&self, key: &Key, without: usize) -> Option<usize> {
