@@ -6,7 +6,7 @@
 //! | another opcode than QUERY | NOTIMP |
 //! | malformed, or not one question | FORMERR |
 //! | an OPT record of a version above 0 | BADVERS (RFC 6891 §6.1.3) |
-//! | a signature (TSIG) | NOTAUTH and BADKEY: the server knows no key |
+//! | a signature (TSIG) | NOTAUTH and BADKEY: the server knows no key (RFC 8945 §5.2.1) |
 //! | another class than IN; a name in no zone | REFUSED |
 //! | AXFR over UDP | NOTIMP |
 //! | IXFR over UDP, or from a client that is up to date | the SOA record (RFC 1995 §2, §4) |
@@ -110,15 +110,16 @@ pub(super) fn reply_at_length<'z>(
     };
     let allowed = message.edns.as_ref().map(|edns| edns.udp_size);
     let (limit, payload) = limits(allowed, transport);
-    if let Some(signature) = tsig::of(&message) {
-        return match tsig::refuse(&message, signature, limit, out) {
-            Ok(()) => Outcome::Reply(Answered {
+    match tsig::of(&message, heads(query).map(|(kind, _)| kind)) {
+        Ok(None) => {}
+        Ok(Some(signature)) if tsig::refuse(&message, signature, limit, out).is_ok() => {
+            return Outcome::Reply(Answered {
                 rcode: Rcode::NOTAUTH,
                 kind: message.questions.first().map(|question| question.kind),
                 zone: None,
-            }),
-            Err(_) => fail(query, header, Rcode::FORMERR, out),
-        };
+            });
+        }
+        _ => return fail(query, header, Rcode::FORMERR, out),
     }
     let mut answer = match (&message.questions[..], transport) {
         ([question], Transport::Tcp) if is_transfer(&message, question) => {
@@ -219,30 +220,42 @@ fn has_one_question(query: &[u8]) -> bool {
 }
 
 /// Finds the OPT record in a message that may be malformed, in that record or after it. Only its
-/// fixed fields count. Pointers are not followed, so this is one walk over the octets.
+/// fixed fields count.
 fn find_opt(query: &[u8]) -> Option<Edns> {
-    let r = &mut Reader::new(query);
+    let (_, ttl) = heads(query).find(|(kind, _)| *kind == RecordType::OPT)?;
+    Some(Edns {
+        dnssec_ok: ttl & DO != 0,
+        ..Edns::default()
+    })
+}
+
+/// The type and TTL of each record of a message that may be malformed, as far as they can be read.
+/// Pointers are not followed, so this is one walk over the octets.
+fn heads(query: &[u8]) -> impl Iterator<Item = (RecordType, u32)> {
+    let mut r = Reader::new(query);
+    let mut left = skip_questions(&mut r).unwrap_or(0);
+    std::iter::from_fn(move || {
+        left = left.checked_sub(1)?;
+        skip_name(&mut r)?;
+        let (kind, _class) = (r.u16().ok()?, r.u16().ok()?);
+        let ttl = r.u32().ok()?;
+        let rdata = r.u16().and_then(|length| r.bytes(length.into()));
+        if rdata.is_err() {
+            left = 0;
+        }
+        Some((RecordType(kind), ttl))
+    })
+}
+
+/// Skips the header and the questions; returns the number of records that follow.
+fn skip_questions(r: &mut Reader<'_>) -> Option<u32> {
     let (_, counts) = Header::read(r).ok()?;
     for _ in 0..counts.questions {
         skip_name(r)?;
         r.u32().ok()?;
     }
     let records = [counts.answers, counts.authorities, counts.additionals];
-    for _ in 0..records.map(u32::from).iter().sum() {
-        skip_name(r)?;
-        let (kind, _class) = (r.u16().ok()?, r.u16().ok()?);
-        let ttl = r.u32().ok()?;
-        if RecordType(kind) == RecordType::OPT {
-            let dnssec_ok = ttl & DO != 0;
-            return Some(Edns {
-                dnssec_ok,
-                ..Edns::default()
-            });
-        }
-        let length = r.u16().ok()?;
-        r.bytes(length.into()).ok()?;
-    }
-    None
+    Some(records.map(u32::from).iter().sum())
 }
 
 fn skip_name(r: &mut Reader<'_>) -> Option<()> {

@@ -393,22 +393,32 @@ fn a_referral_is_cut_with_tc_when_it_lacks_glue_below_itself_and_only_then() {
     }
 }
 
+/// A TSIG record with this data after the name of the algorithm.
+fn tsig(data: &[u8]) -> Vec<u8> {
+    let algorithm = &b"\x0bhmac-sha256\x00"[..];
+    let head = &b"\x03key\x00\x00\xfa\x00\xff\x00\x00\x00\x00\x00"[..];
+    [
+        head,
+        &[(algorithm.len() + data.len()) as u8],
+        algorithm,
+        data,
+    ]
+    .concat()
+}
+
+/// Time, fudge, a MAC of 3 octets, the id of `raw`, no error, no other data.
+const SIGNED: &[u8] = &[
+    0, 0, 1, 2, 3, 4, 1, 44, 0, 3, 7, 7, 7, 0xab, 0xcd, 0, 0, 0, 0,
+];
+
 #[test]
 fn a_signed_query_is_told_that_its_key_is_not_known() {
     let zones = sample();
-    let times = [0, 0, 1, 2, 3, 4, 1, 44];
-    let tsig = |tail: &[u8]| {
-        let algorithm = &b"\x0bhmac-sha256\x00"[..];
-        let length = [0, (algorithm.len() + times.len() + tail.len()) as u8];
-        let head = [&b"\x03key\x00\x00\xfa\x00\xff\x00\x00\x00\x00"[..], &length];
-        [head.concat(), algorithm.into(), times.into(), tail.into()].concat()
-    };
-    let asked = tsig(&[0, 3, 7, 7, 7, 0xab, 0xcd, 0, 0, 0, 0]);
-    let told = tsig(&[0, 0, 0xab, 0xcd, 0, 17, 0, 0]);
+    let told = tsig(&[&SIGNED[..8], &[0, 0, 0xab, 0xcd, 0, 17, 0, 0]].concat());
     for kind in [1, 252] {
         for opt in [&b""[..], OPT] {
             let count = 1 + u16::from(!opt.is_empty());
-            let mut query = [&raw(0, [1, 0, 0, count], 1), opt, &asked].concat();
+            let mut query = [&raw(0, [1, 0, 0, count], 1), opt, &tsig(SIGNED)].concat();
             query[27] = kind;
             let mut out = Vec::new();
             let outcome = reply(&zones, &query, Transport::Tcp, &mut out);
@@ -420,11 +430,32 @@ fn a_signed_query_is_told_that_its_key_is_not_known() {
             assert_eq!(reply.edns.is_some(), !opt.is_empty());
         }
     }
-    let mut cut = [raw(0, [1, 0, 0, 1], 1), tsig(&[])].concat();
-    let end = cut.len() - times.len() - 14;
-    cut[end] -= 1;
-    cut.pop();
-    assert_eq!(ask(&zones, &cut).header.rcode, Rcode::FORMERR);
+}
+
+#[test]
+fn a_signature_that_is_malformed_or_not_the_last_record_is_a_format_error() {
+    let zones = sample();
+    let good = tsig(SIGNED);
+    let told = |counts, records: &[&[u8]]| {
+        let query = [raw(0, counts, 1), records.concat()].concat();
+        ask(&zones, &query).header.rcode
+    };
+    assert_eq!(told([1, 0, 0, 1], &[&good]), Rcode::NOTAUTH);
+    for (what, counts, records) in [
+        ("before OPT", [1, 0, 0, 2], &[&good[..], OPT][..]),
+        ("twice", [1, 0, 0, 2], &[&good, &good]),
+        ("in the answer section", [1, 1, 0, 0], &[&good]),
+        ("in the authority section", [1, 0, 1, 1], &[&good, OPT]),
+        ("in two sections", [1, 1, 0, 1], &[&good, &good]),
+    ] {
+        assert_eq!(told(counts, records), Rcode::FORMERR, "{what}");
+    }
+    for length in 0..SIGNED.len() {
+        let cut = tsig(&SIGNED[..length]);
+        assert_eq!(told([1, 0, 0, 1], &[&cut]), Rcode::FORMERR, "{length}");
+    }
+    let longer = tsig(&[SIGNED, &[0]].concat());
+    assert_eq!(told([1, 0, 0, 1], &[&longer]), Rcode::FORMERR);
 }
 
 #[test]
