@@ -311,6 +311,34 @@ fn transfers_are_for_tcp_and_for_names_at_which_a_zone_begins() {
 }
 
 #[test]
+fn a_transfer_has_rd_of_the_flags_of_its_query_and_not_cd() {
+    let zones = sample();
+    let zone = zones.at(&name("lab.test")).unwrap();
+    for (apex, kind) in [
+        ("lab.test.", RecordType::AXFR),
+        ("lab.test.", RecordType::IXFR),
+        ("example.", RecordType::AXFR),
+    ] {
+        let mut query = plain(apex, kind);
+        query.header.recursion_desired = true;
+        query.header.authentic_data = true;
+        query.header.checking_disabled = true;
+        let mut out = Vec::new();
+        match reply(&zones, &query.encode().unwrap(), Transport::Tcp, &mut out) {
+            Outcome::Transfer(_, query) => refuse(&query, &mut out),
+            other => assert!(matches!(other, Outcome::Reply(_))),
+        }
+        let whole = zone.transfer(&query).next().unwrap();
+        for octets in [out, whole] {
+            let header = Header::decode(&octets).unwrap();
+            assert!(header.recursion_desired, "{apex} {kind}");
+            let flags = (header.authentic_data, header.checking_disabled);
+            assert_eq!(flags, (false, false), "{apex} {kind}");
+        }
+    }
+}
+
+#[test]
 fn do_comes_back_as_it_came_in_every_reply() {
     let zones = sample();
     for dnssec_ok in [false, true] {
