@@ -84,6 +84,8 @@ pub struct Lookup {
     deadline: Duration,
     chain: Chain,
     exchange: Exchange,
+    /// Whether a reply that was used has TC.
+    is_cut: bool,
 }
 
 impl Lookup {
@@ -95,7 +97,14 @@ impl Lookup {
             question,
             asking,
             deadline,
+            is_cut: false,
         }
+    }
+
+    /// Whether a reply that was used was cut, even over TCP: a record set of the answer may lack
+    /// records, so the answer should not be kept (RFC 1035 §7.4).
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// What to do at the time `now`; see [`Exchange::poll`].
@@ -119,6 +128,7 @@ impl Lookup {
                     };
                 }
             };
+            self.is_cut |= reply.message.header.truncated;
             match self.chain.follow(&self.question, &reply.message) {
                 Said::Ending(ending) => {
                     return Step::Done(Ok(Answer {

@@ -246,11 +246,11 @@ impl Resolver {
         }
         let begun = Instant::now();
         let left = deadline.saturating_duration_since(begun);
-        let answer = carry(
-            &mut Lookup::new(question.clone(), self.asking(), left),
-            begun,
-        )?;
-        self.cache().put(&answer, self.started.elapsed());
+        let mut lookup = Lookup::new(question.clone(), self.asking(), left);
+        let answer = carry(&mut lookup, begun)?;
+        if !lookup.is_cut() {
+            self.cache().put(&answer, self.started.elapsed());
+        }
         Ok(answer)
     }
 

@@ -1,10 +1,13 @@
 //! The resolver against servers that are slow, broken, old or hostile.
 
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use groundwire::dns::{Class, Data, Message, Opcode, Rcode, Record, RecordType, ResolverConfig};
+use groundwire::dns::{
+    Class, Data, Message, Opcode, Rcode, Record, RecordType, Resolver, ResolverConfig,
+};
 
 use crate::scripted::*;
 use crate::support::{PATIENCE, nobody};
@@ -216,6 +219,26 @@ fn a_cut_reply_over_tcp_is_used() {
         send(stream, &framed(&octets(&cut)));
     });
     good_answer(over_tcp(server));
+}
+
+#[test]
+fn a_cut_reply_is_not_kept_in_the_cache() {
+    for is_cut in [false, true] {
+        let (tell, heard) = mpsc::channel();
+        let server = tcp(any(), move |query, stream| {
+            let _ = tell.send(());
+            let mut said = reply(query, GOOD);
+            said.header.truncated = is_cut;
+            send(stream, &framed(&octets(&said)));
+        });
+        let resolver = Resolver::new(over_tcp(server));
+        for _ in 0..2 {
+            let answer = resolver.lookup(&question("www.example")).unwrap();
+            assert_eq!(answer.records().len(), 1);
+        }
+        let asked = if is_cut { 2 } else { 1 };
+        assert_eq!(heard.try_iter().count(), asked, "{is_cut}");
+    }
 }
 
 #[test]
