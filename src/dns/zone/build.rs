@@ -5,16 +5,19 @@
 //!
 //! | rule | source |
 //! |---|---|
-//! | one SOA record; its owner is the apex, where NS records are, too | RFC 1035 §5.2 |
+//! | one SOA record; its owner is the apex, where NS records are, too | RFC 1035 §5.2, RFC 2181 §6.1 |
 //! | no record outside the zone | RFC 1035 §5.2 |
 //! | a CNAME record alone at its name, but for RRSIG, NSEC and KEY | RFC 1034 §3.6.2, RFC 4035 §2.5 |
-//! | one DNAME record at a name, nothing below it, no NS beside it but at the apex | RFC 6672 §2.4 |
-//! | no NS or DNAME record at a wildcard | RFC 4592 §4.2, §4.4 |
+//! | one DNAME record at a name, nothing below it, no NS beside it but at the apex | RFC 6672 §2.3, §2.4 |
+//! | no DNAME record at a wildcard | RFC 4592 §4.4 |
 //! | no DS record at the apex: it belongs to the parent zone | RFC 4035 §2.4 |
 //!
+//! NS records at a wildcard are an error here, too. RFC 4592 §4.2 only discourages them, but leaves
+//! open what they mean, so there is nothing that a server could answer.
+//!
 //! Faults that other servers accept are a warning: TTLs that differ within a set (the smallest
-//! counts, RFC 2181 §5.2), duplicate records, servers without an address, hosts that are aliases
-//! (RFC 2181 §10.3), data hidden by a delegation.
+//! counts, RFC 2181 §5.2), duplicate records (RFC 2181 §5), servers without an address, hosts that
+//! are aliases (RFC 2181 §10.3, RFC 2782), data hidden by a delegation.
 
 use std::collections::BTreeSet;
 
@@ -278,7 +281,11 @@ fn check_host(
     };
     match place_of_host {
         Some(index) if has(index, RecordType::CNAME) => {
-            let what = format!("{name} {kind} leads to {host}, which is an alias (RFC 2181 §10.3)");
+            let rule = match kind {
+                RecordType::SRV => "RFC 2782, \"Target\"",
+                _ => "RFC 2181 §10.3",
+            };
+            let what = format!("{name} {kind} leads to {host}, which is an alias ({rule})");
             report.warning(place, what);
         }
         Some(index) if has_address(index) => {}

@@ -265,6 +265,10 @@ fn what_is_doubtful_is_taken_with_a_warning() {
             "z:5:1: a.z.test. MX leads to c.z.test., which is an alias (RFC 2181 §10.3)",
         ),
         (
+            "a SRV 1 1 1 c\nc CNAME x.else.\n",
+            "z:5:1: a.z.test. SRV leads to c.z.test., which is an alias (RFC 2782, \"Target\")",
+        ),
+        (
             "a SRV 1 1 1 nx\n",
             "z:5:1: a.z.test. SRV leads to nx.z.test., which has no address",
         ),
