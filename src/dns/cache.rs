@@ -17,10 +17,10 @@ use super::code::{Class, RecordType};
 use super::name::Name;
 use super::record::{Question, Record};
 
-/// The longest time an answer is kept, in seconds: a day. (RFC 1035 allows 68 years; a mistake in a
-/// zone should not last that long.)
+/// The longest time an answer is kept, in seconds: a day. (A TTL can say 68 years; a mistake in a
+/// zone should not last that long, and RFC 2181 §8 leaves the upper bound to us.)
 pub const MAX_TTL: u32 = 86_400;
-/// The longest time a negative answer is kept, in seconds: three hours (RFC 2308 §5).
+/// The longest time a negative answer is kept, in seconds: three hours (RFC 2308 §5: one to three).
 pub const MAX_NEGATIVE_TTL: u32 = 10_800;
 
 /// Stands for all types in a key: the type 0 is reserved and never asked for.

@@ -65,7 +65,7 @@ impl Answer {
     }
 
     /// How many seconds the answer may be kept: the shortest of all TTLs in it. `None` for a
-    /// negative answer without SOA, which must not be kept (RFC 2308 §5).
+    /// negative answer without SOA, which should not be kept (RFC 2308 §5).
     pub fn ttl(&self) -> Option<u32> {
         let ending = match &self.ending {
             Ending::Records(records) => records.iter().map(|record| record.ttl).min(),
@@ -153,7 +153,8 @@ impl Chain {
             return Said::Ending(Ending::NoSuchName { ttl });
         }
         // A server that follows an alias out of its zone knows nothing about the target, and sends
-        // no SOA: that is not NODATA (RFC 1034 §5.2.2).
+        // no SOA: that is not NODATA for certain (RFC 2308 §2.2), so the search goes on at the
+        // target (RFC 1034 §5.3.3, step 4c).
         if self.aliases.len() > start && ttl.is_none() {
             return Said::AskAgain;
         }

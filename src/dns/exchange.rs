@@ -383,7 +383,7 @@ impl Exchange {
                 self.state = State::Over(Some(reply));
                 return;
             }
-            // A server older than EDNS (RFC 6891 §7).
+            // A server without EDNS: FORMERR (RFC 6891 §7), but some say NOTIMP.
             rcode @ (Rcode::FORMERR | Rcode::NOTIMP) if sent.with_edns => {
                 Trouble::RefusedEdns(rcode)
             }

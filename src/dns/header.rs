@@ -1,4 +1,4 @@
-//! The header of a message: 12 octets (RFC 1035 §4.1.1, RFC 2535 §6.1 for AD and CD).
+//! The header of a message: 12 octets (RFC 1035 §4.1.1; AD and CD as in RFC 6895 §2).
 //!
 //! ```text
 //!    0                   1
@@ -74,8 +74,9 @@ impl Header {
         Self::from_words(id, 0)
     }
 
-    /// The header of a reply: id, opcode, RD and CD are the query's (RFC 1035 §4.1.1, RFC 4035
-    /// §3.2.2), all else is off.
+    /// The header of a reply: id, opcode, RD and CD are the query's (RFC 1035 §4.1.1, RFC 6895 §2),
+    /// all else is off. A server that verifies signatures should leave CD off if it answers with
+    /// authority (RFC 4035 §3.1.6); here, as in other servers, it means nothing and goes back.
     pub fn reply(&self) -> Self {
         Self {
             response: true,

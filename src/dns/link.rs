@@ -4,6 +4,9 @@
 //! Each query has a socket of its own, so the kernel chooses a fresh source port, and an id of 16
 //! random bits. Together a forger who cannot see the query has to guess some 30 bits (RFC 5452
 //! §9.2). The socket is connected, so the kernel drops messages from other addresses.
+//!
+//! Over TCP, too, a query has a connection of its own. RFC 7766 §6.2.1 would use it again; a look-up
+//! seldom needs TCP, and then for one message, so there would rarely be one to use.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};

@@ -20,8 +20,8 @@
 //! - [`walk`]: referrals, for the way down from the root.
 //! - `link`, [`Resolver`]: sockets, threads, the clock; `verbs`: the look-ups that programs use.
 //!
-//! Sources: RFC 1034 and 1035, as 2181, 2308, 3597, 4343, 6891 and 9267 amend them; each file names
-//! its own.
+//! Sources: RFC 1034 and 1035, as 2181, 2308, 3597, 4343 and 6891 amend them, and the advice of 9267;
+//! each file names its own.
 
 pub mod answer;
 pub mod cache;

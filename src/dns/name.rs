@@ -329,7 +329,7 @@ mod tests {
         assert_eq!(upper, lower);
         assert_eq!(hash(&upper), hash(&lower));
         assert_eq!(upper.to_string(), "WWW.Example.");
-        // Only A to Z are letters (RFC 4343 §2): `[` is not `{`.
+        // Only A to Z are letters (RFC 4343 §3): `[` is not `{`.
         assert_ne!(name("a[.example"), name("a{.example"));
     }
 
@@ -364,10 +364,11 @@ mod tests {
     #[test]
     fn reverse_names_of_both_families_lead_back_to_the_address() {
         for (address, text) in [
-            ("192.0.2.1", "1.2.0.192.in-addr.arpa."),
+            // The examples of RFC 1035 §3.5 and RFC 3596 §2.5.
+            ("10.2.0.52", "52.0.2.10.in-addr.arpa."),
             (
-                "2001:db8::1",
-                "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa.",
+                "4321:0:1:2:3:4:567:89ab",
+                "b.a.9.8.7.6.5.0.4.0.0.0.3.0.0.0.2.0.0.0.1.0.0.0.0.0.0.0.1.2.3.4.ip6.arpa.",
             ),
         ] {
             let address: IpAddr = address.parse().unwrap();
@@ -401,6 +402,63 @@ mod tests {
         names.sort();
         let texts: Vec<String> = names.iter().map(Name::to_string).collect();
         assert_eq!(texts, ordered);
+    }
+
+    #[test]
+    fn a_suffix_is_replaced_as_in_table_1_of_rfc_6672() {
+        for (asked, owner, target, result) in [
+            ("com.", "example.com.", "example.net.", ""),
+            ("example.com.", "example.com.", "example.net.", ""),
+            (
+                "a.example.com.",
+                "example.com.",
+                "example.net.",
+                "a.example.net.",
+            ),
+            (
+                "a.b.example.com.",
+                "example.com.",
+                "example.net.",
+                "a.b.example.net.",
+            ),
+            ("ab.example.com.", "b.example.com.", "example.net.", ""),
+            (
+                "foo.example.com.",
+                "example.com.",
+                "example.net.",
+                "foo.example.net.",
+            ),
+            (
+                "a.x.example.com.",
+                "x.example.com.",
+                "example.net.",
+                "a.example.net.",
+            ),
+            (
+                "a.example.com.",
+                "example.com.",
+                "y.example.net.",
+                "a.y.example.net.",
+            ),
+            (
+                "cyc.example.com.",
+                "example.com.",
+                "example.com.",
+                "cyc.example.com.",
+            ),
+            (
+                "cyc.example.com.",
+                "example.com.",
+                "c.example.com.",
+                "cyc.c.example.com.",
+            ),
+            ("shortloop.x.x.", "x.", ".", "shortloop.x."),
+            ("shortloop.x.", "x.", ".", "shortloop."),
+        ] {
+            let moved = name(asked).with_suffix(&name(owner), &name(target));
+            let text = moved.map_or_else(String::new, |moved| moved.unwrap().to_string());
+            assert_eq!(text, result, "{asked} {owner} {target}");
+        }
     }
 
     #[test]

@@ -8,16 +8,16 @@
 //! 1035 §4.1.4):
 //!
 //! ```text
-//!   offset 12:  1 'F'  3 'I' 'S' 'I'  4 'A' 'R' 'P' 'A'  0        F.ISI.ARPA.
-//!   offset 40:  3 'F' 'O' 'O'  11000000 00001100                  FOO.F.ISI.ARPA.
+//!   offset 20:  1 'F'  3 'I' 'S' 'I'  4 'A' 'R' 'P' 'A'  0        F.ISI.ARPA.
+//!   offset 40:  3 'F' 'O' 'O'  11000000 00010100                  FOO.F.ISI.ARPA.
 //! ```
 //!
 //! A *piece* is the part of a name up to its root or pointer. A pointer must point before the piece
-//! that it ends, so the pieces go strictly backwards and no loop is possible. A limit on the hops
-//! of a name is not needed, and would refuse long chains that are legal (RFC 9267 §2). The 255
-//! octets of a name limit the pieces with labels. Pieces without labels are counted over the whole
-//! message; otherwise each of a thousand names at the end of a long chain would cost the length of
-//! the chain.
+//! that it ends, so the pieces go strictly backwards and no loop is possible. RFC 9267 §2 finds that
+//! better than a limit on the hops of a name. It would also refuse a pointer to a pointer, or to the
+//! root; RFC 1035 allows both, and so does this reader. The 255 octets of a name limit the pieces
+//! with labels. Pieces without labels are counted over the whole message; otherwise each of a
+//! thousand names at the end of a long chain would cost the length of the chain.
 
 use super::error::{DecodeError, Fault};
 use super::name::{MAX_NAME, Name};
@@ -232,14 +232,20 @@ mod tests {
 
     #[test]
     fn the_example_of_rfc_1035_section_4_1_4_is_read() {
-        let mut octets = b"\x01F\x03ISI\x04ARPA\x00".to_vec(); // at 12
-        octets.extend(b"\x03FOO\xc0\x0c"); // at 24
-        octets.extend(b"\xc0\x12"); // at 30
-        octets.extend(b"\x00"); // at 32
-        assert_eq!(read(&octets, 12), Ok(("F.ISI.ARPA.".into(), 24)));
-        assert_eq!(read(&octets, 24), Ok(("FOO.F.ISI.ARPA.".into(), 30)));
-        assert_eq!(read(&octets, 30), Ok(("ARPA.".into(), 32)));
-        assert_eq!(read(&octets, 32), Ok((".".into(), 33)));
+        // Between the names is what the example ignores.
+        let mut octets = vec![0xff; 93 - HEADER];
+        for (offset, name) in [
+            (20, &b"\x01F\x03ISI\x04ARPA\x00"[..]),
+            (40, b"\x03FOO\xc0\x14"),
+            (64, b"\xc0\x1a"),
+            (92, b"\x00"),
+        ] {
+            octets[offset - HEADER..][..name.len()].copy_from_slice(name);
+        }
+        assert_eq!(read(&octets, 20), Ok(("F.ISI.ARPA.".into(), 32)));
+        assert_eq!(read(&octets, 40), Ok(("FOO.F.ISI.ARPA.".into(), 46)));
+        assert_eq!(read(&octets, 64), Ok(("ARPA.".into(), 66)));
+        assert_eq!(read(&octets, 92), Ok((".".into(), 93)));
     }
 
     #[test]

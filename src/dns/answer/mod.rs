@@ -65,7 +65,8 @@ impl Zones {
             _ if query.header.opcode != Opcode::QUERY => Rcode::NOTIMP,
             (_, Some(edns)) if edns.version != 0 => Rcode::BADVERS,
             ([question], _) => return self.answer_question(question, reply, limit),
-            // RFC 9619 §4.
+            // More than one must get this (RFC 9619 §4). None is a question for a cookie (RFC 7873
+            // §5.4), which this server does not have.
             _ => {
                 reply.questions.clear();
                 Rcode::FORMERR

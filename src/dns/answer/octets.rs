@@ -4,12 +4,12 @@
 //! |---|---|
 //! | less than 12 octets, or QR set | none: otherwise two servers would answer each other for ever |
 //! | another opcode than QUERY | NOTIMP |
-//! | malformed, or not one question | FORMERR |
+//! | malformed, or not one question | FORMERR (RFC 9619 §4) |
 //! | an OPT record of a version above 0 | BADVERS (RFC 6891 §6.1.3) |
 //! | a signature (TSIG) | NOTAUTH and BADKEY: the server knows no key (RFC 8945 §5.2.1) |
 //! | another class than IN; a name in no zone | REFUSED |
 //! | AXFR over UDP | NOTIMP |
-//! | IXFR over UDP, or from a client that is up to date | the SOA record (RFC 1995 §2, §4) |
+//! | IXFR over UDP, or from a client that is up to date | the SOA record (RFC 1995 §2) |
 //! | AXFR or another IXFR over TCP | for the caller: [`Outcome::Transfer`] |
 //!
 //! The question is copied octet by octet, so its case is kept. A reply has an OPT record if one can
@@ -216,7 +216,7 @@ fn fail<'z>(query: &[u8], header: Header, rcode: Rcode, out: &mut Vec<u8>) -> Ou
     })
 }
 
-/// Whether the header says that there is exactly one question (RFC 9619 §4).
+/// Whether the header says that there is exactly one question.
 fn has_one_question(query: &[u8]) -> bool {
     query.get(COUNTS..COUNTS + 2) == Some(&[0, 1])
 }

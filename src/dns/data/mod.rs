@@ -2,7 +2,7 @@
 //!
 //! | file | records | source |
 //! |---|---|---|
-//! | `mod.rs` | A, AAAA, NS, CNAME, PTR, DNAME, MX | RFC 1035 §3.3, 3596, 6672 |
+//! | `mod.rs` | A, AAAA, NS, CNAME, PTR, DNAME, MX | RFC 1035 §3.3, §3.4.1, 3596, 6672 |
 //! | `soa.rs` | SOA | RFC 1035 §3.3.13 |
 //! | `strings.rs` | TXT, HINFO | RFC 1035 §3.3.2, §3.3.14 |
 //! | `service.rs` | SRV, NAPTR | RFC 2782, 3403 |
@@ -12,8 +12,8 @@
 //!
 //! *Compression.* Names in the types of RFC 1035 are written compressed, in later types never. On
 //! reading, names in later types are expanded only where RFC 3597 §4 asks for it. *Classes.* A and
-//! AAAA mean addresses in class IN only; in NONE and ANY no type has data of its own (RFC 2136
-//! §2.4).
+//! AAAA mean addresses in class IN only. In NONE and ANY, records are the conditions and deletions
+//! of an update, mostly without data (RFC 2136 §2.4, §2.5): octets of whatever type.
 //!
 //! To add a record type: 1. a variant here, with its type in [`Data::kind`]; 2. its four verbs,
 //! `decode`, `encode`, `parse`, `Display`, in a file of its topic; 3. a line in each `match` below;

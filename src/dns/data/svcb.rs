@@ -1,8 +1,9 @@
 //! SVCB and HTTPS: how to reach a service, with its parameters (RFC 9460).
 //!
 //! Parameters are in strictly increasing order of their keys. A value that its key does not allow
-//! makes the whole record malformed (§2.2), in octets as in text. The parameters of an alias are
-//! ignored if they are malformed (§2.4.2).
+//! makes the whole record malformed (§2.2), in octets as in text, and so does a parameter without
+//! another that it needs (§2.4.3). The parameters of an alias are ignored if they are malformed
+//! (§2.4.2).
 
 use std::fmt::{self, Write};
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -429,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn the_vectors_of_rfc_9460_appendix_d_have_these_octets_and_read_back() {
+    fn the_vectors_of_rfc_9460_appendix_d_and_others_have_these_octets_and_read_back() {
         let target = "03666f6f076578616d706c6503636f6d00";
         let org = "03666f6f076578616d706c65036f726700";
         for (words, octets) in [
@@ -476,22 +477,18 @@ mod tests {
                 format!("0010{org}0001000c08665c6f6f2c626172026832"),
             ),
             (
+                &["16", "foo.example.org.", "alpn=f\\\\\\092oo\\092,bar,h2"],
+                format!("0010{org}0001000c08665c6f6f2c626172026832"),
+            ),
+            // Not of the appendix: keys with names, by number (§2.1).
+            (
                 &["1", ".", "key1=\\002h2", "key3=\\000\\053"],
                 "000100000100030268320003 00020035".replace(' ', ""),
             ),
-            // From RFC 9461 §5.
-            (
-                &["1", ".", "dohpath=/q{?dns}"],
-                "00010000070008 2f717b3f646e737d".replace(' ', ""),
-            ),
-            // From RFC 9461 §5 and RFC 9540 §4.
+            // The keys of RFC 9461 §5 and RFC 9540 §4.
             (
                 &["1", ".", "dohpath=/q{?dns}", "ohttp"],
                 "0001000007 0008 2f717b3f646e737d 00080000".replace(' ', ""),
-            ),
-            (
-                &["16", "foo.example.org.", "alpn=f\\\\\\092oo\\092,bar,h2"],
-                format!("0010{org}0001000c08665c6f6f2c626172026832"),
             ),
         ] {
             let data = parse(words).unwrap();

@@ -1,5 +1,8 @@
 //! Queries over TCP: many on one connection, answered in their order (RFC 1035 §4.2.2, RFC 7766).
 //!
+//! RFC 7766 §7 recommends to answer in parallel, and out of order if need be. Here an answer waits
+//! for nothing but the answers before it, which are made from memory; only a transfer takes long.
+//!
 //! One read brings what the client has sent by then; one write takes all the answers back, each
 //! after its length. What can go wrong:
 //!

@@ -9,7 +9,8 @@
 //! ```
 //!
 //! An entry that begins with white space has no owner of its own. A quoted string must end on its
-//! line. RFC 1035 does not say so, but otherwise a forgotten mark would swallow the rest of the file.
+//! line. RFC 1035 allows a line end in it, but then a forgotten mark would swallow the rest of the
+//! file; `\010` says the same.
 //! A quotation mark within a word (`alpn="h2,h3"`) stays in the token, and so do escapes: their
 //! meaning depends on the field. After an error, reading goes on with the next line.
 

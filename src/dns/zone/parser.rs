@@ -10,9 +10,12 @@
 //! ```
 //!
 //! A record without a TTL takes the `$TTL`; without `$TTL`, the TTL of the record before it (RFC
-//! 1035 §5.1). An initial SOA record without either takes its own `minimum`, as other tools do.
-//! After `$INCLUDE`, origin and owner are again what they were before it (RFC 1035 §5.1), but a
-//! `$TTL` lasts, whichever file it was in (RFC 2308 §4). `$GENERATE`, which is BIND's, is refused.
+//! 1035 §5.1). An initial SOA record without either takes its own `minimum`, as in other tools;
+//! because RFC 2308 §4 wants another source, there is a warning. A TTL may have units (`1h`), as in
+//! other tools, though RFC 1035 has only decimal numbers.
+//! After `$INCLUDE`, the origin is again what it was before it (RFC 1035 §5.1), and so is the owner,
+//! but a `$TTL` lasts, whichever file it was in (RFC 2308 §4). `$GENERATE`, which is BIND's, is
+//! refused.
 //!
 //! The caller provides a function for the text of included files: no file is read here.
 
