@@ -74,15 +74,14 @@ impl Header {
         Self::from_words(id, 0)
     }
 
-    /// The header of a reply: id, opcode, RD and CD are the query's (RFC 1035 §4.1.1, RFC 6895 §2),
-    /// all else is off. A server that verifies signatures should leave CD off if it answers with
-    /// authority (RFC 4035 §3.1.6); here, as in other servers, it means nothing and goes back.
+    /// The header of a reply: id, opcode and RD are the query's (RFC 1035 §4.1.1), all else is off.
+    /// CD, too, as in answers with authority (RFC 4035 §3.1.6); a server that asks others for its
+    /// client copies it (§3.2.2).
     pub fn reply(&self) -> Self {
         Self {
             response: true,
             opcode: self.opcode,
             recursion_desired: self.recursion_desired,
-            checking_disabled: self.checking_disabled,
             ..Self::query(self.id)
         }
     }
@@ -167,11 +166,11 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_copies_id_opcode_rd_and_cd_and_nothing_else() {
+    fn a_reply_copies_id_opcode_and_rd_and_nothing_else() {
         let query = Header::from_words(9, 0x7fff);
         let reply = query.reply();
         assert_eq!((reply.id, reply.opcode), (9, query.opcode));
-        assert_eq!(reply.flags(), QR | 0x7800 | RD | CD);
+        assert_eq!(reply.flags(), QR | 0x7800 | RD);
     }
 
     #[test]

@@ -34,6 +34,7 @@
 //! | 28 id and port of each try | tests/dns/resolver.rs | every_try_has_a_port_and_an_id_of_its_own |
 //! | 29 TC over UDP | tests/dns/resolver.rs | when_tcp_fails_after_a_cut_reply_the_part_is_not_used |
 //! | 30 TC over TCP | tests/dns/resolver.rs | a_cut_reply_over_tcp_is_used |
+//! | 30 TC over TCP, and the cache | tests/dns/resolver.rs | a_cut_reply_is_not_kept_in_the_cache |
 //! | 31 TCP in pieces, lies, wrong id | tests/dns/resolver.rs | other_messages_before_the_reply_on_a_connection_are_passed_over |
 //! | 32 no question in the reply | src/dns/exchange/tests.rs | an_error_without_a_question_is_an_answer_and_a_success_without_one_is_not |
 //! | 33 other case in the reply | tests/dns/resolver.rs | a_reply_with_other_case_in_the_question_is_taken |
@@ -58,7 +59,7 @@
 //! | 52 QDCOUNT | src/dns/answer/packets.rs | each_kind_of_bad_query_has_its_code_and_opt_is_in_every_reply_to_one |
 //! | 53 other opcodes | src/dns/answer/packets.rs | each_kind_of_bad_query_has_its_code_and_opt_is_in_every_reply_to_one |
 //! | 54 NOTIFY, UPDATE | src/dns/answer/packets.rs | each_kind_of_bad_query_has_its_code_and_opt_is_in_every_reply_to_one |
-//! | 55 flags of the query | src/dns/answer/packets.rs | of_the_flags_a_reply_has_rd_and_cd_only |
+//! | 55 flags of the query | src/dns/answer/packets.rs | of_the_flags_a_reply_has_rd_only |
 //! | 56 malformed QNAME | src/dns/answer/packets.rs | each_kind_of_bad_query_has_its_code_and_opt_is_in_every_reply_to_one |
 //! | 57 class CH | src/dns/answer/packets.rs | each_kind_of_bad_query_has_its_code_and_opt_is_in_every_reply_to_one |
 //! | 58 classes ANY, NONE, 0 | src/dns/answer/packets.rs | each_kind_of_bad_query_has_its_code_and_opt_is_in_every_reply_to_one |
@@ -71,6 +72,7 @@
 //! | 64 empty non-terminal | src/dns/answer/tests.rs | an_empty_non_terminal_has_no_data_and_a_missing_name_does_not_exist |
 //! | 65 wildcard blocked by a name | src/dns/answer/tests.rs | wildcards_answer_as_in_the_example_of_rfc_4592 |
 //! | 66 DS at the cut | src/dns/answer/tests.rs | the_parent_speaks_at_a_cut_of_ds_only_and_refers_for_all_else |
+//! | 66 DS where the parent is elsewhere | src/dns/answer/tests.rs | a_zone_whose_parent_is_elsewhere_denies_its_ds_record_itself |
 //! | 67 below a cut | tests/dns/servers.rs | every_name_by_every_type_is_answered_as_others_answer_it |
 //! | 68 what a zone must not hold | src/dns/zone/tests.rs | what_is_wrong_is_refused_with_its_place |
 

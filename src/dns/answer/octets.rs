@@ -156,10 +156,8 @@ pub fn refuse(query: &Message, out: &mut Vec<u8>) {
     *out = refusal(query, Rcode::REFUSED).encode_within(MAX_MESSAGE, std::mem::take(out));
 }
 
-/// The reply to a query for a transfer that there will not be; like a transfer it has no CD.
 fn refusal(query: &Message, rcode: Rcode) -> Message {
     let mut reply = begin(query);
-    reply.header.checking_disabled = false;
     reply.header.rcode = rcode;
     reply
 }

@@ -4,7 +4,7 @@
 //! template. A query for it later is a look-up and a copy, and allocates nothing:
 //!
 //! ```text
-//!   header    id, RD and CD of the query; AA, rcode and counts of the template
+//!   header    id and RD of the query; AA, rcode and counts of the template
 //!   question  of the query, octet by octet
 //!   records   of the template; a pointer into the question or the records is moved by the
 //!             difference between this question's length and that of the template's
@@ -100,8 +100,8 @@ struct Opt {
     dnssec_ok: bool,
 }
 
-/// RD and CD: the flags that a reply copies from the query.
-const COPIED: u16 = 0x0110;
+/// RD: the flag that a reply copies from the query.
+const RD: u16 = 0x0100;
 const QR: u16 = 0x8000;
 const AA: u16 = 0x0400;
 const DO: u16 = 0x8000;
@@ -323,7 +323,7 @@ impl Template {
             return None;
         }
         let authoritative = if self.authoritative { AA } else { 0 };
-        let flags = QR | authoritative | query.flags & COPIED | rcode.0;
+        let flags = QR | authoritative | query.flags & RD | rcode.0;
         let [answers, authorities, additionals] = self.counts;
         let additionals = additionals + u16::from(edns.is_some());
         out.extend_from_slice(&query.id);

@@ -41,8 +41,6 @@ impl Zone {
     pub fn transfer(&self, query: &Message) -> Transfer<'_> {
         let mut head = Message::new(query.header.reply());
         head.header.authoritative = true;
-        // Must be zero, unlike in other replies (RFC 5936 §2.2.1).
-        head.header.checking_disabled = false;
         head.questions = query.questions.clone();
         head.edns = query.edns.as_ref().map(Edns::reply);
         Transfer {
