@@ -11,6 +11,10 @@
 //!                                   +--> no server left to ask, or the deadline: Done(tries)
 //! ```
 //!
+//! Each server is asked once before one is asked again (RFC 1035 §4.2.1). The time-out is the same
+//! for all tries; RFC 1123 §6.1.3.3 would double it, but resolv.conf(5) sets it, and the number of
+//! tries and the deadline are its bounds.
+//!
 //! Pure: the time is an argument, counted from any fixed moment, and so is the random id. The shell
 //! that sends and waits is `link.rs`.
 //!

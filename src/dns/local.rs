@@ -7,6 +7,9 @@
 //! | `invalid`, `*.invalid` | no such name | RFC 6761 §6.4 |
 //! | `onion`, `*.onion` | no such name | RFC 7686 §2 |
 //! | what `/etc/hosts` has | its addresses, its names | hosts(5) |
+//!
+//! Not names below `local`, which RFC 6762 §22.1 would keep from servers: without multicast DNS there
+//! is nobody else to ask.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
