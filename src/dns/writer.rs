@@ -64,6 +64,18 @@ impl Writer {
         }
     }
 
+    /// The same, but a name points only to one of the same case, so that each is read back with its
+    /// own.
+    pub(super) fn keeping_case(out: Vec<u8>, limit: usize) -> Self {
+        Self {
+            suffixes: Some(Suffixes {
+                keeps_case: true,
+                ..Suffixes::default()
+            }),
+            ..Self::new(out, limit)
+        }
+    }
+
     /// The same, but writes all names in full.
     pub(super) fn uncompressed(out: Vec<u8>, limit: usize) -> Self {
         Self {
@@ -191,6 +203,8 @@ impl Writer {
 struct Suffixes {
     slots: Vec<Slot>,
     used: usize,
+    /// Whether labels that differ in case are different.
+    keeps_case: bool,
 }
 
 /// A suffix: a label and the suffix after it.
@@ -215,7 +229,10 @@ impl Suffixes {
             let there = message.get(usize::from(slot.offset)..);
             let there = there.and_then(|there| there.get(..label.len()));
             (slot.hash, slot.behind) == (hash, behind)
-                && there.is_some_and(|there| there.eq_ignore_ascii_case(label))
+                && there.is_some_and(|there| match self.keeps_case {
+                    true => there == label,
+                    false => there.eq_ignore_ascii_case(label),
+                })
         })
     }
 

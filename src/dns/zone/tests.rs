@@ -515,3 +515,22 @@ fn a_transfer_has_the_soa_record_at_both_ends_and_each_other_once() {
         .collect();
     assert_eq!(sent[..expected.len()], expected);
 }
+
+#[test]
+fn a_transfer_keeps_the_case_of_each_name_whatever_case_others_have() {
+    let text = format!("{HEAD}MiXeD A 192.0.2.1\nmail MX 1 mixed\nx.mIXED PTR WWW.Z.test.\n");
+    let zone = read_with(&text, &[], Limits::default()).unwrap().zone;
+    let apex = Name::parse("Z.TEST").unwrap();
+    let query = Message::query(9, Question::new(apex, RecordType::AXFR));
+    let messages = zone.transfer(&query).map(|m| Message::decode(&m).unwrap());
+    let sent: Vec<String> = messages
+        .flat_map(|message| message.answers)
+        .map(|record| record.to_string())
+        .collect();
+    let records = zone
+        .sets()
+        .flat_map(|(name, set)| set.records(name))
+        .chain(zone.soa_record());
+    let held: Vec<String> = records.map(|record| record.to_string()).collect();
+    assert_eq!(sent, held);
+}

@@ -2,7 +2,8 @@
 //!
 //! The SOA record comes first, and again at the end. Between them come all other records in any
 //! order, including glue and data hidden by a delegation, as many in a message as fit. The first
-//! message has the question, and an OPT record if the query had one.
+//! message has the question, and an OPT record if the query had one. Unlike in other replies, names
+//! keep the case that they have in the zone (§3.4): no name points to one of another case.
 
 use super::Zone;
 use crate::dns::code::RecordType;
@@ -101,7 +102,7 @@ impl Transfer<'_> {
     }
 
     fn message(&mut self) -> Result<Vec<u8>, EncodeError> {
-        let mut writer = Writer::new(Vec::new(), MAX_MESSAGE);
+        let mut writer = Writer::keeping_case(Vec::new(), MAX_MESSAGE);
         let w = &mut writer;
         self.head.header.write(w)?;
         self.head.questions.iter().try_for_each(|q| q.encode(w))?;
