@@ -206,6 +206,11 @@ impl Parameter {
         };
         let key = parse_key(name).ok_or_else(|| wrong("unknown key"))?;
         let text = text.unwrap_or_default();
+        // So that other readers can do without escapes there (§7.2, §7.3, §8).
+        let plain = ["mandatory", "port", "ipv4hint", "ipv6hint"];
+        if plain.contains(&name) && text.contains('\\') {
+            return Err(wrong("escape where none is allowed"));
+        }
         let inner = text.strip_prefix('"').and_then(|t| t.strip_suffix('"'));
         let octets = unescaped(inner.unwrap_or(text)).ok_or_else(|| wrong("bad escape"))?;
         let value = match KEYS.contains(&name) {
@@ -531,6 +536,9 @@ mod tests {
             &["ipv6hint=192.0.2.1"],
             &["no-default-alpn=x", "alpn=h2"],
             &["no-default-alpn"],
+            &["port=\\053"],
+            &["ipv4hint=192.0.2.\\049"],
+            &["mandatory=p\\ort", "port=1"],
             &["ech=A"],
             &["ech=AB=="],
             &["key65535=x"],
