@@ -17,7 +17,8 @@
 //!
 //! Faults that other servers accept are a warning: TTLs that differ within a set (the smallest
 //! counts, RFC 2181 §5.2), duplicate records (RFC 2181 §5), servers without an address, hosts that
-//! are aliases (RFC 2181 §10.3, RFC 2782), data hidden by a delegation.
+//! are aliases (RFC 2181 §10.3, RFC 2782), a null MX among others (RFC 7505 §3), data hidden by a
+//! delegation.
 
 use std::collections::BTreeSet;
 
@@ -205,8 +206,7 @@ fn check_set(zone: &Zone, index: usize, kind: RecordType, place: Place, report: 
             report.error(place, format!("{kind} record at the wildcard {name}"));
         }
         RecordType::NS | RecordType::MX | RecordType::SRV => {
-            let hosts = set.data.iter().filter_map(Data::host);
-            hosts.for_each(|host| check_host(zone, name, kind, host, place, report));
+            check_hosts(zone, name, set, place, report);
         }
         _ => {}
     }
@@ -252,6 +252,18 @@ fn servers(zone: &Zone) -> BTreeSet<usize> {
     let hosts = sets.flat_map(|set| set.data.iter().filter_map(Data::host));
     let nodes = hosts.filter_map(|host| zone.closest(&Key::new(host)));
     nodes.filter(|found| found.1).map(|found| found.0).collect()
+}
+
+/// Checks the hosts that the records of a set name.
+fn check_hosts(zone: &Zone, name: &Name, set: &RecordSet, place: Place, report: &mut Report) {
+    let hosts: Vec<&Name> = set.data.iter().filter_map(Data::host).collect();
+    if set.kind == RecordType::MX && !hosts.is_empty() && hosts.len() < set.data.len() {
+        let what = "MX says that there is no mail, and names a host (RFC 7505 §3)";
+        report.warning(place, format!("{name} {what}"));
+    }
+    for host in hosts {
+        check_host(zone, name, set.kind, host, place, report);
+    }
 }
 
 /// Checks the host that a record names, if it is in this zone.

@@ -292,6 +292,10 @@ fn what_is_doubtful_is_taken_with_a_warning() {
             "a 4294967295 A 192.0.2.1\n",
             "z:5:3: TTL 4294967295 is above 2147483647 and counts as 0 (RFC 2181 §8)",
         ),
+        (
+            "a MX 0 .\na MX 1 x.else.\n",
+            "z:5:1: a.z.test. MX says that there is no mail, and names a host (RFC 7505 §3)",
+        ),
         // No reason to warn
         ("s NS ns.s\nns.s A 192.0.2.1\n", ""),
         ("a MX 0 .\nb SRV 0 0 0 .\n", ""),
