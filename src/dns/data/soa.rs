@@ -11,9 +11,9 @@ use crate::dns::writer::{Full, Writer};
 /// The start of a zone. Times are in seconds.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Soa {
-    /// The primary name server of the zone.
+    /// MNAME: the primary name server of the zone.
     pub primary: Name,
-    /// The mailbox of the person responsible; its first label is the part before the `@`.
+    /// RNAME: the mailbox of the person responsible; its first label is the part before the `@`.
     pub mailbox: Name,
     /// The version of the zone, compared modulo 2^32 (RFC 1982).
     pub serial: u32,
