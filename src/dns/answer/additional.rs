@@ -2,7 +2,8 @@
 //!
 //! - The addresses of the hosts that NS, MX, SRV, SVCB and HTTPS records name, if a zone here has
 //!   them, from wildcards too; glue for NS records only.
-//! - The records at the target of an SVCB or HTTPS record in AliasMode (RFC 9460 §4.1).
+//! - The records at the target of an SVCB or HTTPS record in AliasMode (RFC 9460 §4.1; not those at
+//!   the target of one in ServiceMode, for which no client asks).
 //!
 //! A host is added once, however many records name it. The hosts below a delegation come first,
 //! because a reply that lacks one of them must say so (RFC 9471 §3.1). Nothing is added to a reply
