@@ -204,7 +204,8 @@ impl ChunkReader {
 }
 
 /// `1*HEXDIG [ ";" extension ] CRLF`: the size, and the length of the line with its CRLF. White
-/// space after the size, which the RFC tolerates, is refused: recipients differ there.
+/// space before the semicolon is refused, though RFC 9110 §5.6.3 wants it removed (BWS): recipients
+/// differ there.
 fn chunk_line(bytes: &[u8], limit: usize) -> Result<Option<(u64, usize)>, Rule> {
     let digits = bytes
         .iter()

@@ -120,7 +120,7 @@ rules! {
     /// A chunk's data is not followed by CRLF.
     BadChunkEnd 400 "RFC 9112 §7.1" "a chunk's data is not followed by CRLF",
     /// The trailer section is too long.
-    TrailersTooLong 431 "RFC 9110 §6.5" "the trailer section is too long",
+    TrailersTooLong 431 "RFC 9110 §5.4" "the trailer section is too long",
 }
 
 impl fmt::Display for Rule {

@@ -146,7 +146,9 @@ pub(super) fn connection(fields: Fields<'_>) -> Result<Options, Rule> {
 }
 
 impl Options {
-    /// Whether the connection stays open after this message (RFC 9112 §9.3).
+    /// Whether the connection stays open after this message (RFC 9112 §9.3). A proxy that the client
+    /// chose must not keep the connection of an HTTP/1.0 client. A gateway may, because towards its
+    /// clients the rules of an origin server hold (RFC 9110 §3.7).
     pub(super) fn persists(self, version: Version) -> bool {
         !self.close && (version == Version::Http11 || self.keep_alive)
     }

@@ -1,7 +1,8 @@
 //! How long the parts of a message may be.
 //!
-//! RFC 9112 sets no limits, and tells every recipient to have some (§2.2, §3, §5.4, §7.1.1). A head
-//! is kept in memory while it arrives, so each limit is also the memory that one peer can occupy.
+//! The RFCs set no limits, and say what a server answers to what is longer than it wishes (RFC 9112
+//! §3, §7.1.1; RFC 9110 §5.4). A head is kept in memory while it arrives, so each limit is also the
+//! memory that one peer can occupy.
 
 /// The limits of a message's parts, in bytes unless said otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

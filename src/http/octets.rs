@@ -5,7 +5,7 @@
 //! | [`TOKEN`] | letters, digits, ``!#$%&'*+-.^_`\|~`` | RFC 9110 §5.6.2 |
 //! | [`VALUE`] | visible ASCII, space, tab, 0x80 to 0xff | RFC 9110 §5.5 |
 //! | [`TARGET`] | visible ASCII but `"` `#` `<` `>` `\` | RFC 3986 §2, and what browsers send unencoded |
-//! | [`NAME`] | letters, digits, `-` `.` `_` | RFC 9110 §4.2.1, without what no host name has |
+//! | [`NAME`] | letters, digits, `-` `.` `_` | RFC 3986 §3.2.2, without what no host name has |
 
 /// A byte of a method, a field name, a list element.
 pub const TOKEN: u8 = 1;

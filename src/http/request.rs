@@ -153,8 +153,8 @@ fn expectation(fields: Fields<'_>) -> Result<bool, Rule> {
 }
 
 /// Whether Upgrade names protocols: `token` or `token/token` (RFC 9110 §7.8). A list with h2c is
-/// ignored: it is obsolete (RFC 9113 §3.1), and a tunnel of HTTP/2 would take requests past a proxy
-/// that must check each of them.
+/// ignored: it is deprecated (RFC 9113 §3.1), and a tunnel of HTTP/2 would take requests past a
+/// proxy that must check each of them.
 fn upgrade(fields: Fields<'_>) -> Result<bool, Rule> {
     let (mut any, mut any_h2c) = (false, false);
     for protocol in fields.elements(Name::Upgrade) {

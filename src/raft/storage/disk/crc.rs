@@ -1,5 +1,5 @@
-//! CRC-32C, the checksum of records and snapshots (Castagnoli's polynomial; RFC 3720 §12.1, vectors
-//! in B.4).
+//! CRC-32C, the checksum of records and snapshots (Castagnoli's polynomial; RFC 7143 §13.1, vectors
+//! in A.4).
 //!
 //! Eight tables take eight bytes in each step ("slicing-by-8", Kounavis and Berry, 2005): table `k`
 //! has the effect of a byte on the checksum when `k` more bytes follow it.
@@ -63,10 +63,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_examples_of_rfc_3720_b_4_come_out() {
+    fn the_examples_of_rfc_7143_a_4_come_out() {
         let up: Vec<u8> = (0..32).collect();
         let down: Vec<u8> = (0..32).rev().collect();
-        // B.4 prints the checksum's bytes in the order they are sent: lowest first.
+        // A.4 prints the checksum's bytes in the order they are sent: lowest first.
         for (bytes, sent) in [
             (vec![0; 32], [0xaa, 0x36, 0x91, 0x8a]),
             (vec![0xff; 32], [0x43, 0xab, 0xa8, 0x62]),
