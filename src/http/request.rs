@@ -1,5 +1,7 @@
 //! A request's header section and what it means (RFC 9112 §3, RFC 9110 §7 to §10).
 
+use std::borrow::Cow;
+
 use super::error::Rule;
 use super::field::{Fields, Name, elements};
 use super::framing::{self, Framing, Version};
@@ -12,6 +14,8 @@ use super::parser::HeadParser;
 pub enum Target<'a> {
     /// `/path?query`: what clients send to servers; or the path of an absolute form.
     Path(&'a str),
+    /// `?query`: an absolute form without a path, which stands for `/?query` (RFC 9110 §4.2.3).
+    Query(&'a str),
     /// `host:port`, with CONNECT only.
     Authority(Authority<'a>),
     /// `*`, with OPTIONS only: the server itself.
@@ -84,11 +88,12 @@ impl HeadParser {
 
 impl<'a> RequestHead<'a> {
     /// The target as it goes to an origin server: the path, or `*`, or the authority.
-    pub fn target_text(&self) -> &'a str {
+    pub fn target_text(&self) -> Cow<'a, str> {
         match self.target {
-            Target::Path(path) => path,
-            Target::Authority(authority) => authority.text,
-            Target::Asterisk => "*",
+            Target::Path(path) => path.into(),
+            Target::Query(query) => format!("/{query}").into(),
+            Target::Authority(authority) => authority.text.into(),
+            Target::Asterisk => "*".into(),
         }
     }
 }
@@ -121,8 +126,7 @@ fn target<'a>(method: &str, raw: &'a str) -> Result<(Target<'a>, Option<Authorit
         // An empty path is `/`, except with OPTIONS, where it means the server (RFC 9112 §3.2.4).
         "" if method == "OPTIONS" => Target::Asterisk,
         "" => Target::Path("/"),
-        // A query right after the authority has no path with which it could be sent.
-        path if path.starts_with('?') => return Err(Rule::BadTarget),
+        query if query.starts_with('?') => Target::Query(query),
         path => Target::Path(path),
     };
     Ok((target, Some(authority)))
@@ -222,6 +226,10 @@ mod tests {
             (
                 "OPTIONS http://b HTTP/1.1\r\nHost: a\r\n\r\n",
                 "OPTIONS * b None k",
+            ),
+            (
+                "OPTIONS http://b?c HTTP/1.1\r\nHost: a\r\n\r\n",
+                "OPTIONS /?c b None k",
             ),
             (
                 "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",

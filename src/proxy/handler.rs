@@ -438,6 +438,7 @@ fn log(
         return;
     };
     let field = |name| head.and_then(|head| head.fields.get(name));
+    let target = head.map(RequestHead::target_text).unwrap_or_default();
     let failure = match (done.failure, done.rule) {
         (Some(failure), Some(rule)) => Some(Cow::from(format!("{failure}: {rule}"))),
         (failure, _) => failure.map(Cow::from),
@@ -446,7 +447,7 @@ fn log(
         client: source.map(|address| address.ip()),
         time,
         method: head.map_or(b"", |head| head.method.as_bytes()),
-        target: head.map_or(b"", |head| head.target_text().as_bytes()),
+        target: target.as_bytes(),
         version: head.map_or(b"", |head| head.version.text().as_bytes()),
         host: head
             .and_then(|head| head.host)

@@ -35,7 +35,7 @@ pub struct Sender<'a> {
 
 /// Appends the head of a request as it goes to a backend. `host` is used if the request has none.
 pub fn request(out: &mut Vec<u8>, head: &RequestHead<'_>, sender: &Sender<'_>, host: &str) {
-    write::request_line(out, head.method, head.target_text());
+    write::request_line(out, head.method, &head.target_text());
     let host = head.host.map_or(host, |host| host.text);
     write::field(out, "Host", host.as_bytes());
     let named = Named::of(head.fields);

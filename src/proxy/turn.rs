@@ -49,7 +49,7 @@ impl Turn<'_> {
         }
         let head = &self.head;
         let host = head.host.map_or("", |host| host.host);
-        let pool = match self.setup.route(host, head.target_text()) {
+        let pool = match self.setup.route(host, &head.target_text()) {
             Ok(pool) => pool,
             Err(status) => return own(status, "no route"),
         };
