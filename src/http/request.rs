@@ -66,11 +66,12 @@ impl HeadParser {
         if method == "CONNECT" && framing != Framing::None {
             return Err(Rule::BodyOfConnect);
         }
-        // Upgrade belongs to HTTP/1.1; in 1.0 it is ignored (RFC 9110 §7.8), and so is Expect. With
-        // content it is ignored, too, which is allowed: the other protocol would begin after a body
-        // that another part of the program reads.
+        // Upgrade belongs to HTTP/1.1; in 1.0 it is ignored (RFC 9110 §7.8), and so is Expect
+        // (§10.1.1). With content it is ignored, too, which is allowed: the other protocol would
+        // begin after a body that another part of the program reads.
         let is_new = version == Version::Http11;
-        let asks = upgrade(fields)?;
+        let asks = is_new && upgrade(fields)?;
+        let expects = is_new && expectation(fields)?;
         Ok(RequestHead {
             method,
             target,
@@ -79,8 +80,8 @@ impl HeadParser {
             fields,
             framing,
             keep_alive: options.persists(version),
-            expects_continue: expectation(fields)? && is_new && framing != Framing::None,
-            upgrade: options.upgrade && asks && is_new && framing == Framing::None,
+            expects_continue: expects && framing != Framing::None,
+            upgrade: options.upgrade && asks && framing == Framing::None,
             length: self.length(),
         })
     }
