@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::backend::Backend;
 use super::desk::Desk;
-use super::heads::{self, Outgoing, Sender};
+use super::heads::{self, HopNames, Outgoing, Sender};
 use super::phase::Phase;
 use super::pool::{Lease, NoBackend, Pool};
 use super::proxy_protocol::{self, Header};
@@ -311,6 +311,7 @@ fn start_upload(job: &mut Job<'_>, backend: &Conn) -> Result<Option<Upload>, Fai
     let config = &job.setup.config;
     let plan = Plan {
         framing: job.head.framing,
+        hop: HopNames::of(job.head.fields),
         limits: job.setup.limits,
         most: config.limits.body,
         silence: config.timeouts.body,

@@ -146,11 +146,33 @@ pub fn response(
 }
 
 /// Appends the trailer fields that may be passed on (RFC 9110 §6.5.1), without the empty line.
-pub fn trailers(out: &mut Vec<u8>, fields: Fields<'_>) {
+pub fn trailers(out: &mut Vec<u8>, fields: Fields<'_>, hop: &HopNames) {
     for field in fields.iter() {
-        if !field.known.is_forbidden_in_trailers() {
+        let named = hop
+            .0
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(field.name));
+        if !named && !field.known.is_forbidden_in_trailers() {
             write::field_as_it_came(out, field.name, field.value);
         }
+    }
+}
+
+/// The names in Connection, kept for the trailer section: it comes when the head is gone, and what
+/// they name ends here, too (RFC 9110 §7.6.1). Nearly always empty, without an allocation.
+#[derive(Debug, Default)]
+pub struct HopNames(Vec<Vec<u8>>);
+
+impl HopNames {
+    /// The names in the head of a message.
+    pub fn of(fields: Fields<'_>) -> Self {
+        let names = fields.elements(Name::Connection);
+        Self(
+            names
+                .filter(|name| !is_common(name))
+                .map(<[u8]>::to_vec)
+                .collect(),
+        )
     }
 }
 
@@ -252,12 +274,7 @@ struct Named<'a> {
 
 impl<'a> Named<'a> {
     fn of(fields: Fields<'a>) -> Self {
-        let common = |option: &[u8]| {
-            [&b"close"[..], b"keep-alive", b"upgrade"]
-                .iter()
-                .any(|known| option.eq_ignore_ascii_case(known))
-        };
-        let any = !fields.elements(Name::Connection).all(common);
+        let any = !fields.elements(Name::Connection).all(is_common);
         Self { fields, any }
     }
 
@@ -281,6 +298,13 @@ impl<'a> Named<'a> {
                 .elements(Name::Connection)
                 .any(|option| option.eq_ignore_ascii_case(field.name))
     }
+}
+
+/// Whether this is one of the three options that every message may have.
+fn is_common(option: &[u8]) -> bool {
+    [&b"close"[..], b"keep-alive", b"upgrade"]
+        .iter()
+        .any(|known| option.eq_ignore_ascii_case(known))
 }
 
 #[cfg(test)]

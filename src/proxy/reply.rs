@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::config::Forwarding;
 use super::desk::{Date, Desk, PART};
-use super::heads::{self, Outgoing};
+use super::heads::{self, HopNames, Outgoing};
 use super::upload::Upload;
 use crate::http::{ChunkReader, Framing, Name, Piece, ResponseHead, Rule, Version, write};
 use crate::net::{Conn, Deadline, Incoming, Ready};
@@ -296,10 +296,12 @@ impl Reply<'_> {
             return (0, Err(Cut::Backend));
         };
         let (length, framing) = (head.length, head.framing);
+        let hop = HopNames::of(head.fields);
         write_head(out, &head, outgoing, self.asked.forwarding, date);
         reply.take(length);
         let mut passing = Passing {
             way: self,
+            hop,
             out,
             sent: 0,
         };
@@ -335,6 +337,8 @@ fn write_head(
 /// A body on its way to the client. The bytes in `out` are written first.
 struct Passing<'a> {
     way: Reply<'a>,
+    /// What ends here of the trailer section.
+    hop: HopNames,
     out: &'a mut Vec<u8>,
     sent: u64,
 }
@@ -408,7 +412,7 @@ impl Passing<'_> {
                 Piece::End(taken) => {
                     if in_chunks {
                         write::chunk_line(self.out, 0);
-                        heads::trailers(self.out, reader.trailers(bytes));
+                        heads::trailers(self.out, reader.trailers(bytes), &self.hop);
                         write::end(self.out);
                     }
                     reply.take(taken);

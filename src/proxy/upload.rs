@@ -18,7 +18,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::desk::PART;
-use super::heads;
+use super::heads::{self, HopNames};
 use crate::http::{ChunkReader, Framing, Limits, Piece, Rule, write};
 use crate::net::{Conn, Deadline, Incoming, Ready};
 
@@ -64,6 +64,8 @@ impl UploadError {
 pub struct Plan {
     /// How the body ends: a length, or chunks.
     pub framing: Framing,
+    /// What ends here of the trailer section.
+    pub hop: HopNames,
     /// The limits of chunks.
     pub limits: Limits,
     /// The longest body, in bytes.
@@ -278,7 +280,7 @@ impl Pump {
                 }
                 Piece::End(taken) => {
                     write::chunk_line(&mut self.out, 0);
-                    heads::trailers(&mut self.out, reader.trailers(bytes));
+                    heads::trailers(&mut self.out, reader.trailers(bytes), &self.plan.hop);
                     write::end(&mut self.out);
                     self.incoming.take(taken);
                     return self.flush();

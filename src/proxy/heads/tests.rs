@@ -400,6 +400,6 @@ fn trailers_carry_nothing_that_a_head_must_say() {
         Ok(crate::http::Piece::End(_))
     ));
     let mut out = Vec::new();
-    trailers(&mut out, reader.trailers(&bytes));
+    trailers(&mut out, reader.trailers(&bytes), &HopNames::default());
     assert_eq!(in_lines(out), "X-Sum: 7\nx-sum: 8\n");
 }
