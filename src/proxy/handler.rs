@@ -13,13 +13,13 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use super::access_log::Entry;
-use super::desk::Desk;
+use super::desk::{Date, Desk};
 use super::forward::{self, Answer, Body, Done};
 use super::phase::{Newcomers, Phase};
 use super::proxy_protocol::{self, Header};
 use super::setup::{Current, Setup};
 use super::turn::Turn;
-use crate::http::{Framing, HeadParser, Name, RequestHead, Rule, Version};
+use crate::http::{Framing, HeadParser, Name, RequestHead, Rule, Version, write};
 use crate::net::{Conn, Deadline, Incoming, ip::canonical};
 use crate::server::{End, Handler, PerPeer, Refusal, Session};
 
@@ -99,10 +99,13 @@ impl Handler for Clients {
             Refusal::TooManyFromPeer => b"429 Too Many Requests\r\nRetry-After: 1\r\n",
             _ => b"503 Service Unavailable\r\nRetry-After: 1\r\n",
         };
-        let rest = b"Content-Length: 0\r\nConnection: close\r\n\r\n";
+        let (mut out, mut date) = (b"HTTP/1.1 ".to_vec(), Date::default());
+        out.extend_from_slice(status);
+        write::field(&mut out, "Date", date.now().as_bytes());
+        out.extend_from_slice(b"Content-Length: 0\r\nConnection: close\r\n\r\n");
         // A new connection's buffer has room, so this does not block. It fails if the peer has
         // gone, which is no loss.
-        let _ = (&*conn).write_all(&[b"HTTP/1.1 ", status, rest].concat());
+        let _ = (&*conn).write_all(&out);
     }
 }
 

@@ -116,9 +116,10 @@ fn nobody_waits_behind_a_request_that_may_not_have_the_backend_that_is_free() {
 
 /// What a client from this address is told without asking.
 fn greeting(balancer: &Balancer, from: &str) -> u16 {
-    Client::of(connect_from(&format!("{from}:0"), &balancer.address))
-        .answer("GET")
-        .status()
+    let answer = Client::of(connect_from(&format!("{from}:0"), &balancer.address)).answer("GET");
+    // A server with a clock sends it (RFC 9110 §6.6.1).
+    assert_eq!(answer.values("Date").len(), 1);
+    answer.status()
 }
 
 #[test]
