@@ -19,7 +19,8 @@
 //! safely from one without (§2). A header that is not exactly right is refused, which ends the
 //! connection: to guess would mean to attribute a request to the wrong client.
 //!
-//! TLVs (§2.2) are skipped; none is interpreted. UDP is refused: the listeners are streams.
+//! TLVs (§2.2) are skipped; none is interpreted. UDP is refused: the listeners are streams. (§2.2 lets
+//! a receiver take what it does not support for an unspecified family, and refuse that.)
 //!
 //! Source: "The PROXY protocol, versions 1 & 2", haproxy.org, `doc/proxy-protocol.txt`.
 
@@ -273,7 +274,7 @@ fn v2_header(family: u8, block: &[u8]) -> Result<Header, HeaderError> {
     step_over(tlvs).map(|()| header)
 }
 
-/// Skips types, lengths and values, until nothing is left (§2.2.7).
+/// Skips types, lengths and values, until nothing is left (§2.2).
 fn step_over(mut tlvs: &[u8]) -> Result<(), HeaderError> {
     while let Some((&[_, high, low], rest)) = tlvs.split_first_chunk() {
         let len = usize::from(u16::from_be_bytes([high, low]));

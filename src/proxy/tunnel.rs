@@ -1,8 +1,9 @@
 //! Bytes in both directions, after an upgrade or a CONNECT: no HTTP any more.
 //!
 //! Each direction has a thread. When one direction ends, it half-closes the other side, and the
-//! other direction goes on until it ends, too: protocols may close in either order. Silence in both
-//! directions ends both.
+//! other direction goes on until it ends, too: protocols may close in either order. (RFC 9110 §9.3.6
+//! has a tunnel close both when one side has closed its connection. A half-close may be less than
+//! that, so it is passed on as what it is.) Silence in both directions ends both.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;

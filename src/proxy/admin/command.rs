@@ -6,8 +6,9 @@
 //!
 //! - Its Host is an address or `localhost`. A page of another site can get here only by a name of
 //!   its own that resolves to this address ("DNS rebinding"), and then the browser sends that name.
-//! - Its Origin, which browsers send with every POST (Fetch §3.1), is the address that it asks. Or
-//!   it has no Origin but an `X-Requested-By`, which no page can add without asking first (CORS).
+//! - Its Origin, which browsers send with every POST (the Fetch standard), is the address that it
+//!   asks. Or it has no Origin but an `X-Requested-By`, which no page can add without asking first
+//!   (CORS).
 //! - It has no field of a proxy: behind one, every client would appear to be on this machine.
 //!
 //! A request with the token needs none of this: no page knows it.

@@ -112,7 +112,8 @@ pub struct Forwarding {
     pub forwarded_for: ForwardedFor,
     /// `forwarded`: also write `Forwarded` (RFC 7239). Default no.
     pub forwarded: bool,
-    /// `via`: this proxy's name in the `Via` field (RFC 9110 §7.6.3), or off. Default `groundwire`.
+    /// `via`: this proxy's name in the `Via` field, or off, though RFC 9110 §7.6.3 wants it in each
+    /// request. Default `groundwire`.
     pub via: Option<Pseudonym>,
     /// `trust`: the peers whose `X-Forwarded-*` and `Forwarded` fields and PROXY protocol headers
     /// are believed. Default none.
