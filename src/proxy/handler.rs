@@ -25,8 +25,8 @@ use crate::server::{End, Handler, PerPeer, Refusal, Session};
 
 /// How much of an idle client's buffer is kept, in bytes.
 pub(super) const KEPT: usize = 4096;
-/// The methods that a 405 names. Others pass, too, except TRACE: it would show the sender the
-/// fields that were added on the way.
+/// The methods that a 405 names, and a 200 to OPTIONS (RFC 9110 §9.3.7). Others pass, too, except
+/// TRACE: it would show the sender the fields that were added on the way.
 const ALLOWED: &str = "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH";
 
 /// The handler of one listener.
@@ -420,7 +420,7 @@ fn settle(setup: &Setup, conn: &Conn, desk: &mut Desk, mut done: Done, to: To) -
             keep_alive: keeps,
             head_only,
             retry_after,
-            allow: (status == 405).then_some(ALLOWED),
+            allow: matches!(status, 200 | 405).then_some(ALLOWED),
             date: date.now(),
         };
         done.sent = forward::answer(conn, out, &answer, version, setup.config.timeouts.write);

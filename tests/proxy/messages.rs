@@ -42,6 +42,21 @@ fn a_client_of_http_1_0_is_answered_in_its_own_way() {
 }
 
 #[test]
+fn options_that_go_no_further_are_answered_with_what_passes_here() {
+    let backend = Backend::saying(OK);
+    let balancer = Balancer::before([&backend], "");
+    let mut client = balancer.client();
+    client.say("OPTIONS / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n");
+    let answer = client.answer("OPTIONS");
+    let methods = &b"GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"[..];
+    assert_eq!(
+        (answer.status(), answer.values("Allow")),
+        (200, vec![methods])
+    );
+    assert_eq!(backend.connections(), 0);
+}
+
+#[test]
 fn a_backend_of_http_1_0_is_used_once_for_each_connection() {
     let backend = Backend::start(|peer| {
         peer.request();
