@@ -83,7 +83,7 @@ pub enum Fault {
     ReservedBit,
     /// An opcode that is not assigned (§5.2).
     UnknownOpcode,
-    /// A length with more bytes than necessary, or above 2^63 (§5.2).
+    /// A length with more bytes than necessary, or of 2^63 or more (§5.2).
     BadLength,
     /// A fragmented control frame, or one of more than 125 bytes (§5.5).
     BadControl,
@@ -91,7 +91,7 @@ pub enum Fault {
     NothingToContinue,
     /// A new message before the last one ended (§5.4).
     MessageInMessage,
-    /// A close frame with half a code, or with a code that must not be sent (§7.4).
+    /// A close frame with half a code (§5.5.1), or with a code that must not be sent (§7.4).
     BadClose,
     /// Text, or the reason in a close frame, is not UTF-8 (§8.1).
     NotUtf8,
@@ -287,7 +287,8 @@ fn closing(payload: &[u8]) -> Result<Option<u16>, Fault> {
         [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), reason),
         [_] => return Err(Fault::BadClose),
     };
-    // 1004 to 1006 and 1015 are for use inside a program only (§7.4.1).
+    // 1004 means nothing yet; 1005, 1006 and 1015 are for use inside a program only (§7.4.1). IANA
+    // has registered 1012 to 1014 since.
     if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
         return Err(Fault::BadClose);
     }
@@ -391,12 +392,24 @@ mod tests {
         // RFC 6455 §5.7.
         let hello = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
         assert_eq!(read(hello, 99), Ok(vec![Event::Text(b"Hello".to_vec())]));
-        let ping = b"\x89\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
-        assert_eq!(read(ping, 99), Ok(vec![Event::Ping(b"Hello".to_vec())]));
+        let pong = b"\x8a\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
+        assert_eq!(read(pong, 99), Ok(vec![Event::Pong(b"Hello".to_vec())]));
         assert_eq!(read(b"\x81\x05Hello", 99), Err(Fault::Unmasked));
-        let mut out = Vec::new();
-        write_frame(&mut out, Opcode::Text, b"Hello");
-        assert_eq!(out, b"\x81\x05Hello");
+    }
+
+    #[test]
+    fn the_examples_of_the_rfc_are_written() {
+        // RFC 6455 §5.7: all but the message in fragments, which are never written here.
+        for (opcode, payload, header) in [
+            (Opcode::Text, &b"Hello"[..], &b"\x81\x05"[..]),
+            (Opcode::Ping, b"Hello", b"\x89\x05"),
+            (Opcode::Binary, &[0; 256], b"\x82\x7e\x01\x00"),
+            (Opcode::Binary, &[0; 65_536], b"\x82\x7f\0\0\0\0\0\x01\0\0"),
+        ] {
+            let mut out = Vec::new();
+            write_frame(&mut out, opcode, payload);
+            assert_eq!(out, [header, payload].concat());
+        }
     }
 
     #[test]
