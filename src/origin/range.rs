@@ -47,10 +47,12 @@ fn between(first: u64, last: u64, size: u64) -> Part {
 }
 
 fn last(count: u64, size: u64) -> Part {
-    if count == 0 || size == 0 {
-        return Part::Unsatisfiable;
+    match (count, size) {
+        (0, _) => Part::Unsatisfiable,
+        // Satisfiable (§14.1.2), but a Content-Range cannot say which bytes these are.
+        (_, 0) => Part::Whole,
+        _ => Part::Bytes(size.saturating_sub(count)..size),
     }
-    Part::Bytes(size.saturating_sub(count)..size)
 }
 
 /// Digits only (std also accepts a plus sign). A number beyond 64 bits counts as the largest.
@@ -81,7 +83,8 @@ mod tests {
             ("bytes=18446744073709551616-", 10, Part::Unsatisfiable),
             ("bytes=-0", 10, Part::Unsatisfiable),
             ("bytes=0-", 0, Part::Unsatisfiable),
-            ("bytes=-1", 0, Part::Unsatisfiable),
+            ("bytes=-0", 0, Part::Unsatisfiable),
+            ("bytes=-1", 0, Part::Whole),
         ] {
             assert_eq!(Part::of(value.as_bytes(), size), part, "{value} of {size}");
         }
