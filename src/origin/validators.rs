@@ -52,8 +52,7 @@ impl Validators {
         if let Some(meant) = any_tag(fields, "If-Match", same) {
             return meant;
         }
-        let since = fields.get("If-Unmodified-Since");
-        let since = since.and_then(|value| seconds(value, now));
+        let since = date_of(fields, "If-Unmodified-Since", now);
         since.is_none_or(|since| self.modified <= since)
     }
 
@@ -67,8 +66,7 @@ impl Validators {
         if let Some(known) = any_tag(fields, "If-None-Match", same) {
             return known;
         }
-        let since = fields.get("If-Modified-Since");
-        let since = since.and_then(|value| seconds(value, now));
+        let since = date_of(fields, "If-Modified-Since", now);
         since.is_some_and(|since| self.modified <= since)
     }
 
@@ -96,7 +94,13 @@ fn any_tag(fields: &FieldList, name: &str, is_it: impl Fn(&[u8]) -> bool) -> Opt
     Some(is_any || fields.all(name).flat_map(field::elements).any(is_it))
 }
 
-fn seconds(value: &[u8], now: u64) -> Option<u64> {
+/// The date in a field, if it is one date: two lines are a list, which must be ignored (§13.1.3,
+/// §13.1.4).
+fn date_of(fields: &FieldList, name: &str, now: u64) -> Option<u64> {
+    let mut lines = fields.all(name);
+    let (value, None) = (lines.next()?, lines.next()) else {
+        return None;
+    };
     date::parse(std::str::from_utf8(value).ok()?, now)
 }
 
@@ -145,6 +149,10 @@ mod tests {
             (format!("If-Modified-Since: {before}"), Wanted),
             ("If-Modified-Since: yesterday".into(), Wanted),
             (
+                format!("If-Modified-Since: {changed}\r\nIf-Modified-Since: {changed}"),
+                Wanted,
+            ),
+            (
                 format!("If-None-Match: \"a\"\r\nIf-Modified-Since: {changed}"),
                 Wanted,
             ),
@@ -172,6 +180,10 @@ mod tests {
             (format!("If-Unmodified-Since: {changed}"), Wanted),
             (format!("If-Unmodified-Since: {before}"), Another),
             ("If-Unmodified-Since: yesterday".into(), Wanted),
+            (
+                format!("If-Unmodified-Since: {before}\r\nIf-Unmodified-Since: {before}"),
+                Wanted,
+            ),
             (
                 format!("If-Match: {tag}\r\nIf-Unmodified-Since: {before}"),
                 Wanted,
