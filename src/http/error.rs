@@ -103,7 +103,7 @@ rules! {
     BadCoding 400 "RFC 9112 §6.1" "Transfer-Encoding is not exactly chunked",
     /// Transfer-Encoding in HTTP/1.0.
     CodingInOldVersion 400 "RFC 9112 §6.1" "Transfer-Encoding in HTTP/1.0",
-    /// A Connection, Upgrade or TE list with something that is not a token.
+    /// A Connection or Upgrade list with something that is not a token.
     BadConnection 400 "RFC 9110 §7.6.1" "Connection is not a list of tokens",
     /// An expectation other than 100-continue.
     BadExpectation 417 "RFC 9110 §10.1.1" "an expectation other than 100-continue",

@@ -91,7 +91,8 @@ pub fn is_value(text: &[u8]) -> bool {
     octets::span(text, VALUE) == text.len()
 }
 
-/// The reason phrase of a status code (RFC 9110 §15), for the codes that this crate sends.
+/// The reason phrase of a status code (RFC 9110 §15, RFC 6585), for the codes that this crate
+/// sends. 418 is RFC 2324's joke; RFC 9110 §15.5.19 keeps it unused.
 pub fn reason(status: u16) -> &'static str {
     match status {
         100 => "Continue",

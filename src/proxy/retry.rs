@@ -29,7 +29,9 @@ use std::time::Duration;
 /// The settings of retries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryConfig {
-    /// Attempts at most after the first one; 0: none. Default 2.
+    /// Attempts at most after the first one; 0: none. Default 2. (RFC 9110 §9.2.2: a client should
+    /// not retry a failed retry. Here each goes to a backend that was not tried yet, and the budget
+    /// counts it.)
     pub retries: u32,
     /// Retries at most, in percent of the requests of the last ten seconds. Default 20.
     pub budget_percent: u32,

@@ -29,8 +29,9 @@ impl Node {
     }
 
     /// Whether this asks for a vote while the node hears its leader: then the message is dropped,
-    /// whatever its term (§6, "disruptive servers"). A leader counts as hearing itself; when it
-    /// loses its majority, it steps down. A transfer is no disturbance: the leader asked for it.
+    /// whatever its term (§6; dissertation §4.2.3, "disruptive servers"). A leader counts as
+    /// hearing itself; when it loses its majority, it steps down. A transfer is no disturbance: the
+    /// leader asked for it.
     pub(super) fn is_disturbance(&self, message: &Message) -> bool {
         let asks = matches!(
             message.body,

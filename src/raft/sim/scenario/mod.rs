@@ -160,7 +160,7 @@ pub struct Timeouts {
 }
 
 impl Default for Timeouts {
-    /// The paper's: 150 to 300 ms (§9.3), with a heartbeat of 50 ms.
+    /// The paper's election timeouts, 150 to 300 ms (§9.3), and a heartbeat of 50 ms.
     fn default() -> Self {
         Self {
             election: Span::millis(150, 300),

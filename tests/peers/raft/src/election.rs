@@ -6,7 +6,7 @@
 //! interval, and two of the four others cannot win, since their logs are shorter. What is timed ends
 //! when all that live have heard the new leader.
 //!
-//! The paper's broadcast time, "network round trip plus disk write", is 15 ms, and it does not say
+//! The paper's broadcast time, a network round trip and a disk write, is 15 ms, and it does not say
 //! how much each is. On its network a round trip is far below a millisecond; so the first table has
 //! 1 ms of it and 7 ms for a write, of which there are two (the candidate's, the voter's). In the
 //! second one the network has all 15: then the pre-vote, which the paper's cluster did not have,
