@@ -243,3 +243,13 @@ fn a_chunk_that_announces_more_than_the_limit_is_refused_before_it_comes() {
     assert_eq!(client.answer("POST").status(), 413);
     told.recv_timeout(PATIENCE).unwrap();
 }
+
+#[test]
+fn a_balancer_that_is_its_own_backend_ends_the_loop_by_the_number_of_fields() {
+    let limit = "max-fields 20\n";
+    let balancer = Balancer::start(&format!("backend http://127.0.0.1:1\n{limit}"));
+    let address = &balancer.address;
+    balancer.reload(&format!("backend http://{address}\n{limit}"));
+    // Each time around adds a Via (RFC 9110 §7.6: no message to itself without protection).
+    assert_eq!(balancer.get("/").status(), 431);
+}
