@@ -8,8 +8,9 @@
 //! | other response | up to the end of the connection |
 //! | other request | none |
 //!
-//! The RFC tells recipients how to handle a message with both fields, with several lengths or with
-//! other codings. This one refuses them all (see [`Rule`]).
+//! The RFC tells recipients how to handle a message with both fields, with several lengths, with
+//! other codings, or with an empty element beside `chunked` (RFC 9110 §5.6.1.2). This one refuses
+//! them all (see [`Rule`]).
 
 use super::error::Rule;
 use super::field::{Fields, Name, elements};
