@@ -30,8 +30,9 @@ use std::time::{Duration, Instant};
 
 use super::backend::{Backend, Member};
 use super::config::PoolConfig;
+use super::forward::local_address;
 use super::pool::Pool;
-use super::proxy_protocol::{self, Header};
+use super::proxy_protocol::{self, Header, Version};
 use crate::http::{ClientExchange, ExchangeError, Limits, Request};
 use crate::net::{Conn, Deadline, Destination, Dialer, Error};
 use crate::server::Stopper;
@@ -182,7 +183,7 @@ fn ask(member: &Member, path: &str, config: &PoolConfig) -> Result<(), Failed> {
     conn.set_deadline(deadline);
     if let Some(version) = config.proxy_protocol {
         let mut header = Vec::new();
-        proxy_protocol::write(version, Header::Local, &mut header);
+        proxy_protocol::write(version, introduction(version, &conn), &mut header);
         conn.write_all(&header)?;
     }
     let mut request = Request::new("GET", path, &member.host());
@@ -202,6 +203,18 @@ fn ask(member: &Member, path: &str, config: &PoolConfig) -> Result<(), Failed> {
         }
     }
     Ok(())
+}
+
+/// Who asks. Version 1 has no word for it but UNKNOWN, which some receivers refuse; a check should
+/// give the addresses of its own connection instead (PROXY protocol §2.1).
+fn introduction(version: Version, conn: &Conn) -> Header {
+    match (version, local_address(conn), conn.peer_addr().ip()) {
+        (Version::V1, Some(source), Some(destination)) => Header::Tcp {
+            source,
+            destination,
+        },
+        _ => Header::Local,
+    }
 }
 
 fn connect(member: &Member, limit: Duration) -> Result<Conn, Error> {

@@ -111,7 +111,7 @@ fn members_that_join_are_checked_and_those_that_have_gone_are_not() {
 }
 
 #[test]
-fn a_check_is_a_request_that_says_who_asks_behind_a_local_header() {
+fn a_check_is_a_request_that_says_who_asks_behind_a_header_with_its_own_addresses() {
     let (listener, address) = listener();
     let config = PoolConfig {
         proxy_protocol: Some(Version::V1),
@@ -122,9 +122,13 @@ fn a_check_is_a_request_that_says_who_asks_behind_a_local_header() {
     let stopper = Stopper::new();
     checks::start(pool, Log::off(), stopper.clone()).unwrap();
     let mut conn = listener.accept().unwrap();
+    let from = conn.peer_addr().ip().unwrap();
+    let to = conn.local_addr().unwrap().ip().unwrap();
     let wanted = format!(
-        "PROXY UNKNOWN\r\nGET /well HTTP/1.1\r\nHost: {address}\r\n\
-         User-Agent: groundwire-health\r\nConnection: close\r\n\r\n"
+        "PROXY TCP4 127.0.0.1 127.0.0.1 {} {}\r\nGET /well HTTP/1.1\r\nHost: {address}\r\n\
+         User-Agent: groundwire-health\r\nConnection: close\r\n\r\n",
+        from.port(),
+        to.port()
     );
     let mut request = vec![0; wanted.len()];
     conn.read_exact(&mut request).unwrap();
