@@ -13,7 +13,7 @@
 //! the first one's connections and health.
 //!
 //! Source: RFC 2782. Its priorities have many steps; a pool has members in use and backups. So the
-//! lowest priority that has an address is in use, and all others are backups.
+//! lowest-numbered priority that has an address is in use, and all others are backups.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -132,8 +132,8 @@ pub fn by_line(member: Member, old: &Backend, new: &Backend) -> Member {
 
 /// The weights of records in lowest terms, times the line's, 1 to [`MAX_WEIGHT`]. Orchestrators
 /// divide 100 among the hosts: two have 50 each and, when a third joins, three have 33. In lowest
-/// terms that is 1 each, before and after, so the members do not change. A weight of 0 ("hardly
-/// ever", RFC 2782) counts as 1.
+/// terms that is 1 each, before and after, so the members do not change. A weight of 0 ("a very
+/// small chance of being selected", RFC 2782) counts as 1.
 fn weights(all: impl Iterator<Item = u16> + Clone, of_line: u32) -> impl Fn(u16) -> u32 {
     let common = all.clone().map(|weight| weight.max(1)).fold(0, divisor);
     let weigh = move |weight: u16| u64::from(weight.max(1) / common.max(1)) * u64::from(of_line);
