@@ -53,6 +53,7 @@ names! {
     ProxyConnection "Proxy-Connection",
     ProxyAuthenticate "Proxy-Authenticate",
     ProxyAuthorization "Proxy-Authorization",
+    ProxyAuthenticationInfo "Proxy-Authentication-Info",
     Expect "Expect",
     Via "Via",
     Forwarded "Forwarded",
@@ -73,7 +74,7 @@ names! {
 
 impl Name {
     /// Whether it concerns one connection only, so that it is never passed on (RFC 9110 §7.6.1).
-    /// The two for authentication at a proxy (§11.7) are for the proxy itself.
+    /// The three for authentication at a proxy (§11.7) are between the client and that proxy.
     pub fn is_hop_by_hop(self) -> bool {
         matches!(
             self,
@@ -85,6 +86,7 @@ impl Name {
                 | Name::ProxyConnection
                 | Name::ProxyAuthenticate
                 | Name::ProxyAuthorization
+                | Name::ProxyAuthenticationInfo
         )
     }
 
