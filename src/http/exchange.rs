@@ -273,6 +273,9 @@ impl<S: Read + Write> ClientExchange<S> {
         }
         write::end(out);
         out.extend_from_slice(&request.body);
+        // After a close of its own, a client sends nothing more, whatever the server answers (RFC
+        // 9112 §9.6).
+        self.keep_alive &= request.keep_alive;
         self.stream.write_all(out)
     }
 
@@ -294,7 +297,7 @@ impl<S: Read + Write> ClientExchange<S> {
             let head = self.reading.parser.response(bytes, method)?;
             let (response, length, framing) = (Response::of(&head), head.length, head.framing);
             let is_interim = head.is_interim();
-            self.keep_alive = head.keep_alive;
+            self.keep_alive &= head.keep_alive;
             self.reading.begin_body(framing, length);
             if !is_interim {
                 return Ok(response);
@@ -444,6 +447,19 @@ mod tests {
             );
             assert!(!client.keeps_alive());
             assert!(matches!(client.receive("GET", 10), Err(ExchangeError::Cut)));
+        }
+    }
+
+    #[test]
+    fn after_a_close_of_its_own_a_client_sends_nothing_more() {
+        let input = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+        for keep_alive in [true, false] {
+            let mut client = ClientExchange::new(script(input, 500), Limits::default());
+            let mut request = Request::new("GET", "/", "h");
+            request.keep_alive = keep_alive;
+            client.send(&request).unwrap();
+            client.receive("GET", 10).unwrap();
+            assert_eq!(client.keeps_alive(), keep_alive);
         }
     }
 
