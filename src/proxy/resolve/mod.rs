@@ -258,8 +258,8 @@ impl Line {
     }
 }
 
-/// Looks the names of all these pools up, [`AT_ONCE`] at a time, so that one that nobody answers for
-/// holds up no other. Blocks for ten seconds at most for each so many names.
+/// Looks the names of all these pools up, 16 at a time, so that one that nobody answers for holds up
+/// no other. Blocks for ten seconds at most for each 16 names.
 pub fn resolve_all(pools: &mut [Names]) -> Vec<Resolved> {
     let mut outcomes = look_up_all(pools).into_iter();
     let mut judged = |names: &mut Names| names.judge(outcomes.by_ref().take(names.lines.len()));
