@@ -10,6 +10,10 @@
 //! The stream is anything that can be read and written. The caller sets its deadlines, on a
 //! [`Conn`](crate::net::Conn) before each step; sizes are limited here. A body that was not read is
 //! skipped before the next request, up to [`PASSED_OVER`]; a longer one ends the connection.
+//!
+//! The next message on a connection begins where the last one ends, so a caller's mistake must not
+//! move that end: a part beyond the promised length, a second response, or a target with a space is
+//! refused ([`InvalidInput`](io::ErrorKind::InvalidInput)) before a byte of it is sent.
 
 use std::io::{self, Read, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -18,19 +22,56 @@ use super::date;
 use super::framing::Version;
 use super::limits::Limits;
 use super::message::{FieldList, Request, Response};
+use super::octets;
 use super::parser::HeadParser;
 use super::reading::{ExchangeError, Left, Reading};
 use super::write;
 
 /// How many bytes of an unread body are skipped to get to the next request.
 pub const PASSED_OVER: u64 = 64 * 1024;
+
 /// The server's side of a connection.
+///
+/// ```
+/// use groundwire::http::{ClientExchange, Limits, Request, Response, ServerExchange};
+/// use groundwire::net::{self, Conn, Network};
+/// use groundwire::server::{Config, End, Server, Session};
+///
+/// fn serve(conn: &Conn, _: &Session<'_>) -> std::io::Result<End> {
+///     let mut http = ServerExchange::new(conn, Limits::default());
+///     while let Some(request) = http.next_request()? {
+///         let body = http.read_all(64 * 1024)?;
+///         http.respond(&match request.path() {
+///             "/length" => Response::text(200, body.len().to_string()),
+///             _ => Response::status(404),
+///         })?;
+///     }
+///     Ok(End::Ours)
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let listener = net::listen(Network::Tcp, "127.0.0.1:0")?;
+/// let address = listener.local_addr().to_string();
+/// let running = Server::new(Config::default(), serve).start(listener)?;
+///
+/// let mut http = ClientExchange::new(net::dial(Network::Tcp, &address)?, Limits::default());
+/// let mut request = Request::new("POST", "/length", &address);
+/// request.body = b"hello".to_vec();
+/// http.send(&request)?;
+/// let response = http.receive("POST", 1024)?;
+/// assert_eq!((response.status, &response.body[..]), (200, &b"5"[..]));
+/// # running.stop()?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct ServerExchange<S> {
     stream: S,
     reading: Reading,
     out: Vec<u8>,
     /// The request that is being answered.
     asked: Asked,
+    /// Whether a request was asked for at all.
+    begun: bool,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -39,10 +80,23 @@ struct Asked {
     old_version: bool,
     keep_alive: bool,
     waits: bool,
-    /// The present response goes out in chunks.
-    in_chunks: bool,
-    /// The present response has a body that ends with the connection.
-    until_close: bool,
+    /// Its response, the last one after interim ones, was sent or begun.
+    answered: bool,
+    due: Due,
+}
+
+/// What is to come of the body of the response that was begun.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Due {
+    #[default]
+    Nothing,
+    Bytes(u64),
+    Chunks,
+    UntilClose,
+}
+
+fn mistake(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, what)
 }
 
 impl<S: Read + Write> ServerExchange<S> {
@@ -53,6 +107,7 @@ impl<S: Read + Write> ServerExchange<S> {
             reading: Reading::new(HeadParser::requests(limits)),
             out: Vec::new(),
             asked: Asked::default(),
+            begun: false,
         }
     }
 
@@ -62,8 +117,13 @@ impl<S: Read + Write> ServerExchange<S> {
     }
 
     /// The next request; `None` when the client has closed, or when the last exchange ended the
-    /// connection ([`keeps_alive`](Self::keeps_alive)).
+    /// connection ([`keeps_alive`](Self::keeps_alive)). An exchange without a whole response ends
+    /// it, too: the client would take the next response for the missing one.
     pub fn next_request(&mut self) -> Result<Option<Request>, ExchangeError> {
+        let whole = self.asked.answered && self.asked.due == Due::Nothing;
+        if std::mem::replace(&mut self.begun, true) && !(whole && self.asked.keep_alive) {
+            return Ok(None);
+        }
         if self.reading.left != Left::Nothing {
             self.reading.all(&mut self.stream, PASSED_OVER)?;
         }
@@ -136,59 +196,99 @@ impl<S: Read + Write> ServerExchange<S> {
         self.reading.incoming.take(usize::MAX).to_vec()
     }
 
-    /// Sends a whole response.
+    /// Sends a whole response, or an interim one (1xx). Refused when the request has its response
+    /// already, and for a status that is not 100 to 599.
     pub fn respond(&mut self, response: &Response) -> io::Result<()> {
         let length = response.body.len() as u64;
-        self.head(response, Some(length));
-        if !self.asked.head_only {
+        self.head(response, Some(length))?;
+        let has_body = std::mem::take(&mut self.asked.due) != Due::Nothing;
+        if has_body && !self.asked.head_only {
             self.out.extend_from_slice(&response.body);
         }
         self.flush()
     }
 
-    /// Begins a response; [`write`](Self::write) sends its body. With `length`, the body has that
-    /// many bytes; without, it goes in chunks or, to a client that knows no chunks, up to the end
-    /// of the connection.
+    /// Begins a response; [`write`](Self::write) sends its body, [`finish`](Self::finish) ends it.
+    /// With `length`, the body has that many bytes; without, it goes in chunks or, to a client that
+    /// knows no chunks, up to the end of the connection. The body in [`Response`] is not used.
+    /// Refused as by [`respond`](Self::respond).
     pub fn begin(&mut self, response: &Response, length: Option<u64>) -> io::Result<()> {
-        self.head(response, length);
+        self.head(response, length)?;
         self.flush()
     }
 
-    /// Sends a part of the body.
+    /// Sends a part of the body. Refused when it goes beyond the promised length, or when no body
+    /// was begun. What is written in reply to HEAD is dropped.
     pub fn write(&mut self, part: &[u8]) -> io::Result<()> {
         if self.asked.head_only || part.is_empty() {
             return Ok(());
         }
-        if self.asked.in_chunks {
-            write::chunk_line(&mut self.out, part.len());
-            self.out.extend_from_slice(part);
-            write::end(&mut self.out);
-            return self.flush();
+        let size = part.len() as u64;
+        match self.asked.due {
+            Due::Nothing => return Err(mistake("a body that was not begun")),
+            Due::Bytes(left) if size > left => {
+                return Err(mistake("a body longer than its Content-Length"));
+            }
+            Due::Bytes(left) => self.asked.due = Due::Bytes(left - size),
+            Due::Chunks => {
+                write::chunk_line(&mut self.out, part.len());
+                self.out.extend_from_slice(part);
+                write::end(&mut self.out);
+                return self.flush();
+            }
+            Due::UntilClose => {}
         }
         self.stream.write_all(part)
     }
 
-    /// Ends a body that was begun, with trailer fields if it goes in chunks.
+    /// Ends a body that was begun, with trailer fields if it goes in chunks. Refused while some of
+    /// the promised length is missing. Then nothing is left but to close the connection, which
+    /// shows the client that the body was cut.
     pub fn finish(&mut self, trailers: &[(&str, &str)]) -> io::Result<()> {
-        if self.asked.in_chunks && !self.asked.head_only {
+        let due = self.asked.due;
+        if self.asked.head_only {
+            self.asked.due = Due::Nothing;
+            return Ok(());
+        }
+        if matches!(due, Due::Bytes(left) if left > 0) {
+            self.close_after();
+            return Err(mistake("a body shorter than its Content-Length"));
+        }
+        if due == Due::Chunks {
             write::chunk_line(&mut self.out, 0);
-            for (name, value) in trailers {
-                write::field(&mut self.out, name, value.as_bytes());
+            let mut lines = FieldList::default();
+            trailers
+                .iter()
+                .for_each(|(name, value)| lines.add(name, value));
+            for (name, value) in lines.iter() {
+                write::field(&mut self.out, name, value);
             }
             write::end(&mut self.out);
         }
+        self.asked.due = Due::Nothing;
         self.flush()
     }
 
-    fn head(&mut self, response: &Response, length: Option<u64>) {
+    fn head(&mut self, response: &Response, length: Option<u64>) -> io::Result<()> {
+        if self.asked.answered {
+            return Err(mistake("a second response to one request"));
+        }
+        if !matches!(response.status, 100..=599) {
+            return Err(mistake("a status code that is not 100 to 599"));
+        }
         let no_body = matches!(response.status, 100..=199 | 204 | 304);
         // A client that was not told to send its body may send it all the same, or not.
         let unsure = self.asked.waits && self.reading.left != Left::Nothing;
         let asked = &mut self.asked;
-        asked.in_chunks = length.is_none() && !no_body && !asked.old_version;
-        asked.until_close = length.is_none() && !no_body && asked.old_version;
-        asked.keep_alive &= !asked.until_close && !unsure;
-        asked.head_only |= no_body;
+        asked.due = match length {
+            _ if no_body => Due::Nothing,
+            Some(length) => Due::Bytes(length),
+            None if asked.old_version => Due::UntilClose,
+            None => Due::Chunks,
+        };
+        asked.answered = !matches!(response.status, 100 | 102..=199);
+        asked.keep_alive &= asked.due != Due::UntilClose && !unsure;
+        asked.head_only |= no_body && asked.answered;
         let out = &mut self.out;
         let reason = write::reason(response.status).as_bytes();
         write::status_line(out, Version::Http11, response.status, reason);
@@ -196,14 +296,13 @@ impl<S: Read + Write> ServerExchange<S> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let date = date::imf_fixdate(now.map_or(0, |since| since.as_secs()));
         write::field(out, "Date", date.as_bytes());
-        for (name, value) in response.fields.iter() {
+        for (name, value) in response.fields.iter().filter(|(name, _)| !frames(name)) {
             write::field(out, name, value);
         }
-        match length {
-            _ if no_body => {}
-            Some(length) => write::number_field(out, "Content-Length", length),
-            None if asked.in_chunks => write::field(out, "Transfer-Encoding", b"chunked"),
-            None => {}
+        match asked.due {
+            Due::Bytes(length) => write::number_field(out, "Content-Length", length),
+            Due::Chunks => write::field(out, "Transfer-Encoding", b"chunked"),
+            Due::Nothing | Due::UntilClose => {}
         }
         if response.status == 101 {
             // The Connection field of the response itself says what happens.
@@ -213,6 +312,7 @@ impl<S: Read + Write> ServerExchange<S> {
             write::field(out, "Connection", b"keep-alive");
         }
         write::end(out);
+        Ok(())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -222,7 +322,12 @@ impl<S: Read + Write> ServerExchange<S> {
     }
 }
 
-/// The client's side of a connection.
+/// Whether a field says where the body ends: that is for this file to say, once.
+fn frames(name: &str) -> bool {
+    name.eq_ignore_ascii_case("Content-Length") || name.eq_ignore_ascii_case("Transfer-Encoding")
+}
+
+/// The client's side of a connection; [`ServerExchange`] has an example.
 pub struct ClientExchange<S> {
     stream: S,
     reading: Reading,
@@ -251,17 +356,26 @@ impl<S: Read + Write> ClientExchange<S> {
         self.keep_alive
     }
 
-    /// Sends a request with its body.
+    /// Sends a request with its body. Refused when its method, target or host would end before its
+    /// last byte: what follows would be read as something else, perhaps as another request.
     pub fn send(&mut self, request: &Request) -> io::Result<()> {
+        let target = request.target.as_bytes();
+        let host = request.host.as_deref().unwrap_or("").as_bytes();
+        if !octets::is_token(request.method.as_bytes()) {
+            return Err(mistake("a method that is no token"));
+        }
+        if target.is_empty() || octets::span(target, octets::TARGET) != target.len() {
+            return Err(mistake("a target that is empty, or has unencoded bytes"));
+        }
+        if !write::is_value(host) {
+            return Err(mistake("a host with control characters"));
+        }
         let out = &mut self.out;
         out.clear();
         write::request_line(out, &request.method, &request.target);
-        write::field(
-            out,
-            "Host",
-            request.host.as_deref().unwrap_or("").as_bytes(),
-        );
-        for (name, value) in request.fields.iter() {
+        write::field(out, "Host", host);
+        let ours = |name: &str| frames(name) || name.eq_ignore_ascii_case("Host");
+        for (name, value) in request.fields.iter().filter(|(name, _)| !ours(name)) {
             write::field(out, name, value);
         }
         // Methods that usually have a body say when it is empty (RFC 9110 §8.6).
@@ -312,190 +426,4 @@ impl<S: Read + Write> ClientExchange<S> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A stream with prepared input, given in parts of `part` bytes, that keeps what is written.
-    struct Script<'a> {
-        input: &'a [u8],
-        part: usize,
-        written: Vec<u8>,
-    }
-
-    impl Read for Script<'_> {
-        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-            let count = self.part.min(out.len()).min(self.input.len());
-            let (now, later) = self.input.split_at(count);
-            out[..count].copy_from_slice(now);
-            self.input = later;
-            Ok(count)
-        }
-    }
-
-    impl Write for Script<'_> {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.written.extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    fn script(input: &str, part: usize) -> Script<'_> {
-        Script {
-            input: input.as_bytes(),
-            part,
-            written: Vec::new(),
-        }
-    }
-
-    /// Answers every request with its method, target and body; returns the replies without Date
-    /// lines.
-    fn serve(input: &str, part: usize) -> (String, Option<u16>) {
-        let mut server = ServerExchange::new(script(input, part), Limits::default());
-        let mut run = || -> Result<(), ExchangeError> {
-            while let Some(request) = server.next_request()? {
-                let body = String::from_utf8(server.read_all(10)?).unwrap();
-                let text = format!("{} {} {body}", request.method, request.target);
-                server.respond(&Response::text(200, text))?;
-                if !server.keeps_alive() {
-                    break;
-                }
-            }
-            Ok(())
-        };
-        let status = run().err().map(|error| error.status().unwrap_or(0));
-        let written = String::from_utf8(server.stream().written.clone()).unwrap();
-        let lines = written.split_inclusive("\r\n");
-        let kept = lines.filter(|l| !l.starts_with("Date: ") && !l.starts_with("Content-Type"));
-        (kept.collect(), status)
-    }
-
-    #[test]
-    fn requests_are_answered_one_after_the_other_however_they_come() {
-        let input = "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi\
-                     PUT /b HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n\
-                     1\r\nx\r\n2\r\nyz\r\n0\r\nT: u\r\n\r\n\
-                     HEAD /c HTTP/1.0\r\n\r\nGET /never HTTP/1.1\r\n";
-        let wanted = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nPOST /a hi\
-                      HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nPUT /b xyz\
-                      HTTP/1.1 200 OK\r\nContent-Length: 8\r\nConnection: close\r\n\r\n";
-        for part in 1..50 {
-            assert_eq!(serve(input, part), (wanted.into(), None), "{part}");
-        }
-    }
-
-    #[test]
-    fn a_client_that_waits_is_told_to_go_on_only_when_its_body_is_wanted() {
-        let head = "PUT / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: ";
-        let good = format!("{head}2\r\n\r\n");
-        let (reply, status) = serve(&good, good.len());
-        assert_eq!(
-            (reply.as_str(), status),
-            ("HTTP/1.1 100 Continue\r\n\r\n", Some(0))
-        );
-        let long = format!("{head}11\r\n\r\n");
-        assert_eq!(serve(&long, 999), (String::new(), Some(413)));
-        let early = format!("{good}hi");
-        assert!(serve(&early, 999).0.starts_with("HTTP/1.1 200 OK"));
-    }
-
-    #[test]
-    fn what_is_cut_too_long_or_wrong_ends_the_exchange_with_its_status() {
-        let post = |rest: &str| format!("POST / HTTP/1.1\r\nHost: h\r\n{rest}");
-        for (input, status) in [
-            (String::new(), None),
-            ("\r\n".into(), None),
-            ("GET".into(), Some(0)),
-            (post("Content-Length: 3\r\n\r\nab"), Some(0)),
-            (
-                post("Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n"),
-                Some(0),
-            ),
-            (
-                post("Transfer-Encoding: chunked\r\n\r\nb\r\n01234567890\r\n0\r\n\r\n"),
-                Some(413),
-            ),
-            (post("Transfer-Encoding: chunked\r\n\r\n1 \r\n"), Some(400)),
-            ("GET / HTTP/3.0\r\n".into(), Some(505)),
-        ] {
-            for part in [1, 7, 1000] {
-                assert_eq!(serve(&input, part), (String::new(), status), "{input:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_client_reads_every_kind_of_body_and_passes_interim_responses_over() {
-        let input = "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi\
-                     HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n\
-                     HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 500 x\r\n\r\nto the end";
-        for part in [1, 3, 500] {
-            let mut client = ClientExchange::new(script(input, part), Limits::default());
-            let mut replies = Vec::new();
-            for _ in 0..4 {
-                client.send(&Request::new("GET", "/", "h")).unwrap();
-                let reply = client.receive("GET", 10).unwrap();
-                replies.push((reply.status, String::from_utf8(reply.body).unwrap()));
-            }
-            let wanted = [(200, "hi"), (200, "ab"), (204, ""), (500, "to the end")];
-            assert_eq!(
-                replies,
-                wanted.map(|(status, body)| (status, body.to_string()))
-            );
-            assert!(!client.keeps_alive());
-            assert!(matches!(client.receive("GET", 10), Err(ExchangeError::Cut)));
-        }
-    }
-
-    #[test]
-    fn after_a_close_of_its_own_a_client_sends_nothing_more() {
-        let input = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
-        for keep_alive in [true, false] {
-            let mut client = ClientExchange::new(script(input, 500), Limits::default());
-            let mut request = Request::new("GET", "/", "h");
-            request.keep_alive = keep_alive;
-            client.send(&request).unwrap();
-            client.receive("GET", 10).unwrap();
-            assert_eq!(client.keeps_alive(), keep_alive);
-        }
-    }
-
-    #[test]
-    fn a_request_without_a_body_is_not_told_to_go_on_with_it() {
-        let input = "GET / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n\r\n";
-        let (reply, status) = serve(input, 999);
-        assert!(reply.starts_with("HTTP/1.1 200 OK"), "{reply}");
-        assert_eq!(status, None);
-    }
-
-    #[test]
-    fn a_body_that_nobody_reads_is_passed_over_up_to_its_limit() {
-        for (length, goes_on) in [(PASSED_OVER, true), (PASSED_OVER + 1, false)] {
-            let body = "x".repeat(length as usize);
-            let input = format!(
-                "PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n{body}\
-                 GET /next HTTP/1.1\r\nHost: h\r\n\r\n"
-            );
-            let mut server = ServerExchange::new(script(&input, 4096), Limits::default());
-            server.next_request().unwrap().unwrap();
-            server.respond(&Response::new(200)).unwrap();
-            let next = server.next_request();
-            assert_eq!(next.is_ok(), goes_on, "{next:?}");
-        }
-    }
-
-    #[test]
-    fn a_status_that_has_no_body_is_sent_without_the_one_that_was_given() {
-        for status in [204, 304] {
-            let input = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
-            let mut server = ServerExchange::new(script(input, 999), Limits::default());
-            server.next_request().unwrap().unwrap();
-            server.respond(&Response::text(status, "not sent")).unwrap();
-            let written = String::from_utf8(server.stream().written.clone()).unwrap();
-            assert!(written.ends_with("\r\n\r\n"), "{written}");
-        }
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 //! lessons. (The proxy works on the borrowed heads and copies nothing.)
 
 use super::framing::{Framing, Version};
+use super::octets;
 use super::request::RequestHead;
 use super::response::ResponseHead;
 use super::write;
@@ -31,11 +32,16 @@ impl FieldList {
     }
 
     /// Adds a line. White space around the value is removed, and so are control characters, which
-    /// would begin another line.
+    /// would begin another line, and bytes that no name has (RFC 9110 §5.1). A line whose name is
+    /// empty then is not added.
     pub fn add(&mut self, name: &str, value: impl AsRef<[u8]>) {
+        let name: String = name.chars().filter(|&c| is_of_name(c)).collect();
+        if name.is_empty() {
+            return;
+        }
         let value = value.as_ref().iter().copied();
-        let clean = value.filter(|&byte| write::is_value(&[byte])).collect();
-        self.0.push((name.to_string(), clean));
+        let clean: Vec<u8> = value.filter(|&byte| write::is_value(&[byte])).collect();
+        self.0.push((name, octets::trim(&clean).to_vec()));
     }
 
     /// The lines.
@@ -54,6 +60,10 @@ impl FieldList {
     }
 }
 
+fn is_of_name(c: char) -> bool {
+    u8::try_from(c).is_ok_and(|byte| octets::is(byte, octets::TOKEN))
+}
+
 /// A request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
@@ -65,7 +75,8 @@ pub struct Request {
     pub version: Version,
     /// The host and port that it is for, if known.
     pub host: Option<String>,
-    /// The field lines, as they arrived. When a request is sent, Host and the framing are added.
+    /// The field lines, as they arrived. When a request is sent, Host, Content-Length and
+    /// Transfer-Encoding are not taken from here but from the other fields.
     pub fields: FieldList,
     /// Where the body of a received request ends.
     pub framing: Framing,
@@ -128,9 +139,10 @@ impl Request {
 /// A response with its whole body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
-    /// The status code.
+    /// The status code, 100 to 599.
     pub status: u16,
-    /// The field lines. When a response is sent, Date and the framing are added.
+    /// The field lines. When a response is sent, Date is added; Content-Length and
+    /// Transfer-Encoding are not taken from here but from its body.
     pub fields: FieldList,
     /// The body.
     pub body: Vec<u8>,
@@ -187,5 +199,14 @@ mod tests {
         fields.add("A", "b\r\nSet-Cookie: c\0\x7f");
         let lines: Vec<_> = fields.iter().collect();
         assert_eq!(lines, [("A", &b"bSet-Cookie: c"[..])]);
+    }
+
+    #[test]
+    fn a_name_begins_no_other_line_and_ends_at_its_colon() {
+        let mut fields = FieldList::default();
+        fields.add("A: b\r\nSet-Cookie", " c\t");
+        fields.add(" \r\n", "no name");
+        let lines: Vec<_> = fields.iter().collect();
+        assert_eq!(lines, [("AbSet-Cookie", &b"c"[..])]);
     }
 }

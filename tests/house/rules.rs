@@ -497,6 +497,7 @@ pub const TEST_ONLY: &[&str] = &[
     "dns/answer/tests.rs",
     "dns/data/tests.rs",
     "dns/exchange/tests.rs",
+    "http/exchange/tests.rs",
     "dns/lookup/tests.rs",
     "dns/message/tests.rs",
     "dns/zone/tests.rs",

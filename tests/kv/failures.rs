@@ -180,7 +180,8 @@ fn cut_off() -> String {
                 exchange
                     .write(b"{\"result\":{\"created\":true}}\n")
                     .unwrap();
-                let _ = exchange.next_request(); // until the client has gone
+                let mut stream = exchange.stream();
+                let _ = stream.read(&mut [0]); // until the client has gone
             }
         }
     });
