@@ -28,6 +28,7 @@ use std::time::{Duration, Instant};
 
 use super::access::AccessList;
 use super::is_due;
+use super::shared::caught;
 use super::stop::Stopper;
 use crate::net::{Addr, DatagramSocket, Deadline, plain_words};
 use crate::sys::batch::Batch;
@@ -49,6 +50,11 @@ const NOT_ANSWERED: [u16; 6] = [0, 7, 13, 17, 19, 37];
 pub trait DatagramHandler: Send {
     /// The request is `buffer[..len]`. Writes the reply into `buffer` and returns its length, or
     /// `None` for no reply.
+    ///
+    /// The buffer is one byte longer than [`DatagramConfig::max_datagram`], and a reply has at most
+    /// its length. Behind the request it may hold bytes of earlier datagrams, from other peers: a
+    /// reply must not be longer than what was written. A panic is caught, logged and counted as
+    /// failed, and its datagram gets no reply.
     fn reply(&mut self, peer: &Addr, buffer: &mut [u8], len: usize) -> Option<usize>;
 }
 
@@ -98,7 +104,7 @@ pub struct DatagramStats {
     /// Datagrams dropped: too long, from a peer that the access list refuses, or from a port that
     /// could start an endless loop of answers.
     pub refused: Counter,
-    /// Replies that could not be sent.
+    /// Replies that could not be sent, and panics of the handler.
     pub failed: Counter,
 }
 
@@ -329,7 +335,7 @@ impl<H: DatagramHandler> DatagramServer<H> {
         } else if config.would_loop(local, peer) {
             "the answer might come back for ever".to_string()
         } else {
-            return self.handler.reply(peer, buffer, len);
+            return self.reply(peer, buffer, len);
         };
         self.stats.refused.inc();
         self.config.log.info(
@@ -338,6 +344,20 @@ impl<H: DatagramHandler> DatagramServer<H> {
             &[("peer", peer), ("why", &why)],
         );
         None
+    }
+
+    /// A panic must not end the loop: a datagram that causes one would silence us for every peer.
+    fn reply(&mut self, peer: &Addr, buffer: &mut [u8], len: usize) -> Option<usize> {
+        let reply = caught(|| self.handler.reply(peer, buffer, len));
+        reply.unwrap_or_else(|panic| {
+            self.stats.failed.inc();
+            self.config.log.error(
+                &self.config.name,
+                "handler panicked",
+                &[("peer", peer), ("cause", &panic)],
+            );
+            None
+        })
     }
 
     /// Peers decide how often this happens, so it is only a warning now and then.

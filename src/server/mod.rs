@@ -156,6 +156,17 @@ pub trait Handler: Send + Sync {
     }
 }
 
+/// One handler for several servers: for each of several listeners, say.
+impl<H: Handler + ?Sized> Handler for Arc<H> {
+    fn serve(&self, conn: &Conn, session: &Session<'_>) -> io::Result<End> {
+        (**self).serve(conn, session)
+    }
+
+    fn refused(&self, conn: &Conn, why: Refusal) {
+        (**self).refused(conn, why);
+    }
+}
+
 impl<F> Handler for F
 where
     F: Fn(&Conn, &Session<'_>) -> io::Result<End> + Send + Sync,
@@ -230,8 +241,9 @@ impl<H: Handler + 'static> Server<H> {
         self.stats.register(registry);
     }
 
-    /// Serves on this thread until it is stopped and drained; returns the totals. Fails when no
-    /// thread can be started or the listener breaks.
+    /// Serves on this thread until it is stopped and drained; returns the totals. Closing the
+    /// listener ([`Listener::close`]) stops it, too. Fails when no thread can be started or the
+    /// listener breaks.
     pub fn run(self, listener: Listener) -> io::Result<Totals> {
         let stats = self.stats;
         let shared = Shared::new(self.config, self.handler, stats.clone(), self.stopper);
@@ -283,7 +295,8 @@ impl<H: Handler + 'static> Server<H> {
     }
 }
 
-/// A server that runs on its own thread.
+/// A server that runs on its own thread. Dropping this does not stop it: it serves until something
+/// else stops it, or the process ends.
 pub struct Running {
     stopper: Stopper,
     stats: Arc<Stats>,

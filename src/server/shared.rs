@@ -120,7 +120,11 @@ impl<H: Handler> Shared<H> {
                         Err(why) => self.refuse(&conn, why),
                     }
                 }
-                Err(AcceptError::Closed) => return Ok(None),
+                Err(AcceptError::Closed) => {
+                    // Whoever else closed it meant the stop: nobody could connect any more.
+                    self.stopper.stop();
+                    return Ok(None);
+                }
                 Err(AcceptError::Lost(error)) => {
                     self.stats.accept_errors.inc();
                     let cause = plain_words(&error);

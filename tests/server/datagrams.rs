@@ -325,6 +325,26 @@ fn peers_that_take_no_answer_are_one_warning() {
 }
 
 #[test]
+fn a_panic_leaves_its_datagram_without_a_reply_and_the_others_answered() {
+    let folder = Folder::new();
+    let path = folder.path("d");
+    for (network, address) in [(Network::Udp, "127.0.0.1:0"), (Network::Unixgram, &*path)] {
+        let server = Running::start(
+            network,
+            address,
+            |_: &Addr, buffer: &mut [u8], len: usize| {
+                assert_ne!(buffer.first(), Some(&b'p'), "asked to panic");
+                Some(len)
+            },
+        );
+        let client = client(network, &server.address);
+        client.send(b"panic").unwrap();
+        ask(&client, b"well");
+        assert_eq!(server.stop(), "received 2, replied 1, refused 0, failed 1");
+    }
+}
+
+#[test]
 fn an_answer_that_cannot_be_sent_keeps_nobody_elses_back() {
     let socket = net::listen_datagrams(Network::Udp, "127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap().to_string();

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{self, Read, Write};
 use std::process::Command;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 
 use crate::support::{Kept, PATIENCE, connect, connect_from, eventually, in_own_process, serve};
 use crate::{ask, client};
@@ -92,12 +92,16 @@ fn who_is_refused_by_the_handler_is_told_and_counted_as_at_the_door() {
             write!(conn, "{why}").unwrap();
         }
     }
-    let (server, address) = serve(Config::default(), Choosy);
+    // An `Arc` of the handler is the handler, for a second server.
+    let choosy = Arc::new(Choosy);
+    let (other, _) = serve(Config::default(), choosy.clone());
+    let (server, address) = serve(Config::default(), choosy);
     let mut conn = connect(&address);
     conn.write_all(b"x, and more than is read").unwrap();
     let mut heard = String::new();
     conn.read_to_string(&mut heard).unwrap();
     assert_eq!(heard, "too many connections from this address");
+    assert_eq!(other.stop().unwrap().refused, 0);
     let totals = server.stop().unwrap();
     assert_eq!((totals.served, totals.refused, totals.failed), (0, 1, 0));
 }

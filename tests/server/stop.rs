@@ -14,6 +14,23 @@ use groundwire::net::{self, Conn, ListenConfig, Network};
 use groundwire::server::{Config, End, Mode, Server, Session};
 
 #[test]
+fn a_listener_that_somebody_else_closes_stops_its_server() {
+    for mode in MODES {
+        let listener = net::listen(Network::Tcp, "127.0.0.1:0").unwrap();
+        let config = Config {
+            mode,
+            ..Config::default()
+        };
+        let server = Server::new(config, |_: &Conn, _: &Session<'_>| Ok(End::Ours));
+        let stopper = server.stopper();
+        let running = server.start(listener.clone()).unwrap();
+        listener.close();
+        assert!(stopper.wait_timeout(PATIENCE), "{mode:?}");
+        assert_eq!(running.wait().unwrap().served, 0);
+    }
+}
+
+#[test]
 fn stopping_gives_idle_peers_a_clean_end_and_lets_work_finish() {
     for mode in MODES {
         let (begun, has_begun) = mpsc::sync_channel(0);
