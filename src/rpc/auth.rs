@@ -18,9 +18,13 @@ use super::sha256::{equal, hmac_sha256};
 pub struct Secret(Arc<[u8]>);
 
 impl Secret {
-    /// Takes the bytes as they are.
-    pub fn new(bytes: &[u8]) -> Self {
-        Self(bytes.into())
+    /// The shortest secret, in bytes.
+    pub const SHORTEST: usize = 16;
+
+    /// Takes the bytes as they are; `None` if they are too few. An empty file, say, must not become
+    /// a secret that everybody knows.
+    pub fn new(bytes: &[u8]) -> Option<Self> {
+        (bytes.len() >= Self::SHORTEST).then(|| Self(bytes.into()))
     }
 }
 
@@ -65,7 +69,8 @@ mod tests {
 
     #[test]
     fn a_proof_holds_for_its_side_its_secret_and_its_nonces_only() {
-        let (secret, other) = (Secret::new(b"one secret"), Secret::new(b"another"));
+        let [secret, other] = [b"one secret of 16", b"another secret.."]
+            .map(|bytes| Secret::new(bytes).expect("16 bytes are enough"));
         let (c, s) = ([1; 32], [2; 32]);
         let given = proof(&secret, Side::Client, &c, &s);
         assert!(proves(&given, &secret, Side::Client, &c, &s));
@@ -77,6 +82,14 @@ mod tests {
 
     #[test]
     fn a_secret_is_not_printed() {
-        assert_eq!(format!("{:?}", Secret::new(b"abc")), "Secret(..)");
+        let secret = Secret::new(b"0123456789abcdef").unwrap();
+        assert_eq!(format!("{secret:?}"), "Secret(..)");
+    }
+
+    #[test]
+    fn a_short_secret_is_none() {
+        for bytes in [&b""[..], b"0123456789abcde"] {
+            assert!(Secret::new(bytes).is_none());
+        }
     }
 }

@@ -50,8 +50,6 @@ pub const SECRET_FILE: Opt = Opt::value(
 
 /// The permissions of the group and of others. A file with a secret must have none of them.
 const OTHERS: u32 = 0o077;
-/// The shortest secret, in bytes.
-const LEAST_SECRET: usize = 16;
 /// The longest secret, in bytes, so that a wrong file is noticed and not read to its end.
 const MOST_SECRET: usize = 4096;
 
@@ -102,14 +100,13 @@ pub fn secret(args: &Args) -> Result<Option<Secret>, Failure> {
     if bytes.last() == Some(&b'\n') {
         bytes.pop();
     }
-    match bytes.len() {
-        len if len < LEAST_SECRET => Err(format!(
-            "{what}: a secret of {len} bytes, at least {LEAST_SECRET} are needed"
-        )
-        .into()),
-        len if len > MOST_SECRET => {
-            Err(format!("{what}: a secret has at most {MOST_SECRET} bytes").into())
-        }
-        _ => Ok(Some(Secret::new(&bytes))),
+    let len = bytes.len();
+    if len > MOST_SECRET {
+        return Err(format!("{what}: a secret has at most {MOST_SECRET} bytes").into());
     }
+    let secret = Secret::new(&bytes).ok_or_else(|| {
+        let least = Secret::SHORTEST;
+        format!("{what}: a secret of {len} bytes, at least {least} are needed")
+    })?;
+    Ok(Some(secret))
 }

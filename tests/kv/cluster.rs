@@ -43,7 +43,7 @@ impl Cluster {
             folder: Folder::new(),
             addresses: BTreeMap::new(),
             nodes: BTreeMap::new(),
-            secret: secret.map(|secret| Secret::new(secret.as_bytes())),
+            secret: secret.map(|secret| Secret::new(secret.as_bytes()).unwrap()),
             snapshot_entries,
         };
         let listeners: Vec<_> = (1..=nodes)
@@ -381,9 +381,9 @@ fn leadership_goes_over_before_a_node_stops() {
 
 #[test]
 fn who_does_not_know_the_secret_is_refused() {
-    let mut cluster = Cluster::with(3, Some("open sesame"), 50);
+    let mut cluster = Cluster::with(3, Some("open sesame, please"), 50);
     cluster.client().put(b"k", b"v").unwrap();
-    let stranger = cluster.client_knowing(Some(Secret::new(b"open barley")));
+    let stranger = cluster.client_knowing(Secret::new(b"open barley, please"));
     for client in [stranger, cluster.client_knowing(None)] {
         let put = client.put(b"k", b"w").unwrap_err();
         for refused in [put, client.add(4, "127.0.0.1:1", true).unwrap_err()] {
@@ -394,7 +394,9 @@ fn who_does_not_know_the_secret_is_refused() {
     // A node with another secret hears nobody, and nobody hears it.
     let lost = cluster.leader() % 3 + 1;
     cluster.kill(lost);
-    let known = cluster.secret.replace(Secret::new(b"open barley"));
+    let known = cluster
+        .secret
+        .replace(Secret::new(b"open barley, please").unwrap());
     cluster.restart(lost);
     let stranger = cluster.nodes.remove(&lost).unwrap();
     cluster.secret = known;

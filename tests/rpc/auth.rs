@@ -13,7 +13,7 @@ use crate::world::*;
 
 fn knowing(secret: &str) -> ClientConfig {
     ClientConfig {
-        secret: Some(Secret::new(secret.as_bytes())),
+        secret: Secret::new(secret.as_bytes()),
         ..ClientConfig::default()
     }
 }
@@ -23,7 +23,7 @@ fn guarded() -> World {
 }
 
 fn guarded_by(config: Config) -> World {
-    let secret = Some(Secret::new(b"open sesame"));
+    let secret = Secret::new(b"open sesame, please");
     world_with(
         ServerConfig {
             secret,
@@ -36,9 +36,9 @@ fn guarded_by(config: Config) -> World {
 #[test]
 fn who_knows_the_secret_gets_in_and_nobody_else() {
     let world = guarded();
-    let client = world.client_with(knowing("open sesame"));
+    let client = world.client_with(knowing("open sesame, please"));
     assert_eq!(LabClient(client).add(1, 2).unwrap(), 3);
-    for config in [knowing("open barley"), ClientConfig::default()] {
+    for config in [knowing("open barley, please"), ClientConfig::default()] {
         let refused = Client::over(world.dial(), config).unwrap_err();
         assert_eq!(refused, CallError::Failed(Failure::Unauthenticated));
     }
@@ -47,7 +47,7 @@ fn who_knows_the_secret_gets_in_and_nobody_else() {
 #[test]
 fn a_client_that_knows_a_secret_wants_the_server_to_know_it() {
     let world = world();
-    let refused = Client::over(world.dial(), knowing("open sesame")).unwrap_err();
+    let refused = Client::over(world.dial(), knowing("open sesame, please")).unwrap_err();
     assert!(
         refused
             .to_string()
