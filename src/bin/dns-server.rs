@@ -100,7 +100,7 @@ fn main() -> ExitCode {
 fn serve(args: Args) -> Result<(), Failure> {
     args.at_most(0)?;
     let files: Vec<ZoneFile> = args.parse_all("zone")?;
-    let mut config = config(&args)?;
+    let (mut config, workers) = (config(&args)?, workers(&args)?);
     let loaded = match files.is_empty() {
         true => Loaded::samples(),
         false => Loaded::read(&files),
@@ -121,7 +121,7 @@ fn serve(args: Args) -> Result<(), Failure> {
     }
     program::make_room(&args, &mut config.tcp, 1, args.given("max-connections"));
     let (log, drain) = (config.tcp.log.clone(), config.tcp.drain);
-    let places = places(&args, config.workers)?;
+    let places = places(&args, workers)?;
     program::begin()?;
     // Not for the samples, which are known: files may hold other zones than the user thinks.
     for zone in loaded.summary.iter().filter(|_| !files.is_empty()) {
@@ -161,19 +161,22 @@ fn places(args: &Args, workers: usize) -> Result<Vec<Place>, Failure> {
     places.collect()
 }
 
-fn config(args: &Args) -> Result<Config, Failure> {
+fn workers(args: &Args) -> Result<usize, Failure> {
     let workers = args.parse::<NonZeroCount>("workers")?.as_usize();
     if workers > MAX_WORKERS {
         let why = format!("must be at most {MAX_WORKERS}");
         return Err(UsageError::bad_value("--workers", workers, why).into());
     }
+    Ok(workers)
+}
+
+fn config(args: &Args) -> Result<Config, Failure> {
     // Reloads, transfers and (with --query-log) queries are logged whatever -v says.
     let log = Log::stderr(Level::Info, args.parse::<Format>("log")?);
     Ok(Config {
         tcp: flags::with_peers(flags::config_of_threads(SPEC.name, args)?, args)?,
         idle: timeout(args, "idle-timeout")?,
         write: timeout(args, "write-timeout")?,
-        workers,
         udp_size: udp_size(args)?,
         transfer: args.parse_all::<Prefix>("transfer")?,
         rate: rate(args)?,

@@ -56,7 +56,7 @@ pub struct ResolverConfig {
     pub unused_servers: usize,
     /// How long to wait for each reply. Default 5 s.
     pub timeout: Duration,
-    /// How many times to ask each server, 100 at most. Default 2.
+    /// How many times to ask each server, 100 at most; 0 asks none. Default 2.
     pub attempts: u32,
     /// How long everything together may take, a day at most. Default 30 s.
     pub deadline: Duration,

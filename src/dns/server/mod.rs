@@ -74,8 +74,6 @@ pub struct Config {
     pub idle: Duration,
     /// TCP clients have to take their answers within this time. Default 10 s.
     pub write: Duration,
-    /// UDP worker threads at each address, each with a socket. Default 2.
-    pub workers: usize,
     /// The networks whose clients may have whole zones. Default none.
     pub transfer: Vec<Prefix>,
     /// Response rate limiting of UDP. Default none.
@@ -97,7 +95,6 @@ impl Default for Config {
             log: Log::off(),
             idle: Duration::from_secs(10),
             write: Duration::from_secs(10),
-            workers: 2,
             transfer: Vec::new(),
             rate: None,
             udp_size: super::SAFE_UDP,
@@ -116,7 +113,8 @@ pub struct DnsServer {
 }
 
 impl DnsServer {
-    /// A server of these zones on these sockets.
+    /// A server of these zones on these sockets, with a UDP worker thread for each
+    /// ([`Place::bind`]). The warnings of `loaded` are for the caller to show.
     pub fn new(config: Config, loaded: Loaded, places: Vec<Place>) -> Self {
         let workers = places.iter().map(|place| place.sockets.len()).sum();
         let shared = Shared {

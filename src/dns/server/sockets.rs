@@ -20,7 +20,8 @@ pub struct Place {
 }
 
 impl Place {
-    /// Binds `address` (`host:port`) with one UDP socket per worker. Port 0 means a free port.
+    /// Binds `address` (`host:port`) with one UDP socket per worker: a thread of the server, at
+    /// least 1. Port 0 means a free port.
     pub fn bind(address: &str, workers: usize) -> Result<Self, Error> {
         let mut tries = TRIES;
         loop {
@@ -49,7 +50,7 @@ fn udp(address: &str, workers: usize) -> Result<Vec<DatagramSocket>, Error> {
         receive_buffer: Some(RECEIVE_BUFFER),
         ..ListenConfig::default()
     };
-    let sockets = (0..workers).map(|_| config.listen_datagrams(Network::Udp, address));
+    let sockets = (0..workers.max(1)).map(|_| config.listen_datagrams(Network::Udp, address));
     sockets.collect()
 }
 
