@@ -86,9 +86,9 @@ impl LineBuffer {
         Ok(self.bytes.get_mut(self.end..).unwrap_or_default())
     }
 
-    /// Says how many bytes were read into [`spare`](Self::spare).
+    /// Says how many bytes were read into [`spare`](Self::spare); more than it has count as all.
     pub fn filled(&mut self, count: usize) {
-        self.end = (self.end + count).min(self.bytes.len());
+        self.end = self.end.saturating_add(count).min(self.bytes.len());
         self.brimful = self.end == self.bytes.len();
     }
 

@@ -221,6 +221,66 @@ impl Shared {
 }
 
 /// A running node. A handle: clones speak to the same node, which runs until [`Replica::stop`].
+///
+/// A cluster of one node, which founds it when its folder is new. With more nodes, each founds it
+/// with the same members, and the transport takes messages to [`Replica::deliver`] of the others.
+///
+/// ```
+/// use std::time::Duration;
+/// use groundwire::net::Deadline;
+/// use groundwire::raft::storage::{DiskStorage, Storage, disk};
+/// use groundwire::raft::{
+///     BadSnapshot, Command, Index, Membership, Message, Persist, Replica, ReplicaConfig,
+///     StateMachine, Transport,
+/// };
+///
+/// struct Sum(u64);
+///
+/// impl StateMachine for Sum {
+///     fn apply(&mut self, _: Index, command: &[u8]) -> Vec<u8> {
+///         self.0 += command.iter().map(|&byte| u64::from(byte)).sum::<u64>();
+///         self.snapshot()
+///     }
+///     fn snapshot(&self) -> Vec<u8> {
+///         self.0.to_le_bytes().to_vec()
+///     }
+///     fn restore(&mut self, data: &[u8]) -> Result<(), BadSnapshot> {
+///         let bytes = data.try_into().map_err(|_| BadSnapshot("not 8 bytes".into()))?;
+///         self.0 = u64::from_le_bytes(bytes);
+///         Ok(())
+///     }
+/// }
+///
+/// struct Alone;
+///
+/// impl Transport for Alone {
+///     fn send(&mut self, _: Vec<Message>) {}
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = std::env::temp_dir().join(format!("replica-{}", std::process::id()));
+/// # let _ = std::fs::remove_dir_all(&folder);
+/// for sum in [3_u64, 6] {
+///     let (mut storage, mut restored) = DiskStorage::open(&folder, disk::Limits::default())?;
+///     if restored.is_new() {
+///         // On the disk, too: after a restart, a log without members has no leader.
+///         restored.snapshot.meta.membership = Membership::of([1]);
+///         let snapshot = Some(restored.snapshot.clone());
+///         storage.write(&Persist { snapshot, ..Persist::default() })?;
+///         storage.sync()?;
+///     }
+///     let disk = (storage, restored);
+///     let replica = Replica::start(1, ReplicaConfig::default(), disk, Sum(0), Alone)?;
+///     let soon = Deadline::after(Duration::from_secs(10));
+///     replica.applied_beyond(0, soon); // until it leads: a leader's first entry is its own
+///     let reply = replica.propose(Command::from(vec![1, 2]), soon)?;
+///     assert_eq!(reply, sum.to_le_bytes());
+///     replica.stop();
+/// }
+/// # std::fs::remove_dir_all(folder)?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct Replica<M> {
     inbox: SyncSender<Letter<M>>,
     shared: Arc<Shared>,
