@@ -36,6 +36,8 @@ impl fmt::Display for Unwelcome {
     }
 }
 
+impl std::error::Error for Unwelcome {}
+
 impl AccessList {
     /// A list of prefixes that may connect (empty: all) and of those that may not.
     pub fn new(allow: Vec<Prefix>, deny: Vec<Prefix>) -> Self {

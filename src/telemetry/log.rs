@@ -273,10 +273,14 @@ impl Inner {
 
 fn write_text(line: &mut String, event: &Event<'_>) -> fmt::Result {
     let level = event.level.names().1;
-    write!(line, "{} {level} {} ", Rfc3339(event.time), event.target)?;
+    write!(line, "{} {level} ", Rfc3339(event.time))?;
+    escaped(line, event.target)?;
+    line.push(' ');
     escaped(line, event.message)?;
     for (key, value) in event.fields {
-        write!(line, " {key}=")?;
+        line.push(' ');
+        escaped(line, key)?;
+        line.push('=');
         let start = line.len();
         write!(Cut::new(line), "{value}")?;
         let value = line.get(start..).unwrap_or_default();
@@ -478,6 +482,8 @@ mod tests {
     fn a_message_is_one_line_of_text_whatever_is_in_it() {
         let shown = line(Format::Text, "a\nINFO forged \u{1b}[31m", &[]);
         assert_eq!(shown, "INFO  test a\\nINFO forged \\u001b[31m");
+        let shown = line(Format::Text, "m", &[("k\nforged", &"v")]);
+        assert_eq!(shown, "INFO  test m k\\nforged=v");
     }
 
     #[test]
