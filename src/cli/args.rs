@@ -49,7 +49,10 @@ impl Args {
     }
 }
 
-/// Options.
+/// Options, by their long names. Each method panics when it does not fit what the [`Spec`] declares:
+/// no such option, a flag asked for its value or the reverse, one value of an option that may be
+/// repeated, [`parse`](Self::parse) of one without a default. These are mistakes of the program, never
+/// of its user.
 impl Args {
     /// Whether the option is on the command line.
     pub fn given(&self, name: &str) -> bool {

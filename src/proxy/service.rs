@@ -78,7 +78,8 @@ pub struct LoadBalancer {
 
 impl LoadBalancer {
     /// Binds the listeners and puts the configuration into use. `server` says how threads run and
-    /// where log lines go; its limits are replaced by those of `config`.
+    /// where log lines go; its limits are replaced by those of `config`, which is not checked
+    /// ([`Config`] says how).
     pub fn bind(config: Config, mut server: server::Config) -> Result<Self, StartError> {
         server.max_connections = config.limits.connections;
         server.max_per_peer = config.limits.per_peer;
@@ -225,7 +226,7 @@ fn token(config: &Config) -> Result<Option<Token>, StartError> {
 
 /// Puts another configuration into use, for all requests that begin from now on. What belongs to
 /// the listeners (addresses, limits of connections, access lists, the drain) stays as it was. The
-/// token is the one in its file now.
+/// token is the one in its file now. `config` is not checked ([`Config`] says how).
 pub fn reload(current: &Current, config: Config, log: &Log) -> Result<(), StartError> {
     let older = current.get();
     let fixed = |config: &Config| {

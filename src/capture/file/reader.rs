@@ -28,6 +28,27 @@ pub enum Format {
 }
 
 /// Reads packets from a stream.
+///
+/// The packets of each TCP connection in a file, by the number that
+/// [`Decoder`](crate::capture::decode::Decoder) gives it:
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use groundwire::capture::decode::{Decoder, Settings};
+/// use groundwire::capture::file::CaptureReader;
+///
+/// let mut reader = CaptureReader::open(std::fs::File::open("docs/handshake.pcap")?)?;
+/// let mut decoder = Decoder::new(Settings::default());
+/// let mut packets = BTreeMap::new();
+/// while let Some(packet) = reader.next_packet()? {
+///     let decoded = decoder.decode(&packet);
+///     if let Some(segment) = &decoded.segment {
+///         *packets.entry(segment.stream).or_insert(0) += 1;
+///     }
+/// }
+/// assert_eq!(packets, BTreeMap::from([(0, 10)]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct CaptureReader<R> {
     input: Input<R>,

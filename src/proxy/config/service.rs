@@ -15,6 +15,37 @@ use crate::server::AccessList;
 
 /// A complete configuration: at least one listener, every pool has backends and a route, every
 /// route a pool. [`Default`] is what the lines start from: it has none of these.
+///
+/// What uses a configuration does not check it again. One that is made in code becomes one that is
+/// checked as its own text, which also gives a single pool its route:
+///
+/// ```
+/// use groundwire::net::HostPort;
+/// use groundwire::proxy::config::{Backend, BackendAddress, Config, Listen, PoolConfig};
+///
+/// let mut pool = PoolConfig::named("www");
+/// pool.backends.push(Backend {
+///     address: BackendAddress::Tcp(HostPort { host: "10.0.0.7".parse()?, port: 9000 }),
+///     weight: 1,
+///     max: None,
+///     backup: false,
+/// });
+/// let listen = Listen {
+///     address: "127.0.0.1:8080".parse()?,
+///     proxy_protocol: false,
+/// };
+/// let made = Config { listeners: vec![listen], pools: vec![pool], ..Config::default() };
+///
+/// let check = |config: &Config| {
+///     Config::parse("code", &config.to_string(), &mut |_| Err("no includes".into()))
+/// };
+/// let config = check(&made).map_err(|problems| problems[0].clone())?;
+/// assert_eq!(config.routes[0].pool, "www");
+///
+/// let problems = check(&Config { listeners: Vec::new(), ..made }).unwrap_err();
+/// assert_eq!(problems[0].to_string(), "code: listen: needed, an address to serve");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// `listen`: where clients connect.
