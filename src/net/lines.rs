@@ -24,6 +24,26 @@ const SMALL: usize = 1024;
 const WORTH_KEEPING: usize = 4 * SMALL;
 
 /// A bounded line buffer.
+///
+/// ```
+/// use std::io::Read;
+/// use groundwire::net::LineBuffer;
+///
+/// let mut stream: &[u8] = b"one\ntwo\nthr";
+/// let (mut lines, mut taken) = (LineBuffer::new(1024), Vec::new());
+/// loop {
+///     while let Some(line) = lines.next_line() {
+///         taken.push(line.to_vec());
+///     }
+///     match stream.read(lines.spare()?)? {
+///         0 => break,
+///         count => lines.filled(count),
+///     }
+/// }
+/// assert_eq!(taken, [b"one\n", b"two\n"]);
+/// assert_eq!(lines.rest(), b"thr"); // the last line may lack its end
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct LineBuffer {
     bytes: Vec<u8>,

@@ -82,6 +82,58 @@ pub struct PoolStats {
 }
 
 /// The idle connections to one address. A handle: clones share it.
+///
+/// A request that may be made twice is tried once more on a fresh connection, because the peer may
+/// close a kept one at any time, as a restarted server has:
+///
+/// ```
+/// use std::io::{self, BufRead, BufReader, Write};
+/// use std::time::Duration;
+/// use groundwire::net::{self, Conn, ConnPool, Deadline, Dialer, Liveness, Network, PoolConfig};
+///
+/// fn ask(pool: &ConnPool, line: &str) -> Result<String, Box<dyn std::error::Error>> {
+///     let mut conn = pool.get(Liveness::CheckAfter(Duration::from_secs(1)))?;
+///     loop {
+///         conn.set_deadline(Deadline::after(Duration::from_secs(5)));
+///         match exchange(&conn, line) {
+///             Ok(reply) => {
+///                 conn.keep();
+///                 return Ok(reply);
+///             }
+///             Err(error) if conn.is_fresh() || Deadline::is_cause_of(&error) => {
+///                 return Err(error.into());
+///             }
+///             Err(_) => conn = pool.get_fresh()?,
+///         }
+///     }
+/// }
+///
+/// fn exchange(mut conn: &Conn, line: &str) -> io::Result<String> {
+///     conn.write_all(line.as_bytes())?;
+///     let mut reply = String::new();
+///     match BufReader::new(conn).read_line(&mut reply)? {
+///         0 => Err(io::ErrorKind::UnexpectedEof.into()),
+///         _ => Ok(reply),
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let listener = net::listen(Network::Tcp, "127.0.0.1:0")?;
+/// let address = listener.local_addr().to_string();
+/// let echo = std::thread::spawn(move || {
+///     let conn = listener.accept().ok()?;
+///     io::copy(&mut &conn, &mut &conn).ok()
+/// });
+/// let pool = ConnPool::new(Dialer::default(), Network::Tcp, &*address, PoolConfig::default());
+/// for line in ["one\n", "two\n"] {
+///     assert_eq!(ask(&pool, line)?, line);
+/// }
+/// assert_eq!((pool.stats().dialled, pool.stats().reused), (1, 1));
+/// # drop(pool);
+/// # echo.join().map_err(|_| "a panic")?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct ConnPool {
     inner: Arc<Inner>,
@@ -114,7 +166,8 @@ struct Idle {
     doubtful: bool,
 }
 
-/// A connection on loan.
+/// A connection on loan. Dropping it closes it, as an error path should: what comes next on a
+/// half-read connection is unknown. It returns to the pool by [`keep`](Self::keep) only.
 pub struct Pooled {
     conn: Conn,
     made: Instant,

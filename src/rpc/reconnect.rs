@@ -19,7 +19,8 @@ use crate::net::{Deadline, Dialer, Network, wait_until};
 /// The configuration of a [`Reconnecting`] client.
 #[derive(Clone, Debug)]
 pub struct ReconnectConfig {
-    /// The number of connections; calls take turns. Default 1: many callers share one well.
+    /// The number of connections, at least 1; calls take turns. Default 1: many callers share one
+    /// well.
     pub connections: usize,
     /// How many times a call is tried in all. Default 5.
     pub tries: u32,

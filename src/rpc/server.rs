@@ -46,14 +46,14 @@ pub struct ServerConfig {
     /// Calls in flight on one connection, not counting quick ones; more are refused as overloaded.
     /// Default 256.
     pub in_flight: usize,
-    /// Threads for slow methods and streams, for all connections together. Default 64.
+    /// Threads for slow methods and streams, for all connections together; at least 1. Default 64.
     pub workers: usize,
     /// Calls that may wait for a worker; more are refused as overloaded. Default 1,024.
     pub queue: usize,
     /// Bytes of arguments that workers have or that wait for one, for all connections together;
     /// calls beyond that are refused as overloaded. Default 64 MiB.
     pub queue_bytes: usize,
-    /// Items of a stream that are sent before the caller asks for more, at most
+    /// Items of a stream that are sent before the caller asks for more, 1 to
     /// [`MAX_WINDOW`](super::message::MAX_WINDOW). Default 16.
     pub window: u32,
     /// How long a connection may be silent while no call is in flight. Default 10 minutes; `None`:

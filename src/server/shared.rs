@@ -306,7 +306,7 @@ fn is_gone(error: &io::Error) -> bool {
 }
 
 /// Adds to an error the stage of the connection in which it occurred, for the log line: `timed out`
-/// alone does not say what was too slow. Apply it last: the error's number
+/// alone does not say what was too slow. For `map_err`, as the last of them: the error's number
 /// ([`raw_os_error`](io::Error::raw_os_error)) is lost.
 pub fn at_stage(stage: &'static str) -> impl FnOnce(io::Error) -> io::Error {
     move |error| io::Error::new(error.kind(), Staged { stage, error })
