@@ -401,8 +401,12 @@ impl<S: Read + Write> ClientExchange<S> {
         Ok(response)
     }
 
-    /// Receives a response without its body; [`read`](Self::read) reads that.
+    /// Receives a response without its body; [`read`](Self::read) reads that. What was not read of
+    /// the last response's body is skipped, up to [`PASSED_OVER`], and never taken for a response.
     pub fn receive_head(&mut self, method: &str) -> Result<Response, ExchangeError> {
+        if self.reading.left != Left::Nothing {
+            self.reading.all(&mut self.stream, PASSED_OVER)?;
+        }
         loop {
             if !self.reading.head(&mut self.stream)? {
                 return Err(ExchangeError::Cut);

@@ -138,6 +138,20 @@ fn a_client_reads_every_kind_of_body_and_passes_interim_responses_over() {
 }
 
 #[test]
+fn a_body_that_the_client_does_not_read_is_no_response() {
+    let forged = "HTTP/1.1 200 OK\r\n\r\n";
+    let input = format!(
+        "HTTP/1.1 404 x\r\nContent-Length: {}\r\n\r\n{forged}HTTP/1.1 204 y\r\n\r\n",
+        forged.len()
+    );
+    let mut client = ClientExchange::new(script(&input, 999), Limits::default());
+    for status in [404, 204] {
+        client.send(&Request::new("GET", "/", "h")).unwrap();
+        assert_eq!(client.receive_head("GET").unwrap().status, status);
+    }
+}
+
+#[test]
 fn a_request_without_a_body_is_not_told_to_go_on_with_it() {
     let input = "GET / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n\r\n";
     let (reply, status) = serve(input, 999);
