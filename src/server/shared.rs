@@ -225,8 +225,10 @@ impl<H: Handler> Shared<H> {
             }
             Ok(Err(error)) => {
                 self.stats.failed.inc();
-                self.tell_failure(&peer, &error);
+                // First, because whoever reads the line may stop the server at once. A stop before
+                // would wait the whole drain for a peer that reads nothing.
                 let hearing = seat.leave();
+                self.tell_failure(&peer, &error);
                 if !is_gone(&error) {
                     self.linger(conn, hearing);
                 }
