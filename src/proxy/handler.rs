@@ -66,7 +66,7 @@ impl Handler for Clients {
         }
         let _place = match (&self.per_client, client.source) {
             (Some(clients), Some(source)) => match clients.enter(source.ip()) {
-                None => return Ok(End::Refused(Refusal::TooManyFromPeer)),
+                None => return Ok(End::Refused(Refusal::TooManyFrom(source.ip()))),
                 place => place,
             },
             _ => None,
@@ -96,7 +96,9 @@ impl Handler for Clients {
     fn refused(&self, conn: &Conn, why: Refusal) {
         let status: &[u8] = match why {
             Refusal::Access(_) => b"403 Forbidden\r\n",
-            Refusal::TooManyFromPeer => b"429 Too Many Requests\r\nRetry-After: 1\r\n",
+            Refusal::TooManyFromPeer | Refusal::TooManyFrom(_) => {
+                b"429 Too Many Requests\r\nRetry-After: 1\r\n"
+            }
             _ => b"503 Service Unavailable\r\nRetry-After: 1\r\n",
         };
         let (mut out, mut date) = (b"HTTP/1.1 ".to_vec(), Date::default());

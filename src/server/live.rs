@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::Shutdown;
+use std::net::{IpAddr, Shutdown};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::access::{AccessList, Unwelcome};
@@ -24,6 +24,8 @@ pub enum Refusal {
     TooMany,
     /// This address (an IPv6 address: its /64) has as many connections as the configuration allows.
     TooManyFromPeer,
+    /// The same of the client at this address, for which the peer, a proxy, has connected.
+    TooManyFrom(IpAddr),
     /// All workers are busy and the queue is full.
     QueueFull,
     /// The server is stopping.
@@ -35,6 +37,9 @@ impl fmt::Display for Refusal {
         f.write_str(match self {
             Refusal::Access(rule) => return rule.fmt(f),
             Refusal::TooMany => "too many connections",
+            Refusal::TooManyFrom(client) => {
+                return write!(f, "too many connections from {client}");
+            }
             Refusal::TooManyFromPeer => "too many connections from this address",
             Refusal::QueueFull => "all workers busy and the queue full",
             Refusal::Stopping => "the server is stopping",

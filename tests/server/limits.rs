@@ -86,7 +86,7 @@ fn who_is_refused_by_the_handler_is_told_and_counted_as_at_the_door() {
     impl groundwire::server::Handler for Choosy {
         fn serve(&self, mut conn: &Conn, _: &Session<'_>) -> io::Result<End> {
             conn.read_exact(&mut [0])?;
-            Ok(End::Refused(Refusal::TooManyFromPeer))
+            Ok(End::Refused(Refusal::TooManyFrom([192, 0, 2, 1].into())))
         }
         fn refused(&self, mut conn: &Conn, why: Refusal) {
             write!(conn, "{why}").unwrap();
@@ -95,14 +95,21 @@ fn who_is_refused_by_the_handler_is_told_and_counted_as_at_the_door() {
     // An `Arc` of the handler is the handler, for a second server.
     let choosy = Arc::new(Choosy);
     let (other, _) = serve(Config::default(), choosy.clone());
-    let (server, address) = serve(Config::default(), choosy);
+    let kept = Kept::default();
+    let config = Config {
+        log: Log::to_writer(Level::Warn, Format::Text, Box::new(kept.clone())),
+        ..Config::default()
+    };
+    let (server, address) = serve(config, choosy);
     let mut conn = connect(&address);
     conn.write_all(b"x, and more than is read").unwrap();
     let mut heard = String::new();
     conn.read_to_string(&mut heard).unwrap();
-    assert_eq!(heard, "too many connections from this address");
+    assert_eq!(heard, "too many connections from 192.0.2.1");
     assert_eq!(other.stop().unwrap().refused, 0);
     let totals = server.stop().unwrap();
+    let line = format!(" peer={} why=\"{heard}\"\n", conn.local_addr().unwrap());
+    assert!(kept.text().ends_with(&line), "{}", kept.text());
     assert_eq!((totals.served, totals.refused, totals.failed), (0, 1, 0));
 }
 
