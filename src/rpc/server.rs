@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use super::auth::Secret;
 use super::failure::Failure;
-use super::link::{Link, NoBegin};
+use super::link::{Called, Link, NoBegin};
 use super::message::{MAGIC, MAX_WINDOW, Message, Push, kind};
 use super::service::{Answer, Call, Method, Router, Service};
 use super::welcome::{invalid, welcome};
@@ -326,6 +326,10 @@ impl Reading<'_> {
             Message::Cancel { id } => {
                 if let Some(state) = self.link.find(id) {
                     state.cancel();
+                    let workers = &self.handler.workers;
+                    if let Some(job) = workers.take_back(self.link, Called::Id(id)) {
+                        (job.work)(); // only answers: the call is cancelled
+                    }
                 }
                 Ok(())
             }
@@ -440,9 +444,12 @@ impl Reading<'_> {
             link: self.link.clone(),
             config,
         };
-        let link = self.link.clone();
-        let work = Box::new(move || work.run());
-        if self.handler.workers.submit(Job { link, work }).is_err() {
+        let job = Job {
+            link: self.link.clone(),
+            called,
+            work: Box::new(move || work.run()),
+        };
+        if self.handler.workers.submit(job).is_err() {
             stats.refused.inc();
             let why = format!(
                 "the queue for workers is full ({})",

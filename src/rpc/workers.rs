@@ -8,11 +8,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
-use super::link::{Link, lock};
+use super::link::{Called, Link, lock};
 
-/// Work to do, and the connection that it is for.
+/// Work to do, and the call that it is for.
 pub(super) struct Job {
     pub(super) link: Arc<Link>,
+    pub(super) called: Called,
     pub(super) work: Box<dyn FnOnce() + Send>,
 }
 
@@ -74,6 +75,14 @@ impl Workers {
     pub(super) fn leave(&self, gone: &Arc<Link>) {
         let mut state = lock(&self.shared.state);
         state.queue.retain(|job| !Arc::ptr_eq(&job.link, gone));
+    }
+
+    /// Takes a job that no thread has begun out of the queue.
+    pub(super) fn take_back(&self, link: &Arc<Link>, called: Called) -> Option<Job> {
+        let is_it = |job: &Job| Arc::ptr_eq(&job.link, link) && job.called == called;
+        let mut state = lock(&self.shared.state);
+        let place = state.queue.iter().position(is_it)?;
+        state.queue.remove(place)
     }
 
     /// Starts a thread; `false` if the system cannot.

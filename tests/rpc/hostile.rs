@@ -470,6 +470,27 @@ fn who_leaves_gives_up_his_place_in_the_queue() {
 }
 
 #[test]
+fn a_call_that_is_taken_back_gives_up_its_place_in_the_queue() {
+    let rpc = ServerConfig {
+        workers: 1,
+        queue: 1,
+        ..ServerConfig::default()
+    };
+    let world = world_with(rpc, Config::default());
+    let client = world.client();
+    let first = client.start("Lab.Gate", &("first",), None).unwrap();
+    assert_eq!(world.told(), "began first");
+    for _ in 0..3 {
+        drop(client.start("Lab.Gate", &("taken back",), None).unwrap());
+    }
+    let last = client.start("Lab.Gate", &("last",), None).unwrap();
+    (0..2).for_each(|_| world.open.send(()).unwrap());
+    assert_eq!(first.wait::<String>().unwrap(), "first");
+    assert_eq!(last.wait::<String>().unwrap(), "last");
+    assert_eq!(world.told(), "began last");
+}
+
+#[test]
 fn a_call_whose_time_is_over_before_its_turn_is_not_run() {
     let world = with_one_worker();
     let client = world.client();
