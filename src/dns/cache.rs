@@ -3,8 +3,6 @@
 //!
 //! - "No such name" holds for all types of the name and for all names below it (RFC 8020 §2).
 //! - An answer from the cache has the TTLs that are left.
-//! - Failures are not kept, though RFC 9520 §3.2 asks for it: each look-up tries the servers anew,
-//!   within its deadline.
 //! - A cache is bounded in entries and in octets. When it is full, the answers that would expire
 //!   first make room.
 //!

@@ -27,6 +27,7 @@ use super::code::RecordType;
 use super::edns::SAFE_UDP;
 use super::exchange::{Asking, Exchange, Reply, Try};
 use super::failure::LookupError;
+use super::failures::Failures;
 use super::hosts::Hosts;
 use super::link::{carry, unguessable};
 use super::local;
@@ -172,6 +173,7 @@ fn read(path: &str) -> String {
 pub struct Resolver {
     config: ResolverConfig,
     cache: Mutex<Cache>,
+    failures: Mutex<Failures>,
     /// The zero of the cache's clock.
     started: Instant,
     /// How many look-ups there were, for `rotate`.
@@ -184,6 +186,7 @@ impl Resolver {
         config.deadline = config.deadline.min(LONGEST);
         Self {
             cache: Mutex::new(Cache::new(config.cache_entries, config.cache_octets)),
+            failures: Mutex::new(Failures::beside(config.cache_entries)),
             config,
             started: Instant::now(),
             turn: AtomicUsize::new(0),
@@ -230,7 +233,7 @@ impl Resolver {
 
     /// Looks up one question for exactly this name: in what this machine knows, then in the cache,
     /// then at the servers. "No such name" and "no such record" are answers, not errors. Blocks for
-    /// [`ResolverConfig::deadline`] at most.
+    /// [`ResolverConfig::deadline`] at most. A failure is kept for a second, if answers are.
     pub fn lookup(&self, question: &Question) -> Result<Answer, Failure> {
         self.lookup_by(question, Instant::now() + self.config.deadline)
     }
@@ -244,14 +247,21 @@ impl Resolver {
         if let Some(answer) = kept {
             return Ok(answer);
         }
+        let known = self.failures().get(question, self.started.elapsed());
+        if let Some(failure) = known {
+            return Err(failure);
+        }
         let begun = Instant::now();
         let left = deadline.saturating_duration_since(begun);
         let mut lookup = Lookup::new(question.clone(), self.asking(), left);
-        let answer = carry(&mut lookup, begun)?;
-        if !lookup.is_cut() {
-            self.cache().put(&answer, self.started.elapsed());
+        let outcome = carry(&mut lookup, begun);
+        let now = self.started.elapsed();
+        match &outcome {
+            Ok(answer) if !lookup.is_cut() => self.cache().put(answer, now),
+            Ok(_) => {}
+            Err(failure) => self.failures().put(question, failure, now),
         }
-        Ok(answer)
+        outcome
     }
 
     /// Looks up records of these types for a name as a user writes it, by the search list; one
@@ -392,6 +402,10 @@ impl Resolver {
     /// cache is whole.
     fn cache(&self) -> MutexGuard<'_, Cache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn failures(&self) -> MutexGuard<'_, Failures> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -270,6 +270,40 @@ fn the_next_server_is_asked_when_one_fails() {
 }
 
 #[test]
+fn who_asks_again_at_once_is_told_the_same_failure_without_a_query() {
+    let (tell, heard) = mpsc::channel();
+    let failing = udp(move |query, send| {
+        let mut failed = reply(query, EVIL);
+        failed.header.rcode = Rcode::SERVFAIL;
+        let _ = tell.send(());
+        send(&octets(&failed));
+    });
+    let ask_twice = |cache_entries| {
+        let resolver = Resolver::new(ResolverConfig {
+            cache_entries,
+            ..config(&[failing])
+        });
+        let asked = || {
+            let failure = resolver.lookup(&question("www.example")).unwrap_err();
+            (failure, heard.try_iter().count())
+        };
+        (asked(), asked())
+    };
+    loop {
+        let begun = Instant::now();
+        let ((first, asked), (second, again)) = ask_twice(10);
+        // A failure is kept for a second; a busy machine may not have asked again by then.
+        if begun.elapsed() < Duration::from_secs(1) {
+            assert_eq!(first, second);
+            assert!(asked > 0 && again == 0, "{asked}, then {again}");
+            break;
+        }
+    }
+    let ((_, asked), (_, again)) = ask_twice(0);
+    assert_eq!(asked, again);
+}
+
+#[test]
 fn a_reply_with_a_broken_body_sends_us_to_the_next_server() {
     let broken = udp(|query, send| {
         let mut octets = octets(&reply(query, EVIL));

@@ -211,6 +211,7 @@ pub const PURE: &[&str] = &[
     "dns/edns.rs",
     "dns/error.rs",
     "dns/exchange.rs",
+    "dns/failures.rs",
     "dns/failure.rs",
     "dns/header.rs",
     "dns/hosts.rs",
