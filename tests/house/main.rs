@@ -253,6 +253,16 @@ fn nothing_sleeps_and_nothing_is_asynchronous() {
     assert_none(&all_faults(&tests(), sleep_faults));
 }
 
+/// A bare machine has no program `kill`. A test that runs it in vain leaves servers behind; every
+/// shell has one of its own.
+#[test]
+fn tests_kill_by_a_shell() {
+    let call = format!("Command::new({:?})", "kill");
+    let tests = tests().into_iter();
+    let faults = tests.filter(|(_, text)| text.contains(&call));
+    assert_none(&faults.map(|(name, _)| name).collect::<Vec<_>>());
+}
+
 #[test]
 fn the_package_depends_on_nothing() {
     let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap();
