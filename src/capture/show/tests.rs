@@ -403,7 +403,6 @@ fn the_tree_of_a_handshake_has_each_field() {
     });
 }
 
-/// As in tshark: the first of two questions, if the second is cut.
 #[test]
 fn the_tree_of_an_error_ends_with_the_extensions_behind_what_it_quotes() {
     let mut body = vec![0, 32, 0, 0, 0x45];
@@ -421,6 +420,7 @@ fn the_tree_of_an_error_ends_with_the_extensions_behind_what_it_quotes() {
     assert!(!shown.contains("Unused"), "{shown}");
 }
 
+/// As in tshark: the first of two questions, if the second is cut.
 #[test]
 fn of_a_message_of_dns_that_is_cut_what_stands_before_is_shown() {
     let head = [0, 7, 1, 0, 0, 2, 0, 0, 0, 0, 0, 0];
