@@ -311,7 +311,7 @@ fn start_upload(job: &mut Job<'_>, backend: &Conn) -> Result<Option<Upload>, Fai
     let config = &job.setup.config;
     let plan = Plan {
         framing: job.head.framing,
-        hop: HopNames::of(job.head.fields),
+        hop: HopNames::of(job.head.fields, job.head.framing),
         limits: job.setup.limits,
         most: config.limits.body,
         silence: config.timeouts.body,

@@ -164,8 +164,11 @@ pub fn trailers(out: &mut Vec<u8>, fields: Fields<'_>, hop: &HopNames) {
 pub struct HopNames(Vec<Vec<u8>>);
 
 impl HopNames {
-    /// The names in the head of a message.
-    pub fn of(fields: Fields<'_>) -> Self {
+    /// The names in the head of a message; none if it has no trailer section.
+    pub fn of(fields: Fields<'_>, framing: Framing) -> Self {
+        if framing != Framing::Chunked {
+            return Self::default();
+        }
         let names = fields.elements(Name::Connection);
         Self(
             names

@@ -296,7 +296,7 @@ impl Reply<'_> {
             return (0, Err(Cut::Backend));
         };
         let (length, framing) = (head.length, head.framing);
-        let hop = HopNames::of(head.fields);
+        let hop = HopNames::of(head.fields, framing);
         write_head(out, &head, outgoing, self.asked.forwarding, date);
         reply.take(length);
         let mut passing = Passing {
