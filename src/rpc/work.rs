@@ -1,4 +1,8 @@
 //! A call that a worker runs: a slow method, or a stream.
+//!
+//! `server` reads it and hands it over to `workers`; a thread there, or the reader itself if the call
+//! was cancelled meanwhile, [runs](Work::run) it. Then it is answered once and leaves the table of its
+//! connection; if that ends before, the call is dropped unanswered.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -418,9 +418,11 @@ fn arguments_that_wait_for_workers_are_bounded_in_bytes() {
     );
 }
 
-fn with_one_worker() -> World {
+/// One worker, and so many places in its queue.
+fn with_one_worker(queue: usize) -> World {
     let rpc = ServerConfig {
         workers: 1,
+        queue,
         ..ServerConfig::default()
     };
     world_with(rpc, Config::default())
@@ -428,7 +430,7 @@ fn with_one_worker() -> World {
 
 #[test]
 fn a_call_that_was_taken_back_before_its_turn_is_not_run() {
-    let world = with_one_worker();
+    let world = with_one_worker(10);
     let client = world.client();
     let first = client.start("Lab.Gate", &("first",), None).unwrap();
     assert_eq!(world.told(), "began first");
@@ -444,12 +446,7 @@ fn a_call_that_was_taken_back_before_its_turn_is_not_run() {
 
 #[test]
 fn who_leaves_gives_up_his_place_in_the_queue() {
-    let rpc = ServerConfig {
-        workers: 1,
-        queue: 1,
-        ..ServerConfig::default()
-    };
-    let world = world_with(rpc, Config::default());
+    let world = with_one_worker(1);
     let first = world.client();
     let first = first.start("Lab.Gate", &("first",), None).unwrap();
     assert_eq!(world.told(), "began first");
@@ -471,12 +468,7 @@ fn who_leaves_gives_up_his_place_in_the_queue() {
 
 #[test]
 fn a_call_that_is_taken_back_gives_up_its_place_in_the_queue() {
-    let rpc = ServerConfig {
-        workers: 1,
-        queue: 1,
-        ..ServerConfig::default()
-    };
-    let world = world_with(rpc, Config::default());
+    let world = with_one_worker(1);
     let client = world.client();
     let first = client.start("Lab.Gate", &("first",), None).unwrap();
     assert_eq!(world.told(), "began first");
@@ -492,7 +484,7 @@ fn a_call_that_is_taken_back_gives_up_its_place_in_the_queue() {
 
 #[test]
 fn a_call_whose_time_is_over_before_its_turn_is_not_run() {
-    let world = with_one_worker();
+    let world = with_one_worker(10);
     let client = world.client();
     let first = client.start("Lab.Gate", &("first",), None).unwrap();
     assert_eq!(world.told(), "began first");

@@ -1,4 +1,7 @@
 //! What one try of a call means for the next: another server, a pause, or the end.
+//!
+//! The loop around it is `Shared::run`. What matters most here is *doubt*: after a try that may have been
+//! carried out, the outcome of the call is unknown, not "not done", until a try has an answer.
 
 use super::Shared;
 use crate::kv::command::Refused;

@@ -1,4 +1,7 @@
 //! Who serves in a pool, and who waits: what the pool's lock guards. It knows no lock and no clock.
+//!
+//! `Pool::take` asks it for a backend ([`Roster::pick`]), by health, balance and room; if all are full,
+//! the request stands in `line`, and [`Roster::is_turn_of`] says who may ask next.
 
 use std::sync::Arc;
 use std::time::Duration;
