@@ -91,6 +91,7 @@ pub struct Session<'a> {
     seat: Option<&'a Seat>,
     stopper: &'a Stopper,
     scheduler: &'a Scheduler,
+    conn: &'a Conn,
 }
 
 impl Session<'_> {
@@ -99,10 +100,10 @@ impl Session<'_> {
         self.id
     }
 
-    /// Call it between two requests of a connection, so that [`Scheduling::Auto`] follows the load;
-    /// nearly free.
+    /// Call it between two requests of a connection, so that the scheduling of this thread
+    /// ([`Scheduling::Auto`]) and its way of waiting follow the load; nearly free.
     pub fn between_requests(&self) {
-        self.scheduler.adjust();
+        self.scheduler.adjust(self.conn);
     }
 
     /// Whether the server has been asked to stop: finish what was begun, begin nothing new.
@@ -276,6 +277,7 @@ impl<H: Handler + 'static> Server<H> {
             seat: None,
             stopper: &self.stopper,
             scheduler: &Scheduler::new(self.config.scheduling, self.stats.clone()),
+            conn: &conn,
         };
         self.handler.serve(&conn, &session).map(drop)
     }

@@ -187,7 +187,7 @@ impl<H: Handler> Shared<H> {
         let log = &self.config.log;
         let name = &self.config.name;
         self.name_thread(&conn);
-        self.scheduler.adjust();
+        self.scheduler.adjust(&conn);
         log.debug(
             name,
             "connection opened",
@@ -198,6 +198,7 @@ impl<H: Handler> Shared<H> {
             seat: Some(&seat),
             stopper: &self.stopper,
             scheduler: &self.scheduler,
+            conn: &conn,
         };
         let begun = Instant::now();
         let result = caught(|| self.handler.serve(&conn, &session));

@@ -304,14 +304,22 @@ pub fn peek_now(fd: BorrowedFd<'_>) -> io::Result<usize> {
 }
 
 fn peek(fd: BorrowedFd<'_>, flags: c_int) -> io::Result<usize> {
-    let mut byte = [0u8; 1];
-    // SAFETY: pointer and length describe the live array `byte`, which the call may write.
+    receive(fd, &mut [0u8; 1], abi::MSG_PEEK | flags)
+}
+
+/// Reads what is there, without waiting; `WouldBlock` when nothing is.
+pub fn recv_now(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    receive(fd, buffer, abi::MSG_DONTWAIT)
+}
+
+fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8], flags: c_int) -> io::Result<usize> {
+    // SAFETY: pointer and length describe the live slice `buffer`, which the call may write.
     check_len(unsafe {
         abi::recv(
             fd.as_raw_fd(),
-            byte.as_mut_ptr().cast(),
-            byte.len(),
-            abi::MSG_PEEK | flags,
+            buffer.as_mut_ptr().cast(),
+            buffer.len(),
+            flags,
         )
     })
 }

@@ -1,5 +1,6 @@
 //! The three modes: one after the other, a thread each, a pool.
 
+use std::fs;
 use std::io::{Read, Write};
 
 use crate::support::{
@@ -7,7 +8,7 @@ use crate::support::{
 };
 use crate::{MODES, ask, client};
 use groundwire::echo::{Asked, EchoHandler, LineClient, MAX_LINE};
-use groundwire::net::{self, Network};
+use groundwire::net::{self, Conn, Network};
 use groundwire::server::{Config, Mode, Server};
 
 #[test]
@@ -135,4 +136,52 @@ fn threads_are_used_again_and_all_end_with_the_server() {
     assert!(most < before + 30, "{before}, then {most}");
     server.stop().unwrap();
     eventually("all threads have ended", || count_of("task") == before);
+}
+
+/// All threads that serve connections: whether each sleeps, and how often they went to sleep.
+fn sleepers() -> (bool, u64) {
+    let tasks = fs::read_dir("/proc/self/task").unwrap().flatten();
+    let texts = tasks.filter_map(|task| fs::read_to_string(task.path().join("status")).ok());
+    let (mut all_asleep, mut times) = (true, 0);
+    for text in texts.filter(|text| text.starts_with("Name:\tconnection\n")) {
+        all_asleep &= text.contains("\nState:\tS");
+        let (_, count) = text.split_once("\nvoluntary_ctxt_switches:").unwrap();
+        times += count.lines().next().unwrap().trim().parse::<u64>().unwrap();
+    }
+    (all_asleep, times)
+}
+
+#[test]
+fn among_many_unix_streams_a_thread_is_woken_by_its_request_and_not_by_the_peer_that_reads() {
+    const MANY: usize = 220;
+    const ROUNDS: u64 = 20;
+    let name = "modes::among_many_unix_streams_a_thread_is_woken_by_its_request_and_not_by_the_peer_that_reads";
+    if in_own_process(name, &[]).is_some() {
+        return;
+    }
+    let folder = Folder::new();
+    let path = folder.path("s");
+    let listener = net::listen(Network::Unix, &path).unwrap();
+    let server = Server::new(Config::default(), EchoHandler::default());
+    let server = server.start(listener).unwrap();
+    let conns = [(); MANY].map(|()| net::dial(Network::Unix, &path).unwrap());
+    let ask = |mut conn: &Conn| {
+        conn.write_all(b"x\n").unwrap();
+        eventually("the reply is there, and all sleep again", || {
+            !conn.is_quiet() && sleepers().0
+        });
+        conn.read_exact(&mut [0; 2]).unwrap();
+        eventually("all sleep", || sleepers().0);
+    };
+    conns.iter().for_each(ask);
+    let before = sleepers().1;
+    (0..ROUNDS).for_each(|_| ask(&conns[0]));
+    let times = sleepers().1 - before;
+    // Woken by the reading peer as well, it would have slept twice in each round.
+    assert!(
+        (ROUNDS..ROUNDS * 3 / 2).contains(&times),
+        "{times} times in {ROUNDS} rounds"
+    );
+    drop(conns);
+    server.stop().unwrap();
 }
