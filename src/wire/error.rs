@@ -11,7 +11,8 @@ pub struct Error {
     /// Bytes from the start of the message to where reading stopped. For a text this is the place
     /// of its length, because the texts themselves are together at the end.
     pub offset: usize,
-    /// The type that was being read or written, as in `std::any::type_name`.
+    /// The type that was being read or written, as in `std::any::type_name`, or `message` for all of
+    /// it.
     pub of: &'static str,
 }
 

@@ -74,7 +74,7 @@ impl Writer {
         let len = self.bytes.len() - self.start + self.texts.len();
         let limit = self.limits.message;
         if len > limit {
-            self.fail::<Self>(ErrorKind::MessageTooLong { len, limit });
+            self.fail_at("message", ErrorKind::MessageTooLong { len, limit });
         }
         let texts = u32::try_from(self.placed + self.texts.len()).unwrap_or(u32::MAX);
         if let Some(header) = self.bytes.get_mut(self.start..self.start + HEADER) {
@@ -303,8 +303,11 @@ impl Writer {
     /// Records why the message cannot be written; the first reason is kept.
     #[cold]
     pub fn fail<T: ?Sized>(&mut self, kind: ErrorKind) {
+        self.fail_at(std::any::type_name::<T>(), kind);
+    }
+
+    fn fail_at(&mut self, of: &'static str, kind: ErrorKind) {
         let offset = self.bytes.len() - self.placed - self.start;
-        let of = std::any::type_name::<T>();
         self.error.get_or_insert(Error { kind, offset, of });
     }
 }

@@ -66,8 +66,20 @@ fn each_packet_on_loopback_is_seen_once_and_whole() {
     }
 }
 
+/// Whether the kernel can leave out what this machine sends: Linux 4.20 (PACKET_IGNORE_OUTGOING).
+fn leaves_out_outgoing() -> bool {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let numbers = release
+        .split(['.', '-'])
+        .map_while(|part| part.parse::<u32>().ok());
+    numbers.take(2).ge([4, 20])
+}
+
 #[test]
 fn a_packet_on_loopback_takes_the_kernels_room_once() {
+    if !leaves_out_outgoing() {
+        return;
+    }
     let Some(mut live) = open("lo", Options::default()) else {
         return;
     };

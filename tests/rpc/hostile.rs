@@ -275,9 +275,9 @@ fn a_peer_that_does_not_read_its_replies_is_ended() {
     };
     let world = world_with(rpc, Config::default());
     let mut conn = greeted(&world);
-    let argument = [&[0; 4][..], &(1_u32 << 20).to_le_bytes()].concat();
+    let argument = [&[0; 4][..], &(1_u32 << 19).to_le_bytes()].concat();
     let calls = call(1, "Lab.Bytes", &argument).repeat(64);
-    // 64 MiB are asked for and not read. The server gives up, so that writing fails some time.
+    // 32 MiB are asked for and not read. The server gives up, so that writing fails some time.
     conn.set_deadline(Deadline::after(Duration::from_secs(20)));
     let error = loop {
         if let Err(error) = conn.write_all(&calls) {

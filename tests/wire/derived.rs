@@ -365,7 +365,7 @@ fn a_list_of_rows_beyond_the_limit_is_refused_and_the_next_message_is_whole() {
     let error = encoder.encode(&names).unwrap_err();
     let (len, limit) = (4 + 4 + 10 * 14, 100);
     assert_eq!(error.kind, ErrorKind::MessageTooLong { len, limit });
-    assert_eq!(error.offset, 4 + 4 + 10 * 4);
+    assert_eq!((error.offset, error.of), (4 + 4 + 10 * 4, "message"));
     let few = names[..3].to_vec();
     assert_eq!(encoder.encode(&few).unwrap(), encode(&few).unwrap());
 }
