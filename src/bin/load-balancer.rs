@@ -67,7 +67,6 @@ fn serve(args: Args) -> Result<(), Failure> {
     if args.flag("check-config") {
         return Out::lines().line(config.to_string().trim_end());
     }
-    program::begin()?;
     let server = server_config(&args)?;
     let mut limited = groundwire::server::Config {
         max_connections: config.limits.connections,
@@ -79,7 +78,10 @@ fn serve(args: Args) -> Result<(), Failure> {
     let (log, drain) = (server.log.clone(), config.timeouts.drain);
     let metrics = config.metrics.as_ref().map(|address| address.to_string());
     let flags = config.clone();
-    let balancer = LoadBalancer::bind(config, server).map_err(Failure::of)?;
+    // Until its look-ups are over, a signal ends the program on the spot.
+    let prepared = LoadBalancer::prepare(config, server).map_err(Failure::of)?;
+    program::begin()?;
+    let balancer = prepared.bind().map_err(Failure::of)?;
     let balancer = balancer.at_most(limited.max_connections);
     let (bound, current, registry) = (balancer.bound(), balancer.current(), Registry::new());
     balancer.register(&registry);

@@ -78,5 +78,5 @@ mod upload;
 
 pub use handler::Clients;
 pub use pool::{Lease, NoBackend, Pool, Standing};
-pub use service::{LoadBalancer, StartError, reload};
+pub use service::{LoadBalancer, Prepared, StartError, reload};
 pub use setup::{Current, Setup};

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::admin::{self, Admin, Pools, Token};
 use super::backend::Member;
 use super::checks;
-use super::config::Config;
+use super::config::{Config, ListenAddress};
 use super::handler::Clients;
 use super::phase::Newcomers;
 use super::pool::Pool;
@@ -76,11 +76,72 @@ pub struct LoadBalancer {
     stats: Arc<Stats>,
 }
 
+/// A load balancer on its way to [`LoadBalancer`]: it has TCP listeners, and the look-ups are over.
+/// Dropped, or at the death of the process, it leaves nothing behind.
+pub struct Prepared {
+    plan: Plan,
+    server: server::Config,
+    how: ListenConfig,
+    /// One for each of the configuration, in its order; `None`: a Unix socket, not bound yet.
+    listeners: Vec<Option<Listener>>,
+    admin: Option<Listener>,
+}
+
+impl Prepared {
+    /// Binds the Unix sockets, opens the files and starts the threads that look after the pools.
+    pub fn bind(self) -> Result<LoadBalancer, StartError> {
+        let config = &self.plan.config;
+        let mut listeners = Vec::new();
+        for (listen, early) in config.listeners.iter().zip(self.listeners) {
+            let listener = early.map_or_else(|| bind(&self.how, &listen.address), Ok)?;
+            listeners.push((listener, listen.proxy_protocol));
+        }
+        let admin = match &config.admin {
+            None => None,
+            Some(address) => {
+                let how = ListenConfig::default();
+                let listener = self.admin.map_or_else(|| bind(&how, address), Ok)?;
+                Some((listener, token(config)?))
+            }
+        };
+        let setup = put_to_work(self.plan, None, &self.server.log)?;
+        let mut current = Current::new(setup);
+        current.token = admin.as_ref().and_then(|(_, token)| token.clone());
+        Ok(LoadBalancer {
+            current: Arc::new(current),
+            listeners,
+            admin,
+            server: self.server,
+            stats: Arc::default(),
+        })
+    }
+}
+
+fn bind(how: &ListenConfig, address: &ListenAddress) -> Result<Listener, StartError> {
+    let (network, address) = address.parts();
+    how.listen(network, &address).map_err(StartError::Listen)
+}
+
+/// Binds a TCP address, and leaves a Unix socket for later.
+fn bind_tcp(how: &ListenConfig, address: &ListenAddress) -> Result<Option<Listener>, StartError> {
+    match address {
+        ListenAddress::Tcp(_) => bind(how, address).map(Some),
+        ListenAddress::Unix(_) => Ok(None),
+    }
+}
+
 impl LoadBalancer {
     /// Binds the listeners and puts the configuration into use. `server` says how threads run and
     /// where log lines go; its limits are replaced by those of `config`, which is not checked
-    /// ([`Config`] says how).
-    pub fn bind(config: Config, mut server: server::Config) -> Result<Self, StartError> {
+    /// ([`Config`] says how). Blocks while names are looked up, for ten seconds at most for each 16
+    /// backends.
+    pub fn bind(config: Config, server: server::Config) -> Result<Self, StartError> {
+        Self::prepare(config, server)?.bind()
+    }
+
+    /// The part of [`bind`](Self::bind) that may take long and that a signal may end at any moment:
+    /// binds TCP addresses and looks the names of backends up. A program blocks signals after it.
+    pub fn prepare(config: Config, mut server: server::Config) -> Result<Prepared, StartError> {
         server.max_connections = config.limits.connections;
         server.max_per_peer = config.limits.per_peer;
         server.access = config.access();
@@ -90,29 +151,19 @@ impl LoadBalancer {
             reuse_port: config.reuse_port,
             ..ListenConfig::default()
         };
-        let mut listeners = Vec::new();
-        for listen in &config.listeners {
-            let (network, address) = listen.address.parts();
-            let listener = how.listen(network, &address).map_err(StartError::Listen)?;
-            listeners.push((listener, listen.proxy_protocol));
-        }
+        let all = config.listeners.iter();
+        let listeners = all.map(|listen| bind_tcp(&how, &listen.address));
+        let listeners = listeners.collect::<Result<_, _>>()?;
         let admin = match &config.admin {
+            Some(address) => bind_tcp(&ListenConfig::default(), address)?,
             None => None,
-            Some(address) => {
-                let (network, address) = address.parts();
-                let listener = net::listen(network, &address).map_err(StartError::Listen)?;
-                Some((listener, token(&config)?))
-            }
         };
-        let setup = put_to_work(config, None, &server.log)?;
-        let mut current = Current::new(setup);
-        current.token = admin.as_ref().and_then(|(_, token)| token.clone());
-        Ok(Self {
-            current: Arc::new(current),
+        Ok(Prepared {
+            plan: plan(config, None, &server.log),
+            server,
+            how,
             listeners,
             admin,
-            server,
-            stats: Arc::default(),
         })
     }
 
@@ -250,15 +301,24 @@ pub fn reload(current: &Current, config: Config, log: &Log) -> Result<(), StartE
         }
         _ => None,
     };
-    current.replace(put_to_work(config, Some(&older), log)?);
+    let plan = plan(config, Some(&older), log);
+    current.replace(put_to_work(plan, Some(&older), log)?);
     if let Some((old, new)) = token {
         old.replace_by(&new);
     }
     Ok(())
 }
 
-/// Makes the pools that are new and starts their threads; keeps those that have not changed.
-fn put_to_work(config: Config, older: Option<&Setup>, log: &Log) -> Result<Setup, StartError> {
+/// What a configuration will use: its pools, those that are new among them with what their names
+/// led to.
+struct Plan {
+    config: Config,
+    pools: Vec<Arc<Pool>>,
+    young: Vec<(Arc<Pool>, Names, Resolved)>,
+}
+
+/// Makes the pools that are new, and looks their names up; keeps those that have not changed.
+fn plan(config: Config, older: Option<&Setup>, log: &Log) -> Plan {
     let resolver = Arc::new(resolve::resolver(&config));
     let times = config.resolve_min..=config.resolve_max;
     let asks = |config: &Config| {
@@ -266,8 +326,7 @@ fn put_to_work(config: Config, older: Option<&Setup>, log: &Log) -> Result<Setup
         (config.name_servers.clone(), times)
     };
     let asks_alike = older.is_some_and(|older| asks(&older.config) == asks(&config));
-    let mut pools = Vec::new();
-    let (mut young, mut names) = (Vec::new(), Vec::new());
+    let (mut pools, mut young, mut names) = (Vec::new(), Vec::new(), Vec::new());
     for wanted in &config.pools {
         let known = older.and_then(|older| older.pool(&wanted.name));
         // A pool's threads use the name servers and intervals that they were started with.
@@ -288,7 +347,22 @@ fn put_to_work(config: Config, older: Option<&Setup>, log: &Log) -> Result<Setup
         names.push(own);
     }
     let resolved = resolve::resolve_all(&mut names);
-    for (pool, resolved) in young.iter().zip(&resolved) {
+    let young = young.into_iter().zip(names).zip(resolved);
+    Plan {
+        config,
+        pools,
+        young: young.map(|((pool, n), r)| (pool, n, r)).collect(),
+    }
+}
+
+/// Opens the access log and starts the threads of the new pools.
+fn put_to_work(plan: Plan, older: Option<&Setup>, log: &Log) -> Result<Setup, StartError> {
+    let Plan {
+        config,
+        pools,
+        young,
+    } = plan;
+    for (pool, _, resolved) in &young {
         tell_missing(pool, resolved, log);
     }
     let target = config.access_log.as_ref().map(|target| target.to_string());
@@ -298,7 +372,7 @@ fn put_to_work(config: Config, older: Option<&Setup>, log: &Log) -> Result<Setup
         access.complain_to(log.clone());
     }
     let mut begun = Vec::new();
-    for ((pool, names), resolved) in young.into_iter().zip(names).zip(resolved) {
+    for (pool, names, resolved) in young {
         begun.push((pool.clone(), pool.take_over(resolved.members)));
         pool.set_found(names.found());
         if let Err(error) = look_after(pool, names, log) {

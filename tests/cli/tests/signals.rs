@@ -379,7 +379,7 @@ fn a_signal_during_the_start_leaves_no_socket_file_behind() {
     }
 }
 
-/// Each looks its own name up at a name server that is not there, which takes it some ten seconds; the
+/// Each looks a name up, mostly its own, at a name server that is not there, which takes it some ten seconds; the
 /// signal comes when it has asked. A look-up that came to its end would end it with status 1.
 const LOOKING_UP: &str = "
 echo nameserver 10.9.1.77 > /run/resolv.conf
@@ -399,10 +399,14 @@ interrupted kv-server --local-cluster 1 --listen dead.test:7301
 interrupted kv-server --id 1 --data /run/kv --listen dead.test:7301
 interrupted wiretap dead.test:7000 127.0.0.1:1
 interrupted netcat -l dead.test 7000
+interrupted load-balancer --listen dead.test:8080 --backend http://127.0.0.1:1
+interrupted load-balancer --listen :8080 --backend http://dead.test:1
+interrupted load-balancer --listen unix:/run/balancer --backend http://dead.test:1
+test ! -e /run/balancer || echo /run/balancer is left
 ";
 
 #[test]
-fn a_signal_ends_a_server_that_looks_its_own_name_up_at_once() {
+fn a_signal_ends_a_server_that_looks_a_name_up_at_once() {
     let Some(printed) = namespace::run(LOOKING_UP).filter(|printed| !printed.is_empty()) else {
         return;
     };
