@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::admin::{self, Admin, Pools, Token};
 use super::backend::Member;
 use super::checks;
-use super::config::{Config, ListenAddress};
+use super::config::{self, Config, ListenAddress, Problem};
 use super::handler::Clients;
 use super::phase::Newcomers;
 use super::pool::Pool;
@@ -30,6 +30,8 @@ const STACK: usize = 96 * 1024;
 /// Why the load balancer cannot start, or cannot change to another configuration.
 #[derive(Debug)]
 pub enum StartError {
+    /// The configuration is wrong: at least one problem.
+    Wrong(Vec<Problem>),
     /// It cannot listen.
     Listen(net::Error),
     /// The access log cannot be opened.
@@ -43,6 +45,7 @@ pub enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            StartError::Wrong(problems) => f.write_str(&config::lines(problems)),
             StartError::Listen(error) => error.fmt(f),
             StartError::AccessLog(file, error) => {
                 write!(f, "opening the access log: {file}: {}", plain_words(error))
@@ -58,6 +61,7 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
+            StartError::Wrong(problems) => problems.first().map(|first| first as _),
             StartError::Listen(error) => Some(error),
             StartError::AccessLog(_, error)
             | StartError::Token(_, error)
@@ -132,8 +136,8 @@ fn bind_tcp(how: &ListenConfig, address: &ListenAddress) -> Result<Option<Listen
 
 impl LoadBalancer {
     /// Binds the listeners and puts the configuration into use. `server` says how threads run and
-    /// where log lines go; its limits are replaced by those of `config`, which is not checked
-    /// ([`Config`] says how). Blocks while names are looked up, for ten seconds at most for each 16
+    /// where log lines go; its limits are replaced by those of `config`, which is checked
+    /// first ([`Config::checked`]). Blocks while names are looked up, for ten seconds at most for each 16
     /// backends.
     pub fn bind(config: Config, server: server::Config) -> Result<Self, StartError> {
         Self::prepare(config, server)?.bind()
@@ -142,6 +146,7 @@ impl LoadBalancer {
     /// The part of [`bind`](Self::bind) that may take long and that a signal may end at any moment:
     /// binds TCP addresses and looks the names of backends up. A program blocks signals after it.
     pub fn prepare(config: Config, mut server: server::Config) -> Result<Prepared, StartError> {
+        let config = config.checked().map_err(StartError::Wrong)?;
         server.max_connections = config.limits.connections;
         server.max_per_peer = config.limits.per_peer;
         server.access = config.access();
@@ -277,8 +282,9 @@ fn token(config: &Config) -> Result<Option<Token>, StartError> {
 
 /// Puts another configuration into use, for all requests that begin from now on. What belongs to
 /// the listeners (addresses, limits of connections, access lists, the drain) stays as it was. The
-/// token is the one in its file now. `config` is not checked ([`Config`] says how).
+/// token is the one in its file now. `config` is checked as at the start; if it is wrong, nothing changes.
 pub fn reload(current: &Current, config: Config, log: &Log) -> Result<(), StartError> {
+    let config = config.checked().map_err(StartError::Wrong)?;
     let older = current.get();
     let fixed = |config: &Config| {
         let limits = (config.limits.connections, config.limits.per_peer);

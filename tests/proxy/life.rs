@@ -4,7 +4,11 @@ use std::fs;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use crate::balancer::Balancer;
+use groundwire::proxy::{LoadBalancer, reload};
+use groundwire::server;
+use groundwire::telemetry::Log;
+
+use crate::balancer::{Balancer, config};
 use crate::client::Client;
 use crate::load::Load;
 use crate::program::{HTTP_BACKEND, LOAD_BALANCER, Program};
@@ -188,6 +192,29 @@ fn a_reload_tells_of_lines_that_hold_only_after_a_restart() {
     ] {
         assert!(told(lines).contains("only with a restart"), "{lines}");
     }
+}
+
+#[test]
+fn a_wrong_configuration_made_in_code_is_refused_and_the_old_one_stays() {
+    let backend = Backend::saying(OK);
+    let right = config(&backend.line());
+    let mut wrong = right.clone();
+    let twice = wrong.pools[0].backends[0].clone();
+    wrong.pools[0].backends.push(twice);
+    let started = LoadBalancer::bind(wrong.clone(), server::Config::default());
+    let why = started.map(drop).unwrap_err().to_string();
+    assert!(
+        why.ends_with(&format!(
+            "{}: stands twice in pool default",
+            backend.line().trim()
+        )),
+        "{why}"
+    );
+
+    let balancer = Balancer::of(right);
+    let refused = reload(&balancer.current, wrong, &Log::off()).unwrap_err();
+    assert_eq!(refused.to_string(), why);
+    assert_eq!(balancer.get("/").status(), 200);
 }
 
 #[test]

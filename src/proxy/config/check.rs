@@ -1,10 +1,36 @@
 //! The check of a whole configuration: every part has what it needs, and nothing is unused.
 
+use std::collections::BTreeSet;
+
 use super::problem::{Place, Problem};
 use super::read::Reader;
 use super::routes::{HostPattern, Route};
 use super::service::Config;
 use crate::cli::nearest;
+
+impl Config {
+    /// The same configuration, if all of it is valid; a single pool without a route gets one. This
+    /// is for one that was made in code: it is read from its own text, so the lines of problems are
+    /// those that [`Display`](std::fmt::Display) shows.
+    pub fn checked(self) -> Result<Config, Vec<Problem>> {
+        let name = "config";
+        let mut include = |_: &str| Err("there is no file".to_string());
+        let read = Config::parse(name, &self.to_string(), &mut include)?;
+        let mut same = read.clone();
+        if self.routes.is_empty() {
+            same.routes.clear();
+        }
+        if same == self {
+            return Ok(read);
+        }
+        let whole = Place::Line {
+            name: name.into(),
+            line: 0,
+        };
+        let why = "a value that no line can say, such as a limit of Some(0)";
+        Err(vec![Problem::new(&whole, why)])
+    }
+}
 
 impl Reader<'_> {
     /// The configuration, if all of it is valid. `whole` is the place of problems that belong to no
@@ -50,9 +76,9 @@ impl Reader<'_> {
         if pool.backends.is_empty() {
             wrong.push(format!("backend: pool {name} has none"));
         }
-        for (index, backend) in pool.backends.iter().enumerate() {
-            let mut earlier = pool.backends.iter().take(index);
-            if earlier.any(|other| other.address == backend.address) {
+        let mut earlier = BTreeSet::new();
+        for backend in &pool.backends {
+            if !earlier.insert(backend.address.to_string()) {
                 wrong.push(format!(
                     "backend {}: stands twice in pool {name}",
                     backend.address
@@ -119,6 +145,9 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use super::super::LogTarget;
     use super::*;
 
     fn first_problem(text: &str) -> String {
@@ -147,6 +176,38 @@ mod tests {
         ];
         for (text, first) in table {
             assert_eq!(first_problem(text), first);
+        }
+    }
+
+    #[test]
+    fn a_configuration_made_in_code_is_held_to_the_same_rules() {
+        let text = "listen :80\nqueue 7\nbackend http://a:1";
+        let good = Config::parse("lb", text, &mut |_| Err(String::new())).unwrap();
+        let bare = Config {
+            routes: Vec::new(),
+            ..good.clone()
+        };
+        assert_eq!(bare.checked(), Ok(good.clone()));
+        type Spoil = fn(&mut Config);
+        #[rustfmt::skip]
+        let table: [(Spoil, &str); 11] = [
+            (|c| c.listeners.clear(), "listen: needed, an address to serve"),
+            (|c| c.pools.clear(), "backend: needed, somebody to answer"),
+            (|c| c.pools[0].backends.clear(), "backend: pool default has none"),
+            (|c| c.pools[0].backends[0].weight = 0, "backend http://a:1 weight=0: weight=0: a weight is a number from 1 to 1000"),
+            (|c| c.pools[0].name.clear(), "pool: needs one value, its NAME"),
+            (|c| c.pools.push(c.pools[0].clone()), "pool default: there is such a pool"),
+            (|c| c.pools[0].health_interval = Duration::ZERO, "health-interval 0: must not be zero"),
+            (|c| c.timeouts.idle = Duration::MAX, "idle-timeout 18446744073709551615999999.999us: too large, at most 584 years"),
+            (|c| c.limits.per_peer = Some(0), "a value that no line can say, such as a limit of Some(0)"),
+            (|c| c.access_log = Some(LogTarget::Path("off".into())), "a value that no line can say, such as a limit of Some(0)"),
+            (|c| c.admin_token_file = Some("a\nreuse-port".into()), "a value that no line can say, such as a limit of Some(0)"),
+        ];
+        for (spoil, first) in table {
+            let mut config = good.clone();
+            spoil(&mut config);
+            let problems = config.checked().unwrap_err();
+            assert_eq!(problems[0].what, first);
         }
     }
 

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::Problem;
+use super::problem::{Problem, lines};
 use super::service::Config;
 use crate::cli::plain_words;
 
@@ -31,10 +31,7 @@ impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             LoadError::File { path, source } => write!(f, "{path}: {}", plain_words(source)),
-            LoadError::Wrong(problems) => {
-                let lines: Vec<String> = problems.iter().map(Problem::to_string).collect();
-                f.write_str(&lines.join("\n"))
-            }
+            LoadError::Wrong(problems) => f.write_str(&lines(problems)),
         }
     }
 }

@@ -60,6 +60,7 @@ pub use flags::OPTIONS;
 pub use load::{LoadError, load};
 pub(super) use pool::Check;
 pub use pool::PoolConfig;
+pub(super) use problem::lines;
 pub use problem::{MAX_PROBLEMS, Place, Problem};
 pub use read::{Include, MAX_DEPTH, MAX_FILES};
 pub use routes::{HostPattern, Route, Router, Unrouted};

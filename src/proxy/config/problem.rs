@@ -55,6 +55,12 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
+/// One line for each problem.
+pub(in crate::proxy) fn lines(problems: &[Problem]) -> String {
+    let lines: Vec<String> = problems.iter().map(Problem::to_string).collect();
+    lines.join("\n")
+}
+
 fn visible(text: &str) -> String {
     let mut shown = String::new();
     for letter in text.chars() {

@@ -16,8 +16,7 @@ use crate::server::AccessList;
 /// A complete configuration: at least one listener, every pool has backends and a route, every
 /// route a pool. [`Default`] is what the lines start from: it has none of these.
 ///
-/// What uses a configuration does not check it again. One that is made in code becomes one that is
-/// checked as its own text, which also gives a single pool its route:
+/// The load balancer checks that ([`Config::checked`]), whether it was read or made in code:
 ///
 /// ```
 /// use groundwire::net::HostPort;
@@ -36,14 +35,12 @@ use crate::server::AccessList;
 /// };
 /// let made = Config { listeners: vec![listen], pools: vec![pool], ..Config::default() };
 ///
-/// let check = |config: &Config| {
-///     Config::parse("code", &config.to_string(), &mut |_| Err("no includes".into()))
-/// };
-/// let config = check(&made).map_err(|problems| problems[0].clone())?;
+/// let config = made.clone().checked().map_err(|problems| problems[0].clone())?;
 /// assert_eq!(config.routes[0].pool, "www");
 ///
-/// let problems = check(&Config { listeners: Vec::new(), ..made }).unwrap_err();
-/// assert_eq!(problems[0].to_string(), "code: listen: needed, an address to serve");
+/// let deaf = Config { listeners: Vec::new(), ..made };
+/// let problems = deaf.checked().unwrap_err();
+/// assert_eq!(problems[0].to_string(), "config: listen: needed, an address to serve");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
