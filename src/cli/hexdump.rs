@@ -11,7 +11,8 @@ const DIGITS: &[u8; 16] = b"0123456789abcdef";
 /// Adds rows for `bytes`, whose first byte has this offset; each row begins with `prefix` and ends
 /// with a line feed. The offset has at least four digits.
 pub fn hexdump(out: &mut String, prefix: &str, offset: u64, bytes: &[u8]) {
-    for (row, at) in bytes.chunks(ROW).zip((offset..).step_by(ROW)) {
+    for (index, row) in bytes.chunks(ROW).enumerate() {
+        let at = offset.wrapping_add((index * ROW) as u64);
         out.push_str(prefix);
         let width = if at > 0xffff { 8 } else { 4 };
         for digit in (0..width).rev() {
@@ -45,6 +46,14 @@ fn push_digit(out: &mut String, value: u8) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_offset_is_followed_by_the_first() {
+        let mut out = String::new();
+        hexdump(&mut out, "", u64::MAX - 15, &[0; 17]);
+        let rows: Vec<&str> = out.lines().filter_map(|row| row.get(..9)).collect();
+        assert_eq!(rows, ["fffffff0 ", "0000  00 "]);
+    }
 
     #[test]
     fn a_short_row_is_filled_so_that_texts_stand_below_each_other() {

@@ -153,7 +153,7 @@ impl ChunkReader {
     pub fn give_back(&mut self, count: u64) {
         self.state = match self.state {
             State::DataEnd if count > 0 => State::Data(count),
-            State::Data(left) => State::Data(left + count),
+            State::Data(left) => State::Data(left.saturating_add(count)),
             other => other,
         };
     }
@@ -370,6 +370,14 @@ mod tests {
         }
         let many = format!("0\r\n{}\r\n", "A:\r\n".repeat(101));
         assert_eq!(read(many.as_bytes(), 100), Err(Rule::TooManyFields));
+    }
+
+    #[test]
+    fn more_than_there_was_can_be_given_back_without_harm() {
+        let mut reader = ChunkReader::new(&Limits::default());
+        assert!(reader.advance(b"2\r\n").is_ok());
+        reader.give_back(u64::MAX);
+        assert_eq!(reader.left_of_chunk(), u64::MAX);
     }
 
     #[test]

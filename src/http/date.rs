@@ -60,6 +60,7 @@ fn rfc850_as_imf(text: &str, now: u64) -> Option<String> {
     if !LONG_DAYS.contains(&weekday) || parts.next().is_some() {
         return None;
     }
+    let now = now.min(LAST);
     let (this_year, this_month, today) = civil(now / 86_400);
     let year = this_year - this_year % 100 + digits(year, 2)?;
     let at = days_of(year, month_of(month)?, digits(day, 2)?) * 86_400 + second_of_day(time)?;
@@ -153,6 +154,12 @@ fn days_of(year: u64, month: u64, day: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_beyond_the_last_year_is_taken_for_it() {
+        let text = "Sunday, 06-Nov-94 08:49:37 GMT";
+        assert_eq!(parse(text, u64::MAX), parse(text, LAST));
+    }
 
     #[test]
     fn dates_are_written_and_read_as_the_rfc_shows() {

@@ -240,7 +240,7 @@ impl LoadBalancer {
                 .spawn(serve)?;
         }
         stopper.wait();
-        let until = Deadline::after(self.server.drain + AFTER_DRAIN);
+        let until = Deadline::after(self.server.drain.saturating_add(AFTER_DRAIN));
         let moment = Deadline::after(FIRST_REQUEST.min(self.server.drain));
         let mut ended = 0;
         for limit in [moment, until] {

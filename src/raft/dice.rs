@@ -43,7 +43,7 @@ impl Dice {
     /// A duration of at least `least` and at most `most`, to the microsecond.
     pub fn between(&mut self, least: Duration, most: Duration) -> Duration {
         let span = most.saturating_sub(least).as_micros() as u64;
-        least + Duration::from_micros(self.below(span.saturating_add(1)))
+        least.saturating_add(Duration::from_micros(self.below(span.saturating_add(1))))
     }
 }
 

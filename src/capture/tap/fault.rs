@@ -232,7 +232,7 @@ pub struct Fate {
 impl Plan {
     /// The plan for one direction of connection `number`, counted from 0.
     pub fn new(faults: &Faults, seed: u64, number: u64, way: Direction) -> Self {
-        let salt = number * 2 + u64::from(way == Direction::Back);
+        let salt = number.wrapping_mul(2) + u64::from(way == Direction::Back);
         let mut seeds = Dice(mix(seed) ^ mix(salt));
         let mut plan = Self {
             faults: faults.on(way),
@@ -265,10 +265,9 @@ impl Plan {
         let Some(rate) = self.faults.throttle else {
             return most;
         };
-        let delay = self
-            .faults
-            .delay
-            .map_or(Duration::ZERO, |delay| delay.time + delay.jitter);
+        let delay = self.faults.delay.map_or(Duration::ZERO, |delay| {
+            delay.time.saturating_add(delay.jitter)
+        });
         let seconds = delay.as_secs_f64() + 2.0 / SLICES as f64;
         ((rate as f64 * seconds) as usize).clamp(1, most)
     }
@@ -337,11 +336,12 @@ impl Plan {
     /// When this many bytes have passed the link and the delay.
     fn due(&mut self, now: Duration, count: usize) -> Duration {
         if self.faults.throttle.is_some() {
-            self.free = self.free.max(now) + self.takes(count);
+            self.free = self.free.max(now).saturating_add(self.takes(count));
         }
         let delay = self.faults.delay.map_or(Duration::ZERO, |delay| {
             let least = delay.time.saturating_sub(delay.jitter);
-            least + (delay.jitter * 2).mul_f64(self.jitter.part())
+            let span = delay.jitter.saturating_mul(2);
+            least.saturating_add(span.mul_f64(self.jitter.part()))
         });
         self.free.max(now).saturating_add(delay)
     }
@@ -349,7 +349,8 @@ impl Plan {
     /// How long a throttled link takes for this many bytes.
     fn takes(&self, count: usize) -> Duration {
         self.faults.throttle.map_or(Duration::ZERO, |rate| {
-            Duration::from_secs_f64(count as f64 / rate.max(1) as f64)
+            let seconds = count as f64 / rate.max(1) as f64;
+            Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
         })
     }
 

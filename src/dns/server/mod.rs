@@ -229,7 +229,7 @@ impl DnsServer {
             }
         }
         stopper.wait();
-        let until = Deadline::after(self.config.tcp.drain + AFTER_STOP);
+        let until = Deadline::after(self.config.tcp.drain.saturating_add(AFTER_STOP));
         for _ in 0..threads {
             let left = until.remaining().unwrap_or_default();
             match told.recv_timeout(left) {

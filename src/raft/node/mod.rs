@@ -42,6 +42,9 @@ use super::message::{Ballot, Body, Message};
 use super::port::{Apply, Event, Input, Output, Refusal, RoleName, Status};
 use super::storage::Restored;
 
+/// The end of time for a node: the clock stands still, and a deadline after it is still a `Duration`.
+const END_OF_TIME: Duration = Duration::from_secs(u64::MAX - (1 << 32));
+
 /// A node's role in its term (Figure 4), with its state.
 #[derive(Debug)]
 enum Role {
@@ -99,6 +102,7 @@ impl Node {
             out.apply.push(Apply::Snapshot(snapshot.clone()));
         }
         let log = Log::new(snapshot, entries);
+        let now = now.min(END_OF_TIME);
         let mut node = Self {
             id,
             config: config.usable(),
@@ -126,7 +130,7 @@ impl Node {
 
     /// Takes what happened at `now`. An earlier time than the last counts as the last.
     pub fn step(&mut self, now: Duration, input: Input) {
-        self.now = self.now.max(now);
+        self.now = self.now.max(now.min(END_OF_TIME));
         match input {
             Input::Message(message) => self.hear(message),
             Input::Propose { id, command } => self.propose(id, command),

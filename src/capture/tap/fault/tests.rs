@@ -2,6 +2,23 @@
 
 use super::*;
 
+#[test]
+fn the_largest_times_and_numbers_neither_overflow_nor_take_long() {
+    let faults = Faults {
+        throttle: Some(1),
+        delay: Some(Delay {
+            time: Duration::MAX,
+            jitter: Duration::MAX,
+        }),
+        ..Faults::default()
+    };
+    let mut plan = Plan::new(&faults, u64::MAX, u64::MAX, Direction::Back);
+    plan.step(Duration::MAX, &mut [0; 9]);
+    plan.lost(usize::MAX);
+    assert_eq!(plan.room(9), 9);
+    assert_eq!(plan.end(Duration::MAX), Duration::MAX);
+}
+
 const MS: Duration = Duration::from_millis(1);
 
 /// The result for a stream: its bytes after corruption, the lengths of its writes, the end.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::cluster::Cluster;
 use super::words::{append, appended, request, stopped, vote};
 use crate::raft::{
-    Ballot, Body, Change, Config, Event, HardState, Input, Membership, Message, NodeId, Payload,
-    RoleName, Term,
+    Ballot, Body, Change, Config, Event, HardState, Input, Membership, Message, Node, NodeId,
+    Payload, RoleName, Term,
 };
 
 const LONG: Duration = Duration::from_secs(2);
@@ -494,5 +494,20 @@ fn time_does_not_go_back() {
         cluster.now = time;
         cluster.hear(1, 2, 1, append((1, 1), &[], 0));
         assert!(cluster.node(1).deadline() > now, "at {time:?}");
+    }
+}
+
+#[test]
+fn at_the_end_of_time_a_node_still_steps() {
+    let disk = stopped(1..=3, 1, &[]);
+    for born in [Duration::ZERO, Duration::MAX] {
+        let mut node = Node::new(1, Config::default(), disk.clone(), 7, born);
+        for _ in 0..3 {
+            node.step(Duration::MAX, Input::Tick);
+            node.output();
+        }
+        let campaigns = node.status().role != RoleName::Follower;
+        assert_eq!(campaigns, born == Duration::ZERO);
+        assert!(node.deadline() < Duration::MAX);
     }
 }

@@ -122,7 +122,7 @@ impl Share {
 
     /// A share in percent.
     pub const fn percent(percent: u32) -> Self {
-        Self(percent * 100)
+        Self(percent.saturating_mul(100))
     }
 
     /// The same as a number between 0.0 and 1.0: what [`Dice::chance`](crate::raft::Dice) takes.
