@@ -257,6 +257,8 @@ impl fmt::Display for Refused {
     }
 }
 
+impl std::error::Error for Refused {}
+
 impl fmt::Display for Compacted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let oldest = self.oldest;
@@ -264,3 +266,5 @@ impl fmt::Display for Compacted {
         f.write_str("then watch from the revision behind the list's")
     }
 }
+
+impl std::error::Error for Compacted {}

@@ -52,6 +52,8 @@ impl fmt::Display for NoBackend {
     }
 }
 
+impl std::error::Error for NoBackend {}
+
 /// A backend as the status page shows it.
 #[derive(Clone)]
 pub struct Standing {

@@ -170,6 +170,8 @@ impl fmt::Display for Refusal {
     }
 }
 
+impl std::error::Error for Refusal {}
+
 /// What a node is (Figure 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RoleName {

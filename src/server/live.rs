@@ -47,6 +47,8 @@ impl fmt::Display for Refusal {
     }
 }
 
+impl std::error::Error for Refusal {}
+
 /// The limits that the table enforces.
 pub(crate) struct Limits {
     pub max_connections: usize,

@@ -172,6 +172,17 @@ pub enum Unrouted {
     NoRoute,
 }
 
+impl fmt::Display for Unrouted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Unrouted::UnknownHost => "no route names the host",
+            Unrouted::NoRoute => "no route of the host has a prefix of the path",
+        })
+    }
+}
+
+impl std::error::Error for Unrouted {}
+
 /// The routes in the order in which they are tried, each with its pool's index in the
 /// configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
