@@ -2,6 +2,7 @@
 
 use std::fs::{File, Metadata};
 use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 
 use groundwire::capture::file::{CaptureWriter, FileError, Interface, Precision};
@@ -126,13 +127,20 @@ impl Save {
     }
 }
 
-/// Whether both are the same file, even under another name or redirected by the shell.
+/// Whether both are the same file, even under another name or redirected by the shell. A device may
+/// be both: a terminal, /dev/null.
 fn is_same(read: &str, write: &str) -> bool {
-    let read = if read == "-" { "/dev/stdin" } else { read };
-    // A device may be both: a terminal, /dev/null.
-    let place = |path| {
-        let file = std::fs::metadata(path).ok().filter(Metadata::is_file)?;
-        Some((file.dev(), file.ino()))
+    let read = place(read, io::stdin().as_fd());
+    read.is_some() && read == place(write, io::stdout().as_fd())
+}
+
+/// The device and inode of a regular file; `-` is the one behind `standard`.
+fn place(path: &str, standard: BorrowedFd<'_>) -> Option<(u64, u64)> {
+    let file = if path == "-" {
+        File::from(standard.try_clone_to_owned().ok()?).metadata()
+    } else {
+        std::fs::metadata(path)
     };
-    place(read).is_some_and(|read| place(write) == Some(read))
+    let file = file.ok().filter(Metadata::is_file)?;
+    Some((file.dev(), file.ino()))
 }

@@ -1,7 +1,7 @@
 //! capture: files and interfaces through the program, beside tshark and tcpdump.
 
 use std::os::unix::process::ExitStatusExt;
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use groundwire_cli_tests::{Running, eventually, installed, named_pipe, program};
 use tempfile::TempDir;
@@ -272,15 +272,27 @@ fn the_file_that_is_read_is_never_overwritten() {
     let output = capture(&["-r", &path, "-w", &path], b"");
     assert!(text(&output.stderr).ends_with("-r and -w name the same file\n"));
     assert_eq!(std::fs::read(&path).unwrap(), file());
-    // The shell hands it over without a name.
-    let opened = std::fs::File::open(&path).unwrap();
-    let output = std::process::Command::new(groundwire_cli_tests::path("capture"))
-        .args(["-r", "-", "-w", &path])
-        .stdin(opened)
-        .output()
-        .unwrap();
-    assert!(text(&output.stderr).ends_with("-r and -w name the same file\n"));
-    assert_eq!(std::fs::read(&path).unwrap(), file());
+    // The shell hands it over without a name, to read, or to append to.
+    let opened = || std::fs::File::open(&path).unwrap().into();
+    let appended = || {
+        let mut options = std::fs::OpenOptions::new();
+        options.append(true).open(&path).unwrap().into()
+    };
+    let named: [(&str, &str, Stdio, Stdio); 3] = [
+        ("-", &path, opened(), Stdio::null()),
+        (&path, "-", Stdio::null(), appended()),
+        ("-", "-", opened(), appended()),
+    ];
+    for (read, write, input, output) in named {
+        let program = groundwire_cli_tests::path("capture");
+        let mut command = std::process::Command::new(program);
+        let command = command.args(["-r", read, "-w", write]);
+        let command = command.stdin(input).stdout(output).stderr(Stdio::piped());
+        let output = command.spawn().unwrap().wait_with_output().unwrap();
+        let error = text(&output.stderr);
+        assert!(error.ends_with("-r and -w name the same file\n"), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), file());
+    }
 }
 
 #[test]
