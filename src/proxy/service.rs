@@ -136,8 +136,8 @@ fn bind_tcp(how: &ListenConfig, address: &ListenAddress) -> Result<Option<Listen
 
 impl LoadBalancer {
     /// Binds the listeners and puts the configuration into use. `server` says how threads run and
-    /// where log lines go; its limits are replaced by those of `config`, which is checked
-    /// first ([`Config::checked`]). Blocks while names are looked up, for ten seconds at most for each 16
+    /// where log lines go; its limits are replaced by those of `config`, which is checked first
+    /// ([`Config::checked`]). Blocks while names are looked up, for ten seconds at most for each 16
     /// backends.
     pub fn bind(config: Config, server: server::Config) -> Result<Self, StartError> {
         Self::prepare(config, server)?.bind()
@@ -282,7 +282,8 @@ fn token(config: &Config) -> Result<Option<Token>, StartError> {
 
 /// Puts another configuration into use, for all requests that begin from now on. What belongs to
 /// the listeners (addresses, limits of connections, access lists, the drain) stays as it was. The
-/// token is the one in its file now. `config` is checked as at the start; if it is wrong, nothing changes.
+/// token is the one in its file now. `config` is checked as at the start; if it is wrong, nothing
+/// changes.
 pub fn reload(current: &Current, config: Config, log: &Log) -> Result<(), StartError> {
     let config = config.checked().map_err(StartError::Wrong)?;
     let older = current.get();

@@ -61,18 +61,12 @@ impl Histogram {
         if times == 0 {
             return;
         }
-        let sum = u128::from(value) * u128::from(times);
-        self.record_all(value, value, times, sum);
-    }
-
-    /// Counts `times` values from `least` to `most`, which fall into one bucket.
-    fn record_all(&self, least: u64, most: u64, times: u64, sum: u128) {
-        if let Some(bucket) = self.buckets().get(bucket_of(least)) {
+        if let Some(bucket) = self.buckets().get(bucket_of(value)) {
             bucket.fetch_add(times, Ordering::Relaxed);
         }
-        self.sum.add(sum);
-        self.min.fetch_min(least, Ordering::Relaxed);
-        self.max.fetch_max(most, Ordering::Relaxed);
+        self.sum.add(u128::from(value) * u128::from(times));
+        self.min.fetch_min(value, Ordering::Relaxed);
+        self.max.fetch_max(value, Ordering::Relaxed);
         // Last, so that a thread that sees the first value counted also sees its minimum and
         // maximum.
         self.count.fetch_add(times, Ordering::Release);
@@ -88,14 +82,8 @@ impl Histogram {
         }
         let mut missed = value.saturating_sub(interval);
         while missed >= interval {
-            // All of one bucket at once: a long value may stand for very many.
-            let lowest = lowest_of(bucket_of(missed)).max(interval);
-            let steps = (missed - lowest) / interval;
-            let least = missed - steps * interval;
-            let times = steps + 1;
-            let sum = (u128::from(least) + u128::from(missed)) * u128::from(times) / 2;
-            self.record_all(least, missed, times, sum);
-            missed = least - interval;
+            self.record(missed);
+            missed -= interval;
         }
     }
 
@@ -160,7 +148,7 @@ impl Histogram {
         let rank = ((quantile.clamp(0.0, 1.0) * count as f64).ceil() as u64).clamp(1, count);
         let mut seen = 0;
         for (index, bucket) in buckets.iter().enumerate() {
-            seen = bucket.load(Ordering::Relaxed).saturating_add(seen);
+            seen += bucket.load(Ordering::Relaxed);
             if seen >= rank {
                 return highest_of(index).clamp(self.min(), self.max());
             }
@@ -175,7 +163,7 @@ impl Histogram {
             .iter()
             .take(bucket_of(value) + 1)
             .map(|b| b.load(Ordering::Relaxed))
-            .fold(0, u64::saturating_add)
+            .sum()
     }
 
     /// For each bound, in ascending order, how many values are at most this bound
@@ -186,8 +174,7 @@ impl Histogram {
         let (mut read, mut total) = (0, 0);
         let mut take = |count: usize| -> u64 {
             let counts = buckets.by_ref().take(count);
-            let counts = counts.map(|b| b.load(Ordering::Relaxed));
-            total = counts.fold(total, u64::saturating_add);
+            total += counts.map(|b| b.load(Ordering::Relaxed)).sum::<u64>();
             total
         };
         let up_to = bounds.map(|bound| {
@@ -217,7 +204,7 @@ impl Sum {
         let low = value as u64;
         let before = self.low.fetch_add(low, Ordering::SeqCst);
         let carry = u64::from(before.checked_add(low).is_none());
-        let high = ((value >> 64) as u64).wrapping_add(carry);
+        let high = (value >> 64) as u64 + carry;
         if high > 0 {
             self.high.fetch_add(high, Ordering::SeqCst);
         }
@@ -247,13 +234,6 @@ fn bucket_of(value: u64) -> usize {
     shift as usize * HALF + (value >> shift) as usize
 }
 
-/// The lowest value of a bucket.
-fn lowest_of(bucket: usize) -> u64 {
-    bucket
-        .checked_sub(1)
-        .map_or(0, |before| highest_of(before) + 1)
-}
-
 /// The highest value of a bucket.
 fn highest_of(bucket: usize) -> u64 {
     if (bucket as u64) < EXACT {
@@ -267,40 +247,6 @@ fn highest_of(bucket: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_correction_is_as_if_each_missed_value_was_counted() {
-        for (value, interval) in [(100_000, 7), (1_000_003, 1_000), (64, 1), (5, 5), (9, 5)] {
-            let (corrected, one_by_one) = (Histogram::new(), Histogram::new());
-            corrected.record_corrected(value, interval);
-            one_by_one.record(value);
-            let mut missed = value - interval;
-            while missed >= interval {
-                one_by_one.record(missed);
-                missed -= interval;
-            }
-            let told = |all: &Histogram| {
-                let quantiles = [0.1, 0.5, 0.9, 0.99].map(|q| all.quantile(q));
-                (all.count(), all.sum(), all.min(), all.max(), quantiles)
-            };
-            assert_eq!(told(&corrected), told(&one_by_one), "{value}, {interval}");
-        }
-    }
-
-    #[test]
-    fn the_largest_numbers_neither_overflow_nor_take_long() {
-        let histogram = Histogram::new();
-        histogram.record_corrected(u64::MAX, 1);
-        assert_eq!(histogram.count(), u64::MAX);
-        assert_eq!((histogram.min(), histogram.max()), (1, u64::MAX));
-        let histogram = Histogram::new();
-        histogram.record_n(u64::MAX, u64::MAX);
-        histogram.record_n(1, u64::MAX);
-        assert_eq!(histogram.count_up_to(u64::MAX), u64::MAX);
-        assert_eq!(histogram.cumulative([1]), ([u64::MAX], u64::MAX));
-        assert_eq!(histogram.quantile(0.5), 1);
-        histogram.merge(&histogram);
-    }
 
     /// SplitMix64: the same numbers on every machine for the same seed.
     struct Random(u64);

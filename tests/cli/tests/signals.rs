@@ -379,8 +379,9 @@ fn a_signal_during_the_start_leaves_no_socket_file_behind() {
     }
 }
 
-/// Each looks a name up, mostly its own, at a name server that is not there, which takes it some ten seconds; the
-/// signal comes when it has asked. A look-up that came to its end would end it with status 1.
+/// Each looks a name up, mostly its own, at a name server that is not there, which takes it some ten
+/// seconds; the signal comes when it has asked. A look-up that came to its end would end it with
+/// status 1.
 const LOOKING_UP: &str = "
 echo nameserver 10.9.1.77 > /run/resolv.conf
 mount --bind /run/resolv.conf /etc/resolv.conf 2>/dev/null || exit 0
