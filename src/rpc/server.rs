@@ -48,8 +48,7 @@ pub struct ServerConfig {
     pub in_flight: usize,
     /// Threads for slow methods and streams, for all connections together; at least 1. Default 64.
     pub workers: usize,
-    /// Calls that may wait for a worker; more are refused as overloaded. Those whose time is over
-    /// meanwhile do not count, until there are as many of them. Default 1,024.
+    /// Calls that may wait for a worker; more are refused as overloaded. Default 1,024.
     pub queue: usize,
     /// Bytes of arguments that workers have or that wait for one, for all connections together;
     /// calls beyond that are refused as overloaded. Default 64 MiB.
@@ -448,7 +447,6 @@ impl Reading<'_> {
         let job = Job {
             link: self.link.clone(),
             called,
-            deadline,
             work: Box::new(move || work.run()),
         };
         if self.handler.workers.submit(job).is_err() {

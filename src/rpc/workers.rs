@@ -7,21 +7,17 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
-use std::time::Instant;
 
 use super::link::{Called, Link, lock};
-use crate::net::Deadline;
 
 /// Work to do, and the call that it is for.
 pub(super) struct Job {
     pub(super) link: Arc<Link>,
     pub(super) called: Called,
-    pub(super) deadline: Deadline,
     pub(super) work: Box<dyn FnOnce() + Send>,
 }
 
 struct State {
-    /// The places that `Workers::queue` counts, and at most as many more jobs whose time is over.
     queue: VecDeque<Job>,
     threads: usize,
     waiting: usize,
@@ -66,24 +62,12 @@ impl Workers {
         let idle = state.waiting.saturating_sub(state.queue.len());
         if idle == 0 && state.threads < self.most && self.start() {
             state.threads += 1;
-        } else if idle == 0 && (self.is_full(&state.queue) || state.threads == 0) {
+        } else if idle == 0 && (state.queue.len() >= self.queue || state.threads == 0) {
             return Err(job);
         }
         state.queue.push_back(job);
         self.shared.wake.notify_one();
         Ok(())
-    }
-
-    /// Whether no place is left. A job whose time is over has none: it stays until a thread answers
-    /// it, which takes no time, and here nobody could answer without waiting for its peer.
-    fn is_full(&self, queue: &VecDeque<Job>) -> bool {
-        if queue.len() < self.queue || queue.len() >= self.queue.saturating_mul(2) {
-            return queue.len() >= self.queue;
-        }
-        let now = Instant::now();
-        let is_late = |job: &Job| job.deadline.moment().is_some_and(|moment| moment <= now);
-        let late = queue.iter().filter(|job| is_late(job)).count();
-        queue.len() - late >= self.queue
     }
 
     /// Drops the jobs of a connection that has ended. That frees their places in the queue, and the

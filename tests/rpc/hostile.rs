@@ -16,7 +16,6 @@
 //! | 28 another protocol or version | `garbage_instead_of_a_greeting_ends_within_the_first_read`, `ends::peers_of_other_protocols_are_told_apart_in_both_directions` |
 
 use std::io::{Read, Write};
-use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use groundwire::net::{Conn, Deadline};
@@ -32,15 +31,10 @@ pub fn frame(content: &[u8]) -> Vec<u8> {
 }
 
 pub fn call(id: u64, name: &str, argument: &[u8]) -> Vec<u8> {
-    call_within(0, id, name, argument)
-}
-
-/// The same with so many microseconds to be done in.
-fn call_within(micros: u64, id: u64, name: &str, argument: &[u8]) -> Vec<u8> {
     let parts = [
         &[1][..],
         &id.to_le_bytes(),
-        &micros.to_le_bytes(),
+        &[0; 8],
         &[name.len() as u8],
         name.as_bytes(),
         argument,
@@ -486,46 +480,6 @@ fn a_call_that_is_taken_back_gives_up_its_place_in_the_queue() {
     assert_eq!(first.wait::<String>().unwrap(), "first");
     assert_eq!(last.wait::<String>().unwrap(), "last");
     assert_eq!(world.told(), "began last");
-}
-
-#[test]
-fn calls_whose_time_is_over_keep_no_newcomer_out_of_the_queue() {
-    let world = with_one_worker(2);
-    let client = world.client();
-    let first = client.start("Lab.Gate", &("first",), None).unwrap();
-    assert_eq!(world.told(), "began first");
-    // From a peer that takes nothing back. The quick call is answered once the others are known,
-    // which is more than a microsecond later.
-    let mut silent = greeted(&world);
-    let text = [&[1, 0, 0, 0, 4, 0, 0, 0][..], b"late"].concat();
-    let late = [1, 2].map(|id| call_within(1, id, "Lab.Echo", &text));
-    let quick = call(3, "Lab.Count", &[0; 4]);
-    silent
-        .write_all(&[&late.concat()[..], &quick].concat())
-        .unwrap();
-    let mut len = [0; 4];
-    silent.read_exact(&mut len).unwrap();
-    silent
-        .read_exact(&mut vec![0; u32::from_le_bytes(len) as usize])
-        .unwrap();
-
-    let two = ["one", "two"].map(|text| client.start("Lab.Echo", &(text,), None).unwrap());
-    let third = client.call_within("Lab.Echo", &("three",), Some(Duration::from_secs(20)));
-    let third: Result<String, CallError> = third;
-    assert!(
-        matches!(&third, Err(CallError::Failed(Failure::Overloaded(_)))),
-        "{third:?}"
-    );
-    world.open.send(()).unwrap();
-    assert_eq!(first.wait::<String>().unwrap(), "first");
-    assert_eq!(
-        two.map(|call| call.wait::<String>().unwrap()),
-        ["one", "two"]
-    );
-    silent.shutdown(Shutdown::Write).unwrap();
-    let frames = rest(&mut silent);
-    let failed = |id: u8| frames.iter().any(|frame| frame.starts_with(&[17, id]));
-    assert!(failed(1) && failed(2), "{frames:?}");
 }
 
 #[test]
