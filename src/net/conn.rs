@@ -106,6 +106,7 @@ struct Inner {
     peer: Addr,
     reading: Timer,
     writing: Timer,
+    /// Set by [`Conn::poll_before_read`].
     polls: AtomicBool,
 }
 

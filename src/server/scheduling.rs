@@ -5,6 +5,9 @@
 //! about to finish. With SCHED_BATCH (`sched(7)`, no privilege needed), a woken thread waits its
 //! turn; docs/performance.md has the figures. [`Scheduling::Auto`] switches by the number of live
 //! connections.
+//!
+//! Over Unix streams a peer that reads wakes our thread as well, so there fewer connections are many,
+//! and very many wait in `poll`, which lets such a thread sleep on (docs/unix-sockets.md).
 
 use std::cell::Cell;
 use std::sync::Arc;
