@@ -27,6 +27,7 @@ use super::config::PoolConfig;
 use super::health::{Change, Health, State};
 use super::resolve::Found;
 use super::retry::Budget;
+use crate::net::Deadline;
 use crate::server::Stopper;
 use crate::telemetry::Log;
 use roster::{Pick, Roster, Seat, Waiting, member_max};
@@ -248,7 +249,7 @@ impl Pool {
         client: u64,
         tried: &[Arc<Backend>],
     ) -> Result<Lease, NoBackend> {
-        let end = Instant::now() + self.config.queue_timeout;
+        let end = Deadline::after(self.config.queue_timeout);
         let ticket = roster.next_ticket;
         roster.next_ticket += 1;
         let tried_some = !tried.is_empty();
@@ -264,7 +265,7 @@ impl Pool {
                     Pick::Full => opens = roster.opens_in(now),
                 }
             }
-            let left = end.saturating_duration_since(Instant::now());
+            let left = end.remaining().unwrap_or(Duration::MAX);
             if left.is_zero() {
                 break Err(NoBackend::QueueTimeout);
             }

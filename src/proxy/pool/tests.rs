@@ -276,6 +276,23 @@ fn the_end_of_an_ejection_is_seen_by_who_waits_for_another_backend() {
 }
 
 #[test]
+fn a_queue_time_out_that_no_clock_can_hold_is_none() {
+    let ejection = HOUR / 2;
+    let pool = old(&[member(1, 1), member(2, 1)], |config| {
+        config.health.max_failures = 1;
+        config.health.ejection = ejection;
+        config.backend_connections = Some(1);
+        config.queue_timeout = Duration::MAX;
+    });
+    // Ejected for another 20 ms, so one of these requests waits.
+    let soon = pool.born.elapsed() + Duration::from_millis(20);
+    let ejected = soon - ejection;
+    pool.lock().seats[1].health.failed(ejected, ejected);
+    let both = [(); 2].map(|()| pool.take(0, &[]).ok().unwrap());
+    assert_ne!(both[0].backend.name(), both[1].backend.name());
+}
+
+#[test]
 fn a_trial_of_which_nobody_tells_is_over_for_who_waits_in_line() {
     let ejection = Duration::from_millis(200);
     let pool = old(&[member(1, 1), member(2, 1)], |config| {
