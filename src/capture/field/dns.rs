@@ -21,6 +21,10 @@ const fn message(name: &'static str, kind: Kind, get: fn(&Message, Out<'_>)) -> 
     Field::new(name, kind, Get::Message(get))
 }
 
+const fn record(name: &'static str, kind: Kind, get: fn(&Record, Out<'_>)) -> Field {
+    Field::new(name, kind, Get::Record(get))
+}
+
 const fn protocol(name: &'static str, get: Get) -> Field {
     Field::new(name, Kind::Protocol, get)
 }
@@ -112,135 +116,99 @@ pub(super) const FIELDS: &[Field] = &[
             .iter()
             .for_each(|_| number(out, RecordType::OPT.0));
     }),
-    message("dns.resp.class", Kind::Hex(2), |message, out| {
-        records(message).for_each(|record| number(out, record.class.0));
+    record("dns.resp.class", Kind::Hex(2), |record, out| {
+        number(out, record.class.0);
     }),
-    message("dns.resp.ttl", Kind::Unsigned(4), |message, out| {
-        records(message).for_each(|record| number(out, record.ttl));
+    record("dns.resp.ttl", Kind::Unsigned(4), |record, out| {
+        number(out, record.ttl);
     }),
-    message("dns.a", Kind::Ipv4, |message, out| {
-        for record in records(message) {
-            if let Some(IpAddr::V4(address)) = address(&record.data) {
-                out(Value::Ipv4(address));
-            }
+    record("dns.a", Kind::Ipv4, |record, out| {
+        if let Some(IpAddr::V4(address)) = address(&record.data) {
+            out(Value::Ipv4(address));
         }
     }),
-    message("dns.aaaa", Kind::Ipv6, |message, out| {
-        for record in records(message) {
-            if let Some(IpAddr::V6(address)) = address(&record.data) {
-                out(Value::Ipv6(address));
-            }
+    record("dns.aaaa", Kind::Ipv6, |record, out| {
+        if let Some(IpAddr::V6(address)) = address(&record.data) {
+            out(Value::Ipv6(address));
         }
     }),
-    message("dns.cname", Kind::Text, |message, out| {
-        for record in records(message) {
-            if let Data::Cname(target) = &record.data {
-                name(target, out);
-            }
+    record("dns.cname", Kind::Text, |record, out| {
+        if let Data::Cname(target) = &record.data {
+            name(target, out);
         }
     }),
-    message("dns.ns", Kind::Text, |message, out| {
-        for record in records(message) {
-            if let Data::Ns(server) = &record.data {
-                name(server, out);
-            }
+    record("dns.ns", Kind::Text, |record, out| {
+        if let Data::Ns(server) = &record.data {
+            name(server, out);
         }
     }),
-    message("dns.ptr.domain_name", Kind::Text, |message, out| {
-        for record in records(message) {
-            if let Data::Ptr(target) = &record.data {
-                name(target, out);
-            }
+    record("dns.ptr.domain_name", Kind::Text, |record, out| {
+        if let Data::Ptr(target) = &record.data {
+            name(target, out);
         }
     }),
-    message("dns.mx.preference", Kind::Unsigned(2), |message, out| {
-        for record in records(message) {
-            if let Data::Mx(mx) = &record.data {
-                number(out, mx.preference);
-            }
+    record("dns.mx.preference", Kind::Unsigned(2), |record, out| {
+        if let Data::Mx(mx) = &record.data {
+            number(out, mx.preference);
         }
     }),
-    message("dns.mx.mail_exchange", Kind::Text, |message, out| {
-        for record in records(message) {
-            if let Data::Mx(mx) = &record.data {
-                name(&mx.exchange, out);
-            }
+    record("dns.mx.mail_exchange", Kind::Text, |record, out| {
+        if let Data::Mx(mx) = &record.data {
+            name(&mx.exchange, out);
         }
     }),
-    message("dns.txt", Kind::Text, |message, out| {
-        for record in records(message) {
-            if let Data::Txt(strings) = &record.data {
-                strings.iter().for_each(|string| text(string, out));
-            }
+    record("dns.txt", Kind::Text, |record, out| {
+        if let Data::Txt(strings) = &record.data {
+            strings.iter().for_each(|string| text(string, out));
         }
     }),
-    message("dns.srv.service", Kind::Text, |message, out| {
-        srv_labels(message, 0, out);
+    record("dns.srv.service", Kind::Text, |record, out| {
+        srv_label(record, 0, out);
     }),
-    message("dns.srv.proto", Kind::Text, |message, out| {
-        srv_labels(message, 1, out);
+    record("dns.srv.proto", Kind::Text, |record, out| {
+        srv_label(record, 1, out);
     }),
-    message("dns.srv.name", Kind::Text, |message, out| {
-        for record in records(message) {
-            let parent = record.name.parent().and_then(|name| name.parent());
-            if let (Data::Srv(_), Some(parent)) = (&record.data, parent) {
-                name(&parent, out);
-            }
+    record("dns.srv.name", Kind::Text, |record, out| {
+        let parent = record.name.parent().and_then(|name| name.parent());
+        if let (Data::Srv(_), Some(parent)) = (&record.data, parent) {
+            name(&parent, out);
         }
     }),
-    message("dns.srv.priority", Kind::Unsigned(2), |message, out| {
-        for record in records(message) {
-            if let Data::Srv(srv) = &record.data {
-                number(out, srv.priority);
-            }
+    record("dns.srv.priority", Kind::Unsigned(2), |record, out| {
+        if let Data::Srv(srv) = &record.data {
+            number(out, srv.priority);
         }
     }),
-    message("dns.srv.weight", Kind::Unsigned(2), |message, out| {
-        for record in records(message) {
-            if let Data::Srv(srv) = &record.data {
-                number(out, srv.weight);
-            }
+    record("dns.srv.weight", Kind::Unsigned(2), |record, out| {
+        if let Data::Srv(srv) = &record.data {
+            number(out, srv.weight);
         }
     }),
-    message("dns.srv.port", Kind::Unsigned(2), |message, out| {
-        for record in records(message) {
-            if let Data::Srv(srv) = &record.data {
-                number(out, srv.port);
-            }
+    record("dns.srv.port", Kind::Unsigned(2), |record, out| {
+        if let Data::Srv(srv) = &record.data {
+            number(out, srv.port);
         }
     }),
-    message("dns.srv.target", Kind::Text, |message, out| {
-        for record in records(message) {
-            if let Data::Srv(srv) = &record.data {
-                name(&srv.target, out);
-            }
+    record("dns.srv.target", Kind::Text, |record, out| {
+        if let Data::Srv(srv) = &record.data {
+            name(&srv.target, out);
         }
     }),
-    message("dns.soa.mname", Kind::Text, |message, out| {
-        for record in records(message) {
-            if let Data::Soa(soa) = &record.data {
-                name(&soa.primary, out);
-            }
+    record("dns.soa.mname", Kind::Text, |record, out| {
+        if let Data::Soa(soa) = &record.data {
+            name(&soa.primary, out);
         }
     }),
-    message("dns.soa.rname", Kind::Text, |message, out| {
-        for record in records(message) {
-            if let Data::Soa(soa) = &record.data {
-                name(&soa.mailbox, out);
-            }
+    record("dns.soa.rname", Kind::Text, |record, out| {
+        if let Data::Soa(soa) = &record.data {
+            name(&soa.mailbox, out);
         }
     }),
-    message(
-        "dns.soa.serial_number",
-        Kind::Unsigned(4),
-        |message, out| {
-            for record in records(message) {
-                if let Data::Soa(soa) = &record.data {
-                    number(out, soa.serial);
-                }
-            }
-        },
-    ),
+    record("dns.soa.serial_number", Kind::Unsigned(4), |record, out| {
+        if let Data::Soa(soa) = &record.data {
+            number(out, soa.serial);
+        }
+    }),
     message(
         "dns.rr.udp_payload_size",
         Kind::Unsigned(2),
@@ -305,7 +273,8 @@ pub(super) fn is_of_llmnr(field: &str) -> bool {
     bit.is_none_or(|bit| matches!(bit, "response" | "opcode" | "truncated" | "rcode"))
 }
 
-fn records(message: &Message) -> impl Iterator<Item = &Record> {
+/// The records of all sections.
+pub(super) fn records(message: &Message) -> impl Iterator<Item = &Record> {
     let sections = [&message.answers, &message.authorities, &message.additionals];
     sections.into_iter().flatten()
 }
@@ -353,11 +322,9 @@ fn text(bytes: &[u8], out: Out<'_>) {
 }
 
 /// A label in the names of SRV records: `_service._proto.name` (RFC 2782).
-fn srv_labels(message: &Message, at: usize, out: Out<'_>) {
-    for record in records(message) {
-        let is_srv = matches!(record.data, Data::Srv(_));
-        if let Some(label) = record.name.labels().nth(at).filter(|_| is_srv) {
-            text(label, out);
-        }
+fn srv_label(record: &Record, at: usize, out: Out<'_>) {
+    let is_srv = matches!(record.data, Data::Srv(_));
+    if let Some(label) = record.name.labels().nth(at).filter(|_| is_srv) {
+        text(label, out);
     }
 }

@@ -34,7 +34,7 @@ use super::decode::{
     Loopback, Tcp, Udp, Vlan,
 };
 use super::flow::{Marks, Segment};
-use crate::dns::Message;
+use crate::dns::{Message, Record};
 
 pub use line::{Line, LineError};
 pub use value::{Kind, Value};
@@ -88,6 +88,8 @@ enum Get {
     DnsHeader(fn(&[u8], Out<'_>)),
     /// From the same message, decoded: names and records.
     Message(fn(&Message, Out<'_>)),
+    /// From each record of that message.
+    Record(fn(&Record, Out<'_>)),
     Http(fn(&[u8], Out<'_>)),
     /// The values of the field lines with this name.
     HttpLine(&'static str),
@@ -154,12 +156,16 @@ impl Field {
     /// The same for several fields of one packet: its DNS messages are decoded only once, for the
     /// first field that needs them.
     fn values_with(&self, decoded: &Decoded<'_>, messages: &Messages, out: Out<'_>) {
+        let messages = || {
+            let decode = || dns::messages(decoded.layers.as_slice());
+            messages.get_or_init(decode).iter()
+        };
         match self.get {
             Get::Packet(get) => return get(decoded, out),
-            Get::Message(get) => {
-                let decode = || dns::messages(decoded.layers.as_slice());
-                let messages = messages.get_or_init(decode).iter();
-                return messages.for_each(|message| get(message, out));
+            Get::Message(get) => return messages().for_each(|message| get(message, out)),
+            Get::Record(get) => {
+                let records = messages().flat_map(dns::records);
+                return records.for_each(|record| get(record, out));
             }
             _ => {}
         }
