@@ -6,7 +6,7 @@
 //! if a transport header was cut, the fields that are there come before it.
 
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// One header of a packet, or a message or data in its payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +52,17 @@ pub enum Layer<'a> {
     Data(&'a [u8]),
     /// Decoding failed here.
     Malformed(Malformed),
+}
+
+impl Layer<'_> {
+    /// The source and the destination address of an IP header; `None` for all other layers.
+    pub fn addresses(&self) -> Option<(IpAddr, IpAddr)> {
+        match self {
+            Layer::Ipv4(ip) => Some((ip.source.into(), ip.destination.into())),
+            Layer::Ipv6(ip) => Some((ip.source.into(), ip.destination.into())),
+            _ => None,
+        }
+    }
 }
 
 /// Ethernet II: addresses and the type of the payload. In IEEE 802.3 `ether_type` is a length

@@ -43,15 +43,10 @@ impl Places {
     /// The conversation that an error is about; it may be a new one.
     fn quoted(&mut self, icmp: &Icmp<'_>) -> Option<u32> {
         let layers = quotation(icmp)?;
-        let (ip, transport) = match layers.as_slice() {
-            [ip, .., transport] => (ip, transport),
-            _ => return None,
+        let [ip, .., transport] = layers.as_slice() else {
+            return None;
         };
-        let addresses = match ip {
-            Layer::Ipv4(ip) => (ip.source.into(), ip.destination.into()),
-            Layer::Ipv6(ip) => (ip.source.into(), ip.destination.into()),
-            _ => return None,
-        };
+        let addresses = ip.addresses()?;
         match transport {
             Layer::Tcp(tcp) if tcp.header_length > 0 => {
                 let ends = Ends::between(addresses, tcp.source, tcp.destination);

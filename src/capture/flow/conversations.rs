@@ -236,37 +236,24 @@ fn ends(kind: Kind, layers: &[Layer<'_>]) -> Option<(End, End)> {
     let mut addresses = None;
     let mut found = None;
     for layer in layers {
-        match layer {
-            Layer::Ethernet(ethernet) if kind == Kind::Ethernet => {
-                let ends = (ethernet.source, ethernet.destination);
-                found = Some((End::Hardware(ends.0), End::Hardware(ends.1)));
-            }
-            Layer::Ipv4(ip) => {
-                addresses = Some((IpAddr::V4(ip.source), IpAddr::V4(ip.destination)))
-            }
-            Layer::Ipv6(ip) => {
-                addresses = Some((IpAddr::V6(ip.source), IpAddr::V6(ip.destination)))
-            }
-            Layer::Tcp(tcp) if kind == Kind::Tcp => {
-                found = ports(addresses, tcp.source, tcp.destination)
-            }
-            Layer::Udp(udp) if kind == Kind::Udp => {
-                found = ports(addresses, udp.source, udp.destination)
-            }
-            _ => {}
-        }
-        match (kind, layer, addresses) {
+        addresses = layer.addresses().or(addresses);
+        found = match (kind, layer, addresses) {
+            (Kind::Ethernet, Layer::Ethernet(ethernet), _) => Some((
+                End::Hardware(ethernet.source),
+                End::Hardware(ethernet.destination),
+            )),
             (Kind::Ipv4, Layer::Ipv4(_), Some((from, to)))
             | (Kind::Ipv6, Layer::Ipv6(_), Some((from, to))) => {
-                found = Some((End::Address(from), End::Address(to)));
+                Some((End::Address(from), End::Address(to)))
             }
-            _ => {}
-        }
+            (Kind::Tcp, Layer::Tcp(tcp), Some((from, to))) => {
+                Some((End::Port(from, tcp.source), End::Port(to, tcp.destination)))
+            }
+            (Kind::Udp, Layer::Udp(udp), Some((from, to))) => {
+                Some((End::Port(from, udp.source), End::Port(to, udp.destination)))
+            }
+            _ => found,
+        };
     }
     found
-}
-
-fn ports(addresses: Option<(IpAddr, IpAddr)>, source: u16, destination: u16) -> Option<(End, End)> {
-    let (from, to) = addresses?;
-    Some((End::Port(from, source), End::Port(to, destination)))
 }

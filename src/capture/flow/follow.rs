@@ -132,11 +132,10 @@ impl Follow {
 
     /// Takes any packet; writes what can be shown now.
     pub fn packet(&mut self, decoded: &Decoded<'_>, out: &mut String) {
-        let mut addresses: Option<(IpAddr, IpAddr)> = None;
+        let mut addresses = None;
         for layer in decoded.layers.as_slice() {
+            addresses = layer.addresses().or(addresses);
             match (layer, addresses) {
-                (Layer::Ipv4(ip), _) => addresses = Some((ip.source.into(), ip.destination.into())),
-                (Layer::Ipv6(ip), _) => addresses = Some((ip.source.into(), ip.destination.into())),
                 (Layer::Tcp(tcp), Some(between)) => {
                     if let Some(segment) = &decoded.segment {
                         let ends = Ends::between(between, tcp.source, tcp.destination);
