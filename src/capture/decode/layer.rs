@@ -247,6 +247,16 @@ pub struct Icmp<'a> {
     pub body: &'a [u8],
 }
 
+impl Icmp<'_> {
+    /// Whether it is an error, which quotes the packet that caused it (RFC 792; RFC 4443 §2.1).
+    pub fn is_error(&self) -> bool {
+        match self.v6 {
+            true => matches!(self.kind, 1..=4),
+            false => matches!(self.kind, 3..=5 | 11 | 12),
+        }
+    }
+}
+
 /// TCP's control bits, with the names of RFC 9293 §3.1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TcpFlags(pub u16);

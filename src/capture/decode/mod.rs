@@ -180,12 +180,10 @@ pub fn quotation<'a>(icmp: &Icmp<'a>) -> Option<Layers<'a>> {
 /// The bytes of that packet. They follow four bytes of the error's own (RFC 792; RFC 4443 §3);
 /// extensions may follow them (RFC 4884), such as the labels of MPLS.
 pub(in crate::capture) fn quote<'a>(icmp: &Icmp<'a>) -> Option<&'a [u8]> {
-    let (family, is_error) = match icmp.v6 {
-        true => (Family::V6, matches!(icmp.kind, 1..=4)),
-        false => (Family::V4, matches!(icmp.kind, 3..=5 | 11 | 12)),
-    };
+    let family = if icmp.v6 { Family::V6 } else { Family::V4 };
     let (own, rest) = icmp.body.split_first_chunk::<4>()?;
-    is_error.then(|| message::quote(family, icmp.kind, *own, rest))
+    icmp.is_error()
+        .then(|| message::quote(family, icmp.kind, *own, rest))
 }
 
 /// The layers of the packet that an ICMP error quotes, from its IP header on. That the quotation

@@ -225,7 +225,7 @@ pub(super) fn icmp(tree: &mut Tree<'_>, message: &Icmp<'_>, decoded: &Decoded<'_
             tree.field("Sequence Number", format_args!("{sequence}"));
             let rest = message.body.get(4..).unwrap_or_default();
             tree.field("Data", hex(rest));
-        } else if is_error(message) {
+        } else if message.is_error() {
             icmp_error(tree, message, decoded);
         } else if let Some(target) = words::target(message) {
             neighbour(tree, message);
@@ -252,14 +252,6 @@ fn icmp_head(tree: &mut Tree<'_>, message: &Icmp<'_>) {
     match meaning {
         Some(meaning) => tree.field("Code", format_args!("{code} ({meaning})")),
         None => tree.field("Code", code),
-    }
-}
-
-/// Whether it quotes the packet that caused it.
-fn is_error(message: &Icmp<'_>) -> bool {
-    match message.v6 {
-        true => matches!(message.kind, 1..=4),
-        false => matches!(message.kind, 3 | 4 | 5 | 11 | 12),
     }
 }
 
