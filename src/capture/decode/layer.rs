@@ -320,6 +320,15 @@ pub struct Tcp<'a> {
     pub length: u32,
 }
 
+impl Tcp<'_> {
+    /// How many sequence numbers it takes: one for each byte of the payload, for SYN and for FIN
+    /// (SEG.LEN of RFC 9293 §3.4).
+    pub fn segment_length(&self) -> u32 {
+        let control = [TcpFlags::SYN, TcpFlags::FIN].map(|bit| u32::from(self.flags.has(bit)));
+        control.into_iter().fold(self.length, u32::wrapping_add)
+    }
+}
+
 /// RFC 768.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Udp<'a> {

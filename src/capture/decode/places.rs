@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::{Decoded, Icmp, Layer, Malformed, Settings, Tcp, TcpFlags, Udp, Why, quotation};
+use super::{Decoded, Icmp, Layer, Malformed, Settings, Tcp, Udp, Why, quotation};
 use crate::capture::flow::{Applications, Ends, Flows};
 
 /// The conversations of a capture, and what they speak.
@@ -76,9 +76,7 @@ impl Places {
         }
         if !self.relative {
             segment.sequence = tcp.sequence;
-            if tcp.flags.has(TcpFlags::ACK) {
-                segment.acknowledgment = tcp.acknowledgment;
-            }
+            segment.acknowledgment = tcp.acknowledgment;
         }
         decoded.segment = Some(segment);
     }

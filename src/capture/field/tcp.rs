@@ -57,24 +57,10 @@ pub(super) const FIELDS: &[Field] = &[
         number(out, tcp.sequence);
     }),
     segment("tcp.nxtseq", Kind::Unsigned(4), |tcp, segment, out| {
-        let control = [TcpFlags::SYN, TcpFlags::FIN].map(|bit| u32::from(tcp.flags.has(bit)));
-        let next = control
-            .into_iter()
-            .fold(segment.sequence, u32::wrapping_add);
-        number(out, next.wrapping_add(tcp.length));
+        number(out, segment.sequence.wrapping_add(tcp.segment_length()));
     }),
-    // Without ACK it has no meaning, and is shown as in the header.
-    segment("tcp.ack", Kind::Unsigned(4), |tcp, segment, out| {
-        let is_relative = tcp.flags.has(TcpFlags::ACK);
-        let raw = tcp.acknowledgment;
-        number(
-            out,
-            if is_relative {
-                segment.acknowledgment
-            } else {
-                raw
-            },
-        );
+    segment("tcp.ack", Kind::Unsigned(4), |_, segment, out| {
+        number(out, segment.acknowledgment);
     }),
     tcp("tcp.ack_raw", Kind::Unsigned(4), |tcp, out| {
         number(out, tcp.acknowledgment);

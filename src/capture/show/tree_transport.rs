@@ -53,10 +53,7 @@ fn numbers(tree: &mut Tree<'_>, segment: &Tcp<'_>, place: Option<&Segment>) {
         let relative = place.sequence;
         let note = "(relative sequence number)";
         tree.field("Sequence Number", format_args!("{relative}    {note}"));
-        // SYN and FIN take a sequence number each (RFC 9293 §3.4).
-        let flags = [TcpFlags::SYN, TcpFlags::FIN].map(|bit| u32::from(segment.flags.has(bit)));
-        let taken = flags.iter().sum::<u32>().wrapping_add(segment.length);
-        let next = relative.wrapping_add(taken);
+        let next = relative.wrapping_add(segment.segment_length());
         tree.line(format_args!("[Next Sequence Number: {next}    {note}]"));
     }
     tree.field("Sequence Number (raw)", segment.sequence);
