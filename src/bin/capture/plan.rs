@@ -116,7 +116,6 @@ fn settings(args: &Args) -> Result<Settings, UsageError> {
             .values("decode-as")
             .map(rule)
             .collect::<Result<_, _>>()?,
-        ..Settings::default()
     })
 }
 

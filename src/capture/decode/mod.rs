@@ -70,35 +70,20 @@ pub struct Decoded<'a> {
 }
 
 /// How to decode.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// Whether fragments are reassembled (default yes). The content is then in the packet with the
-    /// last fragment; the others are data.
-    pub reassemble: bool,
     /// Whether the checksums of IPv4, TCP and UDP are verified (default no, as in tshark: a host's
     /// own packets are captured before its hardware writes them).
     pub checksums: bool,
-    /// Whether sequence and acknowledgment numbers begin at 0 in each connection (default yes).
-    pub relative: bool,
     /// Which protocol is spoken on a port, if it cannot be recognized: `-d`.
     pub decode_as: Vec<Rule>,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            reassemble: true,
-            checksums: false,
-            relative: true,
-            decode_as: Vec::new(),
-        }
-    }
-}
-
-/// Decodes the packets of one capture, in their order.
+/// Decodes the packets of one capture, in their order. The content of a packet in fragments is in
+/// the last one that came; the others are data.
 #[derive(Debug)]
 pub struct Decoder {
-    settings: Settings,
+    checksums: bool,
     fragments: Fragments,
     places: Places,
     number: u64,
@@ -110,9 +95,9 @@ impl Decoder {
     /// A decoder for a new capture.
     pub fn new(settings: Settings) -> Self {
         Self {
+            checksums: settings.checksums,
             fragments: Fragments::default(),
-            places: Places::new(&settings),
-            settings,
+            places: Places::new(&settings.decode_as),
             number: 0,
             times: None,
         }
@@ -144,13 +129,12 @@ impl Decoder {
         self.times = Some((first, time));
         decoded.since_first = time.saturating_sub(first);
         decoded.since_previous = time.saturating_sub(previous);
-        let reassemble = self.settings.reassemble;
         let mut walk = Walk {
             layers: &mut decoded.layers,
             rest: Rest::new(packet.bytes, packet.length as usize),
-            fragments: reassemble.then_some(&mut self.fragments),
+            fragments: Some(&mut self.fragments),
             time: packet.time,
-            checksums: self.settings.checksums,
+            checksums: self.checksums,
             quoted: false,
             ends: None,
             fragmented: false,

@@ -3,23 +3,21 @@
 
 use std::net::IpAddr;
 
-use super::{Decoded, Icmp, Layer, Malformed, Settings, Tcp, Udp, Why, quotation};
-use crate::capture::flow::{Applications, Ends, Flows};
+use super::{Decoded, Icmp, Layer, Malformed, Tcp, Udp, Why, quotation};
+use crate::capture::flow::{Applications, Ends, Flows, Rule};
 
 /// The conversations of a capture, and what they speak.
 #[derive(Debug)]
 pub(super) struct Places {
     flows: Flows,
     applications: Applications,
-    relative: bool,
 }
 
 impl Places {
-    pub fn new(settings: &Settings) -> Self {
+    pub fn new(rules: &[Rule]) -> Self {
         Self {
             flows: Flows::new(),
-            applications: Applications::new(&settings.decode_as),
-            relative: settings.relative,
+            applications: Applications::new(rules),
         }
     }
 
@@ -69,14 +67,10 @@ impl Places {
     ) {
         let ends = Ends::between(addresses, tcp.source, tcp.destination);
         let (number, time) = (decoded.number, decoded.packet.time);
-        let mut segment = self.flows.tcp(ends, tcp, number, time);
+        let segment = self.flows.tcp(ends, tcp, number, time);
         if readable {
             let layers = &mut decoded.layers;
             decoded.part_of_message = self.applications.tcp(&segment, ends, tcp, layers);
-        }
-        if !self.relative {
-            segment.sequence = tcp.sequence;
-            segment.acknowledgment = tcp.acknowledgment;
         }
         decoded.segment = Some(segment);
     }

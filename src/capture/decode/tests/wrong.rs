@@ -158,22 +158,16 @@ fn fragments_wait_a_minute_and_no_longer() {
 }
 
 #[test]
-fn without_reassembly_a_first_fragment_is_looked_into() {
+fn a_first_fragment_that_the_snap_length_cut_is_looked_into() {
     let good = pieces(7, &[b'x'; 60]);
-    let mut decoder = Decoder::new(Settings {
-        reassemble: false,
-        checksums: true,
-        ..Settings::default()
-    });
-    let words = play(&mut decoder, &[&good[0], &good[1], &good[2]]);
-    assert_eq!(
-        words,
-        [
-            "ip, udp 68 Unverified, data 16",
-            "ip, data 24",
-            "ip, data 20"
-        ]
-    );
+    let mut decoder = checking();
+    let mut cut = packet(LinkType::RAW, &good[0]);
+    cut.bytes = &good[0][..good[0].len() - 4];
+    let first = decoder.decode(&cut);
+    let words = "ip, udp 68 Unverified, data 12";
+    assert_eq!(names(first.layers.as_slice()), words);
+    let rest = play(&mut decoder, &[&good[1], &good[2]]);
+    assert_eq!(rest, ["ip, data 24", "ip, data 20"]);
 }
 
 #[test]
