@@ -259,7 +259,6 @@ fn the_analysis_is_fields_of_its_own() {
         acknowledgment: 0,
         window: 100,
         window_shift: None,
-        length: 0,
         marks: Marks::default(),
         duplicate_of: None,
     };

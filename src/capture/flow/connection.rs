@@ -157,7 +157,6 @@ impl Connection {
             acknowledgment,
             window,
             window_shift,
-            length: tcp.length,
             marks,
             duplicate_of,
         }

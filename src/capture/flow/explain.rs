@@ -257,8 +257,8 @@ impl Words<'_> {
 
     fn data(&mut self) {
         let (from, _) = self.sides();
-        let Segment { length, marks, .. } = *self.segment;
-        if length == 0 || marks.has(Marks::KEEP_ALIVE) {
+        let length = self.tcp.length;
+        if length == 0 || self.segment.marks.has(Marks::KEEP_ALIVE) {
             return;
         }
         let syn = u32::from(self.has(TcpFlags::SYN));
@@ -327,8 +327,7 @@ impl Words<'_> {
     }
 
     fn window(&mut self) {
-        let Segment { window, .. } = *self.segment;
-        let field = self.tcp.window;
+        let (window, field) = (self.segment.window, self.tcp.window);
         match self.segment.window_shift {
             _ if window == 0 => self.line(format_args!("Win=0: it has no room for more bytes.")),
             Some(shift) if shift > 0 => {
@@ -358,7 +357,7 @@ impl Words<'_> {
 
     fn close(&mut self) {
         let (from, to) = self.sides();
-        let number = self.segment.sequence.wrapping_add(self.segment.length);
+        let number = self.segment.sequence.wrapping_add(self.tcp.length);
         let (own, other) = self.closes();
         own.fin = Some(number.wrapping_add(1));
         let both = other.fin.is_some();

@@ -56,8 +56,6 @@ pub struct Segment {
     pub window: u32,
     /// The scale of the window, as a power of two; `None` if the handshake was not seen.
     pub window_shift: Option<u8>,
-    /// Payload, in bytes.
-    pub length: u32,
     /// What earlier segments tell about it.
     pub marks: Marks,
     /// For a duplicate acknowledgment: the first packet that had it, and how often it came since.

@@ -167,7 +167,6 @@ fn what_the_analysis_found_stands_before_all_else() {
         acknowledgment: 1,
         window: 0,
         window_shift: Some(7),
-        length: 0,
         marks,
         duplicate_of: Some((58, 2)),
     };

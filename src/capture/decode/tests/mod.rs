@@ -328,7 +328,7 @@ fn all_fields_of_a_tcp_header_are_read() {
         (Check::Unverified, &[2, 4, 5, 0xb4][..])
     );
     let segment = decoded.segment.unwrap();
-    assert_eq!((segment.stream, segment.length), (0, 5));
+    assert_eq!((segment.stream, segment.sequence), (0, 1));
 }
 
 #[test]
