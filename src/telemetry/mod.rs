@@ -24,5 +24,6 @@ pub use histogram::Histogram;
 pub use log::{Format, Level, Log, MAX_VALUE, UnknownName, shown};
 pub use metrics::{Counter, Gauge, Registry};
 pub use scrape::Scrape;
+pub(crate) use time::civil_from_days;
 pub use time::{CommonLogTime, Rfc3339};
 pub use visible::{is_invisible, push_visible};

@@ -79,7 +79,7 @@ fn millis_since_1970(moment: SystemTime) -> i64 {
 }
 
 /// Year, month and day of a day counted from 1970-01-01.
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
+pub(crate) fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468; // from 0000-03-01
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);

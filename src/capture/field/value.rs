@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use std::fmt::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::telemetry::is_invisible;
+use crate::telemetry::{civil_from_days, is_invisible};
 
 /// The kind of a field's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -225,30 +225,15 @@ fn push_moment(out: &mut String, nanos: i128) {
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
     ];
     let (seconds, nanos) = (nanos.div_euclid(NANOS), nanos.rem_euclid(NANOS));
-    let (year, month, day) = date(seconds.div_euclid(86_400));
+    let days = i64::try_from(seconds.div_euclid(86_400)).unwrap_or(0);
+    let (year, month, day) = civil_from_days(days);
     let second = seconds.rem_euclid(86_400);
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    let month = MONTHS.get(month).copied().unwrap_or_default();
+    let month = MONTHS.get(month as usize - 1).copied().unwrap_or_default();
     let _ = write!(
         out,
         "{month} {day:2}, {year} {hour:02}:{minute:02}:{second:02}.{nanos:09} UTC"
     );
-}
-
-/// Year, month from 0, and day from 1, of a day counted from 1970-01-01 (the Gregorian calendar, in
-/// which the 400 years from 1 March 2000 on have 146,097 days).
-fn date(day: i128) -> (i128, usize, i128) {
-    let day = day - 11_017;
-    let (era, day) = (day.div_euclid(146_097), day.rem_euclid(146_097));
-    // The last day of each of these spans is a leap day, and belongs to the year before it.
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    // From March on, every five months have 153 days.
-    let month = (5 * day + 2) / 153;
-    let first = (153 * month + 2) / 5;
-    let year = 2000 + era * 400 + year + i128::from(month >= 10);
-    let month = usize::try_from((month + 2) % 12).unwrap_or(0);
-    (year, month, day - first + 1)
 }
 
 #[cfg(test)]
