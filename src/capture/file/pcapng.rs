@@ -49,7 +49,9 @@ pub struct Interface {
     pub snap: u32,
     /// Its name, if the file has it: `eth0`.
     pub name: Option<String>,
-    clock: Clock,
+    /// How many units a second its times count, from this many seconds after 1970.
+    per_second: u64,
+    offset: i64,
 }
 
 impl Interface {
@@ -69,16 +71,14 @@ impl Interface {
             link,
             snap,
             name: name.map(str::to_owned),
-            clock: Clock {
-                per_second,
-                offset: 0,
-            },
+            per_second,
+            offset: 0,
         }
     }
 
     /// The number of digits in the fraction of its times, 0 to 9.
     pub fn digits(&self) -> u8 {
-        let finest = self.clock.per_second.min(1_000_000_000);
+        let finest = self.per_second.min(1_000_000_000);
         (0..9)
             .find(|digits| 10_u64.pow(*digits) >= finest)
             .unwrap_or(9) as u8
@@ -102,9 +102,9 @@ impl Interface {
                     let name = name.get(..NAME).unwrap_or(name);
                     interface.name = Some(String::from_utf8_lossy(name).into_owned());
                 }
-                (IF_TSRESOL, &[byte]) => interface.clock.per_second = per_second(byte)?,
+                (IF_TSRESOL, &[byte]) => interface.per_second = per_second(byte)?,
                 (IF_TSOFFSET, value) => {
-                    interface.clock.offset = order.u64(value, 0).unwrap_or(0) as i64;
+                    interface.offset = order.u64(value, 0).unwrap_or(0) as i64;
                 }
                 _ => {}
             }
@@ -113,9 +113,19 @@ impl Interface {
         Ok(interface)
     }
 
-    /// Converts units to the time since 1970.
+    /// Converts units to the time since 1970; a time before 1970 is shown as 1970.
     pub(super) fn time(&self, units: u64) -> Duration {
-        self.clock.time(units)
+        const BILLION: u64 = 1_000_000_000;
+        let (seconds, rest) = (units / self.per_second, units % self.per_second);
+        let nanoseconds = match BILLION % self.per_second {
+            0 => rest * (BILLION / self.per_second),
+            // Finer than a nanosecond, or a power of two.
+            _ => (u128::from(rest) * u128::from(BILLION) / u128::from(self.per_second)) as u64,
+        };
+        match seconds.checked_add_signed(self.offset) {
+            Some(seconds) => Duration::new(seconds, nanoseconds as u32),
+            None => Duration::ZERO,
+        }
     }
 
     /// Writes the interface block, with times in nanoseconds.
@@ -130,32 +140,6 @@ impl Interface {
         put_option(&mut body, IF_TSRESOL, &[9]);
         put_option(&mut body, END, &[]);
         put_block(out, INTERFACE, &body);
-    }
-}
-
-/// The clock of an interface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Clock {
-    /// Units per second.
-    per_second: u64,
-    /// Seconds to add.
-    offset: i64,
-}
-
-impl Clock {
-    /// A time before 1970 is shown as 1970.
-    fn time(self, units: u64) -> Duration {
-        const BILLION: u64 = 1_000_000_000;
-        let (seconds, rest) = (units / self.per_second, units % self.per_second);
-        let nanoseconds = match BILLION % self.per_second {
-            0 => rest * (BILLION / self.per_second),
-            // Finer than a nanosecond, or a power of two.
-            _ => (u128::from(rest) * u128::from(BILLION) / u128::from(self.per_second)) as u64,
-        };
-        match seconds.checked_add_signed(self.offset) {
-            Some(seconds) => Duration::new(seconds, nanoseconds as u32),
-            None => Duration::ZERO,
-        }
     }
 }
 
