@@ -66,8 +66,8 @@ impl Asked {
 
 #[derive(Clone, Debug, Default)]
 struct Stream {
-    number: u32,
-    known: bool,
+    /// `None` before its first packet.
+    number: Option<u32>,
     protocol: Option<Protocol>,
     asked: Asked,
     sides: [Side; 2],
@@ -149,7 +149,7 @@ impl Streams {
         if self
             .list
             .get(place)
-            .is_some_and(|stream| stream.number == number && stream.known)
+            .is_some_and(|stream| stream.number == Some(number))
         {
             return place;
         }
@@ -165,8 +165,7 @@ impl Streams {
         let protocol = rule.or(by_port.then_some(Protocol::Dns));
         if let Some(stream) = self.list.get_mut(place) {
             *stream = Stream {
-                number,
-                known: true,
+                number: Some(number),
                 protocol,
                 ..Stream::default()
             };
