@@ -114,20 +114,25 @@ impl Tree<'_> {
 
     /// Adds a checksum and whether it is right.
     pub(super) fn checksum(&mut self, name: &str, value: u16, check: Check) {
-        match check {
-            Check::Good => self.field(name, format_args!("{value:#06x} [correct]")),
-            Check::Bad(right) => self.field(
-                name,
-                format_args!("{value:#06x} incorrect, should be {right:#06x}"),
-            ),
-            Check::Unverified => self.field(name, format_args!("{value:#06x} [unverified]")),
-        }
-        let status = match check {
-            Check::Good => "Good",
-            Check::Bad(_) => "Bad",
-            Check::Unverified => "Unverified",
-        };
+        let status = self.checked(name, value, check, "unverified");
         self.line(format_args!("[{name} Status: {status}]"));
+    }
+
+    /// Adds a checksum, with this word if it is not verified; returns its status.
+    pub(super) fn checked(
+        &mut self,
+        name: &str,
+        value: u16,
+        check: Check,
+        unverified: &str,
+    ) -> &'static str {
+        let (words, status) = match check {
+            Check::Good => ("[correct]".to_owned(), "Good"),
+            Check::Bad(right) => (format!("incorrect, should be {right:#06x}"), "Bad"),
+            Check::Unverified => (format!("[{unverified}]"), "Unverified"),
+        };
+        self.field(name, format_args!("{value:#06x} {words}"));
+        status
     }
 }
 

@@ -3,7 +3,7 @@
 use super::tree::{Bits, Tree, hardware, hex, one};
 use super::{icmp as words, numbers};
 use crate::capture::decode::{
-    Check, Decoded, Extension, Fragment, Icmp, Ipv4, Ipv4Option, Ipv4Options, Ipv6, quote, quoted,
+    Decoded, Extension, Fragment, Icmp, Ipv4, Ipv4Option, Ipv4Options, Ipv6, quote, quoted,
 };
 
 pub(super) fn ipv4(tree: &mut Tree<'_>, header: &Ipv4<'_>) {
@@ -25,37 +25,16 @@ pub(super) fn ipv4(tree: &mut Tree<'_>, header: &Ipv4<'_>) {
         tree.field("Time to Live", header.ttl);
         let protocol = numbers::ip_protocol(header.protocol);
         tree.field("Protocol", format_args!("{protocol} ({})", header.protocol));
-        ipv4_checksum(tree, header);
+        // Wireshark's words for this checksum differ from those for the others.
+        let (sum, check) = (header.checksum, header.check);
+        let status = tree.checked("Header Checksum", sum, check, "validation disabled");
+        tree.line(format_args!("[Header checksum status: {status}]"));
         tree.field("Source Address", from);
         tree.field("Destination Address", to);
         if !header.options.is_empty() {
             ipv4_options(tree, header.options);
         }
     });
-}
-
-/// Wireshark's words for this checksum differ from those for the others.
-fn ipv4_checksum(tree: &mut Tree<'_>, header: &Ipv4<'_>) {
-    let value = header.checksum;
-    let name = "Header Checksum";
-    let status = match header.check {
-        Check::Good => {
-            tree.field(name, format_args!("{value:#06x} [correct]"));
-            "Good"
-        }
-        Check::Bad(right) => {
-            tree.field(
-                name,
-                format_args!("{value:#06x} incorrect, should be {right:#06x}"),
-            );
-            "Bad"
-        }
-        Check::Unverified => {
-            tree.field(name, format_args!("{value:#06x} [validation disabled]"));
-            "Unverified"
-        }
-    };
-    tree.line(format_args!("[Header checksum status: {status}]"));
 }
 
 /// Differentiated services (RFC 2474) and congestion notification (RFC 3168).
