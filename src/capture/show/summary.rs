@@ -92,7 +92,6 @@ struct Headers<'d, 'a> {
     source: Address,
     destination: Address,
     hops: u8,
-    ports: (u16, u16),
     tcp: Option<&'d Tcp<'a>>,
     /// The last layer that is neither data nor malformed.
     last: Option<&'d Layer<'a>>,
@@ -230,11 +229,7 @@ impl<'d, 'a> Headers<'d, 'a> {
                     headers.destination = Address::Ip(ip.destination.into());
                     headers.hops = ip.hop_limit;
                 }
-                Layer::Tcp(tcp) => {
-                    headers.ports = (tcp.source, tcp.destination);
-                    headers.tcp = Some(tcp);
-                }
-                Layer::Udp(udp) => headers.ports = (udp.source, udp.destination),
+                Layer::Tcp(tcp) => headers.tcp = Some(tcp),
                 _ => {}
             }
             headers.last = Some(layer);
@@ -282,7 +277,7 @@ fn tcp_rest(out: &mut Text, decoded: &Decoded<'_>, segment: &Tcp<'_>) {
     }
 }
 
-fn ports(out: &mut Text, (source, destination): (u16, u16)) {
+fn ports(out: &mut Text, source: u16, destination: u16) {
     out.number(source);
     out.text(" → ");
     out.number(destination);
@@ -290,7 +285,7 @@ fn ports(out: &mut Text, (source, destination): (u16, u16)) {
 
 fn udp_rest(out: &mut Text, decoded: &Decoded<'_>, headers: &Headers<'_, '_>, datagram: &Udp<'_>) {
     column(out, "UDP", decoded);
-    ports(out, (datagram.source, datagram.destination));
+    ports(out, datagram.source, datagram.destination);
     out.text(" Len=");
     out.number(datagram.length.saturating_sub(8));
     if matches!(datagram.check, Check::Bad(_)) {
@@ -458,7 +453,8 @@ fn malformed_rest(
         Some(Layer::Tcp(segment)) if segment.header_length > 0 => {
             tcp::info(out, segment, decoded.segment.as_ref());
         }
-        Some(Layer::Tcp(_) | Layer::Udp(_)) => ports(out, headers.ports),
+        Some(Layer::Tcp(segment)) => ports(out, segment.source, segment.destination),
+        Some(Layer::Udp(datagram)) => ports(out, datagram.source, datagram.destination),
         _ => {}
     }
     out.text("[");
