@@ -172,9 +172,7 @@ impl Follow {
         if tcp.flags.has(TcpFlags::ACK) {
             self.acknowledged(1 - side, segment.acknowledgment, out);
         }
-        let Some(state) = self.sides.get_mut(side) else {
-            return;
-        };
+        let state = self.state(side);
         // A repeated or late SYN changes nothing, unless it corrects a guess or opens a new
         // connection.
         let unknown = state.next.is_none() || state.guessed;
@@ -238,6 +236,11 @@ impl Follow {
         }
     }
 
+    fn state(&mut self, side: usize) -> &mut Side {
+        let [zero, one] = &mut self.sides;
+        if side == 0 { zero } else { one }
+    }
+
     fn head(&self, ends: Option<Ends>, out: &mut String) {
         let (protocol, stream) = (self.target.protocol(), self.target.stream);
         let form = match self.target.form {
@@ -270,27 +273,16 @@ impl Follow {
         number: Option<u64>,
         out: &mut String,
     ) {
-        let Some(state) = self.sides.get_mut(side) else {
-            return;
-        };
-        let again = state.next.unwrap_or(from).wrapping_sub(from);
-        if again > 0 {
-            let again = again.min(length);
-            if let Some(number) = number {
-                self.note(
-                    side,
-                    &format!("{again} bytes sent again in packet {number}"),
-                    out,
-                );
-            }
-            if again == length {
-                return;
-            }
+        let next = self.state(side).next.unwrap_or(from);
+        let again = next.wrapping_sub(from).min(length);
+        if let (1.., Some(number)) = (again, number) {
+            let words = format!("{again} bytes sent again in packet {number}");
+            self.note(side, &words, out);
         }
-        let Some(state) = self.sides.get_mut(side) else {
+        if again == length {
             return;
-        };
-        state.next = Some(from.wrapping_add(length));
+        }
+        self.state(side).next = Some(from.wrapping_add(length));
         let fresh = bytes.get(again as usize..).unwrap_or_default();
         self.show(side, fresh, out);
         let cut = (length as usize).saturating_sub(bytes.len().max(again as usize));
@@ -301,9 +293,7 @@ impl Follow {
 
     /// Keeps an early segment, sorted by its number.
     fn wait(&mut self, side: usize, from: u32, tcp: &Tcp<'_>, out: &mut String) {
-        let Some(state) = self.sides.get_mut(side) else {
-            return;
-        };
+        let state = self.state(side);
         let base = state.next.unwrap_or(from);
         let at = state
             .early
@@ -321,14 +311,14 @@ impl Follow {
         while self.waits_too_much(side) && self.jump(side, out) {}
     }
 
-    fn waits_too_much(&self, side: usize) -> bool {
-        let early = self.sides.get(side).map_or(0, |side| side.early.len());
-        early > Self::SEGMENTS || self.waiting > Self::WAITING
+    fn waits_too_much(&mut self, side: usize) -> bool {
+        self.state(side).early.len() > Self::SEGMENTS || self.waiting > Self::WAITING
     }
 
     /// Shows the early segments that are in order now.
     fn drain(&mut self, side: usize, out: &mut String) {
-        while let Some(state) = self.sides.get_mut(side) {
+        loop {
+            let state = self.state(side);
             let next = state.next;
             let ready = |early: &Early| {
                 next.is_none_or(|next| early.from.wrapping_sub(next).wrapping_sub(1) >= 1 << 31)
@@ -344,10 +334,7 @@ impl Follow {
 
     /// The other side acknowledges bytes that were not seen: they will not come any more.
     fn acknowledged(&mut self, side: usize, ack: u32, out: &mut String) {
-        while let Some(state) = self.sides.get(side) {
-            let Some(first) = state.early.first() else {
-                return;
-            };
+        while let Some(first) = self.state(side).early.first() {
             if ack.wrapping_sub(first.from).wrapping_sub(1) >= 1 << 31 {
                 return;
             }
@@ -357,9 +344,7 @@ impl Follow {
 
     /// Gives up the gap before the first early segment. Returns whether there was one.
     fn jump(&mut self, side: usize, out: &mut String) -> bool {
-        let Some(state) = self.sides.get_mut(side) else {
-            return false;
-        };
+        let state = self.state(side);
         let Some(from) = state.early.first().map(|early| early.from) else {
             return false;
         };
@@ -389,9 +374,6 @@ impl Follow {
             return;
         }
         let tab = if side == 1 { "\t" } else { "" };
-        let Some(state) = self.sides.get_mut(side) else {
-            return;
-        };
         match self.target.form {
             Form::Ascii => {
                 let _ = writeln!(out, "{tab}{}", bytes.len());
@@ -405,9 +387,9 @@ impl Follow {
                 }
                 out.push('\n');
             }
-            Form::Hex => hex(tab, state.offset, bytes, out),
+            Form::Hex => hex(tab, self.state(side).offset, bytes, out),
         }
-        state.offset += bytes.len() as u64;
+        self.state(side).offset += bytes.len() as u64;
     }
 }
 
