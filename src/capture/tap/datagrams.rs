@@ -9,13 +9,13 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
 use super::conversation::ends;
 use super::fault::{HOLD, Plan};
-use super::lane::Lane;
+use super::lane::{Lane, lock};
 use super::recorder::{Event, Recorder, Track};
 use super::relay::{MOST_ON_THE_WAY, Passed, RelayConfig};
 use crate::capture::flow::Direction;
@@ -356,9 +356,4 @@ impl DatagramRelay {
     fn clients(&self) -> MutexGuard<'_, HashMap<Addr, Arc<Client>>> {
         lock(&self.clients)
     }
-}
-
-/// A panic of another thread that held the lock does not matter here.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -42,7 +42,7 @@ impl<T> Lane<T> {
         let full = |state: &mut State<T>| state.bytes > 0 && state.bytes + size > self.room;
         let waited = self
             .changed
-            .wait_while(self.lock(), |state| !state.closed && full(state));
+            .wait_while(lock(&self.state), |state| !state.closed && full(state));
         let mut state = waited.unwrap_or_else(PoisonError::into_inner);
         Self::put(&mut state, due, (size, thing), (0, false), &self.changed)
     }
@@ -56,7 +56,7 @@ impl<T> Lane<T> {
         thing: T,
         (flow, held): (u64, bool),
     ) -> bool {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         if state.bytes + size > self.room {
             return false;
         }
@@ -84,7 +84,7 @@ impl<T> Lane<T> {
 
     /// Blocks until the next thing is due; `None` when the lane is closed.
     pub(super) fn pop(&self) -> Option<T> {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         while !state.closed {
             if let Some((size, thing)) = state.line.pop(self.begun.elapsed()) {
                 state.bytes -= size;
@@ -103,11 +103,12 @@ impl<T> Lane<T> {
 
     /// Wakes both threads; things in the queue are lost.
     pub(super) fn close(&self) {
-        self.lock().closed = true;
+        lock(&self.state).closed = true;
         self.changed.notify_all();
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// A panic of another thread that held the lock does not matter here.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -10,11 +10,12 @@
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::conversation::{Conversation, Datagrams, other};
+use super::lane::lock;
 use super::transcript::{Show, Transcript};
 use crate::capture::decode::{Decoder, Settings};
 use crate::capture::file::{CaptureWriter, FileError, Interface, Precision};
@@ -264,11 +265,6 @@ impl State {
             (_, Event::Note(_)) | (MadeUp::Datagrams(_), _) => {}
         }
     }
-}
-
-/// A panic of another thread that held the lock does not matter here.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A file that gets everything written between two flushes, or nothing of it: if a disk fills up in
