@@ -5,7 +5,6 @@
 mod options;
 mod place;
 
-use std::fmt;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
@@ -15,10 +14,10 @@ use std::thread;
 use std::time::Duration;
 
 use groundwire::capture::flow::Rule;
-use groundwire::capture::tap::{DatagramRelay, Passed, Recorder, Relay, RelayConfig, Show};
+use groundwire::capture::tap::{DatagramRelay, Recorder, Relay, RelayConfig, Show};
 use groundwire::cli::{self, Args, Failure, Out, What};
 use groundwire::net::{Addr, ListenConfig, Network};
-use groundwire::server::{Config, Server, Stopper, Totals, flags, program};
+use groundwire::server::{Config, Server, Stopper, flags, program};
 
 use options::SPEC;
 use place::Place;
@@ -62,7 +61,10 @@ fn streams(args: &Args, listen: &Place, mut options: Options) -> Result<(), Fail
         let passed = relay.passed();
         let server = Server::new(options.server, relay).stopped_by(stopper.clone());
         let totals = server.run(listener).what("serving")?;
-        Ok(Ending { totals, passed }.to_string())
+        let [there, back] = [&passed.to_target, &passed.to_client].map(|count| count.get());
+        Ok(format!(
+            "{totals}; {there} bytes to the target, {back} to clients"
+        ))
     })
 }
 
@@ -118,7 +120,6 @@ fn serve(
         recorder = with_file.what(format_args!("writing {path}"))?;
     }
     let recorder = Arc::new(recorder);
-    let watched = recorder.clone();
     let frame = (SPEC.name, &log, drain);
     program::serve_until_signal(args, frame, (network, &address), |stopper| {
         if is_random {
@@ -130,25 +131,8 @@ fn serve(
             None => totals,
         })
     })?;
-    if watched.is_incomplete() {
+    if recorder.is_incomplete() {
         return Err(Failure::Quiet(1)); // it was reported when it happened
     }
     Ok(())
-}
-
-/// The last line of a relay of streams.
-struct Ending {
-    totals: Totals,
-    passed: Arc<Passed>,
-}
-
-impl fmt::Display for Ending {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { totals, passed } = self;
-        let [there, back] = [&passed.to_target, &passed.to_client].map(|count| count.get());
-        write!(
-            f,
-            "{totals}; {there} bytes to the target, {back} to clients"
-        )
-    }
 }

@@ -93,8 +93,8 @@ pub const SPEC: Spec = Spec {
         Opt::value("connect-timeout", "TIME", "time to connect to the target")
             .default("10s")
             .under(LIMITS),
-        limit(flags::MAX_CONNECTIONS).default("1000"),
-        limit(flags::DRAIN),
+        flags::MAX_CONNECTIONS.under(LIMITS).default("1000"),
+        flags::DRAIN.under(LIMITS),
         flags::VERBOSE.under("Log"),
         flags::LOG.under("Log"),
     ],
@@ -114,10 +114,6 @@ pub const SPEC: Spec = Spec {
 /// Options that only datagrams or only streams have.
 const DATAGRAMS_ONLY: [&str; 3] = ["drop", "duplicate", "reorder"];
 const STREAMS_ONLY: [&str; 4] = ["cut", "reset", "split", "drain"];
-
-const fn limit(opt: Opt) -> Opt {
-    opt.under(LIMITS)
-}
 
 /// The options, checked; a usage error if they contradict each other.
 pub fn read(args: &Args, target: &Place) -> Result<Options, Failure> {
