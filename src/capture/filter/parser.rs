@@ -58,9 +58,9 @@ impl<'t> Parser<'t> {
         self.lexer.error(self.next.from, problem)
     }
 
-    fn advance(&mut self) -> Result<Placed<'t>, FilterError> {
-        let next = self.lexer.next()?;
-        Ok(std::mem::replace(&mut self.next, next))
+    fn advance(&mut self) -> Result<(), FilterError> {
+        self.next = self.lexer.next()?;
+        Ok(())
     }
 
     /// Takes the next token if it is one of these.
@@ -126,15 +126,17 @@ impl<'t> Parser<'t> {
         let from = self.next.from;
         let field = self.field()?;
         let mask = self.mask(field)?;
-        if self.take(&[Token::Word("not")])? {
-            if self.next.token != Token::Word("in") {
-                return Err(self.fail(Problem::Expected("in")));
-            }
-            let test = self.check(field, from, quantifier)?;
-            return Ok(Node::Not(Box::new(Node::Test(Test { mask, ..test }))));
+        let is_not = self.take(&[Token::Word("not")])?;
+        if is_not && self.next.token != Token::Word("in") {
+            return Err(self.fail(Problem::Expected("in")));
         }
         let test = self.check(field, from, quantifier)?;
-        Ok(Node::Test(Test { mask, ..test }))
+        let node = Node::Test(Test { mask, ..test });
+        Ok(if is_not {
+            Node::Not(Box::new(node))
+        } else {
+            node
+        })
     }
 
     fn field(&mut self) -> Result<&'static Field, FilterError> {
@@ -263,13 +265,9 @@ impl<'t> Parser<'t> {
 
 /// The only node alone, or several nodes combined into one.
 fn one_or(mut nodes: Vec<Node>, several: fn(Vec<Node>) -> Node) -> Node {
-    match nodes.pop() {
-        Some(node) if nodes.is_empty() => node,
-        Some(node) => {
-            nodes.push(node);
-            several(nodes)
-        }
-        None => several(nodes),
+    match nodes.len() {
+        1 => nodes.remove(0),
+        _ => several(nodes),
     }
 }
 
