@@ -274,7 +274,7 @@ pub(super) fn is_of_llmnr(field: &str) -> bool {
 }
 
 /// The records of all sections.
-pub(super) fn records(message: &Message) -> impl Iterator<Item = &Record> {
+pub(in crate::capture) fn records(message: &Message) -> impl Iterator<Item = &Record> {
     let sections = [&message.answers, &message.authorities, &message.additionals];
     sections.into_iter().flatten()
 }

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use super::digits::Text;
-use crate::capture::field::dns::address;
+use crate::capture::field::dns::{address, records as all_records};
 use crate::dns::record::{Question, Record};
 use crate::dns::{Data, Header, Message, Name, Opcode, Rcode, RecordType};
 
@@ -124,10 +124,7 @@ pub(super) fn info(out: &mut Text, octets: &[u8], mdns: bool, broken: &str) {
 fn records(out: &mut Text, message: &Message, mdns: bool) {
     let end = out.len() + MOST;
     head(out, &message.header, &message.questions, mdns);
-    for record in [&message.answers, &message.authorities, &message.additionals]
-        .into_iter()
-        .flatten()
-    {
+    for record in all_records(message) {
         if out.len() > end {
             return out.text(" …");
         }
