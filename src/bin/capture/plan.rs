@@ -1,7 +1,7 @@
 //! What is asked for on the command line.
 
 use groundwire::capture::decode::Settings;
-use groundwire::capture::file::MAX_PACKET;
+use groundwire::capture::file::{Format, MAX_PACKET, Precision};
 use groundwire::capture::flow::Rule;
 use groundwire::capture::{Filter, live};
 use groundwire::cli::{Args, Failure, Size, UsageError};
@@ -34,15 +34,7 @@ pub enum From {
 pub struct Save {
     /// A path; `-` is standard output.
     pub path: String,
-    pub format: FileFormat,
-}
-
-/// The kind of file to write, by the names of tshark.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FileFormat {
-    Pcap,
-    NanoPcap,
-    PcapNg,
+    pub format: Format,
 }
 
 impl Plan {
@@ -153,11 +145,12 @@ fn save(args: &Args) -> Result<Option<Save>, UsageError> {
             false => Ok(None),
         };
     };
+    // The names are those of tshark.
     let format = match args.value("format") {
-        None if path.ends_with(".pcap") => FileFormat::Pcap,
-        None | Some("pcapng") => FileFormat::PcapNg,
-        Some("pcap") => FileFormat::Pcap,
-        Some("nsecpcap") => FileFormat::NanoPcap,
+        None if path.ends_with(".pcap") => Format::Pcap(Precision::Micro),
+        None | Some("pcapng") => Format::PcapNg,
+        Some("pcap") => Format::Pcap(Precision::Micro),
+        Some("nsecpcap") => Format::Pcap(Precision::Nano),
         Some(other) => {
             let why = "expected pcap, nsecpcap or pcapng";
             return Err(UsageError::bad_value("--format", other, why));

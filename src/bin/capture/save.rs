@@ -5,16 +5,16 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 
-use groundwire::capture::file::{CaptureWriter, FileError, Interface, Precision};
+use groundwire::capture::file::{CaptureWriter, FileError, Format, Interface};
 use groundwire::capture::{LinkType, Packet};
 use groundwire::cli::{Failure, What, explain, standard_output};
 
-use super::plan::{self, FileFormat};
+use super::plan;
 
 /// A file being written. A pcap file's header has the link type, so it waits until one is known.
 pub struct Save {
     path: String,
-    format: FileFormat,
+    format: Format,
     stream: Option<Box<dyn Write>>,
     writer: Option<CaptureWriter<Box<dyn Write>>>,
     /// How many interfaces have been described.
@@ -95,9 +95,8 @@ impl Save {
                 return Ok(());
             };
             self.writer = Some(match self.format {
-                FileFormat::Pcap => CaptureWriter::pcap(stream, link, snap, Precision::Micro)?,
-                FileFormat::NanoPcap => CaptureWriter::pcap(stream, link, snap, Precision::Nano)?,
-                FileFormat::PcapNg => CaptureWriter::pcapng(stream)?,
+                Format::Pcap(precision) => CaptureWriter::pcap(stream, link, snap, precision)?,
+                Format::PcapNg => CaptureWriter::pcapng(stream)?,
             });
         }
         if let Some(writer) = &mut self.writer {

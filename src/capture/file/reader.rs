@@ -18,7 +18,7 @@ use crate::capture::{LinkType, Packet};
 /// does not fit into the processor's cache.
 const BUFFER: usize = 512 << 10;
 
-/// What kind of file it is.
+/// A kind of capture file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// The classic format, with the precision of its times.
