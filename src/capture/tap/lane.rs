@@ -43,8 +43,8 @@ impl<T> Lane<T> {
         let waited = self
             .changed
             .wait_while(lock(&self.state), |state| !state.closed && full(state));
-        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
-        Self::put(&mut state, due, (size, thing), (0, false), &self.changed)
+        let state = waited.unwrap_or_else(PoisonError::into_inner);
+        self.put(state, size, |line| line.push(due, 0, (size, thing)))
     }
 
     /// Puts a datagram of a flow in, held to be overtaken by the flow's next one or not. `false` if
@@ -56,29 +56,28 @@ impl<T> Lane<T> {
         thing: T,
         (flow, held): (u64, bool),
     ) -> bool {
-        let mut state = lock(&self.state);
+        let state = lock(&self.state);
         if state.bytes + size > self.room {
             return false;
         }
-        Self::put(&mut state, due, (size, thing), (flow, held), &self.changed)
+        self.put(state, size, |line| match held {
+            true => line.hold(due, flow, (size, thing)),
+            false => line.push(due, flow, (size, thing)),
+        })
     }
 
     fn put(
-        state: &mut State<T>,
-        due: Duration,
-        (size, thing): (usize, T),
-        (flow, held): (u64, bool),
-        changed: &Condvar,
+        &self,
+        mut state: MutexGuard<'_, State<T>>,
+        size: usize,
+        add: impl FnOnce(&mut Line<(usize, T)>),
     ) -> bool {
         if state.closed {
             return false;
         }
         state.bytes += size;
-        match held {
-            true => state.line.hold(due, flow, (size, thing)),
-            false => state.line.push(due, flow, (size, thing)),
-        }
-        changed.notify_all();
+        add(&mut state.line);
+        self.changed.notify_all();
         true
     }
 
