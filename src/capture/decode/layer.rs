@@ -8,6 +8,9 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+/// Below this, an Ethernet type is the length of the payload (IEEE 802.3 §3.2.6).
+pub(super) const FIRST_TYPE: u16 = 1536;
+
 /// One header of a packet, or a message or data in its payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layer<'a> {
@@ -65,8 +68,7 @@ impl Layer<'_> {
     }
 }
 
-/// Ethernet II: addresses and the type of the payload. In IEEE 802.3 `ether_type` is a length
-/// (below 1536).
+/// Ethernet II: addresses and the type of the payload, which in IEEE 802.3 is a length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ethernet {
     /// The destination address.
@@ -75,6 +77,13 @@ pub struct Ethernet {
     pub source: [u8; 6],
     /// The type of the next header: 0x0800 IPv4, 0x86dd IPv6, 0x0806 ARP, 0x8100 a VLAN tag ...
     pub ether_type: u16,
+}
+
+impl Ethernet {
+    /// Whether `ether_type` is the length of the payload (IEEE 802.3 §3.2.6).
+    pub fn has_length(&self) -> bool {
+        self.ether_type < FIRST_TYPE
+    }
 }
 
 /// A VLAN tag: IEEE 802.1Q §9.6.

@@ -3,12 +3,10 @@
 //! Sources: IEEE 802.3 §3.2, IEEE 802.1Q §9, and <https://www.tcpdump.org/linktypes.html> with its
 //! pages LINUX_SLL, LINUX_SLL2 and NULL.
 
+use super::layer::FIRST_TYPE;
 use super::walk::{Next, Walk};
 use super::{Cooked, Ethernet, Layer, Loopback, Malformed, Vlan};
 use crate::capture::packet::LinkType;
-
-/// Below this, an Ethernet type is the length of the payload (IEEE 802.3 §3.2.6).
-const FIRST_TYPE: u16 = 1536;
 
 /// The first header of a packet of this link.
 #[inline]

@@ -91,7 +91,7 @@ fn protocols(decoded: &Decoded<'_>, out: Out<'_>) {
 
 fn protocol(layer: &Layer<'_>) -> Option<&'static str> {
     Some(match layer {
-        Layer::Ethernet(ethernet) if ethernet.ether_type < 1536 => "eth",
+        Layer::Ethernet(ethernet) if ethernet.has_length() => "eth",
         Layer::Ethernet(_) => "eth:ethertype",
         Layer::Vlan(_) => "vlan:ethertype",
         Layer::Cooked(_) => "sll:ethertype",

@@ -44,12 +44,12 @@ pub(super) const FIELDS: &[Field] = &[
     eth("eth.lg", Kind::Boolean, |eth, out| bits(eth, LOCAL, out)),
     eth("eth.ig", Kind::Boolean, |eth, out| bits(eth, GROUP, out)),
     eth("eth.type", Kind::Hex(2), |eth, out| {
-        if eth.ether_type >= 1536 {
+        if !eth.has_length() {
             number(out, eth.ether_type);
         }
     }),
     eth("eth.len", Kind::Unsigned(2), |eth, out| {
-        if eth.ether_type < 1536 {
+        if eth.has_length() {
             number(out, eth.ether_type);
         }
     }),

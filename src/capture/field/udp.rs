@@ -1,6 +1,6 @@
 //! Fields of UDP and of payload that no protocol claims: `udp.*`, `data.*`. Pure.
 
-use super::super::decode::{Layer, Udp, quotation};
+use super::super::decode::{Layer, Layers, Udp, quotation};
 use super::{Field, Get, Kind, Out, Value, number, status};
 
 const fn udp(name: &'static str, kind: Kind, get: fn(&Udp<'_>, Out<'_>)) -> Field {
@@ -75,6 +75,6 @@ fn quotes_udp(layers: &[Layer<'_>]) -> bool {
         return false;
     };
     let quoted = quotation(icmp);
-    let last = quoted.as_ref().and_then(|quoted| quoted.as_slice().last());
+    let last = quoted.as_ref().and_then(Layers::last);
     matches!(last, Some(Layer::Udp(_)))
 }

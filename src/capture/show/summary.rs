@@ -385,8 +385,7 @@ fn lower_rest(out: &mut Text, decoded: &Decoded<'_>, layer: &Layer<'_>) {
 }
 
 fn ethernet_rest(out: &mut Text, decoded: &Decoded<'_>, ethernet: &Ethernet) {
-    // IEEE 802.3 §3.2.6: up to 1500 it is a length, from 1536 on a type.
-    if ethernet.ether_type < 1536 {
+    if ethernet.has_length() {
         column(out, "LLC", decoded);
         out.text("IEEE 802.3 Ethernet");
         return;

@@ -54,7 +54,7 @@ fn ether_type(tree: &mut Tree<'_>, name: &str, number: u16) {
 
 pub(super) fn ethernet(tree: &mut Tree<'_>, header: &Ethernet) {
     let (to, from) = (hardware(&header.destination), hardware(&header.source));
-    let kind = if header.ether_type < 1536 {
+    let kind = if header.has_length() {
         "IEEE 802.3 Ethernet"
     } else {
         "Ethernet II"
@@ -62,7 +62,7 @@ pub(super) fn ethernet(tree: &mut Tree<'_>, header: &Ethernet) {
     tree.block(format_args!("{kind}, Src: {from}, Dst: {to}"), |tree| {
         address(tree, "Destination", &header.destination);
         address(tree, "Source", &header.source);
-        if header.ether_type < 1536 {
+        if header.has_length() {
             tree.field("Length", header.ether_type);
         } else {
             ether_type(tree, "Type", header.ether_type);
