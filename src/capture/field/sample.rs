@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::capture::decode::{Decoded, Decoder, Layer, Layers, Settings, Tcp, Udp};
+use crate::capture::decode::{Decoded, Decoder, Settings};
 use crate::capture::{LinkType, Packet};
 
 /// Bytes and link types of all packets.
@@ -34,40 +34,6 @@ pub fn each(packets: &[(LinkType, Vec<u8>)], mut see: impl FnMut(&Decoded<'_>)) 
         let time = Duration::from_nanos(1_700_000_000_123_456_789 + at as u64 * 1_234_567);
         let mut packet = Packet::whole(time, *link, bytes);
         packet.interface = links.iter().position(|l| *l == link.0).unwrap_or(0) as u32;
-        let mut decoded = decoder.decode(&packet);
-        decoded.layers = with_application(&decoded.layers);
-        see(&decoded);
+        see(&decoder.decode(&packet));
     }
-}
-
-/// The same layers, with data replaced by DNS (recognized by its port) and HTTP (by its first
-/// word).
-fn with_application<'a>(layers: &Layers<'a>) -> Layers<'a> {
-    let mut all = Layers::new();
-    let mut before = None;
-    for layer in layers.as_slice() {
-        all.push(match (layer, before) {
-            (Layer::Data(data), Some(Layer::Udp(Udp { source: 53, .. })))
-            | (
-                Layer::Data(data),
-                Some(Layer::Udp(Udp {
-                    destination: 53, ..
-                })),
-            ) => Layer::Dns(data),
-            // tshark does not show a repeated message.
-            (Layer::Data(data), Some(Layer::Tcp(Tcp { options, .. })))
-                if is_http(data) && options.get(7) != Some(&104) =>
-            {
-                Layer::Http(data)
-            }
-            (Layer::Data(_), Some(Layer::Tcp(_))) => continue,
-            _ => *layer,
-        });
-        before = Some(*layer);
-    }
-    all
-}
-
-fn is_http(data: &[u8]) -> bool {
-    data.starts_with(b"GET ") || data.starts_with(b"HTTP/")
 }

@@ -70,34 +70,7 @@ fn vector(line: &str) -> Vec<u8> {
 fn with_decoded<T>(bytes: &[u8], look: impl FnOnce(&mut Decoded<'_>) -> T) -> T {
     let mut decoder = Decoder::new(Settings::default());
     let packet = Packet::whole(Duration::ZERO, LinkType::ETHERNET, bytes);
-    let mut decoded = decoder.decode(&packet);
-    application(&mut decoded);
-    look(&mut decoded)
-}
-
-/// Turns a payload that certainly is a message into one, so that these tests cover only showing.
-fn application(decoded: &mut Decoded<'_>) {
-    let mut layers = Layers::new();
-    for layer in decoded.layers.as_slice() {
-        layers.push(*layer);
-        let (ports, payload) = match layer {
-            Layer::Udp(udp) => ([udp.source, udp.destination], udp.payload),
-            Layer::Tcp(tcp) => ([tcp.source, tcp.destination], tcp.payload),
-            _ => continue,
-        };
-        let end = payload.windows(4).position(|end| end == b"\r\n\r\n");
-        let message = match end {
-            _ if payload.is_empty() => continue,
-            _ if ports.contains(&53) => Layer::Dns(payload),
-            _ if ports.contains(&5353) => Layer::Mdns(payload),
-            _ if ports.contains(&5355) => Layer::Llmnr(payload),
-            Some(end) => Layer::Http(&payload[..end + 4]),
-            None => continue,
-        };
-        layers.push(message);
-        decoded.layers = layers;
-        return;
-    }
+    look(&mut decoder.decode(&packet))
 }
 
 #[test]
@@ -497,8 +470,11 @@ mod fuzz {
                 length,
                 ..Packet::whole(time, LinkType::ETHERNET, &bytes)
             };
-            let mut decoded = decoder.decode(&packet);
-            application(&mut decoded);
+            // Most of these packets repeat bytes of a connection, which are no messages.
+            if round % 4 == 0 {
+                decoder = Decoder::new(Settings::default());
+            }
+            let decoded = decoder.decode(&packet);
             out.clear();
             summary.line(&decoded, &mut out);
             assert!(!out.contains('\n') && out.len() < 20_000, "round {round}");
