@@ -15,7 +15,7 @@
 //! side; bytes in order are written at once.
 
 use std::fmt::Write as _;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 
 use crate::capture::decode::{Decoded, Layer, Tcp, TcpFlags};
 
@@ -256,8 +256,8 @@ impl Follow {
             Some(ends) => writeln!(
                 out,
                 "Node 0: {}\nNode 1: {}",
-                End(ends.source),
-                End(ends.destination)
+                SocketAddr::from(ends.source),
+                SocketAddr::from(ends.destination)
             ),
             None => writeln!(out, "Node 0: :0\nNode 1: :0"),
         };
@@ -424,17 +424,5 @@ fn hex(tab: &str, offset: u64, bytes: &[u8], out: &mut String) {
         let width = missing * 3 + usize::from(line.len() <= 8);
         let _ = writeln!(out, "{:width$} {text}", "");
         at += line.len() as u64;
-    }
-}
-
-/// An end in tshark's form: IPv6 in brackets.
-struct End((IpAddr, u16));
-
-impl std::fmt::Display for End {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            (IpAddr::V4(address), port) => write!(f, "{address}:{port}"),
-            (IpAddr::V6(address), port) => write!(f, "[{address}]:{port}"),
-        }
     }
 }
