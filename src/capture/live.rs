@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use super::file::MAX_PACKET;
+use super::file::{MAX_PACKET, snap_or_most};
 use super::{LinkType, Packet};
 use crate::sys::packet::{self, Kind, Received, Seen, Take};
 use crate::sys::poll::{self, Event};
@@ -178,10 +178,7 @@ impl Live {
         }
         packet::bind(socket.as_fd(), index, Take::All).map_err(LiveError::Lost)?;
         let (wake, stopped) = UnixStream::pair().map_err(setup("a pair of sockets"))?;
-        let snap = match options.snap {
-            0 => MAX_PACKET,
-            snap => snap.min(MAX_PACKET),
-        } as usize;
+        let snap = snap_or_most(options.snap) as usize;
         Ok(Self {
             socket,
             link,

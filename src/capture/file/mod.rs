@@ -44,5 +44,13 @@ pub const MAX_BLOCK: u32 = 16 << 20;
 /// The most interfaces of a file: each is kept in memory.
 pub const MAX_INTERFACES: usize = 65_536;
 
+/// How many bytes of a packet this snap length keeps at most: 0 stands for [`MAX_PACKET`].
+pub(super) fn snap_or_most(snap: u32) -> u32 {
+    match snap {
+        0 => MAX_PACKET,
+        snap => snap.min(MAX_PACKET),
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use std::io::{BufWriter, Write};
 
 use super::pcap::{self, Precision};
 use super::pcapng::{self, Interface};
-use super::{FileError, MAX_PACKET};
+use super::{FileError, MAX_PACKET, snap_or_most};
 use crate::capture::{LinkType, Packet};
 
 const BUFFER: usize = 256 << 10;
@@ -163,13 +163,6 @@ impl<W: Write> CaptureWriter<W> {
         }
         let index = interfaces.iter().position(|one| same(&one))?;
         Some((index as u32, interfaces.get(index)?.snap))
-    }
-}
-
-fn snap_or_most(snap: u32) -> u32 {
-    match snap {
-        0 => MAX_PACKET,
-        snap => snap.min(MAX_PACKET),
     }
 }
 
