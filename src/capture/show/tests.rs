@@ -7,19 +7,12 @@ use crate::capture::decode::{
     Check, Decoded, Decoder, Extension, Fragment, Icmp, Layer, Layers, Loopback, Malformed,
     Settings, Why,
 };
+use crate::capture::field::sample::bytes;
 use crate::capture::flow::{Direction, Marks, Segment};
 use crate::capture::{LinkType, Packet};
 
 /// Packets and tshark's lines for them, without spaces at the end of a line.
 const LINES: &str = include_str!("tests.txt");
-
-fn bytes(hex: &str) -> Vec<u8> {
-    let digits: Vec<u8> = hex.chars().map(|c| c.to_digit(16).unwrap() as u8).collect();
-    digits
-        .chunks(2)
-        .map(|pair| pair[0] << 4 | pair[1])
-        .collect()
-}
 
 fn vectors() -> impl Iterator<Item = (Vec<u8>, &'static str)> {
     let mut lines = LINES
