@@ -17,14 +17,16 @@ use crate::capture::flow::{Direction, Ends};
 use crate::capture::packet::{LinkType, Packet};
 use crate::server::mix;
 
-/// Payload of a segment, over IPv4 and IPv6: 1,500 bytes of Ethernet less both headers.
-const MSS: (u16, u16) = (1460, 1440);
+/// Payload of a segment: 1,500 bytes of Ethernet less both headers.
+const MSS_IPV4: u16 = 1460;
+const MSS_IPV6: u16 = 1440;
 /// A window that is never full: at most two segments are unacknowledged.
 const WINDOW: u16 = 65_535;
 /// The port of a made-up target: reserved at IANA, so no protocol is recognized by it.
 pub const MADE_UP_TARGET: u16 = 49_151;
 /// The first made-up port of a client, and how many there are (RFC 6335 §6: dynamic ports).
-const MADE_UP_CLIENTS: (u16, u16) = (49_152, 16_384);
+const FIRST_CLIENT: u16 = 49_152;
+const CLIENTS: u64 = 16_384;
 
 /// The function to which the packets are passed.
 pub type Emit<'e> = &'e mut dyn FnMut(Packet<'_>);
@@ -39,9 +41,9 @@ pub fn ends(client: Option<SocketAddr>, target: Option<SocketAddr>, number: u64)
         };
         SocketAddr::new(ip, port)
     };
-    let turn = (number % u64::from(MADE_UP_CLIENTS.1)) as u16;
+    let turn = (number % CLIENTS) as u16;
     headers::ends(
-        client.unwrap_or_else(|| beside(target, MADE_UP_CLIENTS.0 + turn)),
+        client.unwrap_or_else(|| beside(target, FIRST_CLIENT + turn)),
         target.unwrap_or_else(|| beside(client, MADE_UP_TARGET)),
     )
 }
@@ -51,7 +53,7 @@ pub fn ends(client: Option<SocketAddr>, target: Option<SocketAddr>, number: u64)
 struct Side {
     /// The sequence number of its next byte.
     next: u32,
-    /// The identification of its next packet.
+    /// The identification of its last packet.
     id: u16,
     ended: bool,
 }
@@ -159,10 +161,11 @@ impl Conversation {
             Direction::Forward => self.ends,
             Direction::Back => self.ends.reversed(),
         };
-        let id = next_id(self.sender(way));
         let counted = u32::from(is_syn) + u32::from(flags & TcpFlags::FIN != 0);
         let side = self.sender(way);
         side.next = side.next.wrapping_add(counted + bytes.len() as u32);
+        side.id = side.id.wrapping_add(1);
+        let id = side.id;
         headers::tcp(&mut self.packet, &ends, id, &head, bytes);
         emit(Packet::whole(time, LinkType::RAW, &self.packet));
     }
@@ -176,8 +179,8 @@ impl Conversation {
 
     fn mss(&self) -> u16 {
         match self.ends.source.0 {
-            IpAddr::V4(_) => MSS.0,
-            IpAddr::V6(_) => MSS.1,
+            IpAddr::V4(_) => MSS_IPV4,
+            IpAddr::V6(_) => MSS_IPV6,
         }
     }
 }
@@ -186,8 +189,9 @@ impl Conversation {
 #[derive(Clone, Debug)]
 pub struct Datagrams {
     ends: Ends,
-    client: Side,
-    target: Side,
+    /// The identifications of the last packets of client and target.
+    client: u16,
+    target: u16,
     packet: Vec<u8>,
 }
 
@@ -196,8 +200,8 @@ impl Datagrams {
     pub fn new(ends: Ends) -> Self {
         Self {
             ends,
-            client: Side::default(),
-            target: Side::default(),
+            client: 0,
+            target: 0,
             packet: Vec::new(),
         }
     }
@@ -205,18 +209,14 @@ impl Datagrams {
     /// A datagram in this direction. If no IP packet can carry it (from a Unix socket), its first
     /// 65,507 bytes.
     pub fn datagram(&mut self, time: Duration, way: Direction, bytes: &[u8], emit: Emit<'_>) {
-        let (ends, side) = match way {
+        let (ends, id) = match way {
             Direction::Forward => (self.ends, &mut self.client),
             Direction::Back => (self.ends.reversed(), &mut self.target),
         };
-        headers::udp(&mut self.packet, &ends, next_id(side), bytes);
+        *id = id.wrapping_add(1);
+        headers::udp(&mut self.packet, &ends, *id, bytes);
         emit(Packet::whole(time, LinkType::RAW, &self.packet));
     }
-}
-
-fn next_id(side: &mut Side) -> u16 {
-    side.id = side.id.wrapping_add(1);
-    side.id
 }
 
 /// The other direction.
