@@ -131,8 +131,9 @@ impl Handler for Relay {
             .stream(number, ends(peers[0].ip(), peers[1].ip(), number));
         let [from, to] = peers.map(ToString::to_string);
         self.recorder.record(&track, Event::Opened(&from, &to));
-        let link = Link::new(self, client, &target, track, number);
-        link.run()?;
+        let plans = [Direction::Forward, Direction::Back]
+            .map(|way| Plan::new(&self.config.faults, self.config.seed, number, way));
+        Link::new(self, client, &target, track, &plans).run(plans)?;
         Ok(End::Peer)
     }
 }
@@ -160,8 +161,7 @@ struct Link<'a> {
     target: &'a Conn,
     track: Track,
     begun: Instant,
-    /// For each direction, the plan and, if it is slow, the lane.
-    plans: [Plan; 2],
+    /// For each direction, if it is slow.
     forward: Option<Lane<Act>>,
     back: Option<Lane<Act>>,
     /// The connection was reset or cut: nothing passes any more.
@@ -176,11 +176,9 @@ impl<'a> Link<'a> {
         client: &'a Conn,
         target: &'a Conn,
         track: Track,
-        number: u64,
+        plans: &[Plan; 2],
     ) -> Self {
         let begun = Instant::now();
-        let plans = [Direction::Forward, Direction::Back]
-            .map(|way| Plan::new(&relay.config.faults, relay.config.seed, number, way));
         let [forward, back] = plans.each_ref().map(|plan| {
             plan.is_slow()
                 .then(|| Lane::new(begun, plan.room(MOST_ON_THE_WAY)))
@@ -191,7 +189,6 @@ impl<'a> Link<'a> {
             target,
             track,
             begun,
-            plans,
             forward,
             back,
             over: AtomicBool::new(false),
@@ -200,8 +197,7 @@ impl<'a> Link<'a> {
     }
 
     /// Passes bytes on until both directions have ended or the connection is over.
-    fn run(&self) -> io::Result<()> {
-        let [forward, back] = self.plans.clone();
+    fn run(&self, [forward, back]: [Plan; 2]) -> io::Result<()> {
         thread::scope(|scope| {
             let started = self
                 .start_lane(scope, Direction::Forward)
