@@ -57,21 +57,21 @@ fn ipv6(next_header: u8, payload: &[u8]) -> Vec<u8> {
     packet
 }
 
+/// The message with its checksum at this offset.
+fn with_checksum(mut message: Vec<u8>, protocol: u8, at: usize) -> Vec<u8> {
+    let length = (message.len() as u16).to_be_bytes();
+    let ends = [SOURCE.octets(), DESTINATION.octets()].concat();
+    let pseudo = [&ends[..], &[0, protocol], &length].concat();
+    let checksum = sum(&[&pseudo, &message]);
+    put(&mut message, at, checksum);
+    message
+}
+
 fn udp(payload: &[u8]) -> Vec<u8> {
     let mut message = vec![0x9c, 0x40, 0x9c, 0x41, 0, 0, 0, 0];
     put(&mut message, 4, 8 + payload.len() as u16);
     message.extend(payload);
-    let length = (message.len() as u16).to_be_bytes();
-    let pseudo = [
-        &SOURCE.octets()[..],
-        &DESTINATION.octets(),
-        &[0, 17],
-        &length,
-    ]
-    .concat();
-    let checksum = sum(&[&pseudo, &message]);
-    put(&mut message, 6, checksum);
-    message
+    with_checksum(message, 17, 6)
 }
 
 fn tcp(options: &[u8], payload: &[u8]) -> Vec<u8> {
@@ -88,17 +88,7 @@ fn tcp(options: &[u8], payload: &[u8]) -> Vec<u8> {
     ]);
     segment.extend(options);
     segment.extend(payload);
-    let length = (segment.len() as u16).to_be_bytes();
-    let pseudo = [
-        &SOURCE.octets()[..],
-        &DESTINATION.octets(),
-        &[0, 6],
-        &length,
-    ]
-    .concat();
-    let checksum = sum(&[&pseudo, &segment]);
-    put(&mut segment, 16, checksum);
-    segment
+    with_checksum(segment, 6, 16)
 }
 
 fn packet(link: LinkType, bytes: &[u8]) -> Packet<'_> {
