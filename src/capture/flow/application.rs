@@ -6,7 +6,7 @@
 
 use crate::capture::decode::{Layer, Layers, Tcp, TcpFlags, Udp};
 
-use super::segment::{Direction, Ends, Segment};
+use super::segment::{Ends, Segment};
 use super::streams::{Completed, Streams, push};
 
 /// An application protocol, by its name in `-d`.
@@ -117,18 +117,17 @@ impl Applications {
             return false;
         }
         let Self { streams, done } = self;
-        let side = usize::from(segment.direction == Direction::Back);
-        let place = streams.place(segment.stream, ends);
-        let Some(mut rest) = streams.in_order(place, side, segment, tcp) else {
+        let sender = streams.sender(segment, ends);
+        let Some(mut rest) = streams.in_order(sender, segment, tcp) else {
             layers.push(Layer::Data(tcp.payload));
             return false;
         };
         let lost = u64::from(tcp.length).saturating_sub(tcp.payload.len() as u64);
         if lost > 0 {
-            streams.cut(place, side, rest, lost, layers);
+            streams.cut(sender, rest, lost, layers);
             return false;
         }
-        match streams.complete(place, side, rest, done) {
+        match streams.complete(sender, rest, done) {
             Completed::Nothing => {}
             Completed::StillMore => return true,
             Completed::Message(found, used) => {
@@ -136,7 +135,7 @@ impl Applications {
                 rest = rest.get(used..).unwrap_or_default();
             }
         }
-        streams.messages(place, side, rest, layers)
+        streams.messages(sender, rest, layers)
     }
 
     /// Takes a datagram: its message becomes a layer, or its bytes become data.

@@ -13,7 +13,7 @@ use super::application::{Applications, Protocol, Rule, Transport};
 use super::body::Body;
 use super::flows::Flows;
 use super::messages::{Found, Front, MOST, Method, Start, begins_http, front};
-use super::segment::{Ends, Segment};
+use super::segment::{Direction, Ends, Segment};
 
 /// One side of a stream.
 #[derive(Clone, Debug, Default)]
@@ -113,6 +113,13 @@ pub(super) fn push<'s>(found: Found, bytes: &'s [u8], layers: &mut Layers<'s>) {
     });
 }
 
+/// A side of a stream: the stream's place in the list, and which of its two sides.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct At {
+    place: usize,
+    side: usize,
+}
+
 /// How much memory a beginning takes besides its bytes, at most.
 const BESIDE: usize = 64;
 
@@ -121,8 +128,8 @@ const BESIDE: usize = 64;
 pub(super) struct Streams {
     rules: Vec<Rule>,
     list: Vec<Stream>,
-    /// Beginnings by age: the stream's place in the list, and the side.
-    held: BTreeMap<u64, (usize, usize)>,
+    /// Beginnings by age.
+    held: BTreeMap<u64, At>,
     held_bytes: usize,
     tickets: u64,
 }
@@ -143,8 +150,14 @@ impl Streams {
         last.map(|rule| rule.protocol)
     }
 
-    /// Where a stream is in the list; a new one is added.
-    pub(super) fn place(&mut self, number: u32, ends: Ends) -> usize {
+    /// The side that has sent this segment; a new stream is added to the list.
+    pub(super) fn sender(&mut self, segment: &Segment, ends: Ends) -> At {
+        let place = self.place(segment.stream, ends);
+        let side = usize::from(segment.direction == Direction::Back);
+        At { place, side }
+    }
+
+    fn place(&mut self, number: u32, ends: Ends) -> usize {
         let place = number as usize % Flows::MOST;
         if self
             .list
@@ -157,7 +170,7 @@ impl Streams {
             self.list.resize_with(place + 1, Stream::default);
         }
         for side in 0..2 {
-            self.give_up(place, side);
+            self.give_up(At { place, side });
         }
         let is_dns = |end: (IpAddr, u16)| matches!(end.1, 53 | 5353 | 5355);
         let by_port = is_dns(ends.source) || is_dns(ends.destination);
@@ -173,22 +186,21 @@ impl Streams {
         place
     }
 
-    fn side(&mut self, place: usize, side: usize) -> Option<&mut Side> {
-        self.list.get_mut(place)?.sides.get_mut(side)
+    fn side(&mut self, at: At) -> Option<&mut Side> {
+        self.list.get_mut(at.place)?.sides.get_mut(at.side)
     }
 
     /// The bytes that are new and in order; `None` if all of them are repeated.
     pub(super) fn in_order<'s>(
         &mut self,
-        place: usize,
-        side: usize,
+        at: At,
         segment: &Segment,
         tcp: &Tcp<'s>,
     ) -> Option<&'s [u8]> {
         // SYN takes a sequence number, before that of the first byte.
         let syn = u32::from(tcp.flags.has(TcpFlags::SYN));
         let from = segment.sequence.wrapping_add(syn);
-        let state = self.side(place, side)?;
+        let state = self.side(at)?;
         let next = *state.next.get_or_insert(from);
         let ahead = from.wrapping_sub(next);
         let known = if ahead < 1 << 31 {
@@ -203,54 +215,43 @@ impl Streams {
         state.next = Some(from.wrapping_add(tcp.length));
         if known == 0 && ahead > 0 {
             state.body.miss(u64::from(ahead));
-            self.give_up(place, side);
+            self.give_up(at);
         }
         Some(fresh)
     }
 
     /// Splits off the bytes that belong to a body.
-    fn body<'s>(&mut self, place: usize, side: usize, bytes: &'s [u8]) -> (&'s [u8], &'s [u8]) {
-        let taken = self
-            .side(place, side)
-            .map_or(0, |state| state.body.take(bytes));
+    fn body<'s>(&mut self, at: At, bytes: &'s [u8]) -> (&'s [u8], &'s [u8]) {
+        let taken = self.side(at).map_or(0, |state| state.body.take(bytes));
         bytes.split_at_checked(taken).unwrap_or((bytes, &[]))
     }
 
     /// The beginning of a message that a side has.
-    fn held(&self, place: usize, side: usize) -> &[u8] {
-        let stream = self.list.get(place);
-        let state = stream.and_then(|stream| stream.sides.get(side));
+    fn held(&self, at: At) -> &[u8] {
+        let stream = self.list.get(at.place);
+        let state = stream.and_then(|stream| stream.sides.get(at.side));
         state.map_or(&[], |state| &state.held)
     }
 
     /// Looks at the start of `bytes`, of which `seen` were looked at before.
-    fn front(&self, place: usize, bytes: &[u8], seen: usize) -> Front {
-        match self.list.get(place) {
+    fn front(&self, at: At, bytes: &[u8], seen: usize) -> Front {
+        match self.list.get(at.place) {
             Some(stream) => front(stream.protocol, bytes, seen, stream.asked.oldest()),
             None => Front::No,
         }
     }
 
     /// Continues the beginning of a message that the side has.
-    pub(super) fn complete(
-        &mut self,
-        place: usize,
-        side: usize,
-        bytes: &[u8],
-        done: &mut Vec<u8>,
-    ) -> Completed {
-        let Some(state) = self
-            .side(place, side)
-            .filter(|state| !state.held.is_empty())
-        else {
+    pub(super) fn complete(&mut self, at: At, bytes: &[u8], done: &mut Vec<u8>) -> Completed {
+        let Some(state) = self.side(at).filter(|state| !state.held.is_empty()) else {
             return Completed::Nothing;
         };
         let (before, room) = (state.held.len(), state.held.capacity());
         state.held.extend_from_slice(bytes);
         let more = state.held.capacity() - room;
         self.held_bytes += more;
-        let held = self.held(place, side);
-        let (front, is_short) = (self.front(place, held, before), held.len() <= MOST);
+        let held = self.held(at);
+        let (front, is_short) = (self.front(at, held, before), held.len() <= MOST);
         match front {
             Front::More if is_short => {
                 self.make_room();
@@ -259,12 +260,12 @@ impl Streams {
             Front::Whole(found) if found.used >= before => {
                 done.clear();
                 done.extend_from_slice(held.get(..found.used).unwrap_or_default());
-                self.give_up(place, side);
-                self.found(place, side, found);
+                self.give_up(at);
+                self.found(at, found);
                 Completed::Message(found, found.used - before)
             }
             _ => {
-                self.give_up(place, side);
+                self.give_up(at);
                 Completed::Nothing
             }
         }
@@ -274,13 +275,12 @@ impl Streams {
     /// incomplete.
     pub(super) fn messages<'s>(
         &mut self,
-        place: usize,
-        side: usize,
+        at: At,
         mut bytes: &'s [u8],
         layers: &mut Layers<'s>,
     ) -> bool {
         loop {
-            let (body, rest) = self.body(place, side, bytes);
+            let (body, rest) = self.body(at, bytes);
             if !body.is_empty() {
                 layers.push(Layer::Data(body));
             }
@@ -288,14 +288,14 @@ impl Streams {
                 return false;
             }
             bytes = rest;
-            match self.front(place, bytes, 0) {
+            match self.front(at, bytes, 0) {
                 Front::Whole(found) => {
                     push(found, bytes, layers);
-                    self.found(place, side, found);
+                    self.found(at, found);
                     bytes = bytes.get(found.used..).unwrap_or_default();
                 }
                 Front::More if bytes.len() <= MOST => {
-                    self.hold(place, side, bytes);
+                    self.hold(at, bytes);
                     return true;
                 }
                 Front::More | Front::No => {
@@ -308,38 +308,31 @@ impl Streams {
 
     /// Bytes after which others were not kept: takes the messages that are complete, and the
     /// beginning of an HTTP header section, as far as it goes.
-    pub(super) fn cut<'s>(
-        &mut self,
-        place: usize,
-        side: usize,
-        bytes: &'s [u8],
-        lost: u64,
-        layers: &mut Layers<'s>,
-    ) {
-        self.give_up(place, side);
-        if self.messages(place, side, bytes, layers) {
-            let begin = bytes.len().saturating_sub(self.held(place, side).len());
-            self.give_up(place, side);
+    pub(super) fn cut<'s>(&mut self, at: At, bytes: &'s [u8], lost: u64, layers: &mut Layers<'s>) {
+        self.give_up(at);
+        if self.messages(at, bytes, layers) {
+            let begin = bytes.len().saturating_sub(self.held(at).len());
+            self.give_up(at);
             let begin = bytes.get(begin..).unwrap_or_default();
-            let protocol = self.list.get(place).and_then(|stream| stream.protocol);
+            let protocol = self.list.get(at.place).and_then(|stream| stream.protocol);
             let may_be_http = matches!(protocol, None | Some(Protocol::Http));
             layers.push(match may_be_http && begins_http(begin) {
                 true => Layer::Http(begin),
                 false => Layer::Data(begin),
             });
         }
-        if let Some(state) = self.side(place, side) {
+        if let Some(state) = self.side(at) {
             state.body.miss(lost);
         }
     }
 
     /// Remembers what a message tells about those after it.
-    fn found(&mut self, place: usize, side: usize, found: Found) {
-        let Some(stream) = self.list.get_mut(place) else {
+    fn found(&mut self, at: At, found: Found) {
+        let Some(stream) = self.list.get_mut(at.place) else {
             return;
         };
         stream.protocol.get_or_insert(found.protocol);
-        if let Some(state) = stream.sides.get_mut(side) {
+        if let Some(state) = stream.sides.get_mut(at.side) {
             state.body = found.body;
         }
         match found.start {
@@ -349,34 +342,31 @@ impl Streams {
         }
     }
 
-    fn hold(&mut self, place: usize, side: usize, bytes: &[u8]) {
+    fn hold(&mut self, at: At, bytes: &[u8]) {
         self.tickets += 1;
         let ticket = self.tickets;
-        let Some(state) = self.side(place, side) else {
+        let Some(state) = self.side(at) else {
             return;
         };
         state.held = bytes.to_vec();
         state.ticket = ticket;
         self.held_bytes += bytes.len() + BESIDE;
-        self.held.insert(ticket, (place, side));
+        self.held.insert(ticket, at);
         self.make_room();
     }
 
     fn make_room(&mut self) {
         while self.held_bytes > Applications::HELD {
-            let Some((_, &(place, side))) = self.held.first_key_value() else {
+            let Some((_, &at)) = self.held.first_key_value() else {
                 return;
             };
-            self.give_up(place, side);
+            self.give_up(at);
         }
     }
 
     /// Forgets the beginning of a message that a side has.
-    fn give_up(&mut self, place: usize, side: usize) {
-        let Some(state) = self
-            .side(place, side)
-            .filter(|state| !state.held.is_empty())
-        else {
+    fn give_up(&mut self, at: At) {
+        let Some(state) = self.side(at).filter(|state| !state.held.is_empty()) else {
             return;
         };
         let (held, ticket) = (std::mem::take(&mut state.held), state.ticket);
