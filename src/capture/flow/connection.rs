@@ -63,12 +63,8 @@ pub(super) struct Side {
 impl Side {
     /// How many bytes it has room for, if its handshake was seen.
     pub(super) fn room(&self) -> Option<u32> {
-        let window = u32::from(self.window);
-        match self.scale {
-            Scale::Unknown => None,
-            Scale::Shift(shift) if !self.syn_window => Some(window << shift),
-            _ => Some(window),
-        }
+        let (window, _) = scaled(self.scale, self.syn_window, self.window);
+        (self.scale != Scale::Unknown).then_some(window)
     }
 }
 
