@@ -54,15 +54,14 @@ fn widened(ip: IpAddr) -> IpAddr {
 
 /// Writes a TCP segment to `out`, in place of its content.
 pub(super) fn tcp(out: &mut Vec<u8>, ends: &Ends, id: u16, head: &Segment, payload: &[u8]) {
-    let header = if head.mss.is_some() { 24 } else { 20 };
-    ip(out, ends, TCP, id, header + payload.len());
+    // The header's length in words of 4 bytes.
+    let words: u16 = if head.mss.is_some() { 6 } else { 5 };
+    ip(out, ends, TCP, id, usize::from(words) * 4 + payload.len());
     let begin = out.len();
     out.extend(ends.source.1.to_be_bytes());
     out.extend(ends.destination.1.to_be_bytes());
     out.extend(head.sequence.to_be_bytes());
     out.extend(head.acknowledgment.to_be_bytes());
-    // The upper four bits hold the header's length in words.
-    let words = if head.mss.is_some() { 6 } else { 5 };
     out.extend(((words << 12) | head.flags).to_be_bytes());
     out.extend(head.window.to_be_bytes());
     out.extend([0; 4]); // checksum, urgent pointer
