@@ -173,22 +173,20 @@ impl Recorder {
         }
         let mut state = lock(&track.state);
         let mut sinks = lock(&self.sinks);
-        let Sinks { file, lines, text } = &mut *sinks;
-        text.clear();
-        state.show(self.begun.elapsed(), event, text);
-        if file.is_some() || lines.is_some() {
+        sinks.text.clear();
+        state.show(self.begun.elapsed(), event, &mut sinks.text);
+        if sinks.file.is_some() || sinks.lines.is_some() {
             let now = SystemTime::now().duration_since(UNIX_EPOCH);
-            let written = state.packets_of(now.unwrap_or_default(), event, file, lines, text);
-            match written {
+            match state.packets_of(now.unwrap_or_default(), event, &mut sinks) {
                 Ok(count) => self.packets.add(count),
                 Err(error) => {
-                    *file = None;
+                    sinks.file = None;
                     self.lost(&error);
                 }
             }
         }
-        if !text.is_empty() {
-            drop(self.out.write_all(text.as_bytes())); // its reader may have gone
+        if !sinks.text.is_empty() {
+            drop(self.out.write_all(sinks.text.as_bytes())); // its reader may have gone
         }
     }
 
@@ -226,9 +224,7 @@ impl State {
         &mut self,
         time: Duration,
         event: Event<'_>,
-        file: &mut Option<CaptureWriter<WholeParts>>,
-        lines: &mut Option<Lines>,
-        text: &mut String,
+        Sinks { file, lines, text }: &mut Sinks,
     ) -> Result<u64, FileError> {
         let (mut written, mut count) = (Ok(()), 0);
         self.packets(time, event, &mut |packet| {
