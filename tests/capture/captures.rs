@@ -180,7 +180,7 @@ fn packets(file: &[u8]) -> (Vec<Frame>, usize) {
 /// Writes them as pcapng.
 pub fn write(frames: &[Frame], path: &Path) {
     let file = std::fs::File::create(path).unwrap();
-    let mut writer = CaptureWriter::pcapng(std::io::BufWriter::new(file)).unwrap();
+    let mut writer = CaptureWriter::pcapng(file).unwrap();
     for (time, link, bytes, length) in frames {
         let packet = Packet {
             length: *length,

@@ -1,7 +1,7 @@
 //! What is read costs no memory; what is written, tcpdump, tshark and editcap read, and back.
 
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -10,6 +10,8 @@ use groundwire::capture::file::{
 };
 use groundwire::capture::{LinkType, Packet};
 use groundwire::sys::counting;
+
+use crate::captures::place;
 
 /// A datagram over Ethernet to a port that no tool decodes further, with `size` bytes.
 fn frame(size: usize) -> Vec<u8> {
@@ -141,10 +143,6 @@ fn run(tool: &str, args: &[&str], file: &Path) -> Option<(String, String)> {
     let (out, err) = (text(output.stdout), text(output.stderr));
     assert!(output.status.success(), "{tool} {args:?}: {err}");
     Some((out, err))
-}
-
-fn place(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{name}", std::process::id()))
 }
 
 /// The time as a file of this format keeps it.
