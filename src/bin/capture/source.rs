@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 
-use groundwire::capture::Packet;
 use groundwire::capture::file::{CaptureReader, Interface};
 use groundwire::capture::live::{Arrival, Counts, Live, LiveError, Stop};
+use groundwire::capture::{Packet, live};
 use groundwire::cli::{Failure, What, explain};
 use groundwire::net;
 
@@ -112,7 +112,7 @@ fn stdin() -> Result<OwnedFd, Failure> {
 pub fn names() -> Result<Vec<String>, Failure> {
     let found = net::interfaces().map_err(Failure::of)?;
     let mut names: Vec<String> = found.into_iter().map(|one| one.name).collect();
-    names.push("any".to_string());
+    names.push(live::ANY.to_string());
     Ok(names)
 }
 
