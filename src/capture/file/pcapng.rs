@@ -57,20 +57,18 @@ pub struct Interface {
 impl Interface {
     /// An interface whose times are in nanoseconds.
     pub fn new(link: LinkType, snap: u32, name: Option<&str>) -> Self {
-        Self::with_units(link, snap, name, 1_000_000_000)
+        Self {
+            name: name.map(str::to_owned),
+            ..Self::with_units(link, snap, 1_000_000_000)
+        }
     }
 
-    /// An interface whose times count this many units per second.
-    pub(super) fn with_units(
-        link: LinkType,
-        snap: u32,
-        name: Option<&str>,
-        per_second: u64,
-    ) -> Self {
+    /// An interface without a name, whose times count this many units per second.
+    pub(super) fn with_units(link: LinkType, snap: u32, per_second: u64) -> Self {
         Self {
             link,
             snap,
-            name: name.map(str::to_owned),
+            name: None,
             per_second,
             offset: 0,
         }
@@ -93,7 +91,7 @@ impl Interface {
         let fields = order.u16(body, 8).zip(order.u32(body, 12));
         let (link, snap) = fields.ok_or(BlockFault::Length(block.len() as u32))?;
         // Without the option, times are in microseconds.
-        let mut interface = Self::with_units(LinkType(link), snap, None, 1_000_000);
+        let mut interface = Self::with_units(LinkType(link), snap, 1_000_000);
         let mut options = body.get(16..).unwrap_or_default();
         while let Some((code, value, rest)) = option(options, order) {
             match (code, value) {

@@ -174,7 +174,7 @@ impl<R: Read> CaptureReader<R> {
             Precision::Micro => 1_000_000,
             Precision::Nano => 1_000_000_000,
         };
-        let interface = Interface::with_units(header.link, header.snap, None, units);
+        let interface = Interface::with_units(header.link, header.snap, units);
         self.interfaces = vec![interface];
         self.layout = Layout::Pcap(header);
         Ok(())
