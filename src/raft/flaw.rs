@@ -9,7 +9,6 @@
 
 /// One rule that is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)] // each is documented by the rule that it breaks
 pub enum Flaw {
     /// Figure 2, persistent state: the vote is not written.
     VoteNotPersisted,

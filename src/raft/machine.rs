@@ -7,7 +7,6 @@
 use std::fmt;
 
 use super::entry::Index;
-use crate::wire;
 
 /// A deterministic state machine. One thread owns it.
 pub trait StateMachine: Send + 'static {
@@ -37,9 +36,3 @@ impl fmt::Display for BadSnapshot {
 }
 
 impl std::error::Error for BadSnapshot {}
-
-impl From<wire::Error> for BadSnapshot {
-    fn from(error: wire::Error) -> Self {
-        Self(error.to_string())
-    }
-}

@@ -56,13 +56,6 @@ crate::wire! {
     }
 }
 
-impl Ask {
-    /// Its bytes, for the log.
-    pub fn bytes(&self) -> Result<Vec<u8>, wire::Error> {
-        wire::encode(self)
-    }
-}
-
 /// The registers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Registers(BTreeMap<String, String>);
@@ -71,13 +64,6 @@ impl Registers {
     /// What a register holds.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.0.get(key).map(String::as_str)
-    }
-
-    /// Those that hold something, in order of their names.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
     /// Does what it is asked.
@@ -151,7 +137,7 @@ mod tests {
     fn a_register_holds_what_was_put_until_it_is_deleted() {
         let mut registers = Registers::default();
         let mut apply = |ask: Ask| {
-            let said = registers.apply(1, &ask.bytes().unwrap());
+            let said = registers.apply(1, &wire::encode(&ask).unwrap());
             wire::decode::<Say>(&said).unwrap()
         };
         let get = Ask::Get { key: text("k") };
@@ -176,7 +162,7 @@ mod tests {
         assert_eq!(swap(None, "a"), Say::Done);
         assert_eq!(swap(None, "b"), Say::Differs(Some(text("a"))));
         assert_eq!(swap(Some("a"), "b"), Say::Done);
-        assert_eq!(registers.iter().collect::<Vec<_>>(), [("k", "b")]);
+        assert_eq!(registers.get("k"), Some("b"));
     }
 
     #[test]

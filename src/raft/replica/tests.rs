@@ -9,6 +9,7 @@ use super::*;
 use crate::raft::registers::{Ask, Registers, Say};
 use crate::raft::storage::SharedStorage;
 use crate::raft::{Body, Membership, RoleName, Snapshot, SnapshotMeta};
+use crate::wire;
 
 /// No passing test waits this long.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -107,13 +108,13 @@ impl Cluster {
 
     /// Proposes wherever a leader is, again until one takes it and answers.
     fn ask(&self, ask: &Ask) -> Say {
-        let command = Command::from(ask.bytes().unwrap());
+        let command = Command::from(wire::encode(&ask).unwrap());
         let deadline = soon();
         while !deadline.passed() {
             for replica in self.nodes.values() {
                 let answer = replica.propose(command.clone(), soon());
                 if let Ok(reply) = answer {
-                    return crate::wire::decode(&reply).unwrap();
+                    return wire::decode(&reply).unwrap();
                 }
             }
             self.wait_for_leader();
@@ -219,7 +220,7 @@ fn a_leader_that_is_cut_off_answers_that_the_outcome_is_unknown() {
         key: "k".into(),
         value: "w".into(),
     };
-    let command = Command::from(put.bytes().unwrap());
+    let command = Command::from(wire::encode(&put).unwrap());
     let answer = cluster.nodes[&leader].propose(command, soon());
     assert_eq!(answer, Err(Failed::Unknown));
     // It has resigned by now, so what comes is refused.
@@ -238,8 +239,8 @@ fn proposals_that_come_together_share_writes() {
             std::thread::spawn(move || {
                 for round in 0..20 {
                     let (key, value) = (format!("{n}"), format!("{round}"));
-                    let ask = Ask::Put { key, value }.bytes().unwrap();
-                    leader.propose(ask.into(), soon()).unwrap();
+                    let put = wire::encode(&Ask::Put { key, value }).unwrap();
+                    leader.propose(put.into(), soon()).unwrap();
                 }
             })
         })
@@ -259,7 +260,7 @@ fn proposals_that_come_together_share_writes() {
 fn only_commands_in_the_log_and_reads_that_were_answered_are_counted() {
     let put = |key: &str| {
         let (key, value) = (key.into(), "v".into());
-        Command::from(Ask::Put { key, value }.bytes().unwrap())
+        Command::from(wire::encode(&Ask::Put { key, value }).unwrap())
     };
     let counted = |replica: &Replica<Registers>| {
         let counts = &replica.shared.counts;
@@ -327,9 +328,8 @@ fn a_snapshot_is_taken_when_the_log_has_grown_and_a_new_node_gets_it() {
     cluster.nodes[&1].change(add, soon()).unwrap();
     let status = cluster.nodes[&1].status(soon()).unwrap();
     assert_eq!(status.membership.voters, BTreeSet::from([1, 2]));
-    let count = |registers: &Registers| registers.iter().count();
     let mut applied = 0;
-    while cluster.nodes[&2].look(count, soon()).unwrap() < 25 {
+    while cluster.nodes[&2].look(get("24"), soon()).unwrap().is_none() {
         applied = cluster.nodes[&2].applied_beyond(applied, soon());
     }
 }
@@ -524,7 +524,7 @@ fn of_two_snapshots_that_waited_for_the_disk_the_later_one_counts() {
     let install = |term, last_index, value: &str| {
         let mut registers = Registers::default();
         let (key, value) = ("k".into(), value.into());
-        registers.apply(1, &Ask::Put { key, value }.bytes().unwrap());
+        registers.ask(Ask::Put { key, value });
         let part = Body::InstallSnapshot {
             meta: SnapshotMeta {
                 last_index,
