@@ -1,36 +1,23 @@
 //! The rules of the core, one test each, in the order of the paper.
 
-#[cfg(test)]
 mod cluster;
-#[cfg(test)]
 mod elections;
-#[cfg(test)]
 mod flaws;
-#[cfg(test)]
 mod fuzz;
-#[cfg(test)]
 mod handover;
-#[cfg(test)]
 mod hostile;
-#[cfg(test)]
 mod log;
-#[cfg(test)]
 mod membership;
-#[cfg(test)]
 mod reads;
-#[cfg(test)]
 mod snapshots;
-#[cfg(test)]
 mod stability;
-#[cfg(test)]
 mod successor;
-#[cfg(test)]
 mod words;
 
 use std::time::Duration;
 
 use super::*;
-use crate::raft::{Command, Membership};
+use crate::raft::{Change, Command, Membership};
 use cluster::Cluster;
 
 impl Node {
@@ -86,11 +73,9 @@ fn a_node_is_added_as_a_learner_then_through_joint_consensus() {
     for index in 0..300 {
         cluster.propose(1, &index.to_string());
     }
-    cluster.disks.insert(4, Restored::default());
-    cluster.start(4);
+    cluster.join(4);
     let address = "d".to_string();
-    let change = crate::raft::Change::Add { node: 4, address };
-    cluster.step(1, Input::Change { id: 9, change });
+    cluster.change(1, Change::Add { node: 4, address });
     cluster.pass(Duration::from_secs(1));
     let status = cluster.node(4).status();
     assert_eq!(status.membership.voters, [1, 2, 3, 4].into());
@@ -104,7 +89,7 @@ fn a_node_is_added_as_a_learner_then_through_joint_consensus() {
         .any(|(_, event)| matches!(event, Event::Members(members) if members.is_joint()));
     assert!(joint);
     // Nothing of it is left when it leaves.
-    cluster.change(1, crate::raft::Change::Remove { node: 4 });
+    cluster.change(1, Change::Remove { node: 4 });
     cluster.pass(Duration::from_secs(1));
     let members = cluster.node(1).status().membership;
     assert_eq!(members, Membership::of([1, 2, 3]));
@@ -124,15 +109,8 @@ fn a_follower_far_behind_gets_the_snapshot_in_parts_and_then_the_entries() {
         cluster.propose(1, &index.to_string());
         cluster.settle();
     }
-    let index = cluster.node(1).status().applied;
-    let data = Command::from("all that was said so far, in more than ten bytes");
-    cluster.step(
-        1,
-        Input::Compact {
-            index,
-            data: data.clone(),
-        },
-    );
+    let data = "all that was said so far, in more than ten bytes";
+    cluster.compact(1, data);
     cluster.propose(1, "behind it");
     cluster.isolated.clear();
     cluster.pass(Duration::from_secs(1));
@@ -140,7 +118,7 @@ fn a_follower_far_behind_gets_the_snapshot_in_parts_and_then_the_entries() {
         Apply::Snapshot(snapshot) => Some(snapshot.clone()),
         Apply::Entry(_) => None,
     });
-    assert_eq!(installed.expect("a snapshot").data, data);
+    assert_eq!(installed.expect("a snapshot").data, Command::from(data));
     assert_eq!(
         cluster.commands(3).last().map(String::as_str),
         Some("behind it")
@@ -151,8 +129,7 @@ fn a_follower_far_behind_gets_the_snapshot_in_parts_and_then_the_entries() {
 fn a_leader_that_is_removed_leads_until_that_is_committed_and_hands_over() {
     let mut cluster = Cluster::of(3);
     cluster.elect(1);
-    let change = crate::raft::Change::Remove { node: 1 };
-    cluster.step(1, Input::Change { id: 5, change });
+    cluster.change(1, Change::Remove { node: 1 });
     cluster.settle();
     let leaders = cluster.leaders();
     assert!(leaders == [2] || leaders == [3], "{leaders:?}");

@@ -91,7 +91,7 @@ pub(super) fn parts(write: &Persist) -> usize {
 }
 
 /// Makes the first `most` parts of a write stable; returns how many that were.
-pub(super) fn take(stable: &mut Restored, write: &Persist, most: usize) -> usize {
+pub(in crate::raft) fn take(stable: &mut Restored, write: &Persist, most: usize) -> usize {
     let mut left = most;
     let mut next = || {
         let there = left > 0;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::words::{founding, stopped, vote};
 use crate::raft::storage::Restored;
+use crate::raft::storage::memory::take;
 use crate::raft::{
     Apply, Ballot, Body, Change, Command, Config, Entry, Event, Flaw, Index, Input, Membership,
     Message, Node, NodeId, Output, Payload, Persist, Refusal, RoleName, Term,
@@ -205,20 +206,7 @@ impl Cluster {
     }
 
     fn write(&mut self, id: NodeId, persist: &Persist) {
-        let disk = self.disks.entry(id).or_default();
-        disk.hard_state = persist.hard_state.unwrap_or(disk.hard_state);
-        if let Some(snapshot) = &persist.snapshot {
-            let last = snapshot.meta.last_index;
-            disk.entries
-                .retain(|entry| entry.index > last && !persist.drop_log);
-            disk.snapshot = snapshot.clone();
-        }
-        if let Some(first) = persist.entries.first() {
-            disk.entries.retain(|entry| entry.index < first.index);
-        }
-        let last = disk.snapshot.meta.last_index;
-        let news = persist.entries.iter().filter(|entry| entry.index > last);
-        disk.entries.extend(news.cloned());
+        take(self.disks.entry(id).or_default(), persist, usize::MAX);
         let now = self.now;
         let node = self.nodes.get_mut(&id).expect("a node");
         node.step(now, Input::Persisted(persist.number));

@@ -5,19 +5,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::cluster::Cluster;
-use super::words::{append, appended, request, stopped, vote};
+use super::words::{append, appended, granted, request, stopped, vote};
 use crate::raft::{
-    Ballot, Body, Change, Config, Event, HardState, Input, Membership, Message, Node, NodeId,
-    Payload, RoleName, Term,
+    Ballot, Body, Change, Config, Event, HardState, Input, Membership, Node, NodeId, Payload,
+    RoleName, Term,
 };
 
 const LONG: Duration = Duration::from_secs(2);
-
-/// Whether there is a real vote among the messages.
-fn granted(messages: &[Message]) -> bool {
-    let is_vote = |message: &Message| matches!(message.body, Body::Vote { granted: true, .. });
-    messages.iter().any(is_vote)
-}
 
 #[test]
 fn one_vote_a_term_also_after_a_crash() {

@@ -6,10 +6,8 @@ use std::time::Duration;
 use super::cluster::Cluster;
 use super::log::figure_8;
 use super::membership::change_in_a_partition;
-use super::words::{append, appended, part, request, stopped, vote, whole};
-use crate::raft::{
-    Apply, Ballot, Body, Config, Flaw, Membership, Message, Payload, RoleName, Term,
-};
+use super::words::{append, appended, granted, part, request, stopped, vote, whole};
+use crate::raft::{Apply, Ballot, Body, Config, Flaw, Membership, Payload, RoleName, Term};
 
 #[test]
 fn each_planted_bug_breaks_a_promise_and_nothing_else_does() {
@@ -56,11 +54,6 @@ fn leader_alone(flaw: Option<Flaw>, term: Term, log: &[Term]) -> Cluster {
     let mut cluster = alone(flaw, term, log);
     cluster.win(1);
     cluster
-}
-
-fn granted(messages: &[Message]) -> bool {
-    let is_vote = |message: &Message| matches!(message.body, Body::Vote { granted: true, .. });
-    messages.iter().any(is_vote)
 }
 
 /// Two candidates of a term, and a voter that crashes between them.

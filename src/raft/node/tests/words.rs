@@ -5,7 +5,7 @@
 
 use crate::raft::storage::Restored;
 use crate::raft::{
-    Ballot, Body, Command, Entry, HardState, Index, Membership, NodeId, Payload, Snapshot,
+    Ballot, Body, Command, Entry, HardState, Index, Membership, Message, NodeId, Payload, Snapshot,
     SnapshotMeta, Term,
 };
 
@@ -73,6 +73,12 @@ pub fn request(ballot: Ballot, last: (Index, Term)) -> Body {
 /// The answer.
 pub fn vote(ballot: Ballot, granted: bool) -> Body {
     Body::Vote { ballot, granted }
+}
+
+/// Whether a vote was given, or promised by a pre-vote, in one of these.
+pub fn granted(messages: &[Message]) -> bool {
+    let is_vote = |message: &Message| matches!(message.body, Body::Vote { granted: true, .. });
+    messages.iter().any(is_vote)
 }
 
 /// All up to `matched` is there.
