@@ -354,9 +354,8 @@ impl<M: StateMachine> Replica<M> {
         question: impl FnOnce(&M) -> R + Send + 'static,
         deadline: Deadline,
     ) -> Result<R, Failed> {
-        let (ticket, awaited) = ticket();
-        self.ask(Letter::Read(Question::new(question, ticket)))?;
-        awaited.wait(deadline)
+        let letter = |ticket| Letter::Read(Question::new(question, ticket));
+        self.ask_and_wait(letter, deadline)
     }
 
     /// Asks this node's state machine as it is now, on any node; it may be behind the others'.
@@ -365,39 +364,30 @@ impl<M: StateMachine> Replica<M> {
         question: impl FnOnce(&M) -> R + Send + 'static,
         deadline: Deadline,
     ) -> Result<R, Failed> {
-        let (ticket, awaited) = ticket();
-        self.ask(Letter::Look(Question::new(question, ticket)))?;
-        awaited.wait(deadline)
+        let letter = |ticket| Letter::Look(Question::new(question, ticket));
+        self.ask_and_wait(letter, deadline)
     }
 
     /// Changes the membership. Blocks until the whole change is committed: by then, a node that is
     /// added votes.
     pub fn change(&self, change: Change, deadline: Deadline) -> Result<(), Failed> {
-        let (ticket, awaited) = ticket();
-        self.ask(Letter::Change(change, ticket))?;
-        awaited.wait(deadline)
+        self.ask_and_wait(|ticket| Letter::Change(change, ticket), deadline)
     }
 
     /// Hands leadership over. Blocks until another leader is known here. [`Failed::Unknown`] if
     /// that is a third node, or if this node still leads after three election timeouts.
     pub fn transfer(&self, to: NodeId, deadline: Deadline) -> Result<(), Failed> {
-        let (ticket, awaited) = ticket();
-        self.ask(Letter::Transfer(to, ticket))?;
-        awaited.wait(deadline)
+        self.ask_and_wait(|ticket| Letter::Transfer(to, ticket), deadline)
     }
 
     /// Takes a snapshot now, on this node. Returns the last index in it, once it is on the disk.
     pub fn snapshot(&self, deadline: Deadline) -> Result<Index, Failed> {
-        let (ticket, awaited) = ticket();
-        self.ask(Letter::Snapshot(ticket))?;
-        awaited.wait(deadline)
+        self.ask_and_wait(Letter::Snapshot, deadline)
     }
 
     /// How the node sees itself and its cluster.
     pub fn status(&self, deadline: Deadline) -> Result<Status, Failed> {
-        let (ticket, awaited) = ticket();
-        self.ask(Letter::Status(ticket))?;
-        awaited.wait(deadline)
+        self.ask_and_wait(Letter::Status, deadline)
     }
 
     /// All events from now on. A spectator that does not keep up misses some.
@@ -444,6 +434,16 @@ impl<M: StateMachine> Replica<M> {
             progress = wait_until(&self.shared.changed, progress, Deadline::NEVER);
         }
         progress.why.take().map_or(Ok(()), Err)
+    }
+
+    fn ask_and_wait<R>(
+        &self,
+        letter: impl FnOnce(Ticket<R>) -> Letter<M>,
+        deadline: Deadline,
+    ) -> Result<R, Failed> {
+        let (ticket, awaited) = ticket();
+        self.ask(letter(ticket))?;
+        awaited.wait(deadline)
     }
 
     fn ask(&self, letter: Letter<M>) -> Result<(), Failed> {
