@@ -12,7 +12,7 @@ use super::waiting::{Asked, Standing, Waiting};
 use super::{Ended, Letter, ReplicaConfig, Shared, Transport};
 use crate::raft::storage::{Restored, Storage, StorageError};
 use crate::raft::{
-    Apply, Entry, Event, Index, Input, Node, NodeId, Output, Payload, Persist, RoleName,
+    Apply, Entry, Event, Index, Input, Node, NodeId, Output, Payload, Persist, RoleName, Snapshot,
     StateMachine,
 };
 
@@ -38,7 +38,7 @@ pub(super) struct Work<M, S, T> {
     role: RoleName,
     leader: Option<NodeId>,
     applied: Index,
-    /// The last index of a leader's snapshot that the machine restored before it was written.
+    /// The last index of the latest snapshot that the machine restored.
     became: Index,
     /// What was applied since the last snapshot of its own.
     since: Since,
@@ -239,20 +239,27 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
     fn apply(&mut self, apply: Apply) -> Result<(), Ended> {
         match apply {
             Apply::Snapshot(snapshot) => {
-                let data = snapshot.data.bytes();
-                let last_index = snapshot.meta.last_index;
-                // The machine may have restored a later one: several waited for a full disk.
-                if self.became < last_index {
-                    self.machine.restore(data).map_err(Ended::Snapshot)?;
-                }
-                self.applied = last_index;
+                self.restore(&snapshot)?;
+                self.applied = snapshot.meta.last_index;
                 self.since = Since {
-                    last: data.len(),
+                    last: snapshot.data.bytes().len(),
                     ..Since::default()
                 };
                 self.waiting.skipped(self.applied);
             }
             Apply::Entry(entry) => self.apply_entry(&entry),
+        }
+        Ok(())
+    }
+
+    /// The machine becomes this snapshot, unless it was a later one already: while the disk is full,
+    /// several may wait for it.
+    fn restore(&mut self, snapshot: &Snapshot) -> Result<(), Ended> {
+        let last_index = snapshot.meta.last_index;
+        if self.became < last_index {
+            let restored = self.machine.restore(snapshot.data.bytes());
+            restored.map_err(Ended::Snapshot)?;
+            self.became = last_index;
         }
         Ok(())
     }
@@ -339,25 +346,18 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
         }
         let begun = Instant::now();
         let mut written = None;
-        while let Some(write) = self.unwritten.front() {
+        while let Some(write) = self.unwritten.pop_front() {
             // If this machine could not read the snapshot that replaces the whole log, the node
             // could never start again: so the machine restores it first. That is safe: all before
             // it is applied, nothing is applied until it is written, and its contents are
             // committed.
             if let Some(snapshot) = write.snapshot.as_ref().filter(|_| write.drop_log) {
-                let last_index = snapshot.meta.last_index;
-                if self.became < last_index {
-                    let restored = self.machine.restore(snapshot.data.bytes());
-                    restored.map_err(Ended::Snapshot)?;
-                    self.became = last_index;
-                }
+                self.restore(snapshot)?;
             }
-            match self.storage.write(write) {
-                Ok(()) => {
-                    written = Some(write.number);
-                    self.unwritten.pop_front();
-                }
+            match self.storage.write(&write) {
+                Ok(()) => written = Some(write.number),
                 Err(error @ StorageError::Full { .. }) => {
+                    self.unwritten.push_front(write);
                     // Tried again each second, logged once.
                     if self.writable {
                         let target = format!("node {}", self.id);
