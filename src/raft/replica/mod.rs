@@ -308,12 +308,11 @@ impl<M: StateMachine> Replica<M> {
         let shared = Arc::new(Shared::default());
         // With the same seed, nodes would draw the same election timeouts, and split every vote.
         let seed = RandomState::new().build_hasher().finish();
-        let told = shared.clone();
+        let (told, seen) = (shared.clone(), shared.clone());
         let work = move || {
-            let work = Work::new((id, seed), config, (storage, restored), machine, transport);
-            work.run(letters, &told)
+            let disk = (storage, restored);
+            Work::new((id, seed), config, disk, machine, transport, seen).run(letters)
         };
-        let told = shared.clone();
         thread::Builder::new()
             .name(format!("node {id}"))
             .stack_size(STACK)

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Display;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError};
 use std::time::{Duration, Instant};
@@ -32,6 +33,7 @@ pub(super) struct Work<M, S, T> {
     machine: M,
     transport: T,
     config: ReplicaConfig,
+    shared: Arc<Shared>,
     started: Instant,
     waiting: Waiting<M>,
     spectators: Vec<SyncSender<Event>>,
@@ -65,6 +67,7 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
         (storage, restored): (S, Restored),
         machine: M,
         transport: T,
+        shared: Arc<Shared>,
     ) -> Self {
         let last = restored.snapshot.data.bytes().len();
         Self {
@@ -74,6 +77,7 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
             machine,
             transport,
             config,
+            shared,
             started: Instant::now(),
             waiting: Waiting::new(),
             spectators: Vec::new(),
@@ -93,17 +97,17 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
     }
 
     /// Runs until it has to stop, or cannot go on.
-    pub(super) fn run(mut self, inbox: Receiver<Letter<M>>, shared: &Shared) -> Result<(), Ended> {
+    pub(super) fn run(mut self, inbox: Receiver<Letter<M>>) -> Result<(), Ended> {
         let status = self.node.status();
         self.transport.members(&status.membership);
-        Counts::set(&shared.counts.term, status.term);
-        self.settle(shared)?;
+        Counts::set(&self.shared.counts.term, status.term);
+        self.settle()?;
         loop {
             let now = self.now();
             match inbox.recv_timeout(self.wake_at().saturating_sub(now)) {
                 Ok(letter) => {
-                    if !self.take_all(letter, &inbox, shared) {
-                        return self.settle(shared);
+                    if !self.take_all(letter, &inbox) {
+                        return self.settle();
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -116,9 +120,9 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
             }
             if self.full_until.is_some_and(|until| now >= until) {
                 self.full_until = None;
-                self.write_out(shared)?;
+                self.write_out()?;
             }
-            self.settle(shared)?;
+            self.settle()?;
             self.waiting.look_at_transfer(self.role, self.leader, now);
         }
     }
@@ -134,21 +138,21 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
     }
 
     /// Handles a letter and those that wait after it; `false` when one says stop.
-    fn take_all(&mut self, first: Letter<M>, inbox: &Receiver<Letter<M>>, shared: &Shared) -> bool {
+    fn take_all(&mut self, first: Letter<M>, inbox: &Receiver<Letter<M>>) -> bool {
         let now = self.now();
         let letters = std::iter::once(first).chain(inbox.try_iter());
         for letter in letters.take(BATCH) {
-            if !self.take(now, letter, shared) {
+            if !self.take(now, letter) {
                 return false;
             }
         }
         true
     }
 
-    fn take(&mut self, now: Duration, letter: Letter<M>, shared: &Shared) -> bool {
+    fn take(&mut self, now: Duration, letter: Letter<M>) -> bool {
         if let Letter::Propose(command, _) = &letter {
             let size = command.bytes().len();
-            shared.proposed.fetch_sub(size, Ordering::Relaxed);
+            self.shared.proposed.fetch_sub(size, Ordering::Relaxed);
         }
         match letter {
             Letter::Messages(messages) => {
@@ -177,7 +181,7 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
             }
             Letter::Snapshot(ticket) => {
                 self.snapshots.push(ticket);
-                self.compact(shared);
+                self.compact();
             }
             Letter::Status(ticket) => ticket.answer(Ok(self.node.status())),
             Letter::Watch(spectator) => self.spectators.push(spectator),
@@ -187,30 +191,30 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
     }
 
     /// Does what the node wants done, until it wants nothing more.
-    fn settle(&mut self, shared: &Shared) -> Result<(), Ended> {
+    fn settle(&mut self) -> Result<(), Ended> {
         loop {
             let mut output = self.node.output();
             let persist = output.persist.take();
-            self.carry_out(output, shared)?;
+            self.carry_out(output)?;
             if self.is_snapshot_due() {
-                self.compact(shared);
+                self.compact();
             }
             match persist {
                 Some(write) => self.unwritten.push_back(write),
                 None => return Ok(()),
             }
-            self.write_out(shared)?;
+            self.write_out()?;
         }
     }
 
     /// All of an output but what goes to the disk: the messages first, which make others work.
-    fn carry_out(&mut self, output: Output, shared: &Shared) -> Result<(), Ended> {
+    fn carry_out(&mut self, output: Output) -> Result<(), Ended> {
         if !output.messages.is_empty() {
             self.transport.send(output.messages);
         }
         for (id, index, term) in output.accepted {
             let is_command = self.waiting.accepted(id, index, term);
-            shared.counts.proposals.add(u64::from(is_command));
+            self.shared.counts.proposals.add(u64::from(is_command));
         }
         for (id, refusal) in output.refused {
             self.waiting.refused(id, refusal);
@@ -222,16 +226,16 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
             for apply in output.apply {
                 self.apply(apply)?;
             }
-            Counts::set(&shared.counts.applied, self.applied);
-            shared.applied(self.applied);
+            Counts::set(&self.shared.counts.applied, self.applied);
+            self.shared.applied(self.applied);
         }
-        shared.counts.reads.add(output.reads.len() as u64);
+        self.shared.counts.reads.add(output.reads.len() as u64);
         for id in output.reads {
             self.waiting.read(id, &self.machine);
         }
         // After `apply`: a leader that was removed resigns with the entry that removes it.
         for event in output.events {
-            self.hear(event, shared);
+            self.hear(event);
         }
         Ok(())
     }
@@ -281,8 +285,8 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
     }
 
     /// Reports an event to the log, the counters and the spectators.
-    fn hear(&mut self, event: Event, shared: &Shared) {
-        let counts = &shared.counts;
+    fn hear(&mut self, event: Event) {
+        let counts = &self.shared.counts;
         match &event {
             Event::Became { role, term, leader } => {
                 if self.role == RoleName::Leader && *role != RoleName::Leader {
@@ -290,7 +294,7 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
                 }
                 let news = self.role != *role || self.leader != *leader;
                 (self.role, self.leader) = (*role, *leader);
-                shared.led_by(*leader);
+                self.shared.led_by(*leader);
                 let leads = *role == RoleName::Leader;
                 counts.won.add(u64::from(leads));
                 counts.leads.set(i64::from(leads));
@@ -340,7 +344,7 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
     /// Writes what there is to write, syncs once, and tells the core. After a full disk, it writes
     /// nothing until the next try. Any other failure ends the node: what was written may be lost,
     /// and a second try would not show that.
-    fn write_out(&mut self, shared: &Shared) -> Result<(), Ended> {
+    fn write_out(&mut self) -> Result<(), Ended> {
         if self.full_until.is_some() {
             return Ok(());
         }
@@ -373,7 +377,7 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
         if let Some(number) = written {
             self.storage.sync().map_err(Ended::Storage)?;
             let time = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
-            shared.counts.writing.record(time);
+            self.shared.counts.writing.record(time);
             self.node.step(self.now(), Input::Persisted(number));
         }
         let writable = self.full_until.is_none();
@@ -401,10 +405,10 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
     }
 
     /// Replaces the log up to here by a snapshot.
-    fn compact(&mut self, shared: &Shared) {
+    fn compact(&mut self) {
         if self.since.entries > 0 {
             let data = self.machine.snapshot();
-            shared.counts.snapshots.inc();
+            self.shared.counts.snapshots.inc();
             self.since = Since {
                 last: data.len(),
                 ..Since::default()
