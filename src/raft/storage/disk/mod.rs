@@ -56,8 +56,8 @@ use crate::raft::entry::{Entry, HardState, Index, Snapshot};
 use crate::raft::port::Persist;
 use crate::wire::{self, Encoder};
 use files::{Folder, failed};
-use recovery::segment_name;
-use replay::{Head, Mark, Record};
+use recovery::{Recovered, segment_name};
+use replay::{Head, Held, Mark, Record};
 use segment::Segment;
 
 type Result<T, E = StorageError> = std::result::Result<T, E>;
@@ -140,42 +140,33 @@ impl DiskStorage {
         let has_snapshot = snapshot.is_some();
         let numbers = recovery::segments(&names);
         let mut encoder = Encoder::new(limits.of_record());
-        let Some(found) = recovery::recover(&folder, &numbers, snapshot, limits)? else {
-            let tail = first_segment(&folder, &mut encoder, limits)?;
-            let new = (HardState::default(), None, 1);
-            let storage = Self::with(folder, limits, encoder, new, tail);
-            return Ok((storage, Restored::default()));
+        let found = match recovery::recover(&folder, &numbers, snapshot, limits)? {
+            Some(found) => found,
+            None => Recovered {
+                held: Held::default(),
+                older: Vec::new(),
+                tail: first_segment(&folder, &mut encoder, limits)?,
+            },
         };
-        let (hard_state, mark, next) = found.state();
-        let state = (hard_state, has_snapshot.then_some(mark), next);
-        let mut storage = Self::with(folder, limits, encoder, state, found.tail);
-        storage.older = found.older.into();
-        if found.held.interrupted {
-            storage.begin_segment(&Persist::default())?;
-        }
-        storage.remove_covered(mark.index)?;
-        Ok((storage, found.held.restored))
-    }
-
-    fn with(
-        folder: Folder,
-        limits: Limits,
-        encoder: Encoder,
-        (hard_state, snapshot, next): (HardState, Option<Mark>, Index),
-        tail: Segment,
-    ) -> Self {
-        Self {
+        let restored = found.held.restored;
+        let mark = Mark::of(&restored.snapshot.meta);
+        let mut storage = Self {
             folder,
             limits,
             encoder,
             bytes: Vec::new(),
-            hard_state,
-            snapshot,
-            next,
-            older: VecDeque::new(),
-            tail,
+            hard_state: restored.hard_state,
+            snapshot: has_snapshot.then_some(mark),
+            next: restored.last_index() + 1,
+            older: found.older.into(),
+            tail: found.tail,
             broken: false,
+        };
+        if found.held.interrupted {
+            storage.begin_segment(&Persist::default())?;
         }
+        storage.remove_covered(mark.index)?;
+        Ok((storage, restored))
     }
 
     /// Does one thing, unless an earlier error was final.

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use super::files::Folder;
 use super::record::{self, Scan};
-use super::replay::{Held, Mark, Record, Replay};
+use super::replay::{Held, Record, Replay};
 use super::segment::Segment;
 use super::{Limits, Result, SNAPSHOT, snapshot};
-use crate::raft::entry::{HardState, Index, Snapshot};
+use crate::raft::entry::{Index, Snapshot};
 use crate::raft::storage::contract::StorageError;
 use crate::wire::decode_within;
 
@@ -35,15 +35,6 @@ pub struct Recovered {
     pub older: Vec<(u64, Index)>,
     /// The last segment, ready to be written to.
     pub tail: Segment,
-}
-
-impl Recovered {
-    /// The term and vote, the snapshot's mark if there is one, the next index.
-    pub fn state(&self) -> (HardState, Mark, Index) {
-        let restored = &self.held.restored;
-        let mark = Mark::of(&restored.snapshot.meta);
-        (restored.hard_state, mark, restored.last_index() + 1)
-    }
 }
 
 /// The snapshot in the folder, if there is one.

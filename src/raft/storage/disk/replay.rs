@@ -59,7 +59,7 @@ impl Mark {
 #[derive(Debug, Default)]
 pub struct Replay {
     /// The latest term and vote.
-    pub hard_state: HardState,
+    hard_state: HardState,
     snapshot: Option<Mark>,
     /// The index of the first of the entries, or of the next one if there are none.
     first: Index,
@@ -70,7 +70,7 @@ pub struct Replay {
 }
 
 /// What the folder holds, taken together.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Held {
     /// What the node gets.
     pub restored: Restored,
