@@ -54,8 +54,10 @@ struct Last {
 /// Stretches of time in which no running node was a leader.
 #[derive(Clone, Debug, Default)]
 struct Leaderless {
-    since: Option<Duration>,
-    begun: bool,
+    /// Whether there is a leader now. Before the first election there is none.
+    led: bool,
+    /// When it became so.
+    since: Duration,
     longest: Duration,
     longest_from: Duration,
 }
@@ -128,14 +130,14 @@ impl Tally {
         } else {
             self.leading.remove(&id);
         }
-        self.leaderless.is(self.leading.is_empty(), moment.time);
+        self.leaderless.note(!self.leading.is_empty(), moment.time);
     }
 
     /// The longest stretch up to `end` in which no running node was a leader: its length and when
     /// it began. A leader that is cut off from the others counts until it steps down.
     pub fn leaderless(&self, end: Duration) -> (Duration, Duration) {
         let mut stretches = self.leaderless.clone();
-        stretches.is(false, end);
+        stretches.note(true, end);
         (stretches.longest, stretches.longest_from)
     }
 
@@ -233,23 +235,16 @@ impl Tally {
 }
 
 impl Leaderless {
-    /// From `time` on there is no leader, or there is one.
-    fn is(&mut self, leaderless: bool, time: Duration) {
-        if !self.begun {
-            // Before the first election there is no leader.
-            (self.begun, self.since) = (true, Some(Duration::ZERO));
+    /// There is a leader from `time` on, or there is none.
+    fn note(&mut self, led: bool, time: Duration) {
+        if led == self.led {
+            return;
         }
-        match (leaderless, self.since) {
-            (true, None) => self.since = Some(time),
-            (false, Some(since)) => {
-                self.since = None;
-                let lasted = time.saturating_sub(since);
-                if lasted > self.longest {
-                    (self.longest, self.longest_from) = (lasted, since);
-                }
-            }
-            _ => {}
+        let lasted = time.saturating_sub(self.since);
+        if led && lasted > self.longest {
+            (self.longest, self.longest_from) = (lasted, self.since);
         }
+        (self.led, self.since) = (led, time);
     }
 }
 

@@ -33,8 +33,8 @@
 //! A node in an action is a number, `leader` (of the highest term among those that run), `follower`
 //! (a running voter that does not lead, drawn by the seed), `all`, or `rest` (in a partition).
 //!
-//! To add an action: 1. a variant of [`Action`]; 2. its words in `parse.rs`; 3. in `Display` below;
-//! 4. a line in the table of the round-trip test; 5. both worlds (`world.rs`, `threads.rs`).
+//! To add an action: 1. a variant of [`Action`]; 2. its words in `parse.rs`; 3. in `show.rs`; 4. a
+//! line in the table of the round-trip test; 5. both worlds (`stage.rs`, `threads/control.rs`).
 
 mod founding;
 mod named;
@@ -103,7 +103,7 @@ impl Default for Scenario {
             timeouts: Timeouts::default(),
             weather: Weather::default(),
             disks: Disks::default(),
-            skew: Share(0),
+            skew: Share::NONE,
             snapshots: Snapshots::default(),
             clients: Clients::default(),
             logs: BTreeMap::new(),

@@ -193,30 +193,19 @@ impl Control {
     fn act(&mut self, action: Action) -> io::Result<()> {
         let words = action.to_string();
         match action {
-            Action::Crash(who) => {
-                let nodes = self.meant(&who, &words).into_iter();
-                nodes.for_each(|id| self.cast.crash(id));
-            }
+            Action::Crash(who) => self.each(&who, &words, Cast::crash),
             Action::Restart(who) => {
                 let mut nodes = self.meant(&who, &words).into_iter();
                 nodes.try_for_each(|id| self.cast.restart(id))?;
             }
-            Action::Pause(who) => {
-                let nodes = self.meant(&who, &words).into_iter();
-                nodes.for_each(|id| self.cast.pause(id));
-            }
-            Action::Resume(who) => {
-                let nodes = self.meant(&who, &words).into_iter();
-                nodes.for_each(|id| self.cast.resume(id));
-            }
+            Action::Pause(who) => self.each(&who, &words, Cast::pause),
+            Action::Resume(who) => self.each(&who, &words, Cast::resume),
             Action::Clock { who, by } => {
-                let nodes = self.meant(&who, &words).into_iter();
-                nodes.for_each(|id| self.cast.jump(id, by));
+                self.each(&who, &words, |cast, id| cast.jump(id, by));
                 self.note(words);
             }
             Action::Snapshot(who) => {
-                let nodes = self.meant(&who, &words).into_iter();
-                nodes.for_each(|id| self.cast.post(id, Post::Snapshot));
+                self.each(&who, &words, |cast, id| cast.post(id, Post::Snapshot));
             }
             Action::Ask { request, on } => {
                 let on = on.and_then(|who| self.nodes(&[who]).first().copied());
@@ -283,6 +272,11 @@ impl Control {
 
     fn note(&self, words: String) {
         self.spectator.of_world(What::Note(words));
+    }
+
+    fn each(&mut self, who: &[Who], words: &str, act: impl Fn(&mut Cast, NodeId)) {
+        let nodes = self.meant(who, words).into_iter();
+        nodes.for_each(|id| act(&mut self.cast, id));
     }
 
     /// The nodes that are meant; if there are none, a note says so.
