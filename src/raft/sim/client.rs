@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::scenario::{Clients, Request};
+use super::scenario::{Clients, Request, Span};
 use crate::raft::registers::{Ask, Say};
 use crate::raft::sessions::{self, Answer, ClientSession};
 use crate::raft::{Command, Dice, NodeId, Refusal};
@@ -22,7 +22,7 @@ pub(super) const PATIENCE: Duration = Duration::from_millis(250);
 /// How long it tries one operation.
 const GIVES_UP: Duration = Duration::from_millis(2500);
 /// How long it waits before it calls again.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(50));
+const PAUSE: Span = Span::millis(5, 50);
 
 /// What a client asks for.
 #[derive(Clone, Debug)]
@@ -150,7 +150,7 @@ impl Client {
     /// How long until the next operation.
     pub(super) fn pause(&mut self) -> Duration {
         match &self.plan {
-            Plan::Always(clients) => self.dice.between(clients.pause.least, clients.pause.most),
+            Plan::Always(clients) => clients.pause.draw(&mut self.dice),
             Plan::Once(..) => Duration::ZERO,
         }
     }
@@ -267,7 +267,7 @@ impl Client {
         }
         // Nothing is awaited until the next call.
         self.call += 1;
-        Next::Again(self.dice.between(PAUSE.0, PAUSE.1))
+        Next::Again(PAUSE.draw(&mut self.dice))
     }
 
     fn has_given_up(&self, now: Duration) -> bool {

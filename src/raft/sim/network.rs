@@ -78,10 +78,11 @@ impl Network {
     }
 
     fn delay(&mut self) -> Duration {
-        let span = self.weather.delay;
-        let delay = self.dice.between(span.least, span.most);
+        let delay = self.weather.delay.draw(&mut self.dice);
         match self.dice.chance(self.weather.reorder.of_one()) {
-            true => self.dice.between(delay, span.most * HELD_BACK),
+            true => self
+                .dice
+                .between(delay, self.weather.delay.most * HELD_BACK),
             false => delay,
         }
     }

@@ -100,8 +100,7 @@ impl World<'_> {
     }
 
     fn persist(&mut self, id: NodeId, persist: &Persist) {
-        let sync = self.scenario.disks.sync;
-        let takes = self.dice.between(sync.least, sync.most);
+        let takes = self.scenario.disks.sync.draw(&mut self.dice);
         let Some(host) = self.hosts.get_mut(&id) else {
             return;
         };

@@ -45,7 +45,7 @@ mod words;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::super::entry::{NodeId, Term};
+use crate::raft::{Dice, NodeId, Term};
 
 pub use named::{NAMES, chaos, named, text};
 pub use parse::ScenarioError;
@@ -147,6 +147,11 @@ impl Span {
             least: Duration::from_millis(least),
             most: Duration::from_millis(most),
         }
+    }
+
+    /// One of them, as the dice say.
+    pub(super) fn draw(self, dice: &mut Dice) -> Duration {
+        dice.between(self.least, self.most)
     }
 }
 

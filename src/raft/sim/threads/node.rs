@@ -177,13 +177,12 @@ impl NodeThread {
     fn write(&mut self, write: Persist) {
         // A memory that is not full takes everything.
         let _ = self.storage.write(&write);
-        let Span { least, most } = self.disk.span;
         let last = self
             .disk
             .writing
             .back()
             .map_or(Duration::ZERO, |&(done, _)| done);
-        let done = last.max(self.spectator.time.now()) + self.disk.dice.between(least, most);
+        let done = last.max(self.spectator.time.now()) + self.disk.span.draw(&mut self.disk.dice);
         self.disk.writing.push_back((done, write.number));
         if !write.entries.is_empty() {
             self.tell(What::Appended(write.entries));
