@@ -15,7 +15,7 @@ const DEPTH: usize = 16;
 
 /// To `/v3/kv/range`: one key.
 pub fn get(key: &[u8]) -> String {
-    object().text("key", base64::encode(key)).end()
+    Object::new().text("key", base64::encode(key)).end()
 }
 
 /// To `/v3/kv/range`: the keys with a prefix, after the key `after`, `limit` of them.
@@ -31,7 +31,7 @@ pub fn list(prefix: &[u8], after: Option<&[u8]>, limit: usize) -> String {
 
 /// To `/v3/kv/put`.
 pub fn put(key: &[u8], value: &[u8]) -> String {
-    let put = object().text("key", base64::encode(key));
+    let put = Object::new().text("key", base64::encode(key));
     put.text("value", base64::encode(value)).end()
 }
 
@@ -42,7 +42,7 @@ pub fn delete(key: &[u8]) -> String {
 
 /// To `/v3/kv/txn`: changes the key if it is as expected, else asks for its revision.
 pub fn compare_and_swap(key: &[u8], expected: Expected<'_>, value: Option<&[u8]>) -> String {
-    let compare = object()
+    let compare = Object::new()
         .text("key", base64::encode(key))
         .text("result", "EQUAL");
     // A key that does not exist has the mod revision 0, and equals no value.
@@ -57,13 +57,13 @@ pub fn compare_and_swap(key: &[u8], expected: Expected<'_>, value: Option<&[u8]>
         }
     };
     let change = match value {
-        Some(value) => object().value("request_put", put(key, value)),
-        None => object().value("request_delete_range", delete(key)),
+        Some(value) => Object::new().value("request_put", put(key, value)),
+        None => Object::new().value("request_delete_range", delete(key)),
     };
-    let look = object().text("key", base64::encode(key));
+    let look = Object::new().text("key", base64::encode(key));
     let look = look.value("keys_only", true).end();
-    let look = object().value("request_range", look);
-    object()
+    let look = Object::new().value("request_range", look);
+    Object::new()
         .value("compare", array([compare.end()]))
         .value("success", array([change.end()]))
         .value("failure", array([look.end()]))
@@ -73,19 +73,15 @@ pub fn compare_and_swap(key: &[u8], expected: Expected<'_>, value: Option<&[u8]>
 /// To `/v3/watch`.
 pub fn watch(keys: &Keys, from: Revision) -> String {
     let create = match keys {
-        Keys::One(key) => object().text("key", base64::encode(key)),
-        Keys::Prefix(prefix) => object()
+        Keys::One(key) => Object::new().text("key", base64::encode(key)),
+        Keys::Prefix(prefix) => Object::new()
             .text("key", range_start(prefix))
             .text("range_end", base64::encode(&prefix_end(prefix))),
     };
     // 0 would mean "from now on". Without `fragment`, all past changes come in one line.
     let create = create.text("start_revision", from.max(1));
     let create = create.value("fragment", true).end();
-    object().value("create_request", create).end()
-}
-
-fn object() -> Object {
-    Object::new()
+    Object::new().value("create_request", create).end()
 }
 
 /// The lowest possible key is a zero byte, since no key is empty.
