@@ -3,7 +3,7 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::kv::store::StoreError;
-use crate::net::Deadline;
+use crate::net::{Deadline, wait_until};
 use crate::raft::sessions::{Answer, ClientId, ClientSession, Limits, Request};
 use crate::wire;
 
@@ -69,13 +69,11 @@ impl Session {
                 state.session = Some(registered?);
                 continue;
             }
-            let left = deadline.remaining().unwrap_or_default();
-            if left.is_zero() {
+            if deadline.passed() {
                 let why = "too many commands of this client are under way";
                 return Err(StoreError::NotDone(why.into()));
             }
-            let waited = self.changed.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state = wait_until(&self.changed, state, deadline);
         }
     }
 
@@ -107,5 +105,38 @@ fn register(propose: Propose<'_>) -> Result<ClientSession, StoreError> {
         // The command itself was not sent yet.
         Err(StoreError::Unknown(why)) => Err(StoreError::NotDone(why)),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_command_without_a_deadline_waits_for_its_place_in_the_window() {
+        let mut full = ClientSession::new(7);
+        let count = std::iter::from_fn(|| full.begin(Limits::default().window)).count() as u64;
+        let session = Session::default();
+        session.lock().session = Some(full);
+        let (tell, told) = mpsc::channel();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let begun = session.begin(Deadline::NEVER, b"x", &|_| unreachable!());
+                tell.send(begun.map(|begun| begun.sequence))
+            });
+            let early = told.recv_timeout(Duration::from_millis(50));
+            assert_eq!(early, Err(mpsc::RecvTimeoutError::Timeout));
+            let first = Begun {
+                client: 7,
+                sequence: 1,
+                request: Vec::new(),
+            };
+            session.end(&first, false);
+            assert_eq!(told.recv(), Ok(Ok(count + 1)));
+        });
     }
 }
