@@ -79,8 +79,7 @@ enum Known {
 impl Belonging {
     /// For a founder: the name is stored before the cluster is founded.
     pub(super) fn found(note: Note, cluster: ClusterId) -> Result<Self, StartError> {
-        let written = note.write(&cluster.to_string());
-        written.map_err(note.failed("writing"))?;
+        note.write(&cluster.to_string())?;
         Ok(Self::with(Known::To(cluster), Some(note)))
     }
 
@@ -128,8 +127,7 @@ impl Belonging {
         match (*known, theirs) {
             (Known::Awaited, Some(theirs)) => {
                 if let Some(note) = &self.note {
-                    let written = note.write(&theirs.to_string());
-                    written.map_err(note.failed("writing"))?;
+                    note.write(&theirs.to_string())?;
                 }
                 *known = Known::To(theirs);
             }

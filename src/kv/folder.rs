@@ -23,9 +23,7 @@ const LONGEST: u64 = 64;
 pub(super) fn own(data: &Path, id: NodeId) -> Result<(), StartError> {
     let owner = Note::new(data, OWNER);
     match owner.read()? {
-        None => owner
-            .write(&id.to_string())
-            .map_err(owner.failed("writing")),
+        None => owner.write(&id.to_string()),
         Some(text) if text == id.to_string() => Ok(()),
         Some(text) => Err(StartError::NotOurs {
             path: owner.path,
@@ -41,7 +39,7 @@ pub(super) fn joins(data: &Path, said: bool) -> Result<bool, StartError> {
     let note = Note::new(data, JOINS);
     let known = note.read()?.is_some();
     if said && !known {
-        note.write("yes").map_err(note.failed("writing"))?;
+        note.write("yes")?;
     }
     Ok(said || known)
 }
@@ -79,7 +77,11 @@ impl Note {
     }
 
     /// Writes its text to stable storage, where the votes that it goes with are.
-    pub(super) fn write(&self, text: &str) -> io::Result<()> {
+    pub(super) fn write(&self, text: &str) -> Result<(), StartError> {
+        self.write_line(text).map_err(self.failed("writing"))
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);
         let mut file = options.open(&self.path)?;
