@@ -166,8 +166,8 @@ impl Client {
         let deadline = Deadline::after(self.shared.config.time);
         let mut pause = Duration::ZERO;
         loop {
-            let (answer, doubted) = self.shared.command(&command, deadline)?;
-            match answer {
+            let ran = self.shared.command(&command, deadline)?;
+            match ran.value {
                 Answer::Reply(reply) => {
                     return match wire::decode(&reply).map_err(not_understood)? {
                         Reply::Refused(why) => Err(why.into()),
@@ -177,7 +177,7 @@ impl Client {
                 // The session expired before this command: nothing was done; begin a new session.
                 // If that is lost, too, there are too many sessions, and each costs a log entry:
                 // pause.
-                Answer::NoSession if !doubted => {
+                Answer::NoSession if !ran.doubted => {
                     if deadline.remaining().is_some_and(|left| left <= pause) {
                         let why = "each session was lost before it could be used";
                         return Err(StoreError::NotDone(why.into()));
@@ -196,19 +196,21 @@ impl Client {
 
 impl Shared {
     /// Sends a command as often as needed; it takes effect once.
-    fn command(&self, command: &[u8], deadline: Deadline) -> Result<(Answer, bool), StoreError> {
+    fn command(&self, command: &[u8], deadline: Deadline) -> Result<Ran<Answer>, StoreError> {
         let propose = |request: &[u8]| {
             let ran = self.run(deadline, self.config.try_time, Twice::Harmless, |kv| {
                 kv.propose(raft::Command::from(request))
             })?;
-            let answer = wire::decode(&ran.value).map_err(not_understood)?;
-            Ok((answer, ran.doubted))
+            Ok(Ran {
+                value: wire::decode(&ran.value).map_err(not_understood)?,
+                doubted: ran.doubted,
+            })
         };
         let begun = self.session.begin(deadline, command, &propose)?;
-        let answer = propose(&begun.request);
-        let lost = matches!(answer, Ok((Answer::NoSession, _)));
+        let ran = propose(&begun.request);
+        let lost = ran.as_ref().is_ok_and(|ran| ran.value == Answer::NoSession);
         self.session.end(&begun, lost);
-        answer
+        ran
     }
 
     /// Makes a call to the leader, again and again until there is an answer or no time left.

@@ -2,6 +2,7 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use super::Ran;
 use crate::kv::store::StoreError;
 use crate::net::{Deadline, wait_until};
 use crate::raft::sessions::{Answer, ClientId, ClientSession, Limits, Request};
@@ -29,8 +30,8 @@ pub(super) struct Begun {
     pub(super) request: Vec<u8>,
 }
 
-/// Proposes a request; returns its answer, and whether an earlier try may have been carried out.
-type Propose<'a> = &'a dyn Fn(&[u8]) -> Result<(Answer, bool), StoreError>;
+/// Proposes a request; returns its answer.
+type Propose<'a> = &'a dyn Fn(&[u8]) -> Result<Ran<Answer>, StoreError>;
 
 impl Session {
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -97,9 +98,9 @@ impl Session {
 /// Begins a session. A retry may begin a second one: the unused one expires.
 fn register(propose: Propose<'_>) -> Result<ClientSession, StoreError> {
     let request = wire::encode(&Request::Register).map_err(super::not_sent)?;
-    match propose(&request) {
-        Ok((Answer::Registered(client), _)) => Ok(ClientSession::new(client)),
-        Ok((other, _)) => Err(StoreError::NotDone(format!(
+    match propose(&request).map(|ran| ran.value) {
+        Ok(Answer::Registered(client)) => Ok(ClientSession::new(client)),
+        Ok(other) => Err(StoreError::NotDone(format!(
             "no session was given: {other:?}"
         ))),
         // The command itself was not sent yet.
