@@ -13,7 +13,7 @@ use groundwire::kv::service::{KvClient, NodeStatus, Problem};
 use groundwire::kv::{
     Client, ClientConfig, Expected, Keys, Node, NodeConfig, Store, StoreError, Swap,
 };
-use groundwire::net::{self, Network};
+use groundwire::net::{self, Listener, Network};
 use groundwire::raft::sessions::{Answer, ClientSession, Request};
 use groundwire::raft::{self, Command, NodeId, ReplicaConfig};
 use groundwire::rpc::{self, Secret};
@@ -54,11 +54,15 @@ impl Cluster {
             cluster.addresses.insert(*id, address);
         }
         for (id, listener) in listeners {
-            let config = cluster.config(id, false);
-            let node = Node::start(config, listener, &Registry::new());
-            cluster.nodes.insert(id, node.unwrap());
+            cluster.run(cluster.config(id, false), listener);
         }
         cluster
+    }
+
+    fn run(&mut self, config: NodeConfig, listener: Listener) {
+        let id = config.id;
+        let node = Node::start(config, listener, &Registry::new());
+        self.nodes.insert(id, node.unwrap());
     }
 
     fn data(&self, id: NodeId) -> PathBuf {
@@ -113,16 +117,14 @@ impl Cluster {
     /// Starts a node that was stopped, on the folder that it had.
     fn restart(&mut self, id: NodeId) {
         let listener = net::listen(Network::Tcp, &self.addresses[&id]).unwrap();
-        let node = Node::start(self.config(id, false), listener, &Registry::new());
-        self.nodes.insert(id, node.unwrap());
+        self.run(self.config(id, false), listener);
     }
 
     /// Starts a node that waits to be added.
     fn join(&mut self, id: NodeId) -> String {
         let listener = net::listen(Network::Tcp, "127.0.0.1:0").unwrap();
         let address = listener.local_addr().to_string();
-        let node = Node::start(self.config(id, true), listener, &Registry::new());
-        self.nodes.insert(id, node.unwrap());
+        self.run(self.config(id, true), listener);
         address
     }
 
@@ -141,6 +143,12 @@ impl Cluster {
             time: Duration::from_secs(20),
             ..ClientConfig::new(servers)
         })
+    }
+
+    /// Calls to one node, which nobody tries again.
+    fn calls(&self, node: NodeId) -> KvClient<rpc::Client> {
+        let conn = net::dial(Network::Tcp, &self.addresses[&node]).unwrap();
+        KvClient(rpc::Client::over(conn, rpc::ClientConfig::default()).unwrap())
     }
 
     /// How one node sees the cluster.
@@ -207,10 +215,8 @@ fn what_was_put_outlives_the_leader_and_the_client_finds_the_next() {
 fn a_retried_command_is_done_once_whichever_node_leads() {
     let cluster = Cluster::new(3);
     let propose = |node: NodeId, request: &Request<'_>| {
-        let conn = net::dial(Network::Tcp, &cluster.addresses[&node]).unwrap();
-        let client = rpc::Client::over(conn, rpc::ClientConfig::default()).unwrap();
         let request = Command::from(wire::encode(request).unwrap());
-        let answer = KvClient(client).propose(&request).unwrap();
+        let answer = cluster.calls(node).propose(&request).unwrap();
         answer.map(|answer| wire::decode::<Answer>(&answer).unwrap())
     };
     let first = cluster.leader();
@@ -269,19 +275,15 @@ fn a_node_that_knows_no_leader_does_not_let_who_watches_wait() {
     eventually("it leads nobody", || {
         cluster.nodes[&node].replica().leader().is_none()
     });
-    let conn = net::dial(Network::Tcp, &cluster.addresses[&node]).unwrap();
-    let client = rpc::Client::over(conn, rpc::ClientConfig::default()).unwrap();
     let all = Keys::Prefix(Vec::new());
-    let told = KvClient(client).changes(all, 1, 5_000).unwrap();
+    let told = cluster.calls(node).changes(all, 1, 5_000).unwrap();
     assert_eq!(told, Err(Problem::Elsewhere(None)));
 }
 
 #[test]
 fn what_no_message_between_nodes_could_carry_does_not_get_into_the_log() {
     let cluster = Cluster::new(3);
-    let leader = cluster.leader();
-    let conn = net::dial(Network::Tcp, &cluster.addresses[&leader]).unwrap();
-    let kv = KvClient(rpc::Client::over(conn, rpc::ClientConfig::default()).unwrap());
+    let kv = cluster.calls(cluster.leader());
     // It fits into a client's message, with hardly a byte to spare.
     let request = ClientSession::new(1).request(1, &[0; (4 << 20) - 110]);
     let request = Command::from(wire::encode(&request).unwrap());
@@ -461,8 +463,7 @@ fn a_node_of_another_cluster_at_the_address_of_a_peer_is_told_nothing() {
         let mut config = cluster.config(id, false);
         config.addresses.insert(1, other.addresses[&1].clone());
         config.peers.log = Log::to_writer(Level::Info, Format::Text, Box::new(log.clone()));
-        let node = Node::start(config, listener, &Registry::new());
-        cluster.nodes.insert(id, node.unwrap());
+        cluster.run(config, listener);
     }
     cluster.client().put(b"k", b"ours").unwrap();
     eventually("it is told", || {
@@ -486,8 +487,7 @@ fn a_node_that_is_called_by_the_number_of_another_is_not_taken_in() {
     let listener = net::listen(Network::Tcp, &wrong.addresses[&1]).unwrap();
     let mut config = wrong.config(1, false);
     config.peers.log = Log::to_writer(Level::Info, Format::Text, Box::new(log.clone()));
-    let node = Node::start(config, listener, &Registry::new());
-    wrong.nodes.insert(1, node.unwrap());
+    wrong.run(config, listener);
     let address = right.join(5);
     wrong.client().add(4, &address, true).unwrap();
     eventually("it is told", || {
@@ -512,8 +512,7 @@ fn a_node_that_joins_and_is_started_anew_without_the_word_still_founds_nothing()
     };
     founder.replica.log = Log::to_writer(Level::Warn, Format::Text, Box::new(log.clone()));
     let listener = net::listen(Network::Tcp, &address).unwrap();
-    let node = Node::start(founder, listener, &Registry::new());
-    cluster.nodes.insert(2, node.unwrap());
+    cluster.run(founder, listener);
     cluster.client().add(2, &address, false).unwrap();
     assert_eq!(cluster.id_in_folder(2), cluster.id_in_folder(1));
     let told = log.text();
@@ -531,8 +530,7 @@ fn a_node_that_cannot_note_its_cluster_says_so_and_joins_when_it_can() {
     let address = listener.local_addr().to_string();
     let mut config = cluster.config(2, true);
     config.peers.log = Log::to_writer(Level::Info, Format::Text, Box::new(log.clone()));
-    let node = Node::start(config, listener, &Registry::new());
-    cluster.nodes.insert(2, node.unwrap());
+    cluster.run(config, listener);
     let in_the_way = cluster.data(2).join("cluster-id");
     fs::create_dir(&in_the_way).unwrap();
     cluster.client().add(2, &address, true).unwrap();
