@@ -8,12 +8,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use assert_cmd::Command;
-use groundwire_cli_tests::{Running, eventually, hangups_are_ignored, json, path, program};
+use assert_cmd::assert::Assert;
+use groundwire_cli_tests::{
+    Running, Server, announced, eventually, hangups_are_ignored, json, path, program,
+};
 use tempfile::TempDir;
 
 /// A cluster in one process, and where its nodes listen.
 struct Local {
-    server: Running,
+    server: Server,
     servers: String,
     _data: TempDir,
 }
@@ -30,12 +33,9 @@ impl Local {
             "--data",
             path,
         ];
-        let server = Running::start("kv-server", &[&three, args].concat());
-        let address = || {
-            let line = server.line().expect("a line for each node");
-            line.strip_prefix("listening on tcp ").unwrap().to_string()
-        };
-        let servers = [address(), address(), address()].join(",");
+        let server = Server::start("kv-server", &[&three, args].concat());
+        let next = || announced(&server.line().expect("a line for each node")).1;
+        let servers = [server.address.clone(), next(), next()].join(",");
         Self {
             server,
             servers,
@@ -53,20 +53,25 @@ impl Local {
     }
 }
 
-/// A node by itself, in a folder of its name, and where it listens.
-fn node(data: &TempDir, id: &str, more: &[&str]) -> (Running, String) {
+/// A node by itself, in a folder of its name.
+fn node(data: &TempDir, id: &str, more: &[&str]) -> Server {
     let folder = data.path().join(id).display().to_string();
     let args = ["--id", id, "--data", &folder, "--listen", "127.0.0.1:0"];
-    let server = Running::start("kv-server", &[&args, more].concat());
-    let line = server.line().unwrap();
-    let address = line.strip_prefix("listening on tcp ").unwrap().to_string();
-    (server, address)
+    Server::start("kv-server", &[&args, more].concat())
 }
 
 fn client(servers: &str, args: &[&str]) -> Command {
     let mut client = program("kv-client");
     client.args(["--servers", servers]).args(args);
     client
+}
+
+fn stdout(ended: &Assert) -> String {
+    String::from_utf8(ended.get_output().stdout.clone()).unwrap()
+}
+
+fn stderr(ended: &Assert) -> String {
+    String::from_utf8(ended.get_output().stderr.clone()).unwrap()
 }
 
 #[test]
@@ -84,12 +89,8 @@ fn keys_are_put_read_swapped_listed_and_deleted() {
     cluster.prints(&["delete", "c"], "revision 7\n");
     let told = "5 put a 3\n6 put c x\n7 delete c\n";
     cluster.prints(&["watch", "--from", "5", "--count", "3"], told);
-    let ended = cluster.server.end_by("TERM");
-    assert_eq!(ended.code, Some(0), "{ended:?}");
-    assert!(
-        ended.stdout.last().unwrap().starts_with("served "),
-        "{ended:?}"
-    );
+    let totals = cluster.server.stop();
+    assert!(totals.starts_with("served "), "{totals}");
 }
 
 #[test]
@@ -166,7 +167,7 @@ fn the_status_is_a_table_or_json_of_all_members() {
     let one = cluster.servers.split(',').next().unwrap();
     let status = |args: &[&str]| {
         let output = client(one, args).assert().success();
-        String::from_utf8(output.get_output().stdout.clone()).unwrap()
+        stdout(&output)
     };
     // On a busy machine the nodes may be about to elect another leader at any time.
     eventually("the head and one node have the word", || {
@@ -181,7 +182,7 @@ fn the_status_is_a_table_or_json_of_all_members() {
     });
     cluster.prints(&["transfer", "3"], "node 3 leads\n");
     let printed = cluster.client(&["snapshot"]).assert().success();
-    let printed = String::from_utf8(printed.get_output().stdout.clone()).unwrap();
+    let printed = stdout(&printed);
     assert_eq!(printed.lines().count(), 3, "{printed}");
     for (node, line) in (1..).zip(printed.lines()) {
         let index = line.strip_prefix(&format!("node {node}: snapshot up to "));
@@ -221,11 +222,9 @@ fn processes_make_a_cluster_that_outlives_a_kill() {
             folder.path().join(format!("{id}")).display().to_string(),
         );
         let common = ["--id", &id, "--data", &data];
-        let server = Running::start("kv-server", &[&common, args].concat());
-        assert!(server.line().unwrap().starts_with("listening on tcp "));
-        server
+        Server::start("kv-server", &[&common, args].concat())
     };
-    let mut nodes: Vec<Running> = (1..=3).map(|id| start(id, &["--peers", &peers])).collect();
+    let mut nodes: Vec<Server> = (1..=3).map(|id| start(id, &["--peers", &peers])).collect();
     let servers = (1..=3).map(address).collect::<Vec<_>>().join(",");
     client(&servers, &["put", "k", "v"]).assert().success();
 
@@ -244,12 +243,11 @@ fn processes_make_a_cluster_that_outlives_a_kill() {
     remove.success().stdout("node 1 removed\n");
     eventually("the fourth has it", || {
         let status = client(&address(4), &["status"]).assert().success();
-        let table = String::from_utf8(status.get_output().stdout.clone()).unwrap();
+        let table = stdout(&status);
         table.lines().filter(|line| line.ends_with(" 2")).count() >= 3
     });
     for node in nodes {
-        let ended = node.end_by("TERM");
-        assert_eq!(ended.code, Some(0), "{ended:?}");
+        node.stop();
     }
 }
 
@@ -261,23 +259,18 @@ fn a_hangup_ends_a_node_unless_it_was_ignored_at_the_start() {
         let folder = data.path().to_str().unwrap();
         let args = ["--id", "1", "--listen", "127.0.0.1:0", "--log", "json"];
         let args = [&args[..], &["--data", folder]].concat();
-        let server = Running::start_after(before, "kv-server", &args);
-        let line = server.line().unwrap();
-        let address = line.strip_prefix("listening on tcp ").unwrap().to_string();
-        (server, address)
+        Server::announced_by(Running::start_after(before, "kv-server", &args))
     };
-    let (server, address) = start("trap '' HUP");
+    let server = start("trap '' HUP");
     server.signal("HUP");
-    client(&address, &["put", "still", "here"])
+    client(&server.address, &["put", "still", "here"])
         .assert()
         .success();
-    let ended = server.end_by("TERM");
-    assert_eq!(ended.code, Some(0), "{ended:?}");
+    server.stop();
     if hangups_are_ignored() {
         return println!("the rest is skipped: started under nohup, which its child respects");
     }
-    let (server, _) = start("true");
-    let ended = server.end_by("HUP");
+    let ended = start("true").end_by("HUP");
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(ended.stderr.contains("\"signal\":\"SIGHUP\""), "{ended:?}");
 }
@@ -289,8 +282,7 @@ fn the_folder_of_a_local_cluster_is_there_while_it_runs_and_goes_however_it_ends
     let inside = || fs::read_dir(among).unwrap().count();
     let args = ["--local-cluster", "3", "--listen", "127.0.0.1:0"];
     let before = format!("export TMPDIR='{among}'");
-    let server = Running::start_after(&before, "kv-server", &args);
-    assert!(server.line().unwrap().starts_with("listening on tcp "));
+    let server = Server::announced_by(Running::start_after(&before, "kv-server", &args));
     assert_eq!(inside(), 1);
     let ended = server.end_by("TERM");
     assert_eq!((ended.code, inside()), (Some(0), 0), "{ended:?}");
@@ -312,10 +304,7 @@ fn a_local_cluster_does_not_grow_by_a_larger_number() {
         [&["--local-cluster", count], &listen[..]].concat()
     };
     for count in ["2", "2", "1"] {
-        let server = Running::start("kv-server", &with(count));
-        assert!(server.line().unwrap().starts_with("listening on tcp "));
-        let ended = server.end_by("TERM");
-        assert_eq!(ended.code, Some(0), "{ended:?}");
+        Server::start("kv-server", &with(count)).stop();
     }
     let grown = program("kv-server").args(with("3")).assert().code(1);
     grown.stdout("").stderr(format!(
@@ -332,7 +321,7 @@ fn a_request_that_nobody_answers_says_what_is_known() {
         "kv-client: put: not done, try again: connect tcp 127.0.0.1:1: connection refused\n",
     );
     let status = client(nobody, &["status"]).assert().code(1);
-    let table = String::from_utf8(status.get_output().stdout.clone()).unwrap();
+    let table = stdout(&status);
     assert!(table.contains("connection refused"), "{table}");
 }
 
@@ -340,7 +329,7 @@ fn a_request_that_nobody_answers_says_what_is_known() {
 fn the_status_of_more_nodes_than_are_asked_at_once_has_a_line_for_each() {
     let servers: Vec<String> = (1..=40).map(|host| format!("127.0.0.{host}:1")).collect();
     let status = client(&servers.join(","), &["status"]).assert().code(1);
-    let table = String::from_utf8(status.get_output().stdout.clone()).unwrap();
+    let table = stdout(&status);
     assert_eq!(table.lines().count(), 41, "{table}");
     for server in servers {
         let its = format!("?     {server} ");
@@ -366,7 +355,7 @@ fn silent_nodes_are_asked_for_their_status_at_once() {
         drop(listeners.iter().map(greeted).collect::<Vec<_>>());
     });
     let status = client(&servers, &["status"]).assert().code(1);
-    let table = String::from_utf8(status.get_output().stdout.clone()).unwrap();
+    let table = stdout(&status);
     assert_eq!(table.matches(": connection reset").count(), 6, "{table}");
     asked.join().unwrap();
 }
@@ -387,11 +376,8 @@ fn a_node_that_hangs_does_not_take_all_of_a_short_time() {
 #[test]
 fn a_node_that_is_away_is_named_and_costs_the_others_no_snapshot() {
     let data = tempfile::tempdir().unwrap();
-    let path = data.path().to_str().unwrap();
-    let args = ["--id", "2", "--data", path, "--listen", "127.0.0.1:0"];
-    let server = Running::start("kv-server", &args);
-    let address = server.line().expect("a line");
-    let address = address.strip_prefix("listening on tcp ").unwrap();
+    let server = node(&data, "2", &[]);
+    let address = server.address.as_str();
     for (id, away) in [("1", "127.0.0.1:1"), ("3", "127.0.0.1:2")] {
         let add = ["add-node", "--learner", id, away];
         client(address, &add).assert().success();
@@ -399,13 +385,13 @@ fn a_node_that_is_away_is_named_and_costs_the_others_no_snapshot() {
     let both = format!("{address},127.0.0.1:1");
     for servers in [address, &both] {
         let status = client(servers, &["status"]).assert().success();
-        let table = String::from_utf8(status.get_output().stdout.clone()).unwrap();
+        let table = stdout(&status);
         assert!(table.contains("\n1     127.0.0.1:1 "), "{table}");
     }
     let taken = client(address, &["snapshot"]).assert().code(1);
-    let told = String::from_utf8(taken.get_output().stdout.clone()).unwrap();
+    let told = stdout(&taken);
     assert!(told.starts_with("node 2: snapshot up to "), "{told}");
-    let why = String::from_utf8(taken.get_output().stderr.clone()).unwrap();
+    let why = stderr(&taken);
     let expected = ["127.0.0.1:1", "127.0.0.1:2"].map(|away| {
         let refused = format!("connect tcp {away}: connection refused");
         format!("kv-client: snapshot: {away}: not done, try again: {refused}\n")
@@ -421,8 +407,7 @@ fn a_founder_that_listens_everywhere_is_told_that_it_needs_a_name() {
         let data = tempfile::tempdir().unwrap();
         let folder = data.path().to_str().unwrap();
         let args = ["--id", "1", "--data", folder, "--listen", "0.0.0.0:0"];
-        let server = Running::start("kv-server", &[&args, more].concat());
-        server.line().unwrap();
+        let server = Server::start("kv-server", &[&args, more].concat());
         let stderr = server.end_by("TERM").stderr;
         assert_eq!(stderr.contains(warning), is_warned, "{stderr}");
     }
@@ -432,11 +417,10 @@ fn a_founder_that_listens_everywhere_is_told_that_it_needs_a_name() {
 #[test]
 fn a_node_runs_where_threads_are_given_the_smallest_stacks() {
     let args = ["--local-cluster", "3", "--listen", "127.0.0.1:0"];
-    let server = Running::start_after("export RUST_MIN_STACK=1", "kv-server", &args);
-    let line = server.line().unwrap();
-    let address = line.strip_prefix("listening on tcp ").unwrap();
+    let running = Running::start_after("export RUST_MIN_STACK=1", "kv-server", &args);
+    let server = Server::announced_by(running);
     for request in [&["put", "k", "v"][..], &["snapshot"]] {
-        client(address, request).assert().success();
+        client(&server.address, request).assert().success();
     }
 }
 
@@ -477,20 +461,20 @@ fn a_node_that_one_member_looks_for_in_vain_is_shown_where_another_has_it() {
         client(at, &add).assert().success();
     };
     // The first knows the second, by a number that is not its own, and of the third what is wrong.
-    learns(&one.1, "9", &two.1);
-    learns(&one.1, "3", "127.0.0.1:1");
-    learns(&two.1, "3", &three.1);
-    let status = client(&one.1, &["status"]).assert().success();
-    let table = String::from_utf8(status.get_output().stdout.clone()).unwrap();
+    learns(&one.address, "9", &two.address);
+    learns(&one.address, "3", "127.0.0.1:1");
+    learns(&two.address, "3", &three.address);
+    let status = client(&one.address, &["status"]).assert().success();
+    let table = stdout(&status);
     let rows: Vec<Vec<&str>> = table
         .lines()
         .map(|line| line.split_whitespace().take(2).collect())
         .collect();
     let expected = [
         ["node", "address"],
-        ["1", &one.1],
-        ["2", &two.1],
-        ["3", &three.1],
+        ["1", &one.address],
+        ["2", &two.address],
+        ["3", &three.address],
     ];
     assert_eq!(rows, expected, "{table}");
 }
@@ -502,13 +486,15 @@ fn a_node_that_cannot_have_its_folder_does_not_say_that_it_listens() {
     let folder = data.path().join("1").display().to_string();
     let args = ["--id", "1", "--data", &folder, "--listen", "127.0.0.1:0"];
     let second = program("kv-server").args(args).assert().code(1).stdout("");
-    let told = String::from_utf8(second.get_output().stderr.clone()).unwrap();
+    let told = stderr(&second);
     let why = "another process uses this folder\n";
     assert!(
         told.starts_with("kv-server: node 1: ") && told.ends_with(why),
         "{told}"
     );
-    client(&first.1, &["put", "k", "v"]).assert().success();
+    client(&first.address, &["put", "k", "v"])
+        .assert()
+        .success();
 }
 
 #[test]
@@ -519,20 +505,22 @@ fn a_node_of_another_cluster_is_not_taken_in() {
         name.unwrap().trim().to_string()
     };
     let (one, two) = (node(&data, "1", &[]), node(&data, "2", &[]));
-    client(&two.1, &["put", "k", "kept"]).assert().success();
-    let add = ["add-node", "--learner", "2", &two.1];
-    client(&one.1, &add).assert().success();
-    let told = std::iter::from_fn(|| one.0.error_line())
+    client(&two.address, &["put", "k", "kept"])
+        .assert()
+        .success();
+    let add = ["add-node", "--learner", "2", &two.address];
+    client(&one.address, &add).assert().success();
+    let told = std::iter::from_fn(|| one.error_line())
         .find(|line| line.contains("another cluster at the address of a peer"))
         .expect("it is told");
     let why = format!(
         "{} is a node of cluster {}, this one of {}: they were not founded together",
-        two.1,
+        two.address,
         name("2"),
         name("1")
     );
     assert!(told.contains(&why), "{told}");
-    let kept = client(&two.1, &["get", "k"]).assert().success();
+    let kept = client(&two.address, &["get", "k"]).assert().success();
     kept.stdout("kept\n");
     // With the same members at the same addresses the token is the difference; who is alone draws.
     let two = "1=127.0.0.1:1,2=127.0.0.1:2";
@@ -546,9 +534,7 @@ fn a_node_of_another_cluster_is_not_taken_in() {
         let folder = data.path().join(folder).display().to_string();
         let args = ["--id", "1", "--data", &folder, "--listen", "127.0.0.1:0"];
         let more = ["--peers", peers, "--cluster-token", token];
-        let server = Running::start("kv-server", &[&args[..], &more].concat());
-        server.line().unwrap();
-        assert_eq!(server.end_by("TERM").code, Some(0));
+        Server::start("kv-server", &[&args[..], &more].concat()).stop();
     }
     assert_eq!(name("3"), name("4"));
     assert_ne!(name("3"), name("5"));
@@ -609,7 +595,7 @@ fn wrong_calls_are_told_and_status_2() {
         ),
     ] {
         let output = program("kv-client").args(args).assert().code(2).stdout("");
-        let stderr = String::from_utf8(output.get_output().stderr.clone()).unwrap();
+        let stderr = stderr(&output);
         assert!(
             stderr.starts_with(&format!("kv-client: {why}\n")),
             "{stderr}"
@@ -652,7 +638,7 @@ fn wrong_calls_are_told_and_status_2() {
         ),
     ] {
         let output = program("kv-server").args(args).assert().code(2).stdout("");
-        let stderr = String::from_utf8(output.get_output().stderr.clone()).unwrap();
+        let stderr = stderr(&output);
         assert!(
             stderr.starts_with(&format!("kv-server: {why}\n")),
             "{stderr}"
