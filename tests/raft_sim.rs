@@ -270,6 +270,26 @@ fn a_cut_and_a_pause_are_told_the_same_in_real_and_in_virtual_time() {
 }
 
 #[test]
+fn threads_lose_what_was_not_synced_unless_the_scenario_tears_it() {
+    // No sync ever ends, so each election is forgotten.
+    let crashes = (1..=6).map(|n| format!("at {0}ms crash 1\nat {0}ms restart 1\n", 400 * n));
+    let text = "nodes 1\nduration 10s\ndisks sync 1h\n".to_string() + &crashes.collect::<String>();
+    let run = Run::start(&text.parse().unwrap(), 42).unwrap();
+    let mut terms = Vec::new();
+    let ended = run.watch(|moment| {
+        if let What::Started { .. } = moment.what {
+            terms.push(moment.term);
+        }
+        match terms.len() {
+            7 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
+    });
+    ended.unwrap();
+    assert_eq!(terms, [0; 7]);
+}
+
+#[test]
 fn a_cluster_that_does_nothing_after_everything_healed_is_told() {
     // Nobody campaigns before the run's patience is over.
     let (ended, tally) = run("nodes 3\nduration 100ms\ntimeouts 60s..60s heartbeat 1s\n");

@@ -317,7 +317,7 @@ impl<'a> World<'a> {
         };
         match tears {
             true => host.storage.crash(&mut self.dice),
-            false => host.storage = MemoryStorage::new(host.storage.load()),
+            false => host.storage.lose_unsynced(),
         }
         // Before the node's role is gone.
         self.tell(Some(id), || What::Crashed);

@@ -48,7 +48,12 @@ impl MemoryStorage {
         }
     }
 
-    /// The machine loses power: of the unsynced parts, none stay, or all, or as many as the
+    /// The machine loses power, and with it all that was not synced.
+    pub fn lose_unsynced(&mut self) {
+        self.unsynced.clear();
+    }
+
+    /// The same in the middle of writing: of the unsynced parts, none stay, or all, or as many as the
     /// dice say.
     pub fn crash(&mut self, dice: &mut Dice) {
         let parts: usize = self.unsynced.iter().map(parts).sum();

@@ -120,7 +120,7 @@ impl Cast {
             network: self.network.clone(),
             spectator: self.spectator.clone(),
             clock: machine.clock,
-            disk: Disk::new(self.scenario.disks.sync, dice),
+            disk: Disk::new(self.scenario.disks, dice),
             snapshots: Snapshots::new(self.scenario.snapshots.every),
             asked: Asked::default(),
             seen: (RoleName::Follower, term),

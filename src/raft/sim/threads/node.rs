@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::super::client::{Call, Reply};
 use super::super::host::Clock;
-use super::super::scenario::Span;
+use super::super::scenario::Disks;
 use super::super::timeline::{Moment, What};
 use super::post::{Asker, Letter, Order, Post, Report, Spectator};
 use crate::raft::registers::Registers;
@@ -42,7 +42,7 @@ pub(super) struct NodeThread {
 
 /// The disk: a write becomes stable some time after it is given.
 pub(super) struct Disk {
-    span: Span,
+    like: Disks,
     dice: Dice,
     /// The writes that it works on: when each will be stable, and its number.
     writing: VecDeque<(Duration, u64)>,
@@ -75,7 +75,7 @@ enum Waiting {
 }
 
 impl NodeThread {
-    /// The node's life, until it crashes; returns its disk, with what was not synced.
+    /// The node's life, until it crashes; returns its disk.
     pub(super) fn run(mut self) -> MemoryStorage {
         self.act();
         loop {
@@ -182,7 +182,8 @@ impl NodeThread {
             .writing
             .back()
             .map_or(Duration::ZERO, |&(done, _)| done);
-        let done = last.max(self.spectator.time.now()) + self.disk.span.draw(&mut self.disk.dice);
+        let done =
+            last.max(self.spectator.time.now()) + self.disk.like.sync.draw(&mut self.disk.dice);
         self.disk.writing.push_back((done, write.number));
         if !write.entries.is_empty() {
             self.tell(What::Appended(write.entries));
@@ -223,7 +224,11 @@ impl NodeThread {
 
     fn crash(mut self) -> MemoryStorage {
         self.tell(What::Crashed);
-        self.storage.crash(&mut self.disk.dice);
+        let Disk { like, dice, .. } = &mut self.disk;
+        match dice.chance(like.tear.of_one()) {
+            true => self.storage.crash(dice),
+            false => self.storage.lose_unsynced(),
+        }
         self.storage
     }
 }
@@ -298,9 +303,9 @@ impl NodeThread {
 }
 
 impl Disk {
-    pub(super) fn new(span: Span, dice: Dice) -> Self {
+    pub(super) fn new(like: Disks, dice: Dice) -> Self {
         Self {
-            span,
+            like,
             dice,
             writing: VecDeque::new(),
         }
