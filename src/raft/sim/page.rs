@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::timeline::Timeline;
+use super::timeline::{Timeline, What};
 use crate::cli::json::{self, Object};
 
 const PAGE: &str = include_str!("page.html");
@@ -29,12 +29,15 @@ impl Page<'_> {
     /// The whole page: some 150 bytes for each moment.
     pub fn html(&self) -> String {
         let moments = self.timeline.moments().iter();
-        let broken = self.timeline.tally().broken.iter();
+        let broken = moments.clone().filter_map(|moment| match &moment.what {
+            What::Broken(text) => Some(json::string(text)),
+            _ => None,
+        });
         let run = Object::new()
             .text("title", self.title)
             .text("facts", self.facts)
             .number("end", self.end.as_secs_f64())
-            .value("broken", json::array(broken.map(|text| json::string(text))))
+            .value("broken", json::array(broken))
             .value("moments", json::array(moments.map(|moment| moment.json())));
         PAGE.replacen(PLACE, &harmless(&run.end()), 1)
     }

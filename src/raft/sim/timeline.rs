@@ -13,7 +13,6 @@
 
 use std::time::Duration;
 
-use super::tally::Tally;
 use crate::raft::{Entry, Event, Index, Message, NodeId, RoleName, Term};
 
 /// One thing that happened.
@@ -188,11 +187,10 @@ impl Moment {
     }
 }
 
-/// All moments of a run in order of time, and their sums.
+/// All moments of a run in order of time.
 #[derive(Clone, Debug, Default)]
 pub struct Timeline {
     moments: Vec<Moment>,
-    tally: Tally,
 }
 
 impl Timeline {
@@ -203,7 +201,6 @@ impl Timeline {
 
     /// Adds what happened next, or a little earlier: threads report not quite in order.
     pub fn add(&mut self, moment: Moment) {
-        self.tally.count(&moment);
         let later = self.moments.iter().rev();
         let later = later.take_while(|other| other.time > moment.time).count();
         self.moments.insert(self.moments.len() - later, moment);
@@ -212,10 +209,5 @@ impl Timeline {
     /// All of them.
     pub fn moments(&self) -> &[Moment] {
         &self.moments
-    }
-
-    /// Their sums.
-    pub fn tally(&self) -> &Tally {
-        &self.tally
     }
 }

@@ -404,6 +404,7 @@ fn entries_json(entries: &[Entry]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tally::Tally;
     use super::super::timeline::Timeline;
     use super::*;
     use crate::raft::Message;
@@ -481,8 +482,8 @@ mod tests {
 
     #[test]
     fn the_table_knows_the_longest_time_without_a_leader() {
-        let timeline = timeline();
-        let tally = timeline.tally();
+        let mut tally = Tally::default();
+        timeline().moments().iter().for_each(|it| tally.count(it));
         assert_eq!(tally.leaderless(at(1100)), (at(600), at(400)));
         let table = tally.table(at(1100));
         assert!(
@@ -498,8 +499,8 @@ mod tests {
 
     #[test]
     fn a_node_that_never_leads_makes_the_whole_run_leaderless() {
-        let mut timeline = Timeline::new();
-        timeline.add(became(10, 1, RoleName::Follower, None));
-        assert_eq!(timeline.tally().leaderless(at(500)), (at(500), at(0)));
+        let mut tally = Tally::default();
+        tally.count(&became(10, 1, RoleName::Follower, None));
+        assert_eq!(tally.leaderless(at(500)), (at(500), at(0)));
     }
 }
