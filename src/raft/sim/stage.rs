@@ -9,7 +9,7 @@ use super::scenario::{Action, Who};
 use super::timeline::What;
 use super::world::{Event, World};
 use crate::raft::storage::Restored;
-use crate::raft::{Change, Input, NodeId, Refusal, RoleName};
+use crate::raft::{NodeId, Refusal, RoleName};
 
 /// How often a change is tried until a leader takes it, and the pause between tries.
 const TRIES: u32 = 20;
@@ -90,7 +90,7 @@ impl World<'_> {
     /// True if the leader took it, or refused it as making no sense.
     fn give_order(&mut self, leader: NodeId, action: &Action) -> Result<bool, Broken> {
         let id = self.number();
-        let Some(input) = self.order_input(id, action) else {
+        let Some(input) = action.order(id, |who| self.one(who)) else {
             return Ok(true);
         };
         self.order = Some((id, None));
@@ -103,30 +103,6 @@ impl World<'_> {
             });
         }
         Ok(refused.is_none_or(|refusal| refusal == Refusal::BadChange))
-    }
-
-    fn order_input(&mut self, id: u64, action: &Action) -> Option<Input> {
-        let address = String::new();
-        let change = match action {
-            Action::Add(node) => Change::Add {
-                node: *node,
-                address,
-            },
-            Action::Learner(node) => Change::AddLearner {
-                node: *node,
-                address,
-            },
-            Action::Remove(who) => Change::Remove {
-                node: self.one(*who)?,
-            },
-            Action::Voters(voters) => Change::Voters(voters.clone()),
-            Action::Transfer(who) => {
-                let to = self.one(*who)?;
-                return Some(Input::Transfer { id, to });
-            }
-            _ => return None,
-        };
-        Some(Input::Change { id, change })
     }
 
     /// A new node, not yet a member, waits for a leader with nothing on its disk.

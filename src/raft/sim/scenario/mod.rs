@@ -45,7 +45,7 @@ mod words;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::raft::{Dice, NodeId, Term};
+use crate::raft::{Change, Dice, Input, NodeId, Term};
 
 pub use named::{NAMES, chaos, named, text};
 pub use parse::ScenarioError;
@@ -391,4 +391,25 @@ pub enum Action {
     Transfer(Who),
     /// `snapshot WHO...`: they put their log into a snapshot.
     Snapshot(Vec<Who>),
+}
+
+impl Action {
+    /// What the leader is asked, if this is a change of membership or a transfer, and if `one` finds
+    /// the node that is meant.
+    pub(super) fn order(
+        &self,
+        id: u64,
+        mut one: impl FnMut(Who) -> Option<NodeId>,
+    ) -> Option<Input> {
+        let address = String::new();
+        let change = match *self {
+            Action::Add(node) => Change::Add { node, address },
+            Action::Learner(node) => Change::AddLearner { node, address },
+            Action::Remove(who) => Change::Remove { node: one(who)? },
+            Action::Voters(ref voters) => Change::Voters(voters.clone()),
+            Action::Transfer(who) => return Some(Input::Transfer { id, to: one(who)? }),
+            _ => return None,
+        };
+        Some(Input::Change { id, change })
+    }
 }

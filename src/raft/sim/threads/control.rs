@@ -19,7 +19,7 @@ use super::cast::Cast;
 use super::network::LONG;
 use super::post::{Letter, Order, Post, Report, Spectator, Time};
 use crate::raft::storage::Restored;
-use crate::raft::{Change, Event, Input, NodeId, Refusal, RoleName, Term};
+use crate::raft::{Event, Input, NodeId, Refusal, RoleName, Term};
 
 /// How long a refused order is tried again, and at what interval.
 const ORDER: (Duration, Duration) = (Duration::from_secs(3), Duration::from_millis(100));
@@ -211,14 +211,11 @@ impl Control {
                 let on = on.and_then(|who| self.nodes(&[who]).first().copied());
                 self.cast.client(Plan::Once(request, on))?;
             }
-            Action::Add(_) | Action::Learner(_) | Action::Remove(_) | Action::Voters(_) => {
-                self.change(action, words)?;
-            }
-            Action::Transfer(who) => {
-                if let Some(&to) = self.meant(&[who], &words).first() {
-                    self.begin(Input::Transfer { id: 0, to }, words);
-                }
-            }
+            Action::Add(_)
+            | Action::Learner(_)
+            | Action::Remove(_)
+            | Action::Voters(_)
+            | Action::Transfer(_) => self.change(&action, words)?,
             Action::Partition(_) | Action::Cut { .. } | Action::Heal | Action::Weather(_) => {
                 self.disturb(action, words);
             }
@@ -248,25 +245,17 @@ impl Control {
         self.cast.send(letter);
     }
 
-    /// A change of the members. A node that is not there yet starts empty.
-    fn change(&mut self, action: Action, words: String) -> io::Result<()> {
-        let address = String::new();
-        let change = match action {
-            Action::Add(node) => Change::Add { node, address },
-            Action::Learner(node) => Change::AddLearner { node, address },
-            Action::Voters(voters) => Change::Voters(voters),
-            Action::Remove(who) => match self.meant(&[who], &words).first() {
-                Some(&node) => Change::Remove { node },
-                None => return Ok(()),
-            },
-            _ => return Ok(()),
-        };
-        if let Change::Add { node, .. } | Change::AddLearner { node, .. } = change {
+    /// A change of the members, or a transfer. A node that is not there yet starts empty.
+    fn change(&mut self, action: &Action, words: String) -> io::Result<()> {
+        if let Action::Add(node) | Action::Learner(node) = *action {
             if !self.cast.machines.contains_key(&node) {
                 self.cast.add(node, Restored::default())?;
             }
         }
-        self.begin(Input::Change { id: 0, change }, words);
+        let one = |who| self.meant(&[who], &words).first().copied();
+        if let Some(input) = action.order(0, one) {
+            self.begin(input, words);
+        }
         Ok(())
     }
 
