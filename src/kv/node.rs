@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::cluster::{Belonging, ClusterId};
 use super::folder;
-use super::machine::{self, Machine};
+use super::machine::Machine;
 use super::peers::{self, Peers, PeersConfig};
 use super::server::{Replicated, Server};
 use super::service::KvService;
@@ -24,7 +24,7 @@ use crate::net::{Deadline, Listener};
 use crate::raft::replica::Ended;
 use crate::raft::sessions::{self, Sessions};
 use crate::raft::storage::{DiskStorage, Restored, Storage, StorageError, disk};
-use crate::raft::{Membership, NodeId, Persist, Replica, ReplicaConfig, Snapshot, SnapshotMeta};
+use crate::raft::{Membership, NodeId, Persist, Replica, ReplicaConfig};
 use crate::rpc::{self, RpcHandler};
 use crate::server::{self, Running, Stats, Stopper, Totals};
 use crate::telemetry::Registry;
@@ -177,10 +177,7 @@ impl Opened {
         let log = config.peers.log.clone();
         let peers = Peers::new(id, config.addresses, belonging.clone(), config.peers);
         let book = peers.book();
-        let machine = Sessions::new(
-            Machine::new(machine::Limits::default()),
-            sessions::Limits::default(),
-        );
+        let machine = Sessions::new(Machine::default(), sessions::Limits::default());
         let replica =
             Replica::start(id, config.replica, disk, machine, peers).map_err(StartError::Thread)?;
         let services = vec![
@@ -275,17 +272,10 @@ fn found(
     restored: &mut Restored,
     addresses: &BTreeMap<NodeId, String>,
 ) -> Result<(), StartError> {
-    let membership = Membership {
+    restored.snapshot.meta.membership = Membership {
         voters: addresses.keys().copied().collect(),
         addresses: addresses.clone(),
         ..Membership::default()
-    };
-    restored.snapshot = Snapshot {
-        meta: SnapshotMeta {
-            membership,
-            ..SnapshotMeta::default()
-        },
-        ..Snapshot::default()
     };
     storage.write(&Persist {
         snapshot: Some(restored.snapshot.clone()),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::*;
 use crate::raft::registers::{Ask, Registers, Say};
 use crate::raft::storage::SharedStorage;
-use crate::raft::{Body, Membership, RoleName, Snapshot, SnapshotMeta};
+use crate::raft::{Body, Membership, RoleName, SnapshotMeta};
 use crate::wire;
 
 /// No passing test waits this long.
@@ -46,16 +46,9 @@ struct Cluster {
 }
 
 fn founding(nodes: u64) -> Restored {
-    Restored {
-        snapshot: Snapshot {
-            meta: SnapshotMeta {
-                membership: Membership::of(1..=nodes),
-                ..SnapshotMeta::default()
-            },
-            ..Snapshot::default()
-        },
-        ..Restored::default()
-    }
+    let mut restored = Restored::default();
+    restored.snapshot.meta.membership = Membership::of(1..=nodes);
+    restored
 }
 
 impl Cluster {

@@ -11,16 +11,9 @@ use crate::raft::{
 
 /// The start of a founding node.
 pub fn founding(members: &Membership) -> Restored {
-    Restored {
-        snapshot: Snapshot {
-            meta: SnapshotMeta {
-                membership: members.clone(),
-                ..SnapshotMeta::default()
-            },
-            ..Snapshot::default()
-        },
-        ..Restored::default()
-    }
+    let mut restored = Restored::default();
+    restored.snapshot.meta.membership = members.clone();
+    restored
 }
 
 /// What a founding node finds on its disk if it stopped in this term, without a vote.

@@ -204,7 +204,8 @@ impl Checks {
         let log = node.log();
         self.logs
             .changed(id, &mut seat.log, log, (leads && led, term, seat.commit))?;
-        if seat.members.0 != log.membership_index() || seat.log.rewritten {
+        let may_differ = seat.members.0 != log.membership_index() || seat.log.rewritten;
+        if may_differ {
             members::in_effect(id, log)?;
         }
         if leads && !led {
@@ -215,7 +216,7 @@ impl Checks {
             let before = (seat.commit, &seat.members);
             self.commits.risen(id, node, before, disks)?;
         }
-        if seat.members.0 != log.membership_index() || seat.log.rewritten {
+        if may_differ {
             seat.members = (log.membership_index(), log.membership().clone());
         }
         seat.log.rewritten = false;
