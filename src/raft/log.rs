@@ -139,23 +139,16 @@ impl Log {
     /// Stores a snapshot that ends at an entry which is here. Of the entries that it covers, the
     /// last ones stay: at most `keep` of them, and at most `bytes`.
     pub(super) fn compact(&mut self, snapshot: Snapshot, (keep, bytes): (u64, usize)) {
-        let last = snapshot.meta.last_index;
-        let covered = last.saturating_sub(self.base.0) as usize;
-        let covered = self.entries.range(..covered.min(self.entries.len()));
-        let sizes = covered.rev().scan(0, |size, entry| {
+        let covered = snapshot.meta.last_index.saturating_sub(self.base.0) as usize;
+        let covered = covered.min(self.entries.len());
+        let sizes = self.entries.range(..covered).rev().scan(0, |size, entry| {
             *size += entry.size();
             Some(*size)
         });
-        let kept = sizes.take_while(|&size| size <= bytes).count() as u64;
-        let until = last.saturating_sub(kept.min(keep));
-        while self
-            .entries
-            .front()
-            .is_some_and(|entry| entry.index <= until)
-        {
-            if let Some(entry) = self.entries.pop_front() {
-                self.base = (entry.index, entry.term);
-            }
+        let kept = sizes.take_while(|&size| size <= bytes).count();
+        let gone = covered - kept.min(keep as usize);
+        if let Some(last) = self.entries.drain(..gone).next_back() {
+            self.base = (last.index, last.term);
         }
         // The one in effect at the base must stay.
         while self.memberships.get(1).is_some_and(|m| m.0 <= self.base.0) {
