@@ -368,6 +368,15 @@ fn leadership_goes_where_it_is_asked_to() {
 }
 
 #[test]
+fn a_config_with_endless_times_is_corrected_for_a_transfer_too() {
+    let mut config = ReplicaConfig::default();
+    config.raft.election_timeout_max = Duration::MAX;
+    let cluster = Cluster::new(1, config);
+    let refused = cluster.nodes[&1].transfer(2, soon());
+    assert!(matches!(refused, Err(Failed::Refused(_))), "{refused:?}");
+}
+
+#[test]
 fn a_full_disk_stops_the_commands_and_not_the_node() {
     let cluster = Cluster::new(1, ReplicaConfig::default());
     cluster.put("k", "v");

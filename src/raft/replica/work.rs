@@ -63,13 +63,14 @@ struct Since {
 impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
     pub(super) fn new(
         (id, seed): (NodeId, u64),
-        config: ReplicaConfig,
+        mut config: ReplicaConfig,
         (storage, restored): (S, Restored),
         machine: M,
         transport: T,
         shared: Arc<Shared>,
     ) -> Self {
         let last = restored.snapshot.data.bytes().len();
+        config.raft = config.raft.usable();
         Self {
             id,
             node: Node::new(id, config.raft.clone(), restored, seed, Duration::ZERO),
