@@ -21,7 +21,6 @@ use super::peers::{self, Peers, PeersConfig};
 use super::server::{Replicated, Server};
 use super::service::KvService;
 use crate::net::{Deadline, Listener};
-use crate::raft::replica::Ended;
 use crate::raft::sessions::{self, Sessions};
 use crate::raft::storage::{DiskStorage, Restored, Storage, StorageError, disk};
 use crate::raft::{Membership, NodeId, Persist, Replica, ReplicaConfig};
@@ -226,11 +225,6 @@ impl Node {
     /// Its replica.
     pub fn replica(&self) -> &Replica<Replicated> {
         &self.replica
-    }
-
-    /// Blocks until the node has stopped. The error says why it stopped by itself.
-    pub fn wait(&self) -> Result<(), Ended> {
-        self.replica.wait()
     }
 
     /// A stopper that is used as soon as the node accepts no more calls: because it was stopped, or
