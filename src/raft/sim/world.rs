@@ -44,8 +44,6 @@ const BATCHED: f64 = 0.1;
 pub struct Run {
     /// The moments, if they were asked for.
     pub timeline: Timeline,
-    /// A number that differs between runs that differ anywhere.
-    pub digest: u64,
     /// How many events there were.
     pub steps: u64,
     /// How long it was in virtual time, recovery included.
@@ -74,7 +72,6 @@ pub fn run(scenario: &Scenario, seed: u64, options: &Options) -> Run {
         world.tell(None, || What::Broken(broken.to_string()));
     }
     Run {
-        digest: world.digest,
         steps: world.steps,
         lasted: world.now,
         history: world.recording.operations().to_vec(),
@@ -148,7 +145,6 @@ pub(super) struct World<'a> {
     pub(super) calm: bool,
     pub(super) proof: Option<(u64, Index)>,
     timeline: Timeline,
-    digest: u64,
     steps: u64,
 }
 
@@ -172,7 +168,6 @@ impl<'a> World<'a> {
             calm: false,
             proof: None,
             timeline: Timeline::new(),
-            digest: 0,
             steps: 0,
         };
         world.found();
@@ -272,11 +267,6 @@ impl<'a> World<'a> {
         });
     }
 
-    /// Mixes a number into the digest.
-    pub(super) fn mix(&mut self, number: u64) {
-        self.digest = Dice::new(self.digest ^ number).number();
-    }
-
     pub(super) fn number(&mut self) -> u64 {
         self.numbers += 1;
         self.numbers
@@ -331,7 +321,6 @@ impl<'a> World<'a> {
         let (from, to, kind) = (message.from, message.to, message.body.name());
         let parted = !self.network.connects(from, to);
         let up = self.hosts.get(&to).is_some_and(|host| host.node.is_some());
-        self.mix(number ^ to << 48);
         if parted || !up {
             let loss = if parted { Loss::Parted } else { Loss::Down };
             self.tell(None, || What::Dropped {
@@ -356,7 +345,6 @@ impl<'a> World<'a> {
             return Ok(());
         };
         host.storage.sync_to(number);
-        self.mix(number ^ id << 56);
         self.give(id, Input::Persisted(number))
     }
 
