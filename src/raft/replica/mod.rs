@@ -39,15 +39,14 @@ use std::fmt;
 use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::machine::BadSnapshot;
 use super::storage::{Restored, Storage, StorageError};
 use super::{
-    Change, Command, Config, Event, Index, Membership, Message, NodeId, Refusal, StateMachine,
-    Status,
+    Change, Command, Config, Index, Membership, Message, NodeId, Refusal, StateMachine, Status,
 };
 use crate::net::{Deadline, wait_until};
 use crate::telemetry::{Log, Registry};
@@ -61,8 +60,6 @@ use work::Work;
 const INBOX: usize = 4096;
 /// ... and bytes of commands in them: while a disk is stuck, clients leave and come back.
 const INBOX_BYTES: usize = 64 << 20;
-/// Events that wait for one spectator; it misses any more.
-const EVENTS: usize = 4096;
 
 /// Carries messages to the other nodes.
 pub trait Transport: Send + 'static {
@@ -170,7 +167,6 @@ enum Letter<M> {
     Transfer(NodeId, Ticket<()>),
     Snapshot(Ticket<Index>),
     Status(Ticket<Status>),
-    Watch(SyncSender<Event>),
     Stop,
 }
 
@@ -387,13 +383,6 @@ impl<M: StateMachine> Replica<M> {
     /// How the node sees itself and its cluster.
     pub fn status(&self, deadline: Deadline) -> Result<Status, Failed> {
         self.ask_and_wait(Letter::Status, deadline)
-    }
-
-    /// All events from now on. A spectator that does not keep up misses some.
-    pub fn events(&self) -> Receiver<Event> {
-        let (tell, told) = sync_channel(EVENTS);
-        let _ = self.inbox.send(Letter::Watch(tell));
-        told
     }
 
     /// The last index that was applied here. Blocks until it is above `index`, the deadline has

@@ -1,7 +1,7 @@
 //! Replicas whose transport is a call: three threads, disks in memory, no socket.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -134,9 +134,10 @@ impl Cluster {
                 Some((leader, _)) if self.nodes.contains_key(leader) => return *leader,
                 _ => {}
             }
-            // Any node's next step may change it.
-            let events = self.nodes.values().next().unwrap().events();
-            let _ = events.recv_timeout(Duration::from_millis(50));
+            // A new leader's first entry ends the wait.
+            let (node, now) = (self.nodes.values().next().unwrap(), Duration::ZERO);
+            let applied = node.applied_beyond(0, Deadline::after(now));
+            node.applied_beyond(applied, Deadline::after(Duration::from_millis(50)));
         }
         panic!("no leader");
     }
@@ -151,10 +152,6 @@ impl Drop for Cluster {
         self.net.lock().unwrap().clear();
         self.nodes.values().for_each(Replica::stop);
     }
-}
-
-fn until(events: &Receiver<Event>, wanted: impl Fn(&Event) -> bool) {
-    while !wanted(&events.recv_timeout(PATIENCE).expect("it never happened")) {}
 }
 
 fn get(key: &'static str) -> impl Fn(&Registers) -> Option<String> + Send + Clone {
@@ -380,7 +377,6 @@ fn a_config_with_endless_times_is_corrected_for_a_transfer_too() {
 fn a_full_disk_stops_the_commands_and_not_the_node() {
     let cluster = Cluster::new(1, ReplicaConfig::default());
     cluster.put("k", "v");
-    let events = cluster.nodes[&1].events();
     cluster.disks[&1].set_full(true);
     let lost = cluster.nodes[&1].propose(Command::from("x"), soon());
     assert_eq!(
@@ -391,13 +387,6 @@ fn a_full_disk_stops_the_commands_and_not_the_node() {
     let refused = cluster.nodes[&1].propose(Command::from("x"), soon());
     assert_eq!(refused, Err(Failed::Refused(Refusal::DiskFull)));
     cluster.disks[&1].set_full(false);
-    let leads = |event: &Event| {
-        let Event::Became { role, .. } = event else {
-            return false;
-        };
-        *role == RoleName::Leader
-    };
-    until(&events, leads);
     cluster.put("k", "w");
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::counts::Counts;
@@ -36,7 +36,6 @@ pub(super) struct Work<M, S, T> {
     shared: Arc<Shared>,
     started: Instant,
     waiting: Waiting<M>,
-    spectators: Vec<SyncSender<Event>>,
     role: RoleName,
     leader: Option<NodeId>,
     applied: Index,
@@ -81,7 +80,6 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
             shared,
             started: Instant::now(),
             waiting: Waiting::new(),
-            spectators: Vec::new(),
             role: RoleName::Follower,
             leader: None,
             applied: 0,
@@ -185,7 +183,6 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
                 self.compact();
             }
             Letter::Status(ticket) => ticket.answer(Ok(self.node.status())),
-            Letter::Watch(spectator) => self.spectators.push(spectator),
             Letter::Stop => return false,
         }
         true
@@ -285,28 +282,28 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
         }
     }
 
-    /// Reports an event to the log, the counters and the spectators.
+    /// Reports an event to the log and the counters.
     fn hear(&mut self, event: Event) {
         let counts = &self.shared.counts;
-        match &event {
+        match event {
             Event::Became { role, term, leader } => {
-                if self.role == RoleName::Leader && *role != RoleName::Leader {
+                if self.role == RoleName::Leader && role != RoleName::Leader {
                     self.waiting.deposed();
                 }
-                let news = self.role != *role || self.leader != *leader;
-                (self.role, self.leader) = (*role, *leader);
-                self.shared.led_by(*leader);
-                let leads = *role == RoleName::Leader;
+                let news = self.role != role || self.leader != leader;
+                (self.role, self.leader) = (role, leader);
+                self.shared.led_by(leader);
+                let leads = role == RoleName::Leader;
                 counts.won.add(u64::from(leads));
                 counts.leads.set(i64::from(leads));
-                Counts::set(&counts.term, *term);
+                Counts::set(&counts.term, term);
                 if news {
-                    self.tell_role(*term);
+                    self.tell_role(term);
                 }
             }
-            Event::Committed(index) => Counts::set(&counts.commit, *index),
+            Event::Committed(index) => Counts::set(&counts.commit, index),
             Event::Members(members) => {
-                self.transport.members(members);
+                self.transport.members(&members);
                 let sets = [&members.voters, &members.outgoing, &members.learners].map(numbers);
                 let names = ["voters", "outgoing", "learners"];
                 let fields = names.iter().zip(&sets).filter(|(_, set)| !set.is_empty());
@@ -315,18 +312,13 @@ impl<M: StateMachine, S: Storage, T: Transport> Work<M, S, T> {
                     .collect();
                 self.tell("members", &fields);
             }
-            Event::Installed(index) => self.tell("snapshot installed", &[("index", index)]),
+            Event::Installed(index) => self.tell("snapshot installed", &[("index", &index)]),
             Event::LostQuorum => self.tell("no majority is heard", &[]),
             Event::Voted { .. }
             | Event::Truncated(_)
             | Event::Transferring(_)
             | Event::Compacted(_) => {}
         }
-        let listens = |spectator: &SyncSender<Event>| {
-            let told = spectator.try_send(event.clone());
-            !matches!(told, Err(TrySendError::Disconnected(_)))
-        };
-        self.spectators.retain(listens);
     }
 
     fn tell_role(&self, term: u64) {
