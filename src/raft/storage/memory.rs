@@ -5,8 +5,6 @@
 //! each part is there whole or not at all, and none without those written before it. So a torn
 //! write of five entries may leave two of them; what those replaced is gone.
 
-use std::path::PathBuf;
-
 use super::contract::{Restored, Storage, StorageError};
 use crate::raft::dice::Dice;
 use crate::raft::port::Persist;
@@ -16,7 +14,6 @@ use crate::raft::port::Persist;
 pub struct MemoryStorage {
     stable: Restored,
     unsynced: Vec<Persist>,
-    full: bool,
 }
 
 impl MemoryStorage {
@@ -66,19 +63,10 @@ impl MemoryStorage {
             kept -= take(&mut self.stable, &write, kept);
         }
     }
-
-    /// Whether the disk is full from now on: then writes are refused, and nothing else happens.
-    pub fn set_full(&mut self, full: bool) {
-        self.full = full;
-    }
 }
 
 impl Storage for MemoryStorage {
     fn write(&mut self, write: &Persist) -> Result<(), StorageError> {
-        if self.full {
-            let path = PathBuf::from("memory");
-            return Err(StorageError::Full { path });
-        }
         self.unsynced.push(write.clone());
         Ok(())
     }
@@ -239,16 +227,5 @@ mod tests {
         };
         storage.write(&write).unwrap();
         storage.sync().unwrap();
-    }
-
-    #[test]
-    fn a_full_disk_refuses_and_keeps_what_it_has() {
-        let mut storage = five();
-        storage.set_full(true);
-        let refused = storage.write(&Persist::default());
-        assert!(matches!(refused, Err(StorageError::Full { .. })));
-        storage.set_full(false);
-        storage.write(&Persist::default()).unwrap();
-        assert_eq!(log(&storage).len(), 5);
     }
 }

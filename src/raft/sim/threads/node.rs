@@ -175,7 +175,7 @@ impl NodeThread {
     }
 
     fn write(&mut self, write: Persist) {
-        // A memory that is not full takes everything.
+        // A storage in memory takes every write.
         let _ = self.storage.write(&write);
         let last = self
             .disk
