@@ -71,10 +71,9 @@ mdns        5353/udp
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Services {
-    tcp: BTreeMap<String, u16>,
-    udp: BTreeMap<String, u16>,
-    tcp_names: BTreeMap<u16, String>,
-    udp_names: BTreeMap<u16, String>,
+    /// By name or alias, in lower case.
+    ports: BTreeMap<(Transport, String), u16>,
+    names: BTreeMap<(Transport, u16), String>,
 }
 
 impl Services {
@@ -88,10 +87,8 @@ impl Services {
     /// a file it reads.
     pub fn parse(text: &str) -> Services {
         let mut services = Services {
-            tcp: BTreeMap::new(),
-            udp: BTreeMap::new(),
-            tcp_names: BTreeMap::new(),
-            udp_names: BTreeMap::new(),
+            ports: BTreeMap::new(),
+            names: BTreeMap::new(),
         };
         for line in text.lines().chain(BUILTIN.lines()) {
             services.add_line(line);
@@ -102,21 +99,14 @@ impl Services {
     /// The port of a service, by its name or an alias, ignoring ASCII case
     /// (RFC 6335 §5.1).
     pub fn port(&self, name: &str, transport: Transport) -> Option<u16> {
-        let ports = match transport {
-            Transport::Tcp => &self.tcp,
-            Transport::Udp => &self.udp,
-        };
-        ports.get(&name.to_ascii_lowercase()).copied()
+        let key = (transport, name.to_ascii_lowercase());
+        self.ports.get(&key).copied()
     }
 
     /// The name of the service at a port: that of the first line with this port, as in
     /// getservbyport(3).
     pub fn name(&self, port: u16, transport: Transport) -> Option<&str> {
-        let names = match transport {
-            Transport::Tcp => &self.tcp_names,
-            Transport::Udp => &self.udp_names,
-        };
-        names.get(&port).map(String::as_str)
+        self.names.get(&(transport, port)).map(String::as_str)
     }
 
     /// Adds the service of a line. A line without a name and a port adds nothing, and neither does
@@ -131,11 +121,8 @@ impl Services {
         let Some((port, transport)) = port_and_transport(second) else {
             return;
         };
-        let names = match transport {
-            Transport::Tcp => &mut self.tcp_names,
-            Transport::Udp => &mut self.udp_names,
-        };
-        names.entry(port).or_insert_with(|| name.to_string());
+        let first = self.names.entry((transport, port));
+        first.or_insert_with(|| name.to_string());
         self.add(name, port, transport);
         for alias in words {
             self.add(alias, port, transport);
@@ -145,11 +132,8 @@ impl Services {
     /// The first line that gives a name wins, as in getservbyname(3). The built-in table comes
     /// last, so the machine's own file takes precedence.
     fn add(&mut self, name: &str, port: u16, transport: Transport) {
-        let ports = match transport {
-            Transport::Tcp => &mut self.tcp,
-            Transport::Udp => &mut self.udp,
-        };
-        ports.entry(name.to_ascii_lowercase()).or_insert(port);
+        let key = (transport, name.to_ascii_lowercase());
+        self.ports.entry(key).or_insert(port);
     }
 }
 
