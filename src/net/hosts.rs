@@ -14,7 +14,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::prefix::Prefix;
+use super::prefix::{Prefix, bits, first_address, mask_v4, mask_v6};
 
 /// A number of addresses. An IPv6 /0 has one more than 128 bits can hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,47 +46,23 @@ impl Prefix {
     /// The prefix of this length that contains the address: `10.0.0.0/8` for `10.1.2.3` and 8.
     /// `None` when the length is above 32 (IPv4) or 128 (IPv6).
     pub fn around(ip: IpAddr, len: u8) -> Option<Prefix> {
-        let masked = match ip {
-            IpAddr::V4(v4) => {
-                let mask = u32::MAX.checked_shl(32_u32.checked_sub(u32::from(len))?);
-                IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & mask.unwrap_or(0)))
-            }
-            IpAddr::V6(v6) => {
-                let mask = u128::MAX.checked_shl(128_u32.checked_sub(u32::from(len))?);
-                IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & mask.unwrap_or(0)))
-            }
-        };
-        Prefix::new(masked, len).ok()
-    }
-
-    /// The number of host bits: 0 to 32, or to 128.
-    fn host_bits(&self) -> u8 {
-        match self.network() {
-            IpAddr::V4(_) => 32 - self.len(),
-            IpAddr::V6(_) => 128 - self.len(),
-        }
+        let fits = len <= bits(ip);
+        fits.then(|| Prefix::new(first_address(ip, len), len).ok())?
     }
 
     /// The last address; all its host bits are one.
     pub fn last(&self) -> IpAddr {
-        let bits = u32::from(self.host_bits());
+        let len = self.len();
         match self.network() {
-            IpAddr::V4(v4) => {
-                let ones = !u32::MAX.checked_shl(bits).unwrap_or(0);
-                IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() | ones))
-            }
-            IpAddr::V6(v6) => {
-                let ones = !u128::MAX.checked_shl(bits).unwrap_or(0);
-                IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() | ones))
-            }
+            IpAddr::V4(v4) => IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() | !mask_v4(len))),
+            IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() | !mask_v6(len))),
         }
     }
 
     /// The length as an IPv4 mask (`255.255.255.0`); `None` for IPv6, which has none.
     pub fn mask(&self) -> Option<Ipv4Addr> {
-        let mask = u32::MAX.checked_shl(u32::from(self.host_bits()));
         let is_v4 = self.network().is_ipv4();
-        is_v4.then(|| Ipv4Addr::from_bits(mask.unwrap_or(0)))
+        is_v4.then(|| Ipv4Addr::from_bits(mask_v4(self.len())))
     }
 
     /// The broadcast address; `None` for IPv6, and for a /31 and a /32.
@@ -113,7 +89,7 @@ impl Prefix {
     /// How many addresses there are between the two of [`hosts`](Prefix::hosts), both included.
     pub fn host_count(&self) -> AddressCount {
         AddressCount {
-            host_bits: self.host_bits(),
+            host_bits: bits(self.network()) - self.len(),
             without: if self.has_broadcast() { 2 } else { 0 },
         }
     }

@@ -172,14 +172,16 @@ fn prefix(network: IpAddr, len: u8) -> Result<Prefix, Rule> {
     })
 }
 
-fn first_address(ip: IpAddr, len: u8) -> IpAddr {
+/// The address with all its host bits zero; `len` is at most [`bits`].
+pub(super) fn first_address(ip: IpAddr, len: u8) -> IpAddr {
     match ip {
         IpAddr::V4(ip) => IpAddr::V4(Ipv4Addr::from_bits(ip.to_bits() & mask_v4(len))),
         IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & mask_v6(len))),
     }
 }
 
-fn bits(ip: IpAddr) -> u8 {
+/// How many bits an address of this family has.
+pub(super) fn bits(ip: IpAddr) -> u8 {
     match ip {
         IpAddr::V4(_) => 32,
         IpAddr::V6(_) => 128,
@@ -188,14 +190,14 @@ fn bits(ip: IpAddr) -> u8 {
 
 /// `len` ones, then zeros. A shift by the full width is an overflow in Rust, so the checked shift
 /// handles /0 (which shifts by all 32 bits).
-const fn mask_v4(len: u8) -> u32 {
+pub(super) const fn mask_v4(len: u8) -> u32 {
     match u32::MAX.checked_shl(32 - len as u32) {
         Some(mask) => mask,
         None => 0,
     }
 }
 
-const fn mask_v6(len: u8) -> u128 {
+pub(super) const fn mask_v6(len: u8) -> u128 {
     match u128::MAX.checked_shl(128 - len as u32) {
         Some(mask) => mask,
         None => 0,
