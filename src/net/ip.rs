@@ -73,11 +73,6 @@ pub fn looks_like_ip(text: &str) -> bool {
     text.contains(':') || (has_digit && text.split('.').all(is_c_number))
 }
 
-/// The v4-mapped IPv6 address `::ffff:a.b.c.d` (RFC 4291 §2.5.5.2).
-pub fn to_mapped(ip: Ipv4Addr) -> Ipv6Addr {
-    ip.to_ipv6_mapped()
-}
-
 /// The address as its packets carry it: a v4-mapped IPv6 address becomes the IPv4 address inside
 /// it; any other address stays as it is.
 ///
@@ -86,6 +81,16 @@ pub fn to_mapped(ip: Ipv4Addr) -> Ipv6Addr {
 /// peer in, so every comparison of addresses takes the canonical form first.
 pub fn canonical(ip: IpAddr) -> IpAddr {
     ip.to_canonical()
+}
+
+/// Two addresses for a format that has one family for both: their canonical forms or, if the
+/// families of these differ, the IPv4 one as `::ffff:a.b.c.d` (RFC 4291 §2.5.5.2).
+pub fn in_one_family(one: IpAddr, other: IpAddr) -> (IpAddr, IpAddr) {
+    match (canonical(one), canonical(other)) {
+        (IpAddr::V4(v4), v6 @ IpAddr::V6(_)) => (IpAddr::V6(v4.to_ipv6_mapped()), v6),
+        (v6 @ IpAddr::V6(_), IpAddr::V4(v4)) => (v6, IpAddr::V6(v4.to_ipv6_mapped())),
+        same => same,
+    }
 }
 
 // The functions below return only the broken rule. The caller chooses the text that the message
@@ -406,11 +411,23 @@ mod tests {
     #[test]
     fn a_mapped_address_is_the_ipv4_address_inside() {
         let v4 = Ipv4Addr::new(10, 0, 0, 1);
-        assert_eq!(to_mapped(v4).to_string(), "::ffff:10.0.0.1");
-        assert_eq!(canonical(IpAddr::V6(to_mapped(v4))), IpAddr::V4(v4));
+        assert_eq!(canonical(IpAddr::V6(v4.to_ipv6_mapped())), IpAddr::V4(v4));
         for text in ["10.0.0.1", "::1", "::10.0.0.1", "64:ff9b::10.0.0.1"] {
             let ip = parse_ip(text).unwrap();
             assert_eq!(canonical(ip), ip, "{text} is not v4-mapped");
+        }
+    }
+
+    #[test]
+    fn of_two_families_the_ipv4_address_is_mapped_whichever_it_is() {
+        for (one, other, of_one, of_other) in [
+            ("10.0.0.1", "::ffff:10.0.0.2", "10.0.0.1", "10.0.0.2"),
+            ("10.0.0.1", "2001:db8::1", "::ffff:10.0.0.1", "2001:db8::1"),
+            ("::1", "::ffff:10.0.0.2", "::1", "::ffff:10.0.0.2"),
+        ] {
+            let [one, other, of_one, of_other] =
+                [one, other, of_one, of_other].map(|text| parse_ip(text).unwrap());
+            assert_eq!(in_one_family(one, other), (of_one, of_other));
         }
     }
 

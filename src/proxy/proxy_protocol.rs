@@ -29,7 +29,7 @@ use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-use crate::net::ip::{canonical, parse_ipv4, parse_ipv6, to_mapped};
+use crate::net::ip::{in_one_family, parse_ipv4, parse_ipv6};
 
 /// The longest version 1 header with its CRLF, in bytes (§2.1).
 pub const MAX_V1: usize = 107;
@@ -288,32 +288,9 @@ fn step_over(mut tlvs: &[u8]) -> Result<(), HeaderError> {
 
 /// Appends a header.
 pub fn write(version: Version, header: Header, out: &mut Vec<u8>) {
-    let header = match header {
-        Header::Tcp {
-            source,
-            destination,
-        } => one_family(source, destination),
-        other => other,
-    };
     match version {
         Version::V1 => write_v1(header, out),
         Version::V2 => write_v2(header, out),
-    }
-}
-
-/// Both addresses as IPv4 or, if one is not, both as IPv6: a header has one family for both.
-fn one_family(source: SocketAddr, destination: SocketAddr) -> Header {
-    let (mut from, mut to) = (canonical(source.ip()), canonical(destination.ip()));
-    if from.is_ipv4() != to.is_ipv4() {
-        let mapped = |ip: IpAddr| match ip {
-            IpAddr::V4(ip) => IpAddr::V6(to_mapped(ip)),
-            ip => ip,
-        };
-        (from, to) = (mapped(from), mapped(to));
-    }
-    Header::Tcp {
-        source: SocketAddr::new(from, source.port()),
-        destination: SocketAddr::new(to, destination.port()),
     }
 }
 
@@ -325,8 +302,8 @@ fn write_v1(header: Header, out: &mut Vec<u8>) {
     else {
         return out.extend(b"PROXY UNKNOWN\r\n");
     };
-    let protocol = if source.is_ipv4() { "TCP4" } else { "TCP6" };
-    let (from, to) = (source.ip(), destination.ip());
+    let (from, to) = in_one_family(source.ip(), destination.ip());
+    let protocol = if from.is_ipv4() { "TCP4" } else { "TCP6" };
     // Writing to a Vec cannot fail.
     let _ = write!(
         out,
@@ -346,27 +323,19 @@ fn write_v2(header: Header, out: &mut Vec<u8>) {
             destination,
         } => (source, destination),
     };
-    match (source.ip(), destination.ip()) {
-        (IpAddr::V4(from), IpAddr::V4(to)) => {
-            out.extend([0x21, TCP4, 0, 12]);
-            out.extend(from.octets());
-            out.extend(to.octets());
-        }
-        (from, to) => {
-            out.extend([0x21, TCP6, 0, 36]);
-            out.extend(v6(from).octets());
-            out.extend(v6(to).octets());
+    let (from, to) = in_one_family(source.ip(), destination.ip());
+    out.extend(match from {
+        IpAddr::V4(_) => [0x21, TCP4, 0, 12],
+        IpAddr::V6(_) => [0x21, TCP6, 0, 36],
+    });
+    for ip in [from, to] {
+        match ip {
+            IpAddr::V4(ip) => out.extend(ip.octets()),
+            IpAddr::V6(ip) => out.extend(ip.octets()),
         }
     }
     out.extend(source.port().to_be_bytes());
     out.extend(destination.port().to_be_bytes());
-}
-
-fn v6(ip: IpAddr) -> Ipv6Addr {
-    match ip {
-        IpAddr::V4(ip) => to_mapped(ip),
-        IpAddr::V6(ip) => ip,
-    }
 }
 
 #[cfg(test)]

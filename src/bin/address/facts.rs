@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use groundwire::cli::json::Object;
 use groundwire::net::class::{classify, row};
-use groundwire::net::ip::{canonical, to_mapped};
+use groundwire::net::ip::canonical;
 use groundwire::net::{Host, HostPort, Prefix, ZonedIp, reverse_name};
 
 use super::value::Value;
@@ -62,7 +62,7 @@ fn add_ip(facts: &mut Vec<Fact>, zoned: &ZonedIp) {
         facts.push(text("zone", zone));
     }
     match (ip, plain) {
-        (IpAddr::V4(v4), _) => facts.push(text("mapped", to_mapped(v4))),
+        (IpAddr::V4(v4), _) => facts.push(text("mapped", v4.to_ipv6_mapped())),
         (_, IpAddr::V4(v4)) => facts.push(text("ipv4", v4)),
         (IpAddr::V6(v6), _) => {
             let groups = v6.segments().map(|group| format!("{group:04x}"));

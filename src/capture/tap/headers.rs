@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::capture::decode::checksum::Sum;
 use crate::capture::flow::Ends;
-use crate::net::ip::{canonical, to_mapped};
+use crate::net::ip::in_one_family;
 
 /// The largest payload of a made-up datagram, in bytes, as over IPv4: 65,535 less both headers.
 pub const MOST: usize = 65_507;
@@ -32,23 +32,12 @@ pub(super) struct Segment {
 }
 
 /// The two ends in the form that one packet can have: of one family, with IPv4 peers of an IPv6
-/// socket as IPv4. If the families differ, the IPv4 address becomes `::ffff:a.b.c.d` (RFC 4291
-/// §2.5.5.2).
+/// socket as IPv4.
 pub(super) fn ends(client: SocketAddr, target: SocketAddr) -> Ends {
-    let (mut from, mut to) = (canonical(client.ip()), canonical(target.ip()));
-    if from.is_ipv4() != to.is_ipv4() {
-        (from, to) = (widened(from), widened(to));
-    }
+    let (from, to) = in_one_family(client.ip(), target.ip());
     Ends {
         source: (from, client.port()),
         destination: (to, target.port()),
-    }
-}
-
-fn widened(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(ip) => IpAddr::V6(to_mapped(ip)),
-        v6 => v6,
     }
 }
 
@@ -111,9 +100,10 @@ fn ip(out: &mut Vec<u8>, ends: &Ends, protocol: u8, id: u16, length: usize) {
             out.extend((length as u16).to_be_bytes());
             out.extend([protocol, TTL]);
             for address in [from, to] {
-                if let IpAddr::V6(address) = widened(address) {
-                    out.extend(address.octets());
-                }
+                out.extend(match address {
+                    IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+                    IpAddr::V6(v6) => v6.octets(),
+                });
             }
         }
     }
