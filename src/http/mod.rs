@@ -25,9 +25,9 @@
 //! Reading order: [`limits`](Limits), [`octets`] (which byte may appear where), [`field`] (the
 //! lines of a section), `parser` ([`HeadParser`]: is the section complete), `framing` (where a
 //! message ends), `host` ([`Authority`]), `request`, `response`, `chunked`, then
-//! [`write`](mod@write), [`date`] and [`base64`]. All of it is pure: no socket, no clock. The shell
-//! works on any stream, for programs where speed does not matter: [`message`](Request), `exchange`
-//! ([`ServerExchange`], [`ClientExchange`]).
+//! [`write`](mod@write), [`date`], [`base64`] and [`percent`]. All of it is pure: no socket, no
+//! clock. The shell works on any stream, for programs where speed does not matter:
+//! [`message`](Request), `exchange` ([`ServerExchange`], [`ClientExchange`]).
 
 pub mod base64;
 mod chunked;
@@ -41,6 +41,7 @@ mod limits;
 mod message;
 pub mod octets;
 mod parser;
+pub mod percent;
 mod reading;
 mod request;
 mod response;

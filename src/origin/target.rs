@@ -7,6 +7,8 @@
 
 use std::fmt;
 
+use crate::http::percent;
+
 /// Why a target is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadTarget {
@@ -30,24 +32,6 @@ impl fmt::Display for BadTarget {
 
 impl std::error::Error for BadTarget {}
 
-/// The bytes of a percent-encoded text (RFC 3986 §2.1).
-pub fn percent_decoded(text: &str) -> Result<Vec<u8>, BadTarget> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let mut digit = || rest.next().and_then(|digit| char::from(digit).to_digit(16));
-        let (Some(high), Some(low)) = (digit(), digit()) else {
-            return Err(BadTarget::Percent);
-        };
-        bytes.push((high * 16 + low) as u8);
-    }
-    Ok(bytes)
-}
-
 /// A path below a root: its segments, and whether it ends in a slash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Path {
@@ -64,13 +48,7 @@ impl Path {
         let mut text = String::new();
         for segment in &self.segments {
             text.push('/');
-            for byte in segment.bytes() {
-                match byte {
-                    b'-' | b'.' | b'_' | b'~' => text.push(char::from(byte)),
-                    byte if byte.is_ascii_alphanumeric() => text.push(char::from(byte)),
-                    byte => text.push_str(&format!("%{byte:02X}")),
-                }
-            }
+            text.push_str(&percent::encode(segment));
         }
         if self.is_folder || text.is_empty() {
             text.push('/');
@@ -82,8 +60,8 @@ impl Path {
     pub fn parse(path: &str) -> Result<Self, BadTarget> {
         let (mut segments, mut is_folder) = (Vec::new(), true);
         for raw in path.split('/') {
-            let segment =
-                String::from_utf8(percent_decoded(raw)?).map_err(|_| BadTarget::Segment)?;
+            let bytes = percent::decode(raw).ok_or(BadTarget::Percent)?;
+            let segment = String::from_utf8(bytes).map_err(|_| BadTarget::Segment)?;
             is_folder = matches!(segment.as_str(), "" | "." | "..");
             match segment.as_str() {
                 "" | "." => {}

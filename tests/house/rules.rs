@@ -176,6 +176,7 @@ pub const PURE: &[&str] = &[
     "http/message.rs",
     "http/octets.rs",
     "http/parser.rs",
+    "http/percent.rs",
     "http/reading.rs",
     "http/request.rs",
     "http/response.rs",

@@ -15,10 +15,9 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::command::percent_encoded;
 use super::listing::seconds;
 use super::view::{BackendView, PoolView, word};
-use crate::http::base64;
+use crate::http::{base64, percent};
 use crate::proxy::health::State;
 use crate::rpc::sha256::sha256;
 
@@ -120,8 +119,8 @@ fn write_backend(html: &mut String, pool: &str, backend: &BackendView) {
     let out = matches!(backend.state, State::Draining | State::Ejected { .. });
     let path = format!(
         "{}/{}",
-        percent_encoded(pool),
-        percent_encoded(&backend.name)
+        percent::encode(pool),
+        percent::encode(&backend.name)
     );
     for (verb, hidden) in [
         ("drain", backend.state == State::Draining),
