@@ -19,12 +19,12 @@ use std::io::{self, Read, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::date;
-use super::framing::Version;
+use super::framing::{Framing, Version};
 use super::limits::Limits;
 use super::message::{FieldList, Request, Response};
 use super::octets;
 use super::parser::HeadParser;
-use super::reading::{ExchangeError, Left, Reading};
+use super::reading::{ExchangeError, Reading};
 use super::write;
 
 /// How many bytes of an unread body are skipped to get to the next request.
@@ -82,17 +82,8 @@ struct Asked {
     waits: bool,
     /// Its response, the last one after interim ones, was sent or begun.
     answered: bool,
-    due: Due,
-}
-
-/// What is to come of the body of the response that was begun.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Due {
-    #[default]
-    Nothing,
-    Bytes(u64),
-    Chunks,
-    UntilClose,
+    /// What is to come of its body.
+    due: Framing,
 }
 
 fn mistake(what: &str) -> io::Error {
@@ -120,11 +111,11 @@ impl<S: Read + Write> ServerExchange<S> {
     /// connection ([`keeps_alive`](Self::keeps_alive)). An exchange without a whole response ends
     /// it, too: the client would take the next response for the missing one.
     pub fn next_request(&mut self) -> Result<Option<Request>, ExchangeError> {
-        let whole = self.asked.answered && self.asked.due == Due::Nothing;
+        let whole = self.asked.answered && self.asked.due == Framing::None;
         if std::mem::replace(&mut self.begun, true) && !(whole && self.asked.keep_alive) {
             return Ok(None);
         }
-        if self.reading.left != Left::Nothing {
+        if self.reading.left != Framing::None {
             self.reading.all(&mut self.stream, PASSED_OVER)?;
         }
         self.asked = Asked::default(); // an error is answered without regard to the last request
@@ -179,7 +170,7 @@ impl<S: Read + Write> ServerExchange<S> {
 
     /// Reads the request's body, of at most `limit` bytes.
     pub fn read_all(&mut self, limit: u64) -> Result<Vec<u8>, ExchangeError> {
-        if matches!(self.reading.left, Left::Bytes(left) if left > limit) {
+        if matches!(self.reading.left, Framing::Length(left) if left > limit) {
             return Err(ExchangeError::TooLong(limit)); // and 100 (Continue) is never sent
         }
         self.go_on()?;
@@ -201,7 +192,7 @@ impl<S: Read + Write> ServerExchange<S> {
     pub fn respond(&mut self, response: &Response) -> io::Result<()> {
         let length = response.body.len() as u64;
         self.head(response, Some(length))?;
-        let has_body = std::mem::take(&mut self.asked.due) != Due::Nothing;
+        let has_body = std::mem::take(&mut self.asked.due) != Framing::None;
         if has_body && !self.asked.head_only {
             self.out.extend_from_slice(&response.body);
         }
@@ -225,18 +216,18 @@ impl<S: Read + Write> ServerExchange<S> {
         }
         let size = part.len() as u64;
         match self.asked.due {
-            Due::Nothing => return Err(mistake("a body that was not begun")),
-            Due::Bytes(left) if size > left => {
+            Framing::None => return Err(mistake("a body that was not begun")),
+            Framing::Length(left) if size > left => {
                 return Err(mistake("a body longer than its Content-Length"));
             }
-            Due::Bytes(left) => self.asked.due = Due::Bytes(left - size),
-            Due::Chunks => {
+            Framing::Length(left) => self.asked.due = Framing::Length(left - size),
+            Framing::Chunked => {
                 write::chunk_line(&mut self.out, part.len());
                 self.out.extend_from_slice(part);
                 write::end(&mut self.out);
                 return self.flush();
             }
-            Due::UntilClose => {}
+            Framing::UntilClose => {}
         }
         self.stream.write_all(part)
     }
@@ -247,14 +238,14 @@ impl<S: Read + Write> ServerExchange<S> {
     pub fn finish(&mut self, trailers: &[(&str, &str)]) -> io::Result<()> {
         let due = self.asked.due;
         if self.asked.head_only {
-            self.asked.due = Due::Nothing;
+            self.asked.due = Framing::None;
             return Ok(());
         }
-        if matches!(due, Due::Bytes(left) if left > 0) {
+        if matches!(due, Framing::Length(left) if left > 0) {
             self.close_after();
             return Err(mistake("a body shorter than its Content-Length"));
         }
-        if due == Due::Chunks {
+        if due == Framing::Chunked {
             write::chunk_line(&mut self.out, 0);
             let mut lines = FieldList::default();
             trailers
@@ -265,7 +256,7 @@ impl<S: Read + Write> ServerExchange<S> {
             }
             write::end(&mut self.out);
         }
-        self.asked.due = Due::Nothing;
+        self.asked.due = Framing::None;
         self.flush()
     }
 
@@ -278,16 +269,16 @@ impl<S: Read + Write> ServerExchange<S> {
         }
         let no_body = matches!(response.status, 100..=199 | 204 | 304);
         // A client that was not told to send its body may send it all the same, or not.
-        let unsure = self.asked.waits && self.reading.left != Left::Nothing;
+        let unsure = self.asked.waits && self.reading.left != Framing::None;
         let asked = &mut self.asked;
         asked.due = match length {
-            _ if no_body => Due::Nothing,
-            Some(length) => Due::Bytes(length),
-            None if asked.old_version => Due::UntilClose,
-            None => Due::Chunks,
+            _ if no_body => Framing::None,
+            Some(length) => Framing::Length(length),
+            None if asked.old_version => Framing::UntilClose,
+            None => Framing::Chunked,
         };
         asked.answered = !matches!(response.status, 100 | 102..=199);
-        asked.keep_alive &= asked.due != Due::UntilClose && !unsure;
+        asked.keep_alive &= asked.due != Framing::UntilClose && !unsure;
         asked.head_only |= no_body && asked.answered;
         let out = &mut self.out;
         let reason = write::reason(response.status).as_bytes();
@@ -300,9 +291,9 @@ impl<S: Read + Write> ServerExchange<S> {
             write::field(out, name, value);
         }
         match asked.due {
-            Due::Bytes(length) => write::number_field(out, "Content-Length", length),
-            Due::Chunks => write::field(out, "Transfer-Encoding", b"chunked"),
-            Due::Nothing | Due::UntilClose => {}
+            Framing::Length(length) => write::number_field(out, "Content-Length", length),
+            Framing::Chunked => write::field(out, "Transfer-Encoding", b"chunked"),
+            Framing::None | Framing::UntilClose => {}
         }
         if response.status == 101 {
             // The Connection field of the response itself says what happens.
@@ -404,7 +395,7 @@ impl<S: Read + Write> ClientExchange<S> {
     /// Receives a response without its body; [`read`](Self::read) reads that. What was not read of
     /// the last response's body is skipped, up to [`PASSED_OVER`], and never taken for a response.
     pub fn receive_head(&mut self, method: &str) -> Result<Response, ExchangeError> {
-        if self.reading.left != Left::Nothing {
+        if self.reading.left != Framing::None {
             self.reading.all(&mut self.stream, PASSED_OVER)?;
         }
         loop {

@@ -36,9 +36,10 @@ impl Version {
 }
 
 /// How the end of a message's body is found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Framing {
     /// There is no body.
+    #[default]
     None,
     /// This many bytes.
     Length(u64),

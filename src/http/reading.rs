@@ -82,21 +82,13 @@ impl From<ExchangeError> for io::Error {
     }
 }
 
-/// What is left of the body being read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Left {
-    Nothing,
-    Bytes(u64),
-    Chunks,
-    UntilClose,
-}
-
 /// The reading half of either side.
 pub(super) struct Reading {
     pub incoming: Incoming,
     pub parser: HeadParser,
     chunks: ChunkReader,
-    pub left: Left,
+    /// How what is left of the body ends; none at its end.
+    pub left: Framing,
     pub trailers: FieldList,
 }
 
@@ -106,7 +98,7 @@ impl Reading {
             incoming: Incoming::new(KEPT),
             chunks: ChunkReader::new(parser.limits()),
             parser,
-            left: Left::Nothing,
+            left: Framing::None,
             trailers: FieldList::default(),
         }
     }
@@ -125,41 +117,35 @@ impl Reading {
 
     /// Whether no byte of a message has arrived. An empty line before a request does not count.
     pub fn is_between_messages(&self) -> bool {
-        self.left == Left::Nothing && matches!(self.incoming.waiting(), [] | b"\r\n")
+        self.left == Framing::None && matches!(self.incoming.waiting(), [] | b"\r\n")
     }
 
     pub fn begin_body(&mut self, framing: Framing, head: usize) {
         self.incoming.take(head);
         self.chunks.reset();
         self.trailers = FieldList::default();
-        self.left = match framing {
-            Framing::None => Left::Nothing,
-            Framing::Length(length) => Left::Bytes(length),
-            Framing::Chunked => Left::Chunks,
-            Framing::UntilClose => Left::UntilClose,
-        };
+        self.left = framing;
     }
 
     /// Reads some of the body; 0 at its end.
     pub fn body(&mut self, stream: &mut impl Read, out: &mut [u8]) -> Result<usize, ExchangeError> {
         loop {
             let (skip, ready) = match self.left {
-                Left::Nothing => return Ok(0),
-                Left::Bytes(left) => (0, left.min(self.incoming.len() as u64) as usize),
-                Left::UntilClose => (0, self.incoming.len()),
-                Left::Chunks => match self.chunk()? {
+                Framing::None => return Ok(0),
+                Framing::Length(left) => (0, left.min(self.incoming.len() as u64) as usize),
+                Framing::UntilClose => (0, self.incoming.len()),
+                Framing::Chunked => match self.chunk()? {
                     Some(found) => found,
                     None => continue,
                 },
             };
+            self.incoming.take(skip);
             if ready > 0 {
-                self.incoming.take(skip);
                 return Ok(self.hand_out(ready, out));
             }
-            self.incoming.take(skip);
             if !self.more(stream)? {
-                let ended = self.left == Left::UntilClose;
-                self.left = Left::Nothing;
+                let ended = self.left == Framing::UntilClose;
+                self.left = Framing::None;
                 return ended.then_some(0).ok_or(ExchangeError::Cut);
             }
         }
@@ -175,7 +161,7 @@ impl Reading {
             Piece::End(taken) => {
                 self.trailers = FieldList::of(self.chunks.trailers(self.incoming.waiting()));
                 self.incoming.take(taken);
-                self.left = Left::Nothing;
+                self.left = Framing::None;
                 Ok(None)
             }
         }
@@ -188,9 +174,9 @@ impl Reading {
             place.copy_from_slice(bytes);
         }
         match &mut self.left {
-            Left::Bytes(left) if *left == count as u64 => self.left = Left::Nothing,
-            Left::Bytes(left) => *left -= count as u64,
-            Left::Chunks => self.chunks.give_back((ready - count) as u64),
+            Framing::Length(left) if *left == count as u64 => self.left = Framing::None,
+            Framing::Length(left) => *left -= count as u64,
+            Framing::Chunked => self.chunks.give_back((ready - count) as u64),
             _ => {}
         }
         count
@@ -204,7 +190,7 @@ impl Reading {
     }
 
     pub fn all(&mut self, stream: &mut impl Read, limit: u64) -> Result<Vec<u8>, ExchangeError> {
-        if matches!(self.left, Left::Bytes(left) if left > limit) {
+        if matches!(self.left, Framing::Length(left) if left > limit) {
             return Err(ExchangeError::TooLong(limit)); // before anything is read
         }
         let (mut body, mut part) = (Vec::new(), [0; 4096]);
