@@ -35,13 +35,8 @@ pub fn status_line(out: &mut Vec<u8>, version: Version, status: u16, reason: &[u
 }
 
 /// Appends a field line.
-pub fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
-    put(out, &[name.as_bytes(), b": ", value, b"\r\n"]);
-}
-
-/// Appends a field line as it arrived.
-pub fn field_as_it_came(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    put(out, &[name, b": ", value, b"\r\n"]);
+pub fn field(out: &mut Vec<u8>, name: impl AsRef<[u8]>, value: &[u8]) {
+    put(out, &[name.as_ref(), b": ", value, b"\r\n"]);
 }
 
 /// Appends a field line with a number.
@@ -52,18 +47,8 @@ pub fn number_field(out: &mut Vec<u8>, name: &str, value: u64) {
 }
 
 /// Appends a number in decimal digits.
-pub fn number(out: &mut Vec<u8>, mut value: u64) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    for place in digits.iter_mut().rev() {
-        *place = b'0' + (value % 10) as u8;
-        value /= 10;
-        at -= 1;
-        if value == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(digits.get(at..).unwrap_or_default());
+pub fn number(out: &mut Vec<u8>, value: u64) {
+    digits::<10>(out, value);
 }
 
 /// Appends CRLF: the empty line that ends a section, or the end of a chunk.
@@ -73,17 +58,8 @@ pub fn end(out: &mut Vec<u8>) {
 
 /// Appends the line before a chunk of `size` bytes. (0 is the last chunk.)
 pub fn chunk_line(out: &mut Vec<u8>, size: usize) {
-    let mut digits = [0; 16];
-    let (mut at, mut left) = (digits.len(), size);
-    for place in digits.iter_mut().rev() {
-        *place = b"0123456789abcdef".get(left % 16).copied().unwrap_or(b'0');
-        left /= 16;
-        at -= 1;
-        if left == 0 {
-            break;
-        }
-    }
-    put(out, &[digits.get(at..).unwrap_or_default(), b"\r\n"]);
+    digits::<16>(out, size as u64);
+    end(out);
 }
 
 /// Whether this text is allowed as a field value.
@@ -139,6 +115,22 @@ pub fn reason(status: u16) -> &'static str {
         505 => "HTTP Version Not Supported",
         _ => "",
     }
+}
+
+/// Appends a number without leading zeros.
+fn digits<const BASE: u64>(out: &mut Vec<u8>, mut value: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    for place in digits.iter_mut().rev() {
+        let digit = (value % BASE) as usize;
+        *place = b"0123456789abcdef".get(digit).copied().unwrap_or(b'0');
+        value /= BASE;
+        at -= 1;
+        if value == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(at..).unwrap_or_default());
 }
 
 fn put(out: &mut Vec<u8>, parts: &[&[u8]]) {

@@ -41,7 +41,7 @@ pub fn request(out: &mut Vec<u8>, head: &RequestHead<'_>, sender: &Sender<'_>, h
     let named = Named::of(head.fields);
     for field in head.fields.iter() {
         if passes_to_backend(&field, sender, head) && !named.names(&field) {
-            write::field_as_it_came(out, field.name, field.value);
+            write::field(out, field.name, field.value);
         }
     }
     forwarded(out, head, sender, host);
@@ -124,7 +124,7 @@ pub fn response(
             known => !known.is_hop_by_hop(),
         };
         if passes && !named.names(&field) {
-            write::field_as_it_came(out, field.name, field.value);
+            write::field(out, field.name, field.value);
         }
     }
     if !head.is_interim() && head.fields.get(Name::Date).is_none() {
@@ -153,7 +153,7 @@ pub fn trailers(out: &mut Vec<u8>, fields: Fields<'_>, hop: &HopNames) {
             .iter()
             .any(|name| name.eq_ignore_ascii_case(field.name));
         if !named && !field.known.is_forbidden_in_trailers() {
-            write::field_as_it_came(out, field.name, field.value);
+            write::field(out, field.name, field.value);
         }
     }
 }

@@ -174,7 +174,7 @@ fn rewritten(message: &Message, side: Side<'_>) -> Vec<u8> {
         write::field(&mut out, "Host", host.map_or(b"a", |(_, value)| value));
     }
     for (name, value) in end_to_end(message) {
-        write::field_as_it_came(&mut out, name.as_bytes(), &value);
+        write::field(&mut out, name.as_bytes(), &value);
     }
     let has_none = side == Some("HEAD") || matches!(message.status, 100..=199 | 204 | 304);
     if has_none {
@@ -189,7 +189,7 @@ fn rewritten(message: &Message, side: Side<'_>) -> Vec<u8> {
         }
         write::chunk_line(&mut out, 0);
         for (name, value) in &message.trailers {
-            write::field_as_it_came(&mut out, name.as_bytes(), value);
+            write::field(&mut out, name.as_bytes(), value);
         }
         write::end(&mut out);
     } else {
