@@ -82,6 +82,8 @@ pub struct Backend {
     pub counts: Arc<Counts>,
     /// Requests in flight. Grows under the pool's lock only, so that no maximum is exceeded.
     active: Arc<AtomicU32>,
+    /// Its limit of requests in flight: its own, or the pool's.
+    pub(super) max: Option<usize>,
     connect_timeout: Duration,
     kept: Kept,
     /// Whether connections begin with a header of the PROXY protocol. It is stored here because a
@@ -112,6 +114,7 @@ impl Backend {
         Self {
             host: member.host(),
             key: stable_hash(member.name.as_bytes()),
+            max: member.max.or(config.backend_connections),
             conns,
             member,
             counts: Arc::default(),
@@ -143,6 +146,10 @@ impl Backend {
     /// Requests in flight.
     pub(super) fn active(&self) -> u32 {
         self.active.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.max.is_some_and(|max| self.active() as usize >= max)
     }
 
     pub(super) fn begins(&self) {

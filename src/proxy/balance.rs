@@ -106,7 +106,7 @@ impl FromStr for Algorithm {
 }
 
 /// A backend, as far as the choice needs it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Candidate {
     /// Its share of the requests; 0: not available now.
     pub weight: u32,

@@ -30,7 +30,7 @@ use super::retry::Budget;
 use crate::net::Deadline;
 use crate::server::Stopper;
 use crate::telemetry::Log;
-use roster::{Pick, Roster, Seat, Waiting, member_max};
+use roster::{Pick, Roster, Seat, Waiting};
 
 /// Why no backend can be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,12 +174,10 @@ impl Pool {
             let alike = |seat: &Seat| seat.backend.member.is_at_the_place_of(&member);
             let known = old.iter().position(same);
             let known = known.or_else(|| old.iter().position(alike));
-            let max = member_max(&member, &self.config);
             let seat = match known.map(|place| old.swap_remove(place)) {
                 Some(seat) if seat.backend.member == member => seat,
                 Some(seat) => Seat {
                     backend: Arc::new(seat.backend.by(member, &self.config)),
-                    max,
                     ..seat
                 },
                 None => Seat {
@@ -188,7 +186,6 @@ impl Pool {
                         true => Health::new(self.config.health),
                         false => Health::joining(self.config.health, now),
                     },
-                    max,
                 },
             };
             roster.seats.push(seat);

@@ -44,10 +44,7 @@ impl PoolView {
     /// The pool's present state.
     pub fn of(pool: &Pool) -> Self {
         let standings = pool.standings();
-        let mut backends: Vec<BackendView> = standings
-            .iter()
-            .map(|standing| BackendView::of(standing, &pool.config.backend_connections))
-            .collect();
+        let mut backends: Vec<BackendView> = standings.iter().map(BackendView::of).collect();
         share_out(&mut backends);
         Self {
             name: pool.name().to_string(),
@@ -64,7 +61,7 @@ impl PoolView {
 }
 
 impl BackendView {
-    fn of(standing: &Standing, limit: &Option<usize>) -> Self {
+    fn of(standing: &Standing) -> Self {
         let (member, counts) = (&standing.backend.member, &standing.backend.counts);
         let quantile = |share| Duration::from_nanos(counts.latency.quantile(share));
         Self {
@@ -75,12 +72,9 @@ impl BackendView {
             backup: member.backup,
             share: 0.0,
             active: standing.active,
-            max: member.max.or(*limit),
+            max: standing.backend.max,
             requests: counts.requests.get(),
-            classes: [0, 1, 2, 3, 4].map(|class: usize| {
-                let counter = counts.classes.get(class);
-                counter.map_or(0, |counter| counter.get())
-            }),
+            classes: counts.classes.each_ref().map(|counter| counter.get()),
             failures: counts.failures.get(),
             retries: counts.retries.get(),
             p50: quantile(0.5),

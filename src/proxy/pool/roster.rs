@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::proxy::backend::{Backend, Member};
+use crate::proxy::backend::Backend;
 use crate::proxy::balance::{Balancer, Candidate};
 use crate::proxy::config::{Check, PoolConfig};
 use crate::proxy::health::{Health, State};
@@ -43,8 +43,6 @@ pub(super) struct Waiting {
 pub(super) struct Seat {
     pub(super) backend: Arc<Backend>,
     pub(super) health: Health,
-    /// Its limit of requests in flight.
-    pub(super) max: Option<usize>,
 }
 
 /// The result of looking for a backend.
@@ -62,14 +60,8 @@ impl Seat {
         let member = self.backend.member.clone();
         Seat {
             backend: Arc::new(self.backend.by(member, config)),
-            max: member_max(&self.backend.member, config),
             health: health.by(config.health, config.health_path.is_some()),
         }
-    }
-
-    fn is_full(&self) -> bool {
-        self.max
-            .is_some_and(|max| self.backend.active() as usize >= max)
     }
 }
 
@@ -92,21 +84,21 @@ impl Roster {
             };
             let candidate = |index: usize| match seats.get(index) {
                 Some(seat) => Candidate {
-                    weight: if seat.is_full() { 0 } else { weigh(seat) },
+                    weight: if seat.backend.is_full() {
+                        0
+                    } else {
+                        weigh(seat)
+                    },
                     active: seat.backend.active(),
                     key: seat.backend.key,
                 },
-                None => Candidate {
-                    weight: 0,
-                    active: 0,
-                    key: 0,
-                },
+                None => Candidate::default(),
             };
             let chosen = self
                 .balancer
                 .choose(seats.len(), candidate, client, self.random);
             if chosen.is_none() {
-                let full = || seats.iter().filter(|s| s.is_full() && weigh(s) > 0);
+                let full = || seats.iter().filter(|s| s.backend.is_full() && weigh(s) > 0);
                 any_full |= full().next().is_some();
                 // A backend that is full is in service, so no backup is used; one that is to be
                 // tried is not.
@@ -163,8 +155,4 @@ impl Roster {
     pub(super) fn seat(&mut self, backend: &Backend) -> Option<&mut Seat> {
         self.seats.iter_mut().find(|seat| seat.backend.is(backend))
     }
-}
-
-pub(super) fn member_max(member: &Member, config: &PoolConfig) -> Option<usize> {
-    member.max.or(config.backend_connections)
 }

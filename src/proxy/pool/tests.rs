@@ -30,7 +30,6 @@ fn old(members: &[Member], set: impl FnOnce(&mut PoolConfig)) -> Arc<Pool> {
         .map(|member| Seat {
             backend: Arc::new(Backend::new(member.clone(), &pool.config)),
             health: Health::new(pool.config.health),
-            max: member_max(member, &pool.config),
         })
         .collect();
     Arc::new(pool)
