@@ -238,6 +238,14 @@ impl Health {
         }
     }
 
+    /// How long it is still ejected, if it is.
+    pub fn ejected_for(&self, now: Duration) -> Option<Duration> {
+        match self.state(now) {
+            State::Ejected { until } => Some(until.saturating_sub(now)),
+            _ => None,
+        }
+    }
+
     /// The weight, in [`PARTS`], of a backend whose full weight is `full`; 0: no requests now.
     /// Otherwise at least 1 part; and the parts of a weight of 1 when it is to be tried.
     pub fn weight(&self, full: u32, now: Duration) -> u32 {

@@ -300,18 +300,11 @@ impl Pool {
     pub fn standings(&self) -> Vec<Standing> {
         let now = self.born.elapsed();
         let roster = self.lock();
-        let standing = |seat: &Seat| {
-            let state = seat.health.state(now);
-            let until = match state {
-                State::Ejected { until } => Some(until.saturating_sub(now)),
-                _ => None,
-            };
-            Standing {
-                backend: seat.backend.clone(),
-                state,
-                until,
-                active: seat.backend.active(),
-            }
+        let standing = |seat: &Seat| Standing {
+            backend: seat.backend.clone(),
+            state: seat.health.state(now),
+            until: seat.health.ejected_for(now),
+            active: seat.backend.active(),
         };
         roster.seats.iter().map(standing).collect()
     }

@@ -130,14 +130,8 @@ impl Roster {
 
     /// How long until an ejection ends.
     fn soonest(&self, now: Duration) -> Option<Duration> {
-        let ends = self
-            .seats
-            .iter()
-            .filter_map(|seat| match seat.health.state(now) {
-                State::Ejected { until } => Some(until.saturating_sub(now)),
-                _ => None,
-            });
-        ends.min()
+        let seats = self.seats.iter();
+        seats.filter_map(|seat| seat.health.ejected_for(now)).min()
     }
 
     /// How long until a backend may accept requests again without any other event.
