@@ -57,6 +57,16 @@ pub enum Destination {
     Text(OsString),
 }
 
+impl Dialer {
+    /// Connects to a destination. Otherwise as [`Dialer::dial`].
+    pub fn dial_to(&self, network: Network, destination: &Destination) -> Result<Conn, Error> {
+        match destination {
+            Destination::Ip(peer) => self.dial_ip(network, *peer),
+            Destination::Text(address) => self.dial(network, address),
+        }
+    }
+}
+
 /// Whether to check a kept connection before it is used again, which costs a system call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Liveness {
@@ -225,17 +235,12 @@ impl ConnPool {
     /// A new connection, even when some are idle: for the one retry after a stale connection
     /// failed. Blocks at most [`Dialer::timeout`].
     pub fn get_fresh(&self) -> Result<Pooled, Error> {
-        let Inner {
-            dialer, network, ..
-        } = &*self.inner;
+        let inner = &*self.inner;
         // Read before dialling: if the pool is cleared meanwhile, it must not take this connection
         // back.
         let cleared = self.lock().cleared;
-        let conn = match &self.inner.destination {
-            Destination::Ip(peer) => dialer.dial_ip(*network, *peer)?,
-            Destination::Text(address) => dialer.dial(*network, address)?,
-        };
-        self.inner.dialled.fetch_add(1, Ordering::Relaxed);
+        let conn = inner.dialer.dial_to(inner.network, &inner.destination)?;
+        inner.dialled.fetch_add(1, Ordering::Relaxed);
         Ok(Pooled {
             conn,
             made: Instant::now(),

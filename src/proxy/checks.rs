@@ -34,7 +34,7 @@ use super::forward::local_address;
 use super::pool::Pool;
 use super::proxy_protocol::{self, Header, Version};
 use crate::http::{ClientExchange, ExchangeError, Limits, Request};
-use crate::net::{Conn, Deadline, Destination, Dialer, Error};
+use crate::net::{Conn, Deadline, Dialer, Error};
 use crate::server::Stopper;
 use crate::telemetry::Log;
 
@@ -179,7 +179,12 @@ impl From<io::Error> for Failed {
 /// One check; blocks for `health_timeout` at most.
 fn ask(member: &Member, path: &str, config: &PoolConfig) -> Result<(), Failed> {
     let deadline = Deadline::after(config.health_timeout);
-    let mut conn = connect(member, config.health_timeout).map_err(Failed::Connect)?;
+    let dialer = Dialer {
+        timeout: Some(config.health_timeout),
+        ..Dialer::default()
+    };
+    let conn = dialer.dial_to(member.network, &member.destination);
+    let mut conn = conn.map_err(Failed::Connect)?;
     conn.set_deadline(deadline);
     if let Some(version) = config.proxy_protocol {
         let mut header = Vec::new();
@@ -214,16 +219,5 @@ fn introduction(version: Version, conn: &Conn) -> Header {
             destination,
         },
         _ => Header::Local,
-    }
-}
-
-fn connect(member: &Member, limit: Duration) -> Result<Conn, Error> {
-    let dialer = Dialer {
-        timeout: Some(limit),
-        ..Dialer::default()
-    };
-    match &member.destination {
-        Destination::Ip(address) => dialer.dial_ip(member.network, *address),
-        Destination::Text(text) => dialer.dial(member.network, text),
     }
 }
