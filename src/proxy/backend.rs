@@ -26,9 +26,7 @@ const RESTED: Duration = Duration::from_millis(10);
 pub struct Member {
     /// Its name in logs and on pages: `10.0.0.7:9000`, `unix:/run/app.sock`.
     pub name: String,
-    /// `tcp` or `unix`.
-    pub network: Network,
-    /// The address.
+    /// Where it is: an IP address and port, or the path of a Unix socket.
     pub destination: Destination,
     /// Its share of the requests.
     pub weight: u32,
@@ -39,10 +37,17 @@ pub struct Member {
 }
 
 impl Member {
-    /// Whether both have the same network and address, whatever their weight and limits.
+    /// Whether both have the same name and address, whatever their weight and limits.
     pub(super) fn is_at_the_place_of(&self, other: &Member) -> bool {
-        let place = |member: &Member| (member.network, member.destination.clone());
-        self.name == other.name && place(self) == place(other)
+        self.name == other.name && self.destination == other.destination
+    }
+
+    /// The network of its address.
+    pub(super) fn network(&self) -> Network {
+        match self.destination {
+            Destination::Ip(_) => Network::Tcp,
+            Destination::Text(_) => Network::Unix,
+        }
     }
 
     /// The Host field for requests that have none: the name that led to the backend if there is
@@ -110,7 +115,7 @@ impl Backend {
             max_age: config.max_age,
         };
         let to = member.destination.clone();
-        let conns = ConnPool::new(dialer, member.network, to, kept.clone());
+        let conns = ConnPool::new(dialer, member.network(), to, kept.clone());
         Self {
             host: member.host(),
             key: stable_hash(member.name.as_bytes()),
@@ -193,7 +198,6 @@ mod tests {
     fn the_host_field_is_the_name_or_the_address_without_a_zone() {
         let member = |name: &str, destination: Destination| Member {
             name: name.into(),
-            network: Network::Tcp,
             destination,
             weight: 1,
             max: None,

@@ -183,7 +183,7 @@ fn ask(member: &Member, path: &str, config: &PoolConfig) -> Result<(), Failed> {
         timeout: Some(config.health_timeout),
         ..Dialer::default()
     };
-    let conn = dialer.dial_to(member.network, &member.destination);
+    let conn = dialer.dial_to(member.network(), &member.destination);
     let mut conn = conn.map_err(Failed::Connect)?;
     conn.set_deadline(deadline);
     if let Some(version) = config.proxy_protocol {

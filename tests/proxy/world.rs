@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 
 use groundwire::http::{ExchangeError, Limits, Request, Response, ServerExchange};
-use groundwire::net::{Conn, Deadline, Destination, Network};
+use groundwire::net::{Conn, Deadline, Destination};
 use groundwire::proxy::backend::Member;
 use groundwire::proxy::config::PoolConfig;
 use groundwire::proxy::health::State;
@@ -66,7 +66,6 @@ pub fn answer(conn: &Conn, reply: impl Fn(&Request) -> Response) -> io::Result<E
 pub fn member(address: &str) -> Member {
     Member {
         name: address.into(),
-        network: Network::Tcp,
         destination: Destination::Ip(address.parse().unwrap()),
         weight: 1,
         max: None,

@@ -4,14 +4,13 @@ use std::io::{ErrorKind, Read};
 use std::net::TcpListener;
 
 use super::*;
-use crate::net::{Destination, Network};
+use crate::net::Destination;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
 fn member(port: u16, weight: u32) -> Member {
     Member {
         name: format!("127.0.0.1:{port}"),
-        network: Network::Tcp,
         destination: Destination::Ip(([127, 0, 0, 1], port).into()),
         weight,
         max: None,

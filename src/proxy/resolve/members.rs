@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use crate::dns::data::Srv;
 use crate::dns::{Answer, Data, RecordType, is_host_name};
-use crate::net::{Destination, Network};
+use crate::net::Destination;
 use crate::proxy::backend::Member;
 use crate::proxy::config::{Backend, MAX_WEIGHT};
 
@@ -75,15 +75,10 @@ pub fn time_to_live(answers: &[Answer]) -> Option<Duration> {
 }
 
 /// The member of a `backend` line that needs no look-up.
-pub fn of_address(backend: &Backend, name: String, to: Destination) -> Member {
-    let network = match to {
-        Destination::Ip(_) => Network::Tcp,
-        Destination::Text(_) => Network::Unix,
-    };
+pub fn of_address(backend: &Backend, name: String, destination: Destination) -> Member {
     Member {
         name,
-        network,
-        destination: to,
+        destination,
         weight: backend.weight,
         max: backend.max,
         backup: backend.backup,
