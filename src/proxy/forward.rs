@@ -9,21 +9,22 @@
 //! ```
 
 use std::io::{IoSlice, Write};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::backend::Backend;
+use super::balance::stable_hash;
 use super::desk::Desk;
 use super::heads::{self, HopNames, Outgoing, Sender};
-use super::phase::Phase;
 use super::pool::{Lease, NoBackend, Pool};
 use super::proxy_protocol::{self, Header};
 use super::reply::{self, Asked, Cut, Head, NoReply, Reply, Watch};
 use super::retry::{self, Effect, Outcome, Retry};
-use super::setup::Setup;
 use super::tunnel;
+use super::turn::Turn;
 use super::upload::{Plan, Upload, UploadError};
-use crate::http::{Framing, RequestHead, Rule, Version, write};
+use crate::http::{Framing, Rule};
 use crate::net::{Addr, Conn, Deadline, Incoming, Pooled};
 
 /// The request's body.
@@ -34,32 +35,6 @@ pub enum Body<'a> {
     Buffered(&'a [u8]),
     /// It is still to come; the buffer begins with what is here. `None` while an upload has it.
     Streamed(Option<Incoming>),
-}
-
-/// What is needed to pass a request on.
-pub struct Job<'a> {
-    /// The configuration.
-    pub setup: &'a Setup,
-    /// The pool that answers.
-    pub pool: &'a Arc<Pool>,
-    /// The client.
-    pub client: &'a Conn,
-    /// The address that the client connected to, for the PROXY protocol.
-    pub local: Option<std::net::SocketAddr>,
-    /// The client's address, as far as it is believed.
-    pub source: Option<std::net::SocketAddr>,
-    /// What backends are told about it.
-    pub sender: Sender<'a>,
-    /// The hash that keeps the client with one backend.
-    pub hash: u64,
-    /// The request.
-    pub head: RequestHead<'a>,
-    /// Its body.
-    pub body: Body<'a>,
-    /// The state of the client's connection, which a stop changes.
-    pub phase: &'a Phase,
-    /// Whether an end of the client's stream means that it has left.
-    pub watched: bool,
 }
 
 /// The outcome, for the log and for what follows.
@@ -114,14 +89,16 @@ impl Failed {
     }
 }
 
-/// Passes a request on. What is left of the client's input is put back into a streamed body.
-pub fn forward(job: &mut Job<'_>, desk: &mut Desk) -> Done {
+/// Passes a request on to this pool. What is left of the client's input is put back into a streamed
+/// body.
+pub fn forward(turn: &mut Turn<'_>, pool: &Arc<Pool>, desk: &mut Desk) -> Done {
     let mut done = Done::default();
+    let client = turn.ip().map_or(0, hash_of);
     let mut tried: Vec<Arc<Backend>> = Vec::new();
-    let effect = Effect::of(job.head.method);
+    let effect = Effect::of(turn.head.method);
     let mut fresh = false;
     for attempt in 1.. {
-        let lease = match job.pool.take(job.hash, &tried) {
+        let lease = match pool.take(client, &tried) {
             Ok(lease) => lease,
             Err(none) => return no_backend(done, none, attempt),
         };
@@ -131,7 +108,7 @@ pub fn forward(job: &mut Job<'_>, desk: &mut Desk) -> Done {
             done.retries += 1;
         }
         done.backend = Some(lease.backend.clone());
-        let failed = match try_once(job, desk, &lease, fresh, &mut done) {
+        let failed = match try_once(turn, desk, &lease, fresh, &mut done) {
             Ok(()) => return done,
             Err(failed) => failed,
         };
@@ -141,17 +118,14 @@ pub fn forward(job: &mut Job<'_>, desk: &mut Desk) -> Done {
         (done.failure, done.rule) = (Some(failed.why), failed.rule);
         done.answer = Some((failed.status, None));
         done.keep_alive = failed.outcome != Outcome::PartOfReply || failed.status == 504;
-        let verdict =
-            job.pool
-                .config
-                .retry
-                .may_retry(effect, failed.outcome, body_kind(&job.body), attempt);
+        let (retry, body) = (pool.config.retry, body_kind(&turn.body));
+        let verdict = retry.may_retry(effect, failed.outcome, body, attempt);
         let client_left = failed.status == 499;
         if client_left || verdict == Retry::No {
             break;
         }
         if failed.outcome.blames_backend() {
-            if !job.pool.may_spend_retry() {
+            if !pool.may_spend_retry() {
                 break;
             }
             tried.push(lease.backend.clone());
@@ -193,15 +167,15 @@ fn body_kind(body: &Body<'_>) -> retry::Body {
 }
 
 fn try_once(
-    job: &mut Job<'_>,
+    turn: &mut Turn<'_>,
     desk: &mut Desk,
     lease: &Lease,
     fresh: bool,
     done: &mut Done,
 ) -> Result<(), Failed> {
     let begun = Instant::now();
-    let effect = Effect::of(job.head.method);
-    let repeatable = effect == Effect::Idempotent && !matches!(job.body, Body::Streamed(_));
+    let effect = Effect::of(turn.head.method);
+    let repeatable = effect == Effect::Idempotent && !matches!(turn.body, Body::Streamed(_));
     done.connect = None; // the last attempt's was for another backend
     let backend = lease.backend.connect(fresh, repeatable);
     let backend = backend.map_err(|error| match error.is_shortage() {
@@ -209,14 +183,14 @@ fn try_once(
         false => Failed::new(Outcome::ConnectFailed, 502, "connect failed"),
     })?;
     done.connect = backend.is_fresh().then(|| begun.elapsed());
-    send(job, desk, lease, &backend)?;
-    let upload = start_upload(job, &backend)?;
+    send(turn, desk, lease, &backend)?;
+    let upload = start_upload(turn, &backend)?;
     let sent = Instant::now();
     let mut told = false;
     desk.reply.take(usize::MAX);
-    let head = match way(job, &backend, upload.as_ref()).head(desk, &mut told) {
+    let head = match way(turn, lease, &backend, upload.as_ref()).head(desk, &mut told) {
         Ok(head) => head,
-        Err(none) => return Err(no_reply(job, none, upload, &backend, told, done)),
+        Err(none) => return Err(no_reply(turn, none, upload, &backend, told, done)),
     };
     let came = Instant::now();
     lease.begun();
@@ -233,39 +207,52 @@ fn try_once(
         is_early,
         begun,
     };
-    pass_on(job, desk, answered, done);
+    pass_on(turn, desk, answered, done);
     Ok(())
 }
 
-fn way<'a>(job: &Job<'a>, backend: &'a Conn, upload: Option<&'a Upload>) -> Reply<'a> {
-    let pool = &job.pool.config;
+fn way<'a>(
+    turn: &Turn<'a>,
+    lease: &Lease,
+    backend: &'a Conn,
+    upload: Option<&'a Upload>,
+) -> Reply<'a> {
+    let (config, pool) = (&turn.setup.config, &lease.pool.config);
     Reply {
         backend,
-        client: job.client,
+        client: turn.conn,
         watch: Watch {
-            client: job.watched.then_some(job.client),
+            client: turn.watched.then_some(turn.conn),
             upload,
         },
         asked: Asked {
-            method: job.head.method,
-            version: job.head.version,
-            upgrade: job.head.upgrade,
-            forwarding: job.sender.forwarding,
+            method: turn.head.method,
+            version: turn.head.version,
+            upgrade: turn.head.upgrade,
+            forwarding: &config.forwarding,
             first_byte: pool.first_byte_timeout,
             silence: pool.backend_idle_timeout,
-            write: job.setup.config.timeouts.write,
+            write: config.timeouts.write,
         },
     }
 }
 
 /// Sends the head, and the body if it is here.
-fn send(job: &Job<'_>, desk: &mut Desk, lease: &Lease, backend: &Pooled) -> Result<(), Failed> {
+fn send(
+    turn: &mut Turn<'_>,
+    desk: &mut Desk,
+    lease: &Lease,
+    backend: &Pooled,
+) -> Result<(), Failed> {
+    let config = &turn.setup.config;
     let out = &mut desk.out;
     out.clear();
     let version = lease.backend.proxy_protocol;
     if let Some(version) = version.filter(|_| backend.is_fresh()) {
-        let local = job.local.or_else(|| local_address(job.client));
-        let header = match (job.source, local) {
+        if turn.local.is_none() {
+            *turn.local = local_address(turn.conn);
+        }
+        let header = match (turn.source, *turn.local) {
             (Some(source), Some(destination)) => Header::Tcp {
                 source,
                 destination,
@@ -274,9 +261,14 @@ fn send(job: &Job<'_>, desk: &mut Desk, lease: &Lease, backend: &Pooled) -> Resu
         };
         proxy_protocol::write(version, header, out);
     }
-    heads::request(out, &job.head, &job.sender, &lease.backend.host);
-    backend.set_write_deadline(Deadline::after(job.setup.config.timeouts.write));
-    let body = match &job.body {
+    let sender = Sender {
+        ip: turn.ip(),
+        trusted: turn.trusted,
+        forwarding: &config.forwarding,
+    };
+    heads::request(out, &turn.head, &sender, &lease.backend.host);
+    backend.set_write_deadline(Deadline::after(config.timeouts.write));
+    let body = match &turn.body {
         Body::Buffered(bytes) => *bytes,
         _ => &[],
     };
@@ -304,15 +296,15 @@ fn send(job: &Job<'_>, desk: &mut Desk, lease: &Lease, backend: &Pooled) -> Resu
     Ok(())
 }
 
-fn start_upload(job: &mut Job<'_>, backend: &Conn) -> Result<Option<Upload>, Failed> {
-    let Body::Streamed(incoming) = &mut job.body else {
+fn start_upload(turn: &mut Turn<'_>, backend: &Conn) -> Result<Option<Upload>, Failed> {
+    let Body::Streamed(incoming) = &mut turn.body else {
         return Ok(None);
     };
-    let config = &job.setup.config;
+    let config = &turn.setup.config;
     let plan = Plan {
-        framing: job.head.framing,
-        hop: HopNames::of(job.head.fields, job.head.framing),
-        limits: job.setup.limits,
+        framing: turn.head.framing,
+        hop: HopNames::of(turn.head.fields, turn.head.framing),
+        limits: config.limits.message,
         most: config.limits.body,
         silence: config.timeouts.body,
         write: config.timeouts.write,
@@ -320,7 +312,7 @@ fn start_upload(job: &mut Job<'_>, backend: &Conn) -> Result<Option<Upload>, Fai
     let Some(bytes) = incoming.take() else {
         return Err(Failed::new(Outcome::PartOfReply, 502, "the body is gone"));
     };
-    match Upload::start(job.client, backend, bytes, plan) {
+    match Upload::start(turn.conn, backend, bytes, plan) {
         Ok(upload) => Ok(Some(upload)),
         Err(bytes) => {
             *incoming = Some(bytes);
@@ -335,14 +327,14 @@ fn start_upload(job: &mut Job<'_>, backend: &Conn) -> Result<Option<Upload>, Fai
 
 /// What follows from the lack of a response.
 fn no_reply(
-    job: &mut Job<'_>,
+    turn: &mut Turn<'_>,
     none: NoReply,
     upload: Option<Upload>,
     backend: &Pooled,
     told: bool,
     done: &mut Done,
 ) -> Failed {
-    if let Some(error) = end_upload(job, upload, done) {
+    if let Some(error) = end_upload(turn, upload, done) {
         // The upload ended the connection, so it is known who is at fault.
         let (status, why) = told_of(error);
         let is_stale = error == UploadError::BackendGone && !backend.is_fresh() && !told;
@@ -387,9 +379,9 @@ fn told_of(error: UploadError) -> (u16, &'static str) {
 }
 
 /// Ends the upload and takes the client's buffer back; returns why the body did not get through.
-fn end_upload(job: &mut Job<'_>, upload: Option<Upload>, done: &mut Done) -> Option<UploadError> {
+fn end_upload(turn: &mut Turn<'_>, upload: Option<Upload>, done: &mut Done) -> Option<UploadError> {
     let ended = upload?.finish();
-    job.body = Body::Streamed(Some(ended.incoming));
+    turn.body = Body::Streamed(Some(ended.incoming));
     done.received = ended.received;
     ended.result.err()
 }
@@ -405,7 +397,7 @@ struct Answered<'a> {
 }
 
 /// Passes on the response whose head is on the desk.
-fn pass_on(job: &mut Job<'_>, desk: &mut Desk, answered: Answered<'_>, done: &mut Done) {
+fn pass_on(turn: &mut Turn<'_>, desk: &mut Desk, answered: Answered<'_>, done: &mut Done) {
     let Answered {
         head,
         lease,
@@ -415,29 +407,29 @@ fn pass_on(job: &mut Job<'_>, desk: &mut Desk, answered: Answered<'_>, done: &mu
         begun,
     } = answered;
     lease.backend.count_response(head.status);
-    let framing = reply::framing_for(head.framing, job.head.version);
+    let framing = reply::framing_for(head.framing, turn.head.version);
     let switched = head.status == 101;
     let outgoing = Outgoing {
         framing,
-        keep_alive: job.head.keep_alive
-            && !job.phase.is_stopping()
+        keep_alive: turn.head.keep_alive
+            && !turn.phase.is_stopping()
             && !is_early
             && framing != Framing::UntilClose,
-        version: job.head.version,
+        version: turn.head.version,
         upgrade: switched,
     };
-    let (sent, passed) = way(job, &backend, upload.as_ref()).body(desk, outgoing);
+    let (sent, passed) = way(turn, lease, &backend, upload.as_ref()).body(desk, outgoing);
     if passed.is_ok() {
         lease.succeeded(); // not earlier: a head alone would make up for the last body that was cut
     }
     (done.status, done.sent, done.answer) = (head.status, sent, None);
     (done.failure, done.rule) = (None, None);
     if switched && passed.is_ok() {
-        let silence = job.setup.config.timeouts.tunnel;
-        let through = tunnel::run(job.client, &backend, &mut desk.reply, silence);
+        let silence = turn.setup.config.timeouts.tunnel;
+        let through = tunnel::run(turn.conn, &backend, &mut desk.reply, silence);
         (done.sent, done.received) = (through.down, through.up);
     }
-    let body_error = end_upload(job, upload, done);
+    let body_error = end_upload(turn, upload, done);
     let latency = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
     lease.backend.counts.latency.record(latency);
     let is_whole = passed.is_ok() && body_error.is_none() && !switched;
@@ -452,7 +444,7 @@ fn pass_on(job: &mut Job<'_>, desk: &mut Desk, answered: Answered<'_>, done: &mu
     } else if head.keep_alive && is_whole && !is_early && desk.reply.is_empty() {
         // Many servers send a body where none is allowed, a moment after the head. It would be read
         // as the response to the next request.
-        let may_say_more = job.head.method == "HEAD" || matches!(head.status, 204 | 304);
+        let may_say_more = turn.head.method == "HEAD" || matches!(head.status, 204 | 304);
         match may_say_more {
             true => backend.keep_doubtful(),
             false => backend.keep(),
@@ -481,67 +473,13 @@ fn was_cut(cut: Cut, body_error: Option<UploadError>, lease: &Lease, done: &mut 
 }
 
 /// The local address of a connection, if it has one.
-pub fn local_address(conn: &Conn) -> Option<std::net::SocketAddr> {
+pub fn local_address(conn: &Conn) -> Option<SocketAddr> {
     conn.local_addr().ok().as_ref().and_then(Addr::ip)
 }
 
-/// Sends an answer of this program. It does not matter whether the client receives it.
-pub fn answer(
-    client: &Conn,
-    out: &mut Vec<u8>,
-    answer: &Answer<'_>,
-    version: Version,
-    limit: Duration,
-) -> u64 {
-    out.clear();
-    let reason = write::reason(answer.status);
-    write::status_line(out, Version::Http11, answer.status, reason.as_bytes());
-    write::field(out, "Date", answer.date.as_bytes());
-    if let Some(wait) = answer.retry_after {
-        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        write::number_field(out, "Retry-After", seconds.max(1));
+fn hash_of(ip: IpAddr) -> u64 {
+    match ip {
+        IpAddr::V4(ip) => stable_hash(&ip.octets()),
+        IpAddr::V6(ip) => stable_hash(&ip.octets()),
     }
-    if let Some(allow) = answer.allow {
-        write::field(out, "Allow", allow.as_bytes());
-    }
-    let text_length = 3 + 1 + reason.len() + 1;
-    write::field(out, "Content-Type", b"text/plain");
-    write::number_field(out, "Content-Length", text_length as u64);
-    let outgoing = Outgoing {
-        framing: Framing::None,
-        keep_alive: answer.keep_alive,
-        version,
-        upgrade: false,
-    };
-    heads::connection(out, outgoing);
-    write::end(out);
-    if !answer.head_only {
-        write::number(out, answer.status.into());
-        out.extend_from_slice(b" ");
-        out.extend_from_slice(reason.as_bytes());
-        out.extend_from_slice(b"\n");
-    }
-    client.set_write_deadline(Deadline::after(limit));
-    let _ = (&*client).write_all(out);
-    if answer.head_only {
-        0
-    } else {
-        text_length as u64
-    }
-}
-
-/// An answer of this program.
-pub struct Answer<'a> {
-    /// The status.
-    pub status: u16,
-    /// Whether the connection goes on.
-    pub keep_alive: bool,
-    /// Whether the request was HEAD.
-    pub head_only: bool,
-    /// When the client may try again.
-    pub retry_after: Option<Duration>,
-    /// The methods that are allowed, with 405.
-    pub allow: Option<&'a str>,
-    /// The time now.
-    pub date: &'a str,
 }

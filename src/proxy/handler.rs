@@ -13,21 +13,19 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use super::access_log::Entry;
+use super::answer::Answer;
 use super::desk::{Date, Desk};
-use super::forward::{self, Answer, Body, Done};
+use super::forward::{Body, Done};
 use super::phase::{Newcomers, Phase};
 use super::proxy_protocol::{self, Header};
 use super::setup::{Current, Setup};
 use super::turn::Turn;
-use crate::http::{Framing, HeadParser, Name, RequestHead, Rule, Version, write};
+use crate::http::{Framing, HeadParser, Name, RequestHead, Rule, write};
 use crate::net::{Conn, Deadline, Incoming, ip::canonical};
 use crate::server::{End, Handler, PerPeer, Refusal, Session};
 
 /// How much of an idle client's buffer is kept, in bytes.
 pub(super) const KEPT: usize = 4096;
-/// The methods that a 405 names, and a 200 to OPTIONS (RFC 9110 §9.3.7). Others pass, too, except
-/// TRACE: it would show the sender the fields that were added on the way.
-const ALLOWED: &str = "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH";
 
 /// The handler of one listener.
 pub struct Clients {
@@ -161,7 +159,7 @@ impl<'a> Client<'a> {
         let mut client = Self {
             current,
             number,
-            parser: HeadParser::requests(setup.limits),
+            parser: HeadParser::requests(setup.config.limits.message),
             setup,
             conn,
             incoming: Incoming::new(KEPT),
@@ -181,7 +179,7 @@ impl<'a> Client<'a> {
         }
         self.number = self.current.number();
         self.setup = self.current.get();
-        self.parser = HeadParser::requests(self.setup.limits);
+        self.parser = HeadParser::requests(self.setup.config.limits.message);
         self.trusted = self.is_trusted();
     }
 
@@ -278,19 +276,34 @@ impl<'a> Client<'a> {
         let begun = Instant::now();
         let setup = self.setup.clone();
         let mut desk = setup.desks.take();
-        let done = Done {
+        let mut done = Done {
             answer: Some((status, None)),
             failure: Some(why),
             ..Done::default()
         };
-        let to = To {
-            version: Version::Http11,
-            keeps: false,
-            head_only: false,
-        };
-        let done = settle(&setup, self.conn, &mut desk, done, to);
+        self.settle(&mut desk, &mut done, None, false);
         setup.desks.put(desk);
         log(&setup, self.source, None, &done, begun, SystemTime::now());
+    }
+
+    /// Sends this program's own answer, if there is one.
+    fn settle(
+        &self,
+        desk: &mut Desk,
+        done: &mut Done,
+        head: Option<&RequestHead<'_>>,
+        keep_alive: bool,
+    ) {
+        if let Some((status, retry_after)) = done.answer {
+            let answer = Answer {
+                status,
+                retry_after,
+                head,
+                keep_alive,
+            };
+            done.status = status;
+            done.sent = answer.send(self.conn, desk, self.setup.config.timeouts.write);
+        }
     }
 
     /// Where the parts of the request lie in the buffer, once its head is complete.
@@ -365,23 +378,21 @@ impl<'a> Client<'a> {
         let mut desk = setup.desks.take();
         let mut done = turn.run(&mut desk);
         done.received += shape.body.unwrap_or_default() as u64;
-        let left = turn.body;
+        let left = match turn.body {
+            Body::Streamed(incoming) => incoming,
+            Body::Empty | Body::Buffered(_) => None,
+        };
         // If this program answers before it has read the body, it cannot know where the next
         // request begins.
         let read = done.answer.is_none() || shape.body.is_some();
         let keeps = done.keep_alive && head.keep_alive && !phase.is_stopping() && read;
-        let to = To {
-            version: head.version,
-            keeps,
-            head_only: head.method == "HEAD",
-        };
-        let done = settle(&setup, self.conn, &mut desk, done, to);
+        self.settle(&mut desk, &mut done, Some(&head), keeps);
         log(&setup, self.source, Some(&head), &done, begun, time);
         setup.desks.put(desk);
         match (shape.body, left) {
             (Some(body), _) => drop(self.incoming.take(shape.head + body)),
-            (None, Body::Streamed(Some(left))) => self.incoming = left,
-            (None, _) => return After::Ends,
+            (None, Some(left)) => self.incoming = left,
+            (None, None) => return After::Ends,
         }
         match (keeps, done.resets) {
             (_, true) => After::Resets,
@@ -399,36 +410,6 @@ struct Shape {
     body: Option<usize>,
     /// How many bytes are here after the head.
     behind: usize,
-}
-
-/// The request, as far as an answer by this program needs it.
-struct To {
-    version: Version,
-    keeps: bool,
-    head_only: bool,
-}
-
-/// Sends this program's own answer, if there is one.
-fn settle(setup: &Setup, conn: &Conn, desk: &mut Desk, mut done: Done, to: To) -> Done {
-    let To {
-        version,
-        keeps,
-        head_only,
-    } = to;
-    if let Some((status, retry_after)) = done.answer {
-        let Desk { out, date, .. } = desk;
-        let answer = Answer {
-            status,
-            keep_alive: keeps,
-            head_only,
-            retry_after,
-            allow: matches!(status, 200 | 405).then_some(ALLOWED),
-            date: date.now(),
-        };
-        done.sent = forward::answer(conn, out, &answer, version, setup.config.timeouts.write);
-        done.status = status;
-    }
-    done
 }
 
 fn log(

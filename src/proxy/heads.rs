@@ -139,7 +139,7 @@ pub fn response(
         upgrade(out, head.fields);
     }
     if !outgoing.upgrade && !head.is_interim() {
-        connection(out, outgoing);
+        connection(out, outgoing.keep_alive, outgoing.version);
     }
     via(out, head.version, forwarding);
     write::end(out);
@@ -180,8 +180,8 @@ impl HopNames {
 }
 
 /// Appends a Connection field where the version's default differs.
-pub fn connection(out: &mut Vec<u8>, outgoing: Outgoing) {
-    match (outgoing.keep_alive, outgoing.version) {
+pub fn connection(out: &mut Vec<u8>, keep_alive: bool, version: Version) {
+    match (keep_alive, version) {
         (false, _) => write::field(out, "Connection", b"close"),
         (true, Version::Http10) => write::field(out, "Connection", b"keep-alive"),
         (true, Version::Http11) => {}

@@ -46,7 +46,8 @@
 //!    not tell).
 //! 3. What they decide about: [`backend`] (one address, its connections, its counts), `pool`.
 //! 4. A request: `handler` (a client's connection), `phase` (what a stop means for it), `turn`,
-//!    `forward`, `upload`, `reply`, `tunnel` (after an upgrade), `desk`.
+//!    `answer` (by this program itself), `forward`, `upload`, `reply`, `tunnel` (after an upgrade),
+//!    `desk`.
 //! 5. Beside the requests, on threads of their own: [`checks`] (active health checks), [`resolve`]
 //!    (backends by name), [`admin`] (the status page), [`access_log`].
 //! 6. The whole: `setup` (a configuration, and its replacement while requests run), `service`
@@ -54,6 +55,7 @@
 
 pub mod access_log;
 pub mod admin;
+mod answer;
 pub mod backend;
 pub mod balance;
 pub mod checks;

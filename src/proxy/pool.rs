@@ -390,7 +390,7 @@ impl Pool {
 
 /// One request's hold on a backend. Dropping it ends the hold.
 pub struct Lease {
-    pool: Arc<Pool>,
+    pub(super) pool: Arc<Pool>,
     /// The backend.
     pub backend: Arc<Backend>,
     /// Whether this request tries a backend whose ejection is over.

@@ -23,7 +23,6 @@ use super::config::{Config, LogTarget, Router};
 use super::desk::Desks;
 use super::pool::Pool;
 use super::rate::{RateConfig, RateLimit};
-use crate::http::Limits;
 
 /// A configuration in use.
 pub struct Setup {
@@ -33,7 +32,6 @@ pub struct Setup {
     pub pools: Vec<Arc<Pool>>,
     /// Where the access lines go.
     pub access_log: Option<Arc<AccessLog>>,
-    pub(super) limits: Limits,
     pub(super) desks: Desks,
     router: Router,
     rate: Option<Arc<Rates>>,
@@ -61,7 +59,6 @@ impl Setup {
     /// Puts a configuration into use with these pools, one for each of its own, in their order.
     /// `older` is the setup that it replaces. Fails when the access log cannot be opened.
     pub fn new(config: Config, pools: Vec<Arc<Pool>>, older: Option<&Setup>) -> io::Result<Self> {
-        let limits = config.limits.message;
         let rate = config.limits.rate().map(|numbers| {
             let known = older.and_then(|older| older.rate.clone());
             let same = known.filter(|known| known.numbers == numbers);
@@ -70,8 +67,7 @@ impl Setup {
         Ok(Self {
             pools,
             access_log: access_log(&config, older)?,
-            desks: Desks::new(limits),
-            limits,
+            desks: Desks::new(config.limits.message),
             router: config.router(),
             rate,
             config,

@@ -3,11 +3,10 @@
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 
-use super::balance::stable_hash;
 use super::desk::Desk;
-use super::forward::{self, Body, Done, Job};
+use super::forward::{self, Body, Done};
 use super::handler::KEPT;
-use super::heads::{self, Sender};
+use super::heads;
 use super::phase::Phase;
 use super::setup::Setup;
 use super::tunnel;
@@ -25,7 +24,7 @@ pub struct Turn<'a> {
     pub conn: &'a Conn,
     /// The client's address, as far as it is believed.
     pub source: Option<SocketAddr>,
-    /// The address that the client connected to, once it has been looked up.
+    /// The address that the client connected to, for the PROXY protocol, once it has been looked up.
     pub local: &'a mut Option<SocketAddr>,
     /// Whether the fields in which the client tells of earlier hops are believed.
     pub trusted: bool,
@@ -42,46 +41,28 @@ pub struct Turn<'a> {
 }
 
 impl Turn<'_> {
+    /// Passes the request on, or says how it is answered. What is left of the client's input is put
+    /// back into a streamed body.
     pub fn run(&mut self, desk: &mut Desk) -> Done {
-        let ip = self.source.map(|address| address.ip());
-        if let Some(done) = self.answered_here(ip) {
+        if let Some(done) = self.answered_here() {
             return done;
         }
-        let head = &self.head;
+        let (setup, head) = (self.setup, &self.head);
         let host = head.host.map_or("", |host| host.host);
-        let pool = match self.setup.route(host, &head.target_text()) {
-            Ok(pool) => pool,
-            Err(status) => return own(status, "no route"),
-        };
-        if pool.config.proxy_protocol.is_some() && self.local.is_none() {
-            *self.local = forward::local_address(self.conn);
+        match setup.route(host, &head.target_text()) {
+            Ok(pool) => forward::forward(self, pool, desk),
+            Err(status) => own(status, "no route"),
         }
-        let hash = ip.map_or(0, hash_of);
-        let mut job = Job {
-            setup: self.setup,
-            pool,
-            client: self.conn,
-            local: *self.local,
-            source: self.source,
-            sender: Sender {
-                ip,
-                trusted: self.trusted,
-                forwarding: &self.setup.config.forwarding,
-            },
-            hash,
-            head: self.head,
-            body: std::mem::replace(&mut self.body, Body::Empty),
-            phase: self.phase,
-            watched: self.watched,
-        };
-        let done = forward::forward(&mut job, desk);
-        self.body = job.body;
-        done
+    }
+
+    /// The client's IP address, if it has one.
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.source.map(|address| address.ip())
     }
 
     /// The outcome of a request that needs no backend; `None` if it has to be passed on.
-    fn answered_here(&self, ip: Option<IpAddr>) -> Option<Done> {
-        if let Err(wait) = self.setup.admit(ip) {
+    fn answered_here(&self) -> Option<Done> {
+        if let Err(wait) = self.setup.admit(self.ip()) {
             return Some(Done {
                 answer: Some((429, Some(wait))),
                 ..own(429, "too many requests of this client")
@@ -170,12 +151,5 @@ fn own(status: u16, why: &'static str) -> Done {
     Done {
         keep_alive: true,
         ..refused(status, why)
-    }
-}
-
-fn hash_of(ip: IpAddr) -> u64 {
-    match ip {
-        IpAddr::V4(ip) => stable_hash(&ip.octets()),
-        IpAddr::V6(ip) => stable_hash(&ip.octets()),
     }
 }
