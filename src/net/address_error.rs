@@ -6,7 +6,7 @@
 //! ```text
 //! address 288.8.8.8: octet 288 is above 255
 //! ------- ---------  ----------------------
-//! variant  Excerpt            Rule
+//!  meant   Excerpt            Rule
 //! ```
 //!
 //! The text comes from outside (a flag, a file, a peer), so it is shown through an [`Excerpt`]: cut
@@ -57,92 +57,54 @@ impl fmt::Display for Excerpt {
     }
 }
 
-/// A text that is not what it was meant to be. The variant says what that was.
+/// A text that is not what it was meant to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AddressError {
-    /// An IP address, or a `host:port`.
-    Address {
-        /// The whole text.
-        text: Excerpt,
-        /// What is wrong with it.
-        rule: Rule,
-    },
-    /// A host name.
-    Name {
-        /// The whole text.
-        text: Excerpt,
-        /// What is wrong with it.
-        rule: Rule,
-    },
-    /// A port number or a service name.
-    Port {
-        /// The whole text.
-        text: Excerpt,
-        /// What is wrong with it.
-        rule: Rule,
-    },
-    /// An address prefix such as `10.0.0.0/8`.
-    Prefix {
-        /// The whole text.
-        text: Excerpt,
-        /// What is wrong with it.
-        rule: Rule,
-    },
-    /// The name of a network such as `tcp4`.
-    Network {
-        /// The whole text.
-        text: Excerpt,
-        /// What is wrong with it.
-        rule: Rule,
-    },
+pub struct AddressError {
+    /// What it was meant to be, in a word or two.
+    meant: &'static str,
+    text: Excerpt,
+    rule: Rule,
 }
 
 impl AddressError {
+    /// An IP address, or a `host:port`.
     pub(super) fn address(text: &str, rule: Rule) -> AddressError {
-        let text = Excerpt::new(text);
-        AddressError::Address { text, rule }
+        AddressError::new("address", text, rule)
     }
 
     pub(super) fn name(text: &str, rule: Rule) -> AddressError {
-        let text = Excerpt::new(text);
-        AddressError::Name { text, rule }
+        AddressError::new("host name", text, rule)
     }
 
+    /// A port number or a service name.
     pub(super) fn port(text: &str, rule: Rule) -> AddressError {
-        let text = Excerpt::new(text);
-        AddressError::Port { text, rule }
+        AddressError::new("port", text, rule)
     }
 
+    /// An address prefix such as `10.0.0.0/8`.
     pub(super) fn prefix(text: &str, rule: Rule) -> AddressError {
-        let text = Excerpt::new(text);
-        AddressError::Prefix { text, rule }
+        AddressError::new("prefix", text, rule)
     }
 
+    /// The name of a network such as `tcp4`.
     pub(super) fn network(text: &str, rule: Rule) -> AddressError {
+        AddressError::new("network", text, rule)
+    }
+
+    fn new(meant: &'static str, text: &str, rule: Rule) -> AddressError {
         let text = Excerpt::new(text);
-        AddressError::Network { text, rule }
+        AddressError { meant, text, rule }
     }
 
     /// The rule that the text breaks.
     pub fn rule(&self) -> &Rule {
-        self.parts().2
-    }
-
-    fn parts(&self) -> (&'static str, &Excerpt, &Rule) {
-        match self {
-            AddressError::Address { text, rule } => ("address", text, rule),
-            AddressError::Name { text, rule } => ("host name", text, rule),
-            AddressError::Port { text, rule } => ("port", text, rule),
-            AddressError::Prefix { text, rule } => ("prefix", text, rule),
-            AddressError::Network { text, rule } => ("network", text, rule),
-        }
+        &self.rule
     }
 }
 
 impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (what, text, rule) = self.parts();
-        write!(f, "{what} {text}: {rule}")
+        write!(f, "{} {}: {}", self.meant, self.text, self.rule)
     }
 }
 
