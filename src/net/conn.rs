@@ -409,15 +409,10 @@ impl Conn {
             Direction::Read => &self.inner.reading,
             Direction::Write => &self.inner.writing,
         };
-        loop {
-            timer.arm(|timeout| self.set_timeout(direction, timeout))?;
-            match call(&self.inner.stream) {
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => timer.fired(),
-                // A call with a time-out is not restarted after SIGSTOP (signal(7)).
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                other => return other,
-            }
-        }
+        timer.repeat(
+            |timeout| self.set_timeout(direction, timeout),
+            || call(&self.inner.stream),
+        )
     }
 }
 

@@ -280,34 +280,26 @@ impl DatagramSocket {
         nobody: impl Fn(&T) -> bool,
         mut call: impl FnMut(&Socket) -> io::Result<T>,
     ) -> io::Result<T> {
-        loop {
-            self.inner
-                .reading
-                .arm(|timeout| self.set_read_timeout(timeout))?;
-            match call(&self.inner.socket) {
-                Ok(value) if !nobody(&value) => return Ok(value),
+        let inner = &self.inner;
+        inner.reading.repeat(
+            |timeout| self.set_read_timeout(timeout),
+            || match call(&inner.socket) {
+                Ok(value) if !nobody(&value) => Ok(value),
                 _ if self.is_closed() => {
                     let why = "the socket is closed";
-                    return Err(io::Error::new(io::ErrorKind::NotConnected, why));
+                    Err(io::Error::new(io::ErrorKind::NotConnected, why))
                 }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.inner.reading.fired(),
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                other => return other,
-            }
-        }
+                other => other,
+            },
+        )
     }
 
     fn send_with(&self, mut call: impl FnMut(&Socket) -> io::Result<usize>) -> io::Result<usize> {
-        loop {
-            self.inner
-                .writing
-                .arm(|timeout| self.set_write_timeout(timeout))?;
-            match call(&self.inner.socket) {
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.inner.writing.fired(),
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                other => return other,
-            }
-        }
+        let inner = &self.inner;
+        inner.writing.repeat(
+            |timeout| self.set_write_timeout(timeout),
+            || call(&inner.socket),
+        )
     }
 
     /// Sets the moment after which receiving fails with `TimedOut`.

@@ -111,10 +111,7 @@ impl Timer {
     /// Prepares the socket for one blocking call, so that it returns no later than the deadline;
     /// `TimedOut` when the deadline has passed. `apply` sets the socket's time-out and is called
     /// only when that has to change.
-    pub(crate) fn arm(
-        &self,
-        apply: impl FnOnce(Option<Duration>) -> io::Result<()>,
-    ) -> io::Result<()> {
+    fn arm(&self, apply: impl FnOnce(Option<Duration>) -> io::Result<()>) -> io::Result<()> {
         let deadline = self.deadline.load(Ordering::Relaxed);
         let armed = self.armed.load(Ordering::Relaxed);
         if deadline == NONE {
@@ -135,6 +132,24 @@ impl Timer {
         apply(Some(next))?;
         self.armed.store(nanos(next), Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Repeats a blocking call until it succeeds, fails for good, or the deadline passes. `apply`
+    /// sets the socket's time-out.
+    pub(crate) fn repeat<T>(
+        &self,
+        apply: impl Fn(Option<Duration>) -> io::Result<()>,
+        mut call: impl FnMut() -> io::Result<T>,
+    ) -> io::Result<T> {
+        loop {
+            self.arm(&apply)?;
+            match call() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.fired(),
+                // A call with a time-out is not restarted after SIGSTOP (signal(7)).
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => return other,
+            }
+        }
     }
 
     /// Notes that a call returned because the armed time-out ran out. Without this, a short
