@@ -112,23 +112,18 @@ impl Timer {
     /// `TimedOut` when the deadline has passed. `apply` sets the socket's time-out and is called
     /// only when that has to change.
     fn arm(&self, apply: impl FnOnce(Option<Duration>) -> io::Result<()>) -> io::Result<()> {
-        let deadline = self.deadline.load(Ordering::Relaxed);
         let armed = self.armed.load(Ordering::Relaxed);
-        if deadline == NONE {
+        let Some(left) = self.left()? else {
             if armed != NONE {
                 apply(None)?;
                 self.armed.store(NONE, Ordering::Relaxed);
             }
             return Ok(());
-        }
-        let left = deadline.saturating_sub(nanos_since_start(Instant::now()));
-        if left == 0 {
-            return Err(timed_out());
-        }
-        if armed <= left {
+        };
+        if armed <= nanos(left) {
             return Ok(());
         }
-        let next = next_timeout(Duration::from_nanos(left));
+        let next = next_timeout(left);
         apply(Some(next))?;
         self.armed.store(nanos(next), Ordering::Relaxed);
         Ok(())
@@ -160,19 +155,19 @@ impl Timer {
 
     /// The time that is left, `None` for no limit; `TimedOut` when the deadline has passed.
     pub(crate) fn left(&self) -> io::Result<Option<Duration>> {
-        self.check()?;
         let deadline = self.deadline.load(Ordering::Relaxed);
-        let left = deadline.saturating_sub(nanos_since_start(Instant::now()));
-        Ok((deadline != NONE).then(|| Duration::from_nanos(left)))
+        if deadline == NONE {
+            return Ok(None);
+        }
+        match deadline.saturating_sub(nanos_since_start(Instant::now())) {
+            0 => Err(timed_out()),
+            left => Ok(Some(Duration::from_nanos(left))),
+        }
     }
 
     /// `TimedOut` when the deadline has passed; for calls that do not block.
     pub(crate) fn check(&self) -> io::Result<()> {
-        let deadline = self.deadline.load(Ordering::Relaxed);
-        if deadline != NONE && deadline <= nanos_since_start(Instant::now()) {
-            return Err(timed_out());
-        }
-        Ok(())
+        self.left().map(drop)
     }
 }
 
