@@ -14,6 +14,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::lines::quote;
+use super::settings::Item;
 use crate::dns::Name;
 use crate::net::network::{Network, Transport};
 use crate::net::services::Services;
@@ -70,9 +71,9 @@ pub enum BackendAddress {
     Service(Name),
 }
 
-impl Listen {
+impl Item for Listen {
     /// Reads the values of a `listen` line.
-    pub(super) fn read(values: &[String]) -> Result<Listen, String> {
+    fn read(values: &[String]) -> Result<Listen, String> {
         let (address, options) = first_of(values)?;
         let mut listen = Listen {
             address: address.parse()?,
@@ -88,9 +89,9 @@ impl Listen {
     }
 }
 
-impl Backend {
+impl Item for Backend {
     /// Reads the values of a `backend` line.
-    pub(super) fn read(values: &[String]) -> Result<Backend, String> {
+    fn read(values: &[String]) -> Result<Backend, String> {
         let (address, options) = first_of(values)?;
         let mut backend = Backend {
             address: backend_address(address)?,
@@ -103,7 +104,9 @@ impl Backend {
         }
         Ok(backend)
     }
+}
 
+impl Backend {
     fn read_option(&mut self, option: &str) -> Result<(), String> {
         let fail = |why: &str| Err(format!("{option}: {why}"));
         match option.split_once('=') {

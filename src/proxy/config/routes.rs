@@ -20,6 +20,8 @@ use std::fmt;
 use std::net::Ipv6Addr;
 
 use super::lines::quote;
+use super::settings::Item;
+use crate::http::octets::{self, NAME};
 use crate::net::host_port::NAME_MAX_BYTES;
 use crate::net::ip::parse_ipv6;
 
@@ -50,9 +52,9 @@ pub enum HostPattern {
     Below(String),
 }
 
-impl Route {
+impl Item for Route {
     /// Reads the values of a `route` line.
-    pub(super) fn read(values: &[String]) -> Result<Route, String> {
+    fn read(values: &[String]) -> Result<Route, String> {
         let [pattern, pool] = values else {
             return Err("needs two values, [HOST]/PREFIX and POOL".into());
         };
@@ -72,7 +74,9 @@ impl Route {
             pool: pool.clone(),
         })
     }
+}
 
+impl Route {
     fn covers(&self, path: &[u8]) -> bool {
         let Some(rest) = path.strip_prefix(self.prefix.as_bytes()) else {
             return false;
@@ -104,8 +108,8 @@ impl HostPattern {
         }
         // A final dot is removed from requested hosts, too.
         let name = name.strip_suffix('.').unwrap_or(&name).to_string();
-        let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-        if name.len() > NAME_MAX_BYTES || name.is_empty() || !name.bytes().all(is_good) {
+        let is_good = octets::span(name.as_bytes(), NAME) == name.len(); // as in a Host field
+        if name.len() > NAME_MAX_BYTES || name.is_empty() || !is_good {
             return Err(none.into());
         }
         Ok(match is_suffix {

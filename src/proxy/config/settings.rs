@@ -8,9 +8,8 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::address::{Backend, Listen, host_port};
+use super::address::host_port;
 use super::lines::quote;
-use super::routes::Route;
 use crate::cli::{Count, DurationArg, Size, ValueError};
 use crate::net::{HostPort, Prefix};
 
@@ -179,24 +178,6 @@ impl Setting for Option<u64> {
 
     fn show(&self, unit: Unit) -> Vec<String> {
         vec![scaled(self.unwrap_or_default(), unit)]
-    }
-}
-
-impl Item for Listen {
-    fn read(values: &[String]) -> Result<Listen, String> {
-        Listen::read(values)
-    }
-}
-
-impl Item for Backend {
-    fn read(values: &[String]) -> Result<Backend, String> {
-        Backend::read(values)
-    }
-}
-
-impl Item for Route {
-    fn read(values: &[String]) -> Result<Route, String> {
-        Route::read(values)
     }
 }
 

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use super::address::ListenAddress;
 use super::settings::Choice;
+use crate::http::octets::is_token;
 use crate::proxy::access_log::Format;
 use crate::proxy::balance::Algorithm;
 use crate::proxy::proxy_protocol::Version;
@@ -96,8 +97,7 @@ impl FromStr for Pseudonym {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-        match !text.is_empty() && text.len() <= 64 && text.bytes().all(is_good) {
+        match text.len() <= 64 && is_token(text.as_bytes()) {
             true => Ok(Pseudonym(text.into())),
             false => Err("must be a token of at most 64 letters, digits and marks, or off"),
         }
