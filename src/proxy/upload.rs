@@ -117,12 +117,14 @@ impl Upload {
             let (settled, slot) = (settled.clone(), slot.clone());
             move || {
                 let taken = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
-                let mut pump = Pump::new(
+                let mut pump = Pump {
                     client,
                     backend,
-                    taken.unwrap_or_else(|| Incoming::new(PART)),
+                    incoming: taken.unwrap_or_else(|| Incoming::new(PART)),
                     plan,
-                );
+                    out: Vec::new(),
+                    received: 0,
+                };
                 let result = pump.run();
                 if !matches!(result, Ok(()) | Err(UploadError::BackendGone)) {
                     // Wakes the thread that waits for a response. Fails if the connection has
@@ -204,17 +206,6 @@ struct Pump {
 }
 
 impl Pump {
-    fn new(client: Conn, backend: Conn, incoming: Incoming, plan: Plan) -> Self {
-        Self {
-            client,
-            backend,
-            incoming,
-            plan,
-            out: Vec::new(),
-            received: 0,
-        }
-    }
-
     fn run(&mut self) -> Result<(), UploadError> {
         match self.plan.framing {
             Framing::Length(length) => self.length(length),
