@@ -13,7 +13,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -116,7 +116,7 @@ impl Upload {
             let (client, backend) = (client.clone(), backend.clone());
             let (settled, slot) = (settled.clone(), slot.clone());
             move || {
-                let taken = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let taken = lock(&slot).take();
                 let mut pump = Pump {
                     client,
                     backend,
@@ -131,8 +131,7 @@ impl Upload {
                     // ended.
                     let _ = pump.backend.shutdown(Shutdown::Both);
                 }
-                *settled.when.lock().unwrap_or_else(PoisonError::into_inner) =
-                    Some((Instant::now(), result.is_ok()));
+                *lock(&settled.when) = Some((Instant::now(), result.is_ok()));
                 settled.now.notify_all();
                 Ended {
                     incoming: pump.incoming,
@@ -151,7 +150,7 @@ impl Upload {
                 settled,
             }),
             Err(_) => {
-                let incoming = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let incoming = lock(&slot).take();
                 Err(incoming.unwrap_or_else(|| Incoming::new(PART)))
             }
         }
@@ -159,9 +158,7 @@ impl Upload {
 
     /// When the upload ended, if it has.
     pub fn ended(&self) -> Option<Instant> {
-        let when = self.settled.when.lock();
-        when.unwrap_or_else(PoisonError::into_inner)
-            .map(|(when, _)| when)
+        lock(&self.settled.when).map(|(when, _)| when)
     }
 
     /// Whether the whole body has got through, or does so within a moment.
@@ -175,8 +172,7 @@ impl Upload {
     }
 
     fn settles(&self) -> Option<(Instant, bool)> {
-        let when = self.settled.when.lock();
-        let when = when.unwrap_or_else(PoisonError::into_inner);
+        let when = lock(&self.settled.when);
         let settled = &self.settled.now;
         let waited = settled.wait_timeout_while(when, SETTLES, |when| when.is_none());
         *waited.unwrap_or_else(PoisonError::into_inner).0
@@ -194,6 +190,11 @@ impl Upload {
             result: Err(UploadError::BackendGone),
         })
     }
+}
+
+/// A lock that another thread's panic has poisoned is taken all the same.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct Pump {
