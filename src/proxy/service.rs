@@ -217,7 +217,6 @@ impl LoadBalancer {
             }
         };
         let (tell, told) = mpsc::channel();
-        let count = self.listeners.len();
         let mut newcomers = Vec::new();
         for (listener, behind_proxy) in self.listeners {
             let clients = Clients::new(self.current.clone(), behind_proxy);
@@ -239,17 +238,14 @@ impl LoadBalancer {
                 .name("listener".into())
                 .spawn(serve)?;
         }
+        drop(tell); // so that the channel ends with the last listener
         stopper.wait();
         let until = Deadline::after(self.server.drain.saturating_add(AFTER_DRAIN));
         let moment = Deadline::after(FIRST_REQUEST.min(self.server.drain));
-        let mut ended = 0;
         for limit in [moment, until] {
-            while ended < count {
-                match told.recv_timeout(limit.remaining().unwrap_or_default()) {
-                    Ok(end) => drop(end?),
-                    Err(_) => break, // time is up; the second time, leave without it
-                }
-                ended += 1;
+            // The second time, it leaves without those that have not ended.
+            while let Ok(ended) = told.recv_timeout(limit.remaining().unwrap_or_default()) {
+                ended?;
             }
             newcomers.iter().for_each(Newcomers::end);
         }
