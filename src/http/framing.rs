@@ -13,7 +13,7 @@
 //! them all (see [`Rule`]).
 
 use super::error::Rule;
-use super::field::{Fields, Name, elements};
+use super::field::{Fields, Name};
 use super::octets;
 
 /// The versions that are supported.
@@ -72,28 +72,22 @@ fn transfer_encoding(fields: Fields<'_>) -> Result<bool, Rule> {
         return Ok(true);
     }
     // Tell the two errors apart: another coding than chunked, or chunked in a wrong way.
-    let all = || fields.all(Name::TransferEncoding).flat_map(elements);
-    let of_coding = |element: &[u8]| {
-        let name = element.split(|&byte| byte == b';').next();
-        octets::trim(name.unwrap_or_default()).eq_ignore_ascii_case(b"chunked")
-    };
-    let chunked = all().filter(|element| of_coding(element)).count();
-    let last = all()
-        .last()
-        .is_some_and(|element| element.eq_ignore_ascii_case(b"chunked"));
-    let tokens = all().all(|element| {
-        octets::is_token(octets::trim(
-            element
-                .split(|&byte| byte == b';')
-                .next()
-                .unwrap_or_default(),
-        ))
-    });
+    let all = || fields.elements(Name::TransferEncoding);
+    let is_chunked = |element: &[u8]| element.eq_ignore_ascii_case(b"chunked");
+    let chunked = all().filter(|element| is_chunked(coding(element))).count();
+    let last = all().last().is_some_and(is_chunked);
+    let tokens = all().all(|element| octets::is_token(coding(element)));
     match tokens && chunked == 1 && last && all().count() > 1 {
         true => Err(Rule::UnknownCoding),
         // A list that does not end in chunked is 400, even with an unknown coding (RFC 9112 §6.3).
         false => Err(Rule::BadCoding),
     }
+}
+
+/// The name of a transfer coding, without its parameters.
+fn coding(element: &[u8]) -> &[u8] {
+    let name = element.split(|&byte| byte == b';').next();
+    octets::trim(name.unwrap_or_default())
 }
 
 fn content_length(fields: Fields<'_>) -> Result<Option<u64>, Rule> {

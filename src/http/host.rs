@@ -34,8 +34,7 @@ impl<'a> Authority<'a> {
             }
             None => {
                 let end = octets::span(bytes, NAME);
-                let (name, port) = text.split_at_checked(end).ok_or(Rule::BadHost)?;
-                (name, port)
+                text.split_at_checked(end).ok_or(Rule::BadHost)?
             }
         };
         if host.is_empty() {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::error::Rule;
-use super::field::{Fields, Name, elements};
+use super::field::{Fields, Name};
 use super::framing::{self, Framing, Version};
 use super::host::Authority;
 use super::octets;
@@ -146,13 +146,11 @@ fn host<'a>(version: Version, fields: Fields<'a>) -> Result<Option<Authority<'a>
 /// Whether the one defined expectation is present.
 fn expectation(fields: Fields<'_>) -> Result<bool, Rule> {
     let mut expected = false;
-    for value in fields.all(Name::Expect) {
-        for element in elements(value) {
-            if !element.eq_ignore_ascii_case(b"100-continue") {
-                return Err(Rule::BadExpectation);
-            }
-            expected = true;
+    for element in fields.elements(Name::Expect) {
+        if !element.eq_ignore_ascii_case(b"100-continue") {
+            return Err(Rule::BadExpectation);
         }
+        expected = true;
     }
     Ok(expected)
 }
