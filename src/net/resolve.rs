@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs};
 use std::path::Path;
 use std::sync::{OnceLock, mpsc};
 use std::thread;
@@ -64,11 +64,9 @@ pub(crate) fn addresses(
         source,
     };
     let found = match &target.host {
-        Host::Any => ["::1", "127.0.0.1"]
-            .iter()
-            .filter_map(|ip| ip.parse::<IpAddr>().ok())
+        Host::Any => [Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()]
             .map(|ip| SocketAddr::new(ip, target.port))
-            .collect(),
+            .to_vec(),
         Host::Ip(ip) => vec![with_zone(ip, target.port).map_err(resolve_error)?],
         Host::Name(name) => {
             let found = (name.as_str(), target.port).to_socket_addrs();
