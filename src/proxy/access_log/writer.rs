@@ -64,8 +64,10 @@ struct State {
     next_file: Option<File>,
     /// Where to report that lines are lost.
     complaints: Option<Log>,
-    /// How many flushes were requested, and how many are done.
-    flushes: (u64, u64),
+    /// How many flushes were requested.
+    flushes: u64,
+    /// How many of them are done.
+    flushed: u64,
     is_closed: bool,
     /// The writer has ended.
     is_over: bool,
@@ -150,11 +152,11 @@ impl AccessLog {
     /// the system takes none.
     pub fn flush(&self) {
         let mut state = self.shared.lock();
-        state.flushes.0 += 1;
-        let number = state.flushes.0;
+        state.flushes += 1;
+        let number = state.flushes;
         self.shared.work.notify_one();
         self.shared
-            .wait_until_done(state, |state| state.flushes.1 >= number);
+            .wait_until_done(state, |state| state.flushed >= number);
     }
 }
 
@@ -227,7 +229,7 @@ impl Shared {
             let mut state = self.wait_for_lines();
             std::mem::swap(&mut state.waiting, &mut lines);
             let count = std::mem::take(&mut state.count);
-            let flushes = state.flushes.0;
+            let flushes = state.flushes;
             if let Some(next) = state.next_file.take() {
                 (file, is_torn) = (next, false);
             }
@@ -241,7 +243,7 @@ impl Shared {
             let mut state = self.lock();
             state.lines.written += count.saturating_sub(lost);
             state.lines.lost += lost;
-            state.flushes.1 = flushes;
+            state.flushed = flushes;
             let is_end = is_closed && state.waiting.is_empty();
             let (all_lost, complaints) = (state.lines.lost, state.complaints.clone());
             drop(state);
@@ -265,8 +267,7 @@ impl Shared {
     fn wait_for_lines(&self) -> MutexGuard<'_, State> {
         let mut state = self.lock();
         let mut until = None;
-        while !state.is_closed && state.flushes.0 == state.flushes.1 && state.waiting.len() < ENOUGH
-        {
+        while !state.is_closed && state.flushed == state.flushes && state.waiting.len() < ENOUGH {
             if state.waiting.is_empty() {
                 state = self.wait(&self.work, state);
                 continue;
