@@ -233,12 +233,13 @@ impl fmt::Display for Millis {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::time::UNIX_EPOCH;
 
     use super::*;
 
-    fn entry() -> Entry<'static> {
+    /// A request that was answered well.
+    pub fn entry() -> Entry<'static> {
         Entry {
             client: Some(IpAddr::from([192, 0, 2, 7])),
             time: UNIX_EPOCH + Duration::from_millis(1_795_235_909_123),

@@ -323,34 +323,19 @@ fn complain(log: &Log, lost: u64, cause: Option<io::Error>) {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::time::UNIX_EPOCH;
 
+    use super::super::entry::tests::entry as one;
     use super::*;
 
     fn entry(target: &str) -> Entry<'_> {
         Entry {
-            client: None,
-            time: UNIX_EPOCH,
-            method: b"GET",
             target: target.as_bytes(),
-            version: b"HTTP/1.1",
-            host: None,
-            status: 200,
-            sent: 1,
-            received: 0,
-            referer: None,
-            user_agent: None,
-            upstream: None,
-            connect: None,
-            first_byte: None,
-            total: Duration::ZERO,
-            retries: 0,
-            failure: None,
+            ..one()
         }
     }
 
     fn line(target: &str) -> String {
-        format!("- - - [01/Jan/1970:00:00:00 +0000] \"GET {target} HTTP/1.1\" 200 1\n")
+        format!("192.0.2.7 - - [21/Nov/2026:04:38:29 +0000] \"GET {target} HTTP/1.1\" 200 1024\n")
     }
 
     fn folder(name: &str) -> PathBuf {
