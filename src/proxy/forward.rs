@@ -19,7 +19,7 @@ use super::desk::Desk;
 use super::heads::{self, HopNames, Outgoing, Sender};
 use super::pool::{Lease, NoBackend, Pool};
 use super::proxy_protocol::{self, Header};
-use super::reply::{self, Asked, Cut, Head, NoReply, Reply, Watch};
+use super::reply::{self, Asked, Cut, Head, NoReply, Reply};
 use super::retry::{self, Effect, Outcome, Retry};
 use super::tunnel;
 use super::turn::Turn;
@@ -221,10 +221,8 @@ fn way<'a>(
     Reply {
         backend,
         client: turn.conn,
-        watch: Watch {
-            client: turn.watched.then_some(turn.conn),
-            upload,
-        },
+        watched: turn.watched.then_some(turn.conn),
+        upload,
         asked: Asked {
             method: turn.head.method,
             version: turn.head.version,

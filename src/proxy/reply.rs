@@ -60,27 +60,6 @@ pub enum Cut {
     Client,
 }
 
-/// The client's side of a wait.
-#[derive(Clone, Copy)]
-pub struct Watch<'a> {
-    /// The client; `None` if its end of the stream says nothing: it has sent more already, or the
-    /// server is stopping and has shut down reading itself.
-    pub client: Option<&'a Conn>,
-    /// The upload in progress. Until it ends, the backend need not answer.
-    pub upload: Option<&'a Upload>,
-}
-
-impl Watch<'_> {
-    /// When the backend's time starts, which would otherwise be `begun`. It does not run while the
-    /// body is on its way: the upload has its own limits.
-    fn counted_from(&self, begun: Instant) -> Option<Instant> {
-        match self.upload {
-            None => Some(begun),
-            Some(upload) => upload.ended().map(|end| end.max(begun)),
-        }
-    }
-}
-
 enum Failed {
     TimedOut,
     ClientGone,
@@ -132,8 +111,11 @@ pub struct Reply<'a> {
     pub backend: &'a Conn,
     /// Who gets it.
     pub client: &'a Conn,
-    /// Whose end of the stream ends the wait for it.
-    pub watch: Watch<'a>,
+    /// The client, if the end of its stream means that it has left. It says nothing if it has sent
+    /// more already, or if the server is stopping and has shut down reading itself.
+    pub watched: Option<&'a Conn>,
+    /// The upload in progress. Until it ends, the backend need not answer.
+    pub upload: Option<&'a Upload>,
     /// What it has to fit.
     pub asked: Asked<'a>,
 }
@@ -192,7 +174,7 @@ impl Reply<'_> {
         let (begun, limit) = (Instant::now(), self.asked.first_byte);
         let is_late = |from: Instant| from.elapsed() >= limit;
         while !parser.advance(reply.waiting()).map_err(NoReply::Broken)? {
-            if !reply.is_empty() && self.watch.counted_from(begun).is_some_and(is_late) {
+            if !reply.is_empty() && self.counted_from(begun).is_some_and(is_late) {
                 return Err(NoReply::TimedOut);
             }
             match self.more(reply, begun, limit) {
@@ -243,16 +225,24 @@ impl Reply<'_> {
         }
     }
 
+    /// When the backend's time starts, which would otherwise be `begun`. It does not run while the
+    /// body is on its way: the upload has its own limits.
+    fn counted_from(&self, begun: Instant) -> Option<Instant> {
+        match self.upload {
+            None => Some(begun),
+            Some(upload) => upload.ended().map(|end| end.max(begun)),
+        }
+    }
+
     /// Waits until there is something to read; returns the deadline for reading it.
     fn wait(&self, begun: Instant, limit: Duration) -> Result<Deadline, Failed> {
-        let watch = self.watch;
         loop {
-            let from = watch.counted_from(begun);
+            let from = self.counted_from(begun);
             let end = from.map_or(Deadline::after(limit), |from| {
                 from.checked_add(limit)
                     .map_or(Deadline::NEVER, Deadline::at)
             });
-            let Some(client) = watch.client else {
+            let Some(client) = self.watched else {
                 if end.passed() {
                     return Err(Failed::TimedOut);
                 }
@@ -261,7 +251,7 @@ impl Reply<'_> {
             match self.backend.wait_readable_or_end(client, end) {
                 // Some time to read what is here, even if it is late.
                 Ok(Ready::Readable) => return Ok(Deadline::after(SOON)),
-                Ok(Ready::OtherEnded) => match watch.upload {
+                Ok(Ready::OtherEnded) => match self.upload {
                     // The client's stream may end after the whole body or in the middle of it. The
                     // upload will notice.
                     Some(upload) if !upload.ends() => return Ok(Deadline::after(SOON)),
@@ -303,17 +293,17 @@ impl Reply<'_> {
             way: self,
             hop,
             out,
+            in_chunks: outgoing.framing == Framing::Chunked,
             sent: 0,
         };
-        let in_chunks = outgoing.framing == Framing::Chunked;
         let result = match framing {
             Framing::None => passing.flush(),
             Framing::Length(length) => passing.length(reply, length),
             Framing::Chunked => {
                 chunks.reset();
-                passing.chunks(reply, chunks, in_chunks)
+                passing.chunks(reply, chunks)
             }
-            Framing::UntilClose => passing.until_close(reply, in_chunks),
+            Framing::UntilClose => passing.until_close(reply),
         };
         (passing.sent, result)
     }
@@ -340,6 +330,8 @@ struct Passing<'a> {
     /// What ends here of the trailer section.
     hop: HopNames,
     out: &'a mut Vec<u8>,
+    /// Whether the client gets it in chunks.
+    in_chunks: bool,
     sent: u64,
 }
 
@@ -357,13 +349,9 @@ impl Passing<'_> {
         }
     }
 
-    fn until_close(&mut self, reply: &mut Incoming, in_chunks: bool) -> Result<(), Cut> {
+    fn until_close(&mut self, reply: &mut Incoming) -> Result<(), Cut> {
         loop {
-            let bytes = reply.take(usize::MAX);
-            match in_chunks {
-                true => self.chunk(bytes)?,
-                false => self.plain(bytes)?,
-            }
+            self.part(reply.take(usize::MAX))?;
             self.flush()?;
             match self.way.more(reply, Instant::now(), self.way.asked.silence) {
                 Ok(0) => break,
@@ -371,19 +359,14 @@ impl Passing<'_> {
                 Err(failed) => return Err(failed.into()), // a reset ends no body (RFC 9112 §8)
             }
         }
-        if in_chunks {
+        if self.in_chunks {
             write::chunk_line(self.out, 0);
             write::end(self.out);
         }
         self.flush()
     }
 
-    fn chunks(
-        &mut self,
-        reply: &mut Incoming,
-        reader: &mut ChunkReader,
-        in_chunks: bool,
-    ) -> Result<(), Cut> {
+    fn chunks(&mut self, reply: &mut Incoming, reader: &mut ChunkReader) -> Result<(), Cut> {
         loop {
             let bytes = reply.waiting();
             let piece = match reader.advance(bytes) {
@@ -402,15 +385,11 @@ impl Passing<'_> {
                     self.more(reply)?;
                 }
                 Piece::Data { from, to } => {
-                    let data = bytes.get(from..to).unwrap_or_default();
-                    match in_chunks {
-                        true => self.chunk(data)?,
-                        false => self.plain(data)?,
-                    }
+                    self.part(bytes.get(from..to).unwrap_or_default())?;
                     reply.take(to);
                 }
                 Piece::End(taken) => {
-                    if in_chunks {
+                    if self.in_chunks {
                         write::chunk_line(self.out, 0);
                         heads::trailers(self.out, reader.trailers(bytes), &self.hop);
                         write::end(self.out);
@@ -419,6 +398,13 @@ impl Passing<'_> {
                     return self.flush();
                 }
             }
+        }
+    }
+
+    fn part(&mut self, bytes: &[u8]) -> Result<(), Cut> {
+        match self.in_chunks {
+            true => self.chunk(bytes),
+            false => self.plain(bytes),
         }
     }
 
