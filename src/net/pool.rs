@@ -182,7 +182,6 @@ pub struct Pooled {
     conn: Conn,
     made: Instant,
     fresh: bool,
-    doubtful: bool,
     cleared: u64,
     pool: ConnPool,
 }
@@ -222,7 +221,6 @@ impl ConnPool {
                     conn: idle.conn,
                     made: idle.made,
                     fresh: false,
-                    doubtful: false,
                     cleared,
                     pool: self.clone(),
                 });
@@ -245,7 +243,6 @@ impl ConnPool {
             conn,
             made: Instant::now(),
             fresh: true,
-            doubtful: false,
             cleared,
             pool: self.clone(),
         })
@@ -353,28 +350,23 @@ impl Pooled {
     /// Gives the connection back, for a caller that has read its reply to the end. Its deadlines
     /// are removed.
     pub fn keep(self) {
-        let Pooled {
-            conn,
-            made,
-            doubtful,
-            cleared,
-            pool,
-            ..
-        } = self;
-        let idle = Idle {
-            conn,
-            made,
-            since: Instant::now(),
-            doubtful,
-        };
-        pool.put(idle, cleared);
+        self.give_back(false);
     }
 
     /// The same, when the peer may be about to send more than it should: the connection is checked
     /// before it is used again, whatever [`Liveness`] is asked for then.
-    pub fn keep_doubtful(mut self) {
-        self.doubtful = true;
-        self.keep();
+    pub fn keep_doubtful(self) {
+        self.give_back(true);
+    }
+
+    fn give_back(self, doubtful: bool) {
+        let idle = Idle {
+            conn: self.conn,
+            made: self.made,
+            since: Instant::now(),
+            doubtful,
+        };
+        self.pool.put(idle, self.cleared);
     }
 
     /// Whether it was made for this loan, so that a failure cannot mean a stale connection.
