@@ -19,7 +19,7 @@ use super::forward::{Body, Done};
 use super::phase::{Newcomers, Phase};
 use super::proxy_protocol::{self, Header};
 use super::setup::{Current, Setup};
-use super::turn::Turn;
+use super::turn::{self, Turn};
 use crate::http::{Framing, HeadParser, Name, RequestHead, Rule, write};
 use crate::net::{Conn, Deadline, Incoming, ip::canonical};
 use crate::server::{End, Handler, PerPeer, Refusal, Session};
@@ -276,11 +276,7 @@ impl<'a> Client<'a> {
         let begun = Instant::now();
         let setup = self.setup.clone();
         let mut desk = setup.desks.take();
-        let mut done = Done {
-            answer: Some((status, None)),
-            failure: Some(why),
-            ..Done::default()
-        };
+        let mut done = turn::refused(status, why);
         self.settle(&mut desk, &mut done, None, false);
         setup.desks.put(desk);
         log(&setup, self.source, None, &done, begun, SystemTime::now());

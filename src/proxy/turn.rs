@@ -138,7 +138,7 @@ impl Turn<'_> {
 }
 
 /// Refuses a request, and ends its connection.
-fn refused(status: u16, why: &'static str) -> Done {
+pub fn refused(status: u16, why: &'static str) -> Done {
     Done {
         answer: Some((status, None)),
         failure: Some(why),
