@@ -36,20 +36,9 @@ fn list() -> io::Result<Vec<Interface>> {
     let mut buffer = Vec::new();
     for attempt in 1..=ATTEMPTS {
         let mut answers = Answers::default();
-        let links = ask(
-            &socket,
-            &mut answers,
-            Question::Links,
-            attempt * 2,
-            &mut buffer,
-        )?;
-        let addresses = ask(
-            &socket,
-            &mut answers,
-            Question::Addresses,
-            attempt * 2 + 1,
-            &mut buffer,
-        )?;
+        let mut ask = |question, number| ask(&socket, &mut answers, question, number, &mut buffer);
+        let links = ask(Question::Links, attempt * 2)?;
+        let addresses = ask(Question::Addresses, attempt * 2 + 1)?;
         if links == Progress::Done && addresses == Progress::Done {
             return Ok(answers.interfaces());
         }
