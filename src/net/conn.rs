@@ -146,18 +146,10 @@ impl Conn {
         Self::new(Stream::Unix(stream), network, peer)
     }
 
-    /// A socket on which `connect` has left some write time-out.
-    pub(crate) fn dialled(stream: TcpStream, network: Network, peer: SocketAddr) -> Self {
-        let conn = Self::with_tcp(stream, network, peer);
-        conn.inner.writing.fired();
-        conn
-    }
-
-    /// The same for a Unix socket.
-    pub(crate) fn dialled_unix(stream: UnixStream, network: Network, peer: Addr) -> Self {
-        let conn = Self::with_unix(stream, network, peer);
-        conn.inner.writing.fired();
-        conn
+    /// The same, after a `connect` that has left some write time-out on the socket.
+    pub(crate) fn dialled(self) -> Self {
+        self.inner.writing.fired();
+        self
     }
 
     fn new(stream: Stream, network: Network, peer: Addr) -> Self {

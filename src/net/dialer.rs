@@ -167,7 +167,7 @@ impl Dialer {
     ) -> Result<Conn, Error> {
         self.attempt(peer)
             .and_then(|fd| finish(fd, peer, deadline))
-            .map(|stream| Conn::dialled(stream, network, peer))
+            .map(|stream| Conn::with_tcp(stream, network, peer).dialled())
             .map_err(|error| Error::failed("connect", network, address)(error))
     }
 
@@ -183,7 +183,7 @@ impl Dialer {
             }
             [peer] => self.dial_one(network, *peer, deadline, &address),
             _ => match self.race(&peers, deadline) {
-                Ok((stream, peer)) => Ok(Conn::dialled(stream, network, peer)),
+                Ok((stream, peer)) => Ok(Conn::with_tcp(stream, network, peer).dialled()),
                 Err(attempts) => {
                     let address = address.to_string();
                     Err(Error::AllFailed {
@@ -340,11 +340,8 @@ fn dial_unix(network: Network, path: &Path, deadline: Deadline) -> io::Result<Co
     let address = RawAddress::unix(path)?;
     let stream = UnixStream::from(socket::new(&address, kind)?);
     connect_by(&stream, &address, deadline, UnixStream::set_write_timeout)?;
-    Ok(Conn::dialled_unix(
-        stream,
-        network,
-        Addr::Unix(Some(path.to_path_buf())),
-    ))
+    let peer = Addr::Unix(Some(path.to_path_buf()));
+    Ok(Conn::with_unix(stream, network, peer).dialled())
 }
 
 /// A blocking `connect` that the socket's write time-out ends (`socket(7)`: SO_SNDTIMEO). The
