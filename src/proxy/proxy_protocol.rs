@@ -26,7 +26,7 @@
 
 use std::fmt;
 use std::io::Write;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use crate::net::ip::{in_one_family, parse_ipv4, parse_ipv6};
@@ -37,6 +37,8 @@ pub const MAX_V1: usize = 107;
 /// use take a few hundred.
 pub const MAX_V2: usize = 4096;
 
+/// How a version 1 header begins (§2.1).
+const V1: &[u8] = b"PROXY ";
 /// How a version 2 header begins (§2.2). No other protocol begins like this, and HTTP/1 refuses it
 /// at once.
 const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
@@ -144,15 +146,9 @@ impl std::error::Error for HeaderError {}
 /// Reads the header at the beginning of `bytes`: what it says, and its length. `None` if more bytes
 /// are needed, never more than [`MAX_V2`] in all. A wrong byte is refused as soon as it is there.
 pub fn parse(bytes: &[u8]) -> Result<Option<(Header, usize)>, HeaderError> {
-    const V1: &[u8] = b"PROXY ";
     let begins = |with: &[u8]| bytes.iter().zip(with).all(|(a, b)| a == b);
     if begins(V1) {
-        return match bytes.strip_prefix(V1) {
-            Some(rest) => {
-                parse_v1(rest).map(|found| found.map(|(header, len)| (header, V1.len() + len)))
-            }
-            None => Ok(None),
-        };
+        return parse_v1(bytes);
     }
     match begins(&SIGNATURE) {
         true => parse_v2(bytes),
@@ -160,26 +156,23 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Header, usize)>, HeaderError> {
     }
 }
 
-/// Parses what follows `PROXY `.
-fn parse_v1(rest: &[u8]) -> Result<Option<(Header, usize)>, HeaderError> {
-    const MOST: usize = MAX_V1 - "PROXY ".len();
-    let Some(end) = rest
-        .iter()
-        .take(MOST)
-        .position(|byte| matches!(byte, b'\r' | b'\n'))
-    else {
-        return match rest.len() < MOST {
+/// Parses version 1; `bytes` are `PROXY `, as far as they go.
+fn parse_v1(bytes: &[u8]) -> Result<Option<(Header, usize)>, HeaderError> {
+    let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+    let Some(end) = bytes.iter().take(MAX_V1).position(is_end) else {
+        return match bytes.len() < MAX_V1 {
             true => Ok(None),
             false => Err(HeaderError::LineEnd),
         };
     };
-    let (line, ending) = rest.split_at(end);
+    let (line, ending) = bytes.split_at(end);
     match ending {
-        [b'\r', b'\n', ..] if end + 2 <= MOST => {}
-        [b'\r'] if end + 2 <= MOST => return Ok(None),
+        [b'\r', b'\n', ..] if end + 2 <= MAX_V1 => {}
+        [b'\r'] if end + 2 <= MAX_V1 => return Ok(None),
         _ => return Err(HeaderError::LineEnd),
     }
-    let text = std::str::from_utf8(line).map_err(|_| HeaderError::Words)?;
+    let words = line.strip_prefix(V1).unwrap_or_default();
+    let text = std::str::from_utf8(words).map_err(|_| HeaderError::Words)?;
     Ok(Some((v1_header(text)?, end + 2)))
 }
 
@@ -246,32 +239,33 @@ fn parse_v2(bytes: &[u8]) -> Result<Option<(Header, usize)>, HeaderError> {
 }
 
 fn v2_header(family: u8, block: &[u8]) -> Result<Header, HeaderError> {
-    let short = HeaderError::TooShort;
     let (header, tlvs) = match family {
         UNSPECIFIED => return Ok(Header::Unknown),
-        TCP4 => {
-            let (addresses, tlvs) = block.split_first_chunk::<12>().ok_or(short)?;
-            let [a, b, c, d, e, f, g, h, p, q, r, s] = *addresses;
-            let header = Header::Tcp {
-                source: (Ipv4Addr::new(a, b, c, d), u16::from_be_bytes([p, q])).into(),
-                destination: (Ipv4Addr::new(e, f, g, h), u16::from_be_bytes([r, s])).into(),
-            };
-            (header, tlvs)
+        TCP4 => v2_tcp::<4>(block)?,
+        TCP6 => v2_tcp::<16>(block)?,
+        UNIX_STREAM => {
+            let tlvs = block.get(216..).ok_or(HeaderError::TooShort)?;
+            (Header::Unknown, tlvs)
         }
-        TCP6 => {
-            let (source, rest) = block.split_first_chunk::<16>().ok_or(short)?;
-            let (destination, rest) = rest.split_first_chunk::<16>().ok_or(short)?;
-            let (&[p, q, r, s], tlvs) = rest.split_first_chunk().ok_or(short)?;
-            let header = Header::Tcp {
-                source: (Ipv6Addr::from(*source), u16::from_be_bytes([p, q])).into(),
-                destination: (Ipv6Addr::from(*destination), u16::from_be_bytes([r, s])).into(),
-            };
-            (header, tlvs)
-        }
-        UNIX_STREAM => (Header::Unknown, block.get(216..).ok_or(short)?),
         _ => return Err(HeaderError::Family),
     };
     step_over(tlvs).map(|()| header)
+}
+
+/// Both addresses, of `N` bytes, and both ports; and what follows them.
+fn v2_tcp<const N: usize>(block: &[u8]) -> Result<(Header, &[u8]), HeaderError>
+where
+    IpAddr: From<[u8; N]>,
+{
+    let short = HeaderError::TooShort;
+    let (source, rest) = block.split_first_chunk::<N>().ok_or(short)?;
+    let (destination, rest) = rest.split_first_chunk::<N>().ok_or(short)?;
+    let (&[p, q, r, s], tlvs) = rest.split_first_chunk().ok_or(short)?;
+    let header = Header::Tcp {
+        source: (*source, u16::from_be_bytes([p, q])).into(),
+        destination: (*destination, u16::from_be_bytes([r, s])).into(),
+    };
+    Ok((header, tlvs))
 }
 
 /// Skips types, lengths and values, until nothing is left (§2.2).
