@@ -8,7 +8,6 @@ use super::lines::{quote, split};
 use super::problem::{Place, Problem};
 use super::read::Reader;
 use super::service::Config;
-use super::words;
 use crate::cli::{Args, Opt, Repeat, UsageError};
 
 const LIMITS: &str = "Limits on clients";
@@ -145,17 +144,12 @@ fn line(word: &'static str, value: &str) -> Result<Vec<String>, String> {
     Ok([word.to_string()].into_iter().chain(values).collect())
 }
 
-/// The known word closest to an unknown one.
-pub(super) fn nearest(word: &str) -> Option<&'static str> {
-    crate::cli::nearest(word, words::all())
-}
-
 #[cfg(test)]
 mod tests {
     use std::ffi::OsString;
 
     use super::super::pool::PoolConfig;
-    use super::super::words::{POOL, Row, SERVICE};
+    use super::super::words::{self, POOL, Row, SERVICE};
     use super::*;
     use crate::cli::Spec;
 

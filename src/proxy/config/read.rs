@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::flags::{nearest, repeats};
+use super::flags::repeats;
 use super::lines::split;
 use super::pool::PoolConfig;
 use super::problem::{MAX_PROBLEMS, Place, Problem};
 use super::service::Config;
-use super::words::{POOL, Row, SERVICE, find};
+use super::words::{POOL, Row, SERVICE, all, find};
+use crate::cli::nearest;
 
 /// How deep includes may be nested.
 pub const MAX_DEPTH: usize = 8;
@@ -130,7 +131,7 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         let Some(row) = find(&POOL, word) else {
-            return Err(match nearest(word) {
+            return Err(match nearest(word, all()) {
                 Some(near) => format!("no such word; did you mean {near}?"),
                 None => "no such word".into(),
             });
