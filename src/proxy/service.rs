@@ -73,9 +73,10 @@ impl std::error::Error for StartError {
 /// A load balancer that is bound and does not serve yet.
 pub struct LoadBalancer {
     current: Arc<Current>,
+    /// Each with whether its trusted peers speak the PROXY protocol.
     listeners: Vec<(Listener, bool)>,
-    /// The listener of the status page, with the token that lets other machines make changes.
-    admin: Option<(Listener, Option<Token>)>,
+    /// The listener of the status page.
+    admin: Option<Listener>,
     server: server::Config,
     stats: Arc<Stats>,
 }
@@ -100,17 +101,15 @@ impl Prepared {
             let listener = early.map_or_else(|| bind(&self.how, &listen.address), Ok)?;
             listeners.push((listener, listen.proxy_protocol));
         }
-        let admin = match &config.admin {
-            None => None,
-            Some(address) => {
-                let how = ListenConfig::default();
-                let listener = self.admin.map_or_else(|| bind(&how, address), Ok)?;
-                Some((listener, token(config)?))
-            }
-        };
+        let (mut admin, mut secret) = (None, None);
+        if let Some(address) = &config.admin {
+            let how = ListenConfig::default();
+            admin = Some(self.admin.map_or_else(|| bind(&how, address), Ok)?);
+            secret = token(config)?;
+        }
         let setup = put_to_work(self.plan, None, &self.server.log)?;
         let mut current = Current::new(setup);
-        current.token = admin.as_ref().and_then(|(_, token)| token.clone());
+        current.token = secret;
         Ok(LoadBalancer {
             current: Arc::new(current),
             listeners,
@@ -188,9 +187,7 @@ impl LoadBalancer {
 
     /// The address of the status page.
     pub fn admin(&self) -> Option<&Addr> {
-        self.admin
-            .as_ref()
-            .map(|(listener, _)| listener.local_addr())
+        self.admin.as_ref().map(Listener::local_addr)
     }
 
     /// The setup in use, which [`reload`] replaces.
@@ -210,9 +207,9 @@ impl LoadBalancer {
     pub fn run(self, stopper: &Stopper, registry: &Registry) -> io::Result<Totals> {
         let page = match self.admin {
             None => None,
-            Some((listener, token)) => {
+            Some(listener) => {
                 let pools = pools_of(&self.current);
-                let log = self.server.log.clone();
+                let (token, log) = (self.current.token.clone(), self.server.log.clone());
                 Some(Admin::new(pools, registry.clone(), token, log).start(listener)?)
             }
         };

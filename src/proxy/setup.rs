@@ -126,7 +126,7 @@ fn access_log(config: &Config, older: Option<&Setup>) -> io::Result<Option<Arc<A
 pub struct Current {
     /// The configuration with which the listeners were made.
     pub(super) first: Config,
-    /// The token of the status page.
+    /// The token of the status page, which lets other machines make changes.
     pub(super) token: Option<Token>,
     number: AtomicU64,
     setup: RwLock<Arc<Setup>>,
