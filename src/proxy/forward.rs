@@ -20,7 +20,7 @@ use super::heads::{self, HopNames, Outgoing, Sender};
 use super::pool::{Lease, NoBackend, Pool};
 use super::proxy_protocol::{self, Header};
 use super::reply::{self, Asked, Cut, Head, NoReply, Reply};
-use super::retry::{self, Effect, Outcome, Retry};
+use super::retry::{self, Effect, Outcome};
 use super::tunnel;
 use super::turn::Turn;
 use super::upload::{Plan, Upload, UploadError};
@@ -119,9 +119,8 @@ pub fn forward(turn: &mut Turn<'_>, pool: &Arc<Pool>, desk: &mut Desk) -> Done {
         done.answer = Some((failed.status, None));
         done.keep_alive = failed.outcome != Outcome::PartOfReply || failed.status == 504;
         let (retry, body) = (pool.config.retry, body_kind(&turn.body));
-        let verdict = retry.may_retry(effect, failed.outcome, body, attempt);
         let client_left = failed.status == 499;
-        if client_left || verdict == Retry::No {
+        if client_left || !retry.may_retry(effect, failed.outcome, body, attempt) {
             break;
         }
         if failed.outcome.blames_backend() {
@@ -160,8 +159,7 @@ fn no_backend(mut done: Done, none: NoBackend, attempt: u32) -> Done {
 
 fn body_kind(body: &Body<'_>) -> retry::Body {
     match body {
-        Body::Empty => retry::Body::Empty,
-        Body::Buffered(_) => retry::Body::Buffered,
+        Body::Empty | Body::Buffered(_) => retry::Body::Kept,
         Body::Streamed(_) => retry::Body::Streamed,
     }
 }
@@ -175,7 +173,7 @@ fn try_once(
 ) -> Result<(), Failed> {
     let begun = Instant::now();
     let effect = Effect::of(turn.head.method);
-    let repeatable = effect == Effect::Idempotent && !matches!(turn.body, Body::Streamed(_));
+    let repeatable = retry::is_repeatable(effect, body_kind(&turn.body));
     done.connect = None; // the last attempt's was for another backend
     let backend = lease.backend.connect(fresh, repeatable);
     let backend = backend.map_err(|error| match error.is_shortage() {

@@ -117,44 +117,33 @@ impl Outcome {
 /// Whether the request's body can be sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Body {
-    /// There is none.
-    Empty,
-    /// All of it is still in memory.
-    Buffered,
+    /// There is none, or all of it is still in memory.
+    Kept,
     /// It is passed on as it arrives, and not kept.
     Streamed,
 }
 
-/// The verdict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Retry {
-    /// Tell the client.
-    No,
-    /// Try another backend or, after a stale connection, a fresh connection to the same. If the
-    /// outcome blames the backend, ask the budget as well.
-    Yes,
+/// Whether a request may be sent again although a server may have seen it.
+pub fn is_repeatable(effect: Effect, body: Body) -> bool {
+    effect == Effect::Idempotent && body == Body::Kept
 }
 
 impl RetryConfig {
     /// Whether another attempt is allowed after this number of `attempts` (including the first),
-    /// the last of which ended with `outcome`.
-    pub fn may_retry(&self, effect: Effect, outcome: Outcome, body: Body, attempts: u32) -> Retry {
+    /// the last of which ended with `outcome`: at another backend or, after a stale connection, on
+    /// a fresh connection to the same. If the outcome blames the backend, ask the budget as well.
+    pub fn may_retry(&self, effect: Effect, outcome: Outcome, body: Body, attempts: u32) -> bool {
         let retries = match outcome.is_of_kept() {
             true => self.retries.max(1),
             false => self.retries,
         };
         if attempts > retries {
-            return Retry::No;
+            return false;
         }
         match outcome {
-            Outcome::ConnectFailed | Outcome::NothingSent | Outcome::NothingSentOnKept => {
-                Retry::Yes
-            }
-            Outcome::StaleConnection | Outcome::SentNoReply => match (effect, body) {
-                (Effect::Cumulative, _) | (_, Body::Streamed) => Retry::No,
-                (Effect::Idempotent, Body::Empty | Body::Buffered) => Retry::Yes,
-            },
-            Outcome::PartOfReply | Outcome::Shortage => Retry::No,
+            Outcome::ConnectFailed | Outcome::NothingSent | Outcome::NothingSentOnKept => true,
+            Outcome::StaleConnection | Outcome::SentNoReply => is_repeatable(effect, body),
+            Outcome::PartOfReply | Outcome::Shortage => false,
         }
     }
 }
@@ -267,13 +256,13 @@ mod tests {
         use {Body::*, Effect::*, Outcome::*};
         let yes = |effect, outcome, body| match (outcome, effect, body) {
             (ConnectFailed | NothingSent | NothingSentOnKept, _, _) => true,
-            (StaleConnection | SentNoReply, Idempotent, Empty | Buffered) => true,
+            (StaleConnection | SentNoReply, Idempotent, Kept) => true,
             (StaleConnection | SentNoReply, _, _) => false,
             (PartOfReply | Shortage, _, _) => false,
         };
         let config = RetryConfig::default();
         for effect in [Idempotent, Cumulative] {
-            for body in [Empty, Buffered, Streamed] {
+            for body in [Kept, Streamed] {
                 for outcome in [
                     ConnectFailed,
                     NothingSent,
@@ -286,7 +275,7 @@ mod tests {
                     let verdict = config.may_retry(effect, outcome, body, 1);
                     let expected = yes(effect, outcome, body);
                     let case = format!("{effect:?} {outcome:?} {body:?}");
-                    assert_eq!(verdict == Retry::Yes, expected, "{case}");
+                    assert_eq!(verdict, expected, "{case}");
                 }
             }
         }
@@ -306,9 +295,9 @@ mod tests {
                 ..RetryConfig::default()
             };
             let verdict = |attempts: &u32| {
-                config.may_retry(Effect::Idempotent, outcome, Body::Empty, *attempts)
+                config.may_retry(Effect::Idempotent, outcome, Body::Kept, *attempts)
             };
-            let seen = (1..10).filter(|attempts| verdict(attempts) == Retry::Yes);
+            let seen = (1..10).filter(verdict);
             assert_eq!(seen.count(), allowed, "{retries} {outcome:?}");
         }
     }
@@ -319,11 +308,11 @@ mod tests {
             let nothing = Outcome::of_failed_write(is_fresh, false);
             let config = RetryConfig::default();
             let verdict = config.may_retry(Effect::Cumulative, nothing, Body::Streamed, 1);
-            assert_eq!(verdict, Retry::Yes, "fresh: {is_fresh}");
+            assert!(verdict, "fresh: {is_fresh}");
             assert_eq!(nothing.blames_backend(), blamed, "fresh: {is_fresh}");
             let part = Outcome::of_failed_write(is_fresh, true);
             let verdict = config.may_retry(Effect::Cumulative, part, Body::Streamed, 1);
-            assert_eq!(verdict, Retry::No, "fresh: {is_fresh}");
+            assert!(!verdict, "fresh: {is_fresh}");
         }
     }
 
