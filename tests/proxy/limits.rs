@@ -70,7 +70,8 @@ fn a_request_that_waited_in_line_for_too_long_is_told_503() {
 #[test]
 fn many_in_line_are_all_served_one_at_a_time() {
     let (backend, go) = on_word();
-    let balancer = Balancer::before([&backend], "backend-connections 2\nqueue 100\n");
+    let lines = "backend-connections 2\nqueue 100\nqueue-timeout 1h\n";
+    let balancer = Balancer::before([&backend], lines);
     let mut clients: Vec<Client> = (0..50).map(|_| balancer.client()).collect();
     clients.iter_mut().for_each(|client| client.say(GET));
     eventually("all but two wait", || balancer.waiting() == 48);
