@@ -257,8 +257,14 @@ impl Listener {
             Ok(_) if self.is_closed() && !self.inner.keeping.load(Ordering::SeqCst) => {
                 Err(AcceptError::Closed)
             }
-            // The socket blocks until it is closing, so this can only mean the end.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(AcceptError::Closed),
+            // The socket blocks until it is closing (`close_after_backlog`). Earlier, somebody else
+            // has changed it, and every further call would return at once, too.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                match self.inner.keeping.load(Ordering::SeqCst) || self.is_closed() {
+                    true => Err(AcceptError::Closed),
+                    false => Err(AcceptError::Fatal(error)),
+                }
+            }
             other => other.map_err(|error| AcceptError::classify(error, self.is_closed())),
         }
     }

@@ -1,6 +1,7 @@
 //! Listening: ports taken and shared, IPv4 on IPv6, and what closing does.
 
 use std::io::{ErrorKind, Read, Write};
+use std::os::fd::AsFd;
 use std::sync::mpsc;
 use std::thread;
 
@@ -193,4 +194,19 @@ fn closing_after_the_backlog_returns_those_who_wait_in_it_and_wakes_who_accepts(
         assert!(listener.close_after_backlog().is_empty());
         assert!(matches!(thread.join().unwrap(), Err(AcceptError::Closed)));
     }
+}
+
+#[test]
+fn a_listener_that_somebody_else_made_non_blocking_is_broken_and_not_closed() {
+    let (listener, _) = listener();
+    let other = std::net::TcpListener::from(listener.as_fd().try_clone_to_owned().unwrap());
+    other.set_nonblocking(true).unwrap();
+    let failed = listener.accept().map(drop).unwrap_err();
+    assert!(
+        matches!(&failed, AcceptError::Fatal(error) if error.kind() == ErrorKind::WouldBlock),
+        "{failed}"
+    );
+    listener.close();
+    let closed = listener.accept().map(drop).unwrap_err();
+    assert!(matches!(closed, AcceptError::Closed), "{closed}");
 }
