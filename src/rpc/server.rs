@@ -12,8 +12,8 @@
 //! the access list and the drain are the same as in every server here.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::auth::Secret;
@@ -23,9 +23,9 @@ use super::message::{MAGIC, MAX_WINDOW, Message, Push, kind};
 use super::service::{Answer, Call, Method, Router, Service};
 use super::welcome::{invalid, welcome};
 use super::work::{Held, Work};
-use super::workers::{Job, Workers};
+use super::workers::{Job, NoPlace, Workers};
 use crate::net::{Conn, Deadline, say_which};
-use crate::server::{End, Handler, Refusal, Session};
+use crate::server::{End, Handler, Refusal, Session, is_due};
 use crate::telemetry::{Log, Registry};
 use crate::wire::{FrameReader, Frames, Limits};
 
@@ -103,6 +103,8 @@ pub struct RpcHandler {
     workers: Workers,
     /// Bytes of arguments that workers have, or that wait for one.
     held: Arc<AtomicUsize>,
+    /// When it was last logged that a worker could not be started.
+    complained: Mutex<Option<Instant>>,
 }
 
 impl RpcHandler {
@@ -117,7 +119,16 @@ impl RpcHandler {
             workers: Workers::new(config.workers, config.queue, STACK_SIZE),
             config: Arc::new(config),
             held: Arc::default(),
+            complained: Mutex::new(None),
             router,
+        }
+    }
+
+    /// A full queue is the callers' doing; a lack of threads is for who runs the server to mend.
+    fn tell_lack(&self, why: &NoPlace) {
+        if matches!(why, NoPlace::NoThread(_)) && is_due(&self.complained) {
+            let ServerConfig { log, name, .. } = &*self.config;
+            log.error(name, "cannot run slow methods", &[("cause", why)]);
         }
     }
 
@@ -449,13 +460,10 @@ impl Reading<'_> {
             called,
             work: Box::new(move || work.run()),
         };
-        if self.handler.workers.submit(job).is_err() {
+        if let Err(why) = self.handler.workers.submit(job) {
             stats.refused.inc();
-            let why = format!(
-                "the queue for workers is full ({})",
-                self.handler.config.queue
-            );
-            self.fail(id, &Failure::Overloaded(why));
+            self.handler.tell_lack(&why);
+            self.fail(id, &Failure::Overloaded(why.to_string()));
             self.link.finish(called, &[])?;
         }
         Ok(())

@@ -5,16 +5,37 @@
 //! cannot.
 
 use std::collections::VecDeque;
+use std::fmt;
+use std::io;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
 use super::link::{Called, Link, lock};
+use crate::net::plain_words;
 
 /// Work to do, and the call that it is for.
 pub(super) struct Job {
     pub(super) link: Arc<Link>,
     pub(super) called: Called,
     pub(super) work: Box<dyn FnOnce() + Send>,
+}
+
+/// Why a job is not taken.
+#[derive(Debug)]
+pub(super) enum NoPlace {
+    /// This many jobs wait already.
+    QueueFull(usize),
+    /// There is no thread, and the system starts none (a limit on threads or memory).
+    NoThread(io::Error),
+}
+
+impl fmt::Display for NoPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NoPlace::QueueFull(queue) => write!(f, "the queue for workers is full ({queue})"),
+            NoPlace::NoThread(error) => write!(f, "starting a worker: {}", plain_words(error)),
+        }
+    }
 }
 
 struct State {
@@ -56,14 +77,20 @@ impl Workers {
         }
     }
 
-    /// Gives a job to the next free thread; gives it back when the queue is full.
-    pub(super) fn submit(&self, job: Job) -> Result<(), Job> {
+    /// Gives a job to the next free thread, or drops it when there is no place for it.
+    pub(super) fn submit(&self, job: Job) -> Result<(), NoPlace> {
         let mut state = lock(&self.shared.state);
         let idle = state.waiting.saturating_sub(state.queue.len());
-        if idle == 0 && state.threads < self.most && self.start() {
-            state.threads += 1;
-        } else if idle == 0 && (state.queue.len() >= self.queue || state.threads == 0) {
-            return Err(job);
+        if idle == 0 {
+            let more = state.threads < self.most;
+            match more.then(|| self.start()) {
+                Some(Ok(())) => state.threads += 1,
+                Some(Err(error)) if state.threads == 0 => return Err(NoPlace::NoThread(error)),
+                _ if state.queue.len() >= self.queue => {
+                    return Err(NoPlace::QueueFull(self.queue));
+                }
+                _ => {} // one of the threads will come to it
+            }
         }
         state.queue.push_back(job);
         self.shared.wake.notify_one();
@@ -85,13 +112,12 @@ impl Workers {
         state.queue.remove(place)
     }
 
-    /// Starts a thread; `false` if the system cannot.
-    fn start(&self) -> bool {
+    fn start(&self) -> io::Result<()> {
         let shared = self.shared.clone();
         let thread = thread::Builder::new()
             .name("worker".into())
             .stack_size(self.stack_size);
-        thread.spawn(move || shared.work()).is_ok()
+        thread.spawn(move || shared.work()).map(drop)
     }
 }
 
@@ -122,5 +148,36 @@ impl Shared {
                 state.waiting -= 1;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::{self, Network};
+    use crate::rpc::ServerConfig;
+
+    #[test]
+    fn a_lack_of_threads_is_not_called_a_full_queue() {
+        let listener = net::listen(Network::Tcp, "127.0.0.1:0").unwrap();
+        let conn = net::dial(Network::Tcp, &listener.local_addr().to_string()).unwrap();
+        let config = ServerConfig::default();
+        let link = Arc::new(Link::new(conn, &config, config.limits));
+        let job = || Job {
+            link: link.clone(),
+            called: Called::Id(1),
+            work: Box::new(|| ()),
+        };
+        // No address space holds such a stack.
+        let none = Workers::new(4, 1, 1 << 60);
+        let refused = none.submit(job()).unwrap_err();
+        assert!(matches!(refused, NoPlace::NoThread(_)), "{refused}");
+        let why = refused.to_string();
+        assert!(why.starts_with("starting a worker: "), "{why}");
+
+        let full = Workers::new(1, 0, 64 << 10);
+        lock(&full.shared.state).threads = 1; // a thread that is busy
+        let refused = full.submit(job()).unwrap_err().to_string();
+        assert_eq!(refused, "the queue for workers is full (0)");
     }
 }
