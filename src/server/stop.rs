@@ -9,14 +9,15 @@
 //! A server that was asked to stop must also end in bounded time ([`Stopper::exit_when_overdue`]).
 
 use std::fs;
-use std::io;
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::net::plain_words;
 use crate::sys::signal::{self, Signal};
 
 const STOPPING: [Signal; 3] = [Signal::Interrupt, Signal::Terminate, Signal::Hangup];
@@ -127,6 +128,18 @@ impl Stopper {
         process::exit(status)
     }
 
+    /// Ends the process because no signal can be waited for: all are blocked, so nothing but SIGKILL
+    /// would end it. This happens under a sandbox that forbids rt_sigtimedwait(2), as the program
+    /// starts.
+    fn unheard(&self, error: &io::Error) -> ! {
+        let path = std::env::args_os().next().map(PathBuf::from);
+        let name = path.as_deref().and_then(Path::file_name);
+        let name = name.unwrap_or_default().to_string_lossy();
+        let why = format!("{name}: waiting for signals: {}\n", plain_words(error));
+        let _ = io::stderr().write_all(why.as_bytes());
+        self.exit(1)
+    }
+
     fn folders(&self) -> MutexGuard<'_, Vec<PathBuf>> {
         let folders = self.inner.folders.lock();
         folders.unwrap_or_else(PoisonError::into_inner)
@@ -204,7 +217,7 @@ impl Signals {
             match (signal::wait(&self.0), &reload) {
                 (Ok(Signal::Hangup), Some(reload)) => reload(),
                 (Ok(first), _) => break first,
-                (Err(_), _) => return,
+                (Err(error), _) => stopper.unheard(&error),
             }
         };
         let begun = Instant::now();
