@@ -227,13 +227,14 @@ impl LoadBalancer {
                 .counting_into(self.stats.clone());
             let (tell, stopper) = (tell.clone(), stopper.clone());
             let serve = move || {
-                let ended = server.run(listener);
+                let ended = server::ended(|| server.run(listener));
                 stopper.stop(); // never run with only some of the listeners
                 let _ = tell.send(ended);
             };
             thread::Builder::new()
                 .name("listener".into())
-                .spawn(serve)?;
+                .spawn(serve)
+                .map_err(server::no_thread)?;
         }
         drop(tell); // so that the channel ends with the last listener
         stopper.wait();

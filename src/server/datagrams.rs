@@ -27,9 +27,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::access::AccessList;
-use super::is_due;
 use super::shared::caught;
 use super::stop::Stopper;
+use super::{is_due, no_thread};
 use crate::net::{Addr, DatagramSocket, Deadline, plain_words};
 use crate::sys::batch::Batch;
 use crate::telemetry::{Counter, Level, Log, Registry};
@@ -222,10 +222,11 @@ impl<H: DatagramHandler> DatagramServer<H> {
         let closer = thread::Builder::new()
             .name("stop".into())
             .stack_size(64 * 1024);
-        closer.spawn(move || {
+        let closer = closer.spawn(move || {
             watched.wait();
             closing.close();
-        })?;
+        });
+        closer.map_err(no_thread)?;
         let local = self.socket.local_addr()?;
         let result = match local {
             Addr::Ip(_) => self.run_batched(&local),

@@ -70,7 +70,7 @@ pub(crate) use neighbour::neighbour;
 pub(crate) use per_peer::PerPeer;
 pub use scheduling::{MANY_PEERS, Scheduling};
 pub use shared::at_stage;
-pub(crate) use shared::{caught, is_due};
+pub(crate) use shared::{caught, ended, is_due, no_thread};
 pub use stats::{Stats, Totals};
 pub use stop::{Signals, Stopper};
 
@@ -288,7 +288,8 @@ impl<H: Handler + 'static> Server<H> {
         let name = self.config.name.clone();
         let thread = thread::Builder::new()
             .name(name)
-            .spawn(move || self.run(listener))?;
+            .spawn(move || self.run(listener))
+            .map_err(no_thread)?;
         Ok(Running {
             stopper,
             stats,
@@ -354,7 +355,8 @@ fn run_serial<H: Handler + 'static>(
                 worker.serve(conn, seat);
             }
             result
-        })?;
+        })
+        .map_err(no_thread)?;
     until_stopped(&move |conn, seat| drop(tell.send((conn, seat))));
     if thread.is_finished() || shared.stats.totals().active == 0 {
         return thread

@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 
 use super::Handler;
 use super::live::{Refusal, Seat};
-use super::shared::Shared;
+use super::shared::{Shared, no_thread};
 use crate::net::{Conn, Listener, plain_words};
 
 /// A bounded queue that can be closed. `push` never blocks, `pop` does.
@@ -133,6 +133,7 @@ fn start<H: Handler + 'static>(
     thread::Builder::new()
         .name("accept".into())
         .spawn(move || accept(&shared, &listener, &queue))
+        .map_err(no_thread)
 }
 
 fn work<H: Handler>(shared: &Shared<H>, queue: &Queue<(Conn, Seat)>) {

@@ -289,6 +289,21 @@ impl<H: Handler> Shared<H> {
     }
 }
 
+/// Says that it was a thread that could not be started.
+pub(crate) fn no_thread(error: io::Error) -> io::Error {
+    let why = format!("starting a thread: {}", plain_words(&error));
+    io::Error::new(error.kind(), why)
+}
+
+/// Runs a server whose thread reports how it ended. A panic is reported, too: otherwise the program
+/// would end as if it had been told to.
+pub(crate) fn ended<T>(serve: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    caught(serve).unwrap_or_else(|panic| {
+        let why = format!("a serving thread panicked: {panic}");
+        Err(io::Error::other(why))
+    })
+}
+
 /// Whether [`COMPLAINT`] has passed since this last returned `true`.
 pub(crate) fn is_due(last: &Mutex<Option<Instant>>) -> bool {
     let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
@@ -354,4 +369,19 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| text.to_string());
     text.or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "no message".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_serving_thread_that_panics_has_not_ended_well() {
+        assert_eq!(ended(|| Ok(7)).unwrap(), 7);
+        let failed = ended(|| -> io::Result<()> { panic!("no random data") }).unwrap_err();
+        assert_eq!(
+            failed.to_string(),
+            "a serving thread panicked: no random data"
+        );
+    }
 }

@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 
 use super::Handler;
 use super::live::Seat;
-use super::shared::{Shared, is_due};
+use super::shared::{Shared, is_due, no_thread};
 use crate::net::{Conn, Listener, plain_words};
 
 /// The pause before another try to start a thread.
@@ -59,7 +59,7 @@ impl<H: Handler + 'static> Crew<H> {
             failure: Mutex::new(None),
             complained: Mutex::new(None),
         });
-        crew.spawn()?;
+        crew.spawn().map_err(no_thread)?;
         Ok(crew)
     }
 

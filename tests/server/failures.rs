@@ -6,8 +6,8 @@ use std::panic::panic_any;
 use crate::support::{Kept, connect, connect_from, in_own_process, serve};
 use crate::{MODES, ask, client};
 use groundwire::echo::{Asked, EchoHandler};
-use groundwire::net::Conn;
-use groundwire::server::{AccessList, Config, End, Handler, Refusal, Session};
+use groundwire::net::{self, Conn, Network};
+use groundwire::server::{AccessList, Config, End, Handler, Mode, Refusal, Server, Session};
 use groundwire::telemetry::{Format, Level, Log};
 
 #[test]
@@ -149,4 +149,19 @@ fn a_panic_with_a_whole_backtrace_fits_the_small_stack() {
         let _ = connect(&address).read(&mut [0]);
     }
     assert_eq!(server.stop().unwrap().panicked, 3);
+}
+
+#[test]
+fn a_server_without_a_thread_says_that_it_could_not_start_one() {
+    for mode in [Mode::Serial, Mode::Threads] {
+        let config = Config {
+            mode,
+            stack_size: 1 << 60, // no address space holds it
+            ..Config::default()
+        };
+        let listener = net::listen(Network::Tcp, "127.0.0.1:0").unwrap();
+        let server = Server::new(config, |_: &Conn, _: &Session<'_>| Ok(End::Ours));
+        let error = server.run(listener).unwrap_err().to_string();
+        assert!(error.starts_with("starting a thread: "), "{error}");
+    }
 }

@@ -48,6 +48,7 @@ pub use zone_files::{Faults, Loaded, Reloader, ZoneFile};
 use crate::net::{Addr, Deadline, Network, Prefix};
 use crate::server::{
     Config as TcpConfig, DatagramConfig, DatagramServer, DatagramStats, Server, Stats, Stopper,
+    ended, no_thread,
 };
 use crate::telemetry::{Log, Registry};
 use answerer::Shared;
@@ -190,12 +191,13 @@ impl DnsServer {
             let run = move || {
                 // If one thread ends, even by a panic, all end: half a server is worse than none.
                 let _stop = StopAtEnd(stopper);
-                let _ = tell.send(serve());
+                let _ = tell.send(ended(serve));
             };
             thread::Builder::new()
                 .name(name.into())
                 .spawn(run)
                 .map(drop)
+                .map_err(no_thread)
         };
         let mut tally = 0;
         for place in self.places {
@@ -233,8 +235,8 @@ impl DnsServer {
         for _ in 0..threads {
             let left = until.remaining().unwrap_or_default();
             match told.recv_timeout(left) {
-                Ok(ended) => ended?,
-                Err(_) => break, // stuck, or ended by a panic: return without it
+                Ok(end) => end?,
+                Err(_) => break, // stuck: return without it
             }
         }
         Ok(Totals {
