@@ -177,12 +177,15 @@ fn try_once(
     done.connect = None; // the last attempt's was for another backend
     let backend = lease.backend.connect(fresh, repeatable);
     let backend = backend.map_err(|error| match error.is_shortage() {
-        true => Failed::new(Outcome::Shortage, 503, "no descriptor or memory to connect"),
+        true => {
+            lease.pool.is_short(&error);
+            Failed::new(Outcome::Shortage, 503, "no descriptor or memory to connect")
+        }
         false => Failed::new(Outcome::ConnectFailed, 502, "connect failed"),
     })?;
     done.connect = backend.is_fresh().then(|| begun.elapsed());
     send(turn, desk, lease, &backend)?;
-    let upload = start_upload(turn, &backend)?;
+    let upload = start_upload(turn, lease, &backend)?;
     let sent = Instant::now();
     let mut told = false;
     desk.reply.take(usize::MAX);
@@ -292,7 +295,11 @@ fn send(
     Ok(())
 }
 
-fn start_upload(turn: &mut Turn<'_>, backend: &Conn) -> Result<Option<Upload>, Failed> {
+fn start_upload(
+    turn: &mut Turn<'_>,
+    lease: &Lease,
+    backend: &Conn,
+) -> Result<Option<Upload>, Failed> {
     let Body::Streamed(incoming) = &mut turn.body else {
         return Ok(None);
     };
@@ -312,6 +319,7 @@ fn start_upload(turn: &mut Turn<'_>, backend: &Conn) -> Result<Option<Upload>, F
         Ok(upload) => Ok(Some(upload)),
         Err(bytes) => {
             *incoming = Some(bytes);
+            lease.pool.is_short(&"no thread for a request's body");
             Err(Failed::new(
                 Outcome::Shortage,
                 503,

@@ -28,7 +28,7 @@ use super::health::{Change, Health, State};
 use super::resolve::Found;
 use super::retry::Budget;
 use crate::net::Deadline;
-use crate::server::Stopper;
+use crate::server::{Stopper, is_due};
 use crate::telemetry::Log;
 use roster::{Pick, Roster, Seat, Waiting};
 
@@ -73,6 +73,8 @@ pub struct Pool {
     /// The configuration.
     pub config: PoolConfig,
     log: Log,
+    /// When it was last logged that this machine lacks something.
+    complained: Mutex<Option<Instant>>,
     born: Instant,
     /// Ends the threads of the pool: its health checks, its look-ups.
     life: Stopper,
@@ -106,6 +108,7 @@ impl Pool {
         let pool = Self {
             config,
             log,
+            complained: Mutex::new(None),
             born: Instant::now(),
             life: Stopper::new(),
             number: 0,
@@ -126,6 +129,7 @@ impl Pool {
         Self {
             config,
             log,
+            complained: Mutex::new(None),
             born: older.born,
             life: Stopper::new(),
             number: roster.last,
@@ -378,6 +382,17 @@ impl Pool {
             ];
             fields.extend(cause.map(|cause| ("cause", cause)));
             self.log.warn("load-balancer", "backend changed", &fields);
+        }
+    }
+
+    /// Says that this machine lacks what a request needs. No backend is at fault, and the access log
+    /// is not for whoever must mend this, so the log gets a line, one in a while.
+    pub fn is_short(&self, cause: &dyn fmt::Display) {
+        if is_due(&self.complained) {
+            let message = "requests fail for lack of descriptors, memory or threads";
+            let fields: [(&str, &dyn fmt::Display); 2] =
+                [("pool", &self.config.name), ("cause", cause)];
+            self.log.error("load-balancer", message, &fields);
         }
     }
 

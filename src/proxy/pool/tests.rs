@@ -2,9 +2,11 @@
 
 use std::io::{ErrorKind, Read};
 use std::net::TcpListener;
+use std::os::unix::net::UnixStream;
 
 use super::*;
 use crate::net::Destination;
+use crate::telemetry::{Format, Level};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -407,4 +409,20 @@ fn idle_connections_of_a_backend_that_has_gone_are_closed() {
     peer.set_read_timeout(Some(Duration::from_secs(20)))
         .unwrap();
     assert_eq!(peer.read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn a_lasting_lack_of_descriptors_is_one_log_line_however_many_requests_fail() {
+    let (log, mut reader) = UnixStream::pair().unwrap();
+    let log = Log::to_writer(Level::Error, Format::Text, Box::new(log));
+    let pool = Pool::new(PoolConfig::named("p"), Vec::new(), log);
+    for _ in 0..3 {
+        pool.is_short(&"connect tcp 127.0.0.1:1: too many open files");
+    }
+    drop(pool);
+    let mut told = String::new();
+    reader.read_to_string(&mut told).unwrap();
+    let line = "load-balancer requests fail for lack of descriptors, memory or threads pool=p \
+                cause=\"connect tcp 127.0.0.1:1: too many open files\"\n";
+    assert!(told.ends_with(line) && told.lines().count() == 1, "{told}");
 }
