@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use groundwire::cli::{self, Args, Failure, Out, Spec};
+use groundwire::cli::{self, Args, Failure, Spec};
 use groundwire::endpoint::{self, Commands, Endpoint, Message, Name};
 use groundwire::net::{self, Addr, Network};
 use groundwire::server::{Config, flags, program};
@@ -58,19 +58,19 @@ fn serve(args: Args) -> Result<(), Failure> {
     let limits = endpoint::flags::config(&args)?;
     let listener = program::bind(Network::Tcp, || net::listen(Network::Tcp, address))?;
 
-    let out = Out::lines();
-    // A reader of standard output that has gone away does not stop the service.
-    let show = move |_: &Addr, message: Message<'_>| drop(out.line(format_args!("-> {message}")));
-    let commands = Commands::built_in(show);
-    let shown = (args.count("verbose") > 0).then(Out::lines);
+    let received = flags::Show::new(&args)?;
+    let called = flags::Show::if_verbose(&args)?;
+    let commands = Commands::built_in(move |_: &Addr, message: Message<'_>| {
+        received.line(format_args!("-> {message}"));
+    });
     program::serve_connections_with(&args, config, listener, |_, registry| {
-        let called = counters(&commands, registry);
+        let counters = counters(&commands, registry);
         Endpoint::new(limits, commands).watched(move |peer: &Addr, name: &Name| {
-            if let Some(counter) = called.get(name) {
+            if let Some(counter) = counters.get(name) {
                 counter.inc();
             }
-            if let Some(out) = &shown {
-                drop(out.line(format_args!("{peer} {name}")));
+            if let Some(called) = &called {
+                called.line(format_args!("{peer} {name}"));
             }
         })
     })

@@ -57,6 +57,8 @@ fn serve(args: Args) -> Result<(), Failure> {
     while sockets.len() < count {
         sockets.push(listen(&bound).map_err(flags::failure)?);
     }
-    let show = args.count("verbose") > 0;
-    program::serve_datagrams(&args, &config, sockets, || echo::datagram_handler(show))
+    let show = flags::Show::if_verbose(&args)?;
+    program::serve_datagrams(&args, &config, sockets, || {
+        echo::datagram_handler(show.clone())
+    })
 }

@@ -113,8 +113,10 @@ fn serve_datagrams(args: &Args, listening: &ListenConfig, path: &Path) -> Result
     };
     let network = Network::Unixgram;
     let socket = program::bind(network, || listening.listen_datagrams(network, path))?;
-    let show = args.count("verbose") > 0;
-    program::serve_datagrams(args, &config, vec![socket], || echo::datagram_handler(show))
+    let show = flags::Show::if_verbose(args)?;
+    program::serve_datagrams(args, &config, vec![socket], || {
+        echo::datagram_handler(show.clone())
+    })
 }
 
 fn permissions(args: &Args, path: &Path) -> Result<Option<u32>, UsageError> {

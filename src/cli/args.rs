@@ -32,6 +32,11 @@ pub struct Args {
 }
 
 impl Args {
+    /// The program's name, as its error messages begin.
+    pub fn program(&self) -> &'static str {
+        self.spec.name
+    }
+
     pub(super) fn new(spec: Spec) -> Args {
         Args {
             spec,

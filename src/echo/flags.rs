@@ -1,9 +1,9 @@
 //! The flags of the echo servers over streams.
 
 use super::{EchoConfig, printable};
-use crate::cli::{Args, Failure, Opt, Out, UsageError};
+use crate::cli::{Args, Failure, Opt, UsageError};
 use crate::server::Config;
-use crate::server::flags::limit;
+use crate::server::flags::{Show, limit};
 
 /// `--once`
 pub const ONCE: Opt = Opt::flag("once", "serve one connection, one read, then end");
@@ -76,9 +76,6 @@ pub(super) fn stop_word<'a>(
 /// The configuration from the flags; with `-v` each line is printed as `-> LINE`.
 pub fn config(args: &Args) -> Result<EchoConfig, Failure> {
     let max_line = args.size("max-line")?;
-    let out = Out::lines();
-    // A reader of standard output that has gone away does not stop the service.
-    let show = move |line: &[u8]| drop(out.line(format_args!("-> {}", printable(line))));
     Ok(EchoConfig {
         max_line,
         idle_timeout: limit(args, "idle-timeout")?,
@@ -86,10 +83,11 @@ pub fn config(args: &Args) -> Result<EchoConfig, Failure> {
         once: args.flag("once"),
         stop_word: stop_word(args, "stop-word", max_line)?.map(String::from),
         stop_connection_word: stop_word(args, "stop-connection-word", max_line)?.map(String::from),
-        on_line: if args.count("verbose") > 0 {
-            Some(Box::new(show))
-        } else {
-            None
+        on_line: match Show::if_verbose(args)? {
+            None => None,
+            Some(show) => Some(Box::new(move |line: &[u8]| {
+                show.line(format_args!("-> {}", printable(line)));
+            })),
         },
     })
 }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::MAX_LINE;
-use crate::cli::Out;
 use crate::net::{Addr, Conn, Deadline, LineBuffer, LineTooLong, Network, without_line_end};
+use crate::server::flags::Show;
 use crate::server::{DatagramHandler, End, Handler, Session, at_stage};
 use crate::telemetry::push_visible;
 
@@ -247,13 +247,11 @@ fn unless_silent(
 
 /// The datagram service: the reply is the request, which is already in the buffer. With `show` each
 /// is printed as `-> TEXT`.
-pub fn datagram_handler(show: bool) -> impl DatagramHandler + 'static {
-    let out = Out::lines();
+pub fn datagram_handler(show: Option<Show>) -> impl DatagramHandler + 'static {
     move |_: &Addr, buffer: &mut [u8], len: usize| {
-        if show {
+        if let Some(show) = &show {
             let text = printable(buffer.get(..len).unwrap_or_default());
-            // A reader of standard output that has gone away does not stop the service.
-            drop(out.line(format_args!("-> {text}")));
+            show.line(format_args!("-> {text}"));
         }
         Some(len)
     }

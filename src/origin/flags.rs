@@ -4,9 +4,9 @@ use std::path::Path;
 
 use super::luck::Luck;
 use super::{OriginConfig, Root};
-use crate::cli::{Args, Failure, Opt, Out, UsageError, plain_words};
+use crate::cli::{Args, Failure, Opt, UsageError, plain_words};
 use crate::http::Limits;
-use crate::server::flags::limit;
+use crate::server::flags::{Show, limit};
 
 /// `--name NAME`
 pub const NAME: Opt = Opt::value(
@@ -78,7 +78,7 @@ pub fn config(args: &Args, address: &str) -> Result<OriginConfig, Failure> {
     }
     let section = args.size("max-header")?;
     let limits = Limits::default();
-    let out = (args.count("verbose") > 0).then(Out::lines);
+    let show = Show::if_verbose(args)?;
     Ok(OriginConfig {
         name: name.to_string(),
         root: args.value("root").map(root).transpose()?,
@@ -94,9 +94,8 @@ pub fn config(args: &Args, address: &str) -> Result<OriginConfig, Failure> {
         header_timeout: limit(args, "header-timeout")?,
         body_timeout: limit(args, "body-timeout")?,
         write_timeout: limit(args, "write-timeout")?,
-        // If the reader of standard output has gone, the service goes on.
-        on_request: out.map(|out| -> Box<dyn Fn(&super::Access<'_>) + Send + Sync> {
-            Box::new(move |access| drop(out.line(access)))
+        on_request: show.map(|show| -> Box<dyn Fn(&super::Access<'_>) + Send + Sync> {
+            Box::new(move |access| show.line(access))
         }),
     })
 }

@@ -2,12 +2,15 @@
 //!
 //! A program lists the constants in its table of options, and calls [`config`] with the result.
 
-use std::time::Duration;
+use std::fmt::Display;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use super::access::AccessList;
 use super::config::{Config, Mode};
 use super::metrics_page::MetricsPage;
 use super::scheduling::Scheduling;
+use super::shared::is_due;
 use crate::cli::{Args, Count, DurationArg, Failure, NonZeroCount, Opt, Out, UsageError};
 use crate::net::{self, Prefix};
 use crate::telemetry::{Format, Level, Log, Registry};
@@ -247,9 +250,50 @@ pub fn failure(error: net::Error) -> Failure {
 
 /// Prints a line of a server. A reader of standard output that has gone away does not stop the
 /// service.
-pub fn announce(out: &Out, line: impl std::fmt::Display) -> Result<(), Failure> {
+pub fn announce(out: &Out, line: impl Display) -> Result<(), Failure> {
     match out.line(line) {
         Err(Failure::ClosedPipe) => Ok(()),
         other => other,
+    }
+}
+
+/// Lines on standard output about what peers send. A reader that has gone away does not stop the
+/// service, nor does a full disk; but then lines are lost, and the log says so, one line in a while.
+#[derive(Clone)]
+pub struct Show(Arc<Shown>);
+
+struct Shown {
+    out: Out,
+    program: &'static str,
+    log: Log,
+    complained: Mutex<Option<Instant>>,
+}
+
+impl Show {
+    /// Logs where `--log` says.
+    pub fn new(args: &Args) -> Result<Self, UsageError> {
+        Ok(Self(Arc::new(Shown {
+            out: Out::lines(),
+            program: args.program(),
+            log: log(args)?,
+            complained: Mutex::new(None),
+        })))
+    }
+
+    /// The same if `-v` is given.
+    pub fn if_verbose(args: &Args) -> Result<Option<Self>, UsageError> {
+        let verbose = args.count("verbose") > 0;
+        verbose.then(|| Self::new(args)).transpose()
+    }
+
+    /// Prints a line.
+    pub fn line(&self, text: impl Display) {
+        let shown = &self.0;
+        if let Err(Failure::Failed(why)) = shown.out.line(text) {
+            if is_due(&shown.complained) {
+                let fields: [(&str, &dyn Display); 1] = [("cause", &why)];
+                shown.log.error(shown.program, "lines are lost", &fields);
+            }
+        }
     }
 }

@@ -81,7 +81,7 @@ fn a_datagram_server_echoes_drops_what_is_too_long_or_denied_and_stops() {
     };
     let socket = net::listen_datagrams(Network::Udp, "127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
-    let server = DatagramServer::new(config, socket, datagram_handler(false));
+    let server = DatagramServer::new(config, socket, datagram_handler(None));
     let (stats, stopper) = (server.stats(), Stopper::new());
     let watched = stopper.clone();
     let running = thread::spawn(move || server.run(&watched));
@@ -110,7 +110,7 @@ fn unix_datagrams_are_echoed_and_a_sender_without_a_name_harms_nobody() {
         ..DatagramConfig::default()
     };
     let socket = net::listen_datagrams(Network::Unixgram, &path).unwrap();
-    let server = DatagramServer::new(config, socket, datagram_handler(false));
+    let server = DatagramServer::new(config, socket, datagram_handler(None));
     let (stats, stopper) = (server.stats(), Stopper::new());
     let watched = stopper.clone();
     let running = thread::spawn(move || server.run(&watched));
@@ -136,7 +136,7 @@ fn unix_datagrams_are_echoed_and_a_sender_without_a_name_harms_nobody() {
 fn a_unix_peer_that_never_reads_holds_up_neither_the_others_nor_the_end() {
     let folder = Folder::new();
     let path = folder.path("d");
-    let server = Running::start(Network::Unixgram, &path, datagram_handler(false));
+    let server = Running::start(Network::Unixgram, &path, datagram_handler(None));
     let deaf = UnixDatagram::bind(folder.path("deaf")).unwrap();
     deaf.set_write_timeout(Some(PATIENCE)).unwrap();
     // How many a queue takes is the machine's: 10 by default, 512 where systemd sets it.
@@ -224,7 +224,7 @@ fn a_limit_beyond_what_a_datagram_carries_is_no_limit() {
             max_datagram: usize::MAX,
             ..DatagramConfig::default()
         };
-        let server = Running::with(config, network, address, datagram_handler(false));
+        let server = Running::with(config, network, address, datagram_handler(None));
         let client = client(network, &server.address);
         ask(&client, &[1; 60_000]);
         assert_eq!(server.stop(), "received 1, replied 1, refused 0, failed 0");
@@ -234,7 +234,7 @@ fn a_limit_beyond_what_a_datagram_carries_is_no_limit() {
 #[test]
 fn a_datagram_from_the_servers_own_address_does_not_go_round_for_ever() {
     for address in ["127.0.0.1:0", "0.0.0.0:0"] {
-        let server = Running::start(Network::Udp, address, datagram_handler(false));
+        let server = Running::start(Network::Udp, address, datagram_handler(None));
         let port = server.socket.local_addr().unwrap().ip().unwrap().port();
         let own = format!("127.0.0.1:{port}");
         let forged = Addr::Ip(own.parse().unwrap());
@@ -258,7 +258,7 @@ fn a_reply_leaves_from_the_address_that_was_asked() {
             eprintln!("skipped: no IPv6 here");
             continue;
         }
-        let server = Running::start(Network::Udp, listening, datagram_handler(false));
+        let server = Running::start(Network::Udp, listening, datagram_handler(None));
         let port = server.socket.local_addr().unwrap().ip().unwrap().port();
         // Where IPv6 is switched off for the interfaces, `[::]` takes IPv4 and `[::1]` is no address.
         let is_here = |ip: &&str| net::listen_datagrams(Network::Udp, &format!("{ip}:0")).is_ok();
@@ -293,8 +293,7 @@ fn what_came_before_the_server_ran_is_answered_from_the_address_that_was_asked()
         let port = socket.local_addr().unwrap().ip().unwrap().port();
         let client = client(Network::Udp, &format!("{asked}:{port}"));
         client.send(b"early").unwrap();
-        let server =
-            DatagramServer::new(DatagramConfig::default(), socket, datagram_handler(false));
+        let server = DatagramServer::new(DatagramConfig::default(), socket, datagram_handler(None));
         let stopper = Stopper::new();
         let watched = stopper.clone();
         let thread = thread::spawn(move || server.run(&watched));
@@ -312,7 +311,7 @@ fn peers_that_take_no_answer_are_one_warning() {
         ..DatagramConfig::default()
     };
     let path = folder.path("s");
-    let server = Running::with(config, Network::Unixgram, &path, datagram_handler(false));
+    let server = Running::with(config, Network::Unixgram, &path, datagram_handler(None));
     // Never read: after some answers its queue is full.
     let peer = UnixDatagram::bind(folder.path("never")).unwrap();
     eventually("twenty answers were not sent", || {

@@ -192,7 +192,7 @@ fn udp() -> Result<Told> {
     let socket = net::listen_datagrams(Network::Udp, "127.0.0.1:0")?;
     let address = socket.local_addr()?.to_string();
     let (stopper, server) = (Stopper::new(), DatagramConfig::default());
-    let server = DatagramServer::new(server, socket, datagram_handler(false));
+    let server = DatagramServer::new(server, socket, datagram_handler(None));
     let stats = server.stats();
     let watched = stopper.clone();
     let running = thread::Builder::new().spawn(move || server.run(&watched))?;

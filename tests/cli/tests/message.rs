@@ -6,7 +6,9 @@ use std::process::{Command as StdCommand, Stdio};
 use std::thread;
 
 use assert_cmd::Command;
-use groundwire_cli_tests::{Server, connect, finish, installed, path, program};
+use groundwire_cli_tests::{
+    Running, Server, connect, eventually, finish, installed, path, program,
+};
 
 const EXAMPLE: &str = r#"STRUCT
   n: 23
@@ -345,4 +347,26 @@ fn a_closed_pipe_ends_the_client_quietly() {
         .output()
         .unwrap();
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "exit 0\n");
+}
+
+#[test]
+fn what_cannot_be_printed_is_told_and_does_not_stop_the_service() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("received");
+    let limit = format!("ulimit -f 1; exec >'{}'", file.display());
+    let server = Running::start_after(&limit, "message-server", &["127.0.0.1:0"]);
+    let printed = || std::fs::read_to_string(&file).unwrap_or_default();
+    eventually("it listens", || printed().ends_with('\n'));
+    let address = printed().trim_end().replace("listening on tcp ", "");
+    let long = "x".repeat(600); // the limit is 512 bytes, or 1,024 in some shells
+    for _ in 0..3 {
+        let run = client(&address, &["string", &long]).assert();
+        run.success()
+            .stdout(format!("STRING \"{long}\"\n->: Thank you.\n"));
+    }
+    server.signal("TERM");
+    let ended = server.end();
+    let lost = "message-server lines are lost cause=\"standard output: file too large\"";
+    assert_eq!(ended.stderr.matches(lost).count(), 1, "{}", ended.stderr);
+    assert_eq!(ended.code, Some(1), "the totals are lost, too");
 }
