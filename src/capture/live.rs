@@ -22,6 +22,7 @@ use std::time::{Duration, SystemTime};
 
 use super::file::{MAX_PACKET, snap_or_most};
 use super::{LinkType, Packet};
+use crate::net::plain_words;
 use crate::sys::packet::{self, Kind, Received, Seen, Take};
 use crate::sys::poll::{self, Event};
 use crate::sys::process;
@@ -111,11 +112,11 @@ pub struct Counts {
 pub enum LiveError {
     /// The process lacks a capability that capturing needs.
     NotPermitted,
-    /// There is no such interface.
+    /// There is no such interface, or it could not be looked for.
     Interface(io::Error),
     /// The kernel refused this step.
     Setup(&'static str, io::Error),
-    /// The interface went down or was removed.
+    /// The interface went down or was removed, or receiving failed.
     Lost(io::Error),
 }
 
@@ -126,11 +127,23 @@ impl fmt::Display for LiveError {
                 "not permitted: run it with sudo, or give the program the right once: \
                  sudo setcap cap_net_raw+ep PATH",
             ),
-            Self::Interface(_) => f.write_str("no such interface (-D lists them)"),
-            Self::Setup(what, error) => write!(f, "{what}: {error}"),
-            Self::Lost(error) => write!(f, "the interface went down or away: {error}"),
+            Self::Interface(error) if is_away(error) => {
+                f.write_str("no such interface (-D lists them)")
+            }
+            Self::Interface(error) => write!(f, "looking for it: {}", plain_words(error)),
+            Self::Setup(what, error) => write!(f, "{what}: {}", plain_words(error)),
+            Self::Lost(error) if is_away(error) => {
+                let why = plain_words(error);
+                write!(f, "the interface went down or away: {why}")
+            }
+            Self::Lost(error) => write!(f, "receiving: {}", plain_words(error)),
         }
     }
+}
+
+/// Whether the interface is gone or down (ENXIO, ENODEV, ENETDOWN).
+fn is_away(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(6 | 19 | 100))
 }
 
 impl std::error::Error for LiveError {
@@ -328,4 +341,32 @@ fn put(into: &mut [u8], at: usize, bytes: &[u8]) -> usize {
 fn now() -> Duration {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     now.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_interface_that_is_away_is_said_to_be_away() {
+        let error = io::Error::from_raw_os_error;
+        for (error, said) in [
+            (
+                LiveError::Interface(error(19)),
+                "no such interface (-D lists them)",
+            ),
+            (LiveError::Interface(error(24)), "looking for it: "),
+            (
+                LiveError::Lost(error(100)),
+                "the interface went down or away: ",
+            ),
+            (LiveError::Lost(error(12)), "receiving: "),
+        ] {
+            let text = error.to_string();
+            assert!(
+                text.starts_with(said) && !text.contains("os error"),
+                "{text}"
+            );
+        }
+    }
 }
