@@ -315,7 +315,7 @@ pub(crate) fn is_due(last: &Mutex<Option<Instant>>) -> bool {
 }
 
 /// Whether the peer has gone, so that no byte of ours can reach it.
-fn is_gone(error: &io::Error) -> bool {
+pub(crate) fn is_gone(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
     matches!(
         error.kind(),

@@ -16,7 +16,7 @@ use std::time::Duration;
 use groundwire::capture::flow::Rule;
 use groundwire::capture::tap::{DatagramRelay, Recorder, Relay, RelayConfig, Show};
 use groundwire::cli::{self, Args, Failure, Out, What};
-use groundwire::net::{Addr, ListenConfig, Network};
+use groundwire::net::{Addr, ListenConfig, Network, plain_words};
 use groundwire::server::{Config, Server, Stopper, flags, program};
 
 use options::SPEC;
@@ -96,7 +96,11 @@ fn leave_behind(
         watched.stop(); // after a panic, too
         let _ = tell.send(ended);
     };
-    thread::Builder::new().name("relay".into()).spawn(serve)?;
+    let thread = thread::Builder::new().name("relay".into());
+    thread.spawn(serve).map_err(|error| {
+        let why = format!("starting a thread: {}", plain_words(&error));
+        io::Error::new(error.kind(), why)
+    })?;
     stopper.wait();
     match told.recv_timeout(AFTER_STOP) {
         Ok(ended) => ended.unwrap_or_else(|_| Err(io::Error::other("a thread panicked"))),

@@ -20,7 +20,7 @@ use super::recorder::{Event, Recorder, Track};
 use super::relay::{MOST_ON_THE_WAY, Passed, RelayConfig};
 use crate::capture::flow::Direction;
 use crate::net::{Addr, DatagramSocket, Deadline, dial_datagrams, plain_words};
-use crate::server::{Stopper, is_due};
+use crate::server::{Stopper, is_due, no_thread};
 use crate::telemetry::{Counter, Level, Log};
 
 /// The longest datagram that is passed on, in bytes: more than IP carries, and as much as a Unix
@@ -69,7 +69,7 @@ pub struct DatagramRelay {
     clients: Mutex<HashMap<Addr, Arc<Client>>>,
     lane: Option<Lane<Datagram>>,
     begun: Instant,
-    /// When the log last had a warning about a client that is not served.
+    /// When the log last had a warning about a client or a datagram.
     complained: Mutex<Option<Instant>>,
 }
 
@@ -131,10 +131,11 @@ impl DatagramRelay {
     pub fn run(self, stopper: &Stopper) -> io::Result<()> {
         let (closing, watched) = (self.socket.clone(), stopper.clone());
         let closer = thread::Builder::new().name("stop".into()).stack_size(STACK);
-        closer.spawn(move || {
+        let closer = closer.spawn(move || {
             watched.wait();
             closing.close();
-        })?;
+        });
+        closer.map_err(no_thread)?;
         let result = thread::scope(|scope| {
             let result = self.start_lane(scope).and_then(|()| self.receive(scope));
             for client in self.clients().values() {
@@ -161,7 +162,8 @@ impl DatagramRelay {
                 self.deliver(&client, way, &bytes);
             }
         };
-        thread.spawn_scoped(scope, deliver).map(drop)
+        let started = thread.spawn_scoped(scope, deliver).map(drop);
+        started.map_err(no_thread)
     }
 
     /// Receives the datagrams of all clients.
@@ -181,13 +183,7 @@ impl DatagramRelay {
                     self.through(&client, Direction::Forward, bytes);
                 }
                 // Logged even without -v, as a failed connection is; but not for each datagram.
-                Err(error) => {
-                    let level = match is_due(&self.complained) {
-                        true => Level::Warn,
-                        false => Level::Info,
-                    };
-                    self.failed(level, "a client is not served", &error);
-                }
+                Err(error) => self.failed(self.level(), "a client is not served", &error),
             }
         }
     }
@@ -206,7 +202,8 @@ impl DatagramRelay {
         let thread = thread::Builder::new().name("replies".into());
         thread
             .stack_size(STACK)
-            .spawn_scoped(scope, move || self.replies(&replies))?;
+            .spawn_scoped(scope, move || self.replies(&replies))
+            .map_err(no_thread)?;
         self.clients().insert(address, client.clone());
         Ok(client)
     }
@@ -343,7 +340,21 @@ impl DatagramRelay {
                 count.inc();
                 self.totals.bytes.add(way, bytes.len());
             }
-            Err(error) => self.failed(Level::Debug, "a datagram was not passed on", &error),
+            Err(error) => {
+                let level = match error.kind() {
+                    ErrorKind::ConnectionRefused => Level::Debug, // the target is not there
+                    _ => self.level(),
+                };
+                self.failed(level, "a datagram was not passed on", &error);
+            }
+        }
+    }
+
+    /// A warning, but only now and then.
+    fn level(&self) -> Level {
+        match is_due(&self.complained) {
+            true => Level::Warn,
+            false => Level::Info,
         }
     }
 

@@ -17,8 +17,8 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
@@ -27,8 +27,8 @@ use super::fault::{Faults, Plan, Then};
 use super::lane::Lane;
 use super::recorder::{Event, Recorder, Track};
 use crate::capture::flow::Direction;
-use crate::net::{Conn, Deadline, Dialer, Network};
-use crate::server::{End, Handler, Session};
+use crate::net::{Conn, Deadline, Dialer, Network, plain_words};
+use crate::server::{End, Handler, Session, is_gone, no_thread};
 use crate::telemetry::Counter;
 
 /// The most bytes of one read.
@@ -168,6 +168,8 @@ struct Link<'a> {
     over: AtomicBool,
     /// When something last passed, in milliseconds since `begun`.
     active: AtomicU64,
+    /// The first failure that is not the work of a peer.
+    failure: Mutex<Option<io::Error>>,
 }
 
 impl<'a> Link<'a> {
@@ -193,6 +195,7 @@ impl<'a> Link<'a> {
             back,
             over: AtomicBool::new(false),
             active: AtomicU64::new(0),
+            failure: Mutex::new(None),
         }
     }
 
@@ -215,7 +218,22 @@ impl<'a> Link<'a> {
             self.client.wait_acknowledged(deadline);
             self.target.wait_acknowledged(deadline);
         }
-        Ok(())
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failure.take().map_or(Ok(()), Err)
+    }
+
+    /// Notes why the connection was reset, unless a peer has gone: to relay that is our work.
+    fn failed(&self, doing: &str, side: Direction, error: io::Error) {
+        if is_gone(&error) || self.is_over() {
+            return;
+        }
+        let side = match side {
+            Direction::Forward => "the target",
+            Direction::Back => "the client",
+        };
+        let why = format!("{doing} {side}: {}", plain_words(&error));
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failure.get_or_insert(io::Error::new(error.kind(), why));
     }
 
     /// Starts the thread that writes what leaves a lane.
@@ -259,7 +277,10 @@ impl<'a> Link<'a> {
                     self.relay.recorder.record(&self.track, note);
                     return self.cut(way);
                 }
-                Err(_) => break Ending::Reset,
+                Err(error) => {
+                    self.failed("receiving from", other(way), error);
+                    break Ending::Reset;
+                }
             }
         };
         let due = plan.end(self.begun.elapsed());
@@ -319,8 +340,11 @@ impl<'a> Link<'a> {
         match self.write_all(self.socket(way), bytes) {
             Ok(()) => self.relay.passed.add(way, bytes.len()),
             Err(error) if Deadline::is_cause_of(&error) => self.cut(way),
-            // The side written to has gone, which counts as a reset by it.
-            Err(_) => self.reset(other(way)),
+            // If the side written to has gone, that counts as a reset by it.
+            Err(error) => {
+                self.failed("sending to", way, error);
+                self.reset(other(way));
+            }
         }
         !self.is_over()
     }
@@ -456,5 +480,6 @@ fn start<'scope>(
     let thread = thread::Builder::new()
         .name("relay".into())
         .stack_size(STACK);
-    thread.spawn_scoped(scope, body).map(drop)
+    let started = thread.spawn_scoped(scope, body).map(drop);
+    started.map_err(no_thread)
 }
