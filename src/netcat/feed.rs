@@ -17,6 +17,7 @@ use super::dump::{Dump, Way};
 use super::error::Error;
 use super::sink::Sink;
 use crate::net::{Conn, DatagramSocket, Deadline};
+use crate::server::is_gone;
 use crate::sys::poll::{self, Event};
 
 /// How the two directions are handled.
@@ -323,15 +324,16 @@ impl Feed {
         let mut state = self.lock();
         state.sending = false;
         if let (Err(error), true) = (result, state.number == number) {
+            // The reader of a connection finds out by itself that nothing has moved for too long, or
+            // that the peer has gone. It would not learn of anything else, nor that of a datagram
+            // socket of anything at all.
+            let is_seen = Deadline::is_cause_of(&error) || is_gone(&error);
             match Deadline::is_cause_of(&error) {
-                // Nothing moved for too long. The reading side finds that out, and it is not a
-                // failure.
-                true => self.given_up.store(true, Ordering::Relaxed),
+                true => self.given_up.store(true, Ordering::Relaxed), // not a failure
                 false => state.trouble = Some(Error::Sending(error)),
             }
             state.sink = None;
-            // The reader of a datagram socket would not learn of it in any other way.
-            if !matches!(sink, Sink::Stream(_)) {
+            if !(is_seen && matches!(sink, Sink::Stream(_))) {
                 sink.wake();
             }
         }
@@ -418,6 +420,21 @@ mod tests {
         feed.note_activity();
         assert!(feed.idle_deadline().passed());
         assert!(feed.take_trouble().is_none());
+    }
+
+    #[test]
+    fn a_connection_whose_sending_fails_by_our_own_fault_wakes_its_reader() {
+        let (feed, _peer) = opened(Duration::from_secs(60));
+        let path = format!("@groundwire-feed-{}", std::process::id());
+        let listener = listen(Network::Unixpacket, &path).unwrap();
+        let conn = dial(Network::Unixpacket, &path).unwrap();
+        let _peer = listener.accept().unwrap();
+        feed.open(Sink::Stream(conn.clone()));
+        feed.send(&vec![b'x'; 64 << 20]); // EMSGSIZE: no record is so long
+        conn.set_read_deadline(Deadline::after(Duration::from_secs(10)));
+        assert_eq!((&conn).read(&mut [0; 4]).unwrap(), 0);
+        let told = feed.take_trouble().unwrap().to_string();
+        assert!(told.starts_with("sending: "), "{told}");
     }
 
     #[test]
