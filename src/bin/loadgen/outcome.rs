@@ -18,6 +18,8 @@ pub struct Errors {
     pub closed: u64,
     pub mismatch: u64,
     pub other: u64,
+    /// The first of the others: their kind alone says nothing.
+    pub first: Option<Trouble>,
 }
 
 impl Errors {
@@ -27,7 +29,10 @@ impl Errors {
             Trouble::Timeout => self.timeout += 1,
             Trouble::Closed => self.closed += 1,
             Trouble::Mismatch => self.mismatch += 1,
-            Trouble::Other(_) => self.other += 1,
+            Trouble::Other(_) => {
+                self.other += 1;
+                self.first.get_or_insert(trouble);
+            }
         }
     }
 
@@ -37,6 +42,7 @@ impl Errors {
         self.closed += other.closed;
         self.mismatch += other.mismatch;
         self.other += other.other;
+        self.first = self.first.or(other.first);
     }
 
     /// All kinds together.
@@ -44,7 +50,7 @@ impl Errors {
         self.connect + self.timeout + self.closed + self.mismatch + self.other
     }
 
-    /// ` (connect 1, timeout 2)`: only the kinds that occurred.
+    /// ` (connect 1, other 2, as cannot allocate memory)`: only the kinds that occurred.
     pub fn kinds(&self) -> String {
         let rows = [
             ("connect", self.connect),
@@ -53,11 +59,12 @@ impl Errors {
             ("mismatch", self.mismatch),
             ("other", self.other),
         ];
-        let seen: Vec<String> = rows
+        let mut seen: Vec<String> = rows
             .iter()
             .filter(|(_, n)| *n > 0)
             .map(|(name, n)| format!("{name} {n}"))
             .collect();
+        seen.extend(self.first.map(|why| format!("as {why}")));
         if seen.is_empty() {
             String::new()
         } else {
@@ -153,5 +160,14 @@ mod tests {
             ..Errors::default()
         };
         assert_eq!(errors.kinds(), " (timeout 2, mismatch 1)");
+
+        let mut others = Errors::default();
+        for number in [24, 12] {
+            let mut one = Errors::default();
+            one.count(Trouble::Other(Some(number)));
+            others.add(one);
+        }
+        let first = Trouble::Other(Some(24)); // EMFILE
+        assert_eq!(others.kinds(), format!(" (other 2, as {first})"));
     }
 }

@@ -117,6 +117,7 @@ pub fn json(plan: &Plan, outcome: &Outcome) -> String {
         closed,
         mismatch,
         other,
+        first: _,
     } = outcome.errors;
     let _ = write!(
         text,
