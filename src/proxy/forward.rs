@@ -191,7 +191,13 @@ fn try_once(
     desk.reply.take(usize::MAX);
     let head = match way(turn, lease, &backend, upload.as_ref()).head(desk, &mut told) {
         Ok(head) => head,
-        Err(none) => return Err(no_reply(turn, none, upload, &backend, told, done)),
+        Err(none) => {
+            let failed = no_reply(turn, none, upload, &backend, told, done);
+            if failed.outcome == Outcome::Shortage {
+                lease.pool.is_short(&failed.why);
+            }
+            return Err(failed);
+        }
     };
     let came = Instant::now();
     lease.begun();
@@ -343,6 +349,7 @@ fn no_reply(
         let (status, why) = told_of(error);
         let is_stale = error == UploadError::BackendGone && !backend.is_fresh() && !told;
         let outcome = match none {
+            _ if error == UploadError::NotSent => Outcome::Shortage,
             NoReply::Closed if is_stale => Outcome::StaleConnection,
             _ => Outcome::PartOfReply,
         };
@@ -378,6 +385,7 @@ fn told_of(error: UploadError) -> (u16, &'static str) {
         UploadError::TimedOut => (408, "the client sent no more of the body"),
         UploadError::ClientGone => (499, "the client left while it sent the body"),
         UploadError::BackendGone => (502, "the backend closed in the middle of the body"),
+        UploadError::NotSent => (502, "sending the request's body failed"),
         UploadError::BackendStuck => (504, "the backend took no more of the body"),
     }
 }
@@ -442,7 +450,7 @@ fn pass_on(turn: &mut Turn<'_>, desk: &mut Desk, answered: Answered<'_>, done: &
         was_cut(cut, body_error, lease, done);
         // If the end of the stream ends the body, only a reset can show that this is not the end.
         done.resets = framing == Framing::UntilClose;
-    } else if let Some(error) = body_error.filter(|error| error.blames_client()) {
+    } else if let Some(error) = body_error.filter(|error| error.spares_backend()) {
         // The response came before the end of the request's body, which failed all the same.
         (done.failure, done.rule) = (Some(told_of(error).1), error.rule());
     } else if head.keep_alive && is_whole && !is_early && desk.reply.is_empty() {
@@ -459,7 +467,7 @@ fn pass_on(turn: &mut Turn<'_>, desk: &mut Desk, answered: Answered<'_>, done: &
 /// Records why a response was cut, and blames the backend if it is at fault. When the client fails
 /// the upload, the backend's connection is ended, which only looks like the backend's fault.
 fn was_cut(cut: Cut, body_error: Option<UploadError>, lease: &Lease, done: &mut Done) {
-    let failed_upload = body_error.filter(|error| error.blames_client());
+    let failed_upload = body_error.filter(|error| error.spares_backend());
     done.rule = match cut {
         Cut::Broken(rule) => Some(rule),
         _ => failed_upload.and_then(UploadError::rule),

@@ -7,8 +7,8 @@
 //!
 //! A backend may respond before it has read everything (with an error, say, or 100 Continue). So
 //! the body and the response have a thread each. The upload ends when the body does. To end it
-//! earlier, [`Upload::finish`] shuts down the backend's connection; and when the client fails the
-//! upload, it ends the wait for the response in the same way. Meanwhile the upload holds the
+//! earlier, [`Upload::finish`] shuts down the backend's connection; and when the client or this
+//! machine fails the upload, it ends the wait for the response in the same way. Meanwhile the upload holds the
 //! client's buffer; it gives the buffer back with the bytes of the next request in it.
 
 use std::io::{self, Read, Write};
@@ -21,6 +21,7 @@ use super::desk::PART;
 use super::heads::{self, HopNames};
 use crate::http::{ChunkReader, Framing, Limits, Piece, Rule, write};
 use crate::net::{Conn, Deadline, Incoming, Ready};
+use crate::server::is_gone;
 
 /// How long a response waits to see whether the body has got through. A backend that has read
 /// everything may answer just before the upload notices; any other backend answers early.
@@ -43,11 +44,13 @@ pub enum UploadError {
     BackendGone,
     /// The backend has taken nothing for too long.
     BackendStuck,
+    /// This machine could not send it, for lack of memory, say; the backend is well.
+    NotSent,
 }
 
 impl UploadError {
-    /// Whether the client is at fault, not the backend.
-    pub fn blames_client(self) -> bool {
+    /// Whether the client or this machine is at fault, not the backend.
+    pub fn spares_backend(self) -> bool {
         !matches!(self, UploadError::BackendGone | UploadError::BackendStuck)
     }
 
@@ -316,6 +319,44 @@ fn send(backend: &Conn, limit: Duration, bytes: &[u8]) -> Result<(), UploadError
     let sent = (&*backend).write_all(bytes);
     sent.map_err(|error| match error.kind() {
         io::ErrorKind::TimedOut => UploadError::BackendStuck,
-        _ => UploadError::BackendGone,
+        _ if is_gone(&error) => UploadError::BackendGone,
+        _ => UploadError::NotSent,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::{Network, dial, listen};
+
+    #[test]
+    fn a_body_that_this_machine_cannot_send_ends_the_wait_for_the_response() {
+        let pair = |name: &str| {
+            let path = format!("@groundwire-upload-{name}-{}", std::process::id());
+            let listener = listen(Network::Unixpacket, &path).unwrap();
+            let conn = dial(Network::Unixpacket, &path).unwrap();
+            (conn, listener.accept().unwrap())
+        };
+        let ((client, _from), (backend, _to)) = (pair("client"), pair("backend"));
+        let length = 64 << 20; // EMSGSIZE: no record is so long
+        let mut incoming = Incoming::new(PART);
+        while incoming.len() < length {
+            let room = incoming.spare().len();
+            incoming.filled(room);
+        }
+        let plan = Plan {
+            framing: Framing::Length(length as u64),
+            hop: HopNames::default(),
+            limits: Limits::default(),
+            most: None,
+            silence: Duration::from_secs(60),
+            write: Duration::from_secs(60),
+        };
+        let upload = Upload::start(&client, &backend, incoming, plan)
+            .ok()
+            .unwrap();
+        backend.set_read_deadline(Deadline::after(Duration::from_secs(10)));
+        assert_eq!((&backend).read(&mut [0; 4]).unwrap(), 0);
+        assert_eq!(upload.finish().result, Err(UploadError::NotSent));
+    }
 }
