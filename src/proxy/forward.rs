@@ -408,6 +408,23 @@ struct Answered<'a> {
     begun: Instant,
 }
 
+fn through_tunnel(
+    turn: &Turn<'_>,
+    desk: &mut Desk,
+    lease: &Lease,
+    backend: &Conn,
+    done: &mut Done,
+) {
+    let silence = turn.setup.config.timeouts.tunnel;
+    match tunnel::run(turn.conn, backend, &mut desk.reply, silence) {
+        Some(through) => (done.sent, done.received) = (through.down, through.up),
+        None => {
+            lease.pool.is_short(&tunnel::NO_THREAD);
+            done.failure = Some(tunnel::NO_THREAD);
+        }
+    }
+}
+
 /// Passes on the response whose head is on the desk.
 fn pass_on(turn: &mut Turn<'_>, desk: &mut Desk, answered: Answered<'_>, done: &mut Done) {
     let Answered {
@@ -437,9 +454,7 @@ fn pass_on(turn: &mut Turn<'_>, desk: &mut Desk, answered: Answered<'_>, done: &
     (done.status, done.sent, done.answer) = (head.status, sent, None);
     (done.failure, done.rule) = (None, None);
     if switched && passed.is_ok() {
-        let silence = turn.setup.config.timeouts.tunnel;
-        let through = tunnel::run(turn.conn, &backend, &mut desk.reply, silence);
-        (done.sent, done.received) = (through.down, through.up);
+        through_tunnel(turn, desk, lease, &backend, done);
     }
     let body_error = end_upload(turn, upload, done);
     let latency = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);

@@ -18,6 +18,9 @@ use crate::net::{Conn, Deadline, Incoming};
 /// The stack of the second thread, in bytes.
 const STACK: usize = 64 * 1024;
 
+/// Why a tunnel without its second thread ends.
+pub const NO_THREAD: &str = "no thread for the tunnel";
+
 /// How many bytes passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Through {
@@ -29,16 +32,21 @@ pub struct Through {
 
 /// Passes bytes on until both sides have ended, one has failed, or neither has sent anything for
 /// `silence`. `first` holds bytes that the backend has already sent.
-pub fn run(client: &Conn, backend: &Conn, first: &mut Incoming, silence: Duration) -> Through {
+///
+/// `None` if the second thread cannot be started; nothing has passed, and both should be closed.
+pub fn run(
+    client: &Conn,
+    backend: &Conn,
+    first: &mut Incoming,
+    silence: Duration,
+) -> Option<Through> {
     let clock = Arc::new(Clock::new());
     let (client_end, backend_end, shared) = (client.clone(), backend.clone(), clock.clone());
     let up = thread::Builder::new()
         .name("tunnel".into())
         .stack_size(STACK)
         .spawn(move || pass(&client_end, &backend_end, silence, &shared));
-    let Ok(up) = up else {
-        return Through { up: 0, down: 0 }; // no thread can be started: close both
-    };
+    let up = up.ok()?;
     let begun = first.len() as u64;
     let waiting = first.take(usize::MAX);
     client.set_write_deadline(Deadline::after(silence));
@@ -49,10 +57,10 @@ pub fn run(client: &Conn, backend: &Conn, first: &mut Incoming, silence: Duratio
             0
         }
     };
-    Through {
+    Some(Through {
         up: up.join().unwrap_or(0),
         down,
-    }
+    })
 }
 
 /// When either side last sent something.

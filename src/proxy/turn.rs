@@ -130,8 +130,9 @@ impl Turn<'_> {
         let through = tunnel::run(conn, &backend, &mut Incoming::new(KEPT), timeouts.tunnel);
         Done {
             status: 200,
-            sent: through.down,
-            received: through.up,
+            sent: through.map_or(0, |through| through.down),
+            received: through.map_or(0, |through| through.up),
+            failure: through.is_none().then_some(tunnel::NO_THREAD),
             ..Done::default()
         }
     }
