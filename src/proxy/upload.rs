@@ -8,8 +8,8 @@
 //! A backend may respond before it has read everything (with an error, say, or 100 Continue). So
 //! the body and the response have a thread each. The upload ends when the body does. To end it
 //! earlier, [`Upload::finish`] shuts down the backend's connection; and when the client or this
-//! machine fails the upload, it ends the wait for the response in the same way. Meanwhile the upload holds the
-//! client's buffer; it gives the buffer back with the bytes of the next request in it.
+//! machine fails the upload, it ends the wait for the response in the same way. Meanwhile the upload
+//! holds the client's buffer; it gives the buffer back with the bytes of the next request in it.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
