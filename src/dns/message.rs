@@ -71,10 +71,7 @@ impl Message {
         let r = &mut Reader::new(octets);
         let (header, counts) = Header::read(r)?;
         let mut message = Self::new(header);
-        message.questions = read_questions(counts, r)?;
-        message.answers = read_records(counts.answers, r)?;
-        message.authorities = read_records(counts.authorities, r)?;
-        message.read_additionals(counts.additionals, r)?;
+        message.read_sections(counts, r)?;
         Ok((message, r.offset()))
     }
 
@@ -83,7 +80,9 @@ impl Message {
     pub fn decode_head(octets: &[u8]) -> Result<(Header, Vec<Question>), DecodeError> {
         let r = &mut Reader::new(octets);
         let (header, counts) = Header::read(r)?;
-        Ok((header, read_questions(counts, r)?))
+        let mut questions = Vec::new();
+        read_questions(&mut questions, counts.questions, r)?;
+        Ok((header, questions))
     }
 
     /// Reads a message as far as possible: the header, then as many questions and records as can be
@@ -94,11 +93,15 @@ impl Message {
         let (header, counts) = Header::read(r)?;
         let mut message = Self::new(header);
         // The items read before the error stay.
-        let _ = append_questions(&mut message.questions, counts.questions, r)
-            .and_then(|()| append_records(&mut message.answers, counts.answers, r))
-            .and_then(|()| append_records(&mut message.authorities, counts.authorities, r))
-            .and_then(|()| message.read_additionals(counts.additionals, r));
+        let _ = message.read_sections(counts, r);
         Ok(message)
+    }
+
+    fn read_sections(&mut self, counts: Counts, r: &mut Reader<'_>) -> Result<(), DecodeError> {
+        read_questions(&mut self.questions, counts.questions, r)?;
+        read_records(&mut self.answers, counts.answers, r)?;
+        read_records(&mut self.authorities, counts.authorities, r)?;
+        self.read_additionals(counts.additionals, r)
     }
 
     fn read_additionals(&mut self, count: u16, r: &mut Reader<'_>) -> Result<(), DecodeError> {
@@ -158,9 +161,16 @@ impl Message {
 
     /// Writes what follows the sections: the OPT record, and the counts.
     pub(super) fn write_end(&self, w: &mut Writer, counts: [usize; 3]) -> Result<(), EncodeError> {
-        self.write_edns(w)?;
+        if let Some(edns) = &self.edns {
+            edns.encode((self.header.rcode.0 >> 4) as u8, w)?;
+        }
         let [answers, authorities, additionals] = counts;
-        self.write_counts(w, answers, authorities, additionals)
+        let additionals = additionals + usize::from(self.edns.is_some());
+        let counts = [self.questions.len(), answers, authorities, additionals];
+        for (number, count) in counts.into_iter().enumerate() {
+            w.patch(COUNTS + 2 * number, u16::try_from(count).map_err(|_| Full)?);
+        }
+        Ok(())
     }
 
     /// Writes the message and returns the offsets of its compression pointers.
@@ -186,35 +196,12 @@ impl Message {
             }
         }
         w.set_limit(limit);
-        self.write_edns(w)?;
         let flags = Header {
             truncated,
             ..self.header
         };
         w.patch(FLAGS, flags.flags());
-        self.write_counts(w, counts[0], counts[1], counts[2])
-    }
-
-    fn write_edns(&self, w: &mut Writer) -> Result<(), EncodeError> {
-        match &self.edns {
-            Some(edns) => edns.encode((self.header.rcode.0 >> 4) as u8, w),
-            None => Ok(()),
-        }
-    }
-
-    fn write_counts(
-        &self,
-        w: &mut Writer,
-        answers: usize,
-        authorities: usize,
-        additionals: usize,
-    ) -> Result<(), EncodeError> {
-        let additionals = additionals + usize::from(self.edns.is_some());
-        let counts = [self.questions.len(), answers, authorities, additionals];
-        for (number, count) in counts.into_iter().enumerate() {
-            w.patch(COUNTS + 2 * number, u16::try_from(count).map_err(|_| Full)?);
-        }
-        Ok(())
+        self.write_end(w, counts)
     }
 
     fn sections(&self) -> [&[Record]; 3] {
@@ -262,37 +249,26 @@ fn write_sets(section: &[Record], w: &mut Writer) -> usize {
     written
 }
 
-fn read_questions(counts: Counts, r: &mut Reader<'_>) -> Result<Vec<Question>, DecodeError> {
-    // A question has at least 5 octets.
-    let count = usize::from(counts.questions).min(r.left() / 5);
-    let mut questions = Vec::with_capacity(count);
-    append_questions(&mut questions, counts.questions, r)?;
-    Ok(questions)
-}
-
-fn append_questions(
+fn read_questions(
     questions: &mut Vec<Question>,
     count: u16,
     r: &mut Reader<'_>,
 ) -> Result<(), DecodeError> {
+    // A question has at least 5 octets.
+    questions.reserve_exact(usize::from(count).min(r.left() / 5));
     for _ in 0..count {
         questions.push(Question::decode(r)?);
     }
     Ok(())
 }
 
-fn read_records(count: u16, r: &mut Reader<'_>) -> Result<Vec<Record>, DecodeError> {
-    // A record has at least 11 octets: the allocation depends on the message's length, not a count.
-    let mut records = Vec::with_capacity(usize::from(count).min(r.left() / 11));
-    append_records(&mut records, count, r)?;
-    Ok(records)
-}
-
-fn append_records(
+fn read_records(
     records: &mut Vec<Record>,
     count: u16,
     r: &mut Reader<'_>,
 ) -> Result<(), DecodeError> {
+    // A record has at least 11 octets: the allocation depends on the message's length, not a count.
+    records.reserve_exact(usize::from(count).min(r.left() / 11));
     for _ in 0..count {
         let at = r.clone();
         let head = RecordHead::decode(r)?;
