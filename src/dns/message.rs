@@ -61,6 +61,16 @@ impl Message {
         }
     }
 
+    /// The start of a reply to this query: its question, and an OPT record if it has one (RFC 6891
+    /// §6.1.1).
+    pub(super) fn reply(&self) -> Self {
+        Self {
+            questions: self.questions.clone(),
+            edns: self.edns.as_ref().map(Edns::reply),
+            ..Self::new(self.header.reply())
+        }
+    }
+
     /// Reads a message. Octets after its end are ignored, as most tools do.
     pub fn decode(octets: &[u8]) -> Result<Self, DecodeError> {
         Self::decode_prefix(octets).map(|(message, _)| message)

@@ -38,7 +38,6 @@ pub use zones::{SameApex, Zones};
 
 use super::code::{Class, Opcode, Rcode, RecordType};
 use super::data::Data;
-use super::edns::Edns;
 use super::message::{MAX_MESSAGE, Message};
 use super::name::Name;
 use super::record::{Question, Record};
@@ -60,7 +59,7 @@ impl Zones {
     /// The same for a transport with this limit in octets. If the answer is certainly longer,
     /// records that would be cut may be missing.
     fn answer_within(&self, query: &Message, limit: usize) -> Message {
-        let mut reply = begin(query);
+        let mut reply = query.reply();
         let refusal = match (&query.questions[..], &query.edns) {
             _ if query.header.opcode != Opcode::QUERY => Rcode::NOTIMP,
             (_, Some(edns)) if edns.version != 0 => Rcode::BADVERS,
@@ -105,15 +104,6 @@ impl Zones {
         search.follow(&question.name);
         search.reply
     }
-}
-
-/// The start of a reply to a query: its question, and one OPT record if it has one (RFC 6891
-/// §6.1.1).
-fn begin(query: &Message) -> Message {
-    let mut reply = Message::new(query.header.reply());
-    reply.questions = query.questions.clone();
-    reply.edns = query.edns.as_ref().map(Edns::reply);
-    reply
 }
 
 /// A question on its way through the zones.

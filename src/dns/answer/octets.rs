@@ -17,7 +17,7 @@
 //! or the smaller of what the OPT record and the server allow; if it does not fit, whole record
 //! sets are left out, with TC.
 
-use super::{Zones, begin, prepared, tsig};
+use super::{Zones, prepared, tsig};
 use crate::dns::code::{Class, Opcode, Rcode, RecordType};
 use crate::dns::data::Data;
 use crate::dns::edns::{CLASSIC_UDP, Edns, SAFE_UDP};
@@ -157,7 +157,7 @@ pub fn refuse(query: &Message, out: &mut Vec<u8>) {
 }
 
 fn refusal(query: &Message, rcode: Rcode) -> Message {
-    let mut reply = begin(query);
+    let mut reply = query.reply();
     reply.header.rcode = rcode;
     reply
 }

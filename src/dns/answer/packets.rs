@@ -3,6 +3,7 @@
 use super::octets::reply_at_length;
 use super::tests::{UDP, ask, name, plain, sample, try_zones, zones};
 use super::*;
+use crate::dns::edns::Edns;
 use crate::dns::header::Header;
 
 /// The octets of a header and a question for `www.lab.test. A`.

@@ -5,7 +5,6 @@
 //! nothing, and does not take an unsigned reply for a signed one. A TSIG record that cannot be read,
 //! or is not the last record of the query, gets FORMERR (§5.2).
 
-use super::begin;
 use crate::dns::code::{Class, Rcode, RecordType};
 use crate::dns::data::Data;
 use crate::dns::error::DecodeError;
@@ -51,7 +50,7 @@ pub(super) fn refuse(
     out: &mut Vec<u8>,
 ) -> Result<(), DecodeError> {
     let record = without_key(signature, query.header.id)?;
-    let mut reply = begin(query);
+    let mut reply = query.reply();
     reply.header.rcode = Rcode::NOTAUTH;
     let start = out.len();
     *out = reply.encode_within(limit, std::mem::take(out));

@@ -7,7 +7,6 @@
 
 use super::Zone;
 use crate::dns::code::RecordType;
-use crate::dns::edns::Edns;
 use crate::dns::error::EncodeError;
 use crate::dns::message::{MAX_MESSAGE, Message};
 use crate::dns::record::Record;
@@ -40,10 +39,8 @@ impl Zone {
     /// The messages that answer this query for the whole zone. The caller has checked that its
     /// question is for this zone.
     pub fn transfer(&self, query: &Message) -> Transfer<'_> {
-        let mut head = Message::new(query.header.reply());
+        let mut head = query.reply();
         head.header.authoritative = true;
-        head.questions = query.questions.clone();
-        head.edns = query.edns.as_ref().map(Edns::reply);
         Transfer {
             zone: self,
             head,
