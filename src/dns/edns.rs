@@ -10,7 +10,7 @@
 //!   RDATA   options: code (16 bits), length (16), octets
 //! ```
 
-use super::code::{Class, RecordType};
+use super::code::RecordType;
 use super::error::{DecodeError, EncodeError, Fault};
 use super::reader::Reader;
 use super::record::RecordHead;
@@ -21,6 +21,9 @@ pub const CLASSIC_UDP: u16 = 512;
 /// The UDP payload that passes nearly everywhere without fragments, in octets: the minimum MTU of
 /// IPv6, 1,280, less its header and UDP's (DNS Flag Day 2020).
 pub const SAFE_UDP: u16 = 1232;
+
+/// DO, in the lower half of the TTL; the other bits there are reserved.
+pub(super) const DO: u16 = 1 << 15;
 
 /// The OPT record of a message. The upper bits of its rcode are in the header's rcode here.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -81,23 +84,24 @@ impl Edns {
         let edns = Self {
             udp_size: head.class,
             version,
-            dnssec_ok: flags >> 15 == 1,
-            reserved: flags & 0x7fff,
+            dnssec_ok: flags & DO != 0,
+            reserved: flags & !DO,
             options,
         };
         Ok((edns, upper))
     }
 
     pub(super) fn encode(&self, upper: u8, w: &mut Writer) -> Result<(), EncodeError> {
-        if self.reserved > 0x7fff {
+        if self.reserved & DO != 0 {
             return Err(EncodeError::OutOfRange("reserved flags of EDNS"));
         }
         w.u8(0)?;
         w.u16(RecordType::OPT.0)?;
-        w.u16(Class(self.udp_size).0)?;
+        w.u16(self.udp_size)?;
         w.u8(upper)?;
         w.u8(self.version)?;
-        w.u16(u16::from(self.dnssec_ok) << 15 | self.reserved)?;
+        let dnssec_ok = if self.dnssec_ok { DO } else { 0 };
+        w.u16(dnssec_ok | self.reserved)?;
         let at = w.len();
         w.u16(0)?;
         for option in &self.options {

@@ -59,10 +59,10 @@ pub(super) const FLAGS: usize = 2;
 /// The offset of the first count, in octets.
 pub(super) const COUNTS: usize = 4;
 
-const QR: u16 = 1 << 15;
-const AA: u16 = 1 << 10;
+pub(super) const QR: u16 = 1 << 15;
+pub(super) const AA: u16 = 1 << 10;
 const TC: u16 = 1 << 9;
-const RD: u16 = 1 << 8;
+pub(super) const RD: u16 = 1 << 8;
 const RA: u16 = 1 << 7;
 const Z: u16 = 1 << 6;
 const AD: u16 = 1 << 5;

@@ -20,15 +20,12 @@
 use super::{Zones, prepared, tsig};
 use crate::dns::code::{Class, Opcode, Rcode, RecordType};
 use crate::dns::data::Data;
-use crate::dns::edns::{CLASSIC_UDP, Edns, SAFE_UDP};
+use crate::dns::edns::{CLASSIC_UDP, DO, Edns, SAFE_UDP};
 use crate::dns::header::{COUNTS, Header};
 use crate::dns::message::{MAX_MESSAGE, Message};
 use crate::dns::reader::{HEADER, Reader};
 use crate::dns::record::Question;
 use crate::dns::zone::{Key, Zone};
-
-/// DO, in the field that is the TTL of other records.
-const DO: u32 = 0x8000;
 
 /// The transport of a query, which limits the reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,7 +221,7 @@ fn has_one_question(query: &[u8]) -> bool {
 fn find_opt(query: &[u8]) -> Option<Edns> {
     let (_, ttl) = heads(query).find(|(kind, _)| *kind == RecordType::OPT)?;
     Some(Edns {
-        dnssec_ok: ttl & DO != 0,
+        dnssec_ok: ttl & u32::from(DO) != 0,
         ..Edns::default()
     })
 }

@@ -21,7 +21,8 @@
 use super::octets::{Answered, Transport};
 use super::zones::Zones;
 use crate::dns::code::{Class, Rcode, RecordType};
-use crate::dns::header::Header;
+use crate::dns::edns::DO;
+use crate::dns::header::{AA, Header, QR, RD};
 use crate::dns::message::Message;
 use crate::dns::reader::HEADER;
 use crate::dns::record::Question;
@@ -99,12 +100,6 @@ struct Opt {
     payload: u16,
     dnssec_ok: bool,
 }
-
-/// RD: the flag that a reply copies from the query.
-const RD: u16 = 0x0100;
-const QR: u16 = 0x8000;
-const AA: u16 = 0x0400;
-const DO: u16 = 0x8000;
 
 impl<'q> Plain<'q> {
     fn read(query: &'q [u8]) -> Option<Self> {

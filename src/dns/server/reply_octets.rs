@@ -1,8 +1,8 @@
 //! Reads a few fields of a finished reply in its octets, and makes a few changes there: cheaper
 //! than decoding and encoding the message.
 
-/// The header's length.
-const HEADER: usize = 12;
+use crate::dns::reader::HEADER;
+
 /// The third octet of a message: QR, opcode, AA, TC, RD.
 const TC: u8 = 2;
 
