@@ -14,7 +14,7 @@ use super::code::RecordType;
 use super::error::{DecodeError, EncodeError, Fault};
 use super::reader::Reader;
 use super::record::RecordHead;
-use super::writer::{Full, Writer};
+use super::writer::Writer;
 
 /// The UDP payload that every host has to accept (RFC 1035 §4.2.1), in octets.
 pub const CLASSIC_UDP: u16 = 512;
@@ -102,15 +102,13 @@ impl Edns {
         w.u8(self.version)?;
         let dnssec_ok = if self.dnssec_ok { DO } else { 0 };
         w.u16(dnssec_ok | self.reserved)?;
-        let at = w.len();
-        w.u16(0)?;
-        for option in &self.options {
-            w.u16(option.code)?;
-            w.u16(u16::try_from(option.data.len()).map_err(|_| Full)?)?;
-            w.bytes(&option.data)?;
-        }
-        let length = w.len() - at - 2;
-        w.patch(at, u16::try_from(length).map_err(|_| Full)?);
+        w.with_length(|w| {
+            for option in &self.options {
+                w.u16(option.code)?;
+                w.with_length(|w| w.bytes(&option.data))?;
+            }
+            Ok(())
+        })?;
         Ok(())
     }
 

@@ -148,12 +148,13 @@ impl Message {
     pub fn encode_within(&self, limit: usize, out: Vec<u8>) -> Vec<u8> {
         let limit = limit.clamp(usize::from(super::CLASSIC_UDP), MAX_MESSAGE);
         let mut w = Writer::new(out, limit);
+        let start = w.mark();
         if self.write_cut(&mut w, limit).is_err() {
             // Not even the question and OPT fit. They take some 300 octets at most, unless there
             // are long options or many questions.
             let mut bare = Message::new(self.header);
             bare.header.truncated = true;
-            w.back_to_start();
+            w.back_to(start);
             let fits = bare.write_whole(&mut w);
             debug_assert_eq!(fits, Ok(()), "12 octets fit into 512");
         }

@@ -130,12 +130,7 @@ impl Record {
         w.u16(self.data.kind().0)?;
         w.u16(self.class.0)?;
         w.u32(self.ttl)?;
-        let at = w.len();
-        w.u16(0)?;
-        self.data.encode(w)?;
-        let length = w.len() - at - 2;
-        w.patch(at, u16::try_from(length).map_err(|_| Full)?);
-        Ok(())
+        Ok(w.with_length(|w| self.data.encode(w))?)
     }
 }
 

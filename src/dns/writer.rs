@@ -130,6 +130,19 @@ impl Writer {
         }
     }
 
+    /// What `write` writes, after its length in two octets: RDATA, and options in it.
+    pub(super) fn with_length(
+        &mut self,
+        write: impl FnOnce(&mut Self) -> Result<(), Full>,
+    ) -> Result<(), Full> {
+        let at = self.len();
+        self.u16(0)?;
+        write(self)?;
+        let length = self.len() - at - 2;
+        self.patch(at, u16::try_from(length).map_err(|_| Full)?);
+        Ok(())
+    }
+
     pub(super) fn mark(&self) -> Mark {
         Mark(self.len())
     }
@@ -140,11 +153,6 @@ impl Writer {
         if let Some(suffixes) = &mut self.suffixes {
             suffixes.forget_from(mark.0);
         }
-    }
-
-    /// Rolls the message back to its beginning.
-    pub(super) fn back_to_start(&mut self) {
-        self.back_to(Mark(0));
     }
 
     /// A name in full: for RDATA of types newer than RFC 1035 (RFC 3597 §4).

@@ -81,9 +81,7 @@ impl Svcb {
         w.name_in_full(&self.target)?;
         for parameter in &self.parameters {
             w.u16(parameter.key)?;
-            // A value is a part of RDATA, whose length has 16 bits.
-            w.u16(u16::try_from(parameter.value.len()).map_err(|_| Full)?)?;
-            w.bytes(&parameter.value)?;
+            w.with_length(|w| w.bytes(&parameter.value))?;
         }
         Ok(())
     }
