@@ -42,13 +42,8 @@ const MIN_RECORD: usize = 12;
 /// Builds the zone of these records; `None` if they do not say where it begins.
 pub(super) fn zone(records: Vec<Placed>, limits: Limits, report: &mut Report) -> Option<Zone> {
     let is_soa = |placed: &&Placed| matches!(placed.record.data, Data::Soa(_));
-    let start = Place {
-        file: 0,
-        line: 1,
-        column: 1,
-    };
     let Some(soa) = records.iter().find(is_soa) else {
-        report.error(start, "no SOA record");
+        report.error(Place::start(0), "no SOA record");
         return None;
     };
     let mut zone = Zone::empty(soa.record.name.clone());
@@ -250,8 +245,9 @@ fn servers(zone: &Zone) -> BTreeSet<usize> {
         .iter()
         .filter_map(|node| node.set(RecordType::NS));
     let hosts = sets.flat_map(|set| set.data.iter().filter_map(Data::host));
-    let nodes = hosts.filter_map(|host| zone.closest(&Key::new(host)));
-    nodes.filter(|found| found.1).map(|found| found.0).collect()
+    hosts
+        .filter_map(|host| zone.exact(&Key::new(host)))
+        .collect()
 }
 
 /// Checks the hosts that the records of a set name.
@@ -275,24 +271,15 @@ fn check_host(
     place: Place,
     report: &mut Report,
 ) {
-    if !host.is_within(zone.apex()) || host.is_root() {
+    if !host.is_within(zone.apex()) {
         return;
     }
-    let has = |index: usize, kind| zone.nodes[index].set(kind).is_some();
-    let has_address = |index| has(index, RecordType::A) || has(index, RecordType::AAAA);
-    let key = Key::new(host);
-    let place_of_host = match zone.look_up(&key) {
-        Lookup::Node(index) | Lookup::Wildcard(index) => Some(index),
-        Lookup::Cut { .. } => zone
-            .closest(&key)
-            .filter(|found| found.1)
-            .map(|found| found.0),
+    let node = zone.node_of(host, true);
+    let has = |kind| node.is_some_and(|node| node.set(kind).is_some());
+    match zone.look_up(&Key::new(host)) {
         // The target may be in another zone.
-        Lookup::Dname(_) => return,
-        Lookup::Nothing => None,
-    };
-    match place_of_host {
-        Some(index) if has(index, RecordType::CNAME) => {
+        Lookup::Dname(_) => {}
+        _ if has(RecordType::CNAME) => {
             let rule = match kind {
                 RecordType::SRV => "RFC 2782, \"Target\"",
                 _ => "RFC 2181 §10.3",
@@ -300,17 +287,12 @@ fn check_host(
             let what = format!("{name} {kind} leads to {host}, which is an alias ({rule})");
             report.warning(place, what);
         }
-        Some(index) if has_address(index) => {}
+        _ if has(RecordType::A) || has(RecordType::AAAA) => {}
         // The address of a server below another delegation belongs there.
-        _ if kind == RecordType::NS && is_in_other_cut(zone, name, &key) => {}
+        Lookup::Cut { cut, .. } if kind == RecordType::NS && zone.nodes[cut].name != *name => {}
         _ => report.warning(
             place,
             format!("{name} {kind} leads to {host}, which has no address"),
         ),
     }
-}
-
-/// Whether a host is below a delegation that is not the one at `name`.
-fn is_in_other_cut(zone: &Zone, name: &Name, host: &Key) -> bool {
-    matches!(zone.look_up(host), Lookup::Cut { cut, .. } if zone.nodes[cut].name != *name)
 }

@@ -67,11 +67,7 @@ impl<'t> Lexer<'t> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         Self {
             rest: text.chars().peekable(),
-            here: Place {
-                file,
-                line: 1,
-                column: 1,
-            },
+            here: Place::start(file),
             open: Vec::new(),
         }
     }
@@ -161,12 +157,9 @@ impl<'t> Lexer<'t> {
     }
 
     fn word(&mut self, place: Place, first: char) -> Result<Token, Fault> {
-        let mut text = String::new();
+        let mut text = String::from(first);
         if first == '\\' {
-            text.push(first);
             self.escaped(place, &mut text)?;
-        } else {
-            text.push(first);
         }
         while let Some(next) = self.rest.peek() {
             if matches!(next, ' ' | '\t' | '\r' | '\n' | ';' | '(' | ')') {

@@ -161,8 +161,8 @@ impl Zone {
     /// Whether both zones have the same records and TTLs, with each set in the same order.
     pub fn has_records_of(&self, other: &Zone) -> bool {
         let set_of = |name: &Name, kind| {
-            let (index, is_exact) = self.closest(&Key::new(name))?;
-            self.nodes.get(index).filter(|_| is_exact)?.set(kind)
+            let index = self.exact(&Key::new(name))?;
+            self.nodes.get(index)?.set(kind)
         };
         self.record_count() == other.record_count()
             && other
@@ -220,11 +220,17 @@ impl Zone {
     /// itself, and whether it is the name itself. `None` if the name is outside the zone.
     fn closest(&self, key: &Key) -> Option<(usize, bool)> {
         let above = key.labels().checked_sub(self.depth)?;
-        (0..=above).find_map(|without| {
-            let name = |number| self.nodes.get(number).map(|node: &Node| &node.name);
-            let found = self.table.find(key, without, name)?;
-            Some((found, without == 0))
-        })
+        (0..=above).find_map(|without| Some((self.find(key, without)?, without == 0)))
+    }
+
+    /// The number of a name's own node, whatever it means.
+    fn exact(&self, key: &Key) -> Option<usize> {
+        self.find(key, 0)
+    }
+
+    fn find(&self, key: &Key, without: usize) -> Option<usize> {
+        let name = |number| self.nodes.get(number).map(|node: &Node| &node.name);
+        self.table.find(key, without, name)
     }
 
     /// The meaning of a name within the zone.
@@ -252,7 +258,7 @@ impl Zone {
         let key = Key::new(host);
         let index = match self.look_up(&key) {
             Lookup::Node(index) | Lookup::Wildcard(index) => index,
-            Lookup::Cut { .. } if with_glue => self.closest(&key).filter(|found| found.1)?.0,
+            Lookup::Cut { .. } if with_glue => self.exact(&key)?,
             _ => return None,
         };
         self.nodes.get(index)

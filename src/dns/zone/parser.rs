@@ -139,15 +139,10 @@ struct Parser<'a> {
 
 impl Parser<'_> {
     fn read(&mut self, text: &str, scope: &mut Scope) {
-        let start = Place {
-            file: scope.file,
-            line: 1,
-            column: 1,
-        };
         self.octets += text.len();
         if self.octets > self.limits.octets {
             let what = format!("zone of more than {} octets", self.limits.octets);
-            return self.report.stop(start, what);
+            return self.report.stop(Place::start(scope.file), what);
         }
         for entry in Lexer::new(scope.file, text) {
             let read = entry.and_then(|entry| self.entry(&entry, scope));
@@ -334,11 +329,7 @@ impl<'e> Words<'e> {
         let places = &self.entry.places;
         let place = places.get(self.at).or(places.last());
         // An entry has at least one token.
-        place.copied().unwrap_or(Place {
-            file: 0,
-            line: 1,
-            column: 1,
-        })
+        place.copied().unwrap_or(Place::start(0))
     }
 
     fn take(&mut self, what: &str) -> Result<&'e Token, Fault> {

@@ -16,6 +16,17 @@ pub(super) struct Place {
     pub(super) column: u32,
 }
 
+impl Place {
+    /// The beginning of a file.
+    pub(super) fn start(file: usize) -> Self {
+        Self {
+            file,
+            line: 1,
+            column: 1,
+        }
+    }
+}
+
 /// An error or a warning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {

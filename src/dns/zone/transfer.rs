@@ -89,10 +89,7 @@ impl Transfer<'_> {
         while let Some(node) = self.zone.nodes.get(self.at[0]) {
             match node.sets.get(self.at[1]) {
                 None => self.at = [self.at[0] + 1, 0, 0],
-                Some(set) if set.kind == RecordType::SOA => {
-                    self.at = [self.at[0], self.at[1] + 1, 0]
-                }
-                Some(set) if self.at[2] < set.data.len() => return,
+                Some(set) if set.kind != RecordType::SOA && self.at[2] < set.data.len() => return,
                 Some(_) => self.at = [self.at[0], self.at[1] + 1, 0],
             }
         }
