@@ -55,19 +55,11 @@ impl Resolver {
     /// that takes no mail is [`LookupError::NotOffered`].
     pub fn lookup_mx(&self, domain: &str) -> Result<Vec<Mx>, LookupError> {
         let answer = self.one(domain, RecordType::MX)?;
-        let name = answer.name.clone();
-        let mut exchangers = records(answer, |data| match data {
+        let exchanger = |data: &Data| match data {
             Data::Mx(mx) => Some(mx.clone()),
             _ => None,
-        })?;
-        // `0 .` must be the only record; among others it is a mistake and is left out (RFC 7505
-        // §3).
-        exchangers.retain(|mx| !mx.exchange.is_root());
-        if exchangers.is_empty() {
-            let kind = RecordType::MX;
-            return Err(LookupError::NotOffered { name, kind });
-        }
-        let mut exchangers = checked(&name, exchangers, |mx| &mx.exchange)?;
+        };
+        let mut exchangers = offered(answer, exchanger, |mx| &mx.exchange)?;
         sort_mx(&mut exchangers, &mut self.random());
         Ok(exchangers)
     }
@@ -76,17 +68,11 @@ impl Resolver {
     /// try them (RFC 2782). A service that is not there is [`LookupError::NotOffered`].
     pub fn lookup_srv(&self, service: &str) -> Result<Vec<Srv>, LookupError> {
         let answer = self.one(service, RecordType::SRV)?;
-        let name = answer.name.clone();
-        let mut hosts = records(answer, |data| match data {
+        let host = |data: &Data| match data {
             Data::Srv(srv) => Some(srv.clone()),
             _ => None,
-        })?;
-        hosts.retain(|srv| !srv.target.is_root());
-        if hosts.is_empty() {
-            let kind = RecordType::SRV;
-            return Err(LookupError::NotOffered { name, kind });
-        }
-        let mut hosts = checked(&name, hosts, |srv| &srv.target)?;
+        };
+        let mut hosts = offered(answer, host, |srv| &srv.target)?;
         sort_srv(&mut hosts, &mut self.random());
         Ok(hosts)
     }
@@ -163,6 +149,23 @@ fn records<T>(answer: Answer, value: impl Fn(&Data) -> Option<T>) -> Result<Vec<
         true => Err(negative(answer)),
         false => Ok(values),
     }
+}
+
+/// The hosts at which something is offered, without those that are no host names. `.` says that it
+/// is not offered, and must be the only record; among others it is a mistake and is left out (RFC
+/// 7505 §3).
+fn offered<T>(
+    answer: Answer,
+    value: impl Fn(&Data) -> Option<T>,
+    host: impl Fn(&T) -> &Name,
+) -> Result<Vec<T>, LookupError> {
+    let (name, kind) = (answer.name.clone(), answer.question.kind);
+    let mut hosts = records(answer, value)?;
+    hosts.retain(|one| !host(one).is_root());
+    if hosts.is_empty() {
+        return Err(LookupError::NotOffered { name, kind });
+    }
+    checked(&name, hosts, host)
 }
 
 fn host_names(
