@@ -12,7 +12,7 @@ use super::MAX_RDATA;
 use crate::dns::error::{DecodeError, Fault, TextError};
 use crate::dns::name::Name;
 use crate::dns::reader::Reader;
-use crate::dns::text::{Fields, Token, field, unescaped};
+use crate::dns::text::{Fields, Token, field, unescaped, write_quoted};
 use crate::dns::writer::{Full, Writer};
 
 /// How to reach a service.
@@ -155,8 +155,13 @@ impl Parameter {
 
     /// The value as numbers of 16 bits: `mandatory`, `port`.
     fn numbers(&self) -> impl Iterator<Item = u16> + '_ {
-        let pairs = self.value.chunks_exact(2);
-        pairs.map(|pair| u16::from_be_bytes([pair[0], pair[1]]))
+        self.groups().map(u16::from_be_bytes)
+    }
+
+    /// The value in groups of a fixed size.
+    fn groups<const N: usize>(&self) -> impl Iterator<Item = [u8; N]> + '_ {
+        let groups = self.value.chunks_exact(N);
+        groups.filter_map(|group| group.first_chunk().copied())
     }
 
     /// The value as strings with a length octet each: `alpn`. `None` if they do not fill it
@@ -380,13 +385,11 @@ impl fmt::Display for Parameter {
                 write_value(f, &text)
             }
             IPV4HINT => {
-                let addresses = self.value.as_chunks_of::<4>();
-                let texts = addresses.map(|octets| Ipv4Addr::from(octets).to_string());
+                let texts = self.groups::<4>().map(|ip| Ipv4Addr::from(ip).to_string());
                 list(f, &texts.collect::<Vec<_>>())
             }
             IPV6HINT => {
-                let addresses = self.value.as_chunks_of::<16>();
-                let texts = addresses.map(|octets| Ipv6Addr::from(octets).to_string());
+                let texts = self.groups::<16>().map(|ip| Ipv6Addr::from(ip).to_string());
                 list(f, &texts.collect::<Vec<_>>())
             }
             ECH => write!(f, "={}", to_base64(&self.value)),
@@ -399,22 +402,7 @@ impl fmt::Display for Parameter {
 /// Writes `="value"` so that it reads back as one token.
 fn write_value(f: &mut fmt::Formatter<'_>, value: &[u8]) -> fmt::Result {
     f.write_char('=')?;
-    crate::dns::text::write_quoted(f, value)
-}
-
-/// Octets in groups of a fixed size.
-trait Groups {
-    fn as_chunks_of<const N: usize>(&self) -> impl Iterator<Item = [u8; N]>;
-}
-
-impl Groups for [u8] {
-    fn as_chunks_of<const N: usize>(&self) -> impl Iterator<Item = [u8; N]> {
-        self.chunks_exact(N).map(|group| {
-            let mut array = [0; N];
-            array.copy_from_slice(group);
-            array
-        })
-    }
+    write_quoted(f, value)
 }
 
 #[cfg(test)]
