@@ -9,52 +9,26 @@ use crate::net::Incoming;
 /// The room that an idle connection keeps, in octets: some sixty usual queries.
 const SMALL: usize = 4 * 1024;
 
-/// The octets received from a stream and not yet taken.
-#[derive(Debug)]
-pub struct Frames {
-    incoming: Incoming,
+/// Room for the octets received from a stream and not yet taken.
+pub(super) fn incoming() -> Incoming {
+    Incoming::new(SMALL)
 }
 
-impl Default for Frames {
-    fn default() -> Self {
-        Self {
-            incoming: Incoming::new(SMALL),
-        }
+/// Takes the next message, if it is complete.
+pub(super) fn next_message(incoming: &mut Incoming) -> Option<&[u8]> {
+    let (length, rest) = incoming.waiting().split_first_chunk::<2>()?;
+    let length = usize::from(u16::from_be_bytes(*length));
+    if rest.len() < length {
+        return None;
     }
-}
-
-impl Frames {
-    /// Room for the next read; never empty.
-    pub fn spare(&mut self) -> &mut [u8] {
-        self.incoming.spare()
-    }
-
-    /// Records that a read has put `count` octets there.
-    pub fn filled(&mut self, count: usize) {
-        self.incoming.filled(count);
-    }
-
-    /// Whether there are no octets, not even a part of a message.
-    pub fn is_empty(&self) -> bool {
-        self.incoming.is_empty()
-    }
-
-    /// Takes the next message, if it is complete.
-    pub fn next_message(&mut self) -> Option<&[u8]> {
-        let (length, rest) = self.incoming.waiting().split_first_chunk::<2>()?;
-        let length = usize::from(u16::from_be_bytes(*length));
-        if rest.len() < length {
-            return None;
-        }
-        self.incoming.take(2 + length).get(2..)
-    }
+    incoming.take(2 + length).get(2..)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn push(frames: &mut Frames, mut octets: &[u8]) -> Vec<Vec<u8>> {
+    fn push(frames: &mut Incoming, mut octets: &[u8]) -> Vec<Vec<u8>> {
         let mut taken = Vec::new();
         while !octets.is_empty() {
             let spare = frames.spare();
@@ -63,7 +37,7 @@ mod tests {
             spare[..count].copy_from_slice(&octets[..count]);
             frames.filled(count);
             octets = &octets[count..];
-            while let Some(message) = frames.next_message() {
+            while let Some(message) = next_message(frames) {
                 taken.push(message.to_vec());
             }
         }
@@ -85,7 +59,7 @@ mod tests {
             stream.extend_from_slice(message);
         }
         for size in [1, 2, 3, 1_000, stream.len()] {
-            let mut frames = Frames::default();
+            let mut frames = incoming();
             let taken: Vec<_> = stream
                 .chunks(size)
                 .flat_map(|chunk| push(&mut frames, chunk))
@@ -96,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_length_alone_costs_no_memory_and_a_long_message_is_not_kept() {
-        let mut frames = Frames::default();
+        let mut frames = incoming();
         assert!(push(&mut frames, &[0xff, 0xff]).is_empty());
         assert_eq!(frames.spare().len(), SMALL - 2);
         assert_eq!(push(&mut frames, &[7; 65_535]).len(), 1);

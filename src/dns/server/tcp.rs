@@ -17,8 +17,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::answerer::Shared;
-use super::frames::Frames;
-use crate::net::{Conn, Deadline};
+use super::frames::{incoming, next_message};
+use crate::net::{Conn, Deadline, Incoming};
 use crate::server::{End, Handler, Session};
 
 /// Answers are written once they have this many octets, even if more questions wait: the client
@@ -41,7 +41,7 @@ impl Handler for TcpHandler {
         let Some(peer) = conn.peer_addr().ip() else {
             return Err(io::Error::other("a peer without an address"));
         };
-        let (mut frames, mut out) = (Frames::default(), Vec::new());
+        let (mut frames, mut out) = (incoming(), Vec::new());
         let mut until = Deadline::after(self.idle);
         loop {
             session.between_requests();
@@ -69,7 +69,7 @@ impl TcpHandler {
         &self,
         conn: &Conn,
         peer: SocketAddr,
-        frames: &mut Frames,
+        frames: &mut Incoming,
         out: &mut Vec<u8>,
     ) -> io::Result<bool> {
         // Held only for these messages, so that an idle connection keeps no old zones in memory.
@@ -79,7 +79,7 @@ impl TcpHandler {
             _ => self.send(conn, out),
         };
         let mut any = false;
-        while let Some(query) = frames.next_message() {
+        while let Some(query) = next_message(frames) {
             any = true;
             self.shared
                 .answer_message(&mut held, peer, query, out, &mut send)?;
