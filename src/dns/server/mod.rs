@@ -45,7 +45,7 @@ pub use rate_limit::{RateConfig, RateLimit, ReplyKind, Verdict};
 pub use sockets::Place;
 pub use zone_files::{Faults, Loaded, Reloader, ZoneFile};
 
-use crate::net::{Addr, Deadline, Network, Prefix};
+use crate::net::{Addr, DatagramSocket, Deadline, Listener, Network, Prefix};
 use crate::server::{
     Config as TcpConfig, DatagramConfig, DatagramServer, DatagramStats, Server, Stats, Stopper,
     ended, no_thread,
@@ -182,68 +182,90 @@ impl DnsServer {
 
     /// Answers until the stopper is used and the drain is over; returns the totals. Fails if a
     /// thread cannot be started or a socket breaks; then the other threads stop, too.
-    pub fn run(self, stopper: &Stopper) -> io::Result<Totals> {
+    pub fn run(mut self, stopper: &Stopper) -> io::Result<Totals> {
         let (tell, told) = mpsc::channel();
-        let mut threads = 0;
-        let mut start = |name: &str, serve: Box<dyn FnOnce() -> io::Result<()> + Send>| {
-            let (tell, stopper) = (tell.clone(), stopper.clone());
-            threads += 1;
-            let run = move || {
-                // If one thread ends, even by a panic, all end: half a server is worse than none.
-                let _stop = StopAtEnd(stopper);
-                let _ = tell.send(ended(serve));
-            };
-            thread::Builder::new()
-                .name(name.into())
-                .spawn(run)
-                .map(drop)
-                .map_err(no_thread)
+        let threads = Threads {
+            tell,
+            stopper: stopper.clone(),
         };
-        let mut tally = 0;
-        for place in self.places {
-            let handler = TcpHandler {
-                shared: self.shared.clone(),
-                idle: self.config.idle,
-                write: self.config.write,
-            };
-            let server = Server::new(self.config.tcp.clone(), handler)
-                .stopped_by(stopper.clone())
-                .counting_into(self.connections.clone());
-            let listener = place.listener;
-            start("tcp", Box::new(move || server.run(listener).map(drop)))?;
+        let mut workers = 0;
+        for place in std::mem::take(&mut self.places) {
+            self.start_tcp(place.listener, &threads)?;
             for socket in place.sockets {
-                let config = DatagramConfig {
-                    name: self.config.tcp.name.clone(),
-                    log: self.config.tcp.log.clone(),
-                    max_datagram: MAX_QUERY,
-                    access: self.config.tcp.access.clone(),
-                    questions_only: true,
-                };
-                let handler = UdpHandler::new(self.shared.clone(), tally);
-                tally += 1;
-                let server = DatagramServer::new(config, socket, handler)
-                    .counting_into(self.datagrams.clone());
-                let (scheduling, stopper) = (self.config.tcp.scheduling, stopper.clone());
-                start(
-                    "udp",
-                    Box::new(move || udp::run(server, scheduling, &stopper)),
-                )?;
+                self.start_udp(socket, workers, &threads)?;
+                workers += 1;
             }
         }
+        drop(threads); // so that `told` ends with the last of them
         stopper.wait();
         let until = Deadline::after(self.config.tcp.drain.saturating_add(AFTER_STOP));
-        for _ in 0..threads {
-            let left = until.remaining().unwrap_or_default();
-            match told.recv_timeout(left) {
-                Ok(end) => end?,
-                Err(_) => break, // stuck: return without it
-            }
+        // A thread that is stuck is left behind.
+        while let Ok(end) = told.recv_timeout(until.remaining().unwrap_or_default()) {
+            end?;
         }
         Ok(Totals {
             counts: self.shared.counts.clone(),
             datagrams: self.datagrams,
             connections: self.connections,
         })
+    }
+
+    fn start_tcp(&self, listener: Listener, threads: &Threads) -> io::Result<()> {
+        let handler = TcpHandler {
+            shared: self.shared.clone(),
+            idle: self.config.idle,
+            write: self.config.write,
+        };
+        let server = Server::new(self.config.tcp.clone(), handler)
+            .stopped_by(threads.stopper.clone())
+            .counting_into(self.connections.clone());
+        threads.start("tcp", move || server.run(listener).map(drop))
+    }
+
+    /// Starts the UDP worker with this number.
+    fn start_udp(
+        &self,
+        socket: DatagramSocket,
+        worker: usize,
+        threads: &Threads,
+    ) -> io::Result<()> {
+        let tcp = &self.config.tcp;
+        let config = DatagramConfig {
+            name: tcp.name.clone(),
+            log: tcp.log.clone(),
+            max_datagram: MAX_QUERY,
+            access: tcp.access.clone(),
+            questions_only: true,
+        };
+        let handler = UdpHandler::new(self.shared.clone(), worker);
+        let server =
+            DatagramServer::new(config, socket, handler).counting_into(self.datagrams.clone());
+        let (scheduling, stopper) = (tcp.scheduling, threads.stopper.clone());
+        threads.start("udp", move || udp::run(server, scheduling, &stopper))
+    }
+}
+
+/// Starts the threads of a server.
+struct Threads {
+    /// Gets the outcome of each.
+    tell: mpsc::Sender<io::Result<()>>,
+    stopper: Stopper,
+}
+
+impl Threads {
+    fn start(
+        &self,
+        name: &str,
+        serve: impl FnOnce() -> io::Result<()> + Send + 'static,
+    ) -> io::Result<()> {
+        let (tell, stopper) = (self.tell.clone(), self.stopper.clone());
+        let run = move || {
+            // If one thread ends, even by a panic, all end: half a server is worse than none.
+            let _stop = StopAtEnd(stopper);
+            let _ = tell.send(ended(serve));
+        };
+        let thread = thread::Builder::new().name(name.into());
+        thread.spawn(run).map(drop).map_err(no_thread)
     }
 }
 
