@@ -25,12 +25,12 @@ use super::link::lock;
 use super::message::{MAX_NAME, Message, Push};
 use super::reading::Incoming;
 use super::sending::Outgoing;
-use super::server::AROUND;
+use super::server::limits_for;
 use super::slot::{Event, Slot};
 use super::stream::Stream;
 use crate::net::{Conn, Deadline};
 use crate::sys::process;
-use crate::wire::{DecodeOwned, Encode, FrameReader, Limits, decode_within};
+use crate::wire::{DecodeOwned, Encode, Limits, decode_within};
 
 /// The configuration of a [`Client`].
 #[derive(Clone, Debug)]
@@ -136,13 +136,9 @@ impl Client {
         config: ClientConfig,
         deadline: Deadline,
     ) -> Result<Self, CallError> {
-        let limit = config.limits.message.saturating_add(AROUND);
-        let mut reader = FrameReader::new(conn.clone(), limit);
-        let agreed = greet(&conn, &mut reader, &config, deadline)?;
+        let (reader, agreed) = greet(&conn, &config, deadline)?;
         conn.set_deadline(Deadline::NEVER);
-        let mut sending = config.limits;
-        // The server's limit, less the room around a message.
-        sending.message = sending.message.min(agreed.max_frame.saturating_sub(AROUND));
+        let sending = limits_for(config.limits, agreed.max_frame);
         let shared = Shared {
             conn,
             agreed,

@@ -9,7 +9,7 @@ use super::message::{
     Hello, MAGIC, MAX_GREETING, MAX_WINDOW, Message, Push, Welcome, read_failure,
 };
 use super::nonce::nonce;
-use super::server::AROUND;
+use super::server::max_frame;
 use super::welcome::{clip, invalid};
 use crate::net::{Conn, Deadline, plain_words};
 use crate::wire::{FrameReader, Frames, Limits, decode};
@@ -22,13 +22,12 @@ pub(super) struct Agreed {
     pub(super) window: u32,
 }
 
-/// Greets the server. After this, calls can follow.
+/// Greets the server; returns the reader of its replies, and what it allows.
 pub(super) fn greet(
     conn: &Conn,
-    reader: &mut FrameReader<Conn>,
     config: &ClientConfig,
     deadline: Deadline,
-) -> Result<Agreed, CallError> {
+) -> Result<(FrameReader<Conn>, Agreed), CallError> {
     let failed = |error: io::Error| CallError::Disconnected {
         why: format!("greeting {}: {}", conn.peer_addr(), plain_words(&error)),
         sent: false,
@@ -37,16 +36,16 @@ pub(super) fn greet(
     let mine = nonce().map_err(failed)?;
     let mut out = Frames::new(Limits::default());
     out.push_raw(&MAGIC);
+    let max_frame = max_frame(&config.limits);
     let hello = Hello {
-        max_frame: clip(config.limits.message.saturating_add(AROUND)),
+        max_frame: clip(max_frame),
         nonce: mine,
     };
     out.hello(&hello).map_err(CallError::BadArgument)?;
     (&*conn).write_all(out.bytes()).map_err(failed)?;
-    let max_frame = config.limits.message.saturating_add(AROUND);
-    reader.buffer().set_limit(MAX_GREETING);
-    read_magic(reader).map_err(failed)?;
-    let welcome = match read(reader).map_err(failed)? {
+    let mut reader = FrameReader::new(conn.clone(), MAX_GREETING);
+    read_magic(&mut reader).map_err(failed)?;
+    let welcome = match read(&mut reader).map_err(failed)? {
         Answer::Welcome(welcome) => welcome,
         Answer::Failed(failure) => return Err(CallError::Failed(failure)),
         Answer::Proof(_) => return Err(failed(invalid("the first frame is no welcome"))),
@@ -58,7 +57,7 @@ pub(super) fn greet(
             let own = proof(secret, Side::Client, &mine, &theirs);
             out.bare(Message::Prove(&own));
             (&*conn).write_all(out.bytes()).map_err(failed)?;
-            match read(reader).map_err(failed)? {
+            match read(&mut reader).map_err(failed)? {
                 Answer::Proof(given) if proves(&given, secret, Side::Server, &mine, &theirs) => {}
                 Answer::Failed(failure) => return Err(CallError::Failed(failure)),
                 _ => return Err(failed(invalid("the server does not know the secret"))),
@@ -68,11 +67,12 @@ pub(super) fn greet(
         (Some(_), None) => return Err(failed(invalid("the server does not ask for the secret"))),
     }
     reader.buffer().set_limit(max_frame);
-    Ok(Agreed {
+    let agreed = Agreed {
         max_frame: welcome.max_frame as usize,
         in_flight: (welcome.in_flight as usize).max(1),
         window: welcome.window.clamp(1, MAX_WINDOW),
-    })
+    };
+    Ok((reader, agreed))
 }
 
 /// What a server may send before the first reply.

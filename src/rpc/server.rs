@@ -20,7 +20,7 @@ use super::auth::Secret;
 use super::failure::Failure;
 use super::link::{Called, Link, NoBegin};
 use super::message::{MAGIC, MAX_WINDOW, Message, Push, kind};
-use super::service::{Answer, Call, Method, Router, Service};
+use super::service::{Answer, Call, Method, MethodStats, Router, Service};
 use super::welcome::{invalid, welcome};
 use super::work::{Held, Work};
 use super::workers::{Job, NoPlace, Workers};
@@ -30,7 +30,18 @@ use crate::telemetry::{Log, Registry};
 use crate::wire::{FrameReader, Frames, Limits};
 
 /// The bytes of a frame beside the message: kind, id, time, the longest name.
-pub(super) const AROUND: usize = 1 + 8 + 8 + 1 + super::MAX_NAME;
+const AROUND: usize = 1 + 8 + 8 + 1 + super::MAX_NAME;
+
+/// The longest frame, in bytes, with a message within these limits.
+pub(super) fn max_frame(limits: &Limits) -> usize {
+    limits.message.saturating_add(AROUND)
+}
+
+/// The limits for messages to a peer that takes frames of at most `max_frame` bytes.
+pub(super) fn limits_for(mut limits: Limits, max_frame: usize) -> Limits {
+    limits.message = limits.message.min(max_frame.saturating_sub(AROUND));
+    limits
+}
 /// When the answers have this many bytes, they are written, even if more calls are here.
 const WRITE_AT: usize = 64 << 10;
 
@@ -164,12 +175,10 @@ impl RpcHandler {
 
 impl Handler for RpcHandler {
     fn serve(&self, conn: &Conn, session: &Session<'_>) -> io::Result<End> {
-        let max_frame = self.config.limits.message.saturating_add(AROUND);
-        let mut reader = FrameReader::new(conn, max_frame);
-        let greeted = welcome(&self.config, conn, &mut reader);
+        let greeted = welcome(&self.config, conn);
         let limit = Some(self.config.frame_timeout);
         let greeted = greeted.map_err(|error| say_which(error, "no whole greeting", limit))?;
-        let Some(answers) = greeted else {
+        let Some((mut reader, answers)) = greeted else {
             return Ok(End::Peer);
         };
         conn.set_deadline(Deadline::NEVER);
@@ -409,6 +418,11 @@ impl Reading<'_> {
         }
     }
 
+    fn overloaded(&mut self, id: Option<u64>, stats: &MethodStats, why: String) {
+        stats.refused.inc();
+        self.fail(id, &Failure::Overloaded(why));
+    }
+
     /// Hands a call to a worker.
     fn hand_over(
         &mut self,
@@ -422,12 +436,9 @@ impl Reading<'_> {
         let (called, state) = match self.link.begin(id, config.in_flight, window) {
             Ok(begun) => begun,
             Err(NoBegin::Full) => {
-                method.stats.refused.inc();
-                let why = format!(
-                    "{} calls are under way on this connection",
-                    config.in_flight
-                );
-                self.fail(id, &Failure::Overloaded(why));
+                let most = config.in_flight;
+                let why = format!("{most} calls are under way on this connection");
+                self.overloaded(id, &method.stats, why);
                 return Ok(());
             }
             Err(NoBegin::Stopping) => {
@@ -436,12 +447,9 @@ impl Reading<'_> {
             }
         };
         let Some(argument) = Held::new(argument, &self.handler.held, config.queue_bytes) else {
-            method.stats.refused.inc();
-            let why = format!(
-                "arguments of {} bytes wait for a worker",
-                config.queue_bytes
-            );
-            self.fail(id, &Failure::Overloaded(why));
+            let most = config.queue_bytes;
+            let why = format!("arguments of {most} bytes wait for a worker");
+            self.overloaded(id, &method.stats, why);
             return self.link.finish(called, &[]);
         };
         let stats = method.stats.clone();
@@ -461,9 +469,8 @@ impl Reading<'_> {
             work: Box::new(move || work.run()),
         };
         if let Err(why) = self.handler.workers.submit(job) {
-            stats.refused.inc();
             self.handler.tell_lack(&why);
-            self.fail(id, &Failure::Overloaded(why.to_string()));
+            self.overloaded(id, &stats, why.to_string());
             self.link.finish(called, &[])?;
         }
         Ok(())

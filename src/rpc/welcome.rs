@@ -3,29 +3,28 @@
 
 use std::io::{self, Write};
 
-use super::auth::{Side, proof, proves};
+use super::auth::{Secret, Side, proof, proves};
 use super::failure::Failure;
 use super::message::{Hello, MAGIC, MAX_GREETING, MAX_WINDOW, Message, Push, Welcome};
 use super::nonce::nonce;
-use super::server::{AROUND, ServerConfig};
+use super::server::{ServerConfig, limits_for, max_frame};
 use crate::net::{Conn, Deadline};
 use crate::wire::{FrameError, FrameReader, Frames, Limits, decode};
 
-/// Reads the client's greeting and answers it; returns the limits for messages to the client.
-/// `None`: the peer has left.
-pub(super) fn welcome(
+/// Reads the client's greeting and answers it; returns the reader of its calls, and the limits for
+/// messages to it. `None`: the peer has left.
+pub(super) fn welcome<'c>(
     config: &ServerConfig,
-    conn: &Conn,
-    reader: &mut FrameReader<&Conn>,
-) -> io::Result<Option<Limits>> {
+    conn: &'c Conn,
+) -> io::Result<Option<(FrameReader<&'c Conn>, Limits)>> {
     conn.set_deadline(Deadline::after(config.frame_timeout));
-    reader.buffer().set_limit(MAX_GREETING);
-    if read_magic(conn, reader)?.is_none() {
+    let mut reader = FrameReader::new(conn, MAX_GREETING);
+    if read_magic(conn, &mut reader)?.is_none() {
         return Ok(None);
     }
     let mut out = Frames::new(Limits::default());
     out.push_raw(&MAGIC);
-    let hello = match read_hello(reader) {
+    let hello = match read_hello(&mut reader) {
         Ok(Some(hello)) => hello,
         Ok(None) => return Ok(None),
         Err(error) => {
@@ -36,24 +35,34 @@ pub(super) fn welcome(
             return Err(error);
         }
     };
-    let mut answers = config.limits;
-    let theirs = (hello.max_frame as usize).saturating_sub(AROUND);
-    answers.message = answers.message.min(theirs);
     let mine = nonce()?;
+    let max_frame = max_frame(&config.limits);
     let welcome = Welcome {
-        max_frame: clip(config.limits.message.saturating_add(AROUND)),
+        max_frame: clip(max_frame),
         in_flight: clip(config.in_flight),
         window: config.window.clamp(1, MAX_WINDOW),
         nonce: config.secret.is_some().then_some(mine),
     };
     out.welcome(&welcome).map_err(invalid)?;
     (&*conn).write_all(out.bytes())?;
-    let max_frame = config.limits.message.saturating_add(AROUND);
-    let Some(secret) = &config.secret else {
-        reader.buffer().set_limit(max_frame);
-        return Ok(Some(answers));
-    };
-    out.clear();
+    if let Some(secret) = &config.secret {
+        if exchange_proofs(conn, &mut reader, secret, &hello.nonce, &mine)?.is_none() {
+            return Ok(None);
+        }
+    }
+    reader.buffer().set_limit(max_frame);
+    let answers = limits_for(config.limits, hello.max_frame as usize);
+    Ok(Some((reader, answers)))
+}
+
+/// Reads the client's proof and answers with ours; a client without one is refused.
+fn exchange_proofs(
+    conn: &Conn,
+    reader: &mut FrameReader<&Conn>,
+    secret: &Secret,
+    theirs: &[u8; 32],
+    mine: &[u8; 32],
+) -> io::Result<Option<()>> {
     let proven = match reader.read() {
         Ok(Some(frame)) => Message::parse(frame).ok(),
         Ok(None) => return Ok(None),
@@ -61,13 +70,13 @@ pub(super) fn welcome(
         Err(FrameError::TooLong { .. }) => None,
         Err(error) => return Err(unread(error)),
     };
+    let mut out = Frames::new(Limits::default());
     match proven {
-        Some(Message::Prove(given)) if proves(given, secret, Side::Client, &hello.nonce, &mine) => {
-            let own = proof(secret, Side::Server, &hello.nonce, &mine);
+        Some(Message::Prove(given)) if proves(given, secret, Side::Client, theirs, mine) => {
+            let own = proof(secret, Side::Server, theirs, mine);
             out.bare(Message::Prove(&own));
             (&*conn).write_all(out.bytes())?;
-            reader.buffer().set_limit(max_frame);
-            Ok(Some(answers))
+            Ok(Some(()))
         }
         _ => {
             out.failed(0, &Failure::Unauthenticated);
