@@ -42,6 +42,7 @@ pub(super) fn limits_for(mut limits: Limits, max_frame: usize) -> Limits {
     limits.message = limits.message.min(max_frame.saturating_sub(AROUND));
     limits
 }
+
 /// When the answers have this many bytes, they are written, even if more calls are here.
 const WRITE_AT: usize = 64 << 10;
 

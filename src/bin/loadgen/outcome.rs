@@ -47,19 +47,24 @@ impl Errors {
 
     /// All kinds together.
     pub fn total(&self) -> u64 {
-        self.connect + self.timeout + self.closed + self.mismatch + self.other
+        self.rows().iter().map(|(_, count)| count).sum()
     }
 
-    /// ` (connect 1, other 2, as cannot allocate memory)`: only the kinds that occurred.
-    pub fn kinds(&self) -> String {
-        let rows = [
+    /// Each kind by its name.
+    pub fn rows(&self) -> [(&'static str, u64); 5] {
+        [
             ("connect", self.connect),
             ("timeout", self.timeout),
             ("closed", self.closed),
             ("mismatch", self.mismatch),
             ("other", self.other),
-        ];
-        let mut seen: Vec<String> = rows
+        ]
+    }
+
+    /// ` (connect 1, other 2, as cannot allocate memory)`: only the kinds that occurred.
+    pub fn kinds(&self) -> String {
+        let mut seen: Vec<String> = self
+            .rows()
             .iter()
             .filter(|(_, n)| *n > 0)
             .map(|(name, n)| format!("{name} {n}"))

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::outcome::{Errors, Held, Outcome};
+use groundwire::cli::json::Object;
+
+use crate::outcome::{Held, Outcome};
 use crate::plan::Plan;
 
 const QUANTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)];
@@ -85,47 +87,40 @@ fn measured_text(plan: &Plan, outcome: &Outcome) -> String {
 
 /// One JSON object; times in nanoseconds.
 pub fn json(plan: &Plan, outcome: &Outcome) -> String {
-    let mut text = format!(
-        "{{\"network\":\"{}\",\"connections\":{},\"threads\":{},\"size\":{},\"seconds\":{:.3},\
-         \"requests\":{},\"requests_per_second\":{:.1},",
-        plan.network,
-        plan.connections,
-        plan.threads,
-        plan.size,
-        outcome.elapsed.as_secs_f64(),
-        outcome.requests(),
-        rate(outcome),
-    );
+    let seconds = |time: Duration| format!("{:.3}", time.as_secs_f64());
+    let mut object = Object::new()
+        .text("network", plan.network)
+        .number("connections", plan.connections)
+        .number("threads", plan.threads)
+        .number("size", plan.size)
+        .number("seconds", seconds(outcome.elapsed))
+        .number("requests", outcome.requests())
+        .number("requests_per_second", format_args!("{:.1}", rate(outcome)));
     if let Some(pace) = outcome.pace {
-        let _ = write!(text, "\"due\":{},\"sent\":{},", pace.due, pace.sent);
+        object = object.number("due", pace.due).number("sent", pace.sent);
     }
     if let Some(held) = outcome.held {
-        let seconds = held.lasted.as_secs_f64();
-        let _ = write!(
-            text,
-            "\"held\":{},\"lost\":{},\"held_seconds\":{seconds:.3},",
-            held.connections, held.lost
-        );
+        object = object
+            .number("held", held.connections)
+            .number("lost", held.lost)
+            .number("held_seconds", seconds(held.lasted));
     }
-    text.push_str("\"latency_ns\":{");
-    for (name, quantile) in QUANTILES {
-        let _ = write!(text, "\"{name}\":{},", outcome.latency.quantile(quantile));
-    }
-    let Errors {
-        connect,
-        timeout,
-        closed,
-        mismatch,
-        other,
-        first: _,
-    } = outcome.errors;
-    let _ = write!(
-        text,
-        "\"max\":{}}},\"errors\":{{\"connect\":{connect},\"timeout\":{timeout},\
-         \"closed\":{closed},\"mismatch\":{mismatch},\"other\":{other}}}}}",
-        outcome.latency.max(),
-    );
-    text
+    let latency = QUANTILES
+        .iter()
+        .fold(Object::new(), |object, (name, share)| {
+            object.number(name, outcome.latency.quantile(*share))
+        });
+    let errors = outcome.errors.rows().into_iter();
+    let errors = errors.fold(Object::new(), |object, (kind, count)| {
+        object.number(kind, count)
+    });
+    object
+        .value(
+            "latency_ns",
+            latency.number("max", outcome.latency.max()).end(),
+        )
+        .value("errors", errors.end())
+        .end()
 }
 
 fn rate(outcome: &Outcome) -> f64 {
