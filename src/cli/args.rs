@@ -65,6 +65,17 @@ impl Args {
         self.options.iter().any(|(given, _)| *given == long)
     }
 
+    /// Refuses both options of any of these pairs: one would have no effect, or contradict the other.
+    pub fn exclusive(&self, pairs: &[(&str, &str)]) -> Result<(), UsageError> {
+        let both = |(one, other): &&(&str, &str)| self.given(one) && self.given(other);
+        match pairs.iter().find(both) {
+            None => Ok(()),
+            Some((one, other)) => Err(UsageError::rule(format_args!(
+                "--{one} and --{other} exclude each other"
+            ))),
+        }
+    }
+
     /// Whether the flag was given.
     pub fn flag(&self, name: &str) -> bool {
         self.count(name) > 0
@@ -293,6 +304,16 @@ mod tests {
             Ok(vec![1, 2])
         );
         assert_eq!(args("").parse_all::<u8>("allow"), Ok(vec![]));
+    }
+
+    #[test]
+    fn options_that_exclude_each_other_are_refused_together_only() {
+        let pairs = [("once", "size"), ("once", "workers")];
+        for fine in ["", "--once", "--workers 9 --size 1"] {
+            assert_eq!(args(fine).exclusive(&pairs), Ok(()), "{fine}");
+        }
+        let why = text(args("--workers 9 --once").exclusive(&pairs));
+        assert_eq!(why, "--once and --workers exclude each other");
     }
 
     #[test]

@@ -48,7 +48,7 @@ impl Plan {
     /// Reads and checks the arguments.
     pub fn from_args(args: &Args) -> Result<Self, UsageError> {
         args.exactly(2)?;
-        exclusive(args)?;
+        args.exclusive(&EXCLUSIVE)?;
         let connections = args.parse::<NonZeroCount>("connections")?.as_usize();
         let threads = args
             .parse_opt::<NonZeroCount>("threads")?
@@ -138,23 +138,15 @@ fn sources(args: &Args) -> Result<Vec<IpAddr>, UsageError> {
     args.values("source").map(parse).collect()
 }
 
-/// Refuses pairs of options of which one would silently have no effect.
-fn exclusive(args: &Args) -> Result<(), UsageError> {
-    let pairs = [
-        ("hold", "churn"),
-        ("hold", "rate"),
-        ("hold", "requests"),
-        ("hold", "duration"),
-        ("hold", "warm-up"),
-        ("requests", "duration"),
-    ];
-    match pairs.iter().find(|(a, b)| args.given(a) && args.given(b)) {
-        Some((a, b)) => Err(UsageError::rule(format_args!(
-            "--{a} and --{b} exclude each other"
-        ))),
-        None => Ok(()),
-    }
-}
+/// Pairs of options of which one would silently have no effect.
+const EXCLUSIVE: [(&str, &str); 6] = [
+    ("hold", "churn"),
+    ("hold", "rate"),
+    ("hold", "requests"),
+    ("hold", "duration"),
+    ("hold", "warm-up"),
+    ("requests", "duration"),
+];
 
 /// The network, by its own name or by its name in `unix-echo-server --type`.
 fn network(args: &Args) -> Result<Network, UsageError> {

@@ -91,7 +91,7 @@ impl Plan {
 
 /// Refuses options that exclude each other, in the order of the help page.
 fn refuse_contradictions(args: &Args) -> Result<(), UsageError> {
-    let pairs = [
+    args.exclusive(&[
         ("ipv4", "ipv6"),
         ("unix", "ipv4"),
         ("unix", "ipv6"),
@@ -106,13 +106,7 @@ fn refuse_contradictions(args: &Args) -> Result<(), UsageError> {
         ("listen", "scan"),
         ("scan", "proxy"),
         ("source", "proxy"),
-    ];
-    for (one, other) in pairs {
-        if args.given(one) && args.given(other) {
-            let why = format!("--{one} and --{other} exclude each other");
-            return Err(UsageError::rule(why));
-        }
-    }
+    ])?;
     for (one, needed) in [
         ("keep-open", "listen"),
         ("seqpacket", "unix"),
