@@ -19,7 +19,7 @@ use groundwire::net::{Deadline, split_host_port};
 use groundwire::rpc::flags;
 use groundwire::server::Stopper;
 use groundwire::telemetry::push_visible;
-use request::{Admin, Data, Request};
+use request::{Admin, Data, Old, Request};
 
 const SPEC: Spec = Spec {
     name: "kv-client",
@@ -199,11 +199,15 @@ fn carry_out(store: &dyn Store, data: &Data, args: &Args) -> Result<(), End> {
             None => return Err(absent()),
         },
         Data::Swap(key, old, new) => {
-            let (held, new) = (old.bytes()?, bytes(new)?);
-            let expected = match (old, &held) {
-                (request::Old::Revision(revision), _) => Expected::Revision(*revision),
-                (request::Old::Value(_), held) => Expected::Value(held),
+            let held;
+            let expected = match old {
+                Old::Revision(revision) => Expected::Revision(*revision),
+                Old::Value(value) => {
+                    held = bytes(value)?;
+                    Expected::Value(&held)
+                }
             };
+            let new = bytes(new)?;
             match store.compare_and_swap(key.as_bytes(), expected, Some(&new))? {
                 Swap::Done(revision) => out.line(format_args!("revision {revision}"))?,
                 Swap::Differs(0) => return Err(differs("there is no such key")),

@@ -1,6 +1,6 @@
 //! What the command line asks for.
 
-use groundwire::cli::{Args, Failure, UsageError};
+use groundwire::cli::{Args, UsageError};
 use groundwire::kv::Revision;
 use groundwire::kv::peers::check_address;
 use groundwire::raft::NodeId;
@@ -61,16 +61,6 @@ impl Admin {
             Admin::Remove(_) => "remove-node",
             Admin::Transfer(_) => "transfer",
             Admin::Snapshot => "snapshot",
-        }
-    }
-}
-
-impl Old {
-    /// The bytes of the expected value; none for a revision.
-    pub fn bytes(&self) -> Result<Vec<u8>, Failure> {
-        match self {
-            Old::Value(value) => super::bytes(value),
-            Old::Revision(_) => Ok(Vec::new()),
         }
     }
 }
