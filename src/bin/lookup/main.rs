@@ -278,32 +278,29 @@ fn roots(args: &Args, port: u16) -> Result<Vec<SocketAddr>, Failure> {
     for root in args.values("root") {
         roots.extend(addresses(root, port)?);
     }
-    if let Some(path) = args.value("root-hints") {
-        let reading = format!("reading {path}");
-        let mut octets = Vec::new();
-        let file = fs::File::open(path).what(&reading)?;
-        file.take(HINTS_LIMIT)
-            .read_to_end(&mut octets)
-            .what(&reading)?;
-        let found = root_addresses(&String::from_utf8_lossy(&octets));
-        if found.is_empty() {
-            return Err(Failure::from(format!("{path}: there is no address in it")));
-        }
-        roots.extend(
-            found
-                .into_iter()
-                .map(|address| SocketAddr::new(address, port)),
-        );
-    }
-    if roots.is_empty() {
-        let known = root_addresses(ROOT_HINTS);
-        roots.extend(
-            known
-                .into_iter()
-                .map(|address| SocketAddr::new(address, port)),
-        );
-    }
+    let hints = match args.value("root-hints") {
+        Some(path) => hints(path)?,
+        None if roots.is_empty() => root_addresses(ROOT_HINTS),
+        None => Vec::new(),
+    };
+    let at_port = |address| SocketAddr::new(address, port);
+    roots.extend(hints.into_iter().map(at_port));
     Ok(roots)
+}
+
+/// The addresses in a file of root hints, at least one.
+fn hints(path: &str) -> Result<Vec<IpAddr>, Failure> {
+    let reading = format!("reading {path}");
+    let mut octets = Vec::new();
+    let file = fs::File::open(path).what(&reading)?;
+    file.take(HINTS_LIMIT)
+        .read_to_end(&mut octets)
+        .what(&reading)?;
+    let found = root_addresses(&String::from_utf8_lossy(&octets));
+    match found.is_empty() {
+        true => Err(format!("{path}: there is no address in it").into()),
+        false => Ok(found),
+    }
 }
 
 /// An operand as an address; an error if it looks like one but is not; `None` for a name.

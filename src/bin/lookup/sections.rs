@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use groundwire::dns::exchange::Try;
 use groundwire::dns::{Edns, Header, Message, Question, Record, Reply};
-use groundwire::net::Transport;
 
 /// A try that failed: its reply, or a line that says why there is none.
 pub fn failed(failed: &Try) -> String {
@@ -29,10 +28,7 @@ pub fn reply(reply: &Reply) -> String {
     ] {
         text.push_str(&section(title, records));
     }
-    let transport = match reply.transport {
-        Transport::Udp => "UDP",
-        Transport::Tcp => "TCP",
-    };
+    let transport = reply.transport.to_string().to_uppercase();
     let millis = reply.took.as_secs_f64() * 1e3;
     let (server, size) = (reply.server, reply.size);
     // Writing to a String cannot fail.

@@ -92,12 +92,8 @@ fn succeeded(plan: &Plan, target: &Target) {
 pub fn tell_open(plan: &Plan, host: &str, port: u16) {
     let transport = transport(plan.network);
     let name = system_services().name(port, transport).unwrap_or("*");
-    let kind = match transport {
-        groundwire::net::Transport::Tcp => "tcp",
-        groundwire::net::Transport::Udp => "udp",
-    };
     tell(
         plan,
-        format_args!("Connection to {host} {port} port [{kind}/{name}] succeeded!"),
+        format_args!("Connection to {host} {port} port [{transport}/{name}] succeeded!"),
     );
 }
