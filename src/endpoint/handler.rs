@@ -11,7 +11,7 @@ use crate::net::{Addr, Conn};
 use crate::server::{End, Handler, Refusal, Session};
 
 /// Called with the peer and the name before each command runs.
-pub type Watch = Box<dyn Fn(&Addr, &Name) + Send + Sync>;
+type Watch = Box<dyn Fn(&Addr, &Name) + Send + Sync>;
 
 /// Serves [`Commands`] on every connection.
 pub struct Endpoint {

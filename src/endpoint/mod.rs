@@ -93,7 +93,7 @@ pub use call::Call;
 pub use client::{Client, ClientError};
 pub use commands::{Command, Commands, Next};
 pub use fault::{Cause, Fault};
-pub use handler::{Endpoint, Watch};
+pub use handler::Endpoint;
 pub use name::{BadName, MAX_NAME, Name};
 pub use record::{Message, Record};
 

@@ -77,7 +77,7 @@ pub use failure::{CallError, Failure};
 pub use message::MAX_NAME;
 pub use reconnect::{ReconnectConfig, Reconnecting};
 pub use server::{RpcHandler, STACK_SIZE, ServerConfig};
-pub use service::{Call, Method, MethodStats, Service, Traits};
+pub use service::{Call, Service, Traits};
 pub use signed::{NotSigned, Signed};
 pub use sink::Sink;
 pub use stream::Stream;

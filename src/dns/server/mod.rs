@@ -41,7 +41,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-pub use rate_limit::{RateConfig, RateLimit, ReplyKind, Verdict};
+pub use rate_limit::RateConfig;
 pub use sockets::Place;
 pub use zone_files::{Faults, Loaded, Reloader, ZoneFile};
 
