@@ -47,15 +47,12 @@ fn main() -> ExitCode {
 
 fn judge(args: Args) -> Result<(), Failure> {
     let limit = args.parse::<NonZeroCount>("limit")?.get();
-    let mut files: Vec<String> = Vec::new();
-    for at in 0..args.operands().len() {
-        files.extend(args.operand_opt(at, "FILE")?.map(String::from));
-    }
+    let mut files = args.texts(0, "FILE").collect::<Result<Vec<_>, _>>()?;
     if files.is_empty() {
-        files.push("-".to_string());
+        files.push("-");
     }
     let (out, mut good) = (Out::lines(), true);
-    for file in &files {
+    for file in files {
         match read(file) {
             Ok(history) => good &= report(&out, file, &history, &args, limit)?,
             Err(failure) => {

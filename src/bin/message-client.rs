@@ -85,10 +85,8 @@ fn sent(args: &Args) -> Result<Sent, UsageError> {
         }
         "string" => {
             args.at_least(3)?;
-            let words = 2..args.operands().len();
-            let words: Result<Vec<&str>, UsageError> =
-                words.map(|index| args.operand(index, "TEXT")).collect();
-            let text = words?.join(" ");
+            let words = args.texts(2, "TEXT").collect::<Result<Vec<_>, _>>()?;
+            let text = words.join(" ");
             if !Client::is_line(&text) {
                 return Err(UsageError::bad_value("TEXT", &text, ClientError::NoLine));
             }

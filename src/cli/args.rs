@@ -173,19 +173,21 @@ impl Args {
         &self.operands
     }
 
+    /// The operands from this one on, as text.
+    pub fn texts(
+        &self,
+        index: usize,
+        name: &str,
+    ) -> impl Iterator<Item = Result<&str, UsageError>> {
+        self.operands.iter().skip(index).map(move |raw| {
+            let lossy = || UsageError::bad_value(name, raw.to_string_lossy(), "not UTF-8 text");
+            raw.to_str().ok_or_else(lossy)
+        })
+    }
+
     /// The operand as text, if it is there.
     pub fn operand_opt(&self, index: usize, name: &str) -> Result<Option<&str>, UsageError> {
-        let Some(raw) = self.operands.get(index) else {
-            return Ok(None);
-        };
-        match raw.to_str() {
-            Some(text) => Ok(Some(text)),
-            None => Err(UsageError::bad_value(
-                name,
-                raw.to_string_lossy(),
-                "not UTF-8 text",
-            )),
-        }
+        self.texts(index, name).next().transpose()
     }
 
     /// The operand as text; missing is an error.

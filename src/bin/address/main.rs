@@ -46,8 +46,8 @@ fn tell(args: Args) -> Result<(), Failure> {
         json: args.flag("json").then(Vec::new),
         bad: false,
     };
-    for index in 0..args.operands().len() {
-        match args.operand(index, "VALUE")? {
+    for text in args.texts(0, "VALUE") {
+        match text? {
             "-" => each_line(|line| told.value(line))?,
             text => told.value(text)?,
         }

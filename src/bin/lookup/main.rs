@@ -137,8 +137,8 @@ fn lookup(args: Args) -> Result<(), Failure> {
 /// The servers, without their `@`, and what to look up.
 fn operands(args: &Args) -> Result<(Vec<&str>, Vec<&str>), UsageError> {
     let (mut servers, mut names) = (Vec::new(), Vec::new());
-    for index in 0..args.operands().len() {
-        let text = args.operand(index, "NAME")?;
+    for text in args.texts(0, "NAME") {
+        let text = text?;
         match text.strip_prefix('@') {
             Some(server) => servers.push(server),
             None => names.push(text),

@@ -149,8 +149,8 @@ fn role(args: &Args, network: Network) -> Result<Role, UsageError> {
     args.at_least(2)?;
     let host = host(args, args.operand(0, "HOST")?)?;
     if args.flag("scan") {
-        let ports = (1..args.operands().len()).map(|index| {
-            let text = args.operand(index, "PORT")?;
+        let ports = args.texts(1, "PORT").map(|text| {
+            let text = text?;
             parse_ports(text, transport(network), system_services())
                 .map_err(|why| UsageError::bad_value("PORT", text, why))
         });

@@ -110,8 +110,8 @@ fn chosen(args: &Args) -> Result<Vec<&'static Stop>, UsageError> {
         return Ok(STOPS.iter().collect());
     }
     let mut chosen = Vec::new();
-    for index in 0..args.operands().len() {
-        let name = args.operand(index, "STOP")?;
+    for name in args.texts(0, "STOP") {
+        let name = name?;
         let stop = STOPS.iter().find(|stop| stop.name == name);
         let known = || {
             let names: Vec<&str> = STOPS.iter().map(|stop| stop.name).collect();
