@@ -158,40 +158,17 @@ fn each_kind_of_bad_query_has_its_code_and_opt_is_in_every_reply_to_one() {
     let cut = raw(0, one, 1);
     let mut looping = raw(0, one, 1);
     looping[12..14].copy_from_slice(&[0xc0, 12]);
-    for (what, octets, rcode, questions, has_opt) in [
+    #[rustfmt::skip]
+    let table = [
         ("a query", raw(0, one, 1), R::NOERROR, 1, false),
         ("no question", raw(0, [0; 4], 1), R::FORMERR, 0, false),
-        (
-            "two",
-            with(raw(0, [2, 0, 0, 0], 1), question),
-            R::FORMERR,
-            0,
-            false,
-        ),
-        (
-            "65535 questions",
-            raw(0, [65535, 0, 0, 0], 1),
-            R::FORMERR,
-            0,
-            false,
-        ),
+        ("two", with(raw(0, [2, 0, 0, 0], 1), question), R::FORMERR, 0, false),
+        ("65535 questions", raw(0, [65535, 0, 0, 0], 1), R::FORMERR, 0, false),
         ("IQUERY", raw(1 << 11, one, 1), R::NOTIMP, 1, false),
         ("STATUS", raw(2 << 11, one, 1), R::NOTIMP, 1, false),
         ("NOTIFY", raw(4 << 11, one, 1), R::NOTIMP, 1, false),
-        (
-            "UPDATE",
-            with(raw(5 << 11, opt, 1), OPT),
-            R::NOTIMP,
-            1,
-            true,
-        ),
-        (
-            "opcode 15",
-            raw(15 << 11, [9, 9, 9, 9], 1),
-            R::NOTIMP,
-            0,
-            false,
-        ),
+        ("UPDATE", with(raw(5 << 11, opt, 1), OPT), R::NOTIMP, 1, true),
+        ("opcode 15", raw(15 << 11, [9, 9, 9, 9], 1), R::NOTIMP, 0, false),
         ("a cut name", cut[..20].to_vec(), R::FORMERR, 0, false),
         ("a name in a circle", looping, R::FORMERR, 0, false),
         ("class CH", raw(0, one, 3), R::REFUSED, 1, false),
@@ -199,45 +176,18 @@ fn each_kind_of_bad_query_has_its_code_and_opt_is_in_every_reply_to_one() {
         ("class ANY", raw(0, one, 255), R::REFUSED, 1, false),
         ("class 0", raw(0, one, 0), R::REFUSED, 1, false),
         ("EDNS", with(raw(0, opt, 1), OPT), R::NOERROR, 1, true),
-        (
-            "octets behind",
-            with(raw(0, one, 1), b"junk"),
-            R::NOERROR,
-            1,
-            false,
-        ),
-        (
-            "a version of EDNS above 0",
-            with(raw(0, opt, 1), &[0, 0, 41, 4, 208, 0, 1, 0, 0, 0, 0]),
-            R::BADVERS,
-            1,
-            true,
-        ),
-        (
-            "an option beyond its record",
-            with(
-                raw(0, opt, 1),
-                &[0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 4, 0, 3, 0, 9],
-            ),
-            R::FORMERR,
-            1,
-            true,
-        ),
-        (
-            "two OPT records",
-            with(raw(0, [1, 0, 0, 2], 1), &[OPT, OPT].concat()),
-            R::FORMERR,
-            1,
-            true,
-        ),
-        (
-            "an OPT record with a name",
-            with(raw(0, opt, 1), &[&[1, b'x'][..], OPT].concat()),
-            R::FORMERR,
-            1,
-            true,
-        ),
-    ] {
+        ("octets behind", with(raw(0, one, 1), b"junk"), R::NOERROR, 1, false),
+        ("a version of EDNS above 0",
+            with(raw(0, opt, 1), &[0, 0, 41, 4, 208, 0, 1, 0, 0, 0, 0]), R::BADVERS, 1, true),
+        ("an option beyond its record",
+            with(raw(0, opt, 1), &[0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 4, 0, 3, 0, 9]),
+            R::FORMERR, 1, true),
+        ("two OPT records",
+            with(raw(0, [1, 0, 0, 2], 1), &[OPT, OPT].concat()), R::FORMERR, 1, true),
+        ("an OPT record with a name",
+            with(raw(0, opt, 1), &[&[1, b'x'][..], OPT].concat()), R::FORMERR, 1, true),
+    ];
+    for (what, octets, rcode, questions, has_opt) in table {
         let reply = ask(&zones, &octets);
         assert_eq!(reply.header.rcode, rcode, "{what}");
         assert_eq!(reply.questions.len(), questions, "{what}");
@@ -344,19 +294,8 @@ fn of_the_flags_a_transfer_has_rd_only() {
 fn do_comes_back_as_it_came_in_every_reply() {
     let zones = sample();
     for dnssec_ok in [false, true] {
-        let opt = [
-            0,
-            0,
-            41,
-            4,
-            208,
-            0,
-            0,
-            if dnssec_ok { 0x80 } else { 0 },
-            0,
-            0,
-            0,
-        ];
+        let flags = if dnssec_ok { 0x80 } else { 0 };
+        let opt = [0, 0, 41, 4, 208, 0, 0, flags, 0, 0, 0];
         let bad = [&opt[..9], &[0, 4, 0, 3, 0, 9]].concat();
         let class = |class, flags, opt: &[u8]| [&raw(flags, [1, 0, 0, 1], class), opt].concat();
         for query in [
