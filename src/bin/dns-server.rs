@@ -5,9 +5,7 @@ use std::num::NonZero;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use groundwire::cli::{
-    self, Args, Count, DurationArg, Failure, NonZeroCount, Opt, Out, Spec, UsageError, What,
-};
+use groundwire::cli::{self, Args, Count, DurationArg, Failure, Opt, Out, Spec, UsageError, What};
 use groundwire::dns::server::{Config, DnsServer, Loaded, Place, RateConfig, ZoneFile};
 use groundwire::net::Prefix;
 use groundwire::server::{flags, program};
@@ -100,7 +98,7 @@ fn main() -> ExitCode {
 fn serve(args: Args) -> Result<(), Failure> {
     args.at_most(0)?;
     let files: Vec<ZoneFile> = args.parse_all("zone")?;
-    let (mut config, workers) = (config(&args)?, workers(&args)?);
+    let (mut config, workers) = (config(&args)?, args.up_to("workers", MAX_WORKERS)?);
     let loaded = match files.is_empty() {
         true => Loaded::samples(),
         false => Loaded::read(&files),
@@ -159,15 +157,6 @@ fn places(args: &Args, workers: usize) -> Result<Vec<Place>, Failure> {
     let places = addresses.into_iter();
     let places = places.map(|address| Place::bind(address, workers).map_err(flags::failure));
     places.collect()
-}
-
-fn workers(args: &Args) -> Result<usize, Failure> {
-    let workers = args.parse::<NonZeroCount>("workers")?.as_usize();
-    if workers > MAX_WORKERS {
-        let why = format!("must be at most {MAX_WORKERS}");
-        return Err(UsageError::bad_value("--workers", workers, why).into());
-    }
-    Ok(workers)
 }
 
 fn config(args: &Args) -> Result<Config, Failure> {

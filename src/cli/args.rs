@@ -13,7 +13,7 @@
 
 use super::error::UsageError;
 use super::spec::{Opt, Repeat, Spec};
-use super::value::Size;
+use super::value::{NonZeroCount, Size};
 use super::words;
 use std::any::TypeId;
 use std::ffi::OsString;
@@ -159,6 +159,16 @@ impl Args {
         Ok(size)
     }
 
+    /// The option as a number of things to make, such as threads: 1 to `most`.
+    pub fn up_to(&self, name: &str, most: usize) -> Result<usize, UsageError> {
+        let number = self.parse::<NonZeroCount>(name)?.as_usize();
+        if number > most {
+            let (what, why) = (format!("--{name}"), format!("must be at most {most}"));
+            return Err(UsageError::bad_value(&what, number, why));
+        }
+        Ok(number)
+    }
+
     fn valued(&self, name: &str) -> &Opt {
         let opt = self.spec.declared(name);
         assert!(opt.value.is_some(), "--{name} is a flag, it has no value");
@@ -262,7 +272,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{Count, DurationArg, NonZeroCount, Size};
+    use crate::cli::{Count, DurationArg};
     use std::num::NonZero;
 
     const SPEC: Spec = Spec {
@@ -325,6 +335,9 @@ mod tests {
         let table = [
             (text(workers("x").parse::<u16>("workers")), "--workers x: not a whole number"),
             (text(workers("1.5").parse::<u16>("workers")), "--workers 1.5: not a whole number"),
+            (text(workers("0").up_to("workers", 8)), "--workers 0: must not be zero"),
+            (text(workers("8").up_to("workers", 8)), "fine"),
+            (text(workers("9").up_to("workers", 8)), "--workers 9: must be at most 8"),
             (text(workers("").parse::<u16>("workers")), "--workers \"\": not a whole number"),
             (text(workers("-1").parse::<u16>("workers")), "--workers -1: must not be negative"),
             (text(workers("+1").parse::<u16>("workers")), "--workers +1: is written without +"),

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 
 use super::{Secret, ServerConfig};
-use crate::cli::{Args, Count, DurationArg, Failure, NonZeroCount, Opt, UsageError, What};
+use crate::cli::{Args, Count, DurationArg, Failure, NonZeroCount, Opt, What};
 use crate::server::Config;
 use crate::server::flags::{MAX_WORKERS, limit};
 use crate::wire::Limits;
@@ -55,11 +55,6 @@ const MOST_SECRET: usize = 4096;
 
 /// The configuration that the flags give, in addition to that of the server around it.
 pub fn config(server: &Config, args: &Args) -> Result<ServerConfig, Failure> {
-    let workers = args.parse::<NonZeroCount>("workers")?.as_usize();
-    if workers > MAX_WORKERS {
-        let why = format!("must be at most {MAX_WORKERS}");
-        return Err(UsageError::bad_value("--workers", workers, why).into());
-    }
     Ok(ServerConfig {
         name: server.name.clone(),
         log: server.log.clone(),
@@ -68,7 +63,7 @@ pub fn config(server: &Config, args: &Args) -> Result<ServerConfig, Failure> {
             ..Limits::default()
         },
         in_flight: args.parse::<NonZeroCount>("in-flight")?.as_usize(),
-        workers,
+        workers: args.up_to("workers", MAX_WORKERS)?,
         queue: args.parse::<Count>("queue")?.as_usize(),
         idle_timeout: limit(args, "idle-timeout")?,
         // The last tenth is for the answers of the calls that are cancelled.

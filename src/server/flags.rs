@@ -174,12 +174,8 @@ pub fn limit(args: &Args, name: &str) -> Result<Option<Duration>, UsageError> {
 
 fn mode(args: &Args) -> Result<Mode, UsageError> {
     // Read in every mode, so that a wrong value is reported even where it is not used.
-    let workers = args.parse::<NonZeroCount>("workers")?.as_usize();
+    let workers = args.up_to("workers", MAX_WORKERS)?;
     let queue = args.parse::<Count>("queue")?.as_usize();
-    if workers > MAX_WORKERS {
-        let why = format!("must be at most {MAX_WORKERS}");
-        return Err(UsageError::bad_value("--workers", workers, why));
-    }
     let mode = args.value("mode").unwrap_or_default();
     let of_a_pool = ["workers", "queue"]
         .into_iter()
