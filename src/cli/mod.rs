@@ -81,9 +81,10 @@
 //!
 //! `spec` (what a program declares), `help` (the page made of it), `parse` (argv to [`Args`]),
 //! `args` (asking for what was given), `value` (durations, sizes, counts), `error` (how a command
-//! line can be wrong), `words` (errors in plain words), `json` (the output of `--json`, and a
-//! reader of JSON). All of these are pure. The shell is `out` (standard output), `run` (from `main`
-//! to the exit status) and `temporary` (a private temporary file or folder).
+//! line can be wrong), `words` (errors in plain words), `hexdump` (bytes in rows), `json` (the output
+//! of `--json`, and a reader of JSON). All of these are pure. The shell is `out` (standard output),
+//! `run` (from `main` to the exit status), `pipe` (a named pipe as output) and `temporary` (a private
+//! temporary file or folder).
 //!
 //! Left out on purpose: subcommands, abbreviated options, options read from the environment or a
 //! file, colours. No program of ours needs them.

@@ -15,8 +15,8 @@
 //!
 //! - [`hosts`], [`resolv_conf`]: the machine's files, and the search list.
 //! - [`exchange`]: one question, its servers and its reply. [`chain`]: what the reply says.
-//!   [`lookup`]: both together, along aliases. [`cache`], `failures`, `local`: what needs no query. [`order`]:
-//!   which host to try first.
+//!   [`lookup`]: both together, along aliases. [`cache`], `failures`, `local`: what needs no query.
+//!   [`order`]: which host to try first.
 //! - [`walk`]: referrals, for the way down from the root.
 //! - `link`, [`Resolver`]: sockets, threads, the clock; `verbs`: the look-ups that programs use.
 //!

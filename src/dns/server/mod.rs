@@ -19,8 +19,8 @@
 //! - When stopped, the server drains TCP as that room does, and answers the datagrams that came
 //!   before the stop.
 //!
-//! Reading order: `zone_files`, `current`, `answerer`, `udp`, `tcp` with `frames`, then
-//! `rate_limit` (pure) and `limiter`, `counts`, `query_log`, `sockets`.
+//! Reading order: `zone_files`, `current`, `answerer` with `reply_octets` (pure), `udp`, `tcp` with
+//! `frames` (pure), then `rate_limit` (pure) and `limiter`, `counts`, `query_log`, `sockets`.
 
 mod answerer;
 mod counts;
