@@ -126,9 +126,13 @@ fn time(args: &Args) -> Result<Duration, UsageError> {
     }
 }
 
-fn config(args: &Args, time: Duration) -> Result<ClientConfig, Failure> {
+fn servers(args: &Args) -> Vec<&str> {
     let servers = args.value("servers").unwrap_or_default();
-    let servers: Vec<&str> = servers.split(',').collect();
+    servers.split(',').collect()
+}
+
+fn config(args: &Args, time: Duration) -> Result<ClientConfig, Failure> {
+    let servers = servers(args);
     for server in &servers {
         split_host_port(server)
             .map_err(|why| UsageError::rule(format_args!("--servers: {why}")))?;
@@ -330,11 +334,7 @@ fn changed(change: &Change) -> String {
 
 fn administer(client: &Client, admin: &Admin, args: &Args) -> Result<(), End> {
     let out = Out::lines();
-    let servers: Vec<&str> = args
-        .value("servers")
-        .unwrap_or_default()
-        .split(',')
-        .collect();
+    let servers = servers(args);
     match admin {
         Admin::Status => {
             let rows = table::look_around(client, &servers);
