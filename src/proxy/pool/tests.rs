@@ -254,20 +254,21 @@ fn a_slow_start_takes_from_a_weight_of_one_too() {
     assert!((19..=21).contains(&slow), "{slow} of 100");
 }
 
+/// Ejects the second backend, for this much longer.
+fn eject_second(pool: &Pool, left: Duration) {
+    let failed = pool.born.elapsed() + left - pool.config.health.ejection;
+    pool.lock().seats[1].health.failed(failed, failed);
+}
+
 #[test]
 fn the_end_of_an_ejection_is_seen_by_who_waits_for_another_backend() {
-    let ejection = HOUR / 2;
     let pool = old(&[member(1, 1), member(2, 1)], |config| {
         config.health.max_failures = 1;
-        config.health.ejection = ejection;
+        config.health.ejection = HOUR / 2;
         config.backend_connections = Some(1);
         config.queue_timeout = Duration::from_secs(20);
     });
-    // Ejected for another 200 ms.
-    let soon = pool.born.elapsed() + Duration::from_millis(200);
-    pool.lock().seats[1]
-        .health
-        .failed(soon - ejection, soon - ejection);
+    eject_second(&pool, Duration::from_millis(200));
     let begun = Instant::now();
     let _busy = pool.take(0, &[]).ok().unwrap();
     // The other backend, unless this thread was denied the CPU for this long before.
@@ -277,17 +278,13 @@ fn the_end_of_an_ejection_is_seen_by_who_waits_for_another_backend() {
 
 #[test]
 fn a_queue_time_out_that_no_clock_can_hold_is_none() {
-    let ejection = HOUR / 2;
     let pool = old(&[member(1, 1), member(2, 1)], |config| {
         config.health.max_failures = 1;
-        config.health.ejection = ejection;
+        config.health.ejection = HOUR / 2;
         config.backend_connections = Some(1);
         config.queue_timeout = Duration::MAX;
     });
-    // Ejected for another 20 ms, so one of these requests waits.
-    let soon = pool.born.elapsed() + Duration::from_millis(20);
-    let ejected = soon - ejection;
-    pool.lock().seats[1].health.failed(ejected, ejected);
+    eject_second(&pool, Duration::from_millis(20)); // so one of these requests waits
     let both = [(); 2].map(|()| pool.take(0, &[]).ok().unwrap());
     assert_ne!(both[0].backend.name(), both[1].backend.name());
 }
