@@ -138,24 +138,25 @@ impl Shared {
         if waiting {
             self.outgoing.written.notify_all();
         }
-        written.map_err(|NotWritten { error, begun }| {
-            let told = format!(
-                "writing to {}: {}",
-                self.conn.peer_addr(),
-                plain_words(&error)
-            );
-            if error.kind() == io::ErrorKind::BrokenPipe {
-                self.ending.store(true, Ordering::Relaxed);
-                let mut table = lock(&self.table);
-                table.parted = true;
-                let why = table.dead.clone().unwrap_or(told);
-                // In the first round, this caller's own frame was among those that were not sent.
-                let sent = begun || rounds > 1;
-                return CallError::Disconnected { why, sent };
-            }
+        written.map_err(|failed| self.disconnected(failed, rounds))
+    }
+
+    /// What a caller is told whose frames could not be written in the last of so many rounds.
+    fn disconnected(&self, failed: NotWritten, rounds: u32) -> CallError {
+        let NotWritten { error, begun } = failed;
+        let peer = self.conn.peer_addr();
+        let told = format!("writing to {peer}: {}", plain_words(&error));
+        if error.kind() != io::ErrorKind::BrokenPipe {
             let why = self.die(told);
-            CallError::Disconnected { why, sent: true }
-        })
+            return CallError::Disconnected { why, sent: true };
+        }
+        self.ending.store(true, Ordering::Relaxed);
+        let mut table = lock(&self.table);
+        table.parted = true;
+        let why = table.dead.clone().unwrap_or(told);
+        // In the first round, this caller's own frame was among those that were not sent.
+        let sent = begun || rounds > 1;
+        CallError::Disconnected { why, sent }
     }
 
     /// Writes all bytes within the configured time, or ends the connection.
