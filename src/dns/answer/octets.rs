@@ -105,6 +105,8 @@ pub(super) fn reply_at_length<'z>(
     let Some(message) = message else {
         return fail(query, header, Rcode::FORMERR, out);
     };
+    let question = message.questions.first();
+    let kind = question.map(|question| question.kind);
     let allowed = message.edns.as_ref().map(|edns| edns.udp_size);
     let (limit, payload) = limits(allowed, transport);
     match tsig::of(&message, heads(query).map(|(kind, _)| kind)) {
@@ -112,14 +114,14 @@ pub(super) fn reply_at_length<'z>(
         Ok(Some(signature)) if tsig::refuse(&message, signature, limit, out).is_ok() => {
             return Outcome::Reply(Answered {
                 rcode: Rcode::NOTAUTH,
-                kind: message.questions.first().map(|question| question.kind),
+                kind,
                 zone: None,
             });
         }
         _ => return fail(query, header, Rcode::FORMERR, out),
     }
-    let mut answer = match (&message.questions[..], transport) {
-        ([question], Transport::Tcp) if is_transfer(&message, question) => {
+    let mut answer = match (question, transport) {
+        (Some(question), Transport::Tcp) if is_transfer(&message, question) => {
             match zones.at(&question.name) {
                 Some(zone) if !is_up_to_date(&message, zone) => {
                     return Outcome::Transfer(zone, message);
@@ -137,13 +139,10 @@ pub(super) fn reply_at_length<'z>(
     *out = answer.encode_within(limit, std::mem::take(out));
     Outcome::Reply(Answered {
         rcode: answer.header.rcode,
-        kind: message.questions.first().map(|question| question.kind),
-        zone: match &answer.questions[..] {
-            [question] => zones
-                .of(&Key::new(&question.name), question.kind)
-                .map(|of| of.0),
-            _ => None,
-        },
+        kind,
+        zone: question
+            .and_then(|question| zones.of(&Key::new(&question.name), question.kind))
+            .map(|of| of.0),
     })
 }
 
