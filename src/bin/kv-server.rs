@@ -76,7 +76,8 @@ const SPEC: Spec = Spec {
         Opt::value(
             "workers",
             "N",
-            "threads for watches and changes of the cluster; each occupies one while it waits",
+            "threads for watches and changes of the cluster, at most 4096; each occupies one while it \
+             waits",
         )
         .default("256"),
         flags::SCHEDULING,
@@ -391,10 +392,7 @@ fn config(
         rpc: rpc::ServerConfig {
             name: server.name.clone(),
             log: server.log.clone(),
-            workers: args
-                .parse::<NonZeroCount>("workers")?
-                .as_usize()
-                .min(flags::MAX_WORKERS),
+            workers: args.up_to("workers", flags::MAX_WORKERS)?,
             // The last tenth is for the replies to the calls that are cancelled.
             drain: server.drain / 10 * 9,
             secret,

@@ -620,6 +620,10 @@ fn wrong_calls_are_told_and_status_2() {
             "--election-timeout 90000s: shortest election timeout: not between 2 ms and a day",
         ),
         (
+            &["--local-cluster", "1", "--workers", "4097"],
+            "--workers 4097: must be at most 4096",
+        ),
+        (
             &["--id", "1", "--data", "x", "--peers", "1=a:0"],
             "--peers 1=a:0: address a:0: the others need to know the port",
         ),
