@@ -126,13 +126,23 @@ impl Tree<'_> {
         check: Check,
         unverified: &str,
     ) -> &'static str {
-        let (words, status) = match check {
-            Check::Good => ("[correct]".to_owned(), "Good"),
-            Check::Bad(right) => (format!("incorrect, should be {right:#06x}"), "Bad"),
-            Check::Unverified => (format!("[{unverified}]"), "Unverified"),
-        };
-        self.field(name, format_args!("{value:#06x} {words}"));
-        status
+        match check {
+            Check::Good => {
+                self.field(name, format_args!("{value:#06x} [correct]"));
+                "Good"
+            }
+            Check::Bad(right) => {
+                self.field(
+                    name,
+                    format_args!("{value:#06x} incorrect, should be {right:#06x}"),
+                );
+                "Bad"
+            }
+            Check::Unverified => {
+                self.field(name, format_args!("{value:#06x} [{unverified}]"));
+                "Unverified"
+            }
+        }
     }
 }
 
