@@ -1,4 +1,6 @@
-//! Percent-encoding (RFC 3986 §2.1). Pure.
+//! Percent-encoding (RFC 3986 §2.1): segments of paths, as the origin server's files and the
+//! commands of the load balancer's status page have them. Decoding comes after the split at `/`, so
+//! `%2F` is a part of its segment. Pure.
 
 /// Encodes a text as one segment of a path: every byte but those of the unreserved characters
 /// (§2.3).

@@ -1,4 +1,5 @@
-//! An answer of this program itself: a refusal, or one in place of a backend's.
+//! An answer of this program itself: a refusal, or one in place of a backend's. `handler` sends it
+//! when `turn` or `forward` says so, and when a request cannot be read.
 
 use std::io::Write;
 use std::time::Duration;
