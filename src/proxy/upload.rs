@@ -316,18 +316,41 @@ fn read(
 
 fn send(backend: &Conn, limit: Duration, bytes: &[u8]) -> Result<(), UploadError> {
     backend.set_write_deadline(Deadline::after(limit));
-    let sent = (&*backend).write_all(bytes);
-    sent.map_err(|error| match error.kind() {
-        io::ErrorKind::TimedOut => UploadError::BackendStuck,
+    (&*backend).write_all(bytes).map_err(not_sent)
+}
+
+fn not_sent(error: io::Error) -> UploadError {
+    use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable, TimedOut};
+    match error.kind() {
+        TimedOut => UploadError::BackendStuck,
+        // The backend no longer acknowledges anything, and ICMP says why.
+        ConnectionRefused | HostUnreachable | NetworkUnreachable => UploadError::BackendGone,
         _ if is_gone(&error) => UploadError::BackendGone,
         _ => UploadError::NotSent,
-    })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::net::{Network, dial, listen};
+
+    #[test]
+    fn only_a_lack_on_this_machine_spares_the_backend() {
+        for (number, blamed) in [
+            (32, UploadError::BackendGone),   // EPIPE
+            (104, UploadError::BackendGone),  // ECONNRESET
+            (101, UploadError::BackendGone),  // ENETUNREACH
+            (111, UploadError::BackendGone),  // ECONNREFUSED
+            (113, UploadError::BackendGone),  // EHOSTUNREACH
+            (110, UploadError::BackendStuck), // ETIMEDOUT
+            (12, UploadError::NotSent),       // ENOMEM
+            (105, UploadError::NotSent),      // ENOBUFS
+        ] {
+            let error = io::Error::from_raw_os_error(number);
+            assert_eq!(not_sent(error), blamed, "{number}");
+        }
+    }
 
     #[test]
     fn a_body_that_this_machine_cannot_send_ends_the_wait_for_the_response() {
