@@ -219,3 +219,19 @@ fn a_stop_ends_idle_connections_at_once_and_answers_what_was_asked() {
         begun.elapsed()
     );
 }
+
+#[test]
+fn a_drain_without_an_end_is_waited_for() {
+    let tcp = TcpConfig {
+        drain: Duration::MAX,
+        ..TcpConfig::default()
+    };
+    let world = World::samples(Config {
+        tcp,
+        ..Config::default()
+    });
+    let mut stream = world.tcp();
+    ask_tcp(&mut stream, &query(1, "www.lab.test.", RecordType::A));
+    let totals = world.stop();
+    assert!(totals.contains("served 1, active 0"), "{totals}");
+}

@@ -200,7 +200,7 @@ impl DnsServer {
         stopper.wait();
         let until = Deadline::after(self.config.tcp.drain.saturating_add(AFTER_STOP));
         // A thread that is stuck is left behind.
-        while let Ok(end) = told.recv_timeout(until.remaining().unwrap_or_default()) {
+        while let Ok(end) = told.recv_timeout(until.remaining().unwrap_or(Duration::MAX)) {
             end?;
         }
         Ok(Totals {
