@@ -175,7 +175,7 @@ impl DatagramRelay {
                 Err(_) if self.socket.is_closed() => return Ok(()),
                 Err(error) => return Err(error),
             };
-            let known = self.clients().get(&peer).cloned();
+            let known = self.known(&peer);
             let client = known.map_or_else(|| self.admit(scope, peer), Ok);
             match client {
                 Ok(client) => {
@@ -198,14 +198,35 @@ impl DatagramRelay {
             return Err(io::Error::other("too many clients"));
         }
         let client = Arc::new(self.client(address.clone())?);
-        let replies = client.clone();
-        let thread = thread::Builder::new().name("replies".into());
-        thread
-            .stack_size(STACK)
-            .spawn_scoped(scope, move || self.replies(&replies))
-            .map_err(no_thread)?;
+        // Before its thread starts: that takes it out again, perhaps at once.
         self.clients().insert(address, client.clone());
+        let (replies, thread) = (client.clone(), thread::Builder::new());
+        let thread = thread.name("replies".into()).stack_size(STACK);
+        if let Err(error) = thread.spawn_scoped(scope, move || self.replies(&replies)) {
+            self.clients().remove(&client.address);
+            return Err(no_thread(error));
+        }
         Ok(client)
+    }
+
+    /// The client at this address, if there is one. It is not idle now, so it is not forgotten
+    /// before its datagram has passed.
+    fn known(&self, address: &Addr) -> Option<Arc<Client>> {
+        let clients = self.clients();
+        let client = clients.get(address)?;
+        self.moved(client);
+        Some(client.clone())
+    }
+
+    /// Forgets a client if it is idle. Under the lock, as above: a datagram that came meanwhile would
+    /// else go out, and nobody would wait for its reply.
+    fn forget_if_idle(&self, client: &Client) -> bool {
+        let mut clients = self.clients();
+        let is_idle = self.idle_end(client).passed();
+        if is_idle {
+            clients.remove(&client.address);
+        }
+        is_idle
     }
 
     /// The client gets a socket of its own, so that the target can tell it from the others.
@@ -256,12 +277,17 @@ impl DatagramRelay {
                     self.recorder
                         .record(&client.track, Event::Note("<- refused"));
                 }
-                Err(error)
-                    if error.kind() == ErrorKind::TimedOut && !self.idle_end(client).passed() => {}
-                Err(_) => break, // idle, closed or broken
+                Err(error) if error.kind() == ErrorKind::TimedOut => {
+                    if self.forget_if_idle(client) {
+                        return;
+                    }
+                }
+                Err(_) => {
+                    self.clients().remove(&client.address); // closed or broken
+                    return;
+                }
             }
         }
-        self.clients().remove(&client.address);
     }
 
     fn idle_end(&self, client: &Client) -> Deadline {
@@ -366,5 +392,57 @@ impl DatagramRelay {
 
     fn clients(&self) -> MutexGuard<'_, HashMap<Addr, Arc<Client>>> {
         lock(&self.clients)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::tap::Show;
+    use crate::capture::tap::fault::Faults;
+    use crate::net::{Dialer, ListenConfig, Network};
+
+    fn relay(idle: Duration) -> DatagramRelay {
+        let listen = || ListenConfig::default().listen_datagrams(Network::Udp, "127.0.0.1:0");
+        let config = RelayConfig {
+            target: (Network::Udp, "127.0.0.1:9".into()),
+            dialer: Dialer::default(),
+            faults: Faults::default(),
+            seed: 0,
+            idle: Some(idle),
+        };
+        let recorder = Recorder::new(Show::None, 0, Vec::new(), Log::off());
+        let (recorder, socket) = (Arc::new(recorder), listen().unwrap());
+        DatagramRelay::new(config, recorder, Log::off(), socket, usize::MAX)
+    }
+
+    fn address(number: u16) -> Addr {
+        Addr::Ip(([127, 0, 0, 1], number).into())
+    }
+
+    #[test]
+    fn a_client_that_is_idle_at_once_is_forgotten() {
+        let relay = relay(Duration::ZERO);
+        thread::scope(|scope| {
+            for number in 1..=1000 {
+                relay.admit(scope, address(number)).unwrap();
+            }
+        });
+        assert_eq!(relay.clients().len(), 0);
+    }
+
+    #[test]
+    fn a_client_that_sends_again_is_not_forgotten_before_the_reply() {
+        let hour = Duration::from_secs(3600);
+        let mut relay = relay(hour / 2);
+        relay.begun = Instant::now().checked_sub(hour).unwrap();
+        let client = Arc::new(relay.client(address(1)).unwrap());
+        relay.clients().insert(address(1), client.clone());
+        let is_idle = || client.active.store(0, Ordering::Relaxed);
+        is_idle();
+        assert!(relay.known(&address(1)).is_some());
+        assert!(!relay.forget_if_idle(&client) && relay.known(&address(1)).is_some());
+        is_idle();
+        assert!(relay.forget_if_idle(&client) && relay.known(&address(1)).is_none());
     }
 }
