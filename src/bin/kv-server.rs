@@ -199,6 +199,7 @@ fn run(
         };
         start(format!("hears {id}"), hears)?;
     }
+    drop(tell); // so that the channel ends with the last of these threads
     stopper.wait();
     if let [node] = running.as_slice() {
         node.hand_over();
@@ -210,7 +211,9 @@ fn run(
     // Stop all, even if the first fails: each drains its connections.
     let stopped: Vec<_> = running.into_iter().map(stop).collect();
     stopped.into_iter().collect::<Result<Vec<_>, _>>()?;
-    told.try_recv()
+    // Each replica has ended, so this waits for no longer than its thread takes to say why: the last
+    // write of a node may have failed.
+    told.recv()
         .map_or(Ok(stats.totals()), |why| Err(Failure::Failed(why)))
 }
 

@@ -408,20 +408,25 @@ impl<M: StateMachine> Replica<M> {
     }
 
     /// Stops the node; blocks until its thread has released the storage. To hand leadership over,
-    /// the caller calls [`transfer`](Self::transfer) before.
+    /// the caller calls [`transfer`](Self::transfer) before. If its last write fails,
+    /// [`wait`](Self::wait) says so.
     pub fn stop(&self) {
         let _ = self.inbox.send(Letter::Stop);
-        drop(self.wait());
+        drop(self.until_ended());
     }
 
     /// Blocks until the node has stopped. The error says why it stopped by itself; only the first
     /// caller gets it.
     pub fn wait(&self) -> Result<(), Ended> {
+        self.until_ended().why.take().map_or(Ok(()), Err)
+    }
+
+    fn until_ended(&self) -> MutexGuard<'_, Progress> {
         let mut progress = self.shared.lock();
         while !progress.ended {
             progress = wait_until(&self.shared.changed, progress, Deadline::NEVER);
         }
-        progress.why.take().map_or(Ok(()), Err)
+        progress
     }
 
     fn ask_and_wait<R>(

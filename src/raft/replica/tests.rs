@@ -461,6 +461,18 @@ fn a_failed_sync_ends_the_node_and_says_why() {
     replica.stop();
 }
 
+/// Who stops a node and who reports its failure may be two threads.
+#[test]
+fn who_stops_a_node_does_not_take_its_failure_from_who_waits_for_it() {
+    let disk = (Broken(SharedStorage::default(), 1), founding(1));
+    let (config, calls) = (ReplicaConfig::default(), Calls(1, Net::default()));
+    let replica = Replica::start(1, config, disk, Registers::default(), calls).unwrap();
+    replica.applied_beyond(Index::MAX, soon()); // until it has ended by itself
+    replica.stop();
+    let ended = replica.wait().unwrap_err();
+    assert_eq!(ended.to_string(), "syncing disk: the page is gone");
+}
+
 #[test]
 fn a_snapshot_of_nonsense_ends_the_node_and_leaves_its_disk_as_it_was() {
     let disk = SharedStorage::new(founding(3));
