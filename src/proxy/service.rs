@@ -17,7 +17,7 @@ use super::pool::Pool;
 use super::resolve::{self, Names, Resolved};
 use super::setup::{Current, Setup};
 use crate::net::{self, Addr, Deadline, ListenConfig, Listener, Network, plain_words};
-use crate::server::{self, Server, Stats, Stopper, Totals};
+use crate::server::{self, Running, Server, Stats, Stopper, Totals};
 use crate::telemetry::{Log, Registry};
 
 /// How much longer than the drain the listeners' threads may take to end.
@@ -204,17 +204,35 @@ impl LoadBalancer {
     /// Serves until the stopper is used and the drain is over; returns the totals. Fails when a
     /// thread cannot be started or a listener breaks; that stops the rest, too. The status page
     /// shows the metrics of `registry`.
-    pub fn run(self, stopper: &Stopper, registry: &Registry) -> io::Result<Totals> {
-        let page = match self.admin {
-            None => None,
-            Some(listener) => {
-                let pools = pools_of(&self.current);
-                let (token, log) = (self.current.token.clone(), self.server.log.clone());
-                Some(Admin::new(pools, registry.clone(), token, log).start(listener)?)
-            }
+    pub fn run(mut self, stopper: &Stopper, registry: &Registry) -> io::Result<Totals> {
+        let (current, stats) = (self.current.clone(), self.stats.clone());
+        let page = self.start_page(registry)?;
+        let served = self.serve(stopper);
+        let setup = current.get();
+        setup.end_pools();
+        if let Some(log) = &setup.access_log {
+            log.flush();
+        }
+        if let Some(page) = page {
+            page.stop()?; // last, so that the drain can be watched
+        }
+        served.map(|()| stats.totals())
+    }
+
+    fn start_page(&mut self, registry: &Registry) -> io::Result<Option<Running>> {
+        let Some(listener) = self.admin.take() else {
+            return Ok(None);
         };
+        let pools = pools_of(&self.current);
+        let (token, log) = (self.current.token.clone(), self.server.log.clone());
+        let page = Admin::new(pools, registry.clone(), token, log);
+        page.start(listener).map(Some)
+    }
+
+    /// Serves at all listeners, and drains; the error is the first of theirs.
+    fn serve(self, stopper: &Stopper) -> io::Result<()> {
         let (tell, told) = mpsc::channel();
-        let mut newcomers = Vec::new();
+        let (mut newcomers, mut served) = (Vec::new(), Ok(()));
         for (listener, behind_proxy) in self.listeners {
             let clients = Clients::new(self.current.clone(), behind_proxy);
             newcomers.push(clients.newcomers());
@@ -225,16 +243,18 @@ impl LoadBalancer {
             let server = Server::new(server, clients)
                 .stopped_by(stopper.clone())
                 .counting_into(self.stats.clone());
-            let (tell, stopper) = (tell.clone(), stopper.clone());
+            let (tell, ends) = (tell.clone(), stopper.clone());
             let serve = move || {
                 let ended = server::ended(|| server.run(listener));
-                stopper.stop(); // never run with only some of the listeners
+                ends.stop(); // never run with only some of the listeners
                 let _ = tell.send(ended);
             };
-            thread::Builder::new()
-                .name("listener".into())
-                .spawn(serve)
-                .map_err(server::no_thread)?;
+            let thread = thread::Builder::new().name("listener".into());
+            if let Err(error) = thread.spawn(serve) {
+                served = Err(server::no_thread(error));
+                stopper.stop();
+                break;
+            }
         }
         drop(tell); // so that the channel ends with the last listener
         stopper.wait();
@@ -243,19 +263,11 @@ impl LoadBalancer {
         for limit in [moment, until] {
             // The second time, it leaves without those that have not ended.
             while let Ok(ended) = told.recv_timeout(limit.remaining().unwrap_or_default()) {
-                ended?;
+                served = served.and(ended.map(drop));
             }
             newcomers.iter().for_each(Newcomers::end);
         }
-        let setup = self.current.get();
-        setup.pools.iter().for_each(|pool| pool.life().stop());
-        if let Some(log) = &setup.access_log {
-            log.flush();
-        }
-        if let Some(page) = page {
-            page.stop()?; // last, so that the drain can be watched
-        }
-        Ok(self.stats.totals())
+        served
     }
 }
 
@@ -418,4 +430,42 @@ fn look_after(pool: Arc<Pool>, names: Names, log: &Log) -> io::Result<()> {
     let life = pool.life().clone();
     names.follow(pool.clone(), log.clone(), life.clone())?;
     checks::start(pool, log.clone(), life).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn a_broken_listener_ends_the_others_and_the_checks_of_backends() {
+        let text = "listen 127.0.0.1:0\nlisten 127.0.0.1:0\nbackend http://127.0.0.1:1\n";
+        let config = Config::parse("test", text, &mut |_| Err("no includes".into())).unwrap();
+        let balancer = LoadBalancer::bind(config, server::Config::default()).unwrap();
+        // A socket that somebody else has made non-blocking.
+        let broken = balancer.listeners[1]
+            .0
+            .as_fd()
+            .try_clone_to_owned()
+            .unwrap();
+        TcpListener::from(broken).set_nonblocking(true).unwrap();
+        let (bound, current, stopper) = (balancer.bound(), balancer.current(), Stopper::new());
+        balancer.run(&stopper, &Registry::new()).unwrap_err();
+        let other = bound[0].1.ip().unwrap();
+        assert!(TcpStream::connect(other).is_err(), "it listens");
+        assert!(current.get().pools[0].life().is_stopped(), "it checks");
+    }
+
+    #[test]
+    fn one_that_never_serves_does_not_go_on_checking_its_backends() {
+        let text = "listen 127.0.0.1:0\nbackend http://127.0.0.1:1\n";
+        let config = Config::parse("test", text, &mut |_| Err("no includes".into())).unwrap();
+        let balancer = LoadBalancer::bind(config, server::Config::default()).unwrap();
+        let pool = balancer.current().get().pools[0].clone();
+        assert!(!pool.life().is_stopped());
+        drop(balancer);
+        assert!(pool.life().is_stopped());
+    }
 }

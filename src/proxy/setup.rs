@@ -79,6 +79,11 @@ impl Setup {
         self.pools.iter().find(|pool| pool.name() == name)
     }
 
+    /// Ends the threads of all pools: their health checks, their look-ups.
+    pub(super) fn end_pools(&self) {
+        self.pools.iter().for_each(|pool| pool.life().stop());
+    }
+
     /// The pool for a host and a path, or the status that says that there is none.
     pub(super) fn route(&self, host: &str, path: &str) -> Result<&Arc<Pool>, u16> {
         use super::config::Unrouted::{NoRoute, UnknownHost};
@@ -160,5 +165,12 @@ impl Current {
     /// The number of the setup; another number means another setup.
     pub fn number(&self) -> u64 {
         self.number.load(Ordering::Acquire)
+    }
+}
+
+/// Without it nobody is served, however it came to that: it was stopped, or it could not start.
+impl Drop for Current {
+    fn drop(&mut self) {
+        self.get().end_pools();
     }
 }
