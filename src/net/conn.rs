@@ -326,6 +326,16 @@ impl Conn {
         }
     }
 
+    /// Blocks until both directions have ended: each half-closed, or both at once by a reset or by
+    /// [`shutdown`](Self::shutdown) on another thread. Unread bytes do not matter. For a thread that
+    /// has read the end of the stream, and is to learn when the rest is over.
+    pub fn wait_end(&self) {
+        let wait = || poll::wait([(self.as_fd(), Event::End)], None);
+        // Not restarted after a signal or SIGSTOP (signal(7)). It fails for no other reason but lack
+        // of memory.
+        while wait().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {}
+    }
+
     /// Writes all parts, in order, as if they were one slice: a header and a body need not be
     /// joined first. One system call when everything fits in the socket's buffer. Blocks, and
     /// fails, as `write_all` does; the parts are used up either way.

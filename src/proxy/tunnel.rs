@@ -45,7 +45,14 @@ pub fn run(
     let up = thread::Builder::new()
         .name("tunnel".into())
         .stack_size(STACK)
-        .spawn(move || pass(&client_end, &backend_end, silence, &shared));
+        .spawn(move || {
+            let through = pass(&client_end, &backend_end, silence, &shared);
+            // Nobody reads from the client now. If it leaves altogether, or the server cuts it, the
+            // other direction would not notice as long as the backend is silent.
+            client_end.wait_end();
+            end(&client_end, &backend_end);
+            through
+        });
     let up = up.ok()?;
     let begun = first.len() as u64;
     let waiting = first.take(usize::MAX);
@@ -122,4 +129,31 @@ fn pass(from: &Conn, to: &Conn, silence: Duration, clock: &Clock) -> u64 {
 fn end(one: &Conn, other: &Conn) {
     let _ = one.shutdown(Shutdown::Both);
     let _ = other.shutdown(Shutdown::Both);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn a_cut_ends_a_tunnel_whose_client_has_half_closed_and_whose_backend_is_silent() {
+        let [(client, mut peer), (backend, mut silent)] = [(); 2].map(|()| Conn::pair().unwrap());
+        let ((tell, told), served) = (mpsc::channel(), client.clone());
+        thread::spawn(move || {
+            let through = run(&served, &backend, &mut Incoming::new(PART), LONG);
+            tell.send(through)
+        });
+        peer.write_all(b"last").unwrap();
+        peer.shutdown(Shutdown::Write).unwrap();
+        let mut heard = Vec::new();
+        silent.read_to_end(&mut heard).unwrap();
+        assert_eq!(heard, b"last");
+        client.shutdown(Shutdown::Both).unwrap(); // as the server does when the drain is over
+        let ended = told.recv_timeout(Duration::from_secs(60));
+        assert_eq!(ended, Ok(Some(Through { up: 4, down: 0 })));
+    }
 }
