@@ -188,26 +188,36 @@ impl DnsServer {
             tell,
             stopper: stopper.clone(),
         };
-        let mut workers = 0;
-        for place in std::mem::take(&mut self.places) {
-            self.start_tcp(place.listener, &threads)?;
-            for socket in place.sockets {
-                self.start_udp(socket, workers, &threads)?;
-                workers += 1;
-            }
+        let mut served = self.start(&threads);
+        if served.is_err() {
+            stopper.stop(); // never run with only some of the sockets
         }
         drop(threads); // so that `told` ends with the last of them
         stopper.wait();
         let until = Deadline::after(self.config.tcp.drain.saturating_add(AFTER_STOP));
         // A thread that is stuck is left behind.
         while let Ok(end) = told.recv_timeout(until.remaining().unwrap_or(Duration::MAX)) {
-            end?;
+            served = served.and(end);
         }
+        served?;
         Ok(Totals {
             counts: self.shared.counts.clone(),
             datagrams: self.datagrams,
             connections: self.connections,
         })
+    }
+
+    /// Starts the threads of all sockets.
+    fn start(&mut self, threads: &Threads) -> io::Result<()> {
+        let mut workers = 0;
+        for place in std::mem::take(&mut self.places) {
+            self.start_tcp(place.listener, threads)?;
+            for socket in place.sockets {
+                self.start_udp(socket, workers, threads)?;
+                workers += 1;
+            }
+        }
+        Ok(())
     }
 
     fn start_tcp(&self, listener: Listener, threads: &Threads) -> io::Result<()> {
