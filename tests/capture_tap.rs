@@ -39,14 +39,16 @@ struct Through {
 }
 
 fn through_with(config: impl FnOnce(&str) -> RelayConfig) -> Through {
+    through_by(Config::default(), config)
+}
+
+fn through_by(server: Config, config: impl FnOnce(&str) -> RelayConfig) -> Through {
     let target = TcpListener::bind("127.0.0.1:0").unwrap();
     let relay = Relay::new(config(&target.local_addr().unwrap().to_string()), silent());
     let passed = relay.passed();
     let listener = net::listen(Network::Tcp, "127.0.0.1:0").unwrap();
     let address = listener.local_addr().to_string();
-    let running = Server::new(Config::default(), relay)
-        .start(listener)
-        .unwrap();
+    let running = Server::new(server, relay).start(listener).unwrap();
     let client = TcpStream::connect(address).unwrap();
     let (target, _) = target.accept().unwrap();
     for side in [&client, &target] {
@@ -297,6 +299,26 @@ fn a_stop_ends_idle_connections_and_lets_answers_finish() {
     drop(target);
     assert_eq!(read_all(&client), b"last words");
     assert_eq!(running.wait().unwrap().cut, 0);
+}
+
+#[test]
+fn a_cut_ends_a_connection_whose_client_has_half_closed_and_whose_target_is_silent() {
+    let server = Config {
+        drain: Duration::from_millis(50),
+        ..Config::default()
+    };
+    let Through {
+        client,
+        target,
+        running,
+        ..
+    } = through_by(server, |target| {
+        config(Network::Tcp, target, Faults::default())
+    });
+    client.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(read_all(&target), b"");
+    let totals = running.stop().unwrap();
+    assert_eq!((totals.cut, totals.active), (1, 0));
 }
 
 #[test]

@@ -326,14 +326,24 @@ impl Conn {
         }
     }
 
-    /// Blocks until both directions have ended: each half-closed, or both at once by a reset or by
-    /// [`shutdown`](Self::shutdown) on another thread. Unread bytes do not matter. For a thread that
-    /// has read the end of the stream, and is to learn when the rest is over.
-    pub fn wait_end(&self) {
-        let wait = || poll::wait([(self.as_fd(), Event::End)], None);
-        // Not restarted after a signal or SIGSTOP (signal(7)). It fails for no other reason but lack
-        // of memory.
-        while wait().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {}
+    /// Blocks until this connection has ended in both directions (each half-closed, or both at once
+    /// by a reset or by [`shutdown`](Self::shutdown) on another thread), or until `other` has ended
+    /// as above; returns whether only this one has. Unread bytes do not matter.
+    ///
+    /// For a relay that has read the end of this one and goes on reading from `other`: while that
+    /// is silent, it would not notice that this peer has left altogether.
+    pub fn ends_before(&self, other: &Conn) -> bool {
+        let both = [
+            (self.as_fd(), Event::End),
+            (other.as_fd(), Event::EndOfReading),
+        ];
+        loop {
+            match poll::wait(both, None) {
+                // Not restarted after a signal or SIGSTOP (signal(7)).
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                ended => return ended.map_or(true, |[_, other]| !other),
+            }
+        }
     }
 
     /// Writes all parts, in order, as if they were one slice: a header and a body need not be

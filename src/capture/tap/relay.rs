@@ -207,7 +207,15 @@ impl<'a> Link<'a> {
                 .and_then(|()| self.start_lane(scope, Direction::Back))
                 .and_then(|()| start(scope, move || self.pass(Direction::Back, back)));
             match started {
-                Ok(()) => self.pass(Direction::Forward, forward),
+                Ok(()) => {
+                    self.pass(Direction::Forward, forward);
+                    // Nobody reads from the client now. If it leaves altogether, or the server cuts
+                    // it, the other direction would not notice as long as the target is silent. No
+                    // reset: what the client has sent may still be on its way.
+                    if self.client.ends_before(self.target) {
+                        let _ = self.target.shutdown(Shutdown::Read); // fails if it has gone
+                    }
+                }
                 Err(_) => self.reset(Direction::Back),
             }
             started
