@@ -27,6 +27,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::access::AccessList;
+use super::scheduling::{Pace, Scheduling};
 use super::shared::caught;
 use super::stop::Stopper;
 use super::{is_due, no_thread};
@@ -80,6 +81,8 @@ pub struct DatagramConfig {
     /// The protocol can tell a question from an answer and never answers an answer, so no endless
     /// loop can arise: then only port 0 is refused. Default off.
     pub questions_only: bool,
+    /// How the serving thread is scheduled. Default [`Scheduling::Normal`].
+    pub scheduling: Scheduling,
 }
 
 impl Default for DatagramConfig {
@@ -90,6 +93,7 @@ impl Default for DatagramConfig {
             max_datagram: crate::net::MAX_UDP_PAYLOAD,
             access: AccessList::default(),
             questions_only: false,
+            scheduling: Scheduling::Normal,
         }
     }
 }
@@ -228,16 +232,17 @@ impl<H: DatagramHandler> DatagramServer<H> {
         });
         closer.map_err(no_thread)?;
         let local = self.socket.local_addr()?;
+        let pace = Pace::new(self.config.scheduling);
         let result = match local {
-            Addr::Ip(_) => self.run_batched(&local),
-            Addr::Unix(_) => self.run_single(&local),
+            Addr::Ip(_) => self.run_batched(&local, &pace),
+            Addr::Unix(_) => self.run_single(&local, &pace),
         };
         // A broken socket ends the whole program; otherwise it would run on and hear nothing.
         stopper.stop();
         result
     }
 
-    fn run_batched(&mut self, local: &Addr) -> io::Result<()> {
+    fn run_batched(&mut self, local: &Addr, pace: &Pace) -> io::Result<()> {
         // One byte more than allowed, so that a longer datagram is recognized.
         let mut batch = Batch::new(self.config.max_datagram.min(MAX_IP) + 1);
         if local.ip().is_some_and(|local| local.ip().is_unspecified()) {
@@ -258,6 +263,7 @@ impl<H: DatagramHandler> DatagramServer<H> {
                 }
             }
             self.send_replies(&mut batch);
+            pace.keep(true);
         }
         Ok(())
     }
@@ -275,7 +281,7 @@ impl<H: DatagramHandler> DatagramServer<H> {
         }
     }
 
-    fn run_single(&mut self, local: &Addr) -> io::Result<()> {
+    fn run_single(&mut self, local: &Addr, pace: &Pace) -> io::Result<()> {
         let mut buffer = vec![0; self.config.max_datagram.min(MAX_UNIX) + 1];
         while let Some((len, peer)) = self.received(|socket| socket.recv_from(&mut buffer))? {
             self.stats.received.inc();
@@ -290,6 +296,7 @@ impl<H: DatagramHandler> DatagramServer<H> {
                     Err(error) => self.not_sent(&peer, &error),
                 }
             }
+            pace.keep(true);
         }
         Ok(())
     }

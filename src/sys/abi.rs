@@ -24,7 +24,7 @@ compile_error!(
     "groundwire has no system-call numbers for this target yet: add them to src/sys/abi.rs"
 );
 
-use std::ffi::{c_char, c_int, c_short, c_uint, c_ulong, c_void};
+use std::ffi::{c_char, c_int, c_long, c_short, c_uint, c_ulong, c_void};
 
 /// Address families (`bits/socket.h`).
 pub const AF_UNIX: c_int = 1;
@@ -127,6 +127,8 @@ pub const SIG_BLOCK: c_int = 0;
 
 /// `resource` of `getrlimit`: open descriptors.
 pub const RLIMIT_NOFILE: c_int = 7;
+/// What `clock` counts in a second (`time.h`, POSIX).
+pub const CLOCKS_PER_SEC: u64 = 1_000_000;
 /// `option` of `prctl`: the calling thread's name.
 pub const PR_SET_NAME: c_int = 15;
 /// `operation` of `flock`: exclusive, and without waiting (`asm-generic/fcntl.h`).
@@ -286,6 +288,7 @@ unsafe extern "C" {
     pub fn setrlimit(resource: c_int, limit: *const RLimit) -> c_int;
     pub fn prctl(option: c_int, ...) -> c_int;
     pub fn sched_setscheduler(pid: c_int, policy: c_int, param: *const SchedParam) -> c_int;
+    pub fn clock() -> c_long;
     pub fn flock(fd: c_int, operation: c_int) -> c_int;
     pub fn if_nametoindex(name: *const c_char) -> c_uint;
     pub fn if_indextoname(index: c_uint, name: *mut c_char) -> *mut c_char;

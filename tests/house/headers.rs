@@ -21,6 +21,7 @@ const INCLUDES: &str = "\
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <linux/errqueue.h>
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
@@ -205,7 +206,7 @@ fn c_type(rust: &str) -> String {
         "c_uint" => "unsigned int",
         "c_short" => "short",
         "c_ulong" | "usize" => "unsigned long",
-        "isize" => "long",
+        "c_long" | "isize" => "long",
         "u16" => "unsigned short",
         "u8" => "unsigned char",
         "*mut c_uint" => "unsigned int *",

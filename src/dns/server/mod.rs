@@ -67,7 +67,7 @@ const AFTER_STOP: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Connections: name, log, limits, access, drain. Datagrams use the same name, log, access and
-    /// scheduling (`Auto` means batch for them: they have no connections to count).
+    /// scheduling.
     pub tcp: TcpConfig,
     /// The log of reloads and transfers. Default none.
     pub log: Log,
@@ -246,12 +246,14 @@ impl DnsServer {
             max_datagram: MAX_QUERY,
             access: tcp.access.clone(),
             questions_only: true,
+            // A worker that waits its turn finds more queries, and fewer system calls take them all.
+            scheduling: tcp.scheduling,
         };
         let handler = UdpHandler::new(self.shared.clone(), worker);
         let server =
             DatagramServer::new(config, socket, handler).counting_into(self.datagrams.clone());
-        let (scheduling, stopper) = (tcp.scheduling, threads.stopper.clone());
-        threads.start("udp", move || udp::run(server, scheduling, &stopper))
+        let stopper = threads.stopper.clone();
+        threads.start("udp", move || server.run(&stopper))
     }
 }
 

@@ -1,14 +1,12 @@
 //! Queries over UDP: the worker's loop is in the [`server`](crate::server) room; it calls this code
 //! for each datagram.
 
-use std::io;
 use std::sync::Arc;
 
 use super::answerer::Shared;
 use super::current::Held;
 use crate::net::Addr;
-use crate::server::{DatagramHandler, DatagramServer, Scheduling, Stopper};
-use crate::sys::process;
+use crate::server::DatagramHandler;
 
 /// The state of one worker.
 pub(super) struct UdpHandler {
@@ -42,18 +40,4 @@ impl DatagramHandler for UdpHandler {
         buffer.get_mut(..reply.len())?.copy_from_slice(reply);
         (!reply.is_empty()).then_some(reply.len())
     }
-}
-
-/// Serves a socket on this thread until the stopper is used.
-pub(super) fn run(
-    server: DatagramServer<UdpHandler>,
-    scheduling: Scheduling,
-    stopper: &Stopper,
-) -> io::Result<()> {
-    if scheduling != Scheduling::Normal {
-        // A worker that was woken waits for its turn: meanwhile more queries come, and fewer system
-        // calls take them all. If the change is refused, it costs only some speed.
-        let _ = process::set_scheduling(process::Scheduling::Batch);
-    }
-    server.run(stopper)
 }

@@ -81,6 +81,23 @@ pub fn descriptor_limit(pid: u32) -> u64 {
     soft.unwrap().parse().unwrap()
 }
 
+/// `linux/sched.h`
+pub const SCHED_BATCH: u32 = 3;
+
+/// The policies of a process's threads: field 41 of `/proc/PID/task/TID/stat` (`proc(5)`).
+pub fn scheduling_policies(process: u32) -> Vec<u32> {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    let policy = |thread: PathBuf| {
+        let stat = std::fs::read_to_string(thread.join("stat")).unwrap();
+        // The name, which is the second field, may have spaces.
+        let (_, rest) = stat.rsplit_once(") ").unwrap();
+        rest.split(' ').nth(41 - 3).unwrap().parse().unwrap()
+    };
+    threads
+        .map(|thread| policy(thread.unwrap().path()))
+        .collect()
+}
+
 /// Sends a signal, `TERM` or `INT`, to a process that the caller started.
 pub fn signal(pid: u32, name: &str) {
     // The shell's own `kill`: the program of that name is not everywhere.

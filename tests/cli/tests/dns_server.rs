@@ -4,7 +4,9 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpStream, UdpSocket};
 
-use groundwire_cli_tests::{PATIENCE, Running, Server, announced, program};
+use groundwire_cli_tests::{
+    PATIENCE, Running, SCHED_BATCH, Server, announced, program, scheduling_policies,
+};
 
 /// A server on a port of its own. Its second line is taken, too: TCP listens where UDP does.
 fn start(args: &[&str]) -> Server {
@@ -211,4 +213,17 @@ fn several_addresses_are_served_by_one_program() {
         );
     }
     assert_eq!(running.end_by("TERM").code, Some(0));
+}
+
+#[test]
+fn with_few_queries_no_worker_waits_behind_other_programs() {
+    for (options, waits) in [(&[][..], false), (&["--scheduling", "batch"], true)] {
+        let server = start(&[&["--workers", "1"], options].concat());
+        // The worker chooses behind each reply, so it has chosen by the second.
+        for _ in 0..2 {
+            ask(&server, "www.example.com", 1);
+        }
+        let policies = scheduling_policies(server.pid());
+        assert_eq!(policies.contains(&SCHED_BATCH), waits, "{policies:?}");
+    }
 }

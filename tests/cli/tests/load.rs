@@ -1,10 +1,8 @@
 //! loadgen against good servers, and against listeners that answer wrongly, late or not at all.
 
-use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::UnixDatagram;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -12,7 +10,9 @@ use std::thread;
 use std::time::Duration;
 
 use groundwire_cli_tests::json::{self, Value};
-use groundwire_cli_tests::{PATIENCE, Running, Server, descriptor_limit, path, program};
+use groundwire_cli_tests::{
+    PATIENCE, Running, SCHED_BATCH, Server, descriptor_limit, path, program, scheduling_policies,
+};
 
 /// Runs it with `--json`; the exit code and the parsed line.
 fn load(args: &[&str]) -> (Option<i32>, Value) {
@@ -274,23 +274,6 @@ fn a_thread_with_several_datagrams_under_way_lets_the_server_send_all_replies_fi
         assert_eq!(arrived.unwrap(), 128);
         assert_eq!(policies.contains(&SCHED_BATCH), batch, "{policies:?}");
     }
-}
-
-/// `linux/sched.h`
-const SCHED_BATCH: u32 = 3;
-
-/// The policies of a process's threads: field 41 of `/proc/PID/task/TID/stat` (`proc(5)`).
-fn scheduling_policies(process: u32) -> Vec<u32> {
-    let threads = fs::read_dir(format!("/proc/{process}/task")).unwrap();
-    let policy = |thread: PathBuf| {
-        let stat = fs::read_to_string(thread.join("stat")).unwrap();
-        // The name, which is the second field, may have spaces.
-        let (_, rest) = stat.rsplit_once(") ").unwrap();
-        rest.split(' ').nth(41 - 3).unwrap().parse().unwrap()
-    };
-    threads
-        .map(|thread| policy(thread.unwrap().path()))
-        .collect()
 }
 
 #[test]

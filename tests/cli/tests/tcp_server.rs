@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 
 use groundwire_cli_tests::{
-    Running, Server, announced, ask, connect, descriptor_limit, eventually, finish, is_turned_away,
-    json, program,
+    Running, SCHED_BATCH, Server, announced, ask, connect, descriptor_limit, eventually, finish,
+    is_turned_away, json, program, scheduling_policies,
 };
 
 const SERVED_NOBODY: &str = "served 0, active 0, refused 0, failed 0";
@@ -605,4 +605,20 @@ fn of_a_default_it_serves_as_many_as_descriptors_allow_and_refuses_the_others() 
         lines[0].ends_with("why=\"too many connections\""),
         "{lines:?}"
     );
+}
+
+#[test]
+fn a_server_of_many_that_has_little_to_do_does_not_wait_behind_other_programs() {
+    for (options, waits) in [(&[][..], false), (&["--scheduling", "batch"], true)] {
+        let server = Server::tcp(options);
+        let mut clients: Vec<_> = (0..8).map(|_| connect(&server.address)).collect();
+        // Each thread chooses before it reads, so it has chosen by the second reply.
+        for _ in 0..2 {
+            for client in &mut clients {
+                assert_eq!(ask(client, "hello"), "hello");
+            }
+        }
+        let policies = scheduling_policies(server.pid());
+        assert_eq!(policies.contains(&SCHED_BATCH), waits, "{policies:?}");
+    }
 }
