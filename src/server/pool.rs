@@ -138,8 +138,11 @@ fn start<H: Handler + 'static>(
 
 fn work<H: Handler>(shared: &Shared<H>, queue: &Queue<(Conn, Seat)>) {
     while let Some((conn, seat)) = queue.pop() {
+        // A peer that sees the end may connect again at once, and must find its old place free.
+        let closed_last = conn.clone();
         shared.serve(conn, seat);
         queue.done();
+        drop(closed_last);
     }
 }
 

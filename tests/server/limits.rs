@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
+use std::net::Shutdown;
 use std::process::Command;
 use std::sync::{Arc, mpsc};
 
@@ -230,6 +231,26 @@ fn a_full_queue_refuses_and_a_served_one_does_not() {
     assert_eq!(&reply, b"waits its turn\n");
     drop(queued);
     server.stop().unwrap();
+}
+
+#[test]
+fn who_comes_after_the_end_of_a_served_peer_finds_the_pool_with_room() {
+    let mode = Mode::Pool {
+        workers: 1,
+        queue: 0,
+    };
+    let config = Config {
+        mode,
+        ..Config::default()
+    };
+    let (server, address) = serve(config, EchoHandler::default());
+    for _ in 0..2_000 {
+        let mut peer = connect(&address);
+        peer.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(peer.read(&mut [0]).unwrap(), 0); // the server's end
+    }
+    let totals = server.stop().unwrap();
+    assert_eq!((totals.served, totals.refused), (2_000, 0));
 }
 
 #[test]
