@@ -48,9 +48,8 @@ pub(crate) struct Crew<H> {
 }
 
 impl<H: Handler + 'static> Crew<H> {
-    /// Starts the first thread.
-    pub(crate) fn start(shared: Arc<Shared<H>>, listener: Listener) -> io::Result<Arc<Self>> {
-        let crew = Arc::new(Self {
+    fn new(shared: Arc<Shared<H>>, listener: Listener) -> Self {
+        Self {
             shared,
             listener,
             waiting: AtomicUsize::new(0),
@@ -58,7 +57,12 @@ impl<H: Handler + 'static> Crew<H> {
             short: AtomicBool::new(false),
             failure: Mutex::new(None),
             complained: Mutex::new(None),
-        });
+        }
+    }
+
+    /// Starts the first thread.
+    pub(crate) fn start(shared: Arc<Shared<H>>, listener: Listener) -> io::Result<Arc<Self>> {
+        let crew = Arc::new(Self::new(shared, listener));
         crew.spawn().map_err(no_thread)?;
         Ok(crew)
     }
@@ -120,6 +124,7 @@ impl<H: Handler + 'static> Crew<H> {
             .stack_size(self.shared.config.stack_size)
             .spawn(move || shared.serve(conn, seat));
         if let Err(error) = started {
+            self.shared.stats.failed.inc();
             self.complain(&error);
         }
     }
@@ -186,8 +191,25 @@ mod tests {
 
     use super::*;
     use crate::net::{self, Network};
-    use crate::server::{Config, End, Session, Stopper};
+    use crate::server::{Config, End, Session, Stats, Stopper};
     use crate::telemetry::{Format, Level, Log};
+
+    #[test]
+    fn a_connection_for_which_there_is_no_thread_has_failed() {
+        let config = Config {
+            stack_size: 1 << 60, // more than any address space has
+            ..Config::default()
+        };
+        let handler = |_: &Conn, _: &Session<'_>| Ok(End::Ours);
+        let (stats, stopper) = (Arc::<Stats>::default(), Stopper::new());
+        let shared = Arc::new(Shared::new(config, handler, stats.clone(), stopper));
+        let (conn, _peer) = Conn::pair().unwrap();
+        let seat = shared.table.admit(&conn).ok().unwrap();
+        let listener = net::listen(Network::Tcp, "127.0.0.1:0").unwrap();
+        Crew::new(shared, listener).serve(conn, seat);
+        let totals = stats.totals();
+        assert_eq!((totals.served, totals.failed, totals.active), (0, 1, 0));
+    }
 
     #[test]
     fn a_lasting_shortage_of_threads_is_one_log_line_however_many_peers_connect() {
@@ -199,10 +221,9 @@ mod tests {
             ..Config::default()
         };
         let handler = |_: &Conn, _: &Session<'_>| Ok(End::Ours);
-        let stopper = Stopper::new();
-        let shared = Shared::new(config, handler, Arc::default(), stopper.clone());
+        let shared = Shared::new(config, handler, Arc::default(), Stopper::new());
         let listener = net::listen(Network::Tcp, "127.0.0.1:0").unwrap();
-        let crew = Crew::start(Arc::new(shared), listener.clone()).unwrap();
+        let crew = Crew::new(Arc::new(shared), listener);
         for _ in 0..3 {
             crew.complain(&io::Error::from_raw_os_error(11));
         }
@@ -210,8 +231,6 @@ mod tests {
         let length = reader.read(&mut told).unwrap();
         let told = String::from_utf8_lossy(&told[..length]);
         assert_eq!(told.matches("cannot start a thread").count(), 1, "{told}");
-        stopper.stop();
-        listener.close();
     }
 
     #[test]
