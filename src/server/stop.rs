@@ -37,9 +37,10 @@ pub struct Stopper {
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// The same flag outside the mutex, so that hot loops can check it without locking.
-    quick: AtomicBool,
-    stopped: Mutex<bool>,
+    /// Outside the mutex, so that hot loops can check it without locking.
+    stopped: AtomicBool,
+    /// Held from a thread's check to its wait, so that no change falls between the two.
+    waiting: Mutex<()>,
     changed: Condvar,
     /// Temporary folders of this run, to be removed by an immediate exit.
     folders: Mutex<Vec<PathBuf>>,
@@ -53,34 +54,29 @@ impl Stopper {
 
     /// Asks the server to stop gracefully; returns at once.
     pub fn stop(&self) {
-        self.inner.quick.store(true, Ordering::Release);
-        *self.lock() = true;
-        self.inner.changed.notify_all();
+        self.inner.stopped.store(true, Ordering::Release);
+        self.nudge();
     }
 
     /// Whether [`Stopper::stop`] was called.
     pub fn is_stopped(&self) -> bool {
-        self.inner.quick.load(Ordering::Acquire)
+        self.inner.stopped.load(Ordering::Acquire)
     }
 
     /// Blocks until [`Stopper::stop`] is called.
     pub fn wait(&self) {
-        let guard = self.lock();
-        drop(self.inner.changed.wait_while(guard, |stopped| !*stopped));
+        self.wait_or(|| false);
     }
 
     /// Blocks until [`Stopper::stop`] is called or `reason` holds; returns whether it was called.
     /// The thread that makes `reason` true must call [`nudge`](Self::nudge) after that.
     pub(crate) fn wait_or(&self, reason: impl Fn() -> bool) -> bool {
-        let guard = self.lock();
-        let waited = self
-            .inner
-            .changed
-            .wait_while(guard, |stopped| !*stopped && !reason());
-        *waited.unwrap_or_else(PoisonError::into_inner)
+        let go_on = |(): &mut ()| !self.is_stopped() && !reason();
+        drop(self.inner.changed.wait_while(self.lock(), go_on));
+        self.is_stopped()
     }
 
-    /// Makes the threads in [`wait_or`](Self::wait_or) check their reason again.
+    /// Makes the threads that wait check their reasons again.
     pub(crate) fn nudge(&self) {
         // Locked, so that no thread is between its check and its wait.
         let _guard = self.lock();
@@ -89,12 +85,10 @@ impl Stopper {
 
     /// Blocks until [`Stopper::stop`] is called, at most `limit`; returns whether it was.
     pub fn wait_timeout(&self, limit: Duration) -> bool {
-        let guard = self.lock();
-        let waited = self
-            .inner
-            .changed
-            .wait_timeout_while(guard, limit, |stopped| !*stopped);
-        *waited.unwrap_or_else(PoisonError::into_inner).0
+        let go_on = |(): &mut ()| !self.is_stopped();
+        let changed = &self.inner.changed;
+        drop(changed.wait_timeout_while(self.lock(), limit, go_on));
+        self.is_stopped()
     }
 
     /// Exits the process with status 1, without a message, when it still runs this long after the
@@ -145,11 +139,9 @@ impl Stopper {
         folders.unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock(&self) -> MutexGuard<'_, bool> {
-        self.inner
-            .stopped
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, ()> {
+        let waiting = self.inner.waiting.lock();
+        waiting.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
