@@ -129,10 +129,9 @@ fn answer(mut conn: Conn, registry: &Registry) -> io::Result<()> {
     // A new deadline: a peer whose request came late, or never, still gets an answer.
     let deadline = Deadline::after(TIME_LIMIT);
     conn.set_write_deadline(deadline);
-    let (status, page) = judge(&head);
-    let body = match page {
-        Page::Metrics => registry.expose(),
-        Page::Error => format!("{status}\n"),
+    let (status, body) = match judge(&head) {
+        Ok(()) => ("200 OK", registry.expose()),
+        Err(status) => (status, format!("{status}\n")),
     };
     let mut reply = format!(
         "HTTP/1.1 {status}\r\nContent-Type: {CONTENT_TYPE}\r\nContent-Length: {}\r\n\
@@ -179,31 +178,23 @@ fn may_be_request(head: &[u8]) -> bool {
         && (line_feed.is_none() || line.ends_with(b"\r"))
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Page {
-    Metrics,
-    Error,
-}
-
-/// Status line and page for a request head.
-fn judge(head: &[u8]) -> (&'static str, Page) {
+/// Whether a head is a request for the page; if not, the status to answer with.
+fn judge(head: &[u8]) -> Result<(), &'static str> {
     if !is_whole(head) {
-        let status = if head.len() < HEAD_LIMIT {
-            "400 Bad Request"
-        } else {
-            "431 Request Header Fields Too Large"
-        };
-        return (status, Page::Error);
+        return Err(match head.len() < HEAD_LIMIT {
+            true => "400 Bad Request",
+            false => "431 Request Header Fields Too Large",
+        });
     }
     let line = head.split(|&byte| byte == b'\r').next().unwrap_or(&[]);
     let mut parts = line.split(|&byte| byte == b' ');
     let (method, target, version) = (parts.next(), parts.next(), parts.next());
     let known = matches!(version, Some(b"HTTP/1.1" | b"HTTP/1.0")) && parts.next().is_none();
     match (known, method, target.map(path)) {
-        (false, _, _) => ("400 Bad Request", Page::Error),
-        (_, Some(b"GET" | b"HEAD"), Some(b"/metrics")) => ("200 OK", Page::Metrics),
-        (_, Some(b"GET" | b"HEAD"), _) => ("404 Not Found", Page::Error),
-        _ => ("405 Method Not Allowed", Page::Error),
+        (false, _, _) => Err("400 Bad Request"),
+        (_, Some(b"GET" | b"HEAD"), Some(b"/metrics")) => Ok(()),
+        (_, Some(b"GET" | b"HEAD"), _) => Err("404 Not Found"),
+        _ => Err("405 Method Not Allowed"),
     }
 }
 
@@ -229,46 +220,27 @@ mod tests {
     fn only_a_whole_request_for_the_page_gets_it() {
         let long = format!("GET /metrics HTTP/1.1\r\nX: {}", "x".repeat(HEAD_LIMIT));
         let cases = [
-            (
-                "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n",
-                "200",
-                Page::Metrics,
-            ),
-            ("GET /metrics?x=1 HTTP/1.0\r\n\r\n", "200", Page::Metrics),
-            ("HEAD /metrics HTTP/1.1\r\n\r\n", "200", Page::Metrics),
-            (
-                "GET http://a:7100/metrics HTTP/1.1\r\n\r\n",
-                "200",
-                Page::Metrics,
-            ),
-            (
-                "GET HTTP://a/metrics?x=/ HTTP/1.1\r\n\r\n",
-                "200",
-                Page::Metrics,
-            ),
-            ("GET http://a HTTP/1.1\r\n\r\n", "404", Page::Error),
-            (
-                "GET http://a/b/metrics HTTP/1.1\r\n\r\n",
-                "404",
-                Page::Error,
-            ),
-            ("HEAD / HTTP/1.1\r\n\r\n", "404", Page::Error),
-            ("GET / HTTP/1.1\r\n\r\n", "404", Page::Error),
-            ("GET /metricsx HTTP/1.1\r\n\r\n", "404", Page::Error),
-            ("POST /metrics HTTP/1.1\r\n\r\n", "405", Page::Error),
-            ("GET /metrics HTTP/2.0\r\n\r\n", "400", Page::Error),
-            ("GET /metrics HTTP/1.1 x\r\n\r\n", "400", Page::Error),
-            ("GET /metrics\r\n\r\n", "400", Page::Error),
-            ("GET /metrics HTTP/1.1\r\n", "400", Page::Error),
-            ("", "400", Page::Error),
-            (&long, "431", Page::Error),
+            ("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n", "200"),
+            ("GET /metrics?x=1 HTTP/1.0\r\n\r\n", "200"),
+            ("HEAD /metrics HTTP/1.1\r\n\r\n", "200"),
+            ("GET http://a:7100/metrics HTTP/1.1\r\n\r\n", "200"),
+            ("GET HTTP://a/metrics?x=/ HTTP/1.1\r\n\r\n", "200"),
+            ("GET http://a HTTP/1.1\r\n\r\n", "404"),
+            ("GET http://a/b/metrics HTTP/1.1\r\n\r\n", "404"),
+            ("HEAD / HTTP/1.1\r\n\r\n", "404"),
+            ("GET / HTTP/1.1\r\n\r\n", "404"),
+            ("GET /metricsx HTTP/1.1\r\n\r\n", "404"),
+            ("POST /metrics HTTP/1.1\r\n\r\n", "405"),
+            ("GET /metrics HTTP/2.0\r\n\r\n", "400"),
+            ("GET /metrics HTTP/1.1 x\r\n\r\n", "400"),
+            ("GET /metrics\r\n\r\n", "400"),
+            ("GET /metrics HTTP/1.1\r\n", "400"),
+            ("", "400"),
+            (&long, "431"),
         ];
-        for (head, status, body) in cases {
-            let (got, kind) = judge(head.as_bytes());
-            assert!(
-                got.starts_with(status) && kind == body,
-                "{head:.40} gave {got} {kind:?}"
-            );
+        for (head, status) in cases {
+            let got = judge(head.as_bytes()).err().unwrap_or("200");
+            assert!(got.starts_with(status), "{head:.40} gave {got}");
         }
     }
 
