@@ -98,17 +98,6 @@ pub fn config_with_peers(name: &str, args: &Args) -> Result<Config, UsageError> 
     with_peers(config(name, args)?, args)
 }
 
-/// Adds the values of [`MAX_PER_PEER`], [`ALLOW`] and [`DENY`] to a configuration.
-pub fn with_peers(config: Config, args: &Args) -> Result<Config, UsageError> {
-    Ok(Config {
-        max_per_peer: args
-            .parse_opt::<NonZeroCount>("max-per-peer")?
-            .map(NonZeroCount::as_usize),
-        access: access(args)?,
-        ..config
-    })
-}
-
 /// The same without [`MAX_PER_PEER`], [`ALLOW`] and [`DENY`]: for Unix sockets.
 pub fn config(name: &str, args: &Args) -> Result<Config, UsageError> {
     Ok(Config {
@@ -127,6 +116,17 @@ pub fn config_of_threads(name: &str, args: &Args) -> Result<Config, UsageError> 
         scheduling: scheduling(args)?,
         drain: args.parse::<DurationArg>("drain")?.get(),
         ..Config::default()
+    })
+}
+
+/// Adds the values of [`MAX_PER_PEER`], [`ALLOW`] and [`DENY`] to a configuration.
+pub fn with_peers(config: Config, args: &Args) -> Result<Config, UsageError> {
+    Ok(Config {
+        max_per_peer: args
+            .parse_opt::<NonZeroCount>("max-per-peer")?
+            .map(NonZeroCount::as_usize),
+        access: access(args)?,
+        ..config
     })
 }
 
