@@ -53,23 +53,15 @@ impl Histogram {
 
     /// Counts a value.
     pub fn record(&self, value: u64) {
-        self.record_n(value, 1);
-    }
-
-    /// Counts a value `times` times.
-    pub fn record_n(&self, value: u64, times: u64) {
-        if times == 0 {
-            return;
-        }
         if let Some(bucket) = self.buckets().get(bucket_of(value)) {
-            bucket.fetch_add(times, Ordering::Relaxed);
+            bucket.fetch_add(1, Ordering::Relaxed);
         }
-        self.sum.add(u128::from(value) * u128::from(times));
+        self.sum.add(value.into());
         self.min.fetch_min(value, Ordering::Relaxed);
         self.max.fetch_max(value, Ordering::Relaxed);
         // Last, so that a thread that sees the first value counted also sees its minimum and
         // maximum.
-        self.count.fetch_add(times, Ordering::Release);
+        self.count.fetch_add(1, Ordering::Release);
     }
 
     /// Counts a value and the measurements that it prevented: one is due every `interval`, so one
@@ -129,15 +121,6 @@ impl Histogram {
         self.max.load(Ordering::Relaxed)
     }
 
-    /// The arithmetic mean; 0 when there is none.
-    pub fn mean(&self) -> f64 {
-        if self.count() == 0 {
-            0.0
-        } else {
-            self.sum() as f64 / self.count() as f64
-        }
-    }
-
     /// The value that a fraction `quantile` (0 to 1) of all values does not exceed, at most 1/64
     /// too large; 0 when there is none.
     pub fn quantile(&self, quantile: f64) -> u64 {
@@ -156,19 +139,9 @@ impl Histogram {
         self.max()
     }
 
-    /// How many values are at most `value`, counting the whole bucket that `value` is in.
-    pub fn count_up_to(&self, value: u64) -> u64 {
-        let buckets = self.buckets.get().map_or(&[][..], |buckets| buckets);
-        buckets
-            .iter()
-            .take(bucket_of(value) + 1)
-            .map(|b| b.load(Ordering::Relaxed))
-            .sum()
-    }
-
-    /// For each bound, in ascending order, how many values are at most this bound
-    /// ([`Histogram::count_up_to`]), and how many there are in all. Every bucket is read once, so
-    /// the counts agree with each other even while threads record.
+    /// For each bound, in ascending order, how many values are at most this bound, counting the
+    /// whole bucket that the bound is in; and how many there are in all. Every bucket is read once,
+    /// so the counts agree with each other even while threads record.
     pub fn cumulative<const N: usize>(&self, bounds: [u64; N]) -> ([u64; N], u64) {
         let mut buckets = self.buckets.get().map_or(&[][..], |buckets| buckets).iter();
         let (mut read, mut total) = (0, 0);
@@ -297,9 +270,11 @@ mod tests {
                 (histogram.min(), histogram.max()),
                 (values[0], values[9_999])
             );
-            assert_eq!(histogram.count_up_to(u64::MAX), 10_000);
             let bounds = [0, 0, 100, 5_000, 1 << 40];
-            let each = bounds.map(|bound| histogram.count_up_to(bound));
+            let each = bounds.map(|bound| {
+                let up_to = values.partition_point(|&value| bucket_of(value) <= bucket_of(bound));
+                up_to as u64
+            });
             assert_eq!(histogram.cumulative(bounds), (each, 10_000));
         }
     }
@@ -311,8 +286,6 @@ mod tests {
             (empty.count(), empty.min(), empty.max(), empty.quantile(0.5)),
             (0, 0, 0, 0)
         );
-        assert_eq!(empty.mean(), 0.0);
-        assert_eq!(empty.count_up_to(5), 0);
         assert_eq!(empty.cumulative([5, 7]), ([0, 0], 0));
         empty.merge(&Histogram::new());
         assert_eq!(empty.count(), 0);
@@ -344,13 +317,12 @@ mod tests {
         histogram.record(u64::MAX);
         histogram.record(u64::MAX);
         assert_eq!(histogram.sum(), 2 * largest);
-        histogram.record_n(u64::MAX, 5);
+        (0..5).for_each(|_| histogram.record(u64::MAX));
         histogram.record(7);
         assert_eq!(histogram.sum(), 7 * largest + 7);
         merged.record(u64::MAX);
         merged.merge(&histogram);
         assert_eq!(merged.sum(), 8 * largest + 7);
-        assert_eq!(merged.mean(), (8 * largest + 7) as f64 / 9.0);
     }
 
     #[test]
