@@ -11,11 +11,13 @@
 
 use std::fmt::Write;
 
+use super::family::{Families, Kind};
+
 /// The media type of the page.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The upper bounds of a histogram's buckets: nanoseconds, and the same in seconds as shown.
-pub(crate) const BOUNDS: [(u64, &str); 16] = [
+pub(super) const BOUNDS: [(u64, &str); 16] = [
     (10_000, "0.00001"),
     (25_000, "0.000025"),
     (50_000, "0.00005"),
@@ -34,24 +36,8 @@ pub(crate) const BOUNDS: [(u64, &str); 16] = [
     (10_000_000_000, "10"),
 ];
 
-/// What kind of metric a name stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Counter,
-    Gauge,
-    Histogram,
-}
-
-/// All series of one name.
-pub(crate) struct Family {
-    pub name: String,
-    pub help: String,
-    pub kind: Kind,
-    pub series: Vec<(Vec<(String, String)>, Sample)>,
-}
-
 /// A series as it was read.
-pub(crate) enum Sample {
+pub(super) enum Sample {
     Number(i128),
     Buckets {
         /// How many values are at most each of [`BOUNDS`].
@@ -62,15 +48,15 @@ pub(crate) enum Sample {
 }
 
 /// The page.
-pub(crate) fn write(families: &[Family]) -> String {
+pub(super) fn write(families: &Families<Sample>) -> String {
     let mut page = String::new();
-    for family in families {
+    for (name, family) in &families.0 {
         let kind = match family.kind {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
             Kind::Histogram => "histogram",
         };
-        let (name, help) = (&family.name, escaped(&family.help, false));
+        let help = escaped(&family.help, false);
         // Writing to a String cannot fail, here and below.
         let _ = writeln!(page, "# HELP {name} {help}\n# TYPE {name} {kind}");
         for (labels, sample) in &family.series {
@@ -132,23 +118,8 @@ fn escaped(text: &str, in_quotes: bool) -> String {
     }
 }
 
-/// `[a-zA-Z_:][a-zA-Z0-9_:]*`
-pub(crate) fn is_metric_name(text: &str) -> bool {
-    !text.starts_with(|c: char| c.is_ascii_digit())
-        && !text.is_empty()
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':')
-}
-
-/// `[a-zA-Z_][a-zA-Z0-9_]*`, and not `le`, which the format uses itself.
-pub(crate) fn is_label_name(text: &str) -> bool {
-    is_metric_name(text) && !text.contains(':') && text != "le"
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::telemetry::{Histogram, Registry};
     use std::sync::Arc;
 
@@ -187,25 +158,6 @@ mod tests {
             assert!(
                 page.lines().any(|shown| shown == line),
                 "{line} is not in\n{page}"
-            );
-        }
-    }
-
-    #[test]
-    fn names_are_checked_by_prometheus_grammar() {
-        for (text, metric, label) in [
-            ("a_b:c1", true, false),
-            ("_x", true, true),
-            ("1a", false, false),
-            ("", false, false),
-            ("a-b", false, false),
-            ("le", true, false),
-            ("\u{e9}", false, false),
-        ] {
-            assert_eq!(
-                (is_metric_name(text), is_label_name(text)),
-                (metric, label),
-                "{text}"
             );
         }
     }

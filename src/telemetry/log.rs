@@ -115,7 +115,7 @@ impl FromStr for Format {
 }
 
 /// Names and values that go with a message.
-type Fields<'a> = &'a [(&'a str, &'a dyn Display)];
+pub type Fields<'a> = &'a [(&'a str, &'a dyn Display)];
 
 /// Which log lines are written, and where. A cheap handle: clones write to the same place.
 #[derive(Clone)]

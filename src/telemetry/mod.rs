@@ -8,10 +8,11 @@
 //!   that come and go ([`Scrape`]).
 //!
 //! Reading order: `time` (a moment as text), `visible` (which characters of a peer's text are
-//! escaped), `log`, `metrics`, `histogram`, `scrape`, `exposition` (the page). `time`, `visible`
-//! and `exposition` are pure. The room imports no other room.
+//! escaped), `log`, `metrics`, `histogram`, `family` (series by name), `scrape`, `exposition` (the
+//! page). `time`, `visible`, `family` and `exposition` are pure. The room imports no other room.
 
 mod exposition;
+mod family;
 mod histogram;
 mod log;
 mod metrics;
@@ -21,7 +22,7 @@ mod visible;
 
 pub use exposition::CONTENT_TYPE;
 pub use histogram::Histogram;
-pub use log::{Format, Level, Log, MAX_VALUE, UnknownName, shown};
+pub use log::{Fields, Format, Level, Log, MAX_VALUE, UnknownName, shown};
 pub use metrics::{Counter, Gauge, Registry};
 pub use scrape::Scrape;
 pub(crate) use time::civil_from_days;

@@ -54,6 +54,7 @@ pub const PURE: &[&str] = &[
     "netcat/proxy/socks5.rs",
     "netcat/telnet.rs",
     "telemetry/exposition.rs",
+    "telemetry/family.rs",
     "telemetry/time.rs",
     "telemetry/visible.rs",
     "capture/decode/arp.rs",
