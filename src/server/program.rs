@@ -4,19 +4,20 @@
 //! server programs, so it is here once.
 
 use std::fmt::Display;
+use std::io;
 use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use super::{
     Config, DatagramConfig, DatagramHandler, DatagramServer, DatagramStats, Handler, MetricsPage,
-    Server, Signals, Stopper, Totals, caught, flags,
+    Server, Signals, Stopper, Totals, ended, flags,
 };
 use crate::cli::{Args, Failure, Out, What};
 use crate::net::{self, Addr, DatagramSocket, Deadline, Listener, Network};
 use crate::sys::process;
 use crate::sys::signal::{self, Signal};
-use crate::telemetry::{Log, Registry, shown};
+use crate::telemetry::{Fields, Log, Registry, shown};
 
 /// How long printing the totals may take. The reader of a pipe may have stopped reading, and with
 /// `-v` a handler may block while it writes a log line to that pipe.
@@ -156,8 +157,6 @@ pub fn make_room(args: &Args, config: &mut Config, each: usize, is_asked_for: bo
     }
 }
 
-type Fields<'a> = &'a [(&'a str, &'a dyn Display)];
-
 /// Logs the program's own start and end, for readers who do not see standard output.
 struct Life {
     name: String,
@@ -259,31 +258,12 @@ pub fn serve_datagrams<H: DatagramHandler + 'static>(
         life.listens(&out, socket.network(), &local)?;
     }
     announce_page(&out, page.as_ref())?;
-    let (count, (tell, told)) = (sockets.len(), mpsc::channel());
-    for socket in sockets {
-        let server = DatagramServer::new(config.clone(), socket, handler());
-        let (server, stopper) = (server.counting_into(stats.clone()), stopper.clone());
-        let (thread, tell) = (
-            thread::Builder::new().name("datagrams".into()),
-            tell.clone(),
-        );
-        let serve = move || {
-            let ended = caught(|| server.run(&stopper));
-            stopper.stop(); // after a panic, too: the others must not serve on alone
-            let _ = tell.send(ended);
-        };
-        thread.spawn(serve).what("starting a thread")?;
-    }
+    let ends = start_sockets(config, sockets, &stats, &stopper, handler)?;
     stopper.wait();
     let deadline = Deadline::after(AFTER_STOP);
-    for _ in 0..count {
-        let left = deadline.remaining().unwrap_or(AFTER_STOP);
-        let Ok(ended) = told.recv_timeout(left) else {
-            break; // a handler is stuck: end without it
-        };
-        ended
-            .map_err(|_| Failure::Failed("a serving thread panicked".into()))?
-            .what("serving datagrams")?;
+    // Until all have ended. If a handler is stuck, the program ends without it.
+    while let Ok(end) = ends.recv_timeout(deadline.remaining().unwrap_or(AFTER_STOP)) {
+        end.what("serving datagrams")?;
     }
     let [received, replied] = [&stats.received, &stats.replied].map(|c| c.get());
     let [refused, failed] = [&stats.refused, &stats.failed].map(|c| c.get());
@@ -296,6 +276,30 @@ pub fn serve_datagrams<H: DatagramHandler + 'static>(
     ];
     life.tell("ended", fields);
     announce_at_last(out, stats.line())
+}
+
+/// Starts a thread for each socket; how each ends is received.
+fn start_sockets<H: DatagramHandler + 'static>(
+    config: &DatagramConfig,
+    sockets: Vec<DatagramSocket>,
+    stats: &Arc<DatagramStats>,
+    stopper: &Stopper,
+    handler: impl Fn() -> H,
+) -> Result<mpsc::Receiver<io::Result<()>>, Failure> {
+    let (tell, told) = mpsc::channel();
+    for socket in sockets {
+        let server = DatagramServer::new(config.clone(), socket, handler());
+        let server = server.counting_into(stats.clone());
+        let (stopper, tell) = (stopper.clone(), tell.clone());
+        let serve = move || {
+            let end = ended(|| server.run(&stopper));
+            stopper.stop(); // after a panic, too: the others must not serve on alone
+            let _ = tell.send(end);
+        };
+        let thread = thread::Builder::new().name("datagrams".into());
+        thread.spawn(serve).what("starting a thread")?;
+    }
+    Ok(told)
 }
 
 /// The frame of a server with sockets of several kinds: prints where it listens (`bound`), serves

@@ -16,7 +16,7 @@ use super::stop::Stopper;
 use super::{End, Handler, Session};
 use crate::net::{AcceptError, Addr, Conn, Deadline, Listener, plain_words};
 use crate::sys::process;
-use crate::telemetry::Level;
+use crate::telemetry::{Fields, Level};
 
 /// How long, and for how many bytes, we go on reading from a connection that we end, so that its
 /// peer gets our last bytes and not a reset.
@@ -184,15 +184,9 @@ impl<H: Handler> Shared<H> {
 
     /// Serves one connection to its end. Whatever the handler does, only this connection ends.
     pub(crate) fn serve(&self, conn: Conn, seat: Seat) {
-        let log = &self.config.log;
-        let name = &self.config.name;
         self.name_thread(&conn);
         self.scheduler.adjust(&conn);
-        log.debug(
-            name,
-            "connection opened",
-            &[("peer", conn.peer_addr()), ("id", &seat.id())],
-        );
+        self.tell_life("connection opened", &conn, &seat);
         let session = Session {
             id: seat.id(),
             seat: Some(&seat),
@@ -204,42 +198,46 @@ impl<H: Handler> Shared<H> {
         let result = caught(|| self.handler.serve(&conn, &session));
         let lasted = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.stats.lifetime.record(lasted);
-        let peer = conn.peer_addr().clone();
         match result {
-            Ok(Ok(end)) => {
-                if let End::Refused(why) = end {
-                    self.refuse(&conn, why);
-                } else {
-                    self.stats.served.inc();
-                    log.debug(
-                        name,
-                        "connection closed",
-                        &[("peer", &peer), ("id", &seat.id())],
-                    );
-                }
-                // The drain shuts all connections for reading, so every peer seems to its handler
-                // to have closed, although it may still be sending.
-                let hearing = seat.leave();
-                if end != End::Peer || hearing == Hearing::Ended {
-                    self.linger(conn, hearing);
-                }
-            }
-            Ok(Err(error)) => {
-                self.stats.failed.inc();
-                // First, because whoever reads the line may stop the server at once. A stop before
-                // would wait the whole drain for a peer that reads nothing.
-                let hearing = seat.leave();
-                self.tell_failure(&peer, &error);
-                if !is_gone(&error) {
-                    self.linger(conn, hearing);
-                }
-            }
+            Ok(Ok(end)) => self.ended_well(conn, &seat, end),
+            Ok(Err(error)) => self.failed(conn, &seat, &error),
             Err(panic) => {
                 self.stats.failed.inc();
                 self.panicked(&conn, &panic);
             }
         }
-        drop(seat);
+    }
+
+    fn ended_well(&self, conn: Conn, seat: &Seat, end: End) {
+        if let End::Refused(why) = end {
+            self.refuse(&conn, why);
+        } else {
+            self.stats.served.inc();
+            self.tell_life("connection closed", &conn, seat);
+        }
+        // The drain shuts all connections for reading, so every peer seems to its handler to have
+        // closed, although it may still be sending.
+        let hearing = seat.leave();
+        if end != End::Peer || hearing == Hearing::Ended {
+            self.linger(conn, hearing);
+        }
+    }
+
+    fn failed(&self, conn: Conn, seat: &Seat, error: &io::Error) {
+        self.stats.failed.inc();
+        // First, because whoever reads the line may stop the server at once. A stop before would
+        // wait the whole drain for a peer that reads nothing.
+        let hearing = seat.leave();
+        self.tell_failure(conn.peer_addr(), error);
+        if !is_gone(error) {
+            self.linger(conn, hearing);
+        }
+    }
+
+    fn tell_life(&self, message: &str, conn: &Conn, seat: &Seat) {
+        let Config { log, name, .. } = &self.config;
+        let fields: Fields<'_> = &[("peer", conn.peer_addr()), ("id", &seat.id())];
+        log.debug(name, message, fields);
     }
 
     /// Peers that reset their connections, as port scans and health checks do, cause one warning
