@@ -25,6 +25,7 @@ compile_error!(
 );
 
 use std::ffi::{c_char, c_int, c_long, c_short, c_uint, c_ulong, c_void};
+use std::ptr;
 
 /// Address families (`bits/socket.h`).
 pub const AF_UNIX: c_int = 1;
@@ -169,28 +170,6 @@ pub struct PollFd {
     pub returned: c_short,
 }
 
-/// `struct sockaddr_ll`: where a packet was seen (`packet(7)`).
-#[repr(C)]
-#[derive(Default)]
-pub struct SockAddrLl {
-    pub family: u16,
-    /// In network order.
-    pub protocol: u16,
-    pub index: c_int,
-    pub hardware: u16,
-    pub packet_type: u8,
-    pub address_length: u8,
-    pub address: [u8; 8],
-}
-
-/// `struct ucred`.
-#[repr(C)]
-pub struct Ucred {
-    pub pid: c_int,
-    pub uid: c_uint,
-    pub gid: c_uint,
-}
-
 /// `struct sched_param`.
 #[repr(C)]
 pub struct SchedParam {
@@ -216,6 +195,19 @@ pub struct MsgHdr {
     pub control: *mut c_void,
     pub controllen: usize,
     pub flags: c_int,
+}
+
+impl MsgHdr {
+    /// No address, no bytes, no control messages.
+    pub const EMPTY: Self = Self {
+        name: ptr::null_mut(),
+        namelen: 0,
+        iov: ptr::null_mut(),
+        iovlen: 0,
+        control: ptr::null_mut(),
+        controllen: 0,
+        flags: 0,
+    };
 }
 
 /// `struct mmsghdr`.

@@ -1,4 +1,5 @@
-//! Socket addresses as the bytes the kernel reads and writes (`sockaddr_in`, `_in6`, `_un`, `_nl`).
+//! Socket addresses as the bytes the kernel reads and writes (`sockaddr_in`, `_in6`, `_un`, `_nl`,
+//! `_ll`).
 //!
 //! Safe code: the layouts are written and read byte by byte, so no C struct is cast. The family
 //! comes first, two bytes in the machine's order; what follows depends on it:
@@ -9,17 +10,19 @@
 //! in6     family   port    flow info    address (16)            scope id   .
 //! un      family   path (108 bytes, ended by NUL; abstract names begin with NUL)
 //! nl      family   zero    port id      groups (4): all zero is the kernel
+//! ll      family   proto   interface    hardware (2), packet type, address length, address (8)
 //! ```
 //!
-//! Port and address are in network byte order (`ip(7)`, `ipv6(7)`, `unix(7)`, `netlink(7)`). So is
-//! the flow info, but std passes it on unconverted, and this file must agree with std.
+//! Port, address and protocol are in network byte order (`ip(7)`, `ipv6(7)`, `unix(7)`,
+//! `netlink(7)`, `packet(7)`). So is the flow info, but std passes it on unconverted, and this file
+//! must agree with std.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::abi::{AF_INET, AF_INET6, AF_NETLINK, AF_UNIX};
+use super::abi::{AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX};
 
 /// The longest path of a Unix socket, in bytes: `sun_path` has 108 with the closing NUL.
 pub const UNIX_PATH_MAX: usize = 107;
@@ -37,26 +40,23 @@ pub struct RawAddress {
 impl RawAddress {
     /// An IPv4 or IPv6 address and port.
     pub fn ip(address: &SocketAddr) -> Self {
-        let mut raw = Self {
-            bytes: [0; CAPACITY],
-            len: 0,
-        };
         match address {
             SocketAddr::V4(v4) => {
-                raw.push(&(AF_INET as u16).to_ne_bytes());
+                let mut raw = Self::of(AF_INET);
                 raw.push(&v4.port().to_be_bytes());
                 raw.push(&v4.ip().octets());
                 raw.push(&[0; 8]);
+                raw
             }
             SocketAddr::V6(v6) => {
-                raw.push(&(AF_INET6 as u16).to_ne_bytes());
+                let mut raw = Self::of(AF_INET6);
                 raw.push(&v6.port().to_be_bytes());
                 raw.push(&v6.flowinfo().to_ne_bytes());
                 raw.push(&v6.ip().octets());
                 raw.push(&v6.scope_id().to_ne_bytes());
+                raw
             }
         }
-        raw
     }
 
     /// A Unix path, or an abstract name when it begins with `@` (`unix(7)`: a NUL in its place).
@@ -79,11 +79,7 @@ impl RawAddress {
         if let Some(why) = problem {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
         }
-        let mut raw = Self {
-            bytes: [0; CAPACITY],
-            len: 0,
-        };
-        raw.push(&(AF_UNIX as u16).to_ne_bytes());
+        let mut raw = Self::of(AF_UNIX);
         match text.strip_prefix(b"@") {
             Some(name) => {
                 raw.push(&[0]);
@@ -99,22 +95,32 @@ impl RawAddress {
 
     /// No Unix name: a socket bound to it gets a free abstract name (`unix(7)`: autobind).
     pub(crate) fn unix_any() -> Self {
-        let mut raw = Self {
-            bytes: [0; CAPACITY],
-            len: 0,
-        };
-        raw.push(&(AF_UNIX as u16).to_ne_bytes());
-        raw
+        Self::of(AF_UNIX)
     }
 
     /// The kernel's end of a netlink socket.
     pub(crate) fn kernel() -> Self {
+        let mut raw = Self::of(AF_NETLINK);
+        raw.push(&[0; 10]);
+        raw
+    }
+
+    /// The packets of an EtherType on the interface with this index.
+    pub(crate) fn link(protocol: u16, index: u32) -> Self {
+        let mut raw = Self::of(AF_PACKET);
+        raw.push(&protocol.to_be_bytes());
+        raw.push(&index.to_ne_bytes());
+        raw.push(&[0; 12]);
+        raw
+    }
+
+    /// An address of this family with nothing else in it yet.
+    fn of(family: i32) -> Self {
         let mut raw = Self {
             bytes: [0; CAPACITY],
             len: 0,
         };
-        raw.push(&(AF_NETLINK as u16).to_ne_bytes());
-        raw.push(&[0; 10]);
+        raw.push(&(family as u16).to_ne_bytes());
         raw
     }
 
@@ -159,7 +165,8 @@ pub(crate) fn read_ip(bytes: &[u8]) -> Option<SocketAddr> {
     }
 }
 
-fn field<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+/// `N` bytes at an offset.
+pub(super) fn field<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..at + N)?.try_into().ok()
 }
 

@@ -17,7 +17,7 @@
 //! ```
 #![allow(unsafe_code)]
 
-use std::ffi::{c_int, c_uint, c_void};
+use std::ffi::{c_uint, c_void};
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -25,7 +25,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use super::abi::{self, IoVec, MMsgHdr, MsgHdr};
 use super::address::{self, CAPACITY};
 use super::check;
-use super::icmp::number;
+use super::message::{Control, number};
 
 /// Slots in a batch: enough that the call is a small part of the work, few enough that the
 /// headers (64 bytes a slot) fit the stack of a small thread.
@@ -34,10 +34,6 @@ pub const SLOTS: usize = 32;
 /// Room for one control message: a head of 16 bytes and the 20 of an `in6_pktinfo`, in whole words.
 const CONTROL: usize = 40;
 
-/// A control message, aligned as `cmsg(3)` requires.
-#[repr(align(8))]
-struct Control([u8; CONTROL]);
-
 /// One datagram: `buffer[..len]`, from or to `address`.
 struct Slot {
     buffer: Box<[u8]>,
@@ -45,7 +41,7 @@ struct Slot {
     reply: bool,
     address: [u8; CAPACITY],
     address_len: usize,
-    control: Control,
+    control: Control<CONTROL>,
     control_len: usize,
 }
 
@@ -114,8 +110,8 @@ impl Batch {
     }
 
     fn receive_up_to<const N: usize>(&mut self, fd: BorrowedFd<'_>) -> io::Result<usize> {
-        let mut iovs: [IoVec; N] = std::array::from_fn(|_| empty_iov());
-        let mut headers: [MMsgHdr; N] = std::array::from_fn(|_| empty_header());
+        let mut iovs: [IoVec; N] = [EMPTY_IOV; N];
+        let mut headers: [MMsgHdr; N] = [EMPTY; N];
         for ((slot, iov), header) in self.slots.iter_mut().zip(&mut iovs).zip(&mut headers) {
             iov.base = slot.buffer.as_mut_ptr().cast();
             iov.len = slot.buffer.len();
@@ -182,8 +178,8 @@ impl Batch {
     }
 
     fn send_up_to<const N: usize>(&mut self, fd: BorrowedFd<'_>) -> io::Result<usize> {
-        let mut iovs: [IoVec; N] = std::array::from_fn(|_| empty_iov());
-        let mut headers: [MMsgHdr; N] = std::array::from_fn(|_| empty_header());
+        let mut iovs: [IoVec; N] = [EMPTY_IOV; N];
+        let mut headers: [MMsgHdr; N] = [EMPTY; N];
         let mut count: c_uint = 0;
         for ((slot, iov), header) in self.replies().zip(&mut iovs).zip(&mut headers) {
             iov.base = slot.buffer.as_mut_ptr().cast();
@@ -257,7 +253,7 @@ impl Batch {
 /// leave from the datagram's destination address; returns its length. The length is 0, which leaves
 /// the choice to the kernel, when the destination was a group: no packet may have a group as its
 /// source.
-fn source_of_reply(control: &mut Control, len: usize) -> usize {
+fn source_of_reply(control: &mut Control<CONTROL>, len: usize) -> usize {
     let bytes = &mut control.0;
     let (Some(level), Some(kind)) = (number(bytes, 8), number(bytes, 12)) else {
         return 0;
@@ -289,12 +285,15 @@ fn source_of_reply(control: &mut Control, len: usize) -> usize {
     len
 }
 
-fn empty_iov() -> IoVec {
-    IoVec {
-        base: std::ptr::null_mut(),
-        len: 0,
-    }
-}
+const EMPTY_IOV: IoVec = IoVec {
+    base: std::ptr::null_mut(),
+    len: 0,
+};
+
+const EMPTY: MMsgHdr = MMsgHdr {
+    header: MsgHdr::EMPTY,
+    len: 0,
+};
 
 fn message(iov: &mut IoVec, name: *mut c_void, namelen: usize) -> MsgHdr {
     MsgHdr {
@@ -302,24 +301,7 @@ fn message(iov: &mut IoVec, name: *mut c_void, namelen: usize) -> MsgHdr {
         namelen: namelen as c_uint,
         iov: std::ptr::from_mut(iov),
         iovlen: 1,
-        control: std::ptr::null_mut(),
-        controllen: 0,
-        flags: 0 as c_int,
-    }
-}
-
-fn empty_header() -> MMsgHdr {
-    MMsgHdr {
-        header: MsgHdr {
-            name: std::ptr::null_mut(),
-            namelen: 0,
-            iov: std::ptr::null_mut(),
-            iovlen: 0,
-            control: std::ptr::null_mut(),
-            controllen: 0,
-            flags: 0,
-        },
-        len: 0,
+        ..MsgHdr::EMPTY
     }
 }
 

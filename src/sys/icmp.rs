@@ -5,27 +5,24 @@
 //! about them go to its error queue. A *raw* socket (`raw(7)`, CAP_NET_RAW) sends and receives all
 //! of ICMP, for IPv4 with the IP header in front.
 //!
-//! The time to live, the time of arrival and the queued errors arrive as control messages
-//! (`cmsg(3)`), which are read here byte by byte:
+//! The time to live, the time of arrival and the queued errors arrive as control messages. Safe
+//! code: `message` reads them from the kernel, and the data of two of them is read here:
 //!
 //! ```text
-//! offset  0        8       12     16
-//! TTL     length   level   type   value (4)
-//! time    length   level   type   seconds (8) | nanoseconds (8)
-//! error   length   level   type   errno (4) | origin type code pad | info (4) | data (4) | offender
+//! offset  0           4                       8          12         16
+//! TTL     value (4)
+//! error   errno (4)   origin type code pad    info (4)   data (4)   offender
 //! ```
-#![allow(unsafe_code)]
 
-use std::ffi::{c_int, c_uint};
+use std::ffi::c_int;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use super::abi::{self, IoVec, MsgHdr};
-use super::address::{self, CAPACITY};
-use super::check_len;
+use super::message::{Controls, Message, number, time};
 use super::socket::{self, Opt};
+use super::{abi, address};
 
 /// The kind of an ICMP socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,14 +32,6 @@ pub enum Kind {
     /// All of ICMP, for the capability CAP_NET_RAW.
     Raw,
 }
-
-/// Room for the control messages of one receive: a TTL (24 bytes), a time (32) and an error with an
-/// IPv6 offender (16 + 16 + 28, in whole words 64).
-const CONTROL: usize = 128;
-
-/// Control messages, aligned as `cmsg(3)` requires.
-#[repr(align(8))]
-struct Control([u8; CONTROL]);
 
 /// What came with a message, beside its bytes.
 #[derive(Clone, Copy, Debug)]
@@ -138,37 +127,17 @@ pub fn receive_error(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Receiv
 }
 
 fn receive_with(fd: BorrowedFd<'_>, buffer: &mut [u8], flags: c_int) -> io::Result<Received> {
-    let mut name = [0u8; CAPACITY];
-    let mut control = Control([0; CONTROL]);
-    let mut iov = IoVec {
-        base: buffer.as_mut_ptr().cast(),
-        len: buffer.len(),
-    };
-    let mut header = MsgHdr {
-        name: name.as_mut_ptr().cast(),
-        namelen: CAPACITY as c_uint,
-        iov: &raw mut iov,
-        iovlen: 1,
-        control: control.0.as_mut_ptr().cast(),
-        controllen: CONTROL,
-        flags: 0,
-    };
-    // SAFETY: the header points at one iovec, one address array and one control array, the iovec at
-    // `buffer`, all with their true lengths; all of them are live, writable and outlive the call.
-    let len = check_len(unsafe { abi::recvmsg(fd.as_raw_fd(), &raw mut header, flags) })?;
-    let (namelen, controllen) = (header.namelen as usize, header.controllen);
+    let message = Message::receive(fd, buffer, flags)?;
     Ok(Received {
-        len: len.min(buffer.len()),
-        peer: name.get(..namelen).and_then(address::read_ip),
-        told: read_control(control.0.get(..controllen).unwrap_or(&[])),
+        len: message.len.min(buffer.len()),
+        peer: address::read_ip(&message.name),
+        told: told(message.control()),
     })
 }
 
-/// Reads the control messages: each a length (of 8 bytes, its head of 16 included), a level, a type
-/// and data, padded to whole words.
-fn read_control(mut bytes: &[u8]) -> Told {
+fn told(controls: Controls<'_>) -> Told {
     let mut told = Told::default();
-    while let Some((level, kind, data, rest)) = next_control(bytes) {
+    for (level, kind, data) in controls {
         match (level, kind) {
             (abi::IPPROTO_IP, abi::IP_TTL) | (abi::IPPROTO_IPV6, abi::IPV6_HOPLIMIT) => {
                 told.ttl = number(data, 0).and_then(|hops| u8::try_from(hops).ok());
@@ -176,21 +145,11 @@ fn read_control(mut bytes: &[u8]) -> Told {
             (abi::IPPROTO_IP, abi::IP_RECVERR) | (abi::IPPROTO_IPV6, abi::IPV6_RECVERR) => {
                 told.report = read_report(data);
             }
-            (abi::SOL_SOCKET, abi::SO_TIMESTAMPNS) => told.time = read_time(data),
+            (abi::SOL_SOCKET, abi::SO_TIMESTAMPNS) => told.time = time(data),
             _ => {}
         }
-        bytes = rest;
     }
     told
-}
-
-/// The first control message: level, type, data, and what follows it.
-pub(super) fn next_control(bytes: &[u8]) -> Option<(c_int, c_int, &[u8], &[u8])> {
-    let len = usize::from_ne_bytes(bytes.get(..8)?.try_into().ok()?);
-    let (level, kind) = (number(bytes, 8)?, number(bytes, 12)?);
-    let data = bytes.get(16..len)?;
-    let rest = bytes.get(len.checked_next_multiple_of(8)?..);
-    Some((level, kind, data, rest.unwrap_or(&[])))
 }
 
 /// A report of ICMP; `None` when it has another origin, such as an MTU limit found by the host
@@ -204,19 +163,6 @@ fn read_report(data: &[u8]) -> Option<Report> {
         info: number(data, 8)? as u32,
         offender: data.get(16..).and_then(address::read_ip),
     })
-}
-
-pub(super) fn read_time(data: &[u8]) -> Option<Duration> {
-    let (seconds, rest) = data.split_first_chunk()?;
-    let (nanoseconds, _) = rest.split_first_chunk()?;
-    let seconds = u64::try_from(i64::from_ne_bytes(*seconds)).ok()?;
-    let nanoseconds = u32::try_from(i64::from_ne_bytes(*nanoseconds)).ok()?;
-    Some(Duration::new(seconds, nanoseconds))
-}
-
-pub(super) fn number(bytes: &[u8], at: usize) -> Option<c_int> {
-    let field = bytes.get(at..at + 4)?.try_into().ok()?;
-    Some(c_int::from_ne_bytes(field))
 }
 
 #[cfg(test)]
@@ -266,7 +212,7 @@ mod tests {
             [&ttl[..], &time, &error, &other].concat(),
             [&other[..], &error, &ttl, &time].concat(),
         ] {
-            assert_eq!(read_control(&bytes), expected);
+            assert_eq!(told(Controls(&bytes)), expected);
         }
         let hops = message(
             abi::IPPROTO_IPV6,
@@ -277,13 +223,13 @@ mod tests {
             ttl: Some(255),
             ..Told::default()
         };
-        assert_eq!(read_control(&hops), expected);
+        assert_eq!(told(Controls(&hops)), expected);
     }
 
     #[test]
     fn a_report_of_the_host_itself_is_not_one_of_icmp() {
         let local = message(abi::IPPROTO_IP, abi::IP_RECVERR, &error(1, "10.0.0.1:0"));
-        assert_eq!(read_control(&local), Told::default());
+        assert_eq!(told(Controls(&local)), Told::default());
     }
 
     #[test]
@@ -291,12 +237,16 @@ mod tests {
         let whole = message(abi::IPPROTO_IPV6, abi::IPV6_RECVERR, &error(3, "[::1]:0"));
         // The last 4 bytes are padding.
         for len in 0..whole.len() - 4 {
-            assert_eq!(read_control(&whole[..len]), Told::default(), "{len} bytes");
+            assert_eq!(
+                told(Controls(&whole[..len])),
+                Told::default(),
+                "{len} bytes"
+            );
         }
         for length in [0, 1, 15, 17, usize::MAX - 3, usize::MAX] {
             let mut lying = whole.clone();
             lying[..8].copy_from_slice(&length.to_ne_bytes());
-            read_control(&lying);
+            told(Controls(&lying));
         }
     }
 }

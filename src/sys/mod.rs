@@ -27,9 +27,10 @@
 //! | [`counting`] | none: the system's allocator | measuring how much memory a test takes |
 //! | [`poll`] | `poll` | waiting for one of two sockets, for a peer's end without reading |
 //! | [`unsent`] | `ioctl` | what the peer has not acknowledged |
-//! | [`icmp`] | `recvmsg` | ICMP sockets, time to live and time of arrival, the error queue |
+//! | `message` | `recvmsg` | a message with what came along: sender, time, time to live, errors |
+//! | [`icmp`] | none: safe code | ICMP sockets, what they let pass, their error queue |
 //! | [`netlink`] | none: safe code | asking the kernel about interfaces and addresses |
-//! | [`packet`] | `bind` `getsockname` `getsockopt` `recvmsg` | packet sockets: all packets of an interface, as they are on the wire |
+//! | [`packet`] | `getsockname` | packet sockets: all packets of an interface, as they are on the wire |
 //! | [`lock`] | `flock` | a lock that ends with its holder (std has it from 1.89 on) |
 //! | [`signal`] | `sigemptyset` `sigaddset` `pthread_sigmask` `sigwait` | std has no signals |
 //! | [`process`] | `getrlimit` `setrlimit` `clock` `prctl` `sched_setscheduler` `if_nametoindex` `if_indextoname` | limits, CPU time, names and scheduling of threads, interface numbers |
@@ -40,6 +41,7 @@ pub mod batch;
 pub mod counting;
 pub mod icmp;
 pub mod lock;
+mod message;
 pub mod netlink;
 pub mod packet;
 pub mod poll;

@@ -4,9 +4,8 @@
 //! Both report where and when the packet was seen, and the VLAN tag that the hardware removed:
 //!
 //! ```text
-//! control message, time  0 seconds (8)  8 nanoseconds (8)
-//! control message, tag   0 status (4)  4 length (4)  8 snap (4)  12 mac (2)  14 net (2)
-//!                       16 tag (2)    18 its EtherType (2)
+//! offset  0           4           8          12        14        16        18
+//! tag     status (4)  length (4)  snap (4)   mac (2)   net (2)   tag (2)   its EtherType (2)
 //! ```
 #![allow(unsafe_code)]
 
@@ -15,9 +14,9 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use super::abi::{self, IoVec, MsgHdr, SockAddrLl};
-use super::icmp::{next_control, number, read_time};
-use super::{check, check_len, socket};
+use super::address::{CAPACITY, RawAddress, field};
+use super::message::{Controls, Message, number, time};
+use super::{abi, check, socket};
 
 /// The kind of a packet socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,14 +59,6 @@ pub struct Received {
     pub tag: Option<(u16, u16)>,
 }
 
-/// Room for the control messages of one receive: a time (16 + 16 bytes) and auxiliary data (16 + 20,
-/// in whole words 40).
-const CONTROL: usize = 128;
-
-/// Control messages, aligned as `cmsg(3)` requires.
-#[repr(align(8))]
-struct Control([u8; CONTROL]);
-
 /// Makes a packet socket that reports times and tags. Nothing arrives until [`bind`].
 pub fn open(kind: Kind) -> io::Result<OwnedFd> {
     let number = match kind {
@@ -96,26 +87,17 @@ pub fn bind(fd: BorrowedFd<'_>, index: u32, take: Take) -> io::Result<()> {
         Take::Nothing => 0,
         Take::All => abi::ETH_P_ALL,
     };
-    let address = SockAddrLl {
-        family: abi::AF_PACKET as u16,
-        protocol: protocol.to_be(),
-        index: index as c_int,
-        ..SockAddrLl::default()
-    };
-    let len = size_of::<SockAddrLl>() as c_uint;
-    // SAFETY: pointer and length describe the live value `address`; the kernel only reads it.
-    check(unsafe { abi::bind(fd.as_raw_fd(), (&raw const address).cast(), len) })?;
-    Ok(())
+    socket::bind(fd, &RawAddress::link(protocol, index))
 }
 
 /// The kind of the interface that the socket is bound to (ARPHRD_): 1 Ethernet, 772 loopback.
 pub fn hardware(fd: BorrowedFd<'_>) -> io::Result<u16> {
-    let mut address = SockAddrLl::default();
-    let mut len = size_of::<SockAddrLl>() as c_uint;
-    // SAFETY: `address` and `len` are live for the call; `len` holds the size of `address`, which is
-    // integers only, any bit pattern of which is valid.
-    check(unsafe { abi::getsockname(fd.as_raw_fd(), (&raw mut address).cast(), &raw mut len) })?;
-    Ok(address.hardware)
+    let mut name = [0_u8; CAPACITY];
+    let mut len = CAPACITY as c_uint;
+    // SAFETY: the array `name`, whose size `len` holds, and `len` are live and writable for the call.
+    check(unsafe { abi::getsockname(fd.as_raw_fd(), name.as_mut_ptr().cast(), &raw mut len) })?;
+    let seen = Seen::read(&name).ok_or(io::ErrorKind::InvalidData)?;
+    Ok(seen.hardware)
 }
 
 /// Makes the interface receive packets for other hosts, too, until the socket is closed.
@@ -140,92 +122,92 @@ pub fn set_buffer(fd: BorrowedFd<'_>, bytes: i32) -> io::Result<()> {
 
 /// How many packets arrived, and how many of these had no room, since the last call.
 pub fn counts(fd: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
-    let mut value = [0_u32; 2];
-    let mut len = size_of_val(&value) as c_uint;
-    // SAFETY: `value` and `len` are live for the call; `len` holds the size of `value`, two integers
-    // as `struct tpacket_stats` has them, any bit pattern of which is valid.
-    check(unsafe {
-        abi::getsockopt(
-            fd.as_raw_fd(),
-            abi::SOL_PACKET,
-            abi::PACKET_STATISTICS,
-            (&raw mut value).cast(),
-            &raw mut len,
-        )
-    })?;
-    let [arrived, dropped] = value;
+    let value = socket::get_raw(fd, abi::SOL_PACKET, abi::PACKET_STATISTICS)?;
+    let [arrived, dropped] = value.map(|count| count as u32);
     Ok((arrived, dropped))
 }
 
 /// Takes the next packet without waiting; `WouldBlock` when there is none.
 pub fn receive_now(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Received> {
-    let mut name = SockAddrLl::default();
-    let mut control = Control([0; CONTROL]);
-    let mut iov = IoVec {
-        base: buffer.as_mut_ptr().cast(),
-        len: buffer.len(),
-    };
-    let mut header = MsgHdr {
-        name: (&raw mut name).cast(),
-        namelen: size_of::<SockAddrLl>() as c_uint,
-        iov: &raw mut iov,
-        iovlen: 1,
-        control: control.0.as_mut_ptr().cast(),
-        controllen: CONTROL,
-        flags: 0,
-    };
     // MSG_TRUNC: the length is the packet's, not the buffer's.
-    let flags = abi::MSG_DONTWAIT | abi::MSG_TRUNC;
-    // SAFETY: the header points at one iovec, one address and one control array, the iovec at
-    // `buffer`, all with their true lengths; all of them are live, writable and outlive the call.
-    let length = check_len(unsafe { abi::recvmsg(fd.as_raw_fd(), &raw mut header, flags) })?;
-    let controllen = header.controllen;
-    let (time, tag) = read_control(control.0.get(..controllen).unwrap_or(&[]));
+    let message = Message::receive(fd, buffer, abi::MSG_DONTWAIT | abi::MSG_TRUNC)?;
+    let (time, tag) = told(message.control());
     Ok(Received {
-        len: length.min(buffer.len()),
-        length,
-        seen: Seen {
-            protocol: u16::from_be(name.protocol),
-            interface: name.index as u32,
-            hardware: name.hardware,
-            packet_type: name.packet_type,
-            address_length: name.address_length,
-            address: name.address,
-        },
+        len: message.len.min(buffer.len()),
+        length: message.len,
+        seen: Seen::read(&message.name).ok_or(io::ErrorKind::InvalidData)?,
         time,
         tag,
     })
 }
 
-fn read_control(mut bytes: &[u8]) -> (Option<Duration>, Option<(u16, u16)>) {
-    let (mut time, mut tag) = (None, None);
-    while let Some((level, kind, data, rest)) = next_control(bytes) {
+impl Seen {
+    /// Reads a `sockaddr_ll` (see `address`). Older kernels leave out what of the hardware address
+    /// is not in use; `name` has zeros there.
+    fn read(name: &[u8; CAPACITY]) -> Option<Self> {
+        let [packet_type, address_length] = field(name, 10)?;
+        Some(Self {
+            protocol: u16::from_be_bytes(field(name, 2)?),
+            interface: u32::from_ne_bytes(field(name, 4)?),
+            hardware: u16::from_ne_bytes(field(name, 8)?),
+            packet_type,
+            address_length,
+            address: field(name, 12)?,
+        })
+    }
+}
+
+fn told(controls: Controls<'_>) -> (Option<Duration>, Option<(u16, u16)>) {
+    let (mut when, mut tag) = (None, None);
+    for (level, kind, data) in controls {
         match (level, kind) {
-            (abi::SOL_SOCKET, abi::SO_TIMESTAMPNS) => time = read_time(data),
+            (abi::SOL_SOCKET, abi::SO_TIMESTAMPNS) => when = time(data),
             (abi::SOL_PACKET, abi::PACKET_AUXDATA) => tag = read_tag(data),
             _ => {}
         }
-        bytes = rest;
     }
-    (time, tag)
+    (when, tag)
 }
 
 fn read_tag(data: &[u8]) -> Option<(u16, u16)> {
     let status = number(data, 0)?;
-    let (tag, rest) = data.get(16..)?.split_first_chunk()?;
-    let (ether_type, _) = rest.split_first_chunk()?;
+    let [tag, ether_type] = [field(data, 16)?, field(data, 18)?].map(u16::from_ne_bytes);
     (status & abi::TP_STATUS_VLAN_VALID != 0).then_some(())?;
     // Kernels before 3.14 do not report it.
     let ether_type = match status & abi::TP_STATUS_VLAN_TPID_VALID {
         0 => abi::ETH_P_8021Q,
-        _ => u16::from_ne_bytes(*ether_type),
+        _ => ether_type,
     };
-    Some((ether_type, u16::from_ne_bytes(*tag)))
+    Some((ether_type, tag))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_a_packet_was_seen_is_read_as_packet_7_lays_it_out() {
+        let mut name = [0; CAPACITY];
+        name[..12].copy_from_slice(
+            RawAddress::link(0x0800, 3)
+                .as_bytes()
+                .first_chunk::<12>()
+                .unwrap(),
+        );
+        name[8..10].copy_from_slice(&772_u16.to_ne_bytes());
+        name[10..18].copy_from_slice(&[4, 6, 2, 0, 0, 0, 0, 1]);
+        let seen = Seen {
+            protocol: 0x0800,
+            interface: 3,
+            hardware: 772,
+            packet_type: 4,
+            address_length: 6,
+            address: [2, 0, 0, 0, 0, 1, 0, 0],
+        };
+        assert_eq!(Seen::read(&name), Some(seen));
+        assert_eq!(name[2..4], [8, 0]); // in network order
+        assert_eq!(RawAddress::link(0, 0).as_bytes().len(), 20);
+    }
 
     #[test]
     fn a_tag_that_the_hardware_took_out_is_told_with_its_type() {

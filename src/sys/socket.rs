@@ -8,10 +8,9 @@ use std::ffi::{c_int, c_uint};
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::ptr;
 use std::time::Duration;
 
-use super::abi::{self, IoVec, MsgHdr, Ucred};
+use super::abi::{self, IoVec, MsgHdr};
 use super::address::{CAPACITY, RawAddress, read_ip};
 use super::poll::{self, Event};
 use super::{check, check_len};
@@ -186,8 +185,8 @@ pub fn wait_connected(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Resu
         return Err(io::Error::from(io::ErrorKind::TimedOut));
     }
     match get_raw(fd, abi::SOL_SOCKET, abi::SO_ERROR)? {
-        0 => Ok(()),
-        error => Err(io::Error::from_raw_os_error(error)),
+        [0] => Ok(()),
+        [error] => Err(io::Error::from_raw_os_error(error)),
     }
 }
 
@@ -250,20 +249,26 @@ pub(super) fn set_raw(
 /// Reads a boolean or numeric option.
 pub fn get(fd: BorrowedFd<'_>, option: Opt) -> io::Result<i32> {
     let (level, name) = option.level_and_name();
-    get_raw(fd, level, name)
+    let [value] = get_raw(fd, level, name)?;
+    Ok(value)
 }
 
-fn get_raw(fd: BorrowedFd<'_>, level: c_int, name: c_int) -> io::Result<i32> {
-    let mut value: c_int = 0;
-    let mut len = size_of::<c_int>() as c_uint;
+/// Reads an option whose value is an integer or several.
+pub(super) fn get_raw<const N: usize>(
+    fd: BorrowedFd<'_>,
+    level: c_int,
+    name: c_int,
+) -> io::Result<[c_int; N]> {
+    let mut value = [0; N];
+    let mut len = size_of_val(&value) as c_uint;
     // SAFETY: `value` and `len` are live for the call; `len` holds the size of `value`, any bit
-    // pattern of which is a valid integer.
+    // pattern of which is valid integers.
     check(unsafe {
         abi::getsockopt(
             fd.as_raw_fd(),
             level,
             name,
-            (&raw mut value).cast(),
+            value.as_mut_ptr().cast(),
             &raw mut len,
         )
     })?;
@@ -273,27 +278,12 @@ fn get_raw(fd: BorrowedFd<'_>, level: c_int, name: c_int) -> io::Result<i32> {
 /// The process that connected to (or listens on) the other end of a Unix stream (`unix(7)`
 /// SO_PEERCRED).
 pub fn peer_credentials(fd: BorrowedFd<'_>) -> io::Result<Credentials> {
-    let mut value = Ucred {
-        pid: 0,
-        uid: 0,
-        gid: 0,
-    };
-    let mut len = size_of::<Ucred>() as c_uint;
-    // SAFETY: `value` and `len` are live for the call; `len` holds the size of `value`, which is
-    // three integers in the kernel's layout, any bit pattern of which is valid.
-    check(unsafe {
-        abi::getsockopt(
-            fd.as_raw_fd(),
-            abi::SOL_SOCKET,
-            abi::SO_PEERCRED,
-            (&raw mut value).cast(),
-            &raw mut len,
-        )
-    })?;
+    // `struct ucred`: three integers of 32 bits; the ids have no sign.
+    let [pid, uid, gid] = get_raw(fd, abi::SOL_SOCKET, abi::SO_PEERCRED)?;
     Ok(Credentials {
-        pid: value.pid,
-        uid: value.uid,
-        gid: value.gid,
+        pid,
+        uid: uid as u32,
+        gid: gid as u32,
     })
 }
 
@@ -370,14 +360,10 @@ pub fn send_now(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
 /// first 1,024 of them.
 pub fn send_parts_now(fd: BorrowedFd<'_>, parts: &[IoSlice<'_>]) -> io::Result<usize> {
     let message = MsgHdr {
-        name: ptr::null_mut(),
-        namelen: 0,
         // An `IoSlice` has the layout of `struct iovec` (its documentation promises it).
         iov: parts.as_ptr().cast::<IoVec>().cast_mut(),
         iovlen: parts.len().min(MAX_PARTS),
-        control: ptr::null_mut(),
-        controllen: 0,
-        flags: 0,
+        ..MsgHdr::EMPTY
     };
     // SAFETY: `message` names no address and no control bytes; `iov` and `iovlen` describe the live
     // slice `parts`, each element of which describes a live slice. The kernel only reads all of it.
@@ -413,6 +399,7 @@ mod tests {
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream, UdpSocket};
     use std::os::fd::AsFd;
+    use std::os::unix::fs::MetadataExt;
     use std::os::unix::net::UnixStream;
 
     #[test]
@@ -535,8 +522,13 @@ mod tests {
     #[test]
     fn credentials_of_a_socket_pair_are_our_own() {
         let (ours, _theirs) = UnixStream::pair().unwrap();
-        let credentials = peer_credentials(ours.as_fd()).unwrap();
-        assert_eq!(credentials.pid as u32, std::process::id());
+        let this = std::fs::metadata("/proc/self").unwrap();
+        let expected = Credentials {
+            pid: std::process::id() as i32,
+            uid: this.uid(),
+            gid: this.gid(),
+        };
+        assert_eq!(peer_credentials(ours.as_fd()).unwrap(), expected);
     }
 
     #[test]

@@ -33,24 +33,10 @@ const INCLUDES: &str = "\
 ";
 
 /// The structs: ours, that of the headers, and its fields in the order of ours.
-const STRUCTS: [(&str, &str, &[&str]); 9] = [
+const STRUCTS: [(&str, &str, &[&str]); 7] = [
     ("SigSet", "sigset_t", &[]), // nobody but the C library looks into it
     ("RLimit", "struct rlimit", &["rlim_cur", "rlim_max"]),
     ("PollFd", "struct pollfd", &["fd", "events", "revents"]),
-    (
-        "SockAddrLl",
-        "struct sockaddr_ll",
-        &[
-            "sll_family",
-            "sll_protocol",
-            "sll_ifindex",
-            "sll_hatype",
-            "sll_pkttype",
-            "sll_halen",
-            "sll_addr",
-        ],
-    ),
-    ("Ucred", "struct ucred", &["pid", "uid", "gid"]),
     ("SchedParam", "struct sched_param", &["sched_priority"]),
     ("IoVec", "struct iovec", &["iov_base", "iov_len"]),
     (

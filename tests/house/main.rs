@@ -168,7 +168,7 @@ fn the_declarations_of_the_c_library_are_those_of_its_headers() {
         ),
         ("bits: [c_ulong; SigSet::WORDS]", "bits: [c_ulong; 8]"),
         ("current: c_ulong", "current: c_uint"),
-        ("packet_type: u8", "packet_type: u16"),
+        ("returned: c_short", "returned: c_int"),
         (
             "namelen: c_uint,\n    pub iov:",
             "namelen: usize,\n    pub iov:",

@@ -85,7 +85,11 @@ pub fn table_faults(index: &str, files: &[(&str, &str)]) -> Vec<String> {
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();
         let called: BTreeSet<&str> = code.split("abi::").skip(1).filter_map(call).collect();
         let mut rows = index.lines().filter_map(|line| line.strip_prefix("//! | "));
-        let row = rows.find(|row| row.starts_with(&format!("[`{name}`]")));
+        let titled = |row: &&str| {
+            row.trim_start_matches('[')
+                .starts_with(&format!("`{name}`"))
+        };
+        let row = rows.find(titled);
         let Some(calls) = row.and_then(|row| row.split(" | ").nth(1)) else {
             faults.push(format!("src/sys/mod.rs: no row for {name}"));
             continue;
