@@ -8,8 +8,6 @@
 //! Over TCP, too, a query has a connection of its own. RFC 7766 §6.2.1 would use it again; a look-up
 //! seldom needs TCP, and then for one message, so there would rarely be one to use.
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -18,7 +16,7 @@ use super::chain::Answer;
 use super::exchange::{Exchange, Reply, Step, Try};
 use super::lookup::{Failure, Lookup};
 use super::message::MAX_MESSAGE;
-use crate::net::{Conn, DatagramSocket, Deadline, Transport, plain_words};
+use crate::net::{Conn, DatagramSocket, Deadline, Transport, plain_words, unguessable};
 
 /// What [`carry`] drives: it says what to send and how long to wait, until it is done.
 pub(super) trait Carried {
@@ -101,13 +99,6 @@ fn unless_late(carried: &mut impl Carried, error: &io::Error) {
         ErrorKind::UnexpectedEof => carried.unreachable("connection closed early".into()),
         _ => carried.unreachable(plain_words(error)),
     }
-}
-
-/// 64 bits that an outsider cannot guess: SipHash of nothing with a key that std derives from the
-/// kernel's random source, different in each call. A read of `/dev/urandom` gives the same, but can
-/// fail: in a chroot, or with all descriptors in use.
-pub(super) fn unguessable() -> u64 {
-    RandomState::new().build_hasher().finish()
 }
 
 /// The socket of one query.

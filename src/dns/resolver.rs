@@ -29,7 +29,7 @@ use super::exchange::{Asking, Exchange, Reply, Try};
 use super::failure::LookupError;
 use super::failures::Failures;
 use super::hosts::Hosts;
-use super::link::{carry, unguessable};
+use super::link::carry;
 use super::local;
 use super::lookup::{Failure, Lookup};
 use super::name::Name;
@@ -37,7 +37,7 @@ use super::order::Sequence;
 use super::record::Question;
 use super::resolv_conf::{ResolvConf, candidates};
 use crate::net::ip::looks_like_ip;
-use crate::net::{ZonedIp, parse_ip};
+use crate::net::{ZonedIp, parse_ip, unguessable};
 use crate::sys::process::interface_index;
 
 /// The port of name servers (RFC 1035 §4.2).

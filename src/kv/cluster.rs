@@ -14,12 +14,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::folder::Note;
 use super::node::StartError;
+use crate::net::unguessable;
 use crate::raft::NodeId;
 use crate::rpc::sha256::sha256;
 
@@ -40,7 +40,7 @@ impl ClusterId {
 
     /// A name for a cluster with a single founder.
     pub(super) fn random() -> Self {
-        Self(RandomState::new().build_hasher().finish())
+        Self(unguessable())
     }
 
     fn parse(text: &str) -> Option<Self> {

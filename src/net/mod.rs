@@ -11,7 +11,7 @@
 //! - *Shell*: [`dial`] and [`Dialer`] make connections, [`listen`] and [`Listener`] accept them,
 //!   both as a [`Conn`]; [`DatagramSocket`] is the same for datagrams; [`ConnPool`] keeps idle
 //!   connections to one address; an [`IcmpSocket`] pings; [`interfaces`] asks the kernel for its
-//!   interfaces; a [`Deadline`] limits every blocking call.
+//!   interfaces; a [`Deadline`] limits every blocking call; [`unguessable`] is for ids and seeds.
 //!
 //! ```text
 //!   "tcp", "localhost:http"
@@ -55,6 +55,7 @@ mod resolve;
 pub mod reverse;
 pub mod services;
 mod start_lock;
+mod unguessable;
 mod unix_file;
 pub mod zone;
 
@@ -82,6 +83,7 @@ pub use prefix::Prefix;
 pub use resolve::{host_addresses, services as system_services};
 pub use reverse::reverse_name;
 pub use services::Services;
+pub use unguessable::unguessable;
 pub use zone::{Zone, ZonedIp};
 
 pub use crate::sys::socket::Credentials;

@@ -17,7 +17,6 @@
 mod roster;
 
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -27,7 +26,7 @@ use super::config::PoolConfig;
 use super::health::{Change, Health, State};
 use super::resolve::Found;
 use super::retry::Budget;
-use crate::net::Deadline;
+use crate::net::{Deadline, unguessable};
 use crate::server::{Stopper, is_due};
 use crate::telemetry::Log;
 use roster::{Pick, Roster, Seat, Waiting};
@@ -100,7 +99,7 @@ impl Pool {
             seats: Vec::new(),
             balancer: Balancer::new(config.balance),
             budget: Budget::new(config.retry),
-            random: RandomState::new().hash_one(&config.name) | 1,
+            random: unguessable() | 1,
             line: Vec::new(),
             next_ticket: 0,
             found: Found::new(),

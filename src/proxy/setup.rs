@@ -10,7 +10,6 @@
 //! A request keeps the setup that it began with, so a reload disturbs nothing in flight. Only the
 //! backends of its pool are always the present ones, as when the addresses of a name change.
 
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,6 +22,7 @@ use super::config::{Config, LogTarget, Router};
 use super::desk::Desks;
 use super::pool::Pool;
 use super::rate::{RateConfig, RateLimit};
+use crate::net::unguessable;
 
 /// A configuration in use.
 pub struct Setup {
@@ -46,10 +46,9 @@ struct Rates {
 
 impl Rates {
     fn new(numbers: RateConfig) -> Self {
-        let seed = RandomState::new().hash_one(numbers.per_second);
         Self {
             numbers,
-            limit: Mutex::new(RateLimit::new(numbers, seed)),
+            limit: Mutex::new(RateLimit::new(numbers, unguessable())),
             born: Instant::now(),
         }
     }

@@ -5,8 +5,6 @@
 //! pause between tries is twice as long as the last, less a random part of up to a half. Otherwise
 //! a thousand clients would return to a restarted server at the same moment.
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
@@ -14,7 +12,7 @@ use std::time::Duration;
 use super::client::{Client, ClientConfig};
 use super::failure::CallError;
 use super::link::lock;
-use crate::net::{Deadline, Dialer, Network, wait_until};
+use crate::net::{Deadline, Dialer, Network, unguessable, wait_until};
 
 /// The configuration of a [`Reconnecting`] client.
 #[derive(Clone, Debug)]
@@ -154,7 +152,7 @@ impl Reconnecting {
             if !again || tried >= self.config.tries {
                 return Err(error);
             }
-            let pause = pause(&self.config, tried, random());
+            let pause = pause(&self.config, tried, unguessable());
             if deadline.remaining().is_some_and(|left| left <= pause) {
                 return Err(error); // tells more than that the time is over
             }
@@ -178,11 +176,6 @@ fn pause(config: &ReconnectConfig, tried: u32, random: u64) -> Duration {
         .min(config.longest_pause);
     let part = (random >> 32) as f64 / f64::from(u32::MAX);
     whole.mul_f64(0.5 + part / 2.0)
-}
-
-/// A number that differs in each call: the keys of a new hash map are random.
-fn random() -> u64 {
-    RandomState::new().build_hasher().finish()
 }
 
 /// Blocks this thread for `time`.

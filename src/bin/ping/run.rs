@@ -11,7 +11,7 @@ use groundwire::cli::{self, Failure, Out};
 use groundwire::net::icmp::message::Echo;
 use groundwire::net::icmp::socket::Incoming;
 use groundwire::net::icmp::tally::Tally;
-use groundwire::net::{Deadline, Error, IcmpSocket};
+use groundwire::net::{Deadline, Error, IcmpSocket, unguessable};
 
 use super::SPEC;
 use super::plan::{Plan, Target};
@@ -55,7 +55,7 @@ impl<'a> Run<'a> {
             target,
             socket,
             report,
-            tally: Tally::new(socket.id(), secret(), plan.size),
+            tally: Tally::new(socket.id(), unguessable(), plan.size),
             begun: Instant::now(),
             due: Duration::ZERO,
             last_sent: Duration::ZERO,
@@ -217,10 +217,4 @@ impl<'a> Run<'a> {
             },
         }
     }
-}
-
-/// A number that other hosts cannot guess: the seed that std takes from the kernel for its maps.
-fn secret() -> u64 {
-    use std::hash::{BuildHasher, Hasher};
-    std::hash::RandomState::new().build_hasher().finish()
 }

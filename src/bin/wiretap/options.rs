@@ -1,13 +1,11 @@
 //! The options of wiretap, and what they come to.
 
-use std::hash::{BuildHasher, RandomState};
-
 use groundwire::capture::flow::Rule;
 use groundwire::capture::tap::fault::Faults;
 use groundwire::capture::tap::{MADE_UP_TARGET, RelayConfig};
 use groundwire::cli::{Args, DurationArg, Failure, NonZeroCount, Opt, Size, Spec, UsageError};
 use groundwire::net::host_port::HostPort;
-use groundwire::net::{Dialer, Transport, system_services};
+use groundwire::net::{Dialer, Transport, system_services, unguessable};
 use groundwire::server::{Config, flags};
 
 use super::Options;
@@ -229,7 +227,7 @@ fn above_0(args: &Args, name: &str) -> Result<Option<u64>, UsageError> {
     }
 }
 
-/// A new seed each time, short enough to type: std seeds its hash tables from the system.
+/// A new seed each time, short enough to type.
 fn new_seed() -> u64 {
-    RandomState::new().hash_one(0) >> 40
+    unguessable() >> 40
 }

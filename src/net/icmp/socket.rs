@@ -32,6 +32,7 @@ use crate::net::deadline::{Deadline, Timer};
 use crate::net::error::Error;
 use crate::net::network::Network;
 use crate::net::resolve::without_zone;
+use crate::net::unguessable;
 use crate::sys::icmp::{self, Kind, Received};
 use crate::sys::poll::{self, Event};
 use crate::sys::process;
@@ -330,20 +331,15 @@ fn raw(local: IpAddr, family: Family) -> io::Result<(UdpSocket, Kind, u16)> {
         |kind: &u8| types::is_problem(family, *kind) || *kind == types::echo_reply(family);
     let wanted: Vec<u8> = (0..=u8::MAX).filter(is_wanted).collect();
     icmp::let_pass(fd.as_fd(), local, &wanted)?;
-    Ok((UdpSocket::from(fd), Kind::Raw, random_id()))
+    // Two programs are unlikely to share it, even in two PID namespaces.
+    let id = unguessable() as u16;
+    Ok((UdpSocket::from(fd), Kind::Raw, id))
 }
 
 /// The time since then; zero if the time of day was set back meanwhile.
 fn since(time: Duration) -> Duration {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     now.unwrap_or_default().saturating_sub(time)
-}
-
-/// A number that two programs are unlikely to share, even in two PID namespaces.
-fn random_id() -> u16 {
-    use std::hash::{BuildHasher, Hasher};
-    let seed = std::hash::RandomState::new();
-    seed.build_hasher().finish() as u16
 }
 
 /// Whether the error leaves open that the other kind of socket is allowed.

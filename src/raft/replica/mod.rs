@@ -34,9 +34,7 @@ mod ticket;
 mod waiting;
 mod work;
 
-use std::collections::hash_map::RandomState;
 use std::fmt;
-use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -48,7 +46,7 @@ use super::storage::{Restored, Storage, StorageError};
 use super::{
     Change, Command, Config, Index, Membership, Message, NodeId, Refusal, StateMachine, Status,
 };
-use crate::net::{Deadline, wait_until};
+use crate::net::{Deadline, unguessable, wait_until};
 use crate::telemetry::{Log, Registry};
 use counts::Counts;
 use ticket::{Ticket, ticket};
@@ -303,7 +301,7 @@ impl<M: StateMachine> Replica<M> {
         let (inbox, letters) = sync_channel(INBOX);
         let shared = Arc::new(Shared::default());
         // With the same seed, nodes would draw the same election timeouts, and split every vote.
-        let seed = RandomState::new().build_hasher().finish();
+        let seed = unguessable();
         let (told, seen) = (shared.clone(), shared.clone());
         let work = move || {
             let disk = (storage, restored);
