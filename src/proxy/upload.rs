@@ -13,7 +13,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ use super::desk::PART;
 use super::heads::{self, HopNames};
 use crate::http::{ChunkReader, Framing, Limits, Piece, Rule, write};
 use crate::net::{Conn, Deadline, Incoming, Ready};
-use crate::server::is_gone;
+use crate::server::{is_gone, lock};
 
 /// How long a response waits to see whether the body has got through. A backend that has read
 /// everything may answer just before the upload notices; any other backend answers early.
@@ -193,11 +193,6 @@ impl Upload {
             result: Err(UploadError::BackendGone),
         })
     }
-}
-
-/// A lock that another thread's panic has poisoned is taken all the same.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct Pump {

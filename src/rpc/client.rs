@@ -21,7 +21,6 @@ use std::time::Duration;
 use super::auth::Secret;
 use super::failure::{CallError, Failure};
 use super::greeting::{Agreed, greet};
-use super::link::lock;
 use super::message::{MAX_NAME, Message, Push};
 use super::reading::Incoming;
 use super::sending::Outgoing;
@@ -29,6 +28,7 @@ use super::server::limits_for;
 use super::slot::{Event, Slot};
 use super::stream::Stream;
 use crate::net::{Conn, Deadline};
+use crate::server::lock;
 use crate::sys::process;
 use crate::wire::{DecodeOwned, Encode, Limits, decode_within};
 

@@ -5,17 +5,13 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use super::server::ServerConfig;
 use crate::net::{Conn, Deadline, say_which, wait_until};
+use crate::server::lock;
 use crate::wire::Limits;
-
-/// Ignores poisoning: a panic while a lock is held leaves counters and tables consistent here.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// A call that runs on a worker, or waits for one.
 #[derive(Debug)]

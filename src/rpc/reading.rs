@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use super::client::Shared;
 use super::failure::{CallError, Failure};
-use super::link::lock;
 use super::message::{Message, kind, read_failure};
 use super::slot::{Event, Slot};
 use crate::net::{Conn, Deadline, plain_words};
+use crate::server::lock;
 use crate::wire::{FrameBuffer, FrameReader};
 
 /// A caller that reads without waiting for anything takes at most about this many bytes.

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use super::client::{Client, ClientConfig};
 use super::failure::CallError;
-use super::link::lock;
 use crate::net::{Deadline, Dialer, Network, unguessable, wait_until};
+use crate::server::lock;
 
 /// The configuration of a [`Reconnecting`] client.
 #[derive(Clone, Debug)]

@@ -18,9 +18,9 @@ use std::time::{Duration, Instant};
 
 use super::client::Shared;
 use super::failure::CallError;
-use super::link::lock;
 use super::message::{Message, Push};
 use crate::net::{Deadline, plain_words, wait_until};
+use crate::server::lock;
 use crate::wire::{Frames, Limits};
 
 /// How many times one thread writes what others have left meanwhile.

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex};
 
 use super::failure::CallError;
-use super::link::lock;
 use crate::net::{Deadline, wait_until};
+use crate::server::lock;
 
 /// An event of a call.
 #[derive(Debug)]

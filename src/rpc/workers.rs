@@ -10,8 +10,9 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
-use super::link::{Called, Link, lock};
+use super::link::{Called, Link};
 use crate::net::plain_words;
+use crate::server::lock;
 
 /// Work to do, and the call that it is for.
 pub(super) struct Job {

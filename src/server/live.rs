@@ -7,11 +7,11 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, Shutdown};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use super::access::{AccessList, Unwelcome};
 use super::per_peer::{PerPeer, Place};
-use super::shared::caught;
+use super::shared::{caught, lock};
 use super::stats::Stats;
 use crate::net::{Conn, Deadline, wait_until};
 
@@ -189,8 +189,7 @@ impl Table {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Only the code of this file runs under the lock, and it does not panic midway.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

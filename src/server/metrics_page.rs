@@ -12,10 +12,11 @@
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
+use super::shared::lock;
 use super::stop::Stopper;
 use crate::net::{self, AcceptError, Addr, Conn, Deadline, Listener, Network};
 use crate::telemetry::{CONTENT_TYPE, Registry};
@@ -111,8 +112,7 @@ impl UnderWay {
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<(u64, Conn)>> {
-        // Only the code of this type runs under the lock, and it does not panic midway.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

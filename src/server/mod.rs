@@ -70,7 +70,7 @@ pub(crate) use neighbour::neighbour;
 pub(crate) use per_peer::PerPeer;
 pub use scheduling::{MANY_PEERS, Scheduling};
 pub use shared::at_stage;
-pub(crate) use shared::{caught, ended, is_due, is_gone, no_thread};
+pub(crate) use shared::{caught, ended, is_due, is_gone, lock, no_thread};
 pub use stats::{Stats, Totals};
 pub use stop::{Signals, Stopper};
 

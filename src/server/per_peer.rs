@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::neighbour::neighbour;
+use super::shared::lock;
 
 /// The peers with a connection. An IPv6 peer is its /64.
 pub(crate) struct PerPeer {
@@ -40,8 +41,7 @@ impl PerPeer {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        // Only the code of this file runs under the lock, and it does not panic midway.
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.counts)
     }
 }
 

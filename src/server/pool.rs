@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 
 use super::Handler;
 use super::live::{Refusal, Seat};
-use super::shared::{Shared, no_thread};
+use super::shared::{Shared, lock, no_thread};
 use crate::net::{Conn, Listener, plain_words};
 
 /// A bounded queue that can be closed. `push` never blocks, `pop` does.
@@ -81,7 +81,7 @@ impl<T> Queue<T> {
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

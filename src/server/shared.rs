@@ -87,7 +87,7 @@ impl<H: Handler> Shared<H> {
     }
 
     fn door(&self) -> MutexGuard<'_, usize> {
-        self.at_door.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.at_door)
     }
 
     /// Stops listening. On a shared port, another server takes over and no peer should notice:
@@ -302,9 +302,15 @@ pub(crate) fn ended<T>(serve: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     })
 }
 
+/// Takes a lock, also one that the panic of another thread has poisoned: nothing that may panic here
+/// leaves what it guards half changed.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Whether [`COMPLAINT`] has passed since this last returned `true`.
 pub(crate) fn is_due(last: &Mutex<Option<Instant>>) -> bool {
-    let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut last = lock(last);
     let due = last.is_none_or(|last| last.elapsed() >= COMPLAINT);
     if due {
         *last = Some(Instant::now());

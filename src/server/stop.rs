@@ -13,10 +13,11 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::shared::lock;
 use crate::net::plain_words;
 use crate::sys::signal::{self, Signal};
 
@@ -72,14 +73,15 @@ impl Stopper {
     /// The thread that makes `reason` true must call [`nudge`](Self::nudge) after that.
     pub(crate) fn wait_or(&self, reason: impl Fn() -> bool) -> bool {
         let go_on = |(): &mut ()| !self.is_stopped() && !reason();
-        drop(self.inner.changed.wait_while(self.lock(), go_on));
+        let changed = &self.inner.changed;
+        drop(changed.wait_while(lock(&self.inner.waiting), go_on));
         self.is_stopped()
     }
 
     /// Makes the threads that wait check their reasons again.
     pub(crate) fn nudge(&self) {
         // Locked, so that no thread is between its check and its wait.
-        let _guard = self.lock();
+        let _guard = lock(&self.inner.waiting);
         self.inner.changed.notify_all();
     }
 
@@ -87,7 +89,7 @@ impl Stopper {
     pub fn wait_timeout(&self, limit: Duration) -> bool {
         let go_on = |(): &mut ()| !self.is_stopped();
         let changed = &self.inner.changed;
-        drop(changed.wait_timeout_while(self.lock(), limit, go_on));
+        drop(changed.wait_timeout_while(lock(&self.inner.waiting), limit, go_on));
         self.is_stopped()
     }
 
@@ -108,12 +110,12 @@ impl Stopper {
     /// Makes an immediate exit (a second signal, an overdue end) remove this folder and all in it.
     /// In an orderly end the caller removes it.
     pub fn remove_at_exit(&self, folder: PathBuf) {
-        self.folders().push(folder);
+        lock(&self.inner.folders).push(folder);
     }
 
     /// Removes the folders and ends the process at once.
     fn exit(&self, status: i32) -> ! {
-        for folder in self.folders().iter() {
+        for folder in lock(&self.inner.folders).iter() {
             // Tried again, because the other threads still run, and one may create a file
             // meanwhile.
             let removed = |_: &u32| fs::remove_dir_all(folder).is_ok();
@@ -132,16 +134,6 @@ impl Stopper {
         let why = format!("{name}: waiting for signals: {}\n", plain_words(error));
         let _ = io::stderr().write_all(why.as_bytes());
         self.exit(1)
-    }
-
-    fn folders(&self) -> MutexGuard<'_, Vec<PathBuf>> {
-        let folders = self.inner.folders.lock();
-        folders.unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, ()> {
-        let waiting = self.inner.waiting.lock();
-        waiting.unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -22,13 +22,13 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Handler;
 use super::live::Seat;
-use super::shared::{Shared, is_due, no_thread};
+use super::shared::{Shared, is_due, lock, no_thread};
 use crate::net::{Conn, Listener, plain_words};
 
 /// The pause before another try to start a thread.
@@ -69,10 +69,7 @@ impl<H: Handler + 'static> Crew<H> {
 
     /// The error that broke the listener, if one did.
     pub(crate) fn failure(&self) -> Option<io::Error> {
-        self.failure
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+        lock(&self.failure).take()
     }
 
     fn spawn(self: &Arc<Self>) -> io::Result<()> {
@@ -100,7 +97,7 @@ impl<H: Handler + 'static> Crew<H> {
                 Ok(Some(pair)) => pair,
                 Ok(None) => break,
                 Err(error) => {
-                    *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    *lock(&self.failure) = Some(error);
                     self.shared.stopper.stop();
                     break;
                 }

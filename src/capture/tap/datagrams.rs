@@ -15,12 +15,12 @@ use std::time::{Duration, Instant};
 
 use super::conversation::ends;
 use super::fault::{HOLD, Plan};
-use super::lane::{Lane, lock};
+use super::lane::Lane;
 use super::recorder::{Event, Recorder, Track};
 use super::relay::{MOST_ON_THE_WAY, Passed, RelayConfig};
 use crate::capture::flow::Direction;
 use crate::net::{Addr, DatagramSocket, Deadline, dial_datagrams, plain_words};
-use crate::server::{Stopper, is_due, no_thread};
+use crate::server::{Stopper, is_due, lock, no_thread};
 use crate::telemetry::{Counter, Level, Log};
 
 /// The longest datagram that is passed on, in bytes: more than IP carries, and as much as a Unix

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::line::Line;
 use crate::net::{Deadline, wait_until};
+use crate::server::lock;
 
 /// A queue of things that are due later, with room for a number of bytes.
 pub(super) struct Lane<T> {
@@ -105,9 +106,4 @@ impl<T> Lane<T> {
         lock(&self.state).closed = true;
         self.changed.notify_all();
     }
-}
-
-/// A panic of another thread that held the lock does not matter here.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

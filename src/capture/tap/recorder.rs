@@ -15,7 +15,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::conversation::{Conversation, Datagrams, other};
-use super::lane::lock;
 use super::transcript::{Show, Transcript};
 use crate::capture::decode::{Decoder, Settings};
 use crate::capture::file::{CaptureWriter, FileError, Interface, Precision};
@@ -23,7 +22,7 @@ use crate::capture::flow::{Direction, Ends, Rule};
 use crate::capture::packet::{LinkType, Packet};
 use crate::capture::show::{Options, Summary};
 use crate::cli::{Out, explain};
-use crate::server::mix;
+use crate::server::{lock, mix};
 use crate::telemetry::{Counter, Log};
 
 /// Shows and records what passes.

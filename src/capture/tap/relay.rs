@@ -18,7 +18,7 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ use super::lane::Lane;
 use super::recorder::{Event, Recorder, Track};
 use crate::capture::flow::Direction;
 use crate::net::{Conn, Deadline, Dialer, Network, plain_words};
-use crate::server::{End, Handler, Session, is_gone, no_thread};
+use crate::server::{End, Handler, Session, is_gone, lock, no_thread};
 use crate::telemetry::Counter;
 
 /// The most bytes of one read.
@@ -226,7 +226,7 @@ impl<'a> Link<'a> {
             self.client.wait_acknowledged(deadline);
             self.target.wait_acknowledged(deadline);
         }
-        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failure = lock(&self.failure);
         failure.take().map_or(Ok(()), Err)
     }
 
@@ -240,7 +240,7 @@ impl<'a> Link<'a> {
             Direction::Back => "the client",
         };
         let why = format!("{doing} {side}: {}", plain_words(&error));
-        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failure = lock(&self.failure);
         failure.get_or_insert(io::Error::new(error.kind(), why));
     }
 
