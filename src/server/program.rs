@@ -21,7 +21,7 @@ use crate::telemetry::{Fields, Log, Registry, shown};
 
 /// How long printing the totals may take. The reader of a pipe may have stopped reading, and with
 /// `-v` a handler may block while it writes a log line to that pipe.
-const LAST_LINE: Duration = Duration::from_secs(1);
+const LAST_LINE: Duration = Duration::from_secs(2);
 
 /// How long the threads of datagram sockets may take to end before the program ends without them.
 const AFTER_STOP: Duration = Duration::from_secs(2);
