@@ -81,8 +81,8 @@ pub struct DatagramConfig {
     /// The protocol can tell a question from an answer and never answers an answer, so no endless
     /// loop can arise: then only port 0 is refused. Default off.
     pub questions_only: bool,
-    /// How the serving thread is scheduled. Default [`Scheduling::Normal`].
-    pub scheduling: Scheduling,
+    /// How the serving thread is scheduled. Default: as it is.
+    pub scheduling: Option<Scheduling>,
 }
 
 impl Default for DatagramConfig {
@@ -93,7 +93,7 @@ impl Default for DatagramConfig {
             max_datagram: crate::net::MAX_UDP_PAYLOAD,
             access: AccessList::default(),
             questions_only: false,
-            scheduling: Scheduling::Normal,
+            scheduling: None,
         }
     }
 }

@@ -29,7 +29,8 @@ pub enum Scheduling {
     Batch,
     /// [`Batch`](Scheduling::Batch) while this process uses a third of the machine's CPU time or more,
     /// and at least [`MANY_PEERS`] connections are live (one over Unix streams; for datagrams none
-    /// is needed).
+    /// is needed). Where the program was started under another policy than the default one, as by
+    /// `chrt`, that stays.
     Auto,
 }
 
@@ -58,7 +59,7 @@ pub(crate) struct Scheduler {
 impl Scheduler {
     pub(crate) fn new(policy: Scheduling, stats: Arc<Stats>) -> Self {
         Self {
-            pace: Pace::new(policy),
+            pace: Pace::new(Some(policy)),
             stats,
         }
     }
@@ -78,14 +79,18 @@ impl Scheduler {
 
 /// Keeps threads at the policy that fits the load of the process.
 pub(crate) struct Pace {
-    policy: Scheduling,
+    /// `None`: they keep what they were started with.
+    policy: Option<Scheduling>,
     load: Load,
 }
 
 impl Pace {
-    pub(crate) fn new(policy: Scheduling) -> Self {
-        let load = Load::new();
-        Self { policy, load }
+    pub(crate) fn new(policy: Option<Scheduling>) -> Self {
+        let ours = |policy: &_| *policy != Scheduling::Auto || process::is_scheduled_by_default();
+        Self {
+            policy: policy.filter(ours),
+            load: Load::new(),
+        }
     }
 
     /// Gives the current thread its policy; `many` is whether there are peers enough for batch.
@@ -95,9 +100,10 @@ impl Pace {
             static NOW: Cell<Option<process::Scheduling>> = const { Cell::new(None) };
         }
         let batch = match self.policy {
-            Scheduling::Normal => false,
-            Scheduling::Batch => true,
-            Scheduling::Auto => many && self.load.is_high(),
+            None => return,
+            Some(Scheduling::Normal) => false,
+            Some(Scheduling::Batch) => true,
+            Some(Scheduling::Auto) => many && self.load.is_high(),
         };
         let wanted = match batch {
             false => process::Scheduling::Normal,

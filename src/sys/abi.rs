@@ -279,6 +279,7 @@ unsafe extern "C" {
     pub fn getrlimit(resource: c_int, limit: *mut RLimit) -> c_int;
     pub fn setrlimit(resource: c_int, limit: *const RLimit) -> c_int;
     pub fn prctl(option: c_int, ...) -> c_int;
+    pub fn sched_getscheduler(pid: c_int) -> c_int;
     pub fn sched_setscheduler(pid: c_int, policy: c_int, param: *const SchedParam) -> c_int;
     pub fn clock() -> c_long;
     pub fn flock(fd: c_int, operation: c_int) -> c_int;

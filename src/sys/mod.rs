@@ -33,7 +33,7 @@
 //! | [`packet`] | `getsockname` | packet sockets: all packets of an interface, as they are on the wire |
 //! | [`lock`] | `flock` | a lock that ends with its holder (std has it from 1.89 on) |
 //! | [`signal`] | `sigemptyset` `sigaddset` `pthread_sigmask` `sigwait` | std has no signals |
-//! | [`process`] | `getrlimit` `setrlimit` `clock` `prctl` `sched_setscheduler` `if_nametoindex` `if_indextoname` | limits, CPU time, names and scheduling of threads, interface numbers |
+//! | [`process`] | `getrlimit` `setrlimit` `clock` `prctl` `sched_getscheduler` `sched_setscheduler` `if_nametoindex` `if_indextoname` | limits, CPU time, names and scheduling of threads, interface numbers |
 
 pub(crate) mod abi;
 pub mod address;

@@ -77,6 +77,14 @@ pub fn set_scheduling(scheduling: Scheduling) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether the calling thread is scheduled as threads are if nobody has chosen anything else; also
+/// where the system does not tell.
+pub fn is_scheduled_by_default() -> bool {
+    // SAFETY: it takes a number, of which 0 is the calling thread, and touches no memory of ours.
+    let policy = check(unsafe { abi::sched_getscheduler(0) });
+    policy.map_or(true, |policy| policy == abi::SCHED_OTHER)
+}
+
 /// The CPU time that this process has used, user and kernel, all threads together (`clock(3)`). A
 /// system call that looks at every thread. Zero where the system does not tell.
 pub fn cpu_time() -> Duration {
@@ -133,9 +141,12 @@ mod tests {
 
     #[test]
     fn scheduling_switches_both_ways_without_privilege() {
-        let switched = std::thread::spawn(|| {
+        let switched = std::thread::spawn(|| -> io::Result<()> {
             set_scheduling(Scheduling::Batch)?;
-            set_scheduling(Scheduling::Normal)
+            assert!(!is_scheduled_by_default());
+            set_scheduling(Scheduling::Normal)?;
+            assert!(is_scheduled_by_default());
+            Ok(())
         });
         match switched.join().unwrap() {
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {

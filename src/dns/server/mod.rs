@@ -247,7 +247,7 @@ impl DnsServer {
             access: tcp.access.clone(),
             questions_only: true,
             // A worker that waits its turn finds more queries, and fewer system calls take them all.
-            scheduling: tcp.scheduling,
+            scheduling: Some(tcp.scheduling),
         };
         let handler = UdpHandler::new(self.shared.clone(), worker);
         let server =

@@ -1,11 +1,11 @@
 //! tcp-echo-server: what it prints, its limits, its ways to serve, its numbers.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, TcpStream, UdpSocket};
 
 use groundwire_cli_tests::{
-    Running, SCHED_BATCH, Server, announced, ask, connect, descriptor_limit, eventually, finish,
-    is_turned_away, json, program, scheduling_policies,
+    PATIENCE, Running, SCHED_BATCH, Server, announced, ask, connect, descriptor_limit, eventually,
+    finish, installed, is_turned_away, json, program, scheduling_policies,
 };
 
 const SERVED_NOBODY: &str = "served 0, active 0, refused 0, failed 0";
@@ -620,5 +620,32 @@ fn a_server_of_many_that_has_little_to_do_does_not_wait_behind_other_programs() 
         }
         let policies = scheduling_policies(server.pid());
         assert_eq!(policies.contains(&SCHED_BATCH), waits, "{policies:?}");
+    }
+}
+
+#[test]
+fn a_policy_that_the_program_was_started_with_stays() {
+    let batch = "chrt --batch --pid 0 $$";
+    if !installed("chrt") {
+        return;
+    }
+    for program in ["tcp-echo-server", "udp-echo-server"] {
+        let running = Running::start_after(batch, program, &["127.0.0.1:0"]);
+        let server = Server::announced_by(running);
+        if server.network == "tcp" {
+            assert_eq!(ask(&mut connect(&server.address), "hello"), "hello");
+        } else {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            socket.set_read_timeout(Some(PATIENCE)).unwrap();
+            for _ in 0..2 {
+                socket.send_to(b"hello", &server.address).unwrap();
+                assert_eq!(socket.recv(&mut [0; 8]).unwrap(), 5);
+            }
+        }
+        let policies = scheduling_policies(server.pid());
+        assert!(
+            policies.iter().all(|&policy| policy == SCHED_BATCH),
+            "{policies:?}"
+        );
     }
 }
