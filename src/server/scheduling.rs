@@ -7,8 +7,8 @@
 //! milliseconds for each request. So [`Scheduling::Auto`] means batch only while this process itself
 //! uses much of the machine; docs/performance.md has the figures.
 //!
-//! Over Unix streams a peer that reads wakes our thread as well, so there fewer connections are many,
-//! and very many wait in `poll`, which lets such a thread sleep on (docs/unix-sockets.md).
+//! Over Unix streams a peer that reads wakes our thread as well, so there one connection is enough
+//! for that, and very many wait in `poll`, which lets such a thread sleep on (docs/unix-sockets.md).
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -38,10 +38,6 @@ pub enum Scheduling {
 /// is nearly always a CPU for a thread that wakes up.
 pub const MANY_PEERS: i64 = 4;
 
-/// The same over Unix streams. There the peer wakes our thread also by reading a reply, and would be
-/// preempted by it for nothing.
-const MANY_UNIX_PEERS: i64 = 1;
-
 /// The number of live connections from which their Unix streams are polled before each read
 /// ([`Conn::poll_before_read`]). With fewer, the wake-up that this saves often comes just before the
 /// next request, and so makes up for itself (docs/performance.md).
@@ -69,11 +65,9 @@ impl Scheduler {
     pub(crate) fn adjust(&self, conn: &Conn) {
         let live = self.stats.active.get();
         conn.poll_before_read(live >= CROWD);
-        let many = match conn.network() {
-            Network::Unix => MANY_UNIX_PEERS,
-            _ => MANY_PEERS,
-        };
-        self.pace.keep(live >= many);
+        // A Unix peer wakes our thread also by reading a reply, and would be preempted for nothing.
+        let many = live >= MANY_PEERS || conn.network() == Network::Unix;
+        self.pace.keep(many);
     }
 }
 
